@@ -1,0 +1,38 @@
+# `make repro` and `make test`: each makes the environment where it is missing, then does its one job.
+# PYTHON chooses the interpreter (3.11 … 3.13); everything lands in .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+
+export DVC_NO_ANALYTICS := 1
+export DVC_STUDIO_OFFLINE := true
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
+export UV_COMPILE_BYTECODE := 1
+export PYTHONUNBUFFERED := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: repro test env clean
+.DEFAULT_GOAL := repro
+
+repro: env
+	dvc repro
+	@python -m reidops.summary
+
+test: env
+	python -m pytest
+
+env: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and "reidops needs Python 3.11, 3.12 or 3.13; this is %d.%d: make PYTHON=python3.12 …" % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv data .prefect mlflow.db mlartifacts

@@ -1,0 +1,196 @@
+"""MOTChallenge sequences as published: seqinfo.ini, gt.txt, det.txt; and result files.
+
+The one place that knows that files count frames and pixels from 1. Boxes leave here 0-based; frames stay 1-based.
+"""
+
+import configparser
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.files import whole_file
+from reidops.tables import ANNOTATIONS, DETECTIONS
+
+DETECTORS = ("DPM", "FRCNN", "SDP")
+_ANNOTATION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "considered", "class_id", "visibility")
+_DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A MOTChallenge folder: `length` in frames, `frame_rate` in fps, `width` and `height` in px."""
+
+    name: str
+    scene: str
+    frames_dir: Path
+    length: int
+    frame_rate: float
+    width: int
+    height: int
+    extension: str = ".jpg"
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder that holds img1/, gt/ and det/."""
+        return self.frames_dir.parent
+
+    @property
+    def detector(self) -> str:
+        """Return the detector copy (`FRCNN` of MOT17-02-FRCNN), empty where the set has no copies."""
+        last = self.name.rpartition("-")[2]
+        return last if last in DETECTORS else ""
+
+    def frame_path(self, frame: int) -> Path:
+        """Return the image file of a 1-based frame."""
+        return self.frames_dir / f"{frame:06d}{self.extension}"
+
+
+def scene_of(name: str) -> str:
+    """Return the video behind a sequence's name, without data set or detector.
+
+    >>> scene_of("MOT17-02-FRCNN"), scene_of("MOT16-02"), scene_of("dancetrack0001")
+    ('02', '02', 'dancetrack0001')
+    """
+    stem = re.sub(rf"-({'|'.join(DETECTORS)})$", "", name)
+    published = re.fullmatch(r"(?:MOT\d\d|SYN)-(.+)", stem)
+    return published[1] if published else stem
+
+
+def find_sequences(dataset: Path) -> list[Sequence]:
+    """Return the sequences of `<dataset>/train`, sorted by name.
+
+    Raises:
+        ReidopsError: there is no such folder or no sequence in it.
+    """
+    train = Path(dataset) / "train"
+    folders = sorted(p for p in train.iterdir() if p.is_dir()) if train.is_dir() else []
+    if not folders:
+        raise ReidopsError(f"{train}: holds no sequences; expected the published layout, {train}/<sequence>/{{img1,gt,det,seqinfo.ini}}")
+    return [read_sequence(folder) for folder in folders]
+
+
+def read_sequence(folder: Path) -> Sequence:
+    """Read seqinfo.ini of one sequence's folder.
+
+    Raises:
+        ReidopsError: the file is missing, or a value of it is missing or no number.
+    """
+    path = Path(folder) / "seqinfo.ini"
+    if not path.is_file():
+        raise ReidopsError(f"{path}: no such file; a MOTChallenge sequence has one beside img1/ and gt/")
+    parser = configparser.ConfigParser()
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        info = parser["Sequence"]
+        return Sequence(
+            name=Path(folder).name,
+            scene=scene_of(Path(folder).name),
+            frames_dir=Path(folder) / info.get("imDir", "img1"),
+            length=int(info["seqLength"]),
+            frame_rate=float(info["frameRate"]),
+            width=int(info["imWidth"]),
+            height=int(info["imHeight"]),
+            extension=info.get("imExt", ".jpg"),
+        )
+    except (configparser.Error, KeyError, ValueError) as error:
+        raise ReidopsError(
+            f"{path}: {' '.join(str(error).split())}; expected a [Sequence] section with seqLength, frameRate, imWidth, imHeight"
+        ) from None
+
+
+def read_annotations(sequence: Sequence) -> pd.DataFrame:
+    """Return gt.txt as an annotations table (tables.ANNOTATIONS), in the order of the file, pixels 0-based.
+
+    MOT15 files have neither class nor visibility: every row is then class 1 with visibility 1, and the flag column counts.
+
+    Raises:
+        ReidopsError: the file is missing, or names the line that is no annotation.
+    """
+    path = sequence.folder / "gt" / "gt.txt"
+    lines = _read_lines(path, sequence.length, minimum_fields=7)
+    num_fields = lines.shape[1]
+    if num_fields not in (7, 9, 10):
+        raise ReidopsError(f"{path}: its lines have {num_fields} fields, a MOTChallenge ground truth line has 9 (MOT15: 10, with world coordinates)")
+    values = lines if num_fields == 9 else np.column_stack([lines[:, :7], np.ones((len(lines), 2))])
+    frame = pd.DataFrame(values, columns=list(_ANNOTATION_FIELDS))
+    frame["considered"] = frame["considered"] != 0
+    return _zero_based(frame).astype(ANNOTATIONS.dtypes)[list(ANNOTATIONS.columns)]
+
+
+def read_detections(sequence: Sequence) -> pd.DataFrame:
+    """Return det.txt as a detections table (tables.DETECTIONS), in the order of the file, pixels 0-based.
+
+    Raises:
+        ReidopsError: the file is missing, or names the line that is no detection.
+    """
+    path = sequence.folder / "det" / "det.txt"
+    lines = _read_lines(path, sequence.length, minimum_fields=7)
+    frame = pd.DataFrame(lines[:, :7], columns=list(_DETECTION_FIELDS))
+    return _zero_based(frame).astype({"frame": "int64"})[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)
+
+
+def write_results(tracks: pd.DataFrame, path: Path) -> None:
+    """Write tracks (columns frame, track_id, left, top, width, height, confidence; px 0-based) as a MOTChallenge result file."""
+    ordered = tracks.sort_values(["frame", "track_id"], kind="stable")
+    rows = zip(
+        ordered["frame"], ordered["track_id"], ordered["left"] + 1, ordered["top"] + 1,
+        ordered["width"], ordered["height"], ordered["confidence"], strict=True,
+    )  # fmt: skip
+    text = "".join(f"{f:d},{i:d},{l:.2f},{t:.2f},{w:.2f},{h:.2f},{c:.4g},-1,-1,-1\n" for f, i, l, t, w, h, c in rows)
+    with whole_file(path) as partial:
+        partial.write_text(text)
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Return a MOTChallenge result file as tracks: frame, track_id, left, top, width, height, confidence; px 0-based."""
+    lines = _read_lines(Path(path), None, minimum_fields=6, may_be_empty=True)
+    values = lines[:, :7] if lines.shape[1] > 6 else np.column_stack([lines, np.ones(len(lines))])
+    frame = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
+    return _zero_based(frame).astype({"frame": "int64", "track_id": "int64"})
+
+
+def _zero_based(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(left=frame["left"] - 1, top=frame["top"] - 1)
+
+
+def _read_lines(path: Path, length: int | None, *, minimum_fields: int, may_be_empty: bool = False) -> np.ndarray:
+    """Return a comma-separated file of numbers as float64 [lines, fields]; a trailing comma, a BOM and CRLF are tolerated."""
+    if not path.is_file():
+        raise ReidopsError(f"{path}: no such file; the sequence is not as published")
+    lines = [(n, line.strip().rstrip(",")) for n, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)]
+    lines = [(n, line) for n, line in lines if line]
+    if not lines and not may_be_empty:
+        raise ReidopsError(f"{path}: is empty; expected one line per box")
+    num_fields = lines[0][1].count(",") + 1 if lines else minimum_fields
+    rows = [_numbers(line, path, n, num_fields, minimum_fields) for n, line in lines]
+    values = np.array(rows, dtype=np.float64).reshape(len(rows), num_fields)
+    _check_values(values, lines, path, length)
+    return values
+
+
+def _numbers(line: str, path: Path, n: int, num_fields: int, minimum_fields: int) -> list[float]:
+    fields = line.split(",")
+    if len(fields) != num_fields or num_fields < minimum_fields:
+        expected = f"{num_fields} like line 1" if num_fields >= minimum_fields else f"at least {minimum_fields}"
+        raise ReidopsError(f"{path}: line {n} has {len(fields)} fields, expected {expected}")
+    try:
+        return [float(field) for field in fields]
+    except ValueError:
+        raise ReidopsError(f"{path}: line {n} ({line}) holds something that is no number; remove a header line, mend the row") from None
+
+
+def _check_values(values: np.ndarray, lines: list[tuple[int, str]], path: Path, length: int | None) -> None:
+    frames = values[:, 0]
+    faults = {
+        "holds NaN or infinity; remove or mend the row": ~np.isfinite(values).all(1),
+        f"its frame is outside 1 … {length or '∞'} (seqLength); frames count from 1": (frames < 1) | (frames % 1 != 0) | (frames > (length or np.inf)),
+        "its box has no area; width and height must be positive": (values[:, 4:6] <= 0).any(1),
+    }
+    for expectation, wrong in faults.items():
+        if wrong.any():
+            n, line = lines[int(wrong.argmax())]
+            raise ReidopsError(f"{path}: line {n} ({line}): {expectation} ({int(wrong.sum())} such lines)")

@@ -1,0 +1,36 @@
+"""Map a function over sequences: in this process, or in several."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def num_workers() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_parallel(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None, *, desc: str | None = None
+) -> list[Result]:
+    """Return `function` of every item, in the items' order, whatever the number of workers.
+
+    Args:
+        workers: processes; None = one per usable core; 1 = this process, with an ordinary traceback.
+        desc: what the progress bar says; None = no bar.
+    """
+    items = list(items)
+    workers = min(workers or num_workers(), max(1, len(items)))
+    bar = tqdm(total=len(items), desc=desc, disable=None if desc else True, leave=False)
+    with bar, Parallel(n_jobs=workers, return_as="generator") as pool:
+        results = []
+        for result in pool(delayed(function)(item) for item in items):
+            results.append(result)
+            bar.update()
+    return results

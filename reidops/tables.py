@@ -1,0 +1,158 @@
+"""The columns of every table that flows between stages; read, check, write."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.files import whole_file
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its dtype (`int`, `float`, `str`, `bool`), and what a value means, with unit and range."""
+
+    dtype: str
+    meaning: str
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A contract: the columns, in order, that a table of this name has."""
+
+    name: str
+    columns: dict[str, Column]
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Return pandas' dtype of each column."""
+        return {name: _PANDAS[column.dtype] for name, column in self.columns.items()}
+
+
+_PANDAS = {"int": "int64", "float": "float64", "str": "str", "bool": "bool"}
+
+_BOX = {
+    "left": Column("float", "px, 0-based"),
+    "top": Column("float", "px, 0-based"),
+    "width": Column("float", "px"),
+    "height": Column("float", "px"),
+}
+
+ANNOTATIONS = Table("annotations", {
+    "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
+    "track_id": Column("int", "identity within this sequence"),
+    **_BOX,
+    "considered": Column("bool", "the file's flag column: counts in the official scores"),
+    "class_id": Column("int", "1 = pedestrian", minimum=1),
+    "visibility": Column("float", "share not occluded", minimum=0, maximum=1),
+})
+
+DETECTIONS = Table("detections", {
+    "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
+    **_BOX,
+    "confidence": Column("float", "the detector's score, no fixed range"),
+})
+
+PARTS = Table("parts", {
+    "part": Column("str", "what the rows are for", values=("train", "test", "track")),
+    "dataset": Column("str", "name of the data set, e.g. MOT17"),
+    "layout": Column("str", "folder layout", values=("mot", "market1501")),
+    "folder": Column("str", "below data/raw, or after `local:` where the user keeps it"),
+    "sequence": Column("str", "name of the sequence's folder; empty for ReID sets"),
+    "scene": Column("str", "the video behind the sequence, e.g. 09"),
+    "first_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
+    "last_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
+})
+
+CROPS = Table("crops", {
+    "path": Column("str", "member of crops.tar"),
+    "offset": Column("int", "byte at which that member's JPEG begins inside crops.tar", minimum=0),
+    "size": Column("int", "bytes of that JPEG", minimum=1),
+    "dataset": Column("str", "the data set the crop comes from"),
+    "pid": Column("int", "person identity, unique in the whole table; -1 = distractor, matches nobody", minimum=-1),
+    "camid": Column("int", "camera (view), unique in the whole table; in MOT one per scene", minimum=0),
+    "scene": Column("str", "the video, without data set or detector: 02, 04 …"),
+    "track_id": Column("int", "identity in the sequence; -1 for ReID sets", minimum=-1),
+    "frame": Column("int", "1-based frame where the crop came from", minimum=0),
+    "width": Column("int", "px, of the crop", minimum=1),
+    "height": Column("int", "px, of the crop", minimum=1),
+    "visibility": Column("float", "share not occluded; 1 where the set does not say", minimum=0, maximum=1),
+    "split": Column("str", "part of the split", values=("train", "val", "query", "gallery")),
+})
+
+
+def write_table(frame: pd.DataFrame, path: Path, table: Table) -> None:
+    """Write a checked table as parquet or csv, by the path's suffix; the file appears whole or not at all.
+
+    Raises:
+        ReidopsError: the table breaks its contract.
+    """
+    checked = check_table(frame, table, str(path))
+    with whole_file(path) as partial:
+        if Path(path).suffix == ".parquet":
+            checked.to_parquet(partial, index=False)
+        else:
+            checked.to_csv(partial, index=False, lineterminator="\n")
+
+
+def read_table(path: Path, table: Table) -> pd.DataFrame:
+    """Return a table of the contract `table`, read from parquet or csv.
+
+    Raises:
+        ReidopsError: the file is missing or breaks the contract.
+    """
+    if not Path(path).is_file():
+        raise ReidopsError(f"{path}: no such file; the stage that writes the {table.name} table has not run (`dvc repro`)")
+    if Path(path).suffix == ".parquet":
+        frame = pd.read_parquet(path)
+    else:
+        frame = pd.read_csv(path, dtype={n: "str" for n, c in table.columns.items() if c.dtype == "str"}, keep_default_na=False)
+    return check_table(frame, table, str(path))
+
+
+def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
+    """Return the contract's columns, in its order and dtypes.
+
+    Raises:
+        ReidopsError: names the place, the column, the first row at fault and what was expected.
+    """
+    missing = [name for name in table.columns if name not in frame.columns]
+    unknown = [str(name) for name in frame.columns if name not in table.columns]
+    if missing or unknown:
+        raise ReidopsError(
+            f"{where}: a {table.name} table has the columns {', '.join(table.columns)};"
+            f" missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
+        )
+    checked = frame[list(table.columns)]
+    try:
+        checked = checked.astype(table.dtypes)
+    except (ValueError, TypeError) as error:
+        raise ReidopsError(f"{where}: a column of the {table.name} table has another type: {error}") from None
+    for name, column in table.columns.items():
+        _check_values(checked[name], column, f"{where}: {table.name}.{name}")
+    return checked.reset_index(drop=True)
+
+
+def _check_values(values: pd.Series, column: Column, where: str) -> None:
+    wrong = values.isna()
+    if column.minimum is not None:
+        wrong |= values < column.minimum
+    if column.maximum is not None:
+        wrong |= values > column.maximum
+    if column.values:
+        wrong |= ~values.isin(column.values)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise ReidopsError(f"{where}: row {row} is {values.iloc[row]!r}, expected {_expectation(column)} ({int(wrong.sum())} such rows)")
+
+
+def _expectation(column: Column) -> str:
+    if column.values:
+        return "one of " + ", ".join(column.values)
+    low = "" if column.minimum is None else f"{column.minimum:g} ≤ "
+    high = "" if column.maximum is None else f" ≤ {column.maximum:g}"
+    return f"{low}{column.dtype}{high} ({column.meaning})"
