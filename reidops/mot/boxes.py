@@ -1,0 +1,41 @@
+"""Boxes as arrays [n, 4] of px: ltwh ↔ ltrb, overlap, clipping.
+
+The edges are continuous: a box from 10 to 20 is 10 px wide. Only who cuts pixels rounds.
+"""
+
+import numpy as np
+
+
+def ltwh_to_ltrb(box_ltwh: np.ndarray) -> np.ndarray:
+    """Return (left, top, right, bottom) of boxes (left, top, width, height), [..., 4]."""
+    left_top, size = np.split(np.asarray(box_ltwh, dtype=float), 2, axis=-1)
+    return np.concatenate([left_top, left_top + size], axis=-1)
+
+
+def ltrb_to_ltwh(box_ltrb: np.ndarray) -> np.ndarray:
+    """Return (left, top, width, height) of boxes (left, top, right, bottom), [..., 4]."""
+    left_top, right_bottom = np.split(np.asarray(box_ltrb, dtype=float), 2, axis=-1)
+    return np.concatenate([left_top, right_bottom - left_top], axis=-1)
+
+
+def iou_matrix(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
+    """Return the intersection over union of every box with every box, [num_a, num_b], in 0 … 1.
+
+    A box without area overlaps nothing, not even itself.
+    """
+    a = np.asarray(a_ltrb, dtype=float).reshape(-1, 1, 4)
+    b = np.asarray(b_ltrb, dtype=float).reshape(1, -1, 4)
+    size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    intersection = np.prod(np.maximum(size, 0), axis=-1)
+    union = areas_ltrb(a) + areas_ltrb(b) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def areas_ltrb(box_ltrb: np.ndarray) -> np.ndarray:
+    """Return the areas in px², [...]; a box that is turned inside out has none."""
+    return np.prod(np.maximum(box_ltrb[..., 2:] - box_ltrb[..., :2], 0), axis=-1)
+
+
+def clip_ltrb(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Return the boxes [..., 4] cut to the frame [0, width] × [0, height]; one outside it loses its area."""
+    return np.clip(np.asarray(boxes, dtype=float), 0, [width, height, width, height])
