@@ -1,0 +1,96 @@
+"""data/raw/parts.csv: which frames of which sequence (or which ReID set) play which part.
+
+`download` writes it and every later stage reads it, so that train, test and track are divided in one place only.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.files import repository_root
+from reidops.tables import PARTS, read_table, write_table
+
+LOCAL = "local:"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames of one sequence, or a whole ReID set, in one part (train, test, track).
+
+    `folder` is the sequence's folder for the layout `mot`, the set's for `market1501`. Frames are 1-based and
+    inclusive, 0 and 0 for a ReID set.
+    """
+
+    part: str
+    dataset: str
+    layout: str
+    folder: Path
+    sequence: str
+    scene: str
+    first_frame: int
+    last_frame: int
+
+    @property
+    def num_frames(self) -> int:
+        """Return the number of frames, 0 for a ReID set."""
+        return self.last_frame - self.first_frame + 1 if self.first_frame else 0
+
+
+def read_parts(raw: Path) -> list[Part]:
+    """Return the rows of `raw/parts.csv`, their folders resolved.
+
+    Raises:
+        ReidopsError: the table is missing or breaks its contract, or one sequence's train frames are also test or track frames.
+    """
+    path = Path(raw) / "parts.csv"
+    rows = read_table(path, PARTS).to_dict("records")
+    parts = [Part(**{**row, "folder": _resolve(row["folder"], Path(raw))}) for row in rows]
+    check_parts(parts, str(path))
+    return parts
+
+
+def write_parts(parts: list[Part], raw: Path, local: str | None = None) -> None:
+    """Write `raw/parts.csv`; a folder outside `raw` is written as the user spelt `local`, so that the table suits any machine.
+
+    Raises:
+        ReidopsError: one sequence's train frames are also test or track frames.
+    """
+    check_parts(parts, "parts")
+    rows = [{**vars(part), "folder": _address(part.folder, Path(raw), local)} for part in parts]
+    write_table(pd.DataFrame(rows, columns=list(PARTS.columns)), Path(raw) / "parts.csv", PARTS)
+
+
+def local_folder(local: str) -> Path:
+    """Return the folder that `download.local` names; a relative one starts at the repository's root."""
+    return repository_root() / Path(local).expanduser()
+
+
+def check_parts(parts: list[Part], where: str) -> None:
+    """Refuse frames that train and are also tested or tracked.
+
+    Raises:
+        ReidopsError: names the sequence and the frames.
+    """
+    for train in (part for part in parts if part.part == "train" and part.layout == "mot"):
+        for other in (part for part in parts if part.part != "train" and _same_sequence(part, train)):
+            first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
+            if first <= last:
+                raise ReidopsError(f"{where}: frames {first} … {last} of {train.sequence} are in train and in {other.part}; mend the split")
+
+
+def _same_sequence(a: Part, b: Part) -> bool:
+    return (a.layout, a.dataset, a.scene) == (b.layout, b.dataset, b.scene)
+
+
+def _resolve(address: str, raw: Path) -> Path:
+    return local_folder(address.removeprefix(LOCAL)) if address.startswith(LOCAL) else raw / address
+
+
+def _address(folder: Path, raw: Path, local: str | None) -> str:
+    if folder.is_relative_to(raw):
+        return folder.relative_to(raw).as_posix()
+    if local is not None and folder.is_relative_to(local_folder(local)):
+        return LOCAL + (Path(local) / folder.relative_to(local_folder(local))).as_posix()
+    return LOCAL + folder.as_posix()
