@@ -6,6 +6,7 @@ so that a typing error costs a second and not a training.
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
@@ -56,7 +57,8 @@ def check_section(cls: type[P], sections: Mapping[str, Any], section: str, path:
         raise ReidopsError(f"{path}: section `{section}` holds {values!r}, expected names and values")
     _check_names(cls, values, f"{path}: {section}")
     try:
-        return TypeAdapter(cls).validate_python(values)
+        # As JSON, because strict Python input would refuse the mapping of a nested dataclass and a list for a tuple.
+        return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise ReidopsError("\n".join(f"{path}: {section}.{_told(e)}" for e in error.errors())) from None
 

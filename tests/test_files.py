@@ -1,0 +1,59 @@
+"""reidops/files.py: nothing half-written is ever found under a final name."""
+
+import pytest
+
+from reidops.errors import ReidopsError
+from reidops.files import read_json, sha256, whole_file, whole_folder, write_json
+
+
+def test_a_file_appears_only_when_its_block_ended_well(tmp_path):
+    with whole_file(tmp_path / "a" / "b.txt") as partial:
+        partial.write_text("whole")
+        assert not (tmp_path / "a" / "b.txt").exists()
+    assert (tmp_path / "a" / "b.txt").read_text() == "whole"
+
+
+def test_a_failed_block_leaves_the_previous_file(tmp_path):
+    path = tmp_path / "b.txt"
+    path.write_text("before")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "out"
+    for name in ("first", "second"):
+        with whole_folder(folder) as partial:
+            (partial / name).touch()
+    assert [p.name for p in folder.iterdir()] == ["second"]
+    with pytest.raises(OSError, match="full"), whole_folder(folder) as partial:
+        (partial / "third").touch()
+        raise OSError("disk full")
+    assert [p.name for p in folder.iterdir()] == ["second"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_run_left_is_not_taken_over(tmp_path):
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "stale").touch()
+    with whole_folder(tmp_path / "out") as partial:
+        (partial / "fresh").touch()
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["fresh"]
+
+
+def test_equal_data_are_equal_bytes(tmp_path):
+    write_json({"b": 1, "a": [2.5]}, tmp_path / "1.json")
+    write_json({"a": [2.5], "b": 1}, tmp_path / "2.json")
+    assert sha256(tmp_path / "1.json") == sha256(tmp_path / "2.json")
+    assert read_json(tmp_path / "1.json") == {"a": [2.5], "b": 1}
+
+
+def test_a_broken_json_names_its_line(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": 1,\n}')
+    with pytest.raises(ReidopsError, match="line 2"):
+        read_json(tmp_path / "x.json")
+    with pytest.raises(ReidopsError, match="dvc repro"):
+        read_json(tmp_path / "y.json")

@@ -1,0 +1,46 @@
+"""reidops/tables.py: a table that breaks its contract is neither written nor read."""
+
+import pandas as pd
+import pytest
+
+from reidops.errors import ReidopsError
+from reidops.tables import PARTS, check_table, read_table, write_table
+
+
+def parts(**changes) -> pd.DataFrame:
+    row = {"part": "train", "dataset": "MOT17", "layout": "mot", "folder": "MOT17/train/MOT17-02", "sequence": "MOT17-02",
+           "scene": "02", "first_frame": 1, "last_frame": 9}  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_what_is_written_is_read_back(tmp_path, suffix):
+    path = tmp_path / f"parts.{suffix}"
+    write_table(parts(sequence=""), path, PARTS)
+    pd.testing.assert_frame_equal(read_table(path, PARTS), check_table(parts(sequence=""), PARTS, "here"))
+
+
+def test_a_scene_with_a_leading_zero_stays_text_in_csv(tmp_path):
+    write_table(parts(), tmp_path / "parts.csv", PARTS)
+    assert read_table(tmp_path / "parts.csv", PARTS)["scene"].tolist() == ["02"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"part": "trian"}, "row 0 is 'trian', expected one of train, test, track"), ({"first_frame": -1}, "expected 0 ≤ int")],
+)
+def test_a_value_out_of_range_is_named_with_its_row(tmp_path, change, told):
+    with pytest.raises(ReidopsError) as caught:
+        write_table(parts(**change), tmp_path / "parts.csv", PARTS)
+    assert told in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_and_unknown_columns_are_named(tmp_path):
+    with pytest.raises(ReidopsError, match="missing: scene; unknown: scenes"):
+        check_table(parts().rename(columns={"scene": "scenes"}), PARTS, "here")
+
+
+def test_a_missing_file_names_the_remedy(tmp_path):
+    with pytest.raises(ReidopsError, match="dvc repro"):
+        read_table(tmp_path / "crops.parquet", PARTS)
