@@ -1,0 +1,213 @@
+"""Which gallery crops a query should find, and which are left out of its ranking (junk).
+
+The rules, by name:
+
+- `same-camera`: Market-1501's. Crops of the query's own person seen by the query's own camera are junk.
+- `time-gap`: for video. Every crop of the query's own camera (in MOT one per scene) less than `gap` frames away is junk, whoever it shows.
+- `none`: nothing is junk.
+- a boolean mask [num_query, num_gallery]: what is True is junk.
+
+A pid of −1 marks a distractor: in the gallery it matches nobody and stays in every ranking, as a query it has no match.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from reidops.errors import ReidopsError
+
+JUNK_RULES = ("same-camera", "none", "time-gap")
+DISTRACTOR = "-1"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A list of gallery rows for each query: those of query q are `index[start[q]:start[q + 1]]`, in ascending order."""
+
+    start: np.ndarray
+    index: np.ndarray
+
+    def of(self, query: int) -> np.ndarray:
+        """Return the gallery rows of one query."""
+        return self.index[self.start[query]:self.start[query + 1]]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Return the number of gallery rows of each query, [num_query]."""
+        return np.diff(self.start)
+
+    @property
+    def queries(self) -> np.ndarray:
+        """Return the query that each entry of `index` belongs to, [len(index)]."""
+        return np.repeat(np.arange(len(self.start) - 1), self.counts)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """For each query the gallery crops of its person (`positives`, junk excluded), and the junk."""
+
+    positives: Rows
+    junk: Rows
+    num_gallery: int
+
+    @property
+    def num_query(self) -> int:
+        """Return the number of queries, with or without a match."""
+        return len(self.positives.start) - 1
+
+    @property
+    def unmatched(self) -> np.ndarray:
+        """Return the queries that have nobody to find, ascending."""
+        return np.flatnonzero(self.positives.counts == 0)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of one side's crops, each [n]: the person, and where a junk rule needs them, the camera and the frame."""
+
+    pids: np.ndarray
+    camids: np.ndarray | None = None
+    frames: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.pids)
+
+
+def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: ArrayLike | None = None) -> Labels:
+    """Return one side's labels as arrays of one length.
+
+    Raises:
+        ReidopsError: an array is empty, is not one-dimensional, or has another length than the pids.
+    """
+    columns = {"pids": pids, "camids": camids, "frames": frames}
+    arrays = {name: None if values is None else np.asarray(values) for name, values in columns.items()}
+    if arrays["pids"].size == 0:
+        raise ReidopsError(f"there is no {side} crop to rank; check that the split wrote {side} rows")
+    for name, values in arrays.items():
+        if values is not None and values.shape != (len(arrays["pids"]),):
+            expected = f"[{len(arrays['pids'])}], one per {side} crop"
+            raise ReidopsError(f"{side}_{name} has the shape {list(values.shape)}, expected {expected}")
+    return Labels(**arrays)
+
+
+def find_matches(query: Labels, gallery: Labels, junk: str | np.ndarray, gap: int | None = None) -> Matches:
+    """Return what each query should find and what its ranking leaves out.
+
+    Raises:
+        ReidopsError: the rule is unknown, or lacks the labels that it needs.
+    """
+    same_person = _same_person(query, gallery)
+    if not isinstance(junk, str):
+        mask = _checked_mask(junk, len(query), len(gallery))
+        is_junk, junk_rows = mask[same_person.queries, same_person.index], _rows_of_mask(mask)
+    elif junk == "same-camera":
+        _needs(junk, query, gallery, "camids")
+        is_junk = query.camids[same_person.queries] == gallery.camids[same_person.index]
+        junk_rows = _selected(same_person, is_junk)
+    elif junk == "time-gap":
+        _needs(junk, query, gallery, "camids", "frames")
+        junk_rows = _near_in_time(query, gallery, _checked_gap(gap))
+        is_junk = np.isin(_flat(same_person, len(gallery)), _flat(junk_rows, len(gallery)))
+    elif junk == "none":
+        is_junk = np.zeros(len(same_person.index), bool)
+        junk_rows = _selected(same_person, is_junk)
+    else:
+        raise ReidopsError(f"junk is {junk!r}, expected one of {', '.join(JUNK_RULES)} or a boolean mask [num_query, num_gallery]")
+    return Matches(_selected(same_person, ~is_junk), junk_rows, len(gallery))
+
+
+def refuse_unmatched(matches: Matches, query: Labels, gallery: Labels, junk: str | np.ndarray) -> None:
+    """Do nothing when at least one query has a match.
+
+    Raises:
+        ReidopsError: no query has one; says why, and which rule leaves matches.
+    """
+    if len(matches.unmatched) < matches.num_query:
+        return
+    everyone = _same_person(query, gallery)
+    if len(everyone.index) == 0:
+        why, remedy = "query and gallery have no person in common", "split by crops of the same people, or check the pids"
+    else:
+        rule = f"the rule {junk!r}" if isinstance(junk, str) else "the mask"
+        why = f"{rule} makes junk of all {len(everyone.index)} crops that show a query's person"
+        remedy = "use junk='time-gap' with frames and a gap, or junk='none' where query and gallery are apart in time already"
+        if isinstance(junk, str) and junk == "same-camera":
+            why += ": each person was seen by one camera only"
+    raise ReidopsError(f"none of {matches.num_query} queries has a match in a gallery of {matches.num_gallery}: {why}; {remedy}")
+
+
+def _same_person(query: Labels, gallery: Labels) -> Rows:
+    """Return for each query the gallery crops of its pid, none where that is a distractor's."""
+    query_codes, gallery_codes = _codes(query.pids, gallery.pids)
+    order = np.argsort(gallery_codes, kind="stable")
+    first = np.searchsorted(gallery_codes[order], query_codes, "left")
+    last = np.searchsorted(gallery_codes[order], query_codes, "right")
+    counts = np.where(query.pids.astype(str) == DISTRACTOR, 0, last - first)
+    return _ranges(order, first, counts)
+
+
+def _near_in_time(query: Labels, gallery: Labels, gap: int) -> Rows:
+    """Return for each query the gallery crops of its camera less than `gap` frames away."""
+    query_cameras, gallery_cameras = _codes(query.camids, gallery.camids)
+    frames = np.concatenate([query.frames, gallery.frames]).astype(np.int64)
+    span = int(np.ptp(frames)) + 2 * gap + 1  # so far apart that no window reaches into the next camera
+    query_time = query_cameras * span + (query.frames - frames.min())
+    gallery_time = gallery_cameras * span + (gallery.frames - frames.min())
+    order = np.argsort(gallery_time, kind="stable")
+    first = np.searchsorted(gallery_time[order], query_time - gap, "right")
+    last = np.searchsorted(gallery_time[order], query_time + gap, "left")
+    rows = _ranges(order, first, last - first)
+    ascending = np.argsort(_flat(rows, len(gallery)), kind="stable")
+    return Rows(rows.start, rows.index[ascending])
+
+
+def _codes(query: np.ndarray, gallery: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return integers that are equal exactly where the labels are, for both sides."""
+    if (query.dtype.kind in "iu") != (gallery.dtype.kind in "iu"):
+        raise ReidopsError(f"query labels are {query.dtype}, gallery labels {gallery.dtype}: they would never match; give both as one type")
+    _, codes = np.unique(np.concatenate([query, gallery]), return_inverse=True)
+    return codes[:len(query)], codes[len(query):]
+
+
+def _ranges(order: np.ndarray, first: np.ndarray, counts: np.ndarray) -> Rows:
+    """Return order[first[q]:first[q] + counts[q]] for every q."""
+    start = np.concatenate([[0], np.cumsum(counts)])
+    within = np.arange(start[-1]) - np.repeat(start[:-1], counts)
+    return Rows(start, order[np.repeat(first, counts) + within])
+
+
+def _selected(rows: Rows, chosen: np.ndarray) -> Rows:
+    """Return the rows whose entry of `chosen`, [len(index)], is True."""
+    counts = np.bincount(rows.queries[chosen], minlength=len(rows.start) - 1)
+    return Rows(np.concatenate([[0], np.cumsum(counts)]), rows.index[chosen])
+
+
+def _rows_of_mask(mask: np.ndarray) -> Rows:
+    queries, index = np.nonzero(mask)
+    counts = np.bincount(queries, minlength=len(mask))
+    return Rows(np.concatenate([[0], np.cumsum(counts)]), index)
+
+
+def _flat(rows: Rows, num_gallery: int) -> np.ndarray:
+    """Return one number per entry, unique for its pair of query and gallery crop."""
+    return rows.queries * num_gallery + rows.index
+
+
+def _needs(rule: str, query: Labels, gallery: Labels, *names: str) -> None:
+    missing = [f"{side}_{n}" for side, labels in (("query", query), ("gallery", gallery)) for n in names if getattr(labels, n) is None]
+    if missing:
+        raise ReidopsError(f"junk={rule!r} needs {' and '.join(missing)}; give them, or use junk='none'")
+
+
+def _checked_gap(gap: int | None) -> int:
+    if gap is None or gap < 1:
+        raise ReidopsError(f"junk='time-gap' needs a gap of at least 1 frame, not {gap}")
+    return gap
+
+
+def _checked_mask(mask: np.ndarray, num_query: int, num_gallery: int) -> np.ndarray:
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != (num_query, num_gallery):
+        raise ReidopsError(f"the junk mask is {mask.dtype} {list(mask.shape)}, expected bool [{num_query}, {num_gallery}]")
+    return mask

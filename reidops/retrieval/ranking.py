@@ -1,0 +1,215 @@
+"""CMC, mAP and mINP, exact at any size, without sorting a gallery.
+
+For each query the ranks of its positives are counted (`counting.py` has the rule for ties), block by block, so that the
+matrix of all distances never exists as a whole. With the ranks r₁ ≤ … ≤ r_m of a query's m positives:
+
+- average precision is the mean of i / rᵢ, the precision at each hit; mAP is its mean over the queries;
+- the inverse negative penalty is m / r_m; mINP is its mean;
+- CMC at k is the share of queries with r₁ ≤ k; rank1, rank5 and rank10 are its values there.
+
+Queries that have nobody to find are left out of every mean, counted and named.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from reidops.errors import ReidopsError
+from reidops.retrieval.counting import rank_positives, rank_positives_exactly
+from reidops.retrieval.matches import Labels, Matches, check_labels, find_matches, refuse_unmatched
+
+BLOCK_BYTES = 64 * 2**20
+UNIT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class RankingScores:
+    """How well queries find their person in a gallery: fractions 0 … 1, and per query what they are the means of.
+
+    Attributes:
+        num_query: all queries given; `num_unmatched_queries` of them had nobody to find and count in no mean.
+        num_tied_hits: positives at exactly the distance of somebody else's crop, which the tie rule favours. Many of them
+            mean that the embeddings have collapsed, and that the figures mean nothing.
+        cmc: share of queries whose first match is among the first k, [max_rank] for k = 1 … max_rank.
+        average_precisions, inverse_negative_penalties: [num_query], NaN for unmatched queries.
+        first_ranks: 1-based rank of the first match, [num_query], 0 for unmatched queries.
+        unmatched_queries: their rows, ascending.
+    """
+
+    mAP: float
+    mINP: float
+    rank1: float
+    rank5: float
+    rank10: float
+    num_query: int
+    num_gallery: int
+    num_unmatched_queries: int
+    num_tied_hits: int
+    cmc: np.ndarray
+    average_precisions: np.ndarray
+    inverse_negative_penalties: np.ndarray
+    first_ranks: np.ndarray
+    unmatched_queries: np.ndarray
+
+    def figures(self) -> dict[str, float | int]:
+        """Return the figures that a report shows, by name."""
+        names = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery", "num_unmatched_queries")
+        return {name: getattr(self, name) for name in names}
+
+
+def score_embeddings(query: np.ndarray, gallery: np.ndarray, *, query_pids: ArrayLike, gallery_pids: ArrayLike,
+                     query_camids: ArrayLike | None = None, gallery_camids: ArrayLike | None = None,
+                     junk: str | np.ndarray = "same-camera", max_rank: int = 50,
+                     query_frames: ArrayLike | None = None, gallery_frames: ArrayLike | None = None, gap: int | None = None,
+                     block_size: int | None = None) -> RankingScores:
+    """Score embeddings, [num_query, dim] and [num_gallery, dim], by their cosine distances.
+
+    Rows are used as float32 unit rows; others are scaled to length 1 first. Ranks are those of distances without rounding
+    error, so neither the gallery's order, nor `block_size` (queries at a time), nor the number of threads changes a figure.
+
+    Args:
+        junk: a rule of `matches.JUNK_RULES`, or a boolean mask [num_query, num_gallery].
+        query_frames, gallery_frames, gap: what `junk="time-gap"` needs, in frames.
+
+    Raises:
+        ReidopsError: shapes disagree, a row is not finite or zero, a label that the rule needs is missing, query and gallery
+            are one set whose every crop would find itself, or no query has a match.
+    """
+    query, gallery = unit_rows(query, "query"), unit_rows(gallery, "gallery")
+    if query.shape[1] != gallery.shape[1]:
+        raise ReidopsError(f"query embeddings have {query.shape[1]} dimensions, gallery embeddings {gallery.shape[1]}; embed both with one model")
+    labels = _both_labels(query_pids, gallery_pids, query_camids, gallery_camids, query_frames, gallery_frames)
+    _check_lengths(labels, (len(query), len(gallery)), "embeddings")
+    if isinstance(junk, str) and junk == "none" and query.shape == gallery.shape and np.array_equal(query, gallery):
+        raise ReidopsError("query and gallery are one set: each crop would find itself; use junk=np.eye(num_query, dtype=bool) to leave it out")
+    matches = _matches(labels, junk, gap)
+    ranked = _rank_embeddings(query, gallery, matches, block_size or max(1, BLOCK_BYTES // (4 * len(gallery))))
+    return _scores(ranked, matches, max_rank)
+
+
+def score_distances(distances: np.ndarray, *, query_pids: ArrayLike, gallery_pids: ArrayLike,
+                    query_camids: ArrayLike | None = None, gallery_camids: ArrayLike | None = None,
+                    junk: str | np.ndarray = "same-camera", max_rank: int = 50,
+                    query_frames: ArrayLike | None = None, gallery_frames: ArrayLike | None = None,
+                    gap: int | None = None) -> RankingScores:
+    """Score a given matrix of distances, [num_query, num_gallery], of any metric; smaller is nearer, +inf is allowed.
+
+    Arguments as `score_embeddings`.
+
+    Raises:
+        ReidopsError: the matrix is not two-dimensional or holds NaN, lengths disagree, a label that the rule needs is
+            missing, or no query has a match.
+    """
+    distances = np.asarray(distances)
+    if distances.ndim != 2:
+        raise ReidopsError(f"distances have the shape {list(distances.shape)}, expected [num_query, num_gallery]")
+    labels = _both_labels(query_pids, gallery_pids, query_camids, gallery_camids, query_frames, gallery_frames)
+    _check_lengths(labels, distances.shape, "distances")
+    matches = _matches(labels, junk, gap)
+    return score_blocks([distances], matches, max_rank)
+
+
+def score_blocks(blocks: Iterable[np.ndarray], matches: Matches, max_rank: int = 50) -> RankingScores:
+    """Score distances that come as blocks of rows, [any, num_gallery], together one row per query, in order."""
+    return _scores(_rank_distances(blocks, matches), matches, max_rank)
+
+
+def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
+    """Return embeddings as contiguous float32 unit rows, [n, dim]; the argument itself where it already is that.
+
+    Raises:
+        ReidopsError: not a matrix, or a row is NaN, infinite or zero; names the first rows.
+    """
+    rows = np.ascontiguousarray(embeddings, dtype=np.float32)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ReidopsError(f"{side} embeddings have the shape {list(rows.shape)}, expected [n, dim]")
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
+    broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
+    if len(broken):
+        named = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
+        raise ReidopsError(f"{len(broken)} of {len(rows)} {side} embeddings are NaN, infinite or zero: rows {named}; embed these crops again")
+    if np.abs(lengths - 1).max(initial=0) <= UNIT_TOLERANCE:
+        return rows
+    return (rows / lengths[:, None]).astype(np.float32)
+
+
+def _both_labels(query_pids: ArrayLike, gallery_pids: ArrayLike, query_camids: ArrayLike | None, gallery_camids: ArrayLike | None,
+                 query_frames: ArrayLike | None, gallery_frames: ArrayLike | None) -> tuple[Labels, Labels]:
+    query = check_labels("query", query_pids, query_camids, query_frames)
+    return query, check_labels("gallery", gallery_pids, gallery_camids, gallery_frames)
+
+
+def _check_lengths(labels: tuple[Labels, Labels], shape: tuple[int, ...], what: str) -> None:
+    found = tuple(map(len, labels))
+    if found != tuple(shape):
+        raise ReidopsError(f"there are {found[0]} query and {found[1]} gallery pids, but {what} of {shape[0]} queries and {shape[1]} gallery crops")
+
+
+def _matches(labels: tuple[Labels, Labels], junk: str | np.ndarray, gap: int | None) -> Matches:
+    matches = find_matches(*labels, junk, gap)
+    refuse_unmatched(matches, *labels, junk)
+    return matches
+
+
+@dataclass(frozen=True)
+class _Ranks:
+    """The ranks of all positives, query after query, in the order of `matches.positives`, and the ties met."""
+
+    of_hits: np.ndarray
+    num_tied: int
+
+
+def _rank_distances(blocks: Iterable[np.ndarray], matches: Matches) -> _Ranks:
+    ranks, tied = [], 0
+    for query, row in enumerate(row for block in blocks for row in block):
+        if np.isnan(row.min()):
+            raise ReidopsError(f"distances: row {query} holds NaN at gallery crop {int(np.isnan(row).argmax())}; embed these crops again")
+        positives = matches.positives.of(query)
+        if len(positives):
+            of_query, ties = rank_positives(row, positives, matches.junk.of(query))
+            ranks.append(of_query)
+            tied += ties
+    return _Ranks(np.concatenate(ranks), tied)
+
+
+def _rank_embeddings(query: np.ndarray, gallery: np.ndarray, matches: Matches, block_size: int) -> _Ranks:
+    ranks, tied = [], 0
+    for row_number, row in _negative_products(query, gallery, block_size):
+        positives = matches.positives.of(row_number)
+        if len(positives):
+            of_query, ties = rank_positives_exactly(row, positives, matches.junk.of(row_number), query[row_number], gallery)
+            ranks.append(of_query)
+            tied += ties
+    return _Ranks(np.concatenate(ranks), tied)
+
+
+def _negative_products(query: np.ndarray, gallery: np.ndarray, block_size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each query's number and −(query · gallery), [num_gallery]; one standing buffer holds a block of them."""
+    buffer = np.empty((min(block_size, len(query)), len(gallery)), np.float32)
+    for start in range(0, len(query), block_size):
+        block = -query[start:start + block_size]
+        products = np.matmul(block, gallery.T, out=buffer[:len(block)])
+        yield from enumerate(products, start)
+
+
+def _scores(ranks: _Ranks, matches: Matches, max_rank: int) -> RankingScores:
+    hits = matches.positives
+    matched = hits.counts > 0
+    within = np.arange(len(hits.index)) - np.repeat(hits.start[:-1], hits.counts) + 1
+    sums = np.bincount(hits.queries, weights=within / ranks.of_hits, minlength=matches.num_query)
+    precisions, penalties = np.full((2, matches.num_query), np.nan)
+    first = np.zeros(matches.num_query, np.int64)
+    precisions[matched] = sums[matched] / hits.counts[matched]
+    penalties[matched] = hits.counts[matched] / ranks.of_hits[hits.start[1:][matched] - 1]
+    first[matched] = ranks.of_hits[hits.start[:-1][matched]]
+    cmc = np.array([(first[matched] <= k).mean() for k in range(1, max(max_rank, 10) + 1)])
+    return RankingScores(
+        mAP=float(precisions[matched].mean()), mINP=float(penalties[matched].mean()),
+        rank1=float(cmc[0]), rank5=float(cmc[4]), rank10=float(cmc[9]),
+        num_query=matches.num_query, num_gallery=matches.num_gallery,
+        num_unmatched_queries=len(matches.unmatched), num_tied_hits=ranks.num_tied,
+        cmc=cmc[:max_rank], average_precisions=precisions, inverse_negative_penalties=penalties,
+        first_ranks=first, unmatched_queries=matches.unmatched,
+    )
