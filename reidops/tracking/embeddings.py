@@ -1,0 +1,207 @@
+"""Detections of a sequence with their embeddings: made once per model, kept in one file per sequence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from reidops.errors import ReidopsError
+from reidops.files import whole_file
+from reidops.mot.boxes import clip_ltrb, iou_matrix, ltwh_to_ltrb
+from reidops.mot.sequences import Sequence
+
+# A crop narrower or lower than this [px] inside the frame says nothing about a person.
+MIN_CROP_SIDE = 4
+_ARRAYS = ("frame", "box_ltwh", "confidence", "embedding", "weights_sha256")
+
+
+class CropEmbedder(Protocol):
+    """The part of `reidops.Embedder` that is needed here."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def weights_sha256(self) -> str: ...
+
+    def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class EmbeddedDetections:
+    """The detections of one sequence, ordered by frame.
+
+    Attributes:
+        frame: int32 [n], 1-based.
+        box_ltwh: float32 [n, 4], px, 0-based.
+        confidence: float32 [n], the detector's score, no fixed range.
+        embeddings: float32 [n, dim], unit rows; zeros for a box that is too small or outside the frame. float16 in the file.
+        weights_sha256: of the model that made them.
+    """
+
+    frame: np.ndarray
+    box_ltwh: np.ndarray
+    confidence: np.ndarray
+    embeddings: np.ndarray
+    weights_sha256: str
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def keep(self, rows: np.ndarray) -> "EmbeddedDetections":
+        """Return some of the rows, by number or mask."""
+        return EmbeddedDetections(
+            self.frame[rows], self.box_ltwh[rows], self.confidence[rows], self.embeddings[rows], self.weights_sha256
+        )
+
+    def rows_by_frame(self) -> dict[int, list[int]]:
+        """Return the rows of each frame that has any."""
+        order = np.argsort(self.frame, kind="stable").tolist()
+        return {int(frame): list(rows) for frame, rows in groupby(order, key=lambda row: self.frame[row])}
+
+
+def choose_detections(detections: pd.DataFrame, *, min_confidence: float | None = None, nms: float | None = None) -> pd.DataFrame:
+    """Return the detections worth an embedding, ordered by frame.
+
+    Args:
+        min_confidence: least score, in the detector's own scale; None = all.
+        nms: of two boxes of a frame with a larger IoU only the one with the higher score stays; None = both.
+    """
+    chosen = detections.sort_values("frame", kind="stable").reset_index(drop=True)
+    if min_confidence is not None:
+        chosen = chosen[chosen["confidence"] >= min_confidence]
+    if nms is not None:
+        kept = [_unsuppressed(rows, nms) for _, rows in chosen.groupby("frame")]
+        chosen = chosen.loc[sorted(index for indices in kept for index in indices)]
+    return chosen.reset_index(drop=True)
+
+
+def embed_sequence(
+    sequence: Sequence, detections: pd.DataFrame, embedder: CropEmbedder, *, batch_size: int = 64
+) -> EmbeddedDetections:
+    """Return the detections with their embeddings, ordered by frame; each frame is decoded once, batches run across frames.
+
+    Raises:
+        ReidopsError: a frame with detections is missing or cannot be decoded.
+    """
+    table = detections.sort_values("frame", kind="stable")
+    box_ltwh = table[["left", "top", "width", "height"]].to_numpy(np.float32)
+    frames = table["frame"].to_numpy(np.int32)
+    embeddings = np.zeros((len(table), embedder.dim), dtype=np.float32)
+    with tqdm(total=len(table), desc=f"embed {sequence.name}", unit="crop", disable=None, leave=False) as bar:
+        for rows, crops in _batches(_crops(sequence, frames, box_ltwh), batch_size):
+            embeddings[rows] = embedder.embed(crops, batch_size=batch_size)
+            bar.update(len(rows))
+    confidence = table["confidence"].to_numpy(np.float32)
+    return EmbeddedDetections(frames, box_ltwh, confidence, embeddings, embedder.weights_sha256)
+
+
+def write_embeddings(detected: EmbeddedDetections, path: Path) -> None:
+    """Write one sequence's file; it appears whole or not at all."""
+    with whole_file(path) as partial, open(partial, "wb") as stream:
+        np.savez(
+            stream,
+            frame=detected.frame.astype(np.int32),
+            box_ltwh=detected.box_ltwh.astype(np.float32),
+            confidence=detected.confidence.astype(np.float32),
+            embedding=detected.embeddings.astype(np.float16),
+            weights_sha256=np.array(detected.weights_sha256),
+        )
+
+
+def read_embeddings(path: Path, weights_sha256: str | None = None) -> EmbeddedDetections:
+    """Return one sequence's detections; rows of the half-precision file are made unit again.
+
+    Args:
+        weights_sha256: the model that must have made them; None = any.
+
+    Raises:
+        ReidopsError: the file is missing, is not of this kind, or was made by another model.
+    """
+    arrays = _read_arrays(path)
+    detected = EmbeddedDetections(
+        arrays["frame"], arrays["box_ltwh"], arrays["confidence"], _unit(arrays["embedding"]), str(arrays["weights_sha256"])
+    )
+    lengths = {name: len(arrays[name]) for name in _ARRAYS[:4]}
+    if len(set(lengths.values())) > 1:
+        raise ReidopsError(f"{path}: arrays of unequal length {lengths}; make the file again with `dvc repro -f embed`")
+    if weights_sha256 is not None and detected.weights_sha256 != weights_sha256:
+        raise ReidopsError(
+            f"{path}: made by the model {detected.weights_sha256[:12]}, expected {weights_sha256[:12]}, whose gates are calibrated;"
+            " run `dvc repro embed evaluate_reid`"
+        )
+    return detected
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in _ARRAYS}
+    except FileNotFoundError:
+        raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro embed`)") from None
+    except (KeyError, ValueError, OSError, BadZipFile) as error:
+        raise ReidopsError(f"{path}: is no file of embeddings ({error}); make it again with `dvc repro -f embed`") from None
+
+
+def _unit(embeddings: np.ndarray) -> np.ndarray:
+    """Return rows of length 1, float32; rows of zeros stay."""
+    rows = embeddings.astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+
+
+def _unsuppressed(rows: pd.DataFrame, limit: float) -> list[int]:
+    """Return the index of the boxes of one frame that no better one covers by more than `limit` IoU."""
+    ranked = rows.sort_values("confidence", ascending=False, kind="stable")
+    box_ltrb = ltwh_to_ltrb(ranked[["left", "top", "width", "height"]].to_numpy())
+    overlaps = iou_matrix(box_ltrb, box_ltrb) > limit
+    kept: list[int] = []
+    for place in range(len(ranked)):
+        if not overlaps[place, kept].any():
+            kept.append(place)
+    return ranked.index[kept].tolist()
+
+
+def _crops(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (row, BGR crop) of every box that is large enough inside its frame."""
+    for frame, group in groupby(range(len(frames)), key=lambda row: int(frames[row])):
+        picture = read_frame(sequence, frame)
+        for row in group:
+            crop = cut_box(picture, box_ltwh[row])
+            if min(crop.shape[:2]) >= MIN_CROP_SIDE:
+                yield row, crop
+
+
+def cut_box(picture: np.ndarray, box_ltwh: np.ndarray) -> np.ndarray:
+    """Return a copy of the part of a picture [h, w, 3] in a box, cut to the picture and to whole pixels; it may be empty."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = np.round(clip_ltrb(ltwh_to_ltrb(box_ltwh), width, height)).astype(int)
+    return picture[top:bottom, left:right].copy()
+
+
+def read_frame(sequence: Sequence, frame: int) -> np.ndarray:
+    """Return a frame, BGR uint8 [h, w, 3].
+
+    Raises:
+        ReidopsError: the file is missing or is no picture.
+    """
+    path = sequence.frame_path(frame)
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        found = "cannot be decoded" if path.is_file() else "no such file"
+        raise ReidopsError(f"{path}: {found}; there are detections in that frame of {sequence.name}, fetch the data set again")
+    return picture
+
+
+def _batches(crops: Iterator[tuple[int, np.ndarray]], batch_size: int) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Yield (rows, crops) of `batch_size` crops, the last batch smaller."""
+    while batch := list(islice(crops, batch_size)):
+        rows, pictures = zip(*batch, strict=True)
+        yield list(rows), list(pictures)
