@@ -1,0 +1,61 @@
+"""From a plan to data/crops: the tar, the crops table, the file lists and the report."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reidops.datasets.packing import pack_crops
+from reidops.datasets.planning import Taken, crop_sources
+from reidops.tables import CROPS, check_table
+
+SPLITS = ("train", "val", "query", "gallery")
+
+
+def cut_and_pack(plan: pd.DataFrame, tar: Path, *, jpeg_quality: int, workers: int | None) -> pd.DataFrame:
+    """Write `tar` and return the crops table (tables.CROPS), in the order of the tar's members."""
+    packed = pack_crops(crop_sources(plan), tar, jpeg_quality=jpeg_quality, workers=workers)
+    table = plan.assign(offset=packed[:, 0], size=packed[:, 1], width=packed[:, 2], height=packed[:, 3])
+    return check_table(table[list(CROPS.columns)], CROPS, str(tar))
+
+
+def report_crops(crops: pd.DataFrame, taken: Taken) -> dict[str, Any]:
+    """Return counts per split and data set, and what was left out and why; no time, no machine."""
+    return {
+        "num_crops": len(crops),
+        "num_people": int(crops.loc[crops["pid"] >= 0, "pid"].nunique()),
+        "num_cameras": int(crops["camid"].nunique()),
+        "splits": {split: _count_crops(crops[crops["split"] == split]) for split in SPLITS},
+        "datasets": {
+            f"{dataset} {split}": _count_crops(group) for (dataset, split), group in crops.groupby(["dataset", "split"])
+        },
+        "queries_without_match": num_unmatched_queries(crops),
+        "people_in_train_and_test": _num_in_both(crops),
+        "people_left_out": {reason: int(number) for reason, number in sorted(taken.people.items())},
+        "boxes": {source: dict(sorted(reasons.items())) for source, reasons in sorted(taken.boxes.items())},
+    }
+
+
+def num_unmatched_queries(crops: pd.DataFrame) -> int:
+    """Return how many queries have no match: in MOT sets any gallery crop of the person, else one of another camera."""
+    query, gallery = crops[crops["split"] == "query"], crops[crops["split"] == "gallery"]
+    cameras = gallery.groupby("pid")["camid"].agg(set).to_dict()
+    by_time = query["track_id"] >= 0
+    seen = [cameras.get(pid, set()) for pid in query["pid"]]
+    matched = [bool(s if timed else s - {camid}) for s, timed, camid in zip(seen, by_time, query["camid"], strict=True)]
+    return len(matched) - sum(matched)
+
+
+def _count_crops(crops: pd.DataFrame) -> dict[str, int]:
+    return {
+        "crops": len(crops),
+        "people": int(crops.loc[crops["pid"] >= 0, "pid"].nunique()),
+        "distractors": int((crops["pid"] < 0).sum()),
+        "cameras": int(crops["camid"].nunique()),
+    }
+
+
+def _num_in_both(crops: pd.DataFrame) -> int:
+    training = crops["split"].isin(["train", "val"])
+    both = set(crops.loc[training, "pid"]) & set(crops.loc[~training, "pid"])
+    return len(both - {-1})

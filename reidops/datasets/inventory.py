@@ -1,0 +1,72 @@
+"""What a user's folder held when the pipeline first saw it, so that a later stage notices that it changed.
+
+Local sets are neither copied nor linked into data/raw: DVC would hash gigabytes. So DVC does not see them change; this does.
+"""
+
+import hashlib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from reidops.datasets.market1501 import TEST_FOLDERS, TRAIN_FOLDERS
+from reidops.errors import ReidopsError
+from reidops.files import read_json, write_json
+from reidops.parts import Part
+
+_TEXT = {".txt", ".ini", ".csv", ".json", ".mat"}
+
+
+def write_inventory(parts: list[Part], raw: Path, sources: dict[str, str]) -> None:
+    """Write `raw/inventory.json`: per set where it came from, files, bytes and a digest of what its parts use."""
+    entries = {
+        dataset: {"source": sources[dataset], **take_inventory(folders)} for dataset, folders in _folders(parts).items()
+    }
+    write_json(entries, raw / "inventory.json")
+
+
+def check_inventory(parts: list[Part], raw: Path) -> None:
+    """Refuse local sets that changed after `download` looked at them.
+
+    Raises:
+        ReidopsError: names the set, its folder and what changed.
+    """
+    entries = read_json(raw / "inventory.json")
+    for dataset, folders in _folders(parts).items():
+        noted = entries.get(dataset)
+        if noted is None:
+            raise ReidopsError(f"{raw}/inventory.json: knows no set {dataset}, which parts.csv names; run `dvc repro -f download`")
+        if noted["source"].startswith("local:"):
+            _compare(take_inventory(folders), noted, f"{dataset} in {folders[0].parent}")
+
+
+def take_inventory(folders: list[Path]) -> dict[str, Any]:
+    """Return number of files, bytes, and a digest over (relative path, size) and over the content of the text files."""
+    digest = hashlib.sha256()
+    num_files = num_bytes = 0
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            size = path.stat().st_size
+            num_files, num_bytes = num_files + 1, num_bytes + size
+            digest.update(f"{folder.name}/{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+            if path.suffix in _TEXT:
+                digest.update(path.read_bytes())
+    return {"num_files": num_files, "num_bytes": num_bytes, "digest": digest.hexdigest()}
+
+
+def _folders(parts: list[Part]) -> dict[str, list[Path]]:
+    """Return the folders that each set's parts use, sorted."""
+    folders: dict[str, set[Path]] = defaultdict(set)
+    for part in parts:
+        if part.layout == "market1501":
+            names = TRAIN_FOLDERS if part.part == "train" else TEST_FOLDERS
+            folders[part.dataset].update(part.folder / name for name in names)
+        else:
+            folders[part.dataset].add(part.folder)
+    return {dataset: sorted(found) for dataset, found in sorted(folders.items())}
+
+
+def _compare(now: dict[str, Any], noted: dict[str, Any], where: str) -> None:
+    changed = [f"{name} {noted[name]:,} → {now[name]:,}" for name in ("num_files", "num_bytes") if noted[name] != now[name]]
+    if changed or now["digest"] != noted["digest"]:
+        what = ", ".join(changed) or "a text file or a name changed"
+        raise ReidopsError(f"{where}: changed after download took its inventory ({what}); run `dvc repro -f download`")

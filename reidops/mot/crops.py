@@ -1,0 +1,92 @@
+"""Choose boxes of a sequence and say which pixels each one is, exactly as mot2reid does.
+
+The geometry of mot2reid, to the pixel: left, top, left + width and top + height as the file has them (1-based, not
+shifted), cut to whole numbers towards zero, clipped to [0, W − 1] and [0, H − 1], the end pixel included.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.mot.sequences import Sequence, read_annotations
+
+
+@dataclass(frozen=True)
+class BoxRules:
+    """Which boxes become crops. mot2reid knows `classes` (1) and `vis_threshold`; it ignores the flag and has no least size."""
+
+    classes: tuple[int, ...] = (1,)
+    vis_threshold: float = 0.3
+    considered_only: bool = True
+    min_width: int = 1
+    min_height: int = 1
+    stride: int = 1
+
+
+def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Counter]:
+    """Return the boxes of a sequence that become crops, and how many boxes each rule took.
+
+    The table has one row per crop in the order of gt.txt: `frame` (1-based), `track_id`, `person` (mot2reid's folder name),
+    `path` (in crops.tar), `visibility`, and the pixels `x1`, `y1`, `x2`, `y2` (0-based, both ends inclusive).
+
+    `path` counts a person's crops in the order of gt.txt over every box that mot2reid would cut, so that a box left out for
+    its size or by the stride leaves the names of the others as they are.
+    """
+    annotations = read_annotations(sequence)
+    taken = Counter({"boxes": len(annotations)})
+    boxes = _keep(annotations, annotations["class_id"].isin(rules.classes), taken, "another class")
+    if rules.considered_only:
+        boxes = _keep(boxes, boxes["considered"], taken, "not considered")
+    boxes = _keep(boxes, boxes["visibility"] >= rules.vis_threshold, taken, "visibility below vis_threshold")
+    boxes = _name(boxes, sequence.name).join(_pixels(boxes, sequence))
+    boxes = _keep(boxes, _touches_frame(boxes, sequence), taken, "wholly outside the frame")
+    large = (boxes["x2"] - boxes["x1"] >= rules.min_width - 1) & (boxes["y2"] - boxes["y1"] >= rules.min_height - 1)
+    boxes = _keep(boxes, large, taken, "smaller than min_width × min_height")
+    boxes = _keep(boxes, (boxes["frame"] - 1) % rules.stride == 0, taken, "frames between the stride")
+    return boxes[["frame", "track_id", "person", "path", "visibility", "x1", "y1", "x2", "y2"]].reset_index(drop=True), taken
+
+
+def check_frames(sequence: Sequence, first: int, last: int) -> None:
+    """Refuse a sequence that lacks a frame of `first` … `last`.
+
+    Raises:
+        ReidopsError: names the first missing frame.
+    """
+    present = {path.name for path in sequence.frames_dir.iterdir()} if sequence.frames_dir.is_dir() else set()
+    missing = [n for n in range(first, last + 1) if sequence.frame_path(n).name not in present]
+    if missing:
+        raise ReidopsError(
+            f"{sequence.frame_path(missing[0])}: the frame is missing ({len(missing)} of {last - first + 1} are);"
+            f" seqinfo.ini says seqLength={sequence.length}: unpack the set again, or mend seqinfo.ini"
+        )
+
+
+def _keep(boxes: pd.DataFrame, kept: pd.Series, taken: Counter, reason: str) -> pd.DataFrame:
+    taken[reason] += int((~kept).sum())
+    return boxes[kept]
+
+
+def _name(boxes: pd.DataFrame, sequence: str) -> pd.DataFrame:
+    person = sequence + "_" + boxes["track_id"].map("{:06d}".format).astype("str")
+    count = boxes.groupby("track_id").cumcount().map("{:06d}".format).astype("str")
+    return boxes.assign(person=person, path="imgs/" + person + "/" + count + ".jpg")
+
+
+def _pixels(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
+    """Return x1, y1, x2, y2, whole px, both ends inclusive."""
+    # Reading took the file's 1 off. Rounding undoes what binary fractions lost on the way, so that the sum is the file's.
+    left, top = (boxes["left"] + 1).round(6), (boxes["top"] + 1).round(6)
+    edges = np.stack([left, top, left + boxes["width"], top + boxes["height"]], axis=1)
+    most = np.array([sequence.width, sequence.height, sequence.width, sequence.height]) - 1
+    pixels = np.clip(np.trunc(edges), 0, most).astype(int)
+    return pd.DataFrame(pixels, index=boxes.index, columns=["x1", "y1", "x2", "y2"])
+
+
+def _touches_frame(boxes: pd.DataFrame, sequence: Sequence) -> pd.Series:
+    """Tell the boxes that share area with the frame; mot2reid writes a one-pixel strip of the border for the others."""
+    inside_x = (boxes["left"] < sequence.width) & (boxes["left"] + boxes["width"] > 0)
+    inside_y = (boxes["top"] < sequence.height) & (boxes["top"] + boxes["height"] > 0)
+    return inside_x & inside_y

@@ -1,0 +1,79 @@
+"""Cut the people of MOT sequences out of their frames, join ReID sets, and divide both into train, val, query and gallery.
+
+Reads:  data/raw/parts.csv, data/raw/inventory.json, the sets that they name
+Writes: data/crops/ crops.tar, crops.parquet, meta/train_80.txt, meta/val_20.txt, report.json
+"""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reidops.files import whole_folder, write_json
+from reidops.params import params_dataclass
+from reidops.parts import read_parts
+from reidops.tables import CROPS, write_table
+from stages import run_stage
+
+log = logging.getLogger(__name__)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@params_dataclass
+class ConvertParams:
+    """mot2reid's options, and more; those marked MOT leave sets alone whose images are crops already."""
+
+    vis_threshold: Share = 0.3  # MOT: least visibility of a box
+    test_vis_threshold: Share | None = None  # MOT: of a test box; null = vis_threshold
+    classes: list[int] = Field(default=[1])  # MOT: 1 = pedestrian; mot2reid knows no other
+    considered_only: bool = True  # MOT: heed the flag column, which mot2reid ignores
+    min_width: Count = 1  # MOT: px; mot2reid has no least size
+    min_height: Count = 1  # MOT: px
+    stride: Count = 1  # MOT: frames; 1 = every frame
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95  # MOT: 95 is mot2reid's
+    min_per_person: Count = 8  # MOT: crops; training people with fewer are dropped
+    max_per_person: Count = 1000  # MOT: crops; a seeded sample of a training person with more
+    val_split: Annotated[float, Field(ge=0, lt=1)] = 0.2  # share of the training people who choose the checkpoint
+    val_by: Literal["identity", "name"] = "identity"  # a share of each scene's people, or mot2reid's last folders by name
+    gap: Count = 25  # MOT: frames between a person's queries and gallery crops
+    queries_per_person: Count = 4  # MOT: at most
+    seed: Annotated[int, Field(ge=0)] = 0
+    workers: Count | None = None  # processes; null = one per core; the result is the same
+
+
+def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
+    """Make `crops` from the train and test rows of `raw/parts.csv`."""
+    from reidops.datasets.conversion import cut_and_pack, report_crops
+    from reidops.datasets.filelists import write_lists
+    from reidops.datasets.inventory import check_inventory
+    from reidops.datasets.planning import plan_crops
+
+    parts = read_parts(raw)
+    check_inventory(parts, raw)
+    plan, taken = plan_crops(parts, *_rules(params))
+    with whole_folder(crops) as folder:
+        table = cut_and_pack(plan, folder / "crops.tar", jpeg_quality=params.jpeg_quality, workers=params.workers)
+        write_table(table, folder / "crops.parquet", CROPS)
+        write_lists(table, folder / "meta", params.val_split)
+        report = report_crops(table, taken)
+        write_json(report, folder / "report.json")
+    sizes = ", ".join(f"{split} {count['crops']:,} of {count['people']:,}" for split, count in report["splits"].items())
+    log.info("cut %s crops of %s people (%s)", f"{len(table):,}", f"{report['num_people']:,}", sizes)
+
+
+def _rules(params: ConvertParams):  # noqa: ANN202 — the two types are imported where they are made
+    from reidops.datasets.planning import SplitRules
+    from reidops.mot.crops import BoxRules
+
+    values = {**vars(params), "classes": tuple(params.classes)}
+    return tuple(
+        cls(**{name: values[name] for name in cls.__dataclass_fields__})
+        for cls in (BoxRules, SplitRules)
+    )
+
+
+if __name__ == "__main__":
+    run_stage(convert, ConvertParams)
