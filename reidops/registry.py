@@ -1,0 +1,313 @@
+"""The one door to MLflow: log a result, register its model, promote it, pull it.
+
+The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` and `mlartifacts/` in the repository.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this while it is imported
+
+import mlflow
+import numpy as np
+from filelock import FileLock
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.types import Schema, TensorSpec
+
+from reidops.errors import ReidopsError
+from reidops.files import repository_root
+from reidops.promotion import Bench, Decision, Rule, TrackingResult, decide_promotion
+from reidops.result import Result
+
+logger = logging.getLogger(__name__)
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.json")
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tqdm")
+"""What a puller needs, in the versions that the model was registered with."""
+
+_MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
+_QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+_CALL_LIMIT = 100  # params or tags in one call; MLflow takes no more
+_METRIC_LIMIT = 900  # metrics in one call; MLflow takes 1000
+
+
+class StoreUnreachable(ReidopsError):
+    """The tracking server does not answer; the same command may succeed later."""
+
+    exit_code = 75  # EX_TEMPFAIL: whoever ran the command may run it again
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A model version; `is_new` is false where the same model was registered before."""
+
+    name: str
+    version: str
+    is_new: bool
+
+
+def tracking_uri() -> str:
+    """Return `MLFLOW_TRACKING_URI`, else the sqlite file of this repository."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository_root().resolve() / 'mlflow.db'}"
+
+
+@contextmanager
+def open_store() -> Iterator[mlflow.MlflowClient]:
+    """Yield a client of a store that answers and has its tables; turn MLflow's errors into ours.
+
+    Raises:
+        StoreUnreachable: the server does not answer within seconds.
+        ReidopsError: the store refuses what it was asked.
+    """
+    uri = tracking_uri()
+    for noisy in ("mlflow.store.db.utils", "mlflow.pyfunc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        _prepare_store(uri)
+        mlflow.set_tracking_uri(uri)
+        with _environment(**_QUIET, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"):
+            yield mlflow.MlflowClient(uri)
+    except MlflowException as error:
+        raise _told(uri, error) from error
+
+
+def _prepare_store(uri: str) -> None:
+    """Ask the store for something small: an sqlite file gets its tables, a silent server is found out.
+
+    Two first users of a new sqlite file would create its tables twice and crash each other, hence the lock.
+    """
+    file = _sqlite_file(uri)
+    if file is None:
+        with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_TIMEOUT="5"):
+            mlflow.MlflowClient(uri).search_experiments(max_results=1)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    """Return the file behind an sqlite URI, None for other stores."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set environment variables that the user has not set, for the length of the block."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _told(uri: str, error: MlflowException) -> ReidopsError:
+    """Return MLflow's error in words that say what is kept and what to do."""
+    text = str(error).splitlines()[0][:300]
+    if "failed with exception" in text or "Max retries" in text:
+        return StoreUnreachable(
+            f"the tracking server {uri} does not answer ({text}). Everything computed is kept: start the server, or unset "
+            "MLFLOW_TRACKING_URI to use mlflow.db in this repository, then run `dvc repro register`"
+        )
+    return ReidopsError(f"the tracking store {uri} refused: {text}. Everything computed is kept: `dvc repro register` goes on from here")
+
+
+def log_result(result: Result, experiment: str) -> str:
+    """Log a result as one run and return its id; a result that was logged before is not logged again."""
+    with open_store() as client:
+        experiment_id = _find_experiment(client, experiment)
+        finished = _discard_unfinished(client, experiment_id, result)
+        if finished:
+            logger.info("the same result was logged before, as run %s", finished)
+            return finished
+        tags = {**result.tags, "result.digest": result.digest, "mlflow.note.content": result.description}
+        with mlflow.start_run(experiment_id=experiment_id, run_name=result.name, log_system_metrics=False) as run:
+            _log_figures(client, run.info.run_id, result, tags)
+            for path, folder in result.files.items():
+                client.log_artifact(run.info.run_id, str(path), folder)
+    logger.info("logged %d params, %d metrics and %d files as run %s", len(result.params), len(result.metrics), len(result.files), run.info.run_id)
+    return run.info.run_id
+
+
+def _find_experiment(client: mlflow.MlflowClient, name: str) -> str:
+    """Return the id of an experiment, made where it is missing; beside an sqlite file its artifacts lie in `mlartifacts/`."""
+    known = client.get_experiment_by_name(name)
+    if known is not None:
+        if known.lifecycle_stage != "active":
+            client.restore_experiment(known.experiment_id)
+        return known.experiment_id
+    file = _sqlite_file(tracking_uri())
+    location = None if file is None else (file.resolve().parent / "mlartifacts" / name).as_uri()
+    return client.create_experiment(name, artifact_location=location)
+
+
+def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result: Result) -> str | None:
+    """Return the finished run of the same result, if any; delete runs of it that broke off."""
+    same = client.search_runs([experiment_id], f"tags.`result.digest` = '{result.digest}'", run_view_type=ViewType.ACTIVE_ONLY)
+    finished = [run.info.run_id for run in same if run.info.status == "FINISHED"]
+    for run in same:
+        if run.info.status != "FINISHED":
+            client.delete_run(run.info.run_id)
+    return finished[0] if finished else None
+
+
+def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags: Mapping[str, str]) -> None:
+    """Log tags, params, metrics, curves and data sets in a few calls: a call over HTTP takes as long as a hundred values."""
+    now = int(mlflow.get_run(run_id).info.start_time)
+    metrics = [Metric(name, value, now, 0) for name, value in result.metrics.items()]
+    metrics += [Metric(name, value, now, step) for name, step, value in result.curves]
+    tag_list = [RunTag(name, value) for name, value in tags.items()]
+    params = [Param(name, value) for name, value in result.params.items()]
+    for start in range(0, max(len(tag_list), len(params)), _CALL_LIMIT):
+        client.log_batch(run_id, tags=tag_list[start : start + _CALL_LIMIT])
+        client.log_batch(run_id, params=params[start : start + _CALL_LIMIT])
+    for start in range(0, len(metrics), _METRIC_LIMIT):
+        client.log_batch(run_id, metrics=metrics[start : start + _METRIC_LIMIT])
+    client.log_inputs(run_id, datasets=[
+        DatasetInput(
+            Dataset(data.name, data.digest, source_type="local", source=json.dumps({"uri": data.source}), profile=data.profile),
+            [InputTag("mlflow.data.context", data.roles or "unused")],
+        )
+        for data in result.datasets
+    ])
+
+
+def register_model(name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> Registered:
+    """Return the version that holds these weights and thresholds, registered now where there is none.
+
+    `files` maps each of MODEL_FILES to where it lies; `tags` name the content (`weights.sha256`, `calibration.sha256`): a version
+    with the same tags is the same model. The alias `challenger` moves to the version.
+    """
+    with open_store() as client:
+        known = _find_version(client, name, tags)
+        version = known or _add_version(client, name, run_id, files, tags)
+        client.set_registered_model_alias(name, CHALLENGER, version)
+    logger.info("%s version %s %s", name, version, "was registered before" if known else "is registered")
+    return Registered(name, version, is_new=known is None)
+
+
+def _find_version(client: mlflow.MlflowClient, name: str, tags: Mapping[str, str]) -> str | None:
+    """Return the newest version that has all these tags."""
+    conditions = [f"name = '{name}'", *(f"tags.`{key}` = '{value}'" for key, value in sorted(tags.items()))]
+    versions = client.search_model_versions(" and ".join(conditions))
+    return max((str(found.version) for found in versions), key=int, default=None)
+
+
+def _add_version(client: mlflow.MlflowClient, name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> str:
+    """Log the model into its run and register it; the tags come with the version, so that none is ever without them."""
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+        model = _log_pyfunc(files)
+    version = client.create_model_version(name, model.model_uri, run_id, dict(tags), model_id=model.model_id)
+    return str(version.version)
+
+
+def _log_pyfunc(files: Mapping[str, Path]) -> ModelInfo:
+    """Log the files, and the code that serves them, into the active run."""
+    package = Path(__file__).parent
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / _FOLDER
+        folder.mkdir()
+        for name in MODEL_FILES:
+            shutil.copyfile(files[name], folder / name)
+        return mlflow.pyfunc.log_model(
+            name=_MODEL,
+            python_model=str(package / "pyfunc_model.py"),
+            artifacts={_FOLDER: str(folder)},
+            code_paths=[str(package)],
+            signature=model_signature(json.loads((folder / "embedder.json").read_text())["dim"]),
+            input_example=np.full((2, 128, 64, 3), 127, np.uint8),
+            pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
+        )
+
+
+def model_signature(dim: int) -> ModelSignature:
+    """Return the model's door: uint8 [N, h, w, 3] in BGR, crops of any size → float32 [N, dim]."""
+    crops = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
+    return ModelSignature(Schema([crops]), Schema([TensorSpec(np.dtype("float32"), (-1, dim))]))
+
+
+def promote(registered: Registered, scores: TrackingResult, rule: Rule) -> Decision:
+    """Keep the version's scores with it, compare it with the champion and move the alias where it wins."""
+    with open_store() as client:
+        _keep_scores(client, registered, scores)
+        aliases = client.get_registered_model(registered.name).aliases
+        champion = _read_scores(client, registered.name, str(aliases[CHAMPION]), scores.bench) if CHAMPION in aliases else None
+        decision = decide_promotion(scores, champion, rule)
+        if decision.champion:
+            client.set_registered_model_alias(registered.name, CHAMPION, registered.version)
+    return decision
+
+
+def _keep_scores(client: mlflow.MlflowClient, registered: Registered, scores: TrackingResult) -> None:
+    """Write scores as tags of the version, one tag per bench, so that versions compare on any bench both were scored on."""
+    text = json.dumps(asdict(scores), sort_keys=True)
+    for tag in (f"bench.{scores.bench.digest}", "bench.latest"):
+        client.set_model_version_tag(registered.name, registered.version, tag, text)
+
+
+def _read_scores(client: mlflow.MlflowClient, name: str, version: str, bench: Bench) -> TrackingResult:
+    """Return a version's scores on this bench, else those on the bench it was scored on last."""
+    tags = client.get_model_version(name, version).tags
+    text = tags.get(f"bench.{bench.digest}") or tags.get("bench.latest")
+    if text is None:
+        return TrackingResult(version, Bench({}, {}), {}, {})
+    kept = json.loads(text)
+    return TrackingResult(version, Bench(**kept["bench"]), kept["appearance"], kept["no_appearance"])
+
+
+def find_aliases(name: str, version: str) -> list[str]:
+    """Return the aliases that point to a version."""
+    with open_store() as client:
+        aliases = client.get_registered_model(name).aliases
+    return sorted(alias for alias, target in aliases.items() if str(target) == version)
+
+
+def pull_model(uri: str, folder: Path | None = None) -> Path:
+    """Download a model and return the folder of its files, which `Embedder.load` reads.
+
+    `uri` is MLflow's, e.g. `models:/person-reid@champion` or `models:/person-reid/3`; `folder` is where to put it, a temporary
+    place where not given (a store on this disk is read in place).
+
+    Raises:
+        ReidopsError: there is no such model, version or alias.
+    """
+    try:
+        with open_store():
+            place = Path(mlflow.artifacts.download_artifacts(uri, dst_path=None if folder is None else str(folder)))
+    except StoreUnreachable:
+        raise
+    except ReidopsError as error:
+        raise ReidopsError(f"{uri} cannot be pulled from {tracking_uri()}: {error.__cause__}") from error
+    found = sorted(place.rglob("embedder.json"))
+    if not found:
+        raise ReidopsError(f"{uri} holds no embedder.json: it was not registered by this pipeline")
+    return found[0].parent
+
+
+def find_links(registered: Registered, run_id: str, experiment: str) -> dict[str, str]:
+    """Return where a person looks: the run and the version in the UI of a server, or the command that starts one."""
+    uri = tracking_uri()
+    if not uri.startswith("http"):
+        return {"ui": f"mlflow ui --backend-store-uri {uri}"}
+    with open_store() as client:
+        known = client.get_experiment_by_name(experiment)
+    return {
+        "run": f"{uri}/#/experiments/{known.experiment_id}/runs/{run_id}",
+        "version": f"{uri}/#/models/{registered.name}/versions/{registered.version}",
+    }

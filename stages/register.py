@@ -1,0 +1,80 @@
+"""Log the result in MLflow, register its model and decide whether it becomes champion.
+
+Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/reid, data/tracking, and params.yaml as the run's params
+Writes: an MLflow run and a version of the registered model; data/registration/version.json
+"""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from reidops.files import read_json, sha256, whole_folder, write_json
+from reidops.params import params_dataclass
+from reidops.promotion import Rule, Score, TrackingResult
+from stages import run_stage
+
+logger = logging.getLogger(__name__)
+
+
+@params_dataclass
+class RegisterParams:
+    """Where the result goes and what a challenger has to do.
+
+    Attributes:
+        model_name: the registered model's name in MLflow.
+        experiment: the MLflow experiment that holds the runs.
+        score: the combined tracking score that decides: IDF1, HOTA, MOTA, AssA or DetA.
+        min_margin: a challenger beats the champion's score by at least this, 0 … 1.
+        require_gain: a champion also beats the same tracker without appearance.
+    """
+
+    model_name: Annotated[str, Field(pattern=r"^[\w.\- ]+$")]
+    experiment: Annotated[str, Field(min_length=1)]
+    score: Score
+    min_margin: Annotated[float, Field(ge=0, le=1)]
+    require_gain: bool
+
+
+def register(
+    settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, tracking: Path,
+    registration: Path, params: RegisterParams,
+) -> None:  # fmt: skip
+    """Log, register, compare; write what came of it to `registration/version.json`."""
+    from reidops import registry
+    from reidops.result import Folders, read_bench, read_result
+
+    result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
+    run_id = registry.log_result(result, params.experiment)
+    registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), {
+        "weights.sha256": result.weights_sha256,
+        "calibration.sha256": sha256(reid / "calibration.json"),
+    })  # fmt: skip
+    arms = read_json(tracking / "metrics.json")
+    scores = TrackingResult(registered.version, read_bench(settings, raw), arms["appearance"], arms["no_appearance"])
+    decision = registry.promote(registered, scores, Rule(params.score, params.min_margin, params.require_gain))
+    aliases = registry.find_aliases(registered.name, registered.version)
+    with whole_folder(registration) as folder:
+        write_json({
+            "name": registered.name, "version": registered.version, "run_id": run_id, "aliases": aliases,
+            "decision": {**asdict(decision), "rule": asdict(Rule(params.score, params.min_margin, params.require_gain))},
+            "tracking_uri": registry.tracking_uri(), "links": registry.find_links(registered, run_id, params.experiment),
+        }, folder / "version.json")  # fmt: skip
+    standing = "champion" if decision.champion else "not champion"
+    logger.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
+
+
+def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:
+    """Return where each file of a registered model lies."""
+    return {
+        "model.safetensors": model / "model.safetensors",
+        "embedder.json": export / "embedder.json",
+        "model.onnx": export / "model.onnx",
+        "calibration.json": reid / "calibration.json",
+    }
+
+
+if __name__ == "__main__":
+    run_stage(register, RegisterParams)

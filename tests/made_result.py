@@ -1,0 +1,113 @@
+"""A tiny finished result: every file that the stage `register` reads, with a network of one matrix product."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
+
+from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
+from reidops.embedding.images import resize_crops
+from reidops.files import sha256
+
+HEIGHT, WIDTH, DIM = 16, 8, 6
+SEQUENCES = ("SYN-05-FRCNN", "SYN-06-FRCNN")
+SETTINGS = """\
+download: {train: [synthetic], local: null}
+train: {backbone: matrix, epochs: 2}
+evaluate_tracking: {max_age: 30, min_confidence: 0.3, num_workers: 2}
+"""
+
+
+def write_result(root: Path, *, seed: int = 0, idf1: float = 0.7, control: float = 0.6, settings: str = SETTINGS) -> Path:
+    """Write params.yaml and data/ below `root`, as a run whose weights come from `seed` and whose IDF1 is as given; return data/."""
+    data = root / "data"
+    (root / "params.yaml").parent.mkdir(parents=True, exist_ok=True)
+    (root / "params.yaml").write_text(settings)
+    _write_raw(data / "raw")
+    _write_model(data, np.random.default_rng(seed).normal(size=(HEIGHT * WIDTH * 3, DIM)).astype(np.float32))
+    _write(data / "crops" / "report.json", {"num_crops": 40})
+    _write(data / "validation" / "report.json", {"passed": True, "errors": [], "warnings": [], "counts": {"num_people": 9}})
+    _write_text(data / "validation" / "docs" / "index.html", "<p>Data Docs</p>")
+    _write_text(data / "validation" / "contact_sheet.jpg", "a picture")
+    scores = {"mAP": 0.61, "mINP": 0.4, "rank1": 0.8, "rank5": 0.9, "rank10": 0.95, "num_query": 30, "num_gallery": 50}
+    _write(data / "reid" / "metrics.json", {"synthetic": scores, "colour_histogram": {**scores, "mAP": 0.2, "rank1": 0.3}})
+    _write(data / "reid" / "calibration.json", {"eer": 0.05, "eer_threshold": 0.31, "gates": {"cosine": 0.3}, "by": "synthetic"})
+    _write_text(data / "reid" / "distances.png", "a picture")
+    _write_tracking(data / "tracking", idf1, control)
+    return data
+
+
+def _write_raw(raw: Path) -> None:
+    rows = [f"track,synthetic,mot,synthetic/train/{name},{name},{name[4:6]},1,150" for name in SEQUENCES]
+    rows.append("train,synthetic,mot,synthetic/train/SYN-01-FRCNN,SYN-01-FRCNN,01,1,150")
+    _write_text(raw / "parts.csv", "\n".join(["part,dataset,layout,folder,sequence,scene,first_frame,last_frame", *rows]) + "\n")
+    _write(raw / "inventory.json", {"synthetic": {"source": "drawn", "num_files": 900, "num_bytes": 12345, "digest": "d" * 64}})
+    for name in SEQUENCES:
+        _write_text(raw / "synthetic" / "train" / name / "gt" / "gt.txt", f"1,1,10,10,20,40,1,1,1 {name}\n")
+        _write_text(raw / "synthetic" / "train" / name / "det" / "det.txt", f"1,-1,10,10,20,40,0.9 {name}\n")
+
+
+def _write_model(data: Path, weights: np.ndarray) -> None:
+    for stage in ("model", "export"):
+        (data / stage).mkdir(parents=True, exist_ok=True)
+    save_file({"weight": weights}, data / "model" / "model.safetensors")
+    onnx.save(one_product(weights), data / "export" / "model.onnx")
+    description = EmbedderDescription(
+        backbone="matrix", dim=DIM, embedding_dim=0, pooling="avg", last_stride=1, height=HEIGHT, width=WIDTH, mean=(0, 0, 0), std=(1, 1, 1),
+        weights_sha256=sha256(data / "model" / "model.safetensors"), golden=golden_values(embed_plainly([golden_crop()], weights)[0]),
+    )  # fmt: skip
+    for stage in ("model", "export"):
+        description.write(data / stage / "embedder.json")
+    _write(data / "export" / "parity.json", {"max_abs_difference": 1e-7, "min_cosine": 1.0, "tolerance": 1e-4, "passed": True})
+    _write_text(data / "model" / "history.csv", "epoch,loss,val_mAP\n1,2.5,0.3\n2,1.5,0.5\n")
+    _write_text(data / "model" / "curves.png", "a picture")
+
+
+def one_product(weights: np.ndarray) -> onnx.ModelProto:
+    """Return images uint8 [N, HEIGHT, WIDTH, 3] → (pixels / 255 − ½) @ weights, unit rows [N, DIM]."""
+    constants = {"shape": np.array([0, -1]), "scale": np.array(255, np.float32), "half": np.array(0.5, np.float32), "weights": weights}
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["float", "shape"], ["flat"]),
+        helper.make_node("Div", ["flat", "scale"], ["scaled"]),
+        helper.make_node("Sub", ["scaled", "half"], ["centred"]),
+        helper.make_node("MatMul", ["centred", "weights"], ["product"]),
+        helper.make_node("LpNormalization", ["product"], ["embeddings"], axis=1, p=2),
+    ]
+    graph = helper.make_graph(
+        nodes, "one_product",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", HEIGHT, WIDTH, 3])],
+        [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["N", DIM])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def embed_plainly(crops_bgr: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Return what the network gives, by NumPy."""
+    images = resize_crops(crops_bgr, HEIGHT, WIDTH).reshape(len(crops_bgr), -1).astype(np.float32)
+    product = (images / 255 - 0.5) @ weights
+    return product / np.linalg.norm(product, axis=1, keepdims=True)
+
+
+def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
+    def arm(value: float) -> dict[str, dict[str, float]]:
+        rows = {"combined": value, SEQUENCES[0]: value + 0.02, SEQUENCES[1]: value - 0.02}
+        return {name: {"IDF1": v, "HOTA": v - 0.1, "MOTA": 0.5, "AssA": v, "DetA": 0.5, "IDSW": 7} for name, v in rows.items()}
+
+    gain = {"combined": {"IDF1": idf1 - control, "HOTA": idf1 - control, "IDSW": 0}}
+    _write(tracking / "metrics.json", {"appearance": arm(idf1), "no_appearance": arm(control), "difference": gain})
+    _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
+    _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
+
+
+def _write(path: Path, data: object) -> None:
+    _write_text(path, json.dumps(data))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
