@@ -1,0 +1,127 @@
+"""k-reciprocal re-ranking (Zhong, Zheng, Cao, Li: Re-ranking person re-identification with k-reciprocal encoding, CVPR 2017).
+
+Two crops are near when each is among the other's nearest and they share their neighbours. Every crop is described by a sparse
+row, its weights over its k-reciprocal neighbours, so memory grows with the number of crops times k, never with its square.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from reidops.errors import ReidopsError
+from reidops.retrieval.ranking import unit_rows
+
+BLOCK_BYTES = 64 * 2**20
+PAIRS_AT_ONCE = 2**16
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Who lies nearest to each of n crops: `index` [n, k + 1], nearest first, itself included; `farthest` [n], the largest distance."""
+
+    index: np.ndarray
+    farthest: np.ndarray
+
+
+def rerank(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3) -> np.ndarray:
+    """Return re-ranked distances, float32 [num_query, num_gallery], in 0 … 1; `weight` (the paper's λ) is the plain distance's share.
+
+    Raises:
+        ReidopsError: embeddings are broken or of different dimensions, or a constant is out of its range.
+    """
+    return np.concatenate(list(reranked_blocks(query, gallery, k1=k1, k2=k2, weight=weight)))
+
+
+def reranked_blocks(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3) -> Iterator[np.ndarray]:
+    """Yield what `rerank` returns as blocks of queries, in order."""
+    query, gallery = unit_rows(query, "query"), unit_rows(gallery, "gallery")
+    if query.shape[1] != gallery.shape[1]:
+        raise ReidopsError(f"query embeddings have {query.shape[1]} dimensions, gallery embeddings {gallery.shape[1]}; embed both with one model")
+    _check_constants(k1, k2, weight)
+    crops = np.concatenate([query, gallery])
+    neighbours = nearest(crops, min(k1, len(crops) - 1))
+    encoded = _encode(crops, neighbours, k1, k2)
+    of_query, of_gallery = encoded[:len(query)], encoded[len(query):].tocsc()
+    block_size = max(1, BLOCK_BYTES // (4 * len(gallery)))
+    for start in range(0, len(query), block_size):
+        plain = 1 - query[start:start + block_size] @ gallery.T
+        plain /= neighbours.farthest[start:start + len(plain), None]
+        for row, distances in enumerate(plain, start):
+            distances *= weight
+            distances += (1 - weight) * _jaccard_distances(of_query[[row]], of_gallery)
+        yield plain
+
+
+def nearest(crops: np.ndarray, k: int) -> Neighbours:
+    """Return each crop's k nearest and itself; at equal distances the one that comes first in `crops`, unit rows [n, dim]."""
+    index = np.empty((len(crops), k + 1), np.int32)
+    farthest = np.empty(len(crops), np.float32)
+    block_size = max(1, BLOCK_BYTES // (4 * len(crops)))
+    for start in range(0, len(crops), block_size):
+        distances = 1 - crops[start:start + block_size] @ crops.T
+        rows = slice(start, start + len(distances))
+        farthest[rows] = np.maximum(distances.max(axis=1), np.finfo(np.float32).tiny)
+        limits = np.partition(distances, k, axis=1)[:, k]
+        for row, (of_crop, limit) in enumerate(zip(distances, limits, strict=True), start):
+            candidates = np.flatnonzero(of_crop <= limit)
+            index[row] = candidates[np.argsort(of_crop[candidates], kind="stable")[:k + 1]]
+    return Neighbours(index, farthest)
+
+
+def _encode(crops: np.ndarray, neighbours: Neighbours, k1: int, k2: int) -> sparse.csr_array:
+    """Return each crop's weights over its expanded k-reciprocal neighbours, averaged over its k2 nearest (sections 3.2 to 3.4)."""
+    sets = _expanded(_reciprocal(neighbours.index), _reciprocal(neighbours.index[:, :round(k1 / 2) + 1]))
+    rows = np.repeat(np.arange(len(crops)), np.diff(sets.indptr))
+    weights = np.exp(-_pair_distances(crops, rows, sets.indices) / neighbours.farthest[rows])
+    sums = np.bincount(rows, weights, minlength=len(crops))
+    encoded = sparse.csr_array((weights / sums[rows], sets.indices, sets.indptr), shape=sets.shape)
+    if k2 == 1:
+        return encoded
+    nearest_k2 = neighbours.index[:, :k2]
+    starts = np.arange(len(crops) + 1) * nearest_k2.shape[1]
+    averaging = sparse.csr_array((np.full(nearest_k2.size, 1 / nearest_k2.shape[1]), nearest_k2.ravel(), starts), shape=sets.shape)
+    return averaging @ encoded
+
+
+def _reciprocal(index: np.ndarray) -> sparse.csr_array:
+    """Return the pairs that are among each other's nearest, as ones in an [n, n] matrix."""
+    rows, columns = np.repeat(np.arange(len(index)), index.shape[1]), index.ravel()
+    near = sparse.csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=(len(index), len(index)))
+    return near.multiply(near.T).tocsr()
+
+
+def _expanded(reciprocal: sparse.csr_array, half: sparse.csr_array) -> sparse.csr_array:
+    """Return each crop's set with those of its members' half-sized sets that lie in it by more than two thirds (equation 3)."""
+    shared = (reciprocal @ half.T).multiply(reciprocal).tocoo()
+    size = np.diff(half.indptr)
+    taken = 3 * shared.data > 2 * size[shared.col]
+    chosen = sparse.csr_array((np.ones(taken.sum(), np.int32), (shared.row[taken], shared.col[taken])), shape=reciprocal.shape)
+    expanded = (reciprocal + chosen @ half).tocsr()
+    expanded.eliminate_zeros()
+    return expanded
+
+
+def _pair_distances(crops: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return 1 − cosine similarity of pairs of crops, [len(rows)]."""
+    distances = np.empty(len(rows))
+    for start in range(0, len(rows), PAIRS_AT_ONCE):
+        pairs = slice(start, start + PAIRS_AT_ONCE)
+        distances[pairs] = 1 - np.einsum("nd,nd->n", crops[rows[pairs]], crops[columns[pairs]])
+    return distances
+
+
+def _jaccard_distances(encoded: sparse.csr_array, gallery: sparse.csc_array) -> np.ndarray:
+    """Return one crop's Jaccard distance to every gallery crop from their sparse rows, [num_gallery] (equation 10)."""
+    start, stop = gallery.indptr[encoded.indices], gallery.indptr[encoded.indices + 1]
+    counts = stop - start
+    entries = np.arange(counts.sum()) + np.repeat(start - np.cumsum(counts) + counts, counts)
+    shared = np.minimum(gallery.data[entries], np.repeat(encoded.data, counts))
+    overlap = np.bincount(gallery.indices[entries], shared, minlength=gallery.shape[0])
+    return 1 - overlap / (2 - overlap)
+
+
+def _check_constants(k1: int, k2: int, weight: float) -> None:
+    if k1 < 1 or not 1 <= k2 <= k1 + 1 or not 0 <= weight <= 1:
+        raise ReidopsError(f"re-ranking with k1={k1}, k2={k2}, weight={weight}; expected 1 ≤ k1, 1 ≤ k2 ≤ k1 + 1, 0 ≤ weight ≤ 1")

@@ -1,0 +1,210 @@
+"""Ranking agrees with a plain loop, whatever the order, the blocks and the ties."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from plain import plain_scores
+
+from reidops.errors import ReidopsError
+from reidops.retrieval.ranking import RankingScores, score_distances, score_embeddings, unit_rows
+
+TOLERANCE = 1e-12
+
+
+@st.composite
+def small_searches(draw: st.DrawFn) -> dict[str, np.ndarray]:
+    """Draw a small search with many ties: few distances, few people, few cameras, distractors among the pids."""
+    num_query, num_gallery = draw(st.integers(1, 5)), draw(st.integers(1, 12))
+    num_people = draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return {
+        "distances": rng.integers(0, draw(st.integers(1, 6)), (num_query, num_gallery)).astype(np.float32) / 4,
+        "query_pids": rng.integers(-1, num_people, num_query), "gallery_pids": rng.integers(-1, num_people, num_gallery),
+        "query_camids": rng.integers(0, 3, num_query), "gallery_camids": rng.integers(0, 3, num_gallery),
+        "query_frames": rng.integers(1, 20, num_query), "gallery_frames": rng.integers(1, 20, num_gallery),
+        "mask": rng.random((num_query, num_gallery)) < 0.3,
+    }
+
+
+def junk_by_hand(search: dict[str, np.ndarray], rule: str, gap: int) -> np.ndarray:
+    """Return the mask that a rule stands for, one pair at a time."""
+    junk = np.zeros(search["distances"].shape, bool)
+    for q, g in np.ndindex(junk.shape):
+        one_camera = search["query_camids"][q] == search["gallery_camids"][g]
+        one_person = search["query_pids"][q] == search["gallery_pids"][g] != -1
+        near = abs(int(search["query_frames"][q]) - int(search["gallery_frames"][g])) < gap
+        junk[q, g] = {"none": False, "same-camera": one_camera and one_person, "time-gap": one_camera and near}[rule]
+    return junk
+
+
+def assert_agree(scores: RankingScores, plain: dict[str, object]) -> None:
+    """Hold every figure against the plain loop's."""
+    assert scores.mAP == pytest.approx(plain["mAP"], abs=TOLERANCE)
+    assert scores.mINP == pytest.approx(plain["mINP"], abs=TOLERANCE)
+    np.testing.assert_allclose(scores.cmc, plain["cmc"], atol=TOLERANCE, rtol=0)
+    assert scores.unmatched_queries.tolist() == plain["unmatched"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(search=small_searches(), rule=st.sampled_from(["same-camera", "none", "time-gap"]), gap=st.integers(1, 12), max_rank=st.integers(1, 15))
+def test_every_rule_agrees_with_a_plain_loop(search: dict[str, np.ndarray], rule: str, gap: int, max_rank: int) -> None:
+    plain = plain_scores(search["distances"], search["query_pids"].tolist(), search["gallery_pids"].tolist(),
+                         junk_by_hand(search, rule, gap), max_rank)
+    arguments = {name: values for name, values in search.items() if name != "mask"} | {"junk": rule, "gap": gap, "max_rank": max_rank}
+    if len(plain["unmatched"]) == len(search["query_pids"]):
+        with pytest.raises(ReidopsError, match="none of"):
+            score_distances(**arguments)
+    else:
+        assert_agree(score_distances(**arguments), plain)
+
+
+@settings(max_examples=100, deadline=None)
+@given(search=small_searches())
+def test_a_mask_agrees_with_a_plain_loop(search: dict[str, np.ndarray]) -> None:
+    pids = {"query_pids": search["query_pids"], "gallery_pids": search["gallery_pids"]}
+    plain = plain_scores(search["distances"], pids["query_pids"].tolist(), pids["gallery_pids"].tolist(), search["mask"], 5)
+    assume(len(plain["unmatched"]) < len(pids["query_pids"]))
+    assert_agree(score_distances(search["distances"], junk=search["mask"], max_rank=5, **pids), plain)
+
+
+@settings(max_examples=150, deadline=None)
+@given(search=small_searches(), dim=st.integers(1, 6), block_size=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
+def test_embeddings_agree_with_a_plain_loop_in_any_blocks_and_any_order(
+        search: dict[str, np.ndarray], dim: int, block_size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    query, gallery = (unit_rows(rng.integers(0, 2, (len(search[f"{side}_pids"]), dim)) + 0.5, side) for side in ("query", "gallery"))
+    products = (query.astype(np.float64)[:, None, :] * gallery.astype(np.float64)[None]).sum(axis=2)
+    plain = plain_scores(-products, search["query_pids"].tolist(), search["gallery_pids"].tolist(), search["mask"], 10)
+    assume(len(plain["unmatched"]) < len(search["query_pids"]))
+    shuffled = rng.permutation(len(gallery))
+    scores = score_embeddings(query, gallery[shuffled], query_pids=search["query_pids"], gallery_pids=search["gallery_pids"][shuffled],
+                              junk=search["mask"][:, shuffled], max_rank=10, block_size=block_size)
+    assert_agree(scores, plain)
+
+
+def test_block_size_and_order_change_no_bit_of_a_large_search() -> None:
+    rng = np.random.default_rng(1)
+    people = rng.normal(size=(20, 96))
+    pids = rng.integers(0, 20, 700)
+    embeddings = unit_rows(people[pids] + 1.5 * rng.normal(size=(700, 96)), "gallery")
+    embeddings[500:600] = embeddings[:100]  # so that many products tie, and their last bits are all that differs
+    labels = {"query_pids": pids[:200], "query_camids": np.arange(200) % 3}
+    shuffled = rng.permutation(500)
+    found = [
+        score_embeddings(embeddings[:200], embeddings[200:][order], gallery_pids=pids[200:][order],
+                         gallery_camids=(np.arange(500) % 3)[order], block_size=block, **labels)
+        for order, block in ((np.arange(500), None), (np.arange(500), 1), (shuffled, 7), (shuffled, 64))
+    ]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.average_precisions, found[0].average_precisions)
+        np.testing.assert_array_equal(other.cmc, found[0].cmc)
+    assert 0.2 < found[0].mAP < 0.95
+
+
+def test_equal_embeddings_tie_although_float32_products_differ() -> None:
+    rng = np.random.default_rng(2)
+    row = unit_rows(rng.normal(size=(1, 512)), "row")
+    gallery = np.repeat(row, 40, axis=0)
+    query = unit_rows(row + 0.2 * rng.normal(size=(1, 512)), "query")
+    scores = score_embeddings(query, gallery, query_pids=[7], gallery_pids=[7] * 3 + [8] * 37, junk="none")
+    assert (scores.mAP, scores.first_ranks.tolist(), scores.num_tied_hits) == (1.0, [1], 3)
+
+
+def test_hits_at_ranks_1_3_and_4_give_the_textbook_average_precision() -> None:
+    scores = score_distances(np.array([[0.1, 0.2, 0.3, 0.4, 0.5]]), query_pids=[1], gallery_pids=[1, 2, 1, 1, 2], junk="none", max_rank=5)
+    assert scores.mAP == pytest.approx((1 + 2 / 3 + 3 / 4) / 3, abs=TOLERANCE)
+    assert scores.mINP == pytest.approx(3 / 4, abs=TOLERANCE)
+    assert scores.cmc.tolist() == [1, 1, 1, 1, 1]
+
+
+def test_the_same_camera_rule_leaves_out_the_own_camera_and_nothing_else() -> None:
+    scores = score_distances(np.array([[0.0, 0.1, 0.2, 0.3]]), query_pids=[1], gallery_pids=[1, 2, 1, 3], query_camids=[1],
+                             gallery_camids=[1, 1, 2, 2])
+    assert scores.first_ranks.tolist() == [2]  # behind person 2, whom camera 1 saw: not junk
+
+
+def test_positives_at_one_distance_take_successive_ranks_ahead_of_others_at_it() -> None:
+    scores = score_distances(np.array([[0.1, 0.5, 0.5, 0.5]]), query_pids=[1], gallery_pids=[2, 1, 3, 1], junk="none")
+    assert scores.mAP == pytest.approx((1 / 2 + 2 / 3) / 2, abs=TOLERANCE)
+    assert scores.mINP == pytest.approx(2 / 3, abs=TOLERANCE)
+    assert scores.num_tied_hits == 2
+
+
+def test_a_time_gap_leaves_out_neighbours_in_time_whoever_they_show() -> None:
+    scores = score_distances(np.array([[0.1, 0.2, 0.3, 0.4]]), query_pids=[1], gallery_pids=[2, 1, 2, 1], query_camids=[0],
+                             gallery_camids=[0, 0, 0, 0], query_frames=[100], gallery_frames=[101, 90, 110, 200], junk="time-gap", gap=11)
+    assert scores.mAP == 1.0  # frames 90, 101 and 110 are less than 11 away
+
+
+def test_a_distractor_matches_nobody_not_even_another_distractor() -> None:
+    scores = score_distances(np.array([[0.1, 0.2], [0.1, 0.2]]), query_pids=[-1, 5], gallery_pids=[-1, 5], junk="none")
+    assert scores.unmatched_queries.tolist() == [0]
+    assert scores.first_ranks.tolist() == [0, 2]
+
+
+def test_unmatched_queries_are_counted_and_count_in_no_mean() -> None:
+    scores = score_distances(np.array([[0.1, 0.2], [0.1, 0.2]]), query_pids=[1, 9], gallery_pids=[1, 2], junk="none")
+    assert (scores.num_query, scores.num_unmatched_queries, scores.mAP) == (2, 1, 1.0)
+    assert np.isnan(scores.average_precisions).tolist() == [False, True]
+    assert scores.figures()["num_unmatched_queries"] == 1
+
+
+def test_pids_may_be_strings() -> None:
+    scores = score_distances(np.array([[0.2, 0.1]]), query_pids=["anna"], gallery_pids=["anna", "bert"], junk="none")
+    assert scores.first_ranks.tolist() == [2]
+
+
+def test_one_person_alone_is_always_found() -> None:
+    assert score_distances(np.ones((2, 3)), query_pids=[4, 4], gallery_pids=[4, 4, 4], junk="none").mAP == 1.0
+
+
+def test_embeddings_of_other_length_rank_as_their_directions_do() -> None:
+    labels = {"query_pids": [1], "gallery_pids": [1, 2], "junk": "none"}
+    near_and_long, far_and_short = [30.0, 3.0], [0.01, 0.02]
+    assert score_embeddings(np.array([[1.0, 0.0]]), np.array([near_and_long, far_and_short]), **labels).rank1 == 1.0
+
+
+EYE = np.eye(4, dtype=np.float32)
+INFINITE = np.where(EYE == 1, np.inf, EYE)
+BROKEN = np.where(np.arange(4)[:, None] == 2, np.nan, EYE)
+PIDS = {"query_pids": [1, 2, 3, 4], "gallery_pids": [1, 2, 3, 4]}
+CAMIDS = {"query_camids": [1, 1, 1, 1], "gallery_camids": [1, 1, 1, 1]}
+
+
+@pytest.mark.parametrize(("query", "gallery", "arguments", "message"), [
+    (BROKEN, EYE, {}, "1 of 4 query embeddings are NaN, infinite or zero: rows 2;"),
+    (EYE, INFINITE, {}, "gallery embeddings are NaN"),
+    (0 * EYE, EYE, {}, "4 of 4 query embeddings are NaN, infinite or zero: rows 0, 1, 2, 3"),
+    (EYE[:, :3] + 1, EYE, {}, "query embeddings have 3 dimensions, gallery embeddings 4"),
+    (EYE[0], EYE, {}, r"query embeddings have the shape \[4\]"),
+    (EYE[:3], EYE, {}, "there are 4 query and 4 gallery pids, but embeddings of 3 queries and 4 gallery crops"),
+    (EYE, EYE, {"gallery_pids": []}, "there is no gallery crop"),
+    (EYE, EYE, {"query_pids": []}, "there is no query crop"),
+    (EYE, EYE, {"query_pids": ["1", "2", "3", "4"]}, "they would never match"),
+    (EYE, EYE, {"query_camids": None}, "junk='same-camera' needs query_camids"),
+    (EYE, EYE, {"query_camids": [1, 2]}, r"query_camids has the shape \[2\], expected \[4\]"),
+    (EYE, EYE, {}, "each person was seen by one camera only; use junk='time-gap'"),
+    (EYE, EYE, {"junk": "none"}, "query and gallery are one set"),
+    (EYE, EYE, {"junk": "camera"}, "expected one of same-camera, none, time-gap"),
+    (EYE, EYE, {"junk": np.ones((4, 4))}, "the junk mask is float64"),
+    (EYE, EYE, {"junk": np.ones((4, 4), bool)}, "the mask makes junk of all 4 crops"),
+    (EYE, EYE, {"junk": "time-gap"}, "needs query_frames and gallery_frames"),
+    (EYE, EYE, {"junk": "time-gap", "query_frames": [1] * 4, "gallery_frames": [1] * 4}, "a gap of at least 1 frame"),
+    (EYE, EYE, {"gallery_pids": [5, 6, 7, 8]}, "no person in common"),
+])
+def test_bad_input_is_named(query: np.ndarray, gallery: np.ndarray, arguments: dict, message: str) -> None:
+    with pytest.raises(ReidopsError, match=message):
+        score_embeddings(query, gallery, **(PIDS | CAMIDS | arguments))
+
+
+def test_distances_that_are_nan_are_named() -> None:
+    distances = np.zeros((4, 4))
+    distances[1, 3] = np.nan
+    with pytest.raises(ReidopsError, match="row 1 holds NaN at gallery crop 3"):
+        score_distances(distances, junk="none", **PIDS)
+
+
+def test_distances_need_two_dimensions() -> None:
+    with pytest.raises(ReidopsError, match=r"the shape \[4\]"):
+        score_distances(np.zeros(4), junk="none", **PIDS)

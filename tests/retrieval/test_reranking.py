@@ -1,0 +1,58 @@
+"""Re-ranking on sparse rows gives what dense matrices give."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain import dense_rerank
+
+from reidops.errors import ReidopsError
+from reidops.retrieval.ranking import score_distances, unit_rows
+from reidops.retrieval.reranking import rerank
+
+
+def people(seed: int, num_people: int, num_crops: int, spread: float, dim: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Return embeddings about one centre per person, and their pids."""
+    rng = np.random.default_rng(seed)
+    pids = np.arange(num_crops) % num_people
+    return unit_rows(rng.normal(size=(num_people, dim))[pids] + spread * rng.normal(size=(num_crops, dim)), "query"), pids
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), num_query=st.integers(1, 8), num_gallery=st.integers(2, 40),
+       k1=st.integers(1, 20), k2=st.integers(1, 6), weight=st.floats(0, 1))
+def test_sparse_rows_agree_with_dense_matrices(seed: int, num_query: int, num_gallery: int, k1: int, k2: int, weight: float) -> None:
+    k2 = min(k2, k1 + 1)
+    crops, _ = people(seed, 6, num_query + num_gallery, 0.7)
+    found = rerank(crops[:num_query], crops[num_query:], k1=k1, k2=k2, weight=weight)
+    np.testing.assert_allclose(found, dense_rerank(crops[:num_query], crops[num_query:], k1, k2, weight), atol=1e-6)
+
+
+def test_the_published_constants_agree_with_dense_matrices() -> None:
+    crops, _ = people(0, 25, 300, 0.8)
+    np.testing.assert_allclose(rerank(crops[:50], crops[50:]), dense_rerank(crops[:50], crops[50:], 20, 6, 0.3), atol=1e-6)
+
+
+def test_re_ranking_raises_the_map_of_people_who_cluster() -> None:
+    crops, pids = people(3, 30, 600, 1.1)
+    labels = {"query_pids": pids[:90], "gallery_pids": pids[90:], "junk": "none"}
+    plain = score_distances(1 - crops[:90] @ crops[90:].T, **labels).mAP
+    assert plain < 0.9
+    assert score_distances(rerank(crops[:90], crops[90:]), **labels).mAP > plain + 0.05
+
+
+def test_a_weight_of_one_keeps_the_plain_order() -> None:
+    crops, _ = people(4, 5, 30, 0.5)
+    np.testing.assert_array_equal(np.argsort(rerank(crops[:3], crops[3:], weight=1.0)), np.argsort(1 - crops[:3] @ crops[3:].T))
+
+
+@pytest.mark.parametrize("constants", [{"k1": 0}, {"k2": 0}, {"k1": 3, "k2": 5}, {"weight": 1.5}])
+def test_constants_out_of_range_are_named(constants: dict[str, float]) -> None:
+    crops, _ = people(5, 3, 9, 0.5)
+    with pytest.raises(ReidopsError, match="expected 1 ≤ k1"):
+        rerank(crops[:3], crops[3:], **constants)
+
+
+def test_embeddings_of_two_models_are_refused() -> None:
+    with pytest.raises(ReidopsError, match="2 dimensions, gallery embeddings 3"):
+        rerank(np.eye(2), np.eye(3))
