@@ -16,6 +16,7 @@ from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.mot.boxes import clip_ltrb, iou_matrix, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
+from reidops.parts import Part, read_parts
 
 # A crop narrower or lower than this [px] inside the frame says nothing about a person.
 MIN_CROP_SIDE = 4
@@ -65,6 +66,31 @@ class EmbeddedDetections:
         """Return the rows of each frame that has any."""
         order = np.argsort(self.frame, kind="stable").tolist()
         return {int(frame): list(rows) for frame, rows in groupby(order, key=lambda row: self.frame[row])}
+
+
+def tracked_parts(raw: Path) -> list[Part]:
+    """Return the parts of a data set that are tracked, one for each sequence.
+
+    Raises:
+        ReidopsError: there is none, or a sequence is there twice.
+    """
+    parts = [part for part in read_parts(raw) if part.part == "track"]
+    names = [part.sequence for part in parts]
+    if not parts:
+        raise ReidopsError(f"{raw}/parts.csv: no row plays the part `track`; name sequences to track in params.yaml, section download")
+    if len(set(names)) < len(names):
+        raise ReidopsError(f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite each other")
+    return parts
+
+
+def confidence_floor(setting: float | dict[str, float] | None, detector: str) -> float | None:
+    """Return the least score for a detector, as scales differ: DPM's go from about −0.5 to 3, FRCNN's and SDP's from 0 to 1.
+
+    Args:
+        setting: one number for all; or one for each detector, none for those not named; None = none.
+        detector: DPM, FRCNN, SDP, or empty.
+    """
+    return setting.get(detector) if isinstance(setting, dict) else setting
 
 
 def choose_detections(detections: pd.DataFrame, *, min_confidence: float | None = None, nms: float | None = None) -> pd.DataFrame:

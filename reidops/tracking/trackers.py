@@ -11,10 +11,11 @@ import pandas as pd
 import supervision as sv
 
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
+from reidops.tracking.constants import DeepSortConstants
 from reidops.tracking.deepsort import DeepSort
 from reidops.tracking.embeddings import EmbeddedDetections
 
-__all__ = ["TRACKERS", "DeepSort", "Tracker", "track_sequence"]
+__all__ = ["TRACKERS", "DeepSort", "Tracker", "new_tracker", "track_sequence"]
 
 TRACKERS = {"deepsort": DeepSort}
 
@@ -39,6 +40,11 @@ class Tracker(Protocol):
         Raises:
             ReidopsError: a box or an embedding is not finite, a box has no area, or there are more or fewer embeddings.
         """
+
+
+def new_tracker(name: str, cosine_gate: float, constants: DeepSortConstants) -> Tracker:
+    """Return a tracker by its name in params.yaml; it has seen no frame."""
+    return TRACKERS[name](cosine_gate, constants)
 
 
 def track_sequence(tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *, appearance: bool = True) -> pd.DataFrame:
