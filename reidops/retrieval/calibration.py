@@ -12,13 +12,18 @@ come, equally often; the motion model leaves `num_candidates` lost tracks within
 FNMR of the cases, and a newcomer is taken for somebody lost in about num_candidates × FMR: the gate minimises their sum.
 """
 
+import dataclasses
+import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+logger = logging.getLogger(__name__)
+
 MIN_GENUINE = 30
 PUBLISHED_GATE = 0.2  # DeepSORT's; for models without a single held-out pair to measure
-MAX_CROPS_PER_CAMERA = 3000
+MAX_CROPS_PER_CAMERA = 1500
 FALSE_MATCH_RATES = (0.01, 0.001, 0.0001)
 GAP_EDGES = (1, 5, 15, 30, 60, 150)
 VISIBILITY_EDGES = (0.0, 0.3, 0.5, 0.7, 0.9)
@@ -62,6 +67,40 @@ class Distances:
         return len(self.genuine) > 0 and len(self.impostor) > 0
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What was found on held-out people: the report for calibration.json, and the distances that it was found on."""
+
+    report: dict[str, Any]
+    pairs: Distances
+    nearest: Distances
+
+
+def calibrate(crops: Crops, *, num_candidates: float = 3.0, min_gap: int = 15) -> Calibration:
+    """Return error rates and gates from crops of people whom the model was not trained on and no tracker is scored on.
+
+    Args:
+        num_candidates: lost tracks within reach of a returning person, on average.
+        min_gap: frames between a crop and what it is compared with, when a track meets its own crops.
+
+    Where one camera saw too few people return, all cameras count as one; where nobody returns at all, the published gate
+    stands. `report["fitted_on"]` says which, with the counts.
+    """
+    chosen, scope = thinned(crops), "same camera"
+    nearest, mean = track_distances(chosen, min_gap)
+    if len(nearest.genuine) < MIN_GENUINE or not nearest.is_enough:
+        chosen, scope = _as_one_camera(crops, min_gap), "all cameras"
+        nearest, mean = track_distances(chosen, min_gap)
+    pairs, tables = pair_distances(chosen)
+    fitted_on = {"scope": scope, "num_crops": len(chosen), "num_people": len(np.unique(chosen.pids)), "min_gap_frames": min_gap,
+                 "num_candidates": num_candidates, "num_genuine_returns": len(nearest.genuine), "num_impostor_returns": len(nearest.impostor)}
+    if not nearest.is_enough:
+        logger.warning("%d crops of %d held-out people give no returns to calibrate on: the gate is the published %.2f",
+                       len(chosen), fitted_on["num_people"], PUBLISHED_GATE)
+        fitted_on["scope"] = "none: published gate"
+    return Calibration(_report(pairs, nearest, mean, num_candidates) | {"fitted_on": fitted_on, "by": tables}, pairs, nearest)
+
+
 def equal_error(distances: Distances) -> tuple[float, float]:
     """Return the equal error rate and the distance at which it is reached: where FNMR and FMR come nearest to each other."""
     thresholds = _thresholds(distances)
@@ -81,9 +120,11 @@ def best_gate(distances: Distances, num_candidates: float) -> float:
     thresholds = _thresholds(distances)
     missed, matched = distances.error_rates(thresholds)
     cost = missed + num_candidates * matched
-    ground = np.flatnonzero(cost <= cost.min() + 1e-12)
-    end = min(int(ground[-1]) + 1, len(thresholds) - 1)  # the cost stays low until the next distance is reached
-    return float((thresholds[ground[0]] + thresholds[end]) / 2)
+    low = cost <= cost.min() + 1e-12
+    start = int(low.argmax())
+    width = int(np.append(~low[start:], True).argmax())
+    end = min(start + width, len(thresholds) - 1)  # the cost stays low until the next distance is reached
+    return max(float((thresholds[start] + thresholds[end]) / 2), 0.0)
 
 
 def pair_distances(crops: Crops) -> tuple[Distances, dict[str, list[dict[str, float | int | None]]]]:
@@ -117,6 +158,31 @@ def thinned(crops: Crops, per_camera: int = MAX_CROPS_PER_CAMERA) -> Crops:
         kept = min(per_camera, len(of_camera))
         rows.append(of_camera[np.linspace(0, len(of_camera) - 1, kept).round().astype(int)])
     return crops.of(np.sort(np.concatenate(rows)))
+
+
+def _report(pairs: Distances, nearest: Distances, mean: Distances, num_candidates: float) -> dict[str, Any]:
+    eer, threshold = equal_error(pairs) if pairs.is_enough else (None, None)
+    gate, mean_gate = (best_gate(cost, num_candidates) if cost.is_enough else PUBLISHED_GATE for cost in (nearest, mean))
+    return {
+        "eer": eer, "eer_threshold": threshold, "num_genuine": len(pairs.genuine), "num_impostor": len(pairs.impostor),
+        "fnmr_at_fmr": miss_rates(pairs) if pairs.is_enough else {},
+        "gates": {"cosine": gate, "half_cosine": gate / 2, "ema_cosine": mean_gate},
+        "at_gate": _rates_at(nearest, gate),
+    }
+
+
+def _rates_at(distances: Distances, gate: float) -> dict[str, float | None]:
+    """Return the share of returns that a gate refuses, and of strangers that it lets pass."""
+    if not distances.is_enough:
+        return {"fnmr": None, "fmr": None}
+    missed, matched = distances.error_rates(np.array([gate]))
+    return {"fnmr": float(missed[0]), "fmr": float(matched[0])}
+
+
+def _as_one_camera(crops: Crops, min_gap: int) -> Crops:
+    """Return the crops as if one camera had seen all of them, none too near to another in time."""
+    frames = np.arange(len(crops)) * max(min_gap, 1)
+    return thinned(dataclasses.replace(crops, camids=np.zeros(len(crops), np.int64), frames=frames))
 
 
 @dataclass(frozen=True)

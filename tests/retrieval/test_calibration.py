@@ -1,0 +1,137 @@
+"""Calibration agrees with closed forms and plain loops."""
+
+import numpy as np
+import pytest
+
+from reidops.retrieval.calibration import (
+    PUBLISHED_GATE,
+    Crops,
+    Distances,
+    best_gate,
+    calibrate,
+    equal_error,
+    miss_rates,
+    pair_distances,
+    thinned,
+    track_distances,
+)
+
+EVEN = (np.arange(10_000) + 0.5) / 10_000
+
+
+def drawn(num_people: int = 12, num_cameras: int = 2, per_track: int = 8, spread: float = 0.4, seed: int = 0) -> Crops:
+    """Return crops of people about one centre each, ten frames apart."""
+    rng = np.random.default_rng(seed)
+    pids, camids, turns = (grid.ravel() for grid in np.meshgrid(range(num_people), range(num_cameras), range(per_track), indexing="ij"))
+    rows = rng.normal(size=(num_people, 32))[pids] + spread * rng.normal(size=(len(pids), 32))
+    embeddings = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return Crops(embeddings, pids, camids, 1 + 10 * turns, rng.uniform(0.3, 1, len(pids)), rng.integers(60, 300, len(pids)))
+
+
+def test_uniform_distances_have_the_equal_error_that_their_overlap_says() -> None:
+    eer, threshold = equal_error(Distances(EVEN, 0.5 + EVEN))  # 1 − t = t − ½
+    assert eer == pytest.approx(0.25, abs=2e-4)
+    assert threshold == pytest.approx(0.75, abs=2e-4)
+
+
+def test_separated_distances_have_no_error_and_a_gate_midway() -> None:
+    apart = Distances(np.array([0.1, 0.2]), np.array([0.6, 0.7]))
+    assert equal_error(apart)[0] == 0
+    assert best_gate(apart, 3.0) == pytest.approx(0.4)
+
+
+def test_the_gate_is_where_one_candidate_more_costs_as_much_as_one_return_gained() -> None:
+    slow_start = Distances(EVEN, np.sqrt(EVEN))  # FNMR 1 − t, FMR t²: the least of 1 − t + c t² lies at 1 / 2c
+    for candidates in (1.0, 2.0, 4.0):
+        assert best_gate(slow_start, candidates) == pytest.approx(1 / (2 * candidates), abs=0.02)
+
+
+def test_a_worthless_model_gets_a_gate_that_lets_nobody_pass() -> None:
+    assert best_gate(Distances(np.array([0.8, 0.9]), np.array([0.1, 0.2])), 3.0) <= 0.1
+
+
+def test_miss_rates_are_those_of_the_largest_threshold_allowed() -> None:
+    rates = miss_rates(Distances(EVEN, 0.5 + EVEN))  # FMR 1 % at .51, FNMR there .49
+    assert rates["0.01"] == pytest.approx(0.49, abs=2e-4)
+    assert rates["0.001"] == pytest.approx(0.499, abs=2e-4)
+
+
+def test_too_few_impostors_give_no_miss_rate_instead_of_a_guess() -> None:
+    assert miss_rates(Distances(np.array([0.1]), np.linspace(0.2, 1, 500))) == {"0.01": 0.0, "0.001": None, "0.0001": None}
+
+
+def test_pairs_agree_with_a_loop_over_all_pairs_of_a_camera() -> None:
+    crops = drawn(num_people=4, per_track=3)
+    genuine, impostor = [], []
+    for i in range(len(crops)):
+        for j in range(i + 1, len(crops)):
+            if crops.camids[i] == crops.camids[j]:
+                (genuine if crops.pids[i] == crops.pids[j] else impostor).append(1 - crops.embeddings[i] @ crops.embeddings[j])
+    pairs, _ = pair_distances(crops)
+    np.testing.assert_allclose(pairs.genuine, sorted(genuine), atol=1e-6)
+    np.testing.assert_allclose(pairs.impostor, sorted(impostor), atol=1e-6)
+
+
+def test_tracks_agree_with_a_loop_over_crops_and_tracks() -> None:
+    crops, min_gap = drawn(num_people=4, per_track=4), 15
+    nearest: dict[bool, list[float]] = {True: [], False: []}
+    mean: dict[bool, list[float]] = {True: [], False: []}
+    for i in range(len(crops)):
+        for pid in range(4):
+            own = pid == crops.pids[i]
+            members = [j for j in range(len(crops)) if crops.pids[j] == pid and crops.camids[j] == crops.camids[i]
+                       and not (own and abs(crops.frames[i] - crops.frames[j]) < min_gap)]
+            if members:
+                centre = crops.embeddings[members].mean(axis=0)
+                nearest[own].append(min(1 - float(crops.embeddings[i] @ crops.embeddings[j]) for j in members))
+                mean[own].append(1 - float(crops.embeddings[i] @ centre) / float(np.linalg.norm(centre)))
+    for found, expected in zip(track_distances(crops, min_gap), (nearest, mean), strict=True):
+        np.testing.assert_allclose(found.genuine, sorted(expected[True]), atol=1e-6)
+        np.testing.assert_allclose(found.impostor, sorted(expected[False]), atol=1e-6)
+
+
+def test_a_crop_never_meets_its_own_neighbours_in_time() -> None:
+    near, _ = track_distances(drawn(per_track=2), min_gap=11)  # two crops ten frames apart
+    assert len(near.genuine) == 0
+    assert len(near.impostor) > 0
+
+
+def test_the_report_says_what_it_was_fitted_on() -> None:
+    report = calibrate(drawn()).report
+    assert report["fitted_on"]["scope"] == "same camera"
+    assert (report["fitted_on"]["num_people"], report["fitted_on"]["num_crops"]) == (12, 192)
+    assert report["num_genuine"] == 2 * 12 * (8 * 7 // 2)
+    assert all(0 < gate < 1 for gate in report["gates"].values())
+    assert report["gates"]["half_cosine"] == report["gates"]["cosine"] / 2
+    assert report["at_gate"]["fnmr"] < 0.1
+
+
+def test_a_better_model_gets_a_tighter_gate() -> None:
+    assert calibrate(drawn(spread=0.2)).report["gates"]["cosine"] < calibrate(drawn(spread=0.5)).report["gates"]["cosine"]
+
+
+def test_people_seen_once_by_each_camera_are_calibrated_over_all_cameras() -> None:
+    report = calibrate(drawn(num_cameras=4, per_track=1)).report
+    assert report["fitted_on"]["scope"] == "all cameras"
+    assert report["fitted_on"]["num_genuine_returns"] == 48
+
+
+def test_without_a_pair_the_published_gate_stands() -> None:
+    report = calibrate(drawn(num_people=1, num_cameras=1, per_track=1)).report
+    assert report["gates"]["cosine"] == PUBLISHED_GATE
+    assert report["eer"] is None
+    assert report["fitted_on"]["scope"].startswith("none")
+
+
+def test_tables_count_every_pair_once() -> None:
+    pairs, tables = pair_distances(drawn())
+    for rows in (tables["visibility"], tables["height"]):
+        assert sum(row["num_genuine"] for row in rows) == len(pairs.genuine)
+        assert sum(row["num_impostor"] for row in rows) == len(pairs.impostor)
+    assert [row["at_least"] for row in tables["frame_gap"]] == [5, 15, 30, 60]
+
+
+def test_thinning_keeps_every_person_and_camera() -> None:
+    few = thinned(drawn(), per_camera=24)
+    assert len(few) == 48
+    assert len(np.unique(few.pids)) == 12
