@@ -93,7 +93,6 @@ def _pack_chunk(chunk: _Chunk, jpeg_quality: int) -> np.ndarray:
 
 def _jpegs(sources: list[CropSource], jpeg_quality: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield (JPEG, width, height) of each crop."""
-    frame = np.empty((0, 0, 3), dtype=np.uint8)
     file = None
     for source in sources:
         if source.box is None:
@@ -101,18 +100,18 @@ def _jpegs(sources: list[CropSource], jpeg_quality: int) -> Iterator[tuple[bytes
             yield jpeg, *read_size(jpeg, source.file)
             continue
         if source.file != file:
-            frame, file = _decode(source, frame), source.file
+            # `frame` still holds the last image while the next one is decoded. Were it dropped first, the allocator would hand
+            # its 6 MB back to the kernel and ask for them again, which costs as much as the decoding.
+            frame, file = _decode(source), source.file
         x1, y1, x2, y2 = source.box
         yield _encode(frame[y1 : y2 + 1, x1 : x2 + 1], jpeg_quality), x2 - x1 + 1, y2 - y1 + 1
 
 
-def _decode(source: CropSource, standing: np.ndarray) -> np.ndarray:
-    """Return the frame as BGR uint8 [height, width, 3], decoded into `standing` where it has the size.
-
-    A fresh array per frame costs as much as the decoding: the allocator hands every 6 MB frame back to the kernel.
-    """
-    check_whole(_read(source.file), source.file)
-    frame = cv2.imread(source.file, standing, cv2.IMREAD_COLOR)
+def _decode(source: CropSource) -> np.ndarray:
+    """Return the whole image as BGR uint8 [height, width, 3]."""
+    data = _read(source.file)
+    check_whole(data, source.file)
+    frame = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     if frame is None:
         raise ReidopsError(f"{source.file}: is no readable image; copy or unpack it again")
     height, width = frame.shape[:2]

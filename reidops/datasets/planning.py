@@ -17,6 +17,7 @@ from reidops.mot.splits import split_by_name, split_identities, split_query_gall
 from reidops.parts import Part
 
 NO_BOX = -1
+_TOTALS = ("boxes", "crops")  # what there was to begin with
 
 
 @dataclass(frozen=True)
@@ -225,4 +226,4 @@ def _source_of(person: str, taken: Taken) -> str:
 
 def _told(taken: Taken) -> str:
     total = sum(taken.boxes.values(), Counter()) + Counter({f"people: {k}": v for k, v in taken.people.items()})
-    return ", ".join(f"{reason} {number:,}" for reason, number in total.items() if number) or "nothing"
+    return ", ".join(f"{reason} {number:,}" for reason, number in total.items() if number and reason not in _TOTALS) or "nothing"

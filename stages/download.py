@@ -1,0 +1,81 @@
+"""Get the data sets, and say which frames of which sequence train, test and are tracked.
+
+Reads:  params (names, addresses, the user's folder)
+Writes: data/raw/ parts.csv, inventory.json, and the sets that were drawn or fetched; fetched archives stay in data/archives/
+"""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reidops.files import repository_root, whole_folder
+from reidops.mot.synthetic import SyntheticParams
+from reidops.params import params_dataclass
+from reidops.parts import write_parts
+from stages import run_stage
+
+log = logging.getLogger(__name__)
+
+Hash = Annotated[str, Field(pattern="^(md5|sha256):[0-9a-fA-F]+$")]
+
+
+@params_dataclass
+class DownloadParams:
+    """Sets are synthetic, MOT15, MOT16, MOT17, MOT20, Market-1501, or a folder below `local` in MOTChallenge's layout."""
+
+    local: str | None = None  # folder that holds sets in their published layout; null = fetch what can be fetched
+    train: list[str] = Field(default=["synthetic"], min_length=1)  # sets whose people train
+    test: list[str] = Field(default=["synthetic"], min_length=1)  # sets whose people are searched for
+    track: list[str] = Field(default=["synthetic"])  # MOT sets that are tracked
+    sequences: list[str] = Field(default=["05", "06"])  # scenes or sequences that are tested and tracked; [] = all of the tracked sets
+    detectors: list[Literal["DPM", "FRCNN", "SDP"]] = Field(default=["FRCNN"], min_length=1)  # copies to track; crops come from the first
+    split: Literal["scene", "half"] = "scene"  # a tracked scene trains nobody, or its frames ≤ length // 2 + 1 train
+    urls: dict[str, list[str]] = Field(default={})  # set → addresses to fetch it from, in the order to try them
+    hashes: dict[str, Hash] = Field(default={})  # set → md5:… or sha256:… of its archive
+    synthetic: SyntheticParams = Field(default_factory=SyntheticParams)  # what is drawn
+
+
+def download(raw: Path, params: DownloadParams) -> None:
+    """Bring every named set to this disk and write who plays which part to `raw/parts.csv`."""
+    from reidops.datasets.inventory import write_inventory
+    from reidops.datasets.roles import assign_parts
+
+    roles = _roles(params)
+    with whole_folder(raw) as folder:
+        sets = {name: _obtain(name, folder, params) for name in roles.names}
+        parts = assign_parts(sets, roles)
+        write_parts(parts, folder, params.local)
+        write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
+    counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
+    log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
+
+
+def _obtain(name: str, raw: Path, params: DownloadParams):  # noqa: ANN202 — SetFolder, imported where it is made
+    from reidops.datasets.obtaining import SYNTHETIC, SetFolder, Sources, obtain_set
+    from reidops.mot.synthetic import write_synthetic
+
+    if name == SYNTHETIC:
+        write_synthetic(raw / name, params.synthetic)
+        return SetFolder(name, "mot", raw / name, f"drawn from seed {params.synthetic.seed}")
+    urls = {key: tuple(addresses) for key, addresses in params.urls.items()}
+    sources = Sources(params.local, urls, params.hashes, tuple(params.detectors))
+    return obtain_set(name, raw, repository_root() / "data" / "archives", sources)
+
+
+def _roles(params: DownloadParams):  # noqa: ANN202 — Roles, imported where it is made
+    from reidops.datasets.roles import Roles
+
+    return Roles(
+        tuple(params.train),
+        tuple(params.test),
+        tuple(params.track),
+        sequences=tuple(params.sequences),
+        detectors=tuple(params.detectors),
+        split=params.split,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(download, DownloadParams)
