@@ -1,0 +1,195 @@
+"""The tables that are inspected of the crops: crops, decoded crops, people, splits, test sets, queries, labels.
+
+Every table has the columns `file` and `row`: the place of each of its rows in what `convert` wrote.
+"""
+
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reidops.validation.images import decode_grey, image_fault
+from reidops.validation.near_duplicates import difference_hash
+
+TAR_BLOCK = 512
+SIDES = {"train": "train", "val": "val", "query": "test", "gallery": "test"}
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
+    """Yield a file's bytes without reading them first; an empty file, which cannot be mapped, as b""."""
+    with open(path, "rb") as stream:
+        if not Path(path).stat().st_size:
+            yield b""
+            return
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            yield content
+
+
+def with_tar_faults(crops: pd.DataFrame, tar: Path) -> pd.DataFrame:
+    """Add `fault`: what is wrong with each crop's place in the tar, "" for nothing; decodes no picture."""
+    with mapped(tar) as content:
+        places = zip(crops["path"], crops["offset"], crops["size"], strict=True)
+        faults = [_tar_fault(content, path, offset, size) for path, offset, size in places]
+    return crops.assign(fault=pd.Series(faults, index=crops.index, dtype="str"))
+
+
+def _tar_fault(content: mmap.mmap | bytes, path: str, offset: int, size: int) -> str:
+    if offset < TAR_BLOCK or offset + size > len(content):
+        return f"bytes {offset} … {offset + size} lie outside the tar of {len(content)} bytes"
+    member = _member_name(content[offset - TAR_BLOCK : offset])
+    if member != path:
+        return f"the tar's member there is {member!r}"
+    return image_fault(content[offset : offset + 2] + content[max(offset + 2, offset + size - TAR_BLOCK) : offset + size])
+
+
+def _member_name(header: bytes) -> str:
+    """Return the name in a ustar header: up to 100 bytes, and up to 155 of a prefix."""
+    name, prefix = header[:100].rstrip(b"\0"), header[345:500].rstrip(b"\0")
+    is_ustar = header[257:263] == b"ustar\0"
+    return (prefix + b"/" + name if prefix and is_ustar else name).decode(errors="replace")
+
+
+def decode_crops(crops: pd.DataFrame, tar: Path, rows: np.ndarray) -> pd.DataFrame:
+    """Return one row per decoded crop: file, row, path, width, height, decoded_width, decoded_height [px], dhash (uint64).
+
+    Args:
+        rows: positions in `crops` whose place in the tar has no fault. Sizes and hash are 0 where a crop is no image.
+    """
+    sample = crops.iloc[rows]
+    with mapped(tar) as content:
+        places = zip(sample["offset"], sample["size"], strict=True)
+        pictures = (decode_grey(content[offset : offset + size]) for offset, size in places)
+        found = [(*picture.shape[::-1], difference_hash(picture)) if picture is not None else (0, 0, 0) for picture in pictures]
+    columns = list(zip(*found, strict=True)) or [(), (), ()]
+    return sample[["file", "row", "path", "width", "height"]].assign(
+        decoded_width=np.array(columns[0], dtype=np.int64),
+        decoded_height=np.array(columns[1], dtype=np.int64),
+        dhash=np.array(columns[2], dtype=np.uint64),
+    )
+
+
+def people_table(crops: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per person and side (train, val, test): file, row (the first crop's), pid, side, num_crops."""
+    people = crops[crops["pid"] >= 0].assign(side=lambda table: table["split"].map(SIDES))
+    return people.groupby(["pid", "side"], as_index=False).agg(file=("file", "first"), row=("row", "first"), num_crops=("row", "size"))
+
+
+def splits_table(crops: pd.DataFrame, file: str) -> pd.DataFrame:
+    """Return one row per split: file, row (0), split, num_crops, num_people."""
+    known = crops[crops["pid"] >= 0]
+    return pd.DataFrame(
+        [
+            {
+                "file": file,
+                "row": 0,
+                "split": split,
+                "num_crops": int((crops["split"] == split).sum()),
+                "num_people": int(known.loc[known["split"] == split, "pid"].nunique()),
+            }
+            for split in SIDES
+        ]
+    )
+
+
+def queries_table(crops: pd.DataFrame, camera_ruled: set[str]) -> pd.DataFrame:
+    """Return one row per query: file, row, dataset, pid, camid, num_matches in its data set's gallery.
+
+    Args:
+        camera_ruled: data sets whose ranking leaves out the query's own camera, so that a match there does not count.
+    """
+    queries = crops[crops["split"] == "query"]
+    gallery = crops[(crops["split"] == "gallery") & (crops["pid"] >= 0)]
+    same_pid = _count(queries, gallery, ["dataset", "pid"])
+    same_camera = _count(queries, gallery, ["dataset", "pid", "camid"]) * queries["dataset"].isin(camera_ruled).to_numpy()
+    return queries[["file", "row", "dataset", "pid", "camid"]].assign(
+        num_matches=same_pid - same_camera, by_camera=queries["dataset"].isin(camera_ruled)
+    )
+
+
+def _count(queries: pd.DataFrame, gallery: pd.DataFrame, keys: list[str]) -> np.ndarray:
+    """Return how many gallery rows share these columns with each query, int64 [num_query]."""
+    sizes = gallery.groupby(keys).size().rename("num").reset_index()
+    return queries[keys].merge(sizes, on=keys, how="left")["num"].fillna(0).to_numpy(dtype=np.int64)
+
+
+def test_sets_table(queries: pd.DataFrame, crops: pd.DataFrame, datasets: list[str], file: str) -> pd.DataFrame:
+    """Return one row per data set with test parts: file, row (0), dataset, num_query, num_gallery, num_matched_queries."""
+    gallery = crops[crops["split"] == "gallery"]
+    return pd.DataFrame(
+        [
+            {
+                "file": file,
+                "row": 0,
+                "dataset": dataset,
+                "num_query": int((queries["dataset"] == dataset).sum()),
+                "num_gallery": int((gallery["dataset"] == dataset).sum()),
+                "num_matched_queries": int(((queries["dataset"] == dataset) & (queries["num_matches"] > 0)).sum()),
+            }
+            for dataset in datasets
+        ],
+        columns=["file", "row", "dataset", "num_query", "num_gallery", "num_matched_queries"],
+    )
+
+
+def labels_table(lists: list[tuple[Path, str]], crops: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per line of the meta files: file, row (line), path, label, pid, split, listed_in.
+
+    Args:
+        lists: each meta file with the split it lists (train, val).
+
+    `pid` is −1 and `split` "" for a path that the crops table does not hold, `label` −1 where it is no number.
+    """
+    lines = [
+        (str(file), number, *_label_line(line), listed_in)
+        for file, listed_in in lists
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+    ]
+    table = pd.DataFrame(lines, columns=["file", "row", "path", "label", "listed_in"])
+    known = crops[["path", "pid", "split"]].assign(path=crops["path"].str.removeprefix("imgs/")).drop_duplicates("path")
+    merged = table.assign(path=table["path"].str.removeprefix("imgs/")).merge(known, on="path", how="left")
+    return merged.assign(pid=merged["pid"].fillna(-1).astype("int64"), split=merged["split"].fillna(""))
+
+
+def _label_line(line: str) -> tuple[str, int]:
+    path, _, label = line.rpartition(" ")
+    return path, int(label) if label.isdecimal() else -1
+
+
+def with_label_faults(labels: pd.DataFrame) -> pd.DataFrame:
+    """Add `fault`: a path without a crop, a label that stands for two people, or a person with two labels; "" for none."""
+    pids_per_label = labels.groupby("label")["pid"].transform("nunique")
+    labels_per_pid = labels.groupby("pid")["label"].transform("nunique")
+    fault = np.select(
+        [labels["pid"] < 0, labels["label"] < 0, pids_per_label > 1, labels_per_pid > 1],
+        ["the crops table has no such path", "the line ends in no label", "the label stands for several people", "the person has several labels"],
+        default="",
+    )
+    return labels.assign(fault=pd.Series(fault, index=labels.index, dtype="str"))
+
+
+def label_files_table(labels: pd.DataFrame, crops: pd.DataFrame, lists: list[tuple[Path, str]]) -> pd.DataFrame:
+    """Return one row per meta file: file, row (0), its split, and what is compared.
+
+    num_lines with num_crops (of the split), num_labels with num_expected_labels (last − first + 1), and for train
+    first_label with expected_first_label (None for val, whose labels go on where train's end).
+    """
+    records = []
+    for file, split in lists:
+        own = labels.loc[labels["file"] == str(file), "label"]
+        records.append(
+            {
+                "file": str(file),
+                "row": 0,
+                "num_lines": len(own),
+                "num_crops": int((crops["split"] == split).sum()),
+                "num_labels": own.nunique(),
+                "num_expected_labels": int(own.max() - own.min() + 1) if len(own) else 0,
+                "first_label": int(own.min()) if len(own) else 0,
+                "expected_first_label": 0 if split == "train" else None,
+            }
+        )
+    return pd.DataFrame(records)

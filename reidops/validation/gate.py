@@ -1,0 +1,65 @@
+"""The gate: run the suites, write report, lists, pictures and pages, and stop what must not pass."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.files import write_json
+from reidops.validation import docs
+from reidops.validation.contact_sheet import draw_contact_sheet
+from reidops.validation.expectations import Inspection, quiet_context, run_inspections
+from reidops.validation.findings import ERROR, Finding, make_report
+from reidops.validation.histograms import draw_histograms
+from reidops.validation.inspections import Inspected
+from reidops.validation.page import make_page
+
+
+def judge(inspected: list[Inspected], folder: Path) -> list[Finding]:
+    """Run every suite and return the findings; write report.json, the Data Docs and index.html into `folder`, which holds the pictures."""
+    inspections = [inspection for one in inspected for inspection in one.inspections]
+    context = quiet_context()
+    findings = run_inspections(inspections, context)
+    report = make_report(findings, {name: count for one in inspected for name, count in one.counts.items()})
+    write_json(report, folder / "report.json")
+    docs.write_data_docs(context, folder / "docs")
+    suites = summarise_suites(inspections, findings, folder)
+    docs.make_self_contained(folder / "docs", suites)
+    (folder / "index.html").write_text(make_page(report, suites, folder))
+    return findings
+
+
+def summarise_suites(inspections: list[Inspection], findings: list[Finding], folder: Path) -> list[dict[str, Any]]:
+    """Return per suite: name, rows, expectations, met, and its page in the Data Docs, relative to `folder`."""
+    unmet = Counter(finding.suite for finding in findings)
+    pages = docs.result_pages(folder / "docs")
+    return [
+        {
+            "name": inspection.name,
+            "rows": len(inspection.table),
+            "expectations": len(inspection.expectations),
+            "met": len(inspection.expectations) - unmet[inspection.name],
+            "page": pages[inspection.name].relative_to(folder).as_posix(),
+        }
+        for inspection in inspections
+    ]
+
+
+def draw_pictures(crops: pd.DataFrame, people: pd.DataFrame, tar: Path, folder: Path, *, num_people: int) -> None:
+    """Write `contact_sheet.jpg` and `histograms.png` into `folder`."""
+    draw_contact_sheet(crops, tar, num_people).save(folder / "contact_sheet.jpg", quality=88)
+    draw_histograms(crops, people, folder / "histograms.png")
+
+
+def stop_on_errors(findings: list[Finding], folder: Path) -> None:
+    """Let findings without an error pass.
+
+    Raises:
+        ReidopsError: tells every error with file, row and remedy, and where the whole report is.
+    """
+    errors = [finding for finding in findings if finding.level == ERROR]
+    if errors:
+        told = "\n".join(finding.told() for finding in errors)
+        raise ReidopsError(f"{len(errors)} expectations of the data are not met; all findings with pictures: {folder / 'index.html'}\n{told}")

@@ -1,0 +1,151 @@
+"""Which tables are inspected, with which suite: the raw sequences, the crops, and both sides of the split."""
+
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.files import repository_root
+from reidops.mot.sequences import read_sequence
+from reidops.parts import Part
+from reidops.tables import CROPS, read_table
+from reidops.validation import crop_suites, crop_tables, leaks, sequence_suites
+from reidops.validation.expectations import Inspection
+from reidops.validation.sequence_tables import SequenceJob, evenly, inspect_sequences
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """The inspections of one source, what was counted there, and the tables that pictures and lists are made of."""
+
+    inspections: list[Inspection] = field(repr=False)
+    counts: dict[str, Any]
+    tables: dict[str, pd.DataFrame] = field(repr=False, default_factory=dict)
+
+
+def inspect_raw(parts: Rows[Part], raw: Path, *, image_sample: int, max_outside_share: float) -> Inspected:
+    """Read every MOT sequence of the parts once and return its tables with their suites.
+
+    Raises:
+        ReidopsError: a seqinfo.ini is missing or broken; everything else is told by the suites.
+    """
+    tracked = {part.folder for part in parts if part.part == "track"}
+    folders = sorted({part.folder for part in parts if part.layout == "mot"})
+    jobs = [SequenceJob(read_sequence(folder), shown(folder, raw), folder in tracked, image_sample) for folder in folders]
+    found = inspect_sequences(jobs)
+    tables = {name: _joined([getattr(one, name) for one in found]) for name in ("annotations", "detections", "frames", "decoded")}
+    sequences = pd.DataFrame([one.record for one in found])
+    inspections = [
+        Inspection("sequences", sequences, sequence_suites.sequences_suite(), row_word=""),
+        Inspection("annotations", tables["annotations"], sequence_suites.annotations_suite(max_outside_share), row_word="line"),
+        Inspection("detections", tables["detections"], sequence_suites.detections_suite(), row_word="line"),
+        Inspection("frames", tables["frames"], sequence_suites.frames_suite(), row_word=""),
+        Inspection("decoded frames", tables["decoded"], sequence_suites.decoded_suite(), row_word=""),
+    ]
+    counts = {f"num_{name}": len(inspection.table) for name, inspection in zip(_RAW_COUNTS, inspections, strict=True)}
+    return Inspected([inspection for inspection in inspections if len(inspection.table)], counts)
+
+
+_RAW_COUNTS = ("sequences", "annotations", "detections", "frames", "decoded_frames")
+
+
+def shown(folder: Path, raw: Path) -> str:
+    """Return how a folder is named to the user, equal on every machine where that is possible.
+
+    A folder in `raw` stands below it; one of `download.local` as seen from the repository's root.
+    """
+    if folder.is_relative_to(raw):
+        return folder.as_posix()
+    root = repository_root()
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.as_posix()
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def read_crops(folder: Path) -> pd.DataFrame:
+    """Return crops.parquet with its places: file, row (0-based, as the table's own check counts), and fault (of the tar).
+
+    Raises:
+        ReidopsError: the table breaks its contract, or there is no crops.tar beside it.
+    """
+    path, tar = folder / "crops.parquet", folder / "crops.tar"
+    crops = read_table(path, CROPS)
+    if not tar.is_file():
+        raise ReidopsError(f"{tar}: no such file; the stage that writes it has not run (`dvc repro convert`)")
+    return crop_tables.with_tar_faults(crops.assign(file=path.as_posix(), row=np.arange(len(crops))), tar)
+
+
+def inspect_crops(
+    crops: pd.DataFrame, folder: Path, parts: Rows[Part], *, crop_sample: int, min_people: int, min_crops_per_person: int
+) -> Inspected:
+    """Return the crops' tables with their suites; `crop_sample` crops are decoded, spread evenly, −1 = all."""
+    file = (folder / "crops.parquet").as_posix()
+    whole = np.flatnonzero(crops["fault"] == "")
+    decoded = crop_tables.decode_crops(crops, folder / "crops.tar", whole[evenly(len(whole), crop_sample)])
+    people, splits = crop_tables.people_table(crops), crop_tables.splits_table(crops, file)
+    learners = people[people["side"] != "test"]
+    inspections = [
+        Inspection("crops", leaks.with_frame_leaks(crops, parts), crop_suites.crops_suite()),
+        Inspection("crops of known people", crops[crops["split"] != "gallery"], crop_suites.learnt_crops_suite()),
+        Inspection("decoded crops", decoded.drop(columns="dhash"), crop_suites.decoded_crops_suite()),
+        Inspection("people", learners, crop_suites.people_suite(min_crops_per_person)),
+        Inspection("train split", splits[splits["split"] == "train"], crop_suites.training_suite(min_people), row_word=""),
+        Inspection("val split", splits[splits["split"] == "val"], crop_suites.held_out_suite(), row_word=""),
+        *_inspect_queries(crops, parts, file),
+        *_inspect_labels(crops, folder),
+    ]
+    counts = {f"num_{row.split}_{what}": getattr(row, f"num_{what}") for row in splits.itertuples() for what in ("crops", "people")}
+    tables = {"decoded": decoded, "people": people}
+    return Inspected(_with_rows(inspections), {**counts, "num_crops": len(crops), "num_decoded_crops": len(decoded)}, tables)
+
+
+def _with_rows(inspections: list[Inspection]) -> list[Inspection]:
+    """Leave out tables without a row: they hold nothing to inspect; only the crops themselves must be there."""
+    return [inspection for inspection in inspections if len(inspection.table) or inspection.name == "crops"]
+
+
+def _inspect_queries(crops: pd.DataFrame, parts: Rows[Part], file: str) -> list[Inspection]:
+    camera_ruled = {part.dataset for part in parts if part.layout != "mot"}
+    tested = sorted({part.dataset for part in parts if part.part == "test"})
+    queries = crop_tables.queries_table(crops, camera_ruled)
+    test_sets = crop_tables.test_sets_table(queries, crops, tested, file)
+    by_camera = queries["by_camera"]
+    return [
+        Inspection("test sets", test_sets, crop_suites.test_sets_suite(), row_word=""),
+        Inspection("queries by camera", queries[by_camera], crop_suites.queries_suite(by_camera=True)),
+        Inspection("queries by time", queries[~by_camera], crop_suites.queries_suite(by_camera=False)),
+    ]
+
+
+def _inspect_labels(crops: pd.DataFrame, folder: Path) -> list[Inspection]:
+    lists = [(path, split) for split in ("train", "val") for path in sorted((folder / "meta").glob(f"{split}_*.txt"))]
+    labels = crop_tables.with_label_faults(crop_tables.labels_table(lists, crops))
+    files = crop_tables.label_files_table(labels, crops, lists)
+    return [
+        Inspection("label lines", labels, crop_suites.labels_suite(), row_word="line"),
+        Inspection("label files", files, crop_suites.label_files_suite(), row_word=""),
+    ]
+
+
+def inspect_sides(
+    crops: pd.DataFrame, inspected: Inspected, parts: Rows[Part], raw: Path, *, max_bits: int, max_share: float
+) -> Inspected:
+    """Return what stands on both sides of the split, with its suites; `inspected` is what `inspect_crops` returned."""
+    decoded = inspected.tables["decoded"]
+    pairs = leaks.near_duplicate_pairs(decoded, crops, max_bits)
+    sides = leaks.sides_table(inspected.tables["people"], crops, leaks.halved_scenes(parts))
+    scenes = leaks.scenes_table(parts, (raw / "parts.csv").as_posix())
+    twins = leaks.with_twins(decoded, pairs).drop(columns="dhash")
+    inspections = [
+        Inspection("videos on both sides", scenes, crop_suites.scenes_suite()),
+        Inspection("people on both sides", sides, crop_suites.sides_suite()),
+        Inspection("near-duplicates", twins, crop_suites.near_duplicates_suite(max_share)),
+    ]
+    counts = {"num_near_duplicates": len(pairs), "num_halved_videos": int((scenes["fault"] == "").sum())}
+    return Inspected(_with_rows(inspections), counts, {"near_duplicates": pairs})

@@ -1,0 +1,112 @@
+"""Who and what stands on both sides of a split: scenes, frames, people, near-duplicate crops."""
+
+from collections.abc import Sequence as Rows
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from reidops.datasets.motchallenge import family_of
+from reidops.parts import Part
+from reidops.validation.crop_tables import SIDES
+from reidops.validation.near_duplicates import nearest_hashes
+
+
+def scene_key(dataset: str, scene: str) -> str:
+    """Return the name of a video over all data sets: MOT16-02 and MOT17-02 are one, SYN-02 is another.
+
+    >>> scene_key("MOT16", "02") == scene_key("MOT17", "02"), scene_key("synthetic", "02") == scene_key("MOT17", "02")
+    (True, False)
+    """
+    return f"{family_of(dataset)} {scene}"
+
+
+def scenes_table(parts: Rows[Part], file: str) -> pd.DataFrame:
+    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence, fault, half.
+
+    `fault` tells shared frames, "" where the two share the video but no frame (`half`).
+    """
+    trains = [(row, part) for row, part in enumerate(parts) if part.part == "train" and part.layout == "mot"]
+    scored = [part for part in parts if part.part != "train" and part.layout == "mot"]
+    records = [
+        {"file": file, "row": row, "sequence": train.sequence, "scored_as": f"{other.part} {other.sequence}", "fault": _shared(train, other)}
+        for row, train in trains
+        for other in scored
+        if scene_key(train.dataset, train.scene) == scene_key(other.dataset, other.scene)
+    ]
+    return pd.DataFrame(records, columns=["file", "row", "sequence", "scored_as", "fault"])
+
+
+def _shared(train: Part, other: Part) -> str:
+    first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
+    return f"frames {first} … {last} also in {other.part} ({other.sequence})" if first <= last else ""
+
+
+def halved_scenes(parts: Rows[Part]) -> set[str]:
+    """Return the keys of the videos of which some frames train and others are tested: people may stand on both sides there."""
+    trained = {scene_key(part.dataset, part.scene) for part in parts if part.part == "train" and part.layout == "mot"}
+    tested = {scene_key(part.dataset, part.scene) for part in parts if part.part == "test" and part.layout == "mot"}
+    return trained & tested
+
+
+def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
+    """Add `leak` to crops of train and val: the test or track part that scores the very frame they were cut from, "" for none."""
+    keys = np.array([scene_key(*pair) for pair in zip(crops["dataset"], crops["scene"], strict=True)], dtype=object)
+    learnt = crops["split"].isin(["train", "val"]).to_numpy()
+    leaks = np.full(len(crops), "", dtype=object)
+    for part in (part for part in parts if part.part != "train" and part.layout == "mot"):
+        inside = crops["frame"].between(part.first_frame, part.last_frame).to_numpy()
+        leaks[learnt & inside & (keys == scene_key(part.dataset, part.scene))] = f"the frame is scored in {part.part} ({part.sequence})"
+    return crops.assign(leak=pd.Series(leaks, index=crops.index, dtype="str"))
+
+
+def sides_table(people: pd.DataFrame, crops: pd.DataFrame, halved: set[str]) -> pd.DataFrame:
+    """Return one row per person: file, row, pid, fault: on which two sides the person stands where that is a leak, "" for none.
+
+    Args:
+        people: `crop_tables.people_table`.
+        halved: the videos whose people may stand both in train or val and in the test.
+    """
+    sides = people.groupby("pid").agg(file=("file", "first"), row=("row", "first"), sides=("side", lambda s: tuple(sorted(s)))).reset_index()
+    pairs = crops[["pid", "dataset", "scene"]].drop_duplicates()
+    allowed = set(pairs["pid"][[scene_key(*pair) in halved for pair in zip(pairs["dataset"], pairs["scene"], strict=True)]])
+    faults = [_side_fault(row.sides, row.pid in allowed) for row in sides.itertuples()]
+    return sides.drop(columns="sides").assign(fault=pd.Series(faults, index=sides.index, dtype="str"))
+
+
+def _side_fault(sides: tuple[str, ...], is_halved: bool) -> str:
+    learnt = [side for side in sides if side != "test"]
+    if len(learnt) > 1:
+        return "in train and in val"
+    return f"in {learnt[0]} and in query or gallery" if learnt and "test" in sides and not is_halved else ""
+
+
+def near_duplicate_pairs(decoded: pd.DataFrame, crops: pd.DataFrame, max_bits: int) -> pd.DataFrame:
+    """Return one row per decoded crop that has a near-duplicate on another side: path, side, other_path, other_side, bits.
+
+    Each pair of sides is searched once, from the one that scores (test before val before train); the index is that of `crops`.
+    """
+    hashed = decoded[decoded["decoded_width"] > 0]
+    sides = crops.loc[hashed.index, "split"].map(SIDES)
+    found = [
+        _near(hashed[sides == scoring].assign(side=scoring), hashed[sides == other].assign(side=other), max_bits)
+        for scoring, other in combinations(("test", "val", "train"), 2)
+    ]
+    return pd.concat(found).sort_values(["bits", "path"], kind="stable")
+
+
+def _near(rows: pd.DataFrame, others: pd.DataFrame, max_bits: int) -> pd.DataFrame:
+    nearest, bits = nearest_hashes(rows["dhash"].to_numpy(), others["dhash"].to_numpy())
+    close = bits <= max_bits
+    twins = others.iloc[nearest[close]]
+    return rows.loc[close, ["path", "side"]].assign(
+        other_path=twins["path"].to_numpy(), other_side=twins["side"].to_numpy(), bits=bits[close]
+    )
+
+
+def with_twins(decoded: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add `twin_fault`: the near-duplicate that a decoded crop has on another side, "" for none."""
+    twins = pairs[~pairs.index.duplicated()]
+    told = [f"{row.path} ({row.side}) looks like {row.other_path} ({row.other_side}), {row.bits} of 64 bits apart" for row in twins.itertuples()]
+    fault = pd.Series(told, index=twins.index, dtype="str").reindex(decoded.index).fillna("")
+    return decoded.assign(twin_fault=fault.astype("str"))

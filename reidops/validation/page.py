@@ -1,0 +1,98 @@
+"""One page that needs no network: the verdict, the findings, the counts, the pictures, and the way to the Data Docs."""
+
+import base64
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #d1d5db; --soft: #6b7280; --error: #b91c1c; --warning: #b45309; --good: #15803d; --card: #f9fafb; }
+@media (prefers-color-scheme: dark) { :root { --line: #374151; --soft: #9ca3af; --error: #f87171; --warning: #fbbf24; --good: #4ade80; --card: #1f2937; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1.25rem; }
+h1 { margin-bottom: .25rem; } h2 { margin: 2.25rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
+.verdict { font-size: 1.1rem; } .error { color: var(--error); } .warning { color: var(--warning); } .good { color: var(--good); }
+article { background: var(--card); border-left: 4px solid; border-radius: 4px; padding: .75rem 1rem; margin: .75rem 0; }
+article > * { color: CanvasText; margin: .25rem 0; } article .label { color: inherit; font-weight: 600; }
+code, pre { font: .85rem/1.5 ui-monospace, monospace; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
+.soft { color: var(--soft); } img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 4px; }
+table { border-collapse: collapse; } td, th { text-align: left; padding: .3rem 1.25rem .3rem 0; border-bottom: 1px solid var(--line); }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 3rem; align-items: start; }
+"""
+
+
+def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path) -> str:
+    """Return the page's HTML.
+
+    Args:
+        report: what report.json holds.
+        suites: per suite: name, rows, expectations, met, page (its Data Docs page, relative to `folder`).
+        folder: holds contact_sheet.jpg and histograms.png, which are written into the page.
+    """
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
+            f"<title>Validation</title><style>{_STYLE}</style>",
+            f"<h1>Validation of the data</h1>{_verdict(report)}",
+            _findings("Errors", report["errors"]),
+            _findings("Warnings", report["warnings"]),
+            "<h2>People</h2><p class=soft>Each row is one person, with crops spread over time. One row should show one person.</p>",
+            _picture(folder / "contact_sheet.jpg", "grid of people and their crops"),
+            "<h2>Sizes</h2>",
+            _picture(folder / "histograms.png", "histograms of crop height, width, visibility and crops per person"),
+            f"<h2>Counts</h2>{_counts(report['counts'])}",
+            f"<h2>What was inspected</h2>{_suites(suites)}",
+            "</html>\n",
+        ]
+    )
+
+
+def _verdict(report: dict[str, Any]) -> str:
+    counts = report["counts"]
+    told = f"{counts['num_crops']:,} crops, {counts['num_annotations']:,} annotations of {counts['num_sequences']:,} sequences."
+    errors, warnings = len(report["errors"]), len(report["warnings"])
+    if report["passed"]:
+        return f'<p class="verdict"><b class="good">Passed</b> with {_number(warnings, "warning")}: {told}</p>'
+    return f'<p class="verdict"><b class="error">Stopped</b> by {_number(errors, "error")} ({_number(warnings, "warning")}): {told}</p>'
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def _findings(title: str, findings: list[dict[str, Any]]) -> str:
+    return f"<h2>{title}</h2>" + "".join(_finding(finding) for finding in findings) if findings else ""
+
+
+def _finding(finding: dict[str, Any]) -> str:
+    more = finding["count"] - len(finding["places"])
+    places = "\n".join([*finding["places"], *([f"… and {more:,} more"] if more > 0 else [])])
+    return (
+        f'<article class="{finding["level"]}"><p class="label">{escape(finding["suite"])}: expected that {escape(finding["expectation"])}</p>'
+        f"<pre>{escape(places)}</pre><p>{escape(finding['because'])}</p><p><b>To do:</b> {escape(finding['remedy'])}</p></article>"
+    )
+
+
+def _picture(path: Path, words: str) -> str:
+    kind = "png" if path.suffix == ".png" else "jpeg"
+    return f'<img alt="{words}" src="data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}">'
+
+
+def _counts(counts: dict[str, int]) -> str:
+    rows = [f'<tr><td>{name.removeprefix("num_").replace("_", " ")}<td class="number">{value:,}' for name, value in sorted(counts.items())]
+    half = -(-len(rows) // 2)
+    return '<div class="columns">' + "".join(f"<table>{''.join(part)}</table>" for part in (rows[:half], rows[half:])) + "</div>"
+
+
+def _suites(suites: list[dict[str, Any]]) -> str:
+    rows = [
+        f'<tr><td><a href="{quote(suite["page"])}">{escape(suite["name"])}</a><td class="number">{suite["rows"]:,}'
+        f'<td class="number">{suite["expectations"]}<td class="{"good" if suite["met"] == suite["expectations"] else "warning"}">'
+        f"{'all met' if suite['met'] == suite['expectations'] else str(suite['expectations'] - suite['met']) + ' not met'}"
+        for suite in suites
+    ]
+    return (
+        "<p>Every expectation, with the reason it exists, stands in Great Expectations' "
+        '<a href="docs/index.html">Data Docs</a>.</p><table><tr><th>table<th>rows<th>expectations<th>result' + "".join(rows) + "</table>"
+    )

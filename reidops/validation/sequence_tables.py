@@ -1,0 +1,180 @@
+"""The tables that are inspected of MOT sequences: annotations, detections, sequences, frames, decoded frames.
+
+Every table has the columns `file` and `row`: the place of each of its rows in what the user gave.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.mot.sequences import DETECTORS, Sequence, read_annotations, read_detections
+from reidops.parallel import map_parallel
+from reidops.tables import ANNOTATIONS, DETECTIONS
+from reidops.validation.images import inspect_image
+from reidops.validation.published import published_counts
+
+
+@dataclass(frozen=True)
+class SequenceTables:
+    """One sequence as tables, and what could not be read of it.
+
+    `record` is its row of the sequences table. `frames` has one row per frame that seqinfo.ini promises, `row` being
+    the frame's number; `decoded` one row per frame of the sample.
+    """
+
+    record: dict[str, object]
+    annotations: pd.DataFrame = field(repr=False)
+    detections: pd.DataFrame = field(repr=False)
+    frames: pd.DataFrame = field(repr=False)
+    decoded: pd.DataFrame = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SequenceJob:
+    """A sequence to inspect; `label` is how its folder is named to the user.
+
+    Detections are read only where the sequence is tracked. `image_sample` frames are decoded, spread evenly; -1 = all.
+    """
+
+    sequence: Sequence
+    label: str
+    is_tracked: bool
+    image_sample: int
+
+
+def inspect_sequences(jobs: list[SequenceJob]) -> list[SequenceTables]:
+    """Return the tables of every sequence, in order; side by side only where much is decoded, since processes cost a start."""
+    decodes_much = any(job.image_sample < 0 or job.image_sample > 100 for job in jobs)
+    return map_parallel(inspect_sequence, jobs, None if decodes_much else 1, desc="inspect sequences")
+
+
+def share_inside(boxes: pd.DataFrame, width: int, height: int) -> np.ndarray:
+    """Return the share of each box's area that lies in the frame, float64 [N], 0 … 1; 0 for a box without area."""
+    left, top = boxes["left"].to_numpy(), boxes["top"].to_numpy()
+    right, bottom = left + boxes["width"].to_numpy(), top + boxes["height"].to_numpy()
+    inside = (right.clip(0, width) - left.clip(0, width)) * (bottom.clip(0, height) - top.clip(0, height))
+    area = (right - left) * (bottom - top)
+    return np.divide(inside, area, out=np.zeros(len(boxes)), where=area > 0)
+
+
+def evenly(num_rows: int, sample: int) -> np.ndarray:
+    """Return the sorted indices of `sample` rows spread evenly over `num_rows`; -1 = all.
+
+    >>> evenly(10, 3).tolist(), evenly(2, 5).tolist(), evenly(3, -1).tolist(), evenly(3, 0).tolist()
+    ([0, 4, 9], [0, 1], [0, 1, 2], [])
+    """
+    if sample < 0 or sample >= num_rows:
+        return np.arange(num_rows)
+    return np.linspace(0, num_rows - 1, sample).astype(int)
+
+
+def inspect_sequence(job: SequenceJob) -> SequenceTables:
+    """Return the tables of one sequence; what cannot be read is told in its record."""
+    sequence = job.sequence
+    annotations, annotations_fault = _read(read_annotations, sequence, ANNOTATIONS.dtypes)
+    detections, detections_fault = _read(read_detections, sequence, DETECTIONS.dtypes) if job.is_tracked else (_empty(DETECTIONS.dtypes), "")
+    frames = _frames(job)
+    record = {
+        "file": f"{job.label}/seqinfo.ini",
+        "row": 0,
+        "sequence": sequence.name,
+        "length": sequence.length,
+        "annotations_fault": annotations_fault,
+        "detections_fault": detections_fault,
+        "num_images_past_end": _num_images(sequence) - int(frames["exists"].sum()),
+        "frames_without_detections": sequence.length - detections["frame"].nunique() if job.is_tracked else 0,
+        "unlike_copy": _unlike_copy(sequence),
+        **_pedestrian_counts(sequence, annotations),
+    }
+    return SequenceTables(
+        record=record,
+        annotations=_with_place(annotations, sequence, f"{job.label}/gt/gt.txt"),
+        detections=_with_place(detections, sequence, f"{job.label}/det/det.txt"),
+        frames=frames,
+        decoded=_decoded(job, frames),
+    )
+
+
+def _read(reader: Callable[[Sequence], pd.DataFrame], sequence: Sequence, dtypes: dict[str, str]) -> tuple[pd.DataFrame, str]:
+    """Return the table and "", or an empty table and what the reader found wrong: one bad file must not hide the others' faults."""
+    try:
+        return reader(sequence), ""
+    except ReidopsError as error:
+        return _empty(dtypes), str(error)
+
+
+def _empty(dtypes: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
+
+
+def _with_place(boxes: pd.DataFrame, sequence: Sequence, file: str) -> pd.DataFrame:
+    """Add file, row (line of the file), seqLength and each box's share inside the frame."""
+    return boxes.assign(
+        file=file,
+        row=np.arange(1, len(boxes) + 1),
+        length=sequence.length,
+        share_inside=share_inside(boxes, sequence.width, sequence.height),
+    )
+
+
+def _pedestrian_counts(sequence: Sequence, annotations: pd.DataFrame) -> dict[str, object]:
+    """Return the considered pedestrians' boxes and people, beside the published ones (None where there are none)."""
+    pedestrians = annotations[(annotations["class_id"] == 1) & annotations["considered"]]
+    published = published_counts(sequence)
+    return {
+        "num_annotations": len(annotations),
+        "num_pedestrian_boxes": len(pedestrians),
+        "num_people": pedestrians["track_id"].nunique(),
+        "published_boxes": published.boxes if published else None,
+        "published_people": published.people if published else None,
+    }
+
+
+def _unlike_copy(sequence: Sequence) -> str:
+    """Return the name of the first detector copy beside this one whose gt.txt has other lines, "" for none."""
+    if not sequence.detector:
+        return ""
+    own = _lines(sequence.folder)
+    stem = sequence.name.removesuffix(sequence.detector)
+    copies = (sequence.folder.with_name(stem + detector) for detector in DETECTORS)
+    return next((copy.name for copy in copies if (copy / "gt" / "gt.txt").is_file() and _lines(copy) != own), "")
+
+
+def _lines(folder: Path) -> list[str] | None:
+    path = folder / "gt" / "gt.txt"
+    return sorted(path.read_text(encoding="utf-8-sig").split()) if path.is_file() else None
+
+
+def _num_images(sequence: Sequence) -> int:
+    if not sequence.frames_dir.is_dir():
+        return 0
+    return sum(entry.name.endswith(sequence.extension) for entry in os.scandir(sequence.frames_dir))
+
+
+def _frames(job: SequenceJob) -> pd.DataFrame:
+    """Return one row per promised frame: file, row (the frame), exists."""
+    sequence = job.sequence
+    names = [sequence.frame_path(frame).name for frame in range(1, sequence.length + 1)]
+    present = {entry.name for entry in os.scandir(sequence.frames_dir)} if sequence.frames_dir.is_dir() else set()
+    return pd.DataFrame(
+        {
+            "file": [f"{job.label}/{sequence.frames_dir.name}/{name}" for name in names],
+            "row": np.arange(1, sequence.length + 1),
+            "exists": [name in present for name in names],
+        }
+    )
+
+
+def _decoded(job: SequenceJob, frames: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per frame of the sample: file, row (the frame), fault, width, height, promised_width, promised_height [px]."""
+    sequence = job.sequence
+    present = frames[frames["exists"]]
+    sample = present.iloc[evenly(len(present), job.image_sample)].reset_index(drop=True)
+    found = [inspect_image(sequence.frame_path(frame)) for frame in sample["row"]]
+    sizes = pd.DataFrame(found, columns=["fault", "width", "height"]).astype({"fault": "str", "width": "int64", "height": "int64"})
+    return sample[["file", "row"]].join(sizes).assign(promised_width=sequence.width, promised_height=sequence.height)
