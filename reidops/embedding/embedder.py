@@ -1,0 +1,136 @@
+"""The embedder: load, embed, save."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tqdm import tqdm
+
+from reidops.embedding.description import EmbedderDescription, check_golden, golden_crop, golden_values, read_description
+from reidops.embedding.images import resize_crops
+from reidops.embedding.network import EmbeddingNetwork
+from reidops.errors import ReidopsError
+from reidops.files import sha256
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "embedder.json"
+
+
+class Embedder:
+    """Turn crops of people into unit vectors whose cosine says how alike two people look.
+
+    Make one with `Embedder.load`.
+    """
+
+    def __init__(self, network: EmbeddingNetwork, description: EmbedderDescription, device: str = "cpu") -> None:
+        self.network = network.to(device, memory_format=torch.channels_last).eval()
+        self.description = description
+        self._device = device
+
+    @classmethod
+    def load(cls, source: str | Path, device: str = "cpu", *, flip_average: bool | None = None) -> "Embedder":
+        """Load a folder with model.safetensors and embedder.json, or `models:/person-reid@champion` from the registry.
+
+        Args:
+            flip_average: average over each crop and its mirror image (slower by half, a little better); None = as saved.
+
+        Raises:
+            ReidopsError: the folder is not whole, the weights do not fit, or the self-test gives another embedding.
+        """
+        folder = _local_folder(source)
+        description = read_description(folder / DESCRIPTION)
+        network = _build(description)
+        _load_weights(network, folder / WEIGHTS)
+        embedder = cls(network, description, device)
+        check_golden(embedder.embed([golden_crop()])[0], description, str(source))
+        network.flip_average = description.flip_average if flip_average is None else flip_average
+        return embedder
+
+    @property
+    def dim(self) -> int:
+        """Return the length of an embedding."""
+        return self.description.dim
+
+    @property
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the weights' file: the name of this model in caches and in the registry."""
+        return self.description.weights_sha256
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Return the network's input, height and width in px."""
+        return self.description.height, self.description.width
+
+    def embed(self, crops: Sequence[np.ndarray], batch_size: int = 64, *, desc: str | None = None) -> np.ndarray:
+        """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3].
+
+        Args:
+            desc: what the progress bar says; None = no bar.
+        """
+        starts = range(0, len(crops), batch_size)
+        bar = tqdm(starts, desc=desc, disable=None if desc else True, leave=False)
+        batches = [self.embed_images(resize_crops(crops[i : i + batch_size], *self.input_size)) for i in bar]
+        return np.concatenate([np.empty((0, self.dim), np.float32), *batches])
+
+    def embed_images(self, images: np.ndarray) -> np.ndarray:
+        """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""
+        with torch.inference_mode():
+            return self.network(torch.from_numpy(images).to(self._device)).cpu().numpy()
+
+    def save(self, folder: Path, *, trained_on: dict[str, Any] | None = None) -> None:
+        """Write model.safetensors and embedder.json, with the golden embedding of the weights as they are now."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.contiguous() for name, value in self.network.state_dict().items()}
+        save_file(weights, folder / WEIGHTS)
+        self.description = dataclasses.replace(
+            self.description,
+            weights_sha256=sha256(folder / WEIGHTS),
+            golden=golden_values(self.embed([golden_crop()])[0]),
+            flip_average=self.network.flip_average,
+            trained_on=self.description.trained_on if trained_on is None else trained_on,
+        )
+        self.description.write(folder / DESCRIPTION)
+
+
+def describe(
+    network: EmbeddingNetwork, *, backbone: str, embedding_dim: int, pooling: str, last_stride: int, height: int, width: int, num_classes: int
+) -> EmbedderDescription:
+    """Describe a network that was never saved: `Embedder.save` fills in the rest."""
+    return EmbedderDescription(
+        backbone=backbone, dim=network.dim, embedding_dim=embedding_dim, pooling=pooling, last_stride=last_stride,
+        height=height, width=width, mean=network.mean, std=network.std, num_classes=num_classes, weights_sha256="", golden=(),
+    )  # fmt: skip
+
+
+def _local_folder(source: str | Path) -> Path:
+    if str(source).startswith("models:/"):
+        # Imported here, for the registry is the only door to MLflow and a folder needs none.
+        from reidops.registry import pull_model
+
+        return pull_model(str(source))
+    if not Path(source).is_dir():
+        raise ReidopsError(f"{source}: no such folder; expected a folder with {WEIGHTS} and {DESCRIPTION}, or models:/NAME@ALIAS")
+    return Path(source)
+
+
+def _build(description: EmbedderDescription) -> EmbeddingNetwork:
+    d = description
+    return EmbeddingNetwork(
+        d.backbone, embedding_dim=d.embedding_dim, pooling=d.pooling, last_stride=d.last_stride, mean=d.mean, std=d.std,
+        flip_average=d.flip_average,
+    )  # fmt: skip
+
+
+def _load_weights(network: EmbeddingNetwork, path: Path) -> None:
+    if not path.is_file():
+        raise ReidopsError(f"{path}: no such file; a whole embedder has {WEIGHTS} and {DESCRIPTION}")
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise ReidopsError(f"{path}: these weights are not of the network that {DESCRIPTION} names: {error}") from None

@@ -1,0 +1,122 @@
+"""From crops.tar to uint8 images of the network's input size.
+
+`resize_crop` is the one way from a crop to the network's input: training, evaluation, ONNX and serving all pass through it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from reidops.errors import ReidopsError
+
+INTERPOLATION = "area where both sides shrink, else bilinear"
+_END_OF_JPEG = b"\xff\xd9"
+
+
+def resize_crop(crop_bgr: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a BGR crop [h, w, 3] as the network's input: RGB uint8 [height, width, 3]."""
+    shrinks = crop_bgr.shape[0] >= height and crop_bgr.shape[1] >= width
+    resized = cv2.resize(crop_bgr, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
+
+
+def resize_crops(crops_bgr: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    """Return crops of any sizes as one batch, RGB uint8 [N, height, width, 3].
+
+    Raises:
+        ReidopsError: a crop is empty or not BGR uint8; it is named by its place in the list.
+    """
+    images = np.empty((len(crops_bgr), height, width, 3), np.uint8)
+    for i, crop in enumerate(crops_bgr):
+        if not isinstance(crop, np.ndarray) or crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3 or crop.size == 0:
+            raise ReidopsError(f"crop {i} is {_told(crop)}, expected a non-empty uint8 array [height, width, 3] in BGR order")
+        images[i] = resize_crop(crop, height, width)
+    return images
+
+
+class CropStore:
+    """Read single crops out of crops.tar through a memory map, by the offsets of the crops table."""
+
+    def __init__(self, crops_tar: Path, table: pd.DataFrame) -> None:
+        if not Path(crops_tar).is_file():
+            raise ReidopsError(f"{crops_tar}: no such file; make it with `dvc repro convert`")
+        self.path = Path(crops_tar)
+        self._bytes = np.memmap(crops_tar, dtype=np.uint8, mode="r")
+        self._names = table["path"].to_numpy()
+        self._offsets = table["offset"].to_numpy()
+        self._sizes = table["size"].to_numpy()
+
+    def __len__(self) -> int:
+        """Return the number of rows of the table."""
+        return len(self._names)
+
+    def decode(self, i: int) -> np.ndarray:
+        """Return the crop of the table's row `i`, BGR uint8 [h, w, 3].
+
+        Raises:
+            ReidopsError: its bytes are no whole JPEG; the crop is named.
+        """
+        encoded = np.asarray(self._bytes[self._offsets[i] : self._offsets[i] + self._sizes[i]])
+        # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here.
+        whole = len(encoded) == self._sizes[i] and _END_OF_JPEG in encoded[-16:].tobytes()
+        crop_bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if whole else None
+        if crop_bgr is None:
+            raise ReidopsError(
+                f"{self.path}: {self._names[i]} (row {i} of the crops table, byte {self._offsets[i]}, {self._sizes[i]} bytes)"
+                " is no whole JPEG; make the crops again with `dvc repro -f convert`"
+            )
+        return crop_bgr
+
+
+def load_images(store: CropStore, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None) -> np.ndarray:
+    """Decode and resize rows of the crops table, RGB uint8 [N, height, width, 3]; OpenCV frees the GIL, so threads do it."""
+    images = np.empty((len(rows), height, width, 3), np.uint8)
+
+    def load(i: int) -> None:
+        images[i] = resize_crop(store.decode(rows[i]), height, width)
+
+    with ThreadPoolExecutor() as pool:
+        jobs = pool.map(load, range(len(rows)))
+        for _ in tqdm(jobs, total=len(rows), desc=desc, disable=None if desc else True, leave=False):
+            pass
+    return images
+
+
+class ImageBatches:
+    """Serve batches of resized crops: decoded once where they fit into memory, else again for each batch."""
+
+    def __init__(self, store: CropStore, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30) -> None:
+        self._store, self._rows, self._size = store, np.asarray(rows), (height, width)
+        fits = len(rows) * height * width * 3 <= memory_bytes
+        self._images = load_images(store, rows, height, width, desc="decode crops") if fits else None
+
+    def __len__(self) -> int:
+        """Return the number of crops."""
+        return len(self._rows)
+
+    def batch(self, indices: np.ndarray) -> np.ndarray:
+        """Return RGB uint8 [len(indices), height, width, 3]; `indices` count within the rows given at the start."""
+        if self._images is not None:
+            return self._images[indices]
+        return load_images(self._store, self._rows[indices], *self._size)
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each batch's indices and images; the next batch is decoded while this one is worked on."""
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = None
+            for indices in batches:
+                coming = indices, ahead.submit(self.batch, indices)
+                if waiting:
+                    yield waiting[0], waiting[1].result()
+                waiting = coming
+            if waiting:
+                yield waiting[0], waiting[1].result()
+
+
+def _told(crop: object) -> str:
+    return f"an array {list(crop.shape)} of {crop.dtype}" if isinstance(crop, np.ndarray) else f"a {type(crop).__name__}"

@@ -1,0 +1,145 @@
+"""The network from a crop to its embedding: a timm backbone, pooling, an optional projection and BNNeck."""
+
+import difflib
+from typing import Any
+
+import timm
+import torch
+from timm.layers import set_layer_config
+from torch import Tensor, nn
+from torch.nn import functional
+
+from reidops.errors import ReidopsError
+
+POOLINGS = ("avg", "max", "avgmax", "gem")
+
+
+class GeM(nn.Module):
+    """Pool by the generalised mean with a learnt exponent (Radenović et al. 2018): 1 is the average, ∞ the maximum."""
+
+    def __init__(self, exponent: float = 3.0, floor: float = 1e-6) -> None:
+        super().__init__()
+        self.exponent = nn.Parameter(torch.tensor([exponent]))
+        self.floor = floor
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return [N, C] of maps [N, C, h, w]; in float32, for powers overflow in half precision."""
+        powers = maps.float().clamp(min=self.floor).pow(self.exponent)
+        return powers.mean(dim=(2, 3)).pow(1 / self.exponent)
+
+
+class EmbeddingNetwork(nn.Module):
+    """Map RGB images to unit embeddings.
+
+    Args:
+        backbone: a name of timm.
+        embedding_dim: width of a projection after the pooling, 0 = none.
+        pooling: avg, max, avgmax or gem.
+        last_stride: 1 keeps the last stage's map at twice the height and width; 2 leaves the backbone as it is.
+        mean, std: of the input per RGB channel in 0 … 1; None = the backbone's own.
+        pretrained: with timm's weights.
+        flip_average: average each embedding with its mirror image's.
+
+    Raises:
+        ReidopsError: the backbone or the pooling is unknown or they do not fit each other.
+    """
+
+    def __init__(
+        self, backbone: str, *, embedding_dim: int = 0, pooling: str = "avg", last_stride: int = 2, pretrained: bool = False,
+        mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None, flip_average: bool = False,
+    ) -> None:
+        super().__init__()
+        self.backbone = _create_backbone(backbone, pooling, pretrained)
+        if last_stride == 1:
+            _remove_last_stride(self.backbone, backbone)
+        self.pool = GeM() if pooling == "gem" else nn.Identity()
+        num_features = self._num_features(backbone)
+        self.projection = nn.Linear(num_features, embedding_dim) if embedding_dim else nn.Identity()
+        self.dim = embedding_dim or num_features
+        self.neck = nn.BatchNorm1d(self.dim)
+        self.neck.bias.requires_grad_(False)  # the neck only scales: Luo et al. 2019, BNNeck
+        config = self.backbone.pretrained_cfg
+        self.mean, self.std = tuple(mean or config["mean"]), tuple(std or config["std"])
+        self.register_buffer("_mean", 255 * torch.tensor(self.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("_std", 255 * torch.tensor(self.std).view(3, 1, 1), persistent=False)
+        self.flip_average = flip_average
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return what the neck gets, [N, dim], of normalised inputs [N, 3, H, W]."""
+        return self.projection(self.pool(self.backbone(inputs)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3]; all preprocessing is in here."""
+        inputs = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
+        embeddings = self._embed(inputs)
+        if self.flip_average:
+            embeddings = functional.normalize(embeddings + self._embed(inputs.flip(3)))
+        return embeddings
+
+    def _embed(self, inputs: Tensor) -> Tensor:
+        return functional.normalize(self.neck(self.features(inputs)).float())
+
+    def _num_features(self, name: str) -> int:
+        """Return the width of the pooled backbone, by trying: timm's own figure leaves out the head of some families."""
+        training = self.training
+        with torch.inference_mode():
+            features = self.eval().pool(self.backbone(torch.zeros(1, 3, 128, 64)))
+        self.train(training)
+        if features.ndim != 2:
+            raise ReidopsError(f"the backbone {name} gives features {list(features.shape)}, expected [N, C]: it does not go with this pooling")
+        return features.shape[1]
+
+
+class TrainingNetwork(nn.Module):
+    """An embedding network with the classifier that only training needs."""
+
+    def __init__(self, embedding: EmbeddingNetwork, num_people: int) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.classifier = nn.Linear(embedding.dim, num_people, bias=False)
+        nn.init.normal_(self.classifier.weight, std=0.001)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features before the neck [N, dim] and logits [N, num_people] of normalised inputs [N, 3, H, W]."""
+        features = self.embedding.features(inputs)
+        return features, self.classifier(self.embedding.neck(features))
+
+
+def _create_backbone(name: str, pooling: str, pretrained: bool) -> nn.Module:
+    if pooling not in POOLINGS:
+        raise ReidopsError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
+        raise ReidopsError(f"the backbone {name!r} is unknown to timm {timm.__version__}; near: {', '.join(near) or 'none'}")
+    global_pool = "" if pooling == "gem" else pooling
+    # Fused attention leaves no graph that an ONNX exporter can follow on every version.
+    with set_layer_config(exportable=True):
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name))
+
+
+def _input_size(name: str) -> dict[str, Any]:
+    """Let transformers, which are built for one input size, take any."""
+    return {"dynamic_img_size": True} if name.startswith(("vit_", "deit")) else {}
+
+
+def _remove_last_stride(backbone: nn.Module, name: str) -> None:
+    """Set the stride of the backbone's last reduction from 2 to 1: of all layers of stride 2 that see the smallest map."""
+    seen: dict[str, int] = {}
+    strided = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Conv2d | nn.AvgPool2d | nn.MaxPool2d) and _stride(m) == 2}
+    hooks = [m.register_forward_pre_hook(lambda _, x, n=n: seen.__setitem__(n, x[0].shape[2])) for n, m in strided.items()]
+    with torch.inference_mode():
+        backbone.eval()(torch.zeros(1, 3, 128, 64))
+    for hook in hooks:
+        hook.remove()
+    backbone.train()
+    if not seen:
+        raise ReidopsError(f"last_stride is 1, but the backbone {name} has no layer of stride 2; set train.last_stride to 2")
+    for n in (n for n, size in seen.items() if size == min(seen.values())):
+        if isinstance(strided[n], nn.Conv2d):
+            strided[n].stride = (1, 1)
+        else:
+            backbone.set_submodule(n, nn.Identity())
+
+
+def _stride(module: nn.Module) -> int:
+    return module.stride[0] if isinstance(module.stride, tuple) else module.stride

@@ -1,0 +1,70 @@
+"""The exported embedder: ONNX Runtime and OpenCV, no torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from reidops.embedding.description import check_golden, golden_crop, read_description
+from reidops.embedding.images import resize_crops
+from reidops.errors import ReidopsError
+
+MODEL = "model.onnx"
+
+
+class OnnxEmbedder:
+    """Do what `Embedder` does, from the folder that the stage `export` wrote: model.onnx and embedder.json."""
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        """Load and test the model; `threads` 0 = one per core.
+
+        Raises:
+            ReidopsError: a file is missing or unreadable, or the self-test gives another embedding.
+        """
+        folder = Path(folder)
+        self.description = read_description(folder / "embedder.json")
+        self._session = _open(folder / MODEL, threads)
+        check_golden(self.embed([golden_crop()])[0], self.description, str(folder))
+
+    @classmethod
+    def load(cls, source: str | Path, *, threads: int = 0) -> "OnnxEmbedder":
+        """Load a folder; the same word as `Embedder.load`."""
+        return cls(Path(source), threads=threads)
+
+    @property
+    def dim(self) -> int:
+        """Return the length of an embedding."""
+        return self.description.dim
+
+    @property
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of the safetensors file that was exported."""
+        return self.description.weights_sha256
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Return the network's input, height and width in px."""
+        return self.description.height, self.description.width
+
+    def embed(self, crops: Sequence[np.ndarray], batch_size: int = 64) -> np.ndarray:
+        """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3]."""
+        starts = range(0, len(crops), batch_size)
+        batches = [self.embed_images(resize_crops(crops[i : i + batch_size], *self.input_size)) for i in starts]
+        return np.concatenate([np.empty((0, self.dim), np.float32), *batches])
+
+    def embed_images(self, images: np.ndarray) -> np.ndarray:
+        """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""
+        return self._session.run(["embeddings"], {"images": images})[0]
+
+
+def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise ReidopsError(f"{path}: no such file; make it with `dvc repro export`")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+        raise ReidopsError(f"{path}: is no whole ONNX file ({error}); make it again with `dvc repro -f export`") from None

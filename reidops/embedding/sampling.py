@@ -1,0 +1,96 @@
+"""Batches of P people with K crops each, as batch-hard triplets need them (Hermans et al. 2017)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from reidops.errors import ReidopsError
+
+
+class IdentitySampler:
+    """Deal every epoch's crops into batches of exactly P different people × K crops.
+
+    An epoch:
+    1. Each person's crops are shuffled and dealt into groups of K. A last group short of K is filled with other crops of
+       that person, drawn at random; a person with fewer than K crops altogether gives one group in which crops repeat.
+       So every crop of the training set is dealt once before any is dealt again.
+    2. Batches take one group each of P people. Who comes is drawn at random, a person with more groups left the more often.
+    3. The number of batches is the number of groups // P, the same in every epoch. When fewer than P people have groups left,
+       the batch is filled with other people, who are dealt anew; when one person has more groups than there are batches,
+       the surplus groups wait for another epoch.
+
+    What an epoch draws depends on the seed and the epoch's number alone: a training that goes on in epoch 7 sees what it
+    would have seen.
+    """
+
+    def __init__(self, labels: np.ndarray, people_per_batch: int, crops_per_person: int, *, seed: int) -> None:
+        """Take the labels [N] of the training crops, any integers.
+
+        Raises:
+            ReidopsError: P or K is below 1, there are no crops, or P is larger than the number of people.
+        """
+        self._people = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        self._p, self._k, self._seed, self.epoch = people_per_batch, crops_per_person, seed, 0
+        _check(len(self._people), people_per_batch, crops_per_person)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Return the number of batches, the same in every epoch."""
+        return max(1, sum(_num_groups(crops, self._k) for crops in self._people) // self._p)
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self.batches_per_epoch
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield this epoch's batches: indices into the labels, [P · K], a person's K crops side by side."""
+        rng = np.random.default_rng([self._seed, self.epoch])
+        groups = [_deal(crops, self._k, rng) for crops in self._people]
+        for _ in range(self.batches_per_epoch):
+            chosen = self._choose(np.array([len(g) for g in groups]), rng)
+            yield np.concatenate([self._take(person, groups, rng) for person in chosen])
+
+    def state_dict(self) -> dict[str, int]:
+        """Return what a resumed training needs: the epoch; the rest follows from the seed."""
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on with the epoch of `state`."""
+        self.epoch = state["epoch"]
+
+    def _choose(self, left: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return P different people: drawn by the groups they have left, then, if those are too few, any others."""
+        num_waiting = min(self._p, int((left > 0).sum()))
+        chosen = rng.choice(len(left), num_waiting, replace=False, p=left / left.sum()) if num_waiting else np.array([], int)
+        others = np.setdiff1d(np.arange(len(left)), chosen)
+        return np.concatenate([chosen, rng.choice(others, self._p - num_waiting, replace=False)]).astype(int)
+
+    def _take(self, person: int, groups: list[list[np.ndarray]], rng: np.random.Generator) -> np.ndarray:
+        if not groups[person]:
+            return _deal(self._people[person], self._k, rng)[0]
+        return groups[person].pop()
+
+
+def _deal(crops: np.ndarray, k: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return a person's crops, shuffled, in groups of k; the last one is filled up with crops of the others."""
+    shuffled = rng.permutation(crops)
+    num_missing = -len(shuffled) % k
+    num_before = len(shuffled) // k * k
+    pool = shuffled[:num_before] if num_before else shuffled
+    filling = rng.choice(pool, num_missing, replace=num_missing > len(pool))
+    return list(np.concatenate([shuffled, filling]).reshape(-1, k))
+
+
+def _num_groups(crops: np.ndarray, k: int) -> int:
+    return -(-len(crops) // k)
+
+
+def _check(num_people: int, p: int, k: int) -> None:
+    if p < 1 or k < 1:
+        raise ReidopsError(f"people_per_batch is {p} and crops_per_person {k}, both must be at least 1")
+    if num_people == 0:
+        raise ReidopsError("there is no training crop: the crops table has no row with split `train`")
+    if p > num_people:
+        raise ReidopsError(
+            f"people_per_batch is {p}, but the training split has {num_people} people; set train.people_per_batch to at most {num_people}"
+        )

@@ -1,0 +1,80 @@
+"""Weights from outside: timm's published ones, or a file."""
+
+import pickle
+from pathlib import Path
+
+import requests
+import timm
+import torch
+from huggingface_hub import constants, try_to_load_from_cache
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from reidops.embedding.network import EmbeddingNetwork
+from reidops.errors import ReidopsError
+
+_CLASSIFIERS = ("classifier.", "fc.", "head.fc.")
+_PATIENCE_SECONDS = 5
+
+
+def check_pretrained(backbone: str) -> None:
+    """Find out, within seconds, whether timm can have the backbone's published weights.
+
+    Raises:
+        ReidopsError: there are none, or they are neither in the cache nor can be downloaded.
+    """
+    config = timm.get_pretrained_cfg(backbone, allow_unregistered=True)
+    if config is None or not config.has_weights:
+        raise ReidopsError(f"timm has no weights for the backbone {backbone}; set train.pretrained to false or take another backbone")
+    if config.hf_hub_id and isinstance(try_to_load_from_cache(config.hf_hub_id, "model.safetensors"), str):
+        return
+    try:
+        requests.head(constants.ENDPOINT, timeout=_PATIENCE_SECONDS)
+    except requests.RequestException:
+        raise ReidopsError(
+            f"train.pretrained is true, but the weights of {backbone} are not in the local cache and the hub does not answer;"
+            " go online once, set train.pretrained to false, or name a file in train.weights"
+        ) from None
+
+
+def load_weights(network: EmbeddingNetwork, path: Path) -> None:
+    """Load weights of this network, or of its backbone alone, from a safetensors file or a state dict of torch.
+
+    A classifier in the file is passed over. The neck and the projection may be missing.
+
+    Raises:
+        ReidopsError: the file is missing or unreadable, or a key or shape does not fit; the keys are named.
+    """
+    state = _without_classifier(_read_state(path))
+    of_network = any(name.startswith("backbone.") for name in state)
+    target = network if of_network else network.backbone
+    expected = target.state_dict()
+    missing = [name for name in expected if name not in state and name.startswith("backbone.") == of_network]
+    unknown = [name for name in state if name not in expected]
+    misshapen = [name for name in state if name in expected and state[name].shape != expected[name].shape]
+    if missing or unknown or misshapen:
+        raise ReidopsError(
+            f"{path}: these weights are of another architecture than train.backbone;"
+            f" missing: {_few(missing)}; unknown: {_few(unknown)}; of another shape: {_few(misshapen)}"
+        )
+    target.load_state_dict(state, strict=False)
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if not Path(path).is_file():
+        raise ReidopsError(f"{path}: no such file; train.weights names a safetensors file or a state dict of torch")
+    try:
+        state = load_file(path) if Path(path).suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ReidopsError(f"{path}: holds no plain tensors that can be read safely: {error}") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    return {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def _without_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if not name.startswith(_CLASSIFIERS)}
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "none"
