@@ -1,0 +1,88 @@
+"""What an evaluation leaves in its folder: tables for DVC and people, pictures for people."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reidops.embedding.images import CropStore
+from reidops.retrieval.calibration import Calibration
+from reidops.retrieval.evaluation import HISTOGRAM, TestSet, name_of_histogram
+from reidops.retrieval.galleries import RankedRow, choose_queries, draw_galleries, nearest_rows
+from reidops.retrieval.pictures import draw_cmc, draw_distances, draw_map
+from reidops.retrieval.ranking import RankingScores
+
+log = logging.getLogger(__name__)
+
+DPI = 110
+
+
+def write_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], path: Path) -> None:
+    """Write CMC by rank: a column for each row of the figures, and `embedder` and `colour_histogram`, the means over the sets."""
+    curves = {name: of_set.cmc for name, of_set in scores.items()}
+    curves["embedder"] = np.mean([curves[test.name] for test in tests], axis=0)
+    curves[HISTOGRAM] = np.mean([curves[name_of_histogram(test, tests)] for test in tests], axis=0)
+    frame = pd.DataFrame({"rank": np.arange(1, len(curves["embedder"]) + 1), **curves})
+    frame.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def write_queries(table: pd.DataFrame, tests: Sequence[TestSet], scores: Mapping[str, RankingScores], path: Path) -> None:
+    """Write what became of each query; one without a match has no average precision and the first rank 0."""
+    parts = []
+    for test in tests:
+        part = table.loc[test.query, ["dataset", "path", "pid", "camid", "frame"]].copy()
+        part["average_precision"] = scores[test.name].average_precisions
+        part["first_rank"] = scores[test.name].first_ranks
+        parts.append(part)
+    pd.concat(parts).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def draw_curves(scores: Mapping[str, RankingScores], calibration: Calibration, folder: Path) -> None:
+    """Draw cmc.png and, where there are distances, distances.png."""
+    draw_cmc({name.replace("_", " "): of_set.cmc for name, of_set in scores.items()}).savefig(folder / "cmc.png", dpi=DPI)
+    draw_distances(calibration).savefig(folder / "distances.png", dpi=DPI)
+
+
+def draw_test_set(test: TestSet, scores: RankingScores, embeddings: np.ndarray, store: CropStore, folder: Path,
+                  *, num_rows: int, num_columns: int) -> None:
+    """Draw gallery_<data set>.png and people_<data set>.png; `embeddings` are the whole table's."""
+    chosen = choose_queries(scores, test.labels["query_pids"], num_rows)
+    title = f"{test.name}: mAP {scores.mAP:.3f}, rank1 {scores.rank1:.3f}; green: the same person, red: somebody else; 1 − cosine beneath"
+    sections = {
+        f"{name} queries, by average precision (AP)": [_ranked_row(test, query, scores, embeddings, num_columns) for query in queries]
+        for name, queries in chosen.items()
+    }
+    draw_galleries(title, sections, store.decode, folder / f"gallery_{test.name}.png")
+    draw_map(embeddings[test.gallery], test.labels["gallery_pids"]).savefig(folder / f"people_{test.name}.png", dpi=DPI)
+
+
+def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, RankingScores]) -> None:
+    """Say in one line what was found on a test set, and warn of what makes its figures doubtful."""
+    found, colours = scores[test.name], scores[name_of_histogram(test, tests)]
+    log.info("%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f) of %s queries in %s crops, junk %s; %d queries have no match",
+             test.name, found.mAP, found.rank1, colours.mAP, colours.rank1, f"{found.num_query:,}", f"{found.num_gallery:,}", test.junk,
+             found.num_unmatched_queries)
+    if found.num_tied_hits > found.num_query:
+        log.warning("%s: %s right crops lie exactly as far away as wrong ones: the embeddings have collapsed, the figures mean nothing",
+                    test.name, f"{found.num_tied_hits:,}")
+
+
+def log_gate(calibration: Calibration) -> None:
+    """Say in one line where the gate lies and what it was fitted on."""
+    report, fitted_on = calibration.report, calibration.report["fitted_on"]
+    log.info("gate %.3f (cosine), fitted on %s returns of %s held-out people (%s)", report["gates"]["cosine"],
+             f"{fitted_on['num_genuine_returns']:,}", f"{fitted_on['num_people']:,}", fitted_on["scope"])
+
+
+def _ranked_row(test: TestSet, query: int, scores: RankingScores, embeddings: np.ndarray, number: int) -> RankedRow:
+    junk = test.junk_mask(np.array([query]))[0]
+    found, distances = nearest_rows(embeddings[test.query[query]], embeddings[test.gallery], junk, number)
+    return RankedRow(
+        caption=f"AP {scores.average_precisions[query]:.2f}",
+        query=int(test.query[query]),
+        found=test.gallery[found],
+        distances=distances,
+        is_right=test.labels["gallery_pids"][found] == test.labels["query_pids"][query],
+    )
