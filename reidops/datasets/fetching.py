@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+import urllib3
 from tqdm import tqdm
 
 from reidops.errors import ReidopsError
@@ -131,7 +132,7 @@ def _connection() -> Iterator[None]:
         yield
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
         raise _Refused(f"is no address ({error})") from None
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+    except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
         raise _Interrupted(f"{type(error).__name__}, no connection or a broken one") from None
 
 
@@ -173,12 +174,10 @@ def _append(response: requests.Response, part: Path, start: int, total: int | No
     try:
         with bar, open(part, "r+b" if start else "wb") as stream:
             stream.seek(start)
-            for block in response.iter_content(_BLOCK_BYTES):
+            while block := response.raw.read1(_BLOCK_BYTES):  # what has come; read() would lose the last block of a broken connection
                 stream.write(block)
                 bar.update(len(block))
-    except OSError as error:
-        if isinstance(error, requests.RequestException):
-            raise  # the connection's fault, not the disk's
+    except OSError as error:  # the disk's fault; the connection's are urllib3's own
         raise ReidopsError(f"{part}: {error.strerror or error}; free some space and run again, it goes on from here") from None
 
 
