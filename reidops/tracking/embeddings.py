@@ -152,12 +152,10 @@ def read_embeddings(path: Path, weights_sha256: str | None = None) -> EmbeddedDe
         ReidopsError: the file is missing, is not of this kind, or was made by another model.
     """
     arrays = _read_arrays(path)
+    _check_arrays(arrays, path)
     detected = EmbeddedDetections(
         arrays["frame"], arrays["box_ltwh"], arrays["confidence"], _unit(arrays["embedding"]), str(arrays["weights_sha256"])
     )
-    lengths = {name: len(arrays[name]) for name in _ARRAYS[:4]}
-    if len(set(lengths.values())) > 1:
-        raise ReidopsError(f"{path}: arrays of unequal length {lengths}; make the file again with `dvc repro -f embed`")
     if weights_sha256 is not None and detected.weights_sha256 != weights_sha256:
         raise ReidopsError(
             f"{path}: made by the model {detected.weights_sha256[:12]}, expected {weights_sha256[:12]}, whose gates are calibrated;"
@@ -172,8 +170,17 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in _ARRAYS}
     except FileNotFoundError:
         raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro embed`)") from None
-    except (KeyError, ValueError, OSError, BadZipFile) as error:
+    except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise ReidopsError(f"{path}: is no file of embeddings ({error}); make it again with `dvc repro -f embed`") from None
+
+
+def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
+    lengths = {name: len(arrays[name]) for name in _ARRAYS[:4]}
+    if len(set(lengths.values())) > 1:
+        raise ReidopsError(f"{path}: arrays of unequal length {lengths}; make the file again with `dvc repro -f embed`")
+    for name in _ARRAYS[:4]:
+        if not np.isfinite(arrays[name]).all():
+            raise ReidopsError(f"{path}: array {name} holds NaN or infinity; make the file again with `dvc repro -f embed`")
 
 
 def _unit(embeddings: np.ndarray) -> np.ndarray:

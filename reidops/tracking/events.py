@@ -41,9 +41,9 @@ class Counts:
 
     @property
     def mota(self) -> float:
-        """Return 1 − (misses + false positives + switches) / objects."""
+        """Return 1 − (misses + false positives + switches) / objects; 0 where there is nobody, as TrackEval has it."""
         errors = self.num_misses + self.num_false_positives + self.num_switches
-        return 1 - errors / max(1, self.num_objects)
+        return 1 - errors / self.num_objects if self.num_objects else 0.0
 
     @property
     def idf1(self) -> float:

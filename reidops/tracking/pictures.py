@@ -40,7 +40,7 @@ def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figu
 def _draw_panel(axes: Axes, events: pd.DataFrame, people: Rows[int]) -> None:
     place = {person: row for row, person in enumerate(people)}
     for person, rows in events[events["track_id"] >= 0].groupby("track_id"):
-        axes.hlines(place[person], rows["frame"].min(), rows["frame"].max(), color="0.8", linewidth=1)
+        axes.hlines(place[person], rows["frame"].min(), rows["frame"].max(), color="0.8", linewidth=1, zorder=0)
     for person, tracker_id, first, last in held_runs(events):
         colour = _COLOURS[tracker_id % len(_COLOURS)]
         axes.broken_barh([(first - 0.5, last - first + 1)], (place[person] - 0.35, 0.7), color=colour)

@@ -131,7 +131,8 @@ def _by_frame(rows: pd.DataFrame, what: str) -> dict[int, pd.DataFrame]:
     twice = rows.duplicated(["frame", "track_id"])
     if twice.any():
         first = rows[twice].iloc[0]
-        raise ReidopsError(f"{what}: identity {first['track_id']} appears twice in frame {first['frame']}; it can be in one place only")
+        identity, frame = int(first["track_id"]), int(first["frame"])
+        raise ReidopsError(f"{what}: identity {identity} appears twice in frame {frame}; it can be in one place only")
     return {int(frame): group for frame, group in rows.groupby("frame")}
 
 

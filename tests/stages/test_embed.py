@@ -1,0 +1,47 @@
+import sys
+from types import SimpleNamespace
+
+import pytest
+from fake_embedder import FakeEmbedder
+from mot_factory import write_mot_set
+
+from reidops.errors import ReidopsError
+from reidops.parts import Part, write_parts
+from reidops.tracking.embeddings import read_embeddings
+from stages.embed import EmbedParams, embed
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """Return a data set whose sequence 02 is tracked from frame 5 on, and put a model in place that needs no torch."""
+    monkeypatch.setitem(sys.modules, "reidops.embedding.embedder", SimpleNamespace(Embedder=FakeEmbedder))
+    folder = write_mot_set(tmp_path / "raw" / "TOY", detectors=("FRCNN",))
+    plays = (("train", "TOY-01-FRCNN", 1), ("track", "TOY-02-FRCNN", 5))
+    parts = [Part(play, "TOY", "mot", folder / "train" / name, name, name[4:6], first, 12) for play, name, first in plays]
+    write_parts(parts, tmp_path / "raw")
+    return tmp_path / "raw"
+
+
+def run(raw, **params):
+    embed(raw, raw / "model", raw.parent / "embeddings", EmbedParams(**params))
+    return {path.name: read_embeddings(path) for path in (raw.parent / "embeddings").iterdir()}
+
+
+def test_only_tracked_sequences_are_embedded_and_only_their_frames(raw):
+    files = run(raw)
+    assert list(files) == ["TOY-02-FRCNN.npz"]
+    detected = files["TOY-02-FRCNN.npz"]
+    assert sorted(set(detected.frame.tolist())) == list(range(5, 13))
+    assert (len(detected), detected.weights_sha256) == (3 * 8, FakeEmbedder.weights_sha256)
+
+
+@pytest.mark.parametrize(("floor", "num_left"), [(0.95, 0), ({"FRCNN": 0.95}, 0), ({"DPM": 0.95}, 24), (0.9, 24)])
+def test_a_score_floor_leaves_detections_out(raw, floor, num_left):
+    assert len(run(raw, min_confidence=floor)["TOY-02-FRCNN.npz"]) == num_left
+
+
+def test_a_failure_leaves_no_half_folder(raw):
+    (raw / "TOY" / "train" / "TOY-02-FRCNN" / "img1" / "000009.jpg").unlink()
+    with pytest.raises(ReidopsError, match="000009.jpg: no such file"):
+        run(raw)
+    assert not (raw.parent / "embeddings").exists()
