@@ -9,7 +9,7 @@ _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of f
 
 
 def check_whole(data: bytes, where: str) -> None:
-    """Refuse a JPEG that is cut off: the last scan must be followed by the end marker. Other formats pass.
+    """Refuse a JPEG that is cut off: there must be a scan and, after the last one, the end marker. Other formats pass.
 
     Decoders fill what is missing with grey and only mumble, so a crop of it would be taken for a picture.
 
@@ -18,7 +18,7 @@ def check_whole(data: bytes, where: str) -> None:
     """
     if not data:
         raise ReidopsError(f"{where}: is empty (0 bytes); copy or unpack it again")
-    if data.startswith(_START) and data.rfind(_END) < data.rfind(_SCAN):
+    if data.startswith(_START) and data.rfind(_END) <= data.rfind(_SCAN):
         raise ReidopsError(f"{where}: the JPEG is cut off after {len(data)} bytes; copy or unpack it again")
 
 

@@ -1,0 +1,125 @@
+"""Parts keep people and frames apart, whatever is named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from market_factory import write_market_set
+from mot_factory import write_mot_set
+
+from reidops.datasets.obtaining import SetFolder, layout_of
+from reidops.datasets.roles import Roles, assign_parts
+from reidops.errors import ReidopsError
+from reidops.parts import Part
+
+SCENES = ("MOT17-02", "MOT17-04", "MOT17-09")
+MOT17 = Roles(train=("MOT17",), test=("MOT17",), track=("MOT17",), sequences=("09",))
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SetFolder]:
+    base = tmp_path_factory.mktemp("sets")
+    write_mot_set(base / "MOT17", SCENES, detectors=("DPM", "FRCNN", "SDP"), num_frames=7)
+    write_mot_set(base / "MOT16", ("MOT16-02", "MOT16-09"), num_frames=7)
+    write_mot_set(base / "Square", ("Square-a", "Square-b"), num_frames=7)
+    write_market_set(base / "Market-1501")
+    return {path.name: SetFolder(path.name, layout_of(path), path, "drawn") for path in base.iterdir()}
+
+
+def told(parts: list[Part]) -> list[tuple[str, str, int, int]]:
+    return [(part.part, part.sequence or part.dataset, part.first_frame, part.last_frame) for part in parts]
+
+
+def test_by_scene_a_tracked_scene_trains_nobody(sets: dict[str, SetFolder]) -> None:
+    assert told(assign_parts(sets, MOT17)) == [
+        ("train", "MOT17-02-FRCNN", 1, 7),
+        ("train", "MOT17-04-FRCNN", 1, 7),
+        ("test", "MOT17-09-FRCNN", 1, 7),
+        ("track", "MOT17-09-FRCNN", 1, 7),
+    ]
+
+
+def test_by_half_a_tracked_scene_trains_until_its_half(sets: dict[str, SetFolder]) -> None:
+    assert told(assign_parts(sets, replace(MOT17, split="half"))) == [
+        ("train", "MOT17-02-FRCNN", 1, 7),
+        ("train", "MOT17-04-FRCNN", 1, 7),
+        ("train", "MOT17-09-FRCNN", 1, 4),
+        ("test", "MOT17-09-FRCNN", 5, 7),
+        ("track", "MOT17-09-FRCNN", 5, 7),
+    ]
+
+
+def test_every_detector_copy_is_tracked_and_one_is_cut(sets: dict[str, SetFolder]) -> None:
+    parts = assign_parts(sets, replace(MOT17, detectors=("SDP", "DPM")))
+    assert [part.sequence for part in parts if part.part == "track"] == ["MOT17-09-SDP", "MOT17-09-DPM"]
+    assert {part.sequence for part in parts if part.part != "track"} == {f"{scene}-SDP" for scene in SCENES}
+
+
+def test_a_sequence_may_be_named_in_full(sets: dict[str, SetFolder]) -> None:
+    assert assign_parts(sets, replace(MOT17, sequences=("MOT17-09-FRCNN",))) == assign_parts(sets, MOT17)
+
+
+def test_scenes_are_held_back_in_sets_of_one_family(sets: dict[str, SetFolder]) -> None:
+    parts = assign_parts(sets, replace(MOT17, train=("MOT16",)))
+    assert [part.sequence for part in parts if part.part == "train"] == ["MOT16-02"]
+    half = assign_parts(sets, replace(MOT17, train=("MOT16",), split="half"))
+    assert ("train", "MOT16-09", 1, 4) in told(half)
+
+
+def test_train_on_market_and_track_mot17(sets: dict[str, SetFolder]) -> None:
+    roles = Roles(train=("Market-1501",), test=("Market-1501",), track=("MOT17",))
+    assert told(assign_parts(sets, roles)) == [
+        ("train", "Market-1501", 0, 0),
+        ("test", "Market-1501", 0, 0),
+        *(("track", f"{scene}-FRCNN", 1, 7) for scene in SCENES),
+    ]
+
+
+def test_a_set_that_is_only_tested_is_tested_whole(sets: dict[str, SetFolder]) -> None:
+    parts = assign_parts(sets, replace(MOT17, test=("Square",), split="half"))
+    assert [row for row in told(parts) if row[0] == "test"] == [("test", "Square-a", 1, 7), ("test", "Square-b", 1, 7)]
+
+
+def test_a_set_in_train_and_test_that_is_not_tracked_names_its_scenes(sets: dict[str, SetFolder]) -> None:
+    roles = Roles(train=("Square",), test=("Square",), track=("MOT17",))
+    with pytest.raises(ReidopsError, match=r"Square is in train and in test, .* name the scenes to test .*Square-a, Square-b"):
+        assign_parts(sets, roles)
+    parts = assign_parts(sets, replace(roles, sequences=("Square-b", "09")))
+    assert [row for row in told(parts) if row[0] != "track"] == [("train", "Square-a", 1, 7), ("test", "Square-b", 1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sequences": ()}, "every scene of MOT17 is tested or tracked, nobody is left to train"),
+        ({"sequences": ("09", "4")}, r"download\.sequences: 4 is no scene or sequence .* did you mean 04"),
+        ({"sequences": ("99",)}, r"99: none of them is in MOT17, which has the scenes 02, 04, 09"),
+        ({"track": ("Market-1501",)}, "Market-1501 holds single crops"),
+        ({"train": ("MOT16", "MOT17")}, "MOT16 and MOT17 show the same people"),
+    ],
+)
+def test_wishes_that_cannot_be_granted_are_refused(sets: dict[str, SetFolder], changes: dict, message: str) -> None:
+    with pytest.raises(ReidopsError, match=message):
+        assign_parts(sets, replace(MOT17, **changes))
+
+
+def test_a_detector_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    found = SetFolder("MOT17", "mot", write_mot_set(tmp_path, SCENES, detectors=("SDP",)), "drawn")
+    with pytest.raises(ReidopsError, match=r"detector copies SDP; download\.detectors is FRCNN"):
+        assign_parts({"MOT17": found}, MOT17)
+
+
+@pytest.mark.parametrize("missing", ["gt/gt.txt", "det/det.txt", "img1/000004.jpg", "seqinfo.ini"])
+def test_what_a_part_lacks_is_named_with_its_folder(tmp_path: Path, missing: str) -> None:
+    found = SetFolder("MOT17", "mot", write_mot_set(tmp_path, SCENES), "drawn")
+    (tmp_path / "train" / "MOT17-09" / missing).unlink()
+    with pytest.raises(ReidopsError, match=f"MOT17-09.*{missing}"):
+        assign_parts({"MOT17": found}, MOT17)
+
+
+def test_a_market_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    found = SetFolder("Market-1501", "market1501", write_market_set(tmp_path), "drawn")
+    for path in (tmp_path / "query").iterdir():
+        path.unlink()
+    with pytest.raises(ReidopsError, match="query is missing or empty; test needs query, bounding_box_test"):
+        assign_parts({"Market-1501": found}, Roles(("Market-1501",), ("Market-1501",), ()))
