@@ -1,0 +1,58 @@
+"""stages/__init__.py: every stage is usable alone, and what a user can cause comes without a traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages import params_classes
+
+STAGE = '''"""Reads nothing."""
+from pathlib import Path
+import stages
+from reidops.errors import ReidopsError
+from stages import run_stage
+from stages.embed import EmbedParams
+
+def embed(raw: Path, params: EmbedParams) -> None:
+    {body}
+
+run_stage(embed, EmbedParams)
+'''
+
+
+def run(root: Path, folder: Path, body: str, *arguments: str) -> subprocess.CompletedProcess:
+    script = folder / "script.py"
+    script.write_text(STAGE.format(body=body))
+    command = [sys.executable, str(script), *(arguments or ("--raw", "data/raw", "--params", str(root / "params.yaml")))]
+    return subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", sorted(params_classes()))
+def test_every_stage_tells_what_it_reads_and_writes(root, name):
+    told = subprocess.run([sys.executable, "-m", f"stages.{name}", "--help"], cwd=root, capture_output=True, text=True)
+    assert told.returncode == 0 and "--params" in told.stdout
+    assert "Reads" in told.stdout and "Writes" in told.stdout
+
+
+def test_what_a_user_can_cause_is_one_message_and_no_traceback(root, tmp_path):
+    ended = run(root, tmp_path, "raise ReidopsError(f'{raw}: is empty')")
+    assert ended.returncode == 1
+    assert ended.stderr == "embed: error: data/raw: is empty\n"
+
+
+def test_a_fault_in_another_stages_params_stops_every_stage(root, tmp_path):
+    text = (root / "params.yaml").read_text().replace("  epochs:", "  epoch:")
+    (tmp_path / "params.yaml").write_text(text)
+    ended = run(root, tmp_path, "print('ran')", "--raw", "data/raw", "--params", "params.yaml")
+    assert ended.returncode == 1 and "ran" not in ended.stdout
+    assert "train.epoch is unknown; did you mean `epochs`" in ended.stderr
+
+
+def test_an_interrupt_ends_by_the_signal_and_says_how_to_go_on(root, tmp_path):
+    ended = run(root, tmp_path, "raise KeyboardInterrupt")
+    assert ended.returncode == -signal.SIGINT
+    assert "dvc repro" in ended.stderr and "Traceback" not in ended.stderr

@@ -1,0 +1,131 @@
+"""The rules of the house: imports go down only, and a stage is a script, a DVC stage and a section of params.yaml."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reidops.params import check_all
+from stages import params_classes
+
+ROOT = Path(__file__).resolve().parents[1]
+GROUND = ("reidops.mot", "reidops.datasets", "reidops.embedding")
+FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation")
+STAGES = ("download", "convert", "validate", "train", "export", "evaluate_reid", "embed", "evaluate_tracking", "register")
+LIBRARY = sorted(p for folder in ("reidops", "stages", "flows") for p in (ROOT / folder).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Return every module that a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def importers(wanted: str, allowed: tuple[str, ...] = ()) -> list[str]:
+    """Name the modules that import `wanted` or something below it, but for the allowed ones."""
+    return [
+        f"{name} imports {other}"
+        for path in LIBRARY
+        if not (name := module_name(path)).startswith(allowed or ("\0",))
+        for other in sorted(imports(path))
+        if other == wanted or other.startswith(wanted + ".")
+    ]
+
+
+def test_the_library_knows_no_stage_and_no_flow():
+    assert not [row for up in ("stages", "flows") for row in importers(up, ("stages", "flows"))]
+
+
+def test_a_stage_imports_no_other_stage():
+    for path in (ROOT / "stages").glob("*.py"):
+        others = {name for name in imports(path) if name.startswith("stages.") and name != "stages.run_stage"}
+        assert not others, f"{path.name} imports {others}"
+
+
+def test_a_flow_imports_no_stage():
+    assert not importers("stages", ("stages",))
+
+
+@pytest.mark.parametrize("room", FIRST_FLOOR)
+def test_the_ground_floor_does_not_look_up(room):
+    assert not [row for row in importers(room) if row.startswith(GROUND)]
+
+
+def test_mot_and_embedding_do_not_know_each_other():
+    assert not [row for row in importers("reidops.mot") if row.startswith("reidops.embedding")]
+    assert not [row for row in importers("reidops.embedding") if row.startswith("reidops.mot")]
+
+
+def test_retrieval_and_tracking_do_not_know_each_other():
+    assert not [row for row in importers("reidops.retrieval") if row.startswith("reidops.tracking")]
+    assert not [row for row in importers("reidops.tracking") if row.startswith("reidops.retrieval")]
+
+
+def test_one_door_to_mlflow_and_none_to_dvc_and_prefect():
+    assert not importers("mlflow", ("reidops.registry", "reidops.pyfunc_model"))
+    assert not importers("prefect", ("flows",))
+    assert not importers("dvc", ("flows",))
+
+
+def test_a_stage_is_a_script_a_dvc_stage_and_a_section():
+    scripts = {p.stem for p in (ROOT / "stages").glob("*.py")} - {"__init__"}
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert list(graph) == list(sections) == list(STAGES)
+    assert scripts == set(STAGES)
+    for name, stage in graph.items():
+        assert stage["cmd"].startswith(f"python -m stages.{name} ") and stage["params"] == [name]
+        assert f"stages/{name}.py" in stage["deps"]
+
+
+def test_a_stage_depends_on_every_file_of_the_library_that_it_imports():
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for name, stage in graph.items():
+        needed = _library_files(ROOT / "stages" / f"{name}.py")
+        deps = [ROOT / dep for dep in stage["deps"]]
+        unseen = {p.relative_to(ROOT).as_posix() for p in needed if not any(p == dep or dep in p.parents for dep in deps)}
+        assert not unseen - FOUNDATION, f"{name} is not run again when these change: {sorted(unseen - FOUNDATION)}"
+
+
+# What every stage stands on: a change there is a change of contracts, for which one runs `dvc repro --force`.
+FOUNDATION = {f"reidops/{name}.py" for name in ("errors", "files", "params", "tables", "parallel", "parts")} | {
+    "reidops/mot/sequences.py", "reidops/mot/boxes.py"}  # fmt: skip
+
+
+def _library_files(start: Path) -> set[Path]:
+    """Return the files of the library that a file needs, directly or through others."""
+    seen, waiting = set(), [start]
+    while waiting:
+        path = waiting.pop()
+        for name in imports(path):
+            file = ROOT / (name.replace(".", "/") + ".py")
+            if name.startswith("reidops.") and file.is_file() and file not in seen:
+                seen.add(file)
+                waiting.append(file)
+    return seen
+
+
+def test_the_params_files_hold_every_knob_and_no_other():
+    for path in [ROOT / "params.yaml", *(ROOT / "recipes").glob("*.yaml")]:
+        check_all(params_classes(), path)
+
+
+def test_every_knob_has_a_remark_beside_it():
+    lines = (ROOT / "params.yaml").read_text().splitlines()
+    bare = [line for line in lines if re.match(r"\s+\w+: \S", line) and "#" not in line]
+    assert not bare
+
+
+def test_all_heavy_dependencies_import_together():
+    import dvc.api, great_expectations, mlflow, motmetrics, onnxruntime, prefect, supervision, timm, torch, trackeval  # noqa: E401, F401
