@@ -32,8 +32,7 @@ class Gallery:
         """Return the least cosine distance of each unit vector [n, dim] to what is kept, [n] in 0 … 2."""
         if not len(self):
             return np.full(len(embeddings), FARTHEST)
-        nearest = 1.0 - (self._rows[: len(self)] @ embeddings.T).max(axis=0)
-        return np.where(embeddings.any(axis=1), nearest, FARTHEST)
+        return 1 - (self._rows[: len(self)] @ embeddings.T).max(axis=0)
 
     def _grown(self, dim: int) -> np.ndarray:
         """Return the rows with room for twice as many, so that a track of three frames holds no memory for a hundred."""
@@ -44,7 +43,11 @@ class Gallery:
 
 
 def appearance_distances(galleries: Sequence[Gallery], embeddings: np.ndarray) -> np.ndarray:
-    """Return the cosine distance of each track's gallery to each embedding, [num_tracks, num_detections]."""
+    """Return the cosine distance of each track's gallery to each embedding, [num_tracks, num_detections].
+
+    An embedding of zeros, a detection that has none, is farthest from all.
+    """
     if not galleries:
         return np.zeros((0, len(embeddings)))
-    return np.stack([gallery.distances(embeddings) for gallery in galleries])
+    distances = np.stack([gallery.distances(embeddings) for gallery in galleries])
+    return np.where(embeddings.any(axis=1), distances, FARTHEST)

@@ -44,9 +44,8 @@ class DeepSort:
         return shown(detections, {int(seen.rows[column]): track for column, track in owners.items()})
 
     def _predict(self) -> None:
-        state = self._motion.predict(self._state())
-        for row, track in enumerate(self._tracks):
-            track.state = state[[row]]
+        for track, state in zip(self._tracks, self._motion.predict(self._state()).split(), strict=True):
+            track.state = state
             track.age += 1
 
     def _associate(self, seen: Observations) -> list[Pair]:
@@ -86,10 +85,10 @@ class DeepSort:
 
     def _correct(self, pairs: list[Pair], seen: Observations) -> None:
         rows, columns = [row for row, _ in pairs], [column for _, column in pairs]
-        state = self._motion.correct(self._state()[rows], seen.box_ltwh[columns])
-        for i, (row, column) in enumerate(pairs):
+        corrected = self._motion.correct(self._state()[rows], seen.box_ltwh[columns]).split()
+        for row, column, state in zip(rows, columns, corrected, strict=True):
             track = self._tracks[row]
-            track.state = state[[i]]
+            track.state = state
             track.hits += 1
             track.age = 0
             _remember(track, seen, column)

@@ -23,8 +23,12 @@ class State:
     def __len__(self) -> int:
         return len(self.means)
 
-    def __getitem__(self, rows: np.ndarray) -> "State":
+    def __getitem__(self, rows: list[int]) -> "State":
         return State(self.means[rows], self.covariances[rows])
+
+    def split(self) -> list["State"]:
+        """Return each track's state by itself."""
+        return [State(self.means[i : i + 1], self.covariances[i : i + 1]) for i in range(len(self))]
 
 
 def stack(states: list[State]) -> State:

@@ -34,7 +34,7 @@ def test_only_the_last_budget_embeddings_are_kept(num_added):
 def test_a_detection_without_embedding_is_farthest_from_all_and_is_not_kept():
     gallery = filled(np.concatenate([unit_rows(2), np.zeros((1, 6), np.float32)]))
     assert len(gallery) == 2
-    assert gallery.distances(np.zeros((1, 6))).tolist() == [FARTHEST]
+    assert appearance_distances([gallery], np.zeros((1, 6))).tolist() == [[FARTHEST]]
 
 
 def test_an_empty_gallery_is_farthest_from_all():
