@@ -1,0 +1,309 @@
+"""One scene on film: everybody is drawn in depth order, who covers whom is measured, and the lens adds its faults."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from reidops.mot.synthetic.backdrop import PANE, paint_backdrop, pane_mask
+from reidops.mot.synthetic.camera import Camera
+from reidops.mot.synthetic.figure import Figure, Sprite, Stance
+from reidops.mot.synthetic.furniture import paint_bench, paint_obstacle
+from reidops.mot.synthetic.people import Appearance, draw_appearance, draw_crowd, mannequin
+from reidops.mot.synthetic.street import Street, plan_street
+from reidops.mot.synthetic.walks import Route, Walk, follow, plan_routes
+
+PEDESTRIAN, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 7, 8, 12
+LEAST_INSIDE = 0.12  # share of a box that lies in the frame while its person counts as being there
+GLOSS = 0.42  # how much of a person a shop window mirrors
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One annotated box: box_ltwh and visible_ltrb in px (0-based), visible_ltrb None where nothing of it is seen."""
+
+    frame: int
+    track_id: int
+    class_id: int
+    box_ltwh: tuple[float, float, float, float]
+    visibility: float
+    visible_ltrb: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody who is annotated: what to draw, where it walks (a walk of one row stands still), as what it counts."""
+
+    track_id: int
+    class_id: int
+    figure: Figure
+    walk: Walk
+
+
+class Owners:
+    """Who is seen at each pixel of the canvas; sprites are laid down from far to near."""
+
+    def __init__(self, height: int, width: int) -> None:
+        """Start with nobody; −1 is the backdrop, −2 furniture."""
+        self.map = np.full((height, width), -1, np.int16)
+
+    def cover(self, sprite: Sprite, owner: int, through: np.ndarray | None = None) -> None:
+        """Give the pixels of a sprite to `owner`; `through` [h, w] is a canvas-wide mask it is seen through."""
+        canvas, own = overlap(sprite, self.map.shape)
+        shown = sprite.alpha[own] > 0.5
+        if through is not None:
+            shown &= through[canvas] > 0.5
+        self.map[canvas][shown] = owner
+
+    def visibility(self, sprite: Sprite, owner: int, window: tuple[slice, slice]) -> tuple[float, tuple[float, float, float, float] | None]:
+        """Return which share of a sprite its owner shows inside the frame's window of the canvas, and the box of what is seen."""
+        canvas, own = overlap(sprite, self.map.shape)
+        seen = (self.map[canvas] == owner) & (sprite.alpha[own] > 0.5)
+        rows, columns = (_within(part, frame) for part, frame in zip(canvas, window, strict=True))
+        seen = seen[rows, columns]
+        share = seen.sum() / max(1, int((sprite.alpha > 0.5).sum()))
+        if not seen.any():
+            return 0.0, None
+        left, top, right, bottom = _extent(seen)
+        x, y = canvas[1].start + columns.start, canvas[0].start + rows.start
+        return float(share), (left + x, top + y, right + x, bottom + y)
+
+
+def overlap(sprite: Sprite, shape: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the part of a canvas of `shape` that a sprite lies on, and the part of the sprite that lies there."""
+    height, width = sprite.alpha.shape
+    top, left = np.clip(sprite.top, 0, shape[0]), np.clip(sprite.left, 0, shape[1])
+    bottom, right = np.clip(sprite.top + height, top, shape[0]), np.clip(sprite.left + width, left, shape[1])
+    canvas = slice(int(top), int(bottom)), slice(int(left), int(right))
+    return canvas, (slice(int(top - sprite.top), int(bottom - sprite.top)), slice(int(left - sprite.left), int(right - sprite.left)))
+
+
+def paste(canvas: np.ndarray, sprite: Sprite, gain: np.ndarray | float = 1.0, through: np.ndarray | None = None) -> None:
+    """Lay a sprite over the canvas float32 [h, w, 3] in place, in its light; `through` [h, w] lets only a share of it show."""
+    there, own = overlap(sprite, canvas.shape[:2])
+    alpha = sprite.alpha[own]
+    bgr = sprite.bgr[own] * gain
+    if through is not None:
+        alpha, bgr = alpha * through[there], bgr * through[there][..., None]
+    canvas[there] *= (1 - alpha)[..., None]
+    canvas[there] += bgr
+
+
+class Film:
+    """A scene ready to be filmed, frame by frame."""
+
+    def __init__(self, rng: np.random.Generator, index: int, size: tuple[int, int], num_people: int, num_frames: int, frame_rate: float) -> None:
+        """Plan the scene number `index` (from 0) with frames of `size` (width, height)."""
+        self.rng, self.num_frames, self.frame_rate = rng, num_frames, frame_rate
+        self.street = plan_street(rng, index, *size)
+        routes = plan_routes(rng, self.street, num_people, num_frames / frame_rate)
+        looks = _cast(draw_crowd(rng, num_people), routes)
+        ids = rng.permutation(num_people) + 1
+        self.people = [
+            Actor(int(track_id), PEDESTRIAN, Figure(look), follow(route, num_frames, frame_rate))
+            for track_id, look, route in zip(ids, looks, routes, strict=True)
+        ]
+        self.lens = Lens(rng, self.street, num_frames, frame_rate)
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """Paint what never moves: backdrop, furniture, dummies in the shop windows, people on benches."""
+        street, rng = self.street, self.rng
+        self.backdrop = paint_backdrop(street, rng)
+        self.glass = pane_mask(street) * GLOSS
+        self.fixed = [(o.z, paint_obstacle(o, street, rng)) for o in street.obstacles]
+        first = len(self.people) + 1
+        dummies = [self._still(first + k, DISTRACTOR, mannequin(draw_appearance(rng)), place) for k, place in enumerate(self._pane_places(2))]
+        sitters = [self._still(first + 2 + k, STATIC_PERSON, draw_appearance(rng), place) for k, place in enumerate(self._bench_places())]
+        self.fixed += [(actor.walk.place[0, 1] + 0.3, paint_bench(*actor.walk.place[0], street)) for actor in sitters]
+        self.dummies, self.sitters = ([(actor, self._draw(actor, 0)) for actor in group] for group in (dummies, sitters))
+        for _, sprite in self.dummies:
+            paste(self.backdrop, sprite, np.array(street.light.gain, np.float32) * 0.7)
+        self.owners = Owners(*self.backdrop.shape[:2])
+        for actor, sprite in self.dummies:
+            self.owners.cover(sprite, actor.track_id)
+
+    def _still(self, track_id: int, class_id: int, looks: Appearance, place: tuple[float, float]) -> Actor:
+        """Return somebody who stands (or sits) in one place and faces the camera, more or less."""
+        turn = self.rng.uniform(-0.7, 0.7)
+        heading = np.array([[np.sin(turn), -np.cos(turn)]])
+        return Actor(track_id, class_id, Figure(looks), Walk(np.array([place]), heading, np.array([self.rng.uniform(0, 6)]), np.array([0.15])))
+
+    def _pane_places(self, count: int) -> list[tuple[float, float]]:
+        """Choose places for dummies inside shop windows that are in view."""
+        reach = 0.9 * self.street.half_view(self.street.facade_z)
+        places = [float(np.mean(pane)) for house in self.street.houses for pane in house.panes if pane[1] - pane[0] > 0.8]
+        inside = [x for x in places if abs(x) < reach]
+        chosen = self.rng.choice(len(inside), size=min(count, len(inside)), replace=False)
+        return [(inside[int(k)], self.street.facade_z + 0.05) for k in chosen]
+
+    def _bench_places(self) -> list[tuple[float, float]]:
+        reach = 0.85 * self.street.half_view(self.street.facade_z)
+        return [(float(x), self.street.facade_z - 1.0) for x in (self.rng.uniform(-reach, -0.15 * reach), self.rng.uniform(0.15 * reach, reach))]
+
+    def _draw(self, actor: Actor, k: int) -> Sprite:
+        stance = actor.walk.stance(min(k, len(actor.walk.phase) - 1))
+        lifted = self.street.camera
+        if actor.class_id == STATIC_PERSON:
+            stance = replace(stance, seated=True)
+        elif actor.class_id == DISTRACTOR:
+            lifted = replace(lifted, height=lifted.height - PANE[0])
+        return actor.figure.draw(stance, lifted)
+
+    def shoot(self) -> Iterator[tuple[np.ndarray, list[Sighting]]]:
+        """Yield every frame, uint8 [height, width, 3] BGR, with its annotated boxes."""
+        for k in range(self.num_frames):
+            yield self._shoot_one(k)
+
+    def _shoot_one(self, k: int) -> tuple[np.ndarray, list[Sighting]]:
+        canvas, owners = self.backdrop.copy(), Owners(*self.backdrop.shape[:2])
+        owners.map[:] = self.owners.map
+        cast = [(actor, self._draw(actor, k)) for actor in self.people if self._in_view(actor, k)]
+        mirrored = self._mirror(cast, k, canvas, owners)
+        self._shade(canvas, cast + self.sitters, k)
+        self._stack(canvas, owners, cast, k)
+        offset = self.lens.offset(k)
+        seen = [self._sighting(actor, sprite, owners, k, offset) for actor, sprite in cast + self.sitters + self.dummies + mirrored]
+        return self.lens.expose(canvas, k, self.rng), [s for s in seen if s is not None]
+
+    def _in_view(self, actor: Actor, k: int) -> bool:
+        x, z = actor.walk.place[k]
+        return abs(x) < self.street.half_view(z) + 0.9 + self.street.margin / self.street.camera.pixels_per_metre(z)
+
+    def _mirror(self, cast: list[tuple[Actor, Sprite]], k: int, canvas: np.ndarray, owners: Owners) -> list[tuple[Actor, Sprite]]:
+        """Draw the reflections of those who walk close to the shop windows; they carry track ids of their own."""
+        mirrored = []
+        for actor, _ in cast:
+            stance = actor.walk.stance(k)
+            if not self._before_glass(stance):
+                continue
+            behind = replace(stance, z=2 * self.street.facade_z - stance.z, heading=(stance.heading[0], -stance.heading[1]))
+            image = Actor(actor.track_id + 100, REFLECTION, actor.figure, actor.walk)
+            sprite = actor.figure.draw(behind, self.street.camera)
+            paste(canvas, sprite, self.street.light.gains(stance.x, stance.z), through=self.glass)
+            owners.cover(sprite, image.track_id, through=self.glass / GLOSS)
+            mirrored.append((image, sprite))
+        return mirrored
+
+    def _before_glass(self, stance: Stance) -> bool:
+        """Tell whether a shop window lies between the camera and somebody's mirror image."""
+        facade_z = self.street.facade_z
+        x = stance.x * facade_z / (2 * facade_z - stance.z)
+        return stance.z > facade_z - 4.0 and any(pane[0] < x < pane[1] for house in self.street.houses for pane in house.panes)
+
+    def _shade(self, canvas: np.ndarray, cast: list[tuple[Actor, Sprite]], k: int) -> None:
+        """Darken the ground where people stand between it and the light."""
+        shade = np.zeros(canvas.shape[:2], np.float32)
+        for actor, sprite in cast:
+            x, z = actor.walk.place[min(k, len(actor.walk.phase) - 1)]
+            _cast_shadow(shade, sprite, (x, z), self.street, actor.figure.appearance.height)
+        canvas *= (1 - cv2.GaussianBlur(shade, (0, 0), 1.2 * self.street.height / 360))[..., None]
+
+    def _stack(self, canvas: np.ndarray, owners: Owners, cast: list[tuple[Actor, Sprite]], k: int) -> None:
+        """Lay furniture and people over the canvas, the farthest first."""
+        layers = [(z, -2, sprite, 1.0) for z, sprite in self.fixed]
+        for actor, sprite in cast + self.sitters:
+            x, z = actor.walk.place[min(k, len(actor.walk.phase) - 1)]
+            layers.append((float(z), actor.track_id, sprite, self.street.light.gains(x, z)))
+        for _, owner, sprite, gain in sorted(layers, key=lambda layer: -layer[0]):
+            paste(canvas, sprite, gain)
+            owners.cover(sprite, owner)
+
+    def _sighting(self, actor: Actor, sprite: Sprite, owners: Owners, k: int, offset: tuple[float, float]) -> Sighting | None:
+        """Return one annotated box in the frame's pixels, or None for somebody outside, or a reflection that the walls hide."""
+        street = self.street
+        x, y = round(offset[0]), round(offset[1])
+        visibility, visible = owners.visibility(sprite, actor.track_id, (slice(y, y + street.height), slice(x, x + street.width)))
+        left, top, right, bottom = (edge + corner for edge, corner in zip(_extent(sprite.alpha > 0.3), (sprite.left, sprite.top) * 2, strict=True))
+        box = np.array([left - offset[0], top - offset[1], right - offset[0], bottom - offset[1]])
+        inside = np.prod(np.maximum(0, np.minimum(box[2:], (street.width, street.height)) - np.maximum(box[:2], 0))) / np.prod(box[2:] - box[:2])
+        if inside < LEAST_INSIDE or (actor.class_id == REFLECTION and visibility < 0.3):
+            return None
+        moved = None if visible is None else tuple(float(v - o) for v, o in zip(visible, offset * 2, strict=True))
+        ltwh = (box[0], box[1], box[2] - box[0], box[3] - box[1])
+        return Sighting(k + 1, actor.track_id, actor.class_id, tuple(float(v) for v in ltwh), visibility, moved)
+
+
+class Lens:
+    """What the camera does to the picture: it moves (where the scene says so), exposes by itself, blurs, and adds noise."""
+
+    def __init__(self, rng: np.random.Generator, street: Street, num_frames: int, frame_rate: float) -> None:
+        """Draw the whole course of pan, shake, exposure and white balance."""
+        self.street = street
+        clock = np.arange(num_frames) / frame_rate
+        self.path = _camera_path(rng, street.margin, clock)
+        wander = np.sin(clock[:, None] * rng.uniform(0.5, 1.1, 4) + rng.uniform(0, 6.28, 4))
+        self.gain = (1 + street.light.drift * wander[:, :1] + 0.045 * wander[:, 1:]).astype(np.float32)
+        grain = rng.standard_normal((street.height + 48, street.width + 48, 3), dtype=np.float32)
+        self.grain = cv2.GaussianBlur(grain, (0, 0), 0.55) * 1.6 * street.light.noise
+        rows, columns = np.linspace(-1, 1, street.height), np.linspace(-1, 1, street.width)
+        self.vignette = (1 - 0.13 * (rows[:, None] ** 2 + columns[None, :] ** 2)).astype(np.float32)[..., None]
+
+    def offset(self, k: int) -> tuple[float, float]:
+        """Return where the frame's corner lies on the canvas, px."""
+        return float(self.path[k, 0]), float(self.path[k, 1])
+
+    def expose(self, canvas: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the photograph of a canvas, uint8 [height, width, 3]."""
+        street = self.street
+        if street.margin:
+            shift = np.array([[1, 0, -self.path[k, 0]], [0, 1, -self.path[k, 1]]])
+            canvas = cv2.warpAffine(canvas, shift, (street.width, street.height), flags=cv2.INTER_LINEAR)
+        sigma = street.light.blur * street.height / 360
+        picture = cv2.GaussianBlur(canvas, (0, 0), sigma) * self.vignette * self.gain[k]
+        y, x = rng.integers(0, 48, 2)
+        picture += self.grain[y : y + street.height, x : x + street.width]
+        return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _camera_path(rng: np.random.Generator, margin: int, clock: np.ndarray) -> np.ndarray:
+    """Return the frame's corner on the canvas, float [n, 2]: a slow pan and a hand's shake within `margin`."""
+    sway = np.stack([np.sin(clock * 0.9 + rng.uniform(0, 6)), 0.4 * np.sin(clock * 1.3 + rng.uniform(0, 6))], axis=1)
+    shake = np.zeros_like(sway)
+    kicks = rng.normal(0, 0.035, sway.shape)
+    for k in range(1, len(clock)):
+        shake[k] = 0.8 * shake[k - 1] + kicks[k]
+    return margin * np.clip(1 + 0.75 * sway + shake, 0, 2)
+
+
+def _cast(crowd: list[Appearance], routes: list[Route]) -> list[Appearance]:
+    """Give the tall routes to the tallest, the short ones to the shortest, the others to the rest in their order."""
+    by_height = sorted(range(len(crowd)), key=lambda k: crowd[k].height)
+    num_short = sum(route.build == "short" for route in routes)
+    num_tall = sum(route.build == "tall" for route in routes)
+    taken = {"short": by_height[:num_short], "tall": by_height[len(crowd) - num_tall :]}
+    taken["any"] = [k for k in range(len(crowd)) if k not in taken["short"] and k not in taken["tall"]]
+    queues = {build: iter(indices) for build, indices in taken.items()}
+    return [crowd[next(queues[route.build])] for route in routes]
+
+
+def _cast_shadow(shade: np.ndarray, sprite: Sprite, place: tuple[float, float], street: Street, height: float) -> None:
+    """Add one person's shadow to the shade map [h, w]: the outline, laid on the ground along the sun, and a dark spot at the feet."""
+    x, z = place
+    camera, light = street.camera, street.light
+    tip = (x + light.sun[0] * height, 0.0, z + light.sun[1] * height)
+    foot, head, end = camera.project(np.array([(x, 0.0, z), (x, height, z), tip]))
+    lean = (end - foot) / (head[1] - foot[1])
+    low, high = np.floor(np.minimum(foot, end)) - 30, np.ceil(np.maximum(foot, end)) + 30
+    region = Sprite(shade, np.zeros((int(high[1] - low[1]), int(high[0] - low[0])), np.float32), int(low[0]), int(low[1]))
+    there, own = overlap(region, shade.shape)
+    corner = np.array([sprite.left, sprite.top]) - foot
+    matrix = np.array([[1, lean[0], corner[0] + lean[0] * corner[1] + foot[0] - low[0]], [0, lean[1], lean[1] * corner[1] + foot[1] - low[1]]])
+    strength = light.shadow * float(light.sunlit(np.float64(x), np.float64(z)))
+    fallen = cv2.warpAffine(sprite.alpha, matrix, region.alpha.shape[::-1]) * strength
+    unit = camera.pixels_per_metre(z)
+    cv2.ellipse(fallen, tuple(int(v) for v in foot - low), (int(0.32 * unit), max(1, int(0.1 * unit))), 0, 0, 360, 0.42, -1)
+    shade[there] = np.maximum(shade[there], fallen[own])
+
+
+def _extent(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of the true part of a mask [h, w], right and bottom exclusive."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _within(part: slice, frame: slice) -> slice:
+    """Return where `frame` lies inside `part`, counted from the start of `part`."""
+    start = max(part.start, frame.start)
+    return slice(start - part.start, max(start, min(part.stop, frame.stop)) - part.start)
