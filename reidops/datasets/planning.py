@@ -111,7 +111,7 @@ def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRu
     for row in parts:
         check_frames(sequence, row.first_frame, row.last_frame)
         part[boxes["frame"].between(row.first_frame, row.last_frame)] = row.part
-    visible = boxes["visibility"] >= part.map(_vis_thresholds(box_rules, split_rules)).fillna(0.0)
+    visible = boxes["visibility"] >= part.map(_vis_thresholds(box_rules, split_rules)).astype(float).fillna(0.0)
     reasons["visibility below vis_threshold"] += int((~visible).sum())
     reasons["frames of no part"] = int(((part == "") & visible).sum())
     taken.boxes[sequence.name] = reasons

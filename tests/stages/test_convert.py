@@ -1,0 +1,286 @@
+"""`convert`: what comes out is mot2reid's, is divided as told, and appears whole or not at all."""
+
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pandas as pd
+import pytest
+from market_factory import write_market_set
+from mot_factory import write_gt, write_mot_set
+
+from reidops.datasets.inventory import write_inventory
+from reidops.errors import ReidopsError
+from reidops.files import read_json, sha256
+from reidops.mot.sequences import find_sequences
+from reidops.parts import Part, write_parts
+from reidops.tables import CROPS, read_table
+from stages.convert import ConvertParams, convert
+
+PARAMS = ConvertParams(gap=4, queries_per_person=2, workers=1)
+
+
+def whole(part: str, dataset: Path, sequence: str, first: int = 1, last: int = 12) -> Part:
+    return Part(part, dataset.name, "mot", dataset / "train" / sequence, sequence, sequence, first, last)
+
+
+def write_raw(raw: Path, parts: list[Part]) -> Path:
+    raw.mkdir(exist_ok=True)
+    write_parts(parts, raw)
+    write_inventory(parts, raw, {part.dataset: f"local:{part.dataset}" for part in parts})
+    return raw
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return write_mot_set(tmp_path / "toy", ("TOY-01", "TOY-02", "TOY-03"), num_people=5)
+
+
+@pytest.fixture
+def raw(tmp_path: Path, toy: Path) -> Path:
+    parts = [whole("train", toy, "TOY-01"), whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03"), whole("track", toy, "TOY-03")]
+    return write_raw(tmp_path / "raw", parts)
+
+
+def converted(raw: Path, params: ConvertParams = PARAMS) -> pd.DataFrame:
+    convert(raw, raw.parent / "crops", params)
+    return read_table(raw.parent / "crops" / "crops.parquet", CROPS)
+
+
+def write_as_mot2reid(dataset: Path, output: Path) -> None:
+    """Cut a set in mot2reid's order of work: line by line, the frame decoded for every box."""
+    for sequence in sorted(path for path in (dataset / "train").iterdir()):
+        counts: dict[int, int] = {}
+        for line in (sequence / "gt" / "gt.txt").read_text().splitlines():
+            frame, person, left, top, width, height, _, class_id, visibility = map(float, line.split(","))
+            if class_id != 1 or visibility < 0.3:
+                continue
+            image = cv2.imread(str(sequence / "img1" / f"{int(frame):06d}.jpg"))
+            x1, y1, x2, y2 = int(left), int(top), int(left + width), int(top + height)
+            bottom, right = image.shape[0] - 1, image.shape[1] - 1
+            x1, x2 = (min(max(x, 0), right) for x in (x1, x2))
+            y1, y2 = (min(max(y, 0), bottom) for y in (y1, y2))
+            folder = output / "imgs" / f"{sequence.name}_{int(person):06d}"
+            folder.mkdir(parents=True, exist_ok=True)
+            number = counts[int(person)] = counts.get(int(person), -1) + 1
+            cv2.imwrite(str(folder / f"{number:06d}.jpg"), image[y1 : y2 + 1, x1 : x2 + 1])
+
+
+def test_the_unpacked_tar_is_mot2reids_folder_byte_by_byte(tmp_path: Path, toy: Path) -> None:
+    rows = [(frame, person, 7.6 + 9 * frame - 20 * person, 4 * person - 8.5, 20.25, 40.5, 1, 1 + (frame == 5), 0.2 * person)
+            for person in (1, 2, 3, 4) for frame in range(12, 0, -1)]  # fmt: skip
+    write_gt(toy / "train" / "TOY-02", rows)
+    write_as_mot2reid(toy, tmp_path / "expected")
+    raw = write_raw(tmp_path / "raw", [whole("train", toy, name) for name in ("TOY-01", "TOY-02", "TOY-03")])
+    crops = converted(raw, replace(PARAMS, min_per_person=1))
+    with tarfile.open(tmp_path / "crops" / "crops.tar") as tar:
+        tar.extractall(tmp_path / "found", filter="data")
+    expected = {path.relative_to(tmp_path / "expected").as_posix(): path.read_bytes() for path in (tmp_path / "expected").rglob("*.jpg")}
+    outside = set(expected) - set(crops["path"])
+    assert {path: (tmp_path / "found" / path).read_bytes() for path in crops["path"]} == {
+        path: data for path, data in expected.items() if path not in outside
+    }
+    taken = read_json(tmp_path / "crops" / "report.json")["boxes"]
+    assert len(outside) == sum(reasons["wholly outside the frame"] for reasons in taken.values()) > 0
+
+
+def test_offsets_lead_to_the_jpegs(raw: Path) -> None:
+    crops = converted(raw)
+    tar = (raw.parent / "crops" / "crops.tar").read_bytes()
+    with tarfile.open(raw.parent / "crops" / "crops.tar") as archive:
+        for row in crops.itertuples():
+            assert tar[row.offset : row.offset + row.size] == archive.extractfile(row.path).read()
+    assert crops["path"].is_unique
+    assert crops["offset"].is_monotonic_increasing
+
+
+def test_every_file_is_the_same_for_any_number_of_workers(raw: Path) -> None:
+    digests = []
+    for workers in (1, 2):
+        converted(raw, replace(PARAMS, workers=workers))
+        digests.append({path.name: sha256(path) for path in sorted((raw.parent / "crops").rglob("*")) if path.is_file()})
+    assert digests[0] == digests[1]
+    assert set(digests[0]) == {"crops.tar", "crops.parquet", "report.json", "train_80.txt", "val_20.txt", "train.txt"}
+
+
+def test_train_val_and_test_share_no_person(raw: Path) -> None:
+    crops = converted(raw)
+    people = {split: set(rows["pid"]) for split, rows in crops.groupby("split")}
+    assert {split: len(pids) for split, pids in people.items()} == {"train": 8, "val": 2, "query": 5, "gallery": 5}
+    assert not people["train"] & people["val"]
+    assert not (people["train"] | people["val"]) & (people["query"] | people["gallery"])
+    assert set(crops["pid"]) == set(range(15))
+    assert crops.groupby("scene")["camid"].unique().map(list).to_dict() == {"TOY-01": [0], "TOY-02": [1], "TOY-03": [2]}
+
+
+def test_every_scene_gives_validating_people(raw: Path) -> None:
+    crops = converted(raw)
+    assert crops[crops["split"] == "val"].groupby("scene")["pid"].nunique().to_dict() == {"TOY-01": 1, "TOY-02": 1}
+
+
+def test_by_name_the_last_folders_validate(raw: Path) -> None:
+    crops = converted(raw, replace(PARAMS, val_by="name"))
+    assert set(crops.loc[crops["split"] == "val", "path"].str.split("/").str[1]) == {"TOY-02_000004", "TOY-02_000005"}
+
+
+def test_each_query_has_a_match_that_is_at_least_the_gap_away(raw: Path) -> None:
+    crops = converted(raw)
+    for query in crops[crops["split"] == "query"].itertuples():
+        matches = crops[(crops["split"] == "gallery") & (crops["pid"] == query.pid)]
+        assert len(matches) > 0
+        assert (matches["frame"] - query.frame).abs().min() >= PARAMS.gap
+
+
+def test_a_person_seen_too_shortly_is_gallery_only_and_counted(raw: Path, toy: Path) -> None:
+    box = (20, 20, 12, 30, 1, 1, 1.0)
+    write_gt(toy / "train" / "TOY-03", [*((f, 1, *box) for f in range(1, 13)), *((f, 2, *box) for f in (3, 4))])
+    write_raw(raw, [whole("train", toy, "TOY-01"), whole("test", toy, "TOY-03")])
+    crops = converted(raw)
+    test = crops[crops["scene"] == "TOY-03"]
+    assert set(test.loc[test["track_id"] == 2, "split"]) == {"gallery"}
+    left_out = read_json(raw.parent / "crops" / "report.json")["people_left_out"]
+    assert left_out["gallery only: seen for less than gap frames"] == 1
+
+
+def test_in_a_half_split_no_frame_is_on_both_sides_and_people_keep_their_pid(tmp_path: Path, toy: Path) -> None:
+    crops = converted(write_raw(tmp_path / "raw", [whole("train", toy, "TOY-01", 1, 7), whole("test", toy, "TOY-01", 8, 12)]),
+                      replace(PARAMS, min_per_person=1))  # fmt: skip
+    training = crops["split"].isin(["train", "val"])
+    assert set(crops.loc[training, "frame"]) == set(range(1, 8))
+    assert set(crops.loc[~training, "frame"]) <= set(range(8, 13))
+    assert crops.groupby("track_id")["pid"].nunique().eq(1).all()
+    assert read_json(tmp_path / "crops" / "report.json")["people_in_train_and_test"] == 5
+
+
+def test_rare_people_are_dropped_and_frequent_ones_thinned_by_the_seed(raw: Path, toy: Path) -> None:
+    box = (20, 20, 12, 30, 1, 1, 1.0)
+    write_gt(toy / "train" / "TOY-01", [(f, p, *box) for p, most in ((1, 12), (2, 12), (3, 7)) for f in range(1, most + 1)])
+    write_raw(raw, [whole("train", toy, "TOY-01"), whole("test", toy, "TOY-03")])
+    params = replace(PARAMS, max_per_person=9, val_split=0.0)
+    first, again, other = (converted(raw, replace(params, seed=seed)) for seed in (0, 0, 1))
+    train = first[first["split"] == "train"]
+    assert train.groupby("track_id").size().to_dict() == {1: 9, 2: 9}
+    assert first.equals(again)
+    assert set(train["path"]) != set(other.loc[other["split"] == "train", "path"])
+    report = read_json(raw.parent / "crops" / "report.json")
+    assert report["people_left_out"]["fewer than min_per_person crops"] == 1
+    assert report["boxes"]["TOY-01"]["crops beyond max_per_person"] == 6
+
+
+def test_a_test_box_may_be_less_visible_than_a_training_box(raw: Path, toy: Path) -> None:
+    rows = [(f, p, 20, 20, 12, 30, 1, 1, 0.2 if f % 2 else 0.9) for p in (1, 2) for f in range(1, 13)]
+    for name in ("TOY-01", "TOY-03"):
+        write_gt(toy / "train" / name, rows)
+    write_raw(raw, [whole("train", toy, "TOY-01"), whole("test", toy, "TOY-03")])
+    crops = converted(raw, replace(PARAMS, min_per_person=1, val_split=0.0, test_vis_threshold=0.1))
+    assert crops.groupby("scene")["visibility"].min().to_dict() == {"TOY-01": 0.9, "TOY-03": 0.2}
+
+
+def market_parts(folder: Path) -> list[Part]:
+    return [Part(part, folder.name, "market1501", folder, "", folder.name, 0, 0) for part in ("train", "test")]
+
+
+def test_market_is_packed_as_published(tmp_path: Path) -> None:
+    folder = write_market_set(tmp_path / "Market-1501", num_train=5)
+    crops = converted(write_raw(tmp_path / "raw", market_parts(folder)))
+    assert crops.groupby("split")["pid"].nunique().to_dict() == {"train": 4, "val": 1, "query": 3, "gallery": 4}
+    assert crops.loc[crops["pid"] == -1, "path"].tolist() == ["imgs/Market-1501_000000/0000_c1s1_000007_01.jpg"]
+    assert set(crops["camid"]) == {0, 1, 2}
+    assert (set(crops["width"]), set(crops["height"]), set(crops["track_id"])) == ({32}, {64}, {-1})
+    tar = (tmp_path / "crops" / "crops.tar").read_bytes()
+    query = crops[crops["split"] == "query"].iloc[0]
+    assert tar[query["offset"] : query["offset"] + query["size"]] == (folder / "query" / Path(query["path"]).name).read_bytes()
+
+
+def test_people_and_cameras_of_two_sets_are_kept_apart(tmp_path: Path, toy: Path) -> None:
+    folder = write_market_set(tmp_path / "Market-1501")
+    crops = converted(write_raw(tmp_path / "raw", [*market_parts(folder), whole("train", toy, "TOY-01")]))
+    for column in ("pid", "camid"):
+        owners = crops[crops["pid"] >= 0].groupby(column)["dataset"].nunique()
+        assert owners.eq(1).all()
+    assert crops["camid"].nunique() == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"min_per_person": 13}, "nobody is left to train.*fewer than min_per_person crops 10.*lower convert.min_per_person"),
+        ({"val_split": 0.89}, "one person only is left to train"),
+        ({"vis_threshold": 1.0, "classes": [7]}, "nobody is left to train.*another class 180"),
+        ({"gap": 12}, "the test part has a gallery and no query"),
+    ],
+)
+def test_a_split_from_which_nothing_can_be_learnt_is_refused(raw: Path, changes: dict, message: str) -> None:
+    with pytest.raises(ReidopsError, match=message):
+        converted(raw, replace(PARAMS, **changes))
+    assert not (raw.parent / "crops").exists()
+
+
+def test_a_truncated_frame_is_named_and_nothing_is_left(raw: Path, toy: Path) -> None:
+    frame = toy / "train" / "TOY-02" / "img1" / "000004.jpg"
+    frame.write_bytes(frame.read_bytes()[:700])
+    write_raw(raw, [whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03")])
+    with pytest.raises(ReidopsError, match=r"TOY-02/img1/000004\.jpg: the JPEG is cut off after 700 bytes"):
+        converted(raw)
+    assert sorted(path.name for path in raw.parent.iterdir()) == ["raw", "toy"]
+
+
+def test_a_missing_frame_is_named(raw: Path, toy: Path) -> None:
+    (toy / "train" / "TOY-02" / "img1" / "000004.jpg").unlink()
+    write_raw(raw, [whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03")])
+    with pytest.raises(ReidopsError, match=r"TOY-02/img1/000004\.jpg: the frame is missing"):
+        converted(raw)
+
+
+def test_a_set_that_changed_since_download_is_refused(raw: Path, toy: Path) -> None:
+    write_gt(toy / "train" / "TOY-01", [(1, 1, 20, 20, 12, 30, 1, 1, 1.0)])
+    with pytest.raises(ReidopsError, match="dvc repro -f download"):
+        converted(raw)
+
+
+KILLED_HALFWAY = """
+import os, signal, sys
+from pathlib import Path
+import cv2
+from stages.convert import ConvertParams, convert
+encode, count = cv2.imencode, iter(range(1000))
+cv2.imencode = lambda *args: os.kill(os.getpid(), signal.SIGKILL) if next(count) == 40 else encode(*args)
+convert(Path(sys.argv[1]), Path(sys.argv[2]), ConvertParams(gap=4, workers=1))
+"""
+
+
+@pytest.mark.parametrize("has_previous", [False, True])
+def test_a_killed_conversion_leaves_the_previous_one_or_nothing(raw: Path, has_previous: bool) -> None:
+    crops = raw.parent / "crops"
+    if has_previous:
+        converted(raw)
+    before = {path.name: sha256(path) for path in crops.rglob("*") if path.is_file()}
+    run = subprocess.run([sys.executable, "-c", KILLED_HALFWAY, raw, crops], check=False)
+    assert run.returncode == -9
+    assert {path.name: sha256(path) for path in crops.rglob("*") if path.is_file()} == before
+    converted(raw)
+    assert sorted(path.name for path in raw.parent.iterdir()) == ["crops", "raw", "toy"]
+
+
+def test_the_cut_of_mot17_09_converts_to_its_counted_crops(real_data: Path, tmp_path: Path) -> None:
+    sequences = {sequence.scene: sequence for sequence in find_sequences(real_data / "MOT17")}
+    nine = sequences["09"]
+    lines = [line.split(",") for line in (nine.folder / "gt" / "gt.txt").read_text().splitlines()]
+    visible = [line for line in lines if line[7] == "1" and line[6] == "1" and float(line[8]) >= 0.3]
+    assert (nine.length, len(lines)) == (262, 4629)
+    part = Part("train", "MOT17", "mot", nine.folder, nine.name, "09", 1, nine.length)
+    crops = converted(write_raw(tmp_path / "raw", [part]), replace(PARAMS, min_per_person=1, workers=None))
+    assert len(crops) == len(visible)
+    assert crops["track_id"].nunique() == len({line[1] for line in visible})
+
+
+def test_the_cut_of_market_converts_to_its_counted_crops(real_data: Path, tmp_path: Path) -> None:
+    crops = converted(write_raw(tmp_path / "raw", market_parts(real_data / "Market-1501-v15.09.15")))
+    assert crops["split"].isin(["train", "val"]).sum() == 7670
+    assert crops["split"].value_counts()[["query", "gallery"]].tolist() == [372, 1366]
+    assert crops.loc[crops["split"].isin(["train", "val"]), "pid"].nunique() == 451
+    assert crops["camid"].nunique() == 6
+    assert read_json(tmp_path / "crops" / "report.json")["queries_without_match"] == 0
