@@ -40,7 +40,8 @@ def render_summary(data: Path) -> Group:
         parts.append(tracking_table(read_json(known["tracking"])))
     if "registration" in known:
         parts.extend(_registration_lines(read_json(known["registration"])))
-    return Group(*parts, *_looks(data, read_json(known["registration"]) if "registration" in known else {}))
+    looks = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
+    return Group(*parts, Text("\nWhere to look", style="bold"), *looks)
 
 
 _PLACES = {"reid": Path("reid/metrics.json"), "tracking": Path("tracking/metrics.json"), "registration": Path("registration/version.json")}
@@ -104,15 +105,31 @@ def store_missing(registered_in: str) -> str | None:
     return None
 
 
-def _looks(data: Path, registration: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield where to look, but for what is not there."""
-    yield Text("\nWhere to look", style="bold")
+def headline_figures(data: Path) -> dict[str, float]:
+    """Return the figures that people ask for first, under the names that they have in MLflow; empty where nothing is scored."""
+    figures: dict[str, float] = {}
+    if (data / _PLACES["reid"]).is_file():
+        for name, scores in read_json(data / _PLACES["reid"]).items():
+            figures |= {f"reid/{name}/{score}": scores[score] for score in ("mAP", "rank1") if score in scores}
+    if (data / _PLACES["tracking"]).is_file():
+        arms = read_json(data / _PLACES["tracking"])
+        for score in ("IDF1", "HOTA", "MOTA"):
+            with_it, without = (arms[arm][COMBINED][score] for arm in ARMS)
+            figures |= {f"tracking/appearance/{score}": with_it, f"tracking/no_appearance/{score}": without, f"tracking/gain/{score}": with_it - without}
+    return figures
+
+
+def list_links(data: Path) -> dict[str, str]:
+    """Return what to open after a run, by what it shows; only what is there."""
+    links = {}
     for label, pattern in _PICTURES.items():
         found = sorted(path for path in data.glob(pattern) if path.is_file())
         if found:
-            yield Text(f"  {label:<22}{_short(found[0])}" + (f" and {len(found) - 1} more beside it" if len(found) > 1 else ""))
-    for label, link in registration.get("links", {}).items():
-        yield Text(f"  {'MLflow ' + label:<22}{_short_uri(link)}")
+            links[label] = os.path.relpath(found[0]) + (f" and {len(found) - 1} more beside it" if len(found) > 1 else "")
+    if (data / _PLACES["registration"]).is_file():
+        kept = read_json(data / _PLACES["registration"])["links"]
+        links |= {f"MLflow {label}": _short_uri(link) for label, link in kept.items()}
+    return links
 
 
 _PICTURES = {
@@ -123,11 +140,6 @@ _PICTURES = {
     "distances and gate": "reid/distances.png",
     "tracking pictures": "tracking/*.png",
 }
-
-
-def _short(path: Path) -> str:
-    """Return a path as seen from here."""
-    return os.path.relpath(path)
 
 
 def _short_uri(link: str) -> str:

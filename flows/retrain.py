@@ -1,0 +1,92 @@
+"""Bring the whole graph of dvc.yaml up to date, a Prefect task run per stage: `python -m flows.retrain`.
+
+DVC stays the only cache: each task run is `dvc repro --single-item <stage>`, so a scheduled run and a hand-typed `dvc repro`
+are the same thing. Stages that do not need each other run side by side.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture, wait
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from flows.stage_runs import StageBusy, StageFailed, StageRun, interrupt, read_graph, reproduce_stage
+from reidops.errors import ReidopsError
+from reidops.summary import headline_figures, list_links
+
+MAX_PARALLEL = 3  # more DVC processes at once collide on its lock
+RETRIES = 6
+RETRY_SECONDS = [2, 4, 8, 16, 32, 64]
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+def may_pass(task: Task, task_run: TaskRun, state: State) -> bool:
+    """Say whether a failed task run deserves another try: DVC's lock and silent servers do, a failed training does not."""
+    return isinstance(state.result(raise_on_failure=False), StageBusy)
+
+
+@task(
+    task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False,
+    retries=RETRIES, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=may_pass,
+)  # fmt: skip
+def reproduce(stage: str, folder: Path) -> State[StageRun]:
+    """Bring one stage up to date; the name of the state says whether it ran."""
+    logger = get_run_logger()
+    run = reproduce_stage(stage, folder, lambda line: logger.info(line) if line else None, _running)
+    return Completed(name=run.outcome.capitalize(), message=f"{stage}: {run.outcome}")
+
+
+@flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=MAX_PARALLEL), persist_result=False)
+def retrain(folder: str = ".") -> State:
+    """Run every stage of `folder`'s dvc.yaml in its order; end with a table of the figures and a list of where to look."""
+    root = Path(folder).resolve()
+    futures: dict[str, PrefectFuture] = {}
+    try:
+        for stage, needs in read_graph(root).items():
+            futures[stage] = reproduce.submit(stage, root, wait_for=[futures[need] for need in needs])
+        wait(list(futures.values()))
+    finally:
+        interrupt(list(_running))  # nothing runs here unless we were interrupted ourselves
+    failures = [text for future in futures.values() if (text := _failure(future))]
+    write_artifacts(root / "data")
+    return Failed(message="\n".join(failures)) if failures else Completed(message=f"{len(futures)} stages are up to date")
+
+
+def _failure(future: PrefectFuture) -> str | None:
+    """Return what a failed stage said; None for one that went well or never began."""
+    result = future.state.result(raise_on_failure=False) if future.state.is_failed() else None
+    return str(result) if isinstance(result, Exception) else None
+
+
+def write_artifacts(data: Path) -> None:
+    """Leave the figures and the links in Prefect's UI, as far as there are any."""
+    figures = headline_figures(data)
+    if figures:
+        rows = [{"figure": name, "value": f"{value:.4f}"} for name, value in figures.items()]
+        create_table_artifact(table=rows, key="figures", description="ReID and tracking figures of this result")
+    links = list_links(data)
+    if links:
+        lines = [f"- {label}: `{link}`" if " " in link or "://" not in link else f"- [{label}]({link})" for label, link in links.items()]
+        create_markdown_artifact("\n".join(lines), key="where-to-look", description="What to open after this run")
+
+
+def main() -> None:
+    """Run the flow here and now; exit 1 with the stage's own message where one failed."""
+    logging.getLogger("prefect").setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO"))
+    state = retrain(return_state=True)
+    if not state.is_completed():
+        sys.exit(state.message)
+
+
+if __name__ == "__main__":
+    main()
