@@ -95,8 +95,14 @@ def test_a_stage_depends_on_every_file_of_the_library_that_it_imports():
         needed = _library_files(ROOT / "stages" / f"{name}.py")
         deps = [ROOT / dep for dep in stage["deps"]]
         unseen = {p.relative_to(ROOT).as_posix() for p in needed if not any(p == dep or dep in p.parents for dep in deps)}
-        assert not unseen - FOUNDATION, f"{name} is not run again when these change: {sorted(unseen - FOUNDATION)}"
+        unseen -= FOUNDATION | (set() if name == "register" else LAZY_DOORS) | (NOT_THE_MODEL if name == "train" else set())
+        assert not unseen, f"{name} is not run again when these change: {sorted(unseen)}"
 
+
+# The registry is reached through `Embedder.load("models:/…")` only, which no stage uses; and the ranking that chooses a
+# checkpoint is not the model: editing it must not retrain.
+LAZY_DOORS = {"reidops/registry.py", "reidops/promotion.py", "reidops/result.py", "reidops/pyfunc_model.py"}
+NOT_THE_MODEL = {f"reidops/retrieval/{name}.py" for name in ("ranking", "counting", "matches")}
 
 # What every stage stands on: a change there is a change of contracts, for which one runs `dvc repro --force`.
 FOUNDATION = {f"reidops/{name}.py" for name in ("errors", "files", "params", "tables", "parallel", "parts")} | {
@@ -109,10 +115,11 @@ def _library_files(start: Path) -> set[Path]:
     while waiting:
         path = waiting.pop()
         for name in imports(path):
-            file = ROOT / (name.replace(".", "/") + ".py")
-            if name.startswith("reidops.") and file.is_file() and file not in seen:
-                seen.add(file)
-                waiting.append(file)
+            base = ROOT / name.replace(".", "/")
+            for file in (base.with_suffix(".py"), base / "__init__.py"):
+                if name.startswith("reidops.") and file.is_file() and file.stat().st_size and file not in seen:
+                    seen.add(file)
+                    waiting.append(file)
     return seen
 
 

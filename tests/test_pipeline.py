@@ -1,0 +1,148 @@
+"""The pipeline whole, on a tiny drawn set: killed in convert and in train, run to the end, changed, pulled.
+
+The tests of this file share one repository and build on each other, in the order of the file.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY = {
+    "download": {"sequences": ["03"], "synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180, "min_people": 8, "max_people": 8}},
+    "convert": {"min_per_person": 4, "gap": 10, "workers": 1},
+    "validate": {"image_sample": 2, "contact_sheet_people": 6},
+    "train": {"backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 4,
+              "warmup_epochs": 1, "val_every": 2, "precision": "32-true"},
+    "register": {"require_gain": False},
+}  # fmt: skip
+
+
+class Repository:
+    """A copy of the tracked files, as a fresh clone would have them, with tiny params."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        bin_folder = Path(sys.executable).parent
+        self.env = {k: v for k, v in os.environ.items() if k not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")} | {
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder)}  # fmt: skip
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        for name in filter(None, listed.decode().split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        self.change_params(TINY)
+
+    def change_params(self, changes: dict) -> None:
+        path = self.folder / "params.yaml"
+        path.write_text(yaml.safe_dump(_merged(yaml.safe_load(path.read_text()), changes), sort_keys=False))
+
+    def dvc(self, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "dvc", *arguments]
+        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=300)
+
+    def kill_repro_when(self, reached: Callable[[], bool]) -> None:
+        """Start `dvc repro` and send SIGKILL to all of it once `reached`."""
+        command = [sys.executable, "-m", "dvc", "repro"]
+        log = open(self.folder.parent / "killed.log", "w")  # noqa: SIM115 — outlives the call, in the process
+        process = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 200
+        while not reached():
+            assert process.poll() is None and time.monotonic() < deadline, (self.folder.parent / "killed.log").read_text()
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def read(self, name: str) -> dict:
+        return json.loads((self.folder / name).read_text())
+
+
+def _merged(old: dict, new: dict) -> dict:
+    return old | {k: _merged(old[k], v) if isinstance(v, dict) and isinstance(old[k], dict) else v for k, v in new.items()}
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("pipeline") / "reidops")
+
+
+def test_a_kill_in_convert_leaves_no_half_crops(repository):
+    data = repository.folder / "data"
+    repository.kill_repro_when(lambda: (data / ".crops.partial").exists())
+    assert (data / "raw" / "parts.csv").exists() and not (data / "crops").exists()
+
+
+def test_a_kill_in_train_leaves_no_half_model(repository):
+    data = repository.folder / "data"
+    repository.kill_repro_when(lambda: any((data / "checkpoints").glob("*/*")))
+    assert (data / "crops" / "crops.parquet").exists() and not (data / "model").exists()
+
+
+def test_after_the_kills_dvc_repro_goes_on_to_the_end(repository):
+    ended = repository.dvc("repro")
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "goes on" in ended.stderr or "resum" in ended.stderr.lower()
+    reid, tracking = repository.read("data/reid/metrics.json"), repository.read("data/tracking/metrics.json")
+    assert 0 < reid["synthetic"]["mAP"] <= 1 and 0 < reid["colour_histogram"]["mAP"] < 1
+    assert {"appearance", "no_appearance"} <= set(tracking)
+    version = repository.read("data/registration/version.json")
+    assert version["name"] == "person-reid" and version["decision"]["champion"]
+
+
+def test_a_second_run_with_nothing_changed_runs_no_stage(repository):
+    ended = repository.dvc("repro")
+    assert ended.returncode == 0 and "Running stage" not in ended.stdout, ended.stdout
+
+
+def test_a_changed_tracker_constant_rescores_and_does_not_embed_again(repository):
+    repository.change_params({"evaluate_tracking": {"deepsort": {"max_age": 12}}})
+    ended = repository.dvc("repro")
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    ran = [line.split("'")[1] for line in ended.stdout.splitlines() if line.startswith("Running stage")]
+    assert ran == ["evaluate_tracking", "register"]
+
+
+def test_the_champion_pulled_in_a_fresh_process_embeds_as_the_evaluated_model(repository, tmp_path):
+    crops = np.random.default_rng(0).integers(0, 256, (3, 90, 40, 3), dtype=np.uint8)
+    np.save(tmp_path / "crops.npy", crops)
+    script = (
+        "import mlflow, numpy as np; crops = np.load('crops.npy');"
+        "np.save('served.npy', mlflow.pyfunc.load_model('models:/person-reid@champion').predict(crops))"
+    )
+    env = {k: v for k, v in repository.env.items() if k != "PYTHONPATH"} | {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{repository.folder}/mlflow.db"}  # fmt: skip
+    served = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert served.returncode == 0, served.stderr[-3000:]
+
+    from reidops import Embedder
+
+    expected = Embedder.load(repository.folder / "data" / "model").embed(list(crops))
+    np.testing.assert_allclose(np.load(tmp_path / "served.npy"), expected, atol=1e-5)
+
+
+def test_a_misspelt_name_stops_before_anything_runs(repository):
+    text = (repository.folder / "params.yaml").read_text()
+    (repository.folder / "params.yaml").write_text(text.replace("learning_rate:", "learning_rat:"))
+    ended = repository.dvc("repro")
+    (repository.folder / "params.yaml").write_text(text)
+    assert ended.returncode != 0
+    assert "train.learning_rat is unknown; did you mean `learning_rate`" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_metrics_table_and_the_graph_can_be_shown(repository):
+    shown = repository.dvc("metrics", "show")
+    assert shown.returncode == 0 and "mAP" in shown.stdout
+    assert "evaluate_tracking" in repository.dvc("dag").stdout
