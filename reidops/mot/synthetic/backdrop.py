@@ -28,7 +28,7 @@ def pane_mask(street: Street) -> np.ndarray:
     for house in street.houses:
         for pane in house.panes:
             painter.rect(pane, PANE, street.facade_z, (255, 255, 255))
-    return painter.sprite(np.ones(3, np.float32)).alpha
+    return cv2.resize(painter.canvas[..., 3], street.canvas_size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
 def _paint_sky(street: Street, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:

@@ -123,7 +123,7 @@ def _person_like(rng: np.random.Generator, street: Street, count: int) -> np.nda
 def _scores(detector: Detector, sureness: np.ndarray) -> np.ndarray:
     """Return scores in the detector's own range for a sureness of about 0 … 1."""
     low, high = detector.scores
-    return low + (high - low) * np.clip(sureness, 0.01, 0.995)
+    return low + (high - low) * expit(4.5 * (sureness - 0.45))
 
 
 def _moods(rng: np.random.Generator, num_frames: int, count: int) -> np.ndarray:

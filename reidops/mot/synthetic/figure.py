@@ -1,45 +1,23 @@
 """A person as a picture: a skeleton that walks, dressed in shaded limbs and wrapped textures.
 
-The skeleton lives in the body's frame in metres: right, up, forward. It is turned to the walking direction, put on the
-street and projected joint by joint, so that front, side and back views and their foreshortening come by themselves.
+The skeleton is turned to the walking direction, put on the street and projected joint by joint, so that front, side and
+back views and their foreshortening come by themselves.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from reidops.mot.synthetic.camera import Camera
-from reidops.mot.synthetic.people import TEXTURE_COLUMNS, TEXTURE_ROWS, Appearance, Colour, garment_texture, head_texture
+from reidops.mot.synthetic.people import Appearance, Colour, garment_texture, head_texture
+from reidops.mot.synthetic.skeleton import Stance, skeleton
+from reidops.mot.synthetic.sprite import Sprite, trimmed
+from reidops.mot.synthetic.wrapping import TILE, wrapped
 
 SUPERSAMPLING = 2
 SHIFT = 4  # OpenCV's fixed-point bits for coordinates
 FACING_STEP = np.pi / 36
-TILE = 48  # px, the side of a wrapped texture's picture
-
-
-@dataclass(frozen=True)
-class Stance:
-    """Where and how somebody stands: place on the ground [m], heading as a unit vector (x, z), gait phase [rad], swing 0 … 1.3."""
-
-    x: float
-    z: float
-    heading: tuple[float, float]
-    phase: float
-    swing: float
-    seated: bool = False
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """A picture with transparency: premultiplied BGR float32 [h, w, 3], alpha float32 [h, w] in 0 … 1, its corner in px."""
-
-    bgr: np.ndarray
-    alpha: np.ndarray
-    left: int
-    top: int
 
 
 class Figure:
@@ -56,52 +34,12 @@ class Figure:
         """Return a texture wrapped round a shape as seen from `facing` [rad], in steps of 5°; wrapped once, then kept."""
         key = (texture, shape, round(facing / FACING_STEP))
         if key not in self._tiles:
-            self._tiles[key] = _wrapped(self.textures[texture], shape, key[2] * FACING_STEP, self.light)
+            self._tiles[key] = wrapped(self.textures[texture], shape, key[2] * FACING_STEP, self.light)
         return self._tiles[key]
 
     def draw(self, stance: Stance, camera: Camera) -> Sprite:
         """Draw the person in this stance."""
         return _Drawing(self, stance, camera).sprite()
-
-
-def skeleton(stance: Stance, height: float, girth: float) -> dict[str, np.ndarray]:
-    """Return the joints by name, each [3] (right, up, forward) in metres, with the lower foot on the ground."""
-    joints: dict[str, np.ndarray] = {}
-    hip_up, shoulder_up = 0.52 * height, 0.795 * height
-    for side, sign in (("left", -1.0), ("right", 1.0)):
-        joints |= _leg(side, sign * 0.052 * height * girth, hip_up, height, stance)
-        joints |= _arm(side, sign * 0.104 * height * girth, shoulder_up, height, stance)
-    lowest = min(joints["left_ankle"][1], joints["right_ankle"][1]) - 0.04 * height
-    lean = 0.03 * height * stance.swing
-    joints |= {"hips": np.array([0, hip_up, 0.0]), "neck": np.array([0, 0.83 * height, lean]), "head": np.array([0, 0.925 * height, lean * 1.2])}
-    return {name: joint - (0, lowest, 0) for name, joint in joints.items()}
-
-
-def _leg(side: str, right: float, hip_up: float, height: float, stance: Stance) -> dict[str, np.ndarray]:
-    phase = stance.phase + (np.pi if side == "left" else 0.0)
-    thigh = 1.45 if stance.seated else 0.42 * stance.swing * np.sin(phase)
-    bend = 1.4 if stance.seated else 0.06 + 0.85 * stance.swing * max(0.0, np.cos(phase)) ** 1.5
-    hip = np.array([right, hip_up, 0.0])
-    knee = hip + 0.245 * height * _along(thigh)
-    ankle = knee + 0.235 * height * _along(thigh - bend)
-    toe = ankle + 0.115 * height * np.array([0.0, -0.12 - 0.4 * (bend - 0.06) * (not stance.seated), 1.0])
-    return {f"{side}_hip": hip, f"{side}_knee": knee, f"{side}_ankle": ankle, f"{side}_toe": toe}
-
-
-def _arm(side: str, right: float, shoulder_up: float, height: float, stance: Stance) -> dict[str, np.ndarray]:
-    phase = stance.phase + (0.0 if side == "left" else np.pi)
-    upper = 0.5 if stance.seated else 0.48 * stance.swing * np.sin(phase)
-    bend = 0.9 if stance.seated else 0.18 + 0.28 * stance.swing * (1 + np.sin(phase))
-    shoulder = np.array([right, shoulder_up, 0.0])
-    out = np.array([np.sign(right) * 0.02 * height, 0.0, 0.0])
-    elbow = shoulder + 0.17 * height * _along(upper) + out
-    hand = elbow + 0.16 * height * _along(upper + bend)
-    return {f"{side}_shoulder": shoulder, f"{side}_elbow": elbow, f"{side}_hand": hand}
-
-
-def _along(angle: float) -> np.ndarray:
-    """Return the unit vector of a limb that hangs down at 0 and points forward at π/2."""
-    return np.array([0.0, -np.cos(angle), np.sin(angle)])
 
 
 class _Drawing:
@@ -156,8 +94,8 @@ class _Drawing:
     def _reduced(self) -> Sprite:
         """Return the supersampled picture, averaged down to the frame's resolution."""
         size = (self.canvas.shape[1] // SUPERSAMPLING, self.canvas.shape[0] // SUPERSAMPLING)
-        small = cv2.resize(self.canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        return Sprite(small[..., :3], small[..., 3] / 255, self.left, self.top)
+        small = cv2.resize(self.canvas, size, interpolation=cv2.INTER_AREA)
+        return trimmed(small, self.left, self.top)
 
     def _limb(self, start: str, end: str, widths: tuple[float, float], colour: Colour) -> None:
         """Draw a tapered limb between two joints, lit from one side; `widths` in parts of the body's height, at both ends."""
@@ -167,7 +105,8 @@ class _Drawing:
         self._capsule(a, b, radii, _tone(colour, 0.7))
         lit = np.array([np.sin(self.figure.light), -0.25]) * mean * 0.42
         self._stroke(a + lit, b + lit, 1.3 * mean, _tone(colour, 1.0))
-        self._stroke(a + 1.5 * lit, b + 1.5 * lit, 0.6 * mean, _tone(colour, 1.12))
+        if mean > 3:
+            self._stroke(a + 1.5 * lit, b + 1.5 * lit, 0.6 * mean, _tone(colour, 1.12))
 
     def _stroke(self, a: np.ndarray, b: np.ndarray, width: float, colour: tuple[int, ...]) -> None:
         """Draw a line with round ends, `width` in px of the canvas."""
@@ -183,8 +122,9 @@ class _Drawing:
         length = max(1e-6, math.hypot(bx - ax, by - ay))
         nx, ny = (ay - by) / length, (bx - ax) / length
         p, q = radii
-        corners = [(ax + nx * p, ay + ny * p), (bx + nx * q, by + ny * q), (bx - nx * q, by - ny * q), (ax - nx * p, ay - ny * p)]
-        cv2.fillConvexPoly(self.canvas, np.array([_fixed(corner) for corner in corners], np.int32), colour, cv2.LINE_8, SHIFT)
+        corners = ((ax + nx * p, ay + ny * p), (bx + nx * q, by + ny * q), (bx - nx * q, by - ny * q), (ax - nx * p, ay - ny * p))
+        fixed = np.array([(round(x * 2**SHIFT), round(y * 2**SHIFT)) for x, y in corners], np.int32)
+        cv2.fillConvexPoly(self.canvas, fixed, colour, cv2.LINE_8, SHIFT)
         self._dot(a, p, colour)
         self._dot(b, q, colour)
 
@@ -315,50 +255,18 @@ class _Drawing:
         matrix = np.array([[corner, down[0], origin[0] - low[0]], [0, down[1], origin[1] - low[1]]])
         warped = cv2.warpAffine(tile, matrix, tuple(int(v) for v in high - low), flags=cv2.INTER_LINEAR)
         region = self.canvas[low[1] : high[1], low[0] : high[0]]
-        covered = warped[..., 3] > 127
-        region[covered] = warped[covered] | np.array([0, 0, 0, 255], np.uint8)
-
-
-def _outline(shape: str) -> np.ndarray:
-    """Return half the width of each row of a tile, float [TILE], 0 … 1."""
-    share = (np.arange(TILE) + 0.5) / TILE
-    if shape == "ball":
-        return np.sqrt(np.maximum(0, 1 - np.abs(2 * share - 1) ** 2.4)) * (1 - 0.16 * np.maximum(0, share - 0.55) / 0.45)
-    if shape == "flare":
-        return 0.76 + 0.24 * share
-    shoulder = np.clip(0.36 + 1.9 * np.sqrt(share * 0.5), 0, 1)
-    return np.minimum(shoulder, 1 - 0.24 * np.sin(np.clip((share - 0.1) / 0.9, 0, 1) * np.pi * 0.72))
-
-
-def _tile_angles(shape: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return per tile pixel the angle away from the camera's direction [rad] and whether the shape covers it."""
-    across = (np.arange(TILE) + 0.5) / TILE * 2 - 1
-    share = across[None, :] / np.maximum(_outline(shape)[:, None], 1e-3)
-    return np.arcsin(np.clip(share, -1, 1)), np.abs(share) <= 1
-
-
-_TILES = {shape: _tile_angles(shape) for shape in ("torso", "flare", "ball")}
-_TILE_ROWS = (np.arange(TILE)[:, None] * TEXTURE_ROWS) // TILE
-
-
-def _wrapped(texture: np.ndarray, shape: str, facing: float, light: float) -> np.ndarray:
-    """Return the visible side of a cylinder, shaded, as a tile: uint8 [TILE, TILE, 4] (BGR and alpha)."""
-    angles, covered = _TILES[shape]
-    columns = ((facing - angles) / (2 * np.pi) * TEXTURE_COLUMNS + TEXTURE_COLUMNS / 2).astype(int) % TEXTURE_COLUMNS
-    shade = 0.56 + 0.5 * np.maximum(0, np.cos(angles - light))
-    tile = np.zeros((TILE, TILE, 4), np.uint8)
-    tile[..., :3] = np.minimum(texture[_TILE_ROWS, columns] * shade[..., None], 255)
-    tile[..., 3] = covered * np.uint8(255)
-    return tile
+        covered = cv2.compare(warped[..., 3], 127, cv2.CMP_GT)
+        warped[..., 3] = 255
+        cv2.copyTo(warped, covered, region)
 
 
 def _tone(colour: Colour, factor: float) -> tuple[int, int, int, int]:
     """Return an opaque BGRA colour, `factor` times as bright."""
-    b, g, r = (min(255, int(value * factor)) for value in colour)
-    return b, g, r, 255
+    b, g, r = colour
+    return min(255, int(b * factor)), min(255, int(g * factor)), min(255, int(r * factor)), 255
 
 
-def _fixed(point: Iterable[float]) -> tuple[int, int]:
-    """Return a pixel's coordinates in OpenCV's fixed point."""
-    x, y = point
-    return round(float(x) * 2**SHIFT), round(float(y) * 2**SHIFT)
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    """Return a pixel's coordinates [2] in OpenCV's fixed point."""
+    x, y = point.tolist()
+    return round(x * 2**SHIFT), round(y * 2**SHIFT)

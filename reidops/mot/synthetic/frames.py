@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 
 from reidops.mot.synthetic.backdrop import PANE, paint_backdrop, pane_mask
-from reidops.mot.synthetic.camera import Camera
-from reidops.mot.synthetic.figure import Figure, Sprite, Stance
+from reidops.mot.synthetic.figure import Figure
 from reidops.mot.synthetic.furniture import paint_bench, paint_obstacle
+from reidops.mot.synthetic.lens import Lens
 from reidops.mot.synthetic.people import Appearance, draw_appearance, draw_crowd, mannequin
+from reidops.mot.synthetic.skeleton import Stance
+from reidops.mot.synthetic.sprite import Owners, Sprite, extent, overlap, paste
 from reidops.mot.synthetic.street import Street, plan_street
 from reidops.mot.synthetic.walks import Route, Walk, follow, plan_routes
 
@@ -39,55 +41,6 @@ class Actor:
     class_id: int
     figure: Figure
     walk: Walk
-
-
-class Owners:
-    """Who is seen at each pixel of the canvas; sprites are laid down from far to near."""
-
-    def __init__(self, height: int, width: int) -> None:
-        """Start with nobody; −1 is the backdrop, −2 furniture."""
-        self.map = np.full((height, width), -1, np.int16)
-
-    def cover(self, sprite: Sprite, owner: int, through: np.ndarray | None = None) -> None:
-        """Give the pixels of a sprite to `owner`; `through` [h, w] is a canvas-wide mask it is seen through."""
-        canvas, own = overlap(sprite, self.map.shape)
-        shown = sprite.alpha[own] > 0.5
-        if through is not None:
-            shown &= through[canvas] > 0.5
-        self.map[canvas][shown] = owner
-
-    def visibility(self, sprite: Sprite, owner: int, window: tuple[slice, slice]) -> tuple[float, tuple[float, float, float, float] | None]:
-        """Return which share of a sprite its owner shows inside the frame's window of the canvas, and the box of what is seen."""
-        canvas, own = overlap(sprite, self.map.shape)
-        seen = (self.map[canvas] == owner) & (sprite.alpha[own] > 0.5)
-        rows, columns = (_within(part, frame) for part, frame in zip(canvas, window, strict=True))
-        seen = seen[rows, columns]
-        share = seen.sum() / max(1, int((sprite.alpha > 0.5).sum()))
-        if not seen.any():
-            return 0.0, None
-        left, top, right, bottom = _extent(seen)
-        x, y = canvas[1].start + columns.start, canvas[0].start + rows.start
-        return float(share), (left + x, top + y, right + x, bottom + y)
-
-
-def overlap(sprite: Sprite, shape: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the part of a canvas of `shape` that a sprite lies on, and the part of the sprite that lies there."""
-    height, width = sprite.alpha.shape
-    top, left = np.clip(sprite.top, 0, shape[0]), np.clip(sprite.left, 0, shape[1])
-    bottom, right = np.clip(sprite.top + height, top, shape[0]), np.clip(sprite.left + width, left, shape[1])
-    canvas = slice(int(top), int(bottom)), slice(int(left), int(right))
-    return canvas, (slice(int(top - sprite.top), int(bottom - sprite.top)), slice(int(left - sprite.left), int(right - sprite.left)))
-
-
-def paste(canvas: np.ndarray, sprite: Sprite, gain: np.ndarray | float = 1.0, through: np.ndarray | None = None) -> None:
-    """Lay a sprite over the canvas float32 [h, w, 3] in place, in its light; `through` [h, w] lets only a share of it show."""
-    there, own = overlap(sprite, canvas.shape[:2])
-    alpha = sprite.alpha[own]
-    bgr = sprite.bgr[own] * gain
-    if through is not None:
-        alpha, bgr = alpha * through[there], bgr * through[there][..., None]
-    canvas[there] *= (1 - alpha)[..., None]
-    canvas[there] += bgr
 
 
 class Film:
@@ -198,11 +151,11 @@ class Film:
         for actor, sprite in cast:
             x, z = actor.walk.place[min(k, len(actor.walk.phase) - 1)]
             _cast_shadow(shade, sprite, (x, z), self.street, actor.figure.appearance.height)
-        canvas *= (1 - cv2.GaussianBlur(shade, (0, 0), 1.2 * self.street.height / 360))[..., None]
+        canvas *= cv2.merge([1 - cv2.GaussianBlur(shade, (0, 0), 1.2 * self.street.height / 360)] * 3)
 
     def _stack(self, canvas: np.ndarray, owners: Owners, cast: list[tuple[Actor, Sprite]], k: int) -> None:
         """Lay furniture and people over the canvas, the farthest first."""
-        layers = [(z, -2, sprite, 1.0) for z, sprite in self.fixed]
+        layers: list[tuple[float, int, Sprite, np.ndarray | None]] = [(z, -2, sprite, None) for z, sprite in self.fixed]
         for actor, sprite in cast + self.sitters:
             x, z = actor.walk.place[min(k, len(actor.walk.phase) - 1)]
             layers.append((float(z), actor.track_id, sprite, self.street.light.gains(x, z)))
@@ -215,7 +168,7 @@ class Film:
         street = self.street
         x, y = round(offset[0]), round(offset[1])
         visibility, visible = owners.visibility(sprite, actor.track_id, (slice(y, y + street.height), slice(x, x + street.width)))
-        left, top, right, bottom = (edge + corner for edge, corner in zip(_extent(sprite.alpha > 0.3), (sprite.left, sprite.top) * 2, strict=True))
+        left, top, right, bottom = (edge + corner for edge, corner in zip(extent(sprite.alpha > 0.3), (sprite.left, sprite.top) * 2, strict=True))
         box = np.array([left - offset[0], top - offset[1], right - offset[0], bottom - offset[1]])
         inside = np.prod(np.maximum(0, np.minimum(box[2:], (street.width, street.height)) - np.maximum(box[:2], 0))) / np.prod(box[2:] - box[:2])
         if inside < LEAST_INSIDE or (actor.class_id == REFLECTION and visibility < 0.3):
@@ -223,48 +176,6 @@ class Film:
         moved = None if visible is None else tuple(float(v - o) for v, o in zip(visible, offset * 2, strict=True))
         ltwh = (box[0], box[1], box[2] - box[0], box[3] - box[1])
         return Sighting(k + 1, actor.track_id, actor.class_id, tuple(float(v) for v in ltwh), visibility, moved)
-
-
-class Lens:
-    """What the camera does to the picture: it moves (where the scene says so), exposes by itself, blurs, and adds noise."""
-
-    def __init__(self, rng: np.random.Generator, street: Street, num_frames: int, frame_rate: float) -> None:
-        """Draw the whole course of pan, shake, exposure and white balance."""
-        self.street = street
-        clock = np.arange(num_frames) / frame_rate
-        self.path = _camera_path(rng, street.margin, clock)
-        wander = np.sin(clock[:, None] * rng.uniform(0.5, 1.1, 4) + rng.uniform(0, 6.28, 4))
-        self.gain = (1 + street.light.drift * wander[:, :1] + 0.045 * wander[:, 1:]).astype(np.float32)
-        grain = rng.standard_normal((street.height + 48, street.width + 48, 3), dtype=np.float32)
-        self.grain = cv2.GaussianBlur(grain, (0, 0), 0.55) * 1.6 * street.light.noise
-        rows, columns = np.linspace(-1, 1, street.height), np.linspace(-1, 1, street.width)
-        self.vignette = (1 - 0.13 * (rows[:, None] ** 2 + columns[None, :] ** 2)).astype(np.float32)[..., None]
-
-    def offset(self, k: int) -> tuple[float, float]:
-        """Return where the frame's corner lies on the canvas, px."""
-        return float(self.path[k, 0]), float(self.path[k, 1])
-
-    def expose(self, canvas: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-        """Return the photograph of a canvas, uint8 [height, width, 3]."""
-        street = self.street
-        if street.margin:
-            shift = np.array([[1, 0, -self.path[k, 0]], [0, 1, -self.path[k, 1]]])
-            canvas = cv2.warpAffine(canvas, shift, (street.width, street.height), flags=cv2.INTER_LINEAR)
-        sigma = street.light.blur * street.height / 360
-        picture = cv2.GaussianBlur(canvas, (0, 0), sigma) * self.vignette * self.gain[k]
-        y, x = rng.integers(0, 48, 2)
-        picture += self.grain[y : y + street.height, x : x + street.width]
-        return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-def _camera_path(rng: np.random.Generator, margin: int, clock: np.ndarray) -> np.ndarray:
-    """Return the frame's corner on the canvas, float [n, 2]: a slow pan and a hand's shake within `margin`."""
-    sway = np.stack([np.sin(clock * 0.9 + rng.uniform(0, 6)), 0.4 * np.sin(clock * 1.3 + rng.uniform(0, 6))], axis=1)
-    shake = np.zeros_like(sway)
-    kicks = rng.normal(0, 0.035, sway.shape)
-    for k in range(1, len(clock)):
-        shake[k] = 0.8 * shake[k - 1] + kicks[k]
-    return margin * np.clip(1 + 0.75 * sway + shake, 0, 2)
 
 
 def _cast(crowd: list[Appearance], routes: list[Route]) -> list[Appearance]:
@@ -295,15 +206,3 @@ def _cast_shadow(shade: np.ndarray, sprite: Sprite, place: tuple[float, float], 
     unit = camera.pixels_per_metre(z)
     cv2.ellipse(fallen, tuple(int(v) for v in foot - low), (int(0.32 * unit), max(1, int(0.1 * unit))), 0, 0, 360, 0.42, -1)
     shade[there] = np.maximum(shade[there], fallen[own])
-
-
-def _extent(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Return left, top, right, bottom of the true part of a mask [h, w], right and bottom exclusive."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def _within(part: slice, frame: slice) -> slice:
-    """Return where `frame` lies inside `part`, counted from the start of `part`."""
-    start = max(part.start, frame.start)
-    return slice(start - part.start, max(start, min(part.stop, frame.stop)) - part.start)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from reidops.mot.synthetic.figure import Sprite
 from reidops.mot.synthetic.painting import Painter, mixed, toned
+from reidops.mot.synthetic.sprite import Sprite
 from reidops.mot.synthetic.street import Obstacle, Street
 
 DEPTHS = {"kiosk": 1.6, "van": 0.0, "column": 0.0, "trunk": 0.0, "hoarding": 0.1}

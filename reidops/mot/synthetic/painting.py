@@ -1,10 +1,13 @@
 """A canvas that is painted in world coordinates, supersampled, and handed out as a sprite."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from reidops.mot.synthetic.camera import Camera
-from reidops.mot.synthetic.figure import SHIFT, Sprite
+from reidops.mot.synthetic.figure import SHIFT
+from reidops.mot.synthetic.sprite import Sprite, trimmed
 
 SAMPLES = 2  # painted pixels per frame pixel, each way
 
@@ -59,8 +62,8 @@ class Painter:
 
     def sprite(self, gain: np.ndarray) -> Sprite:
         """Return what was painted at the frame's resolution, every colour multiplied by `gain` [3]."""
-        small = cv2.resize(self.canvas, self.size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        return Sprite(small[..., :3] * gain, small[..., 3] / 255, self.left, self.top)
+        sprite = trimmed(cv2.resize(self.canvas, self.size, interpolation=cv2.INTER_AREA), self.left, self.top)
+        return replace(sprite, bgr=sprite.bgr * gain)
 
 
 def mixed(a: Colour, b: Colour, share: float) -> Colour:

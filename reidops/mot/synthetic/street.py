@@ -7,7 +7,7 @@ import numpy as np
 from reidops.mot.synthetic.camera import Camera
 
 GROUNDS = ("pavement", "asphalt", "cobbles", "grass")
-FURNITURE = {"kiosk": (2.1, 2.65), "van": (3.5, 2.35), "column": (1.4, 2.9), "trunk": (1.1, 3.4), "hoarding": (2.4, 2.3)}
+FURNITURE = {"kiosk": (2.0, 2.65), "van": (3.4, 2.35), "column": (1.3, 2.9), "trunk": (1.0, 3.4), "hoarding": (2.1, 2.3)}
 NEAR, STRIP, FAR = 6.3, (10.6, 11.4), 15.2  # depths of the nearest walkers, of the strip of furniture and of the farthest walkers
 FOCAL = 600 / 360  # of the frame's height
 
@@ -97,7 +97,7 @@ class Street:
 def plan_street(rng: np.random.Generator, index: int, width: int, height: int) -> Street:
     """Plan the scene number `index` (from 0): grounds take turns, every sixth has a moving camera, all else is drawn."""
     scale = height / 360
-    margin = int(26 * scale) if index % 6 == 5 else 0
+    margin = int(40 * scale) if index % 6 == 5 else 0
     camera = Camera(FOCAL * height, width / 2 + margin, rng.uniform(66, 92) * scale + margin, rng.uniform(2.65, 3.0))
     facade_z = float(rng.uniform(16.5, 17.7))
     reach = width / 2 / camera.pixels_per_metre(facade_z) + 1.5
@@ -147,7 +147,7 @@ def _plan_light(rng: np.random.Generator, index: int) -> Light:
     """Draw the weather: sunny with blue shade, overcast with a lit shop front, or late and warm, in turn."""
     mood = ("sunny", "overcast", "late")[index % 3]
     gain = {"sunny": (1.08, 1.14, 1.18), "overcast": (1.02, 0.98, 0.94), "late": (0.72, 0.92, 1.14)}[mood]
-    shade = {"sunny": (0.74, 0.62, 0.52), "overcast": (0.56, 0.62, 0.7), "late": (0.64, 0.55, 0.5)}[mood]
+    shade = {"sunny": (0.74, 0.62, 0.52), "overcast": (0.56, 0.62, 0.7), "late": (0.76, 0.66, 0.6)}[mood]
     side = float(rng.choice([-1.0, 1.0]))
     edge = (side * rng.uniform(0.6, 1.0), rng.uniform(0.2, 0.9))
     middle = edge[1] * rng.uniform(9.5, 12.0) + edge[0] * rng.uniform(-1.0, 1.5)
@@ -158,6 +158,6 @@ def _plan_light(rng: np.random.Generator, index: int) -> Light:
         sun=(float(-side * rng.uniform(0.35, 0.9)), float(rng.uniform(0.1, 0.5))),
         shadow={"sunny": 0.5, "overcast": 0.16, "late": 0.4}[mood],
         drift=float(rng.uniform(0.06, 0.16)),
-        noise=float(rng.uniform(2.5, 7.5)),
+        noise=float(rng.uniform(2.0, 6.0)),
         blur=float(rng.uniform(0.35, 0.95)),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from reidops.mot.synthetic.figure import Stance
+from reidops.mot.synthetic.skeleton import Stance
 from reidops.mot.synthetic.street import FAR, NEAR, STRIP, Obstacle, Street
 
 FRONT, BACK = (NEAR, STRIP[0] - 0.8), (STRIP[1] + 1.2, FAR)  # the two bands of depth that people walk in
@@ -45,7 +45,7 @@ class Walk:
 
 def plan_routes(rng: np.random.Generator, street: Street, count: int, seconds: float) -> list[Route]:
     """Plan `count` routes: acts take turns, so that every scene has swaps, turns, covers and returns."""
-    acts: list[Callable[..., list[Route]]] = [_swap, _overtake, _cross, _leave, _swap, _approach, _cross, _dawdle, _overtake, _leave, _approach, _cross]
+    acts: list[Callable[..., list[Route]]] = [_swap, _overtake, _cross, _leave, _approach, _swap, _cross, _dawdle, _leave, _overtake, _approach, _cross]
     swaps = _swap_styles(rng)
     routes: list[Route] = []
     for k in range(count):
@@ -135,7 +135,7 @@ def _behind(rng: np.random.Generator, o: Obstacle, z: float, meet: float, second
 def _overtake(rng: np.random.Generator, street: Street, seconds: float) -> list[Route]:
     """Let a short person walk unseen behind a tall one for a while, then fall back or go ahead."""
     side = int(rng.choice([-1, 1]))
-    band = FRONT if rng.random() < 0.5 else BACK
+    band = FRONT if rng.random() < 0.75 else BACK
     z = float(rng.uniform(band[0], band[1] - 0.6))
     pace = float(rng.uniform(0.8, 1.1))
     middle, hold = rng.uniform(0.3, 0.55) * seconds, rng.uniform(1.0, 1.8)
@@ -151,7 +151,7 @@ def _overtake(rng: np.random.Generator, street: Street, seconds: float) -> list[
 def _leave(rng: np.random.Generator, street: Street, seconds: float) -> list[Route]:
     """Let somebody walk out of the view, wait there and come back at another depth."""
     side = int(rng.choice([-1, 1]))
-    band = FRONT if rng.random() < 0.6 else BACK
+    band = FRONT if rng.random() < 0.75 else BACK
     z, back_z = rng.uniform(*band, 2)
     pace = rng.uniform(1.1, 1.45)
     edge = street.half_view(z) + 0.7
@@ -190,7 +190,7 @@ def _approach(rng: np.random.Generator, street: Street, seconds: float) -> list[
 def _cross(rng: np.random.Generator, street: Street, seconds: float) -> list[Route]:
     """Let somebody cross the view aslant in the front or back band."""
     side = int(rng.choice([-1, 1]))
-    band = FRONT if rng.random() < 0.5 else BACK
+    band = FRONT if rng.random() < 0.8 else BACK
     z0, z1 = rng.uniform(*band, 2)
     pace = rng.uniform(1.0, 1.5)
     start = -side * (street.half_view(z0) + 0.5) * rng.uniform(0.2, 1.0)
