@@ -13,7 +13,7 @@ from reidops.validation.sequence_tables import evenly
 
 SPLITS = {"train": "#2563eb", "val": "#7c3aed", "query": "#b45309", "gallery": "#b45309"}
 _TILE = (48, 96)  # px, width and height of a crop on the sheet
-_LABEL = 128  # px
+_LABEL = 116  # px
 _GAP = 4  # px
 _CROPS_PER_PERSON = 8
 

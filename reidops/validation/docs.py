@@ -5,6 +5,7 @@ of the run and random ids. Here they get a style sheet of their own, a plain ind
 """
 
 import re
+import shutil
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import great_expectations as gx
 
 _STYLE = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 0 1.25rem 3rem; color: #111827; }
-a { color: #2563eb; } nav.navbar.sticky-top, .cta-footer, footer, .breadcrumb, .sticky { display: none !important; }
+a { color: #2563eb; } nav.navbar.sticky-top, footer, .breadcrumb, .sticky, .lead { display: none !important; }
+#section-1 .collapse, #section-1 a[data-toggle=collapse] { display: none; }
 h4, h5, h6 { margin: 1.25rem 0 .25rem; font-size: 1.05rem; } table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
 td, th { border-bottom: 1px solid #d1d5db; padding: .4rem .75rem .4rem 0; text-align: left; vertical-align: top; }
 th { color: #6b7280; font-weight: 600; } .alert { border-radius: 4px; } .alert-secondary { background: #f3f4f6; padding: .1rem .75rem; }
-.table .table { background: #f9fafb; } .container { padding: 0 !important; }
+.table .table { background: #f9fafb; } [style*="color:red"], [style*="color: red"] { color: #6b7280 !important; }
 .fa-check-circle::before { content: "✓"; color: #15803d; font-weight: 700; font-style: normal; }
 .fa-times::before { content: "✗"; color: #b91c1c; font-weight: 700; font-style: normal; }
 .fa-exclamation-triangle::before { content: "!"; color: #b45309; font-weight: 700; font-style: normal; }
@@ -41,18 +43,24 @@ def result_pages(folder: Path) -> dict[str, Path]:
 def make_self_contained(folder: Path, suites: list[dict[str, Any]]) -> None:
     """Rewrite every page in `folder` so that it needs no other host, and replace the index, which is empty without scripts."""
     for page in sorted(folder.rglob("*.html")):
-        page.write_text(self_contained(page.read_text()))
+        page.write_text(self_contained(page.read_text(), len(page.relative_to(folder).parts) - 1))
     (folder / "index.html").write_text(_index(suites))
+    shutil.rmtree(folder / "static")  # 4 MB of fonts and logos that nothing refers to any more
 
 
-def self_contained(html: str) -> str:
-    """Return a page without scripts, foreign style sheets and pictures, time stamps and random ids, with our style sheet."""
+def self_contained(html: str, depth: int) -> str:
+    """Return a page without scripts, foreign styles and pictures, time stamps and random ids, with a style sheet of ours.
+
+    Args:
+        depth: folders between the page and the index, which it gets a link to.
+    """
     html = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
-    html = re.sub(r'<link\b[^>]*href="https?://[^>]*>', "", html)
-    html = re.sub(r'<img\b[^>]*src="https?://[^>]*>', "", html)
+    html = re.sub(r"<style\b.*?</style>|<footer>.*?</footer>", "", html, flags=re.DOTALL)
+    html = re.sub(r'<link\b[^>]*>|<img\b[^>]*src="https?://[^>]*>|Data asset: None<br>', "", html)
     html = re.sub(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", html)
     html = re.sub(r"\b\d{8}T\d{6}\.\d{6}Z(?!/)", "", html)
-    return html.replace("</head>", f"{_STYLE}</head>", 1)
+    home = f'<p><a href="{"../" * depth}index.html">All tables</a></p>'
+    return html.replace("</head>", f"{_STYLE}</head>", 1).replace("<body>", f"<body>{home}", 1)
 
 
 def _index(suites: list[dict[str, Any]]) -> str:

@@ -24,13 +24,15 @@ class Inspection:
     """A table, what is expected of it, and how its rows are called.
 
     The table has the columns `file` and `row`, which name the place of each of its rows in what the user gave.
-    `row_word` stands before the row's number in a message; "" where the file alone is the place.
+    `row_word` stands before the row's number in a message; "" where the file alone is the place. `also` are columns
+    whose values help to find the row (pid, sequence).
     """
 
     name: str
     table: pd.DataFrame
     expectations: Sequence[gx.expectations.Expectation] = field(repr=False)
     row_word: str = "row"
+    also: tuple[str, ...] = ()
 
 
 def expect(
@@ -39,14 +41,14 @@ def expect(
     """Return an expectation of this kind that tells in Data Docs what it says and why it exists.
 
     Args:
-        says: completes "expected that …".
+        says: completes "expected that …", and stands as a sentence in Data Docs.
         because: the reason it exists, a sentence.
         remedy: what the user does about it, a sentence.
         arguments: what Great Expectations takes: column, min_value, ….
     """
     return kind(
-        description=f"{level.capitalize()} unless {says}. {because}",
-        notes=because,
+        description=f"{says[0].upper()}{says[1:]}. Why: {because} ({level})",
+        notes=f"To do: {remedy}",
         meta={"says": says, "because": because, "remedy": remedy, "level": level},
         severity=_SEVERITY[level],
         **arguments,
@@ -55,7 +57,8 @@ def expect(
 
 def quiet_context() -> gx.data_context.EphemeralDataContext:
     """Return a context in memory without progress bars, analytics or a Data Docs site."""
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    for name in ("great_expectations", "great_expectations.data_context.types.base"):  # the latter sets a level of its own
+        logging.getLogger(name).setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     for site in list(context.get_site_names()):
@@ -72,17 +75,15 @@ def run_inspections(inspections: Sequence[Inspection], context: gx.data_context.
         suite = context.suites.add(gx.ExpectationSuite(inspection.name, expectations=list(inspection.expectations)))
         definition = gx.ValidationDefinition(name=inspection.name, data=batch, suite=suite)
         result = context.validation_definitions.add(definition).run(
-            batch_parameters={"dataframe": inspection.table}, result_format=_RESULT_FORMAT, run_id=RUN_ID
+            batch_parameters={"dataframe": inspection.table}, result_format=_result_format(inspection), run_id=RUN_ID
         )
         findings += [_finding(outcome, inspection) for outcome in result.results if not outcome.success]
     return findings
 
 
-_RESULT_FORMAT = {
-    "result_format": "SUMMARY",
-    "partial_unexpected_count": NUM_PLACES,
-    "unexpected_index_column_names": PLACE_COLUMNS,
-}
+def _result_format(inspection: Inspection) -> dict[str, Any]:
+    columns = [*PLACE_COLUMNS, *inspection.also]
+    return {"result_format": "SUMMARY", "partial_unexpected_count": NUM_PLACES, "unexpected_index_column_names": columns}
 
 
 def _finding(outcome: gx.core.ExpectationValidationResult, inspection: Inspection) -> Finding:

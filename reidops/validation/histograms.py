@@ -22,15 +22,15 @@ def draw_histograms(crops: pd.DataFrame, people: pd.DataFrame, path: Path) -> No
     _draw(axes[0, 1], {side: crops.loc[sides == side, "width"] for side in COLOURS}, "crop width [px]")
     _draw(axes[1, 0], {side: crops.loc[sides == side, "visibility"] for side in COLOURS}, "visibility [share not occluded]", limits=(0, 1))
     per_person = {side: people.loc[people["side"] == side, "num_crops"] for side in COLOURS}
-    _draw(axes[1, 1], per_person, "crops per person", counted="people")
+    _draw(axes[1, 1], per_person, "crops per person", counted="people", logarithmic=False)
     axes[0, 0].legend(frameon=False)
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
 
 
 def _draw(
-    axis: Axes, values: dict[str, pd.Series], label: str, *, counted: str = "crops", limits: tuple[float, float] | None = None
+    axis: Axes, values: dict[str, pd.Series], label: str, *, counted: str = "crops", limits: tuple[float, float] | None = None, logarithmic: bool = True
 ) -> None:
-    """Draw outlines over each other, so that a small side is not hidden by a large one."""
+    """Draw outlines over each other, so that no side hides another; counts of crops on a log scale, where rare sizes show."""
     joined = np.concatenate([series.to_numpy(dtype=float) for series in values.values()]) if values else np.zeros(0)
     bins = np.histogram_bin_edges(joined, bins=40, range=limits) if len(joined) else np.linspace(0, 1, 41)
     for side, series in values.items():
@@ -39,4 +39,6 @@ def _draw(
             axis.hist(series, bins=bins, histtype="step", color=COLOURS[side], linewidth=1.6, label=f"{side} ({len(series):,})")
     axis.set_xlabel(label)
     axis.set_ylabel(counted)
+    if logarithmic:
+        axis.set_yscale("log")
     axis.spines[["top", "right"]].set_visible(False)

@@ -12,7 +12,7 @@ _END_WITHIN = 1024  # some cameras pad a file behind its end marker
 def image_fault(content: bytes | memoryview) -> str:
     """Return what keeps an image file's bytes from being read, "" for nothing found; decodes nothing.
 
-    A JPEG that breaks off is still decoded by libjpeg, with a grey rest, so its end marker is looked for here.
+    Some builds of libjpeg decode a JPEG that breaks off, with a grey rest, so its end marker is looked for here.
     """
     if not len(content):
         return "zero bytes"

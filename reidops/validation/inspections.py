@@ -94,7 +94,7 @@ def inspect_crops(
         Inspection("crops", leaks.with_frame_leaks(crops, parts), crop_suites.crops_suite()),
         Inspection("crops of known people", crops[crops["split"] != "gallery"], crop_suites.learnt_crops_suite()),
         Inspection("decoded crops", decoded.drop(columns="dhash"), crop_suites.decoded_crops_suite()),
-        Inspection("people", learners, crop_suites.people_suite(min_crops_per_person)),
+        Inspection("people", learners, crop_suites.people_suite(min_crops_per_person), also=("pid",)),
         Inspection("train split", splits[splits["split"] == "train"], crop_suites.training_suite(min_people), row_word=""),
         Inspection("val split", splits[splits["split"] == "val"], crop_suites.held_out_suite(), row_word=""),
         *_inspect_queries(crops, parts, file),
@@ -117,9 +117,9 @@ def _inspect_queries(crops: pd.DataFrame, parts: Rows[Part], file: str) -> list[
     test_sets = crop_tables.test_sets_table(queries, crops, tested, file)
     by_camera = queries["by_camera"]
     return [
-        Inspection("test sets", test_sets, crop_suites.test_sets_suite(), row_word=""),
-        Inspection("queries by camera", queries[by_camera], crop_suites.queries_suite(by_camera=True)),
-        Inspection("queries by time", queries[~by_camera], crop_suites.queries_suite(by_camera=False)),
+        Inspection("test sets", test_sets, crop_suites.test_sets_suite(), row_word="", also=("dataset",)),
+        Inspection("queries by camera", queries[by_camera], crop_suites.queries_suite(by_camera=True), also=("pid",)),
+        Inspection("queries by time", queries[~by_camera], crop_suites.queries_suite(by_camera=False), also=("pid",)),
     ]
 
 
@@ -143,9 +143,9 @@ def inspect_sides(
     scenes = leaks.scenes_table(parts, (raw / "parts.csv").as_posix())
     twins = leaks.with_twins(decoded, pairs).drop(columns="dhash")
     inspections = [
-        Inspection("videos on both sides", scenes, crop_suites.scenes_suite()),
-        Inspection("people on both sides", sides, crop_suites.sides_suite()),
+        Inspection("videos on both sides", scenes, crop_suites.scenes_suite(), also=("sequence",)),
+        Inspection("people on both sides", sides, crop_suites.sides_suite(), also=("pid",)),
         Inspection("near-duplicates", twins, crop_suites.near_duplicates_suite(max_share)),
     ]
-    counts = {"num_near_duplicates": len(pairs), "num_halved_videos": int((scenes["fault"] == "").sum())}
+    counts = {"num_near_duplicates": len(pairs), "num_halved_videos": scenes.loc[scenes["fault"] == "", "sequence"].nunique()}
     return Inspected(_with_rows(inspections), counts, {"near_duplicates": pairs})

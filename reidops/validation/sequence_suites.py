@@ -85,12 +85,12 @@ def sequences_suite() -> Suite:
         ),
         *(
             expect(
-                gxe.ExpectColumnPairValuesToBeEqual, f"a whole published sequence has its published number of pedestrian {name}",
+                gxe.ExpectColumnPairValuesToBeEqual, f"a whole published sequence has its published number of {what}",
                 because="A known sequence with other counts was cut, edited or only partly unpacked, and its scores compare with nobody's.",
                 remedy="Fetch the set again, or give an edited sequence a name of its own.",
                 column_A=column, column_B=f"published_{name}", ignore_row_if="either_value_is_missing",
             )
-            for name, column in (("boxes", "num_pedestrian_boxes"), ("people", "num_people"))
+            for name, column, what in (("boxes", "num_pedestrian_boxes", "pedestrian boxes"), ("people", "num_people", "people"))
         ),
         expect(
             gxe.ExpectColumnValuesToBeInSet, "the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground truth",
@@ -127,7 +127,7 @@ def decoded_suite() -> Suite:
     return [
         expect(
             gxe.ExpectColumnValuesToBeInSet, "a frame can be decoded whole",
-            because="A JPEG that breaks off is shown grey below the break without any error, and grey people would be learnt.",
+            because="A JPEG that breaks off is shown grey below the break by some decoders, and grey people would be learnt.",
             remedy=_FETCH_AGAIN, column="fault", value_set=[""],
         ),
         *(
@@ -135,7 +135,7 @@ def decoded_suite() -> Suite:
                 gxe.ExpectColumnPairValuesToBeEqual, f"a frame has the {side} that seqinfo.ini states",
                 because="Boxes are in pixels of the stated size: on resized images every crop is cut beside its person.",
                 remedy="Use the original images, or correct imWidth and imHeight together with the boxes.",
-                column_A=side, column_B=f"promised_{side}",
+                column_A=side, column_B=f"promised_{side}", ignore_row_if="either_value_is_missing",
             )
             for side in ("width", "height")
         ),

@@ -171,10 +171,14 @@ def _frames(job: SequenceJob) -> pd.DataFrame:
 
 
 def _decoded(job: SequenceJob, frames: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per frame of the sample: file, row (the frame), fault, width, height, promised_width, promised_height [px]."""
+    """Return one row per frame of the sample: file, row (the frame), fault, width, height, promised_width, promised_height [px].
+
+    width and height are NaN where a frame cannot be decoded.
+    """
     sequence = job.sequence
     present = frames[frames["exists"]]
     sample = present.iloc[evenly(len(present), job.image_sample)].reset_index(drop=True)
     found = [inspect_image(sequence.frame_path(frame)) for frame in sample["row"]]
-    sizes = pd.DataFrame(found, columns=["fault", "width", "height"]).astype({"fault": "str", "width": "int64", "height": "int64"})
+    sizes = pd.DataFrame(found, columns=["fault", "width", "height"]).astype({"fault": "str", "width": "float64", "height": "float64"})
+    sizes.loc[sizes["width"] == 0, ["width", "height"]] = np.nan  # the fault tells enough
     return sample[["file", "row"]].join(sizes).assign(promised_width=sequence.width, promised_height=sequence.height)

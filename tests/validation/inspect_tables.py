@@ -1,0 +1,29 @@
+"""Run one suite on one table, for the beds of this room."""
+
+import pandas as pd
+
+from reidops.validation.expectations import Inspection, quiet_context, run_inspections
+from reidops.validation.findings import Finding
+
+
+def findings_of(table: pd.DataFrame, suite: list, row_word: str = "line") -> list[Finding]:
+    """Return what `suite` finds in `table`."""
+    return run_inspections([Inspection("table", table, suite, row_word)], quiet_context())
+
+
+def titles(findings: list[Finding]) -> set[str]:
+    """Return which expectations were not met."""
+    return {finding.expectation for finding in findings}
+
+
+def says_of(suite: list) -> set[str]:
+    """Return what every expectation of a suite says."""
+    return {expectation.meta["says"] for expectation in suite}
+
+
+def with_value(table: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
+    """Return a copy of `table` with other values in one row."""
+    changed = table.copy()
+    for column, value in values.items():
+        changed.loc[row, column] = value
+    return changed

@@ -1,0 +1,87 @@
+"""Data Docs need no network, and the page tells what was found."""
+
+import re
+
+import pytest
+from crop_factory import write_crops
+from inspect_tables import findings_of
+from test_expectations import TABLE, positive_width
+
+from reidops.validation import docs
+from reidops.validation.contact_sheet import choose_people, draw_contact_sheet
+from reidops.validation.crop_tables import people_table
+from reidops.validation.expectations import Inspection, quiet_context, run_inspections
+from reidops.validation.findings import make_report
+from reidops.validation.histograms import draw_histograms
+from reidops.validation.inspections import read_crops
+from reidops.validation.page import make_page
+
+SUITES = [{"name": "boxes of <people>", "rows": 8, "expectations": 1, "met": 0, "page": "docs/validations/a b.html"}]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs")
+    context = quiet_context()
+    run_inspections([Inspection("boxes", TABLE, [positive_width()])], context)
+    docs.write_data_docs(context, folder)
+    docs.make_self_contained(folder, SUITES)
+    return folder
+
+
+def test_no_page_loads_anything_from_another_host(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) == 3
+    for page in pages:
+        assert not re.search(r"<(script|link|img)\b|url\(", page.read_text()), page
+
+
+def test_every_expectation_stands_there_with_its_reason(site):
+    text = docs.result_pages(site)["boxes"].read_text()
+    assert "Width is above 0 px. Why: It is a size. (error)" in text
+    assert "Mend it." in (site / "expectations" / "boxes.html").read_text()
+
+
+def test_the_index_links_to_every_suite_and_escapes_its_name(site):
+    text = (site / "index.html").read_text()
+    assert 'href="validations/a%20b.html"' in text
+    assert "boxes of &lt;people&gt;" in text
+
+
+def test_the_links_of_a_page_lead_to_files(site):
+    for page in site.rglob("*/**/*.html"):
+        for link in re.findall(r'href="([^"#]+)"', page.read_text()):
+            assert (page.parent / link).is_file(), (page, link)
+
+
+@pytest.fixture
+def crops(tmp_path):
+    write_crops(tmp_path)
+    return read_crops(tmp_path)
+
+
+def test_the_sheet_shows_people_of_every_side(crops):
+    assert choose_people(crops, 3) == [(0, "train"), (3, "val"), (5, "test")]
+    assert len(choose_people(crops, 100)) == 7
+
+
+def test_a_sheet_without_crops_is_empty_and_no_crash(crops, tmp_path):
+    assert draw_contact_sheet(crops.iloc[:0], tmp_path / "crops.tar", 4).size[0] > 0
+
+
+def test_the_sheet_shows_the_persons_colours(crops, tmp_path):
+    blue = draw_contact_sheet(crops, tmp_path / "crops.tar", 7)
+    assert len(blue.getcolors(maxcolors=1_000_000)) > 1000
+
+
+@pytest.mark.parametrize("level", ["error", "warning"])
+def test_the_page_tells_findings_counts_and_pictures(crops, tmp_path, level):
+    draw_contact_sheet(crops, tmp_path / "crops.tar", 4).save(tmp_path / "contact_sheet.jpg")
+    draw_histograms(crops, people_table(crops), tmp_path / "histograms.png")
+    counts = {"num_crops": 35, "num_annotations": 1234, "num_sequences": 2}
+    page = make_page(make_report(findings_of(TABLE, [positive_width(level)]), counts), SUITES, tmp_path)
+    assert ("Stopped" in page, "Passed" in page) == (level == "error", level == "warning")
+    assert "a/gt.txt: line 2: width is -3" in page
+    assert "1,234" in page
+    assert page.count("data:image/") == 2
+    assert "http" not in page

@@ -1,0 +1,165 @@
+"""Each expectation of raw sequences catches a planted fault, and a sound sequence has none."""
+
+import pandas as pd
+import pytest
+from inspect_tables import findings_of, says_of, titles, with_value
+from mot_factory import write_mot_set
+
+from reidops.mot.sequences import read_sequence
+from reidops.validation import sequence_suites as suites
+from reidops.validation.sequence_tables import SequenceJob, SequenceTables, evenly, inspect_sequence, inspect_sequences, share_inside
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_mot_set(tmp_path_factory.mktemp("raw"), ("TOY-01",)) / "train" / "TOY-01"
+
+
+@pytest.fixture(scope="module")
+def sound(folder) -> SequenceTables:
+    return inspect_sequence(SequenceJob(read_sequence(folder), "raw/TOY-01", True, 3))
+
+
+def record(tables: SequenceTables, **values: object) -> pd.DataFrame:
+    return pd.DataFrame([{**tables.record, **values}])
+
+
+PLANTED_ANNOTATIONS = {
+    "frames count from 1": {"frame": 0},
+    "no frame lies past seqLength": {"frame": 13},
+    "a box has a width above 0 px": {"width": 0.0},
+    "a box has a height above 0 px": {"height": -2.0},
+    "a box overlaps its frame": {"share_inside": 0.0},
+    "at most 0.10% of the boxes lie wholly outside their frame": {"share_inside": 0.0},
+    "a track_id stands once in a frame": {"frame": 1, "track_id": 1},
+    "visibility lies in 0 … 1": {"visibility": 1.5},
+    "class_id lies in 1 … 13": {"class_id": 14},
+}
+
+
+@pytest.mark.parametrize(("says", "values"), PLANTED_ANNOTATIONS.items())
+def test_an_annotation_fault_is_caught_at_its_line(sound, says, values):
+    findings = findings_of(with_value(sound.annotations, 4, **values), suites.annotations_suite(0.001))
+    finding = next(finding for finding in findings if finding.expectation == says)
+    assert any(place.startswith("raw/TOY-01/gt/gt.txt: line 5: ") for place in finding.places)
+    assert finding.remedy
+
+
+def test_a_sound_sequence_has_no_finding(sound):
+    tables = {
+        "annotations": suites.annotations_suite(0.001),
+        "detections": suites.detections_suite(),
+        "frames": suites.frames_suite(),
+        "decoded": suites.decoded_suite(),
+    }
+    for name, suite in tables.items():
+        assert findings_of(getattr(sound, name), suite) == [], name
+    assert findings_of(record(sound), suites.sequences_suite()) == []
+
+
+def test_every_annotation_expectation_has_a_planted_fault_or_is_about_types():
+    untested = says_of(suites.annotations_suite(0.001)) - set(PLANTED_ANNOTATIONS)
+    assert all("is of type" in says or "columns of the annotations contract" in says for says in untested)
+
+
+def test_a_column_of_another_type_is_caught(sound):
+    found = titles(findings_of(sound.annotations.astype({"frame": "float64"}), suites.annotations_suite(0.001)))
+    assert {says for says in found if says.startswith("frame is of type int64")}
+
+
+def test_a_missing_column_is_caught(sound):
+    found = titles(findings_of(sound.annotations.drop(columns="considered"), suites.annotations_suite(0.001)))
+    assert "the table has the columns of the annotations contract" in found
+
+
+@pytest.mark.parametrize(
+    ("says", "values"),
+    {
+        "frames count from 1": {"frame": 0},
+        "no frame lies past seqLength": {"frame": 99},
+        "a box has a width above 0 px": {"width": -1.0},
+        "a box has a height above 0 px": {"height": 0.0},
+        "every detection has a score": {"confidence": float("nan")},
+        "scores are finite": {"confidence": float("inf")},
+        "a detection overlaps its frame": {"share_inside": 0.0},
+    }.items(),
+)
+def test_a_detection_fault_is_caught_at_its_line(sound, says, values):
+    findings = findings_of(with_value(sound.detections, 2, **values), suites.detections_suite())
+    finding = next(finding for finding in findings if finding.expectation == says)
+    assert finding.places[0].startswith("raw/TOY-01/det/det.txt: line 3: ")
+
+
+@pytest.mark.parametrize(
+    ("says", "values", "level"),
+    [
+        ("the annotations can be read", {"annotations_fault": "gt.txt: line 3 has 6 fields"}, "error"),
+        ("the detections can be read", {"detections_fault": "det.txt: is empty"}, "error"),
+        ("a whole published sequence has its published number of pedestrian boxes", {"published_boxes": 1.0}, "error"),
+        ("a whole published sequence has its published number of people", {"published_people": 1.0}, "error"),
+        ("the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground truth", {"unlike_copy": "TOY-01-SDP"}, "error"),
+        ("there is no image past seqLength", {"num_images_past_end": 2}, "warning"),
+        ("every frame of a tracked sequence has a detection", {"frames_without_detections": 3}, "warning"),
+    ],
+)
+def test_a_sequence_fault_is_caught(sound, says, values, level):
+    (finding,) = findings_of(record(sound, **values), suites.sequences_suite(), row_word="")
+    assert (finding.expectation, finding.level) == (says, level)
+    assert finding.places[0].startswith("raw/TOY-01/seqinfo.ini: ")
+
+
+def test_a_missing_frame_is_caught_by_name(folder):
+    sequence = read_sequence(folder)
+    (folder / "img1" / "000007.jpg").rename(folder / "img1" / "seven.png")
+    tables = inspect_sequence(SequenceJob(sequence, "raw/TOY-01", False, 0))
+    (folder / "img1" / "seven.png").rename(folder / "img1" / "000007.jpg")
+    (finding,) = findings_of(tables.frames, suites.frames_suite(), row_word="")
+    assert finding.places == ("raw/TOY-01/img1/000007.jpg: exists is False",)
+
+
+@pytest.mark.parametrize(
+    ("says", "values"),
+    [
+        ("a frame can be decoded whole", {"fault": "breaks off: the JPEG's end is missing"}),
+        ("a frame has the width that seqinfo.ini states", {"width": 99}),
+        ("a frame has the height that seqinfo.ini states", {"height": 99}),
+    ],
+)
+def test_a_frame_fault_is_caught(sound, says, values):
+    assert titles(findings_of(with_value(sound.decoded, 1, **values), suites.decoded_suite(), row_word="")) == {says}
+
+
+def test_a_truncated_frame_is_found_when_all_are_decoded(tmp_path):
+    folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
+    image = folder / "img1" / "000005.jpg"
+    image.write_bytes(image.read_bytes()[:-400])
+    (tables,) = inspect_sequences([SequenceJob(read_sequence(folder), "raw/TOY-01", False, -1)])
+    (finding,) = findings_of(tables.decoded, suites.decoded_suite(), row_word="")
+    assert finding.places == ("raw/TOY-01/img1/000005.jpg: breaks off: the JPEG's end is missing",)
+    assert len(tables.decoded) == 12
+
+
+def test_an_unreadable_file_is_told_in_the_record_and_hides_nothing_else(tmp_path):
+    folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
+    (folder / "gt" / "gt.txt").write_text("1,1,2,3\n")
+    tables = inspect_sequence(SequenceJob(read_sequence(folder), "raw/TOY-01", True, 0))
+    assert "line 1" in str(tables.record["annotations_fault"])
+    assert (len(tables.annotations), len(tables.detections)) == (0, 36)
+
+
+def test_a_detector_copy_with_another_ground_truth_is_named(tmp_path):
+    train = write_mot_set(tmp_path, ("TOY-01",), detectors=("DPM", "FRCNN", "SDP")) / "train"
+    job = SequenceJob(read_sequence(train / "TOY-01-FRCNN"), "raw/TOY-01-FRCNN", False, 0)
+    assert inspect_sequence(job).record["unlike_copy"] == ""
+    path = train / "TOY-01-SDP" / "gt" / "gt.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    assert inspect_sequence(job).record["unlike_copy"] == "TOY-01-SDP"
+
+
+def test_the_share_inside_is_an_area():
+    boxes = pd.DataFrame([(-10, 0, 20, 10), (0, 0, 10, 10), (95, 95, 10, 10), (200, 0, 5, 5)], columns=["left", "top", "width", "height"])
+    assert share_inside(boxes.astype(float), 100, 100).tolist() == [0.5, 1.0, 0.25, 0.0]
+
+
+def test_a_sample_is_spread_from_the_first_to_the_last():
+    assert evenly(100, 3).tolist() == [0, 49, 99]
