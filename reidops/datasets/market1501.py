@@ -1,5 +1,6 @@
 """Market-1501 as published: bounding_box_train, query, bounding_box_test; `0002_c1s1_000451_03.jpg`."""
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -30,10 +31,10 @@ def list_crops(folder: Path) -> tuple[pd.DataFrame, Counter]:
     Raises:
         ReidopsError: the folder is missing or empty, or a file's name is not Market-1501's.
     """
-    names = sorted(path.name for path in folder.glob("*.jpg")) if folder.is_dir() else []
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".jpg")) if folder.is_dir() else []
     if not names:
         raise ReidopsError(f"{folder}: {'holds no .jpg' if folder.is_dir() else 'no such folder'}; expected Market-1501's crops there")
-    crops = pd.DataFrame([_read_name(folder / name) for name in names])
+    crops = pd.DataFrame([_read_name(str(folder), name) for name in names])
     junk = crops["published_pid"] == _JUNK
     return crops[~junk].reset_index(drop=True), Counter({"crops": len(crops), "junk (pid -1)": int(junk.sum())})
 
@@ -51,7 +52,8 @@ def list_test(folder: Path) -> tuple[pd.DataFrame, Counter]:
         ReidopsError: a crop is in both, so that a query would find itself.
     """
     query, gallery = (list_crops(folder / name) for name in TEST_FOLDERS)
-    both = sorted({Path(f).name for f in query[0]["file"]} & {Path(f).name for f in gallery[0]["file"]})
+    query_names, gallery_names = (set(crops["file"].str.rpartition("/")[2]) for crops, _ in (query, gallery))
+    both = sorted(query_names & gallery_names)
     if both:
         raise ReidopsError(f"{folder}: {both[0]} is in query and in bounding_box_test ({len(both)} such files); remove one of the two")
     query_crops, taken = _without_background(*query)
@@ -64,10 +66,10 @@ def _without_background(crops: pd.DataFrame, taken: Counter) -> tuple[pd.DataFra
     return crops[~background].reset_index(drop=True), taken + Counter({"background (pid 0)": int(background.sum())})
 
 
-def _read_name(path: Path) -> dict[str, str | int]:
-    match = _FILE_NAME.fullmatch(path.name)
+def _read_name(folder: str, name: str) -> dict[str, str | int]:
+    path, match = f"{folder}/{name}", _FILE_NAME.fullmatch(name)
     if match is None:
         raise ReidopsError(f"{path}: a Market-1501 file name is like 0002_c1s1_000451_03.jpg (person, camera, sequence, frame, box)")
     return {
-        "file": str(path), "published_pid": int(match["pid"]), "camera": int(match["camera"]), "frame": int(match["frame"]),
+        "file": path, "published_pid": int(match["pid"]), "camera": int(match["camera"]), "frame": int(match["frame"]),
     }  # fmt: skip

@@ -24,6 +24,11 @@ _FRAMES_PER_CHUNK = 32
 _COPIES_PER_CHUNK = 2048
 _BLOCK = 512  # bytes; everything in a tar is padded to it
 _COPY_BYTES = 1 << 20
+# A header as tarfile writes it, cut at the fields that differ from crop to crop.
+_EMPTY_HEADER = tarfile.TarInfo("").tobuf(tarfile.GNU_FORMAT)
+_NAME_BYTES = 100
+_MODE_AND_OWNER, _TIME, _REST = _EMPTY_HEADER[100:124], _EMPTY_HEADER[136:148], _EMPTY_HEADER[156:]
+_SUM_OF_REST = sum(_REST) + 8 * ord(" ")
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,9 @@ def pack_crops(sources: list[CropSource], tar: Path, *, jpeg_quality: int = 95, 
     """
     chunks = [_Chunk(tar.with_name(f".{tar.name}.{n:05d}"), chunk) for n, chunk in enumerate(_chunks(sources))]
     cut = partial(_pack_chunk, jpeg_quality=jpeg_quality)
-    tables = map_parallel(cut, chunks, workers, desc="cut crops")
+    if not any(source.box for source in sources):
+        workers = 1  # copying waits for the disk; starting processes would take longer
+    tables = map_parallel(cut, chunks, workers, desc="pack crops")
     starts = _concatenate([chunk.spill for chunk in chunks], tar)
     if not tables:
         return np.empty((0, 4), dtype=np.int64)
@@ -129,16 +136,26 @@ def _encode(crop: np.ndarray, jpeg_quality: int) -> bytes:
 
 def _read(file: str) -> bytes:
     try:
-        return Path(file).read_bytes()
+        with open(file, "rb") as stream:
+            return stream.read()
     except OSError as error:
         raise ReidopsError(f"{file}: {error.strerror or error}; the image is listed but cannot be read") from None
 
 
 def _tar_header(path: str, size: int) -> bytes:
-    """Return a header without time, owner or machine, so that equal crops are equal tars."""
-    member = tarfile.TarInfo(path)
-    member.size = size
-    return member.tobuf(tarfile.GNU_FORMAT)
+    """Return a header without time, owner or machine, so that equal crops are equal tars.
+
+    The bytes are `TarInfo.tobuf`'s. A set of small crops would spend most of its packing there, so that for ordinary names
+    only the fields that differ are filled in: name, size, and the checksum, which counts itself as eight spaces.
+    """
+    name = path.encode()
+    if len(name) > _NAME_BYTES or size >= 1 << 33:
+        member = tarfile.TarInfo(path)
+        member.size = size
+        return member.tobuf(tarfile.GNU_FORMAT)
+    before = name.ljust(_NAME_BYTES, b"\0") + _MODE_AND_OWNER + b"%011o\0" % size + _TIME
+    checksum = b"%06o\0 " % (sum(before) + _SUM_OF_REST)
+    return before + checksum + _REST
 
 
 def _concatenate(spills: list[Path], tar: Path) -> list[int]:

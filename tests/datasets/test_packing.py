@@ -85,6 +85,14 @@ def test_published_crops_are_copied_byte_by_byte(tmp_path: Path, frames: list[Pa
     assert {(width, height) for _, _, width, height in table[: len(frames)].tolist()} == {(WIDTH, HEIGHT)}
 
 
+@pytest.mark.parametrize("path", ["a.jpg", "imgs/ä/" + "x" * 80 + ".jpg", "x" * 100, "x" * 101])
+@pytest.mark.parametrize("size", [1, 511, 123_456_789, 1 << 34])
+def test_headers_are_those_of_tarfile(path: str, size: int) -> None:
+    member = tarfile.TarInfo(path)
+    member.size = size
+    assert packing._tar_header(path, size) == member.tobuf(tarfile.GNU_FORMAT)
+
+
 def test_long_names_are_packed(tmp_path: Path, frames: list[Path]) -> None:
     source = CropSource("imgs/" + "x" * 200 + "/ä.jpg", str(frames[0]))
     ((offset, size, _, _),) = pack_crops([source], tmp_path / "crops.tar", workers=1).tolist()
