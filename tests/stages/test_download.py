@@ -1,0 +1,144 @@
+"""`download`: sets are drawn, found or fetched, and parts.csv says who does what."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from archive_server import serve
+from market_factory import write_market_set
+from mot_factory import write_mot_set
+
+from reidops.errors import ReidopsError
+from reidops.files import read_json
+from reidops.mot import synthetic
+from reidops.mot.synthetic import SyntheticParams
+from reidops.parts import read_parts
+from stages.convert import ConvertParams, convert
+from stages.download import DownloadParams, download
+
+SCENES = ("MOT17-02", "MOT17-04", "MOT17-09")
+TINY = SyntheticParams(scenes=2, frames=4, width=192, height=108, min_people=2, max_people=3)
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in an empty repository beside a folder `sets`, as DVC would."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    write_mot_set(tmp_path / "sets" / "MOT17", SCENES, detectors=("FRCNN", "SDP"))
+    write_market_set(tmp_path / "sets" / "Market-1501-v15.09.15")
+    return tmp_path / "sets"
+
+
+def mot17(**changes: object) -> DownloadParams:
+    values = {"local": "../sets", "train": ["MOT17"], "test": ["MOT17"], "track": ["MOT17"], "sequences": ["09"]}
+    return DownloadParams(**(values | changes))
+
+
+def test_local_sets_are_pointed_at_and_not_copied(sets: Path) -> None:
+    download(Path("data/raw"), mot17())
+    assert sorted(path.name for path in Path("data/raw").iterdir()) == ["inventory.json", "parts.csv"]
+    assert "local:../sets/MOT17/train/MOT17-09-FRCNN" in Path("data/raw/parts.csv").read_text()
+    assert all((part.folder / "seqinfo.ini").is_file() for part in read_parts(Path("data/raw")))
+    assert read_json(Path("data/raw/inventory.json"))["MOT17"]["source"] == "local:../sets/MOT17"
+
+
+def test_train_on_market_and_track_mot17_converts(sets: Path) -> None:
+    download(Path("data/raw"), mot17(train=["Market-1501"], test=["Market-1501", "MOT17"]))
+    convert(Path("data/raw"), Path("data/crops"), ConvertParams(gap=4, workers=1))
+    report = read_json(Path("data/crops/report.json"))
+    assert set(report["datasets"]) == {
+        "Market-1501 train", "Market-1501 val", "Market-1501 query", "Market-1501 gallery", "MOT17 query", "MOT17 gallery",
+    }  # fmt: skip
+
+
+def test_half_of_a_tracked_sequence_trains(sets: Path) -> None:
+    download(Path("data/raw"), mot17(split="half", sequences=[]))
+    frames = {(part.part, part.scene): (part.first_frame, part.last_frame) for part in read_parts(Path("data/raw"))}
+    assert frames == {
+        (part, scene[-2:]): frames for scene in SCENES for part, frames in (("train", (1, 7)), ("test", (8, 12)), ("track", (8, 12)))
+    }
+
+
+def test_the_synthetic_set_is_drawn_below_raw(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def draw(folder: Path, params: SyntheticParams) -> None:
+        drawn.append(params)
+        write_mot_set(folder, ("SYN-01", "SYN-02"), detectors=("DPM", "FRCNN"), num_frames=4)
+
+    monkeypatch.setattr(synthetic, "write_synthetic", draw)  # its own tests hold how it draws
+    download(Path("data/raw"), DownloadParams(sequences=["02"], synthetic=TINY))
+    parts = read_parts(Path("data/raw"))
+    assert drawn == [TINY]
+    assert [(part.part, part.sequence) for part in parts] == [
+        ("train", "SYN-01-FRCNN"), ("test", "SYN-02-FRCNN"), ("track", "SYN-02-FRCNN"),
+    ]  # fmt: skip
+    assert all(part.folder.is_relative_to("data/raw/synthetic") and part.folder.is_dir() for part in parts)
+
+
+def zip_set(folder: Path, path: Path) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder.parent))
+    return path.read_bytes()
+
+
+def test_a_fetched_set_goes_on_after_a_broken_connection_and_its_archive_stays(repository: Path, sets: Path) -> None:
+    content = zip_set(sets / "MOT17", sets / "MOT17.zip")
+    with serve(content) as server:
+        server.break_after = [len(content) // 2]
+        download(Path("data/raw"), mot17(local=None, urls={"MOT17": [server.url]}))
+        assert server.asked == [None, f"bytes={len(content) // 2}-"]
+        download(Path("data/raw"), mot17(local=None, urls={"MOT17": [server.url]}))
+        assert len(server.asked) == 2
+    assert [path.name for path in (repository / "data" / "archives").iterdir()] == ["MOT17.zip"]
+    parts = read_parts(Path("data/raw"))
+    assert {part.folder.name for part in parts} == {f"{scene}-FRCNN" for scene in SCENES}
+    assert read_json(Path("data/raw/inventory.json"))["MOT17"]["source"] == server.url
+
+
+def test_a_wrong_hash_leaves_no_raw_folder(sets: Path) -> None:
+    with serve(zip_set(sets / "MOT17", sets / "MOT17.zip")) as server:
+        params = mot17(local=None, urls={"MOT17": [server.url]}, hashes={"MOT17": "md5:00"})
+        with pytest.raises(ReidopsError, match="its md5 is .*, expected 00"):
+            download(Path("data/raw"), params)
+    assert not Path("data/raw").exists()
+    assert list(Path("data/archives").iterdir()) == []
+
+
+def test_a_second_run_replaces_the_first(sets: Path) -> None:
+    download(Path("data/raw"), mot17())
+    first = Path("data/raw/parts.csv").read_bytes()
+    download(Path("data/raw"), mot17(sequences=["02"]))
+    assert Path("data/raw/parts.csv").read_bytes() != first
+    download(Path("data/raw"), mot17())
+    assert Path("data/raw/parts.csv").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": ["Market1501"]}, "Market1501 is no known set .* did you mean Market-1501"),
+        ({"local": "../nowhere"}, r"download\.local: .*nowhere is no folder"),
+        ({"local": None, "train": ["Market-1501"]}, "Market-1501 cannot be fetched"),
+        ({"sequences": ["10"]}, "10: none of them is in MOT17"),
+    ],
+)
+def test_what_cannot_be_got_is_told_and_nothing_is_written(sets: Path, changes: dict, message: str) -> None:
+    with pytest.raises(ReidopsError, match=message):
+        download(Path("data/raw"), mot17(**changes))
+    assert not Path("data/raw").exists()
+
+
+def test_the_real_cuts_are_assigned_as_published(real_data: Path) -> None:
+    download(Path("data/raw"), mot17(local=str(real_data), split="half"))
+    nine = [(part.part, part.first_frame, part.last_frame) for part in read_parts(Path("data/raw")) if part.scene == "09"]
+    assert nine == [("train", 1, 132), ("test", 133, 262), ("track", 133, 262)]
