@@ -1,9 +1,20 @@
 """Run one suite on one table, for the beds of this room."""
 
+import great_expectations.expectations as gxe
 import pandas as pd
 
-from reidops.validation.expectations import Inspection, quiet_context, run_inspections
-from reidops.validation.findings import Finding
+from reidops.validation.expectations import Inspection, expect, quiet_context, run_inspections
+from reidops.validation.findings import ERROR, Finding
+
+TABLE = pd.DataFrame({"file": ["a/gt.txt"] * 8, "row": range(1, 9), "pid": range(8), "width": [5.0, -3, 4, -1, -2, -4, -5, -6]})
+
+
+def positive_width(level: str = ERROR) -> gxe.Expectation:
+    """Return an expectation that six rows of `TABLE` do not meet."""
+    return expect(
+        gxe.ExpectColumnValuesToBeBetween, "width is above 0 px", because="It is a size.", remedy="Mend it.",
+        level=level, column="width", min_value=0, strict_min=True,
+    )  # fmt: skip
 
 
 def findings_of(table: pd.DataFrame, suite: list, row_word: str = "line") -> list[Finding]:

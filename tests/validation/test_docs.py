@@ -4,8 +4,7 @@ import re
 
 import pytest
 from crop_factory import write_crops
-from inspect_tables import findings_of
-from test_expectations import TABLE, positive_width
+from inspect_tables import TABLE, findings_of, positive_width
 
 from reidops.validation import docs
 from reidops.validation.contact_sheet import choose_people, draw_contact_sheet

@@ -1,24 +1,12 @@
 """Expectations tell level, place and remedy; findings become a report and a message."""
 
-import great_expectations.expectations as gxe
-import pandas as pd
 import pytest
-from inspect_tables import findings_of
+from inspect_tables import TABLE, findings_of, positive_width
 
 from reidops.errors import ReidopsError
-from reidops.validation.expectations import Inspection, expect, quiet_context, run_inspections
+from reidops.validation.expectations import Inspection, quiet_context, run_inspections
 from reidops.validation.findings import ERROR, WARNING, Finding, make_report
 from reidops.validation.gate import stop_on_errors
-
-TABLE = pd.DataFrame({"file": ["a/gt.txt"] * 8, "row": range(1, 9), "pid": range(8), "width": [5.0, -3, 4, -1, -2, -4, -5, -6]})
-
-
-def positive_width(level: str = ERROR) -> gxe.Expectation:
-    return expect(
-        gxe.ExpectColumnValuesToBeBetween, "width is above 0 px", because="It is a size.", remedy="Mend it.",
-        level=level, column="width", min_value=0, strict_min=True,
-    )  # fmt: skip
-
 
 def test_a_finding_names_file_row_value_and_the_number_of_all_rows():
     (finding,) = findings_of(TABLE, [positive_width()])
