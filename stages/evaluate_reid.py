@@ -59,7 +59,7 @@ def evaluate_reid(model: Path, crops: Path, reid: Path, params: EvaluateReidPara
         write_json({"weights_sha256": embedder.weights_sha256, **calibration.report}, folder / "calibration.json")
         report.write_curves(scores, tests, folder / "cmc.csv")
         report.write_queries(table, tests, scores, folder / "queries.csv")
-        report.draw_curves(scores, calibration, folder)
+        report.draw_curves(scores, tests, calibration, folder)
         for test in tests:
             report.draw_test_set(test, scores[test.name], embeddings, store, folder,
                                  num_rows=params.gallery_rows, num_columns=params.gallery_columns)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from reidops.retrieval.ranking import RankingScores
@@ -53,10 +54,10 @@ def draw_galleries(title: str, sections: dict[str, Sequence[RankedRow]], decode:
     height = TITLE + MARGIN + sum(HEADING + len(rows) * _step()[1] for rows in sections.values())
     canvas = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(canvas)
-    draw.text((MARGIN, MARGIN), title, INK, _font(17))
+    draw.text((MARGIN, MARGIN), title, INK, _font(16))
     top = TITLE
     for heading, rows in sections.items():
-        draw.text((MARGIN, top + 6), heading, INK, _font(15))
+        draw.text((MARGIN, top + 6), heading, INK, _font(14))
         top += HEADING
         for row in rows:
             _draw_row(canvas, draw, row, top, decode)
@@ -78,7 +79,7 @@ def _draw_crop(canvas: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int
     draw.rectangle((left, top, right - 1, bottom - 1), fill=colour)
     crop = Image.fromarray(np.ascontiguousarray(crop_bgr[..., ::-1]))
     canvas.paste(crop.resize(CROP_SIZE, Image.Resampling.BICUBIC), (left + FRAME, top + FRAME))
-    draw.text(((left + right) / 2, bottom + 3), caption, PALE if colour == QUERY else colour, _font(12), anchor="ma")
+    draw.text(((left + right) / 2, bottom + 3), caption, PALE if colour == QUERY else colour, _font(11), anchor="ma")
 
 
 def _of_other_people(order: np.ndarray, pids: np.ndarray, number: int) -> list[int]:
@@ -92,5 +93,5 @@ def _step() -> tuple[int, int]:
     return CROP_SIZE[0] + 2 * FRAME + GUTTER, CROP_SIZE[1] + 2 * FRAME + CAPTION + GUTTER
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(findfont("DejaVu Sans"), size)

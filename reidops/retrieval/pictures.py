@@ -11,19 +11,21 @@ from sklearn.manifold import TSNE
 from reidops.retrieval.calibration import Calibration, Distances
 
 GENUINE, IMPOSTOR = "#16803c", "#cd2828"
+LINES = ("-", "--", ":")
 MARKERS = "os^DvP*X"
 
 
-def draw_cmc(curves: Mapping[str, np.ndarray]) -> Figure:
-    """Return the share of queries, [max_rank] each, whose first match is among the first k."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+def draw_cmc(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Return the share of queries whose first match is among the first k, by test set and by what ranked it, [max_rank] each."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
-    for name, shares in curves.items():
-        style = {"linestyle": "--", "color": "0.5"} if "colour histogram" in name else {}
-        axes.plot(np.arange(1, len(shares) + 1), shares, marker=".", markersize=4, label=f"{name} (rank1 {shares[0]:.3f})", **style)
+    for number, (test, by_ranking) in enumerate(curves.items()):
+        for (name, shares), line in zip(by_ranking.items(), LINES, strict=False):
+            ranks = np.arange(1, len(shares) + 1)
+            axes.plot(ranks, shares, line, color=f"C{number}", marker=".", markersize=4, label=f"{test}, {name} (rank1 {shares[0]:.3f})")
     axes.set(xlabel="rank k", ylabel="share of queries", ylim=(0, 1.02), title="Queries whose person is among the first k")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", fontsize=9)
     return figure
 
 
@@ -41,7 +43,8 @@ def draw_distances(calibration: Calibration) -> Figure:
     of_tracks.set(title="Crop against the nearest crop of a track", xlabel="1 − cosine")
     for axes in (of_pairs, of_tracks):
         axes.set(ylabel="density", yticks=[])
-        axes.legend(fontsize=9)
+        axes.margins(y=0.35)  # room for the legend
+        axes.legend(fontsize=9, loc="upper right")
     return figure
 
 

@@ -39,9 +39,13 @@ def write_queries(table: pd.DataFrame, tests: Sequence[TestSet], scores: Mapping
     pd.concat(parts).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
 
 
-def draw_curves(scores: Mapping[str, RankingScores], calibration: Calibration, folder: Path) -> None:
-    """Draw cmc.png and, where there are distances, distances.png."""
-    draw_cmc({name.replace("_", " "): of_set.cmc for name, of_set in scores.items()}).savefig(folder / "cmc.png", dpi=DPI)
+def draw_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], calibration: Calibration, folder: Path) -> None:
+    """Draw cmc.png and distances.png."""
+    curves = {}
+    for test in tests:
+        names = {test.name: "embedder", name_of_histogram(test, tests): "colour histogram", f"{test.name}_reranked": "embedder, re-ranked"}
+        curves[test.name] = {label: scores[name].cmc for name, label in names.items() if name in scores}
+    draw_cmc(curves).savefig(folder / "cmc.png", dpi=DPI)
     draw_distances(calibration).savefig(folder / "distances.png", dpi=DPI)
 
 

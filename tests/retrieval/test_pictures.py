@@ -1,0 +1,82 @@
+"""Galleries and the colour histogram show and count what they say."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from reidops.retrieval.calibration import calibrate
+from reidops.retrieval.colour_histogram import embed_colours
+from reidops.retrieval.galleries import CROP_SIZE, FRAME, GUTTER, HEADING, MARGIN, RIGHT, TITLE, WRONG, RankedRow, choose_queries, draw_galleries, nearest_rows
+from reidops.retrieval.pictures import draw_distances, draw_map
+from reidops.retrieval.ranking import score_distances
+
+
+def clothed(upper: tuple[int, int, int], lower: tuple[int, int, int], height: int = 64) -> np.ndarray:
+    """Return a crop of two garments, BGR uint8 [height, height / 2, 3]."""
+    crop = np.empty((height, height // 2, 3), np.uint8)
+    crop[:height // 2], crop[height // 2:] = upper, lower
+    return crop
+
+
+def test_same_clothes_are_near_at_any_size_and_swapped_ones_far() -> None:
+    red, blue = (0, 0, 220), (220, 0, 0)
+    same, larger, swapped = embed_colours([clothed(red, blue), clothed(red, blue, 200), clothed(blue, red)])
+    assert same @ larger > 0.99
+    assert same @ swapped < 0.1
+
+
+def test_histograms_are_unit_rows_even_of_a_single_pixel() -> None:
+    rows = embed_colours([np.zeros((1, 1, 3), np.uint8), np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)])
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+
+def test_best_median_and_worst_are_chosen_by_average_precision_of_different_people() -> None:
+    distances = np.array([[0, 1, 2, 3], [0, 1, 2, 3], [1, 0, 2, 3], [3, 0, 1, 2]], float)
+    scores = score_distances(distances, query_pids=[1, 1, 1, 1], gallery_pids=[1, 2, 3, 4], junk="none")
+    chosen = choose_queries(scores, np.array([1, 1, 1, 1]), 1)
+    assert scores.average_precisions.tolist() == [1, 1, 0.5, 0.25]
+    assert chosen["worst"] == [3]
+    assert scores.average_precisions[chosen["best"]].tolist() == [1]
+    others = choose_queries(scores, np.array([1, 1, 2, 3]), 2)
+    assert others["best"] == [1, 2]  # the second query of person 1 gives way to another person
+
+
+def test_unmatched_queries_are_never_shown() -> None:
+    scores = score_distances(np.zeros((2, 2)), query_pids=[1, 9], gallery_pids=[1, 1], junk="none")
+    assert choose_queries(scores, np.array([1, 9]), 3) == {"best": [0], "median": [0], "worst": [0]}
+
+
+def test_junk_is_not_among_the_nearest() -> None:
+    gallery = np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32)
+    found, distances = nearest_rows(np.array([1, 0], np.float32), gallery, np.array([True, False, False]), 5)
+    assert found.tolist() == [1, 2]
+    np.testing.assert_allclose(distances, [0.2, 1.0], atol=1e-6)
+
+
+def test_right_crops_get_a_green_frame_and_wrong_ones_a_red_one(tmp_path: Path) -> None:
+    row = RankedRow("AP 0.50", 0, np.array([1, 2]), np.array([0.1, 0.2]), np.array([False, True]))
+    draw_galleries("title", {"best": [row]}, lambda _: clothed((255, 0, 0), (0, 255, 0)), tmp_path / "gallery.png")
+    picture = np.asarray(Image.open(tmp_path / "gallery.png"))
+    step = CROP_SIZE[0] + 2 * FRAME + GUTTER
+    first = MARGIN + 3 * GUTTER + step
+    edge = TITLE + HEADING + 40
+    assert tuple(picture[edge, first + 1]) == WRONG
+    assert tuple(picture[edge, first + step + 1]) == RIGHT
+    assert tuple(picture[edge, first + 30]) == (0, 0, 255)  # the blue coat, in RGB
+
+
+def test_the_gate_is_drawn_where_the_calibration_puts_it() -> None:
+    from test_calibration import drawn
+
+    calibration = calibrate(drawn())
+    lines = draw_distances(calibration).axes[1].lines
+    assert [line.get_xdata()[0] for line in lines] == [calibration.report["gates"]["cosine"]]
+
+
+def test_a_map_shows_every_crop_of_its_people_but_no_distractor() -> None:
+    rng = np.random.default_rng(0)
+    pids = np.repeat([3, 5, -1], 8)
+    axes = draw_map(rng.normal(size=(24, 6)).astype(np.float32), pids).axes[0]
+    assert sum(len(points.get_offsets()) for points in axes.collections) == 16
+    assert sorted(label.get_text() for label in axes.texts) == ["3", "5"]
