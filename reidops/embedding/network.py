@@ -105,12 +105,25 @@ class TrainingNetwork(nn.Module):
         return features, self.classifier(self.embedding.neck(features))
 
 
+def check_backbone(name: str) -> None:
+    """Find out whether timm has a model of that name, with or without a tag (resnet18, resnet18.a1_in1k).
+
+    Raises:
+        ReidopsError: it has none; near names are offered.
+    """
+    model, _, tag = name.partition(".")
+    if not timm.is_model(model):
+        near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
+        raise ReidopsError(f"the backbone {name!r} is unknown to timm {timm.__version__}; near: {', '.join(near) or 'none'}")
+    if tag and name not in timm.list_pretrained():
+        near = timm.list_pretrained(f"{model}.*")
+        raise ReidopsError(f"timm {timm.__version__} knows no weights {tag!r} of {model}; known: {', '.join(near) or 'none'}")
+
+
 def _create_backbone(name: str, pooling: str, pretrained: bool) -> nn.Module:
     if pooling not in POOLINGS:
         raise ReidopsError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
-        raise ReidopsError(f"the backbone {name!r} is unknown to timm {timm.__version__}; near: {', '.join(near) or 'none'}")
+    check_backbone(name)
     global_pool = "" if pooling == "gem" else pooling
     # Fused attention leaves no graph that an ONNX exporter can follow on every version.
     with set_layer_config(exportable=True):

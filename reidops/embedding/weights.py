@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from reidops.embedding.network import EmbeddingNetwork
+from reidops.embedding.network import EmbeddingNetwork, check_backbone
 from reidops.errors import ReidopsError
 
 _CLASSIFIERS = ("classifier.", "fc.", "head.fc.")
@@ -22,8 +22,9 @@ def check_pretrained(backbone: str) -> None:
     """Find out, within seconds, whether timm can have the backbone's published weights.
 
     Raises:
-        ReidopsError: there are none, or they are neither in the cache nor can be downloaded.
+        ReidopsError: the backbone is unknown, has no weights, or they are neither in the cache nor can be downloaded.
     """
+    check_backbone(backbone)
     config = timm.get_pretrained_cfg(backbone, allow_unregistered=True)
     if config is None or not config.has_weights:
         raise ReidopsError(f"timm has no weights for the backbone {backbone}; set train.pretrained to false or take another backbone")

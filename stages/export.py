@@ -1,0 +1,68 @@
+"""Export the embedder to ONNX and prove that it still is the same.
+
+Reads:  data/model, data/crops (held-out crops to compare on)
+Writes: data/export/ model.onnx, embedder.json, parity.json
+"""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from reidops.errors import ReidopsError
+from reidops.files import sha256, whole_folder, write_json
+from reidops.params import params_dataclass
+from reidops.tables import CROPS, read_table
+from stages import run_stage
+
+log = logging.getLogger(__name__)
+
+_HELD_OUT = ("val", "query", "gallery", "train")
+
+
+@params_dataclass
+class ExportParams:
+    """How equal is equal."""
+
+    tolerance: Annotated[float, Field(gt=0)] = 1e-4  # largest difference of any value of a unit embedding
+    num_crops: Annotated[int, Field(ge=4)] = 14  # real crops to compare on, mixed with as many images of noise
+    seed: Annotated[int, Field(ge=0)] = 0  # of the noise and of the choice of crops
+
+
+def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None:
+    """Write the ONNX twin of `model` into `export`; a twin that is not equal stops the pipeline and is not kept."""
+    from reidops.embedding.embedder import Embedder
+    from reidops.embedding.onnx_embedder import OnnxEmbedder
+    from reidops.embedding.onnx_export import export_onnx, measure_parity
+
+    embedder = Embedder.load(model)
+    images = _images(crops, embedder.input_size, params)
+    with whole_folder(export) as folder:
+        export_onnx(embedder, folder / "model.onnx")
+        embedder.description.write(folder / "embedder.json", onnx_sha256=sha256(folder / "model.onnx"))
+        parity = measure_parity(embedder, OnnxEmbedder.load(folder), images, params.tolerance)
+        write_json(parity.as_dict(), folder / "parity.json")
+        if not parity.passed:
+            raise ReidopsError(
+                f"{export}: the ONNX model is not the model: over {parity.num_images} images in batches of {parity.batch_sizes} its embeddings differ"
+                f" by up to {parity.max_abs_difference:.3g} (tolerance {params.tolerance:g}, least cosine {parity.min_cosine:.6f});"
+                " nothing was written. Take a backbone that torch exports faithfully, or another version of torch"
+            )
+    log.info("exported %s: largest difference %.2g, least cosine %.7f", embedder.description.backbone, parity.max_abs_difference, parity.min_cosine)
+
+
+def _images(crops: Path, size: tuple[int, int], params: ExportParams) -> np.ndarray:
+    """Return held-out crops where there are any (else training crops), mixed with noise, RGB uint8 [2 · num_crops, height, width, 3]."""
+    from reidops.embedding.images import CropStore, load_images
+
+    rng = np.random.default_rng(params.seed)
+    table = read_table(crops / "crops.parquet", CROPS)
+    order = np.argsort(table["split"].map(_HELD_OUT.index).to_numpy() + rng.random(len(table)))
+    real = load_images(CropStore(crops / "crops.tar", table), np.sort(order[: params.num_crops]), *size)
+    return rng.permutation(np.concatenate([real, rng.integers(0, 256, (params.num_crops, *size, 3), np.uint8)]))
+
+
+if __name__ == "__main__":
+    run_stage(export, ExportParams)

@@ -1,0 +1,132 @@
+"""reidops/embedding/embedder.py and description.py: what was saved is what is loaded, or it is refused."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import reidops
+from reidops.embedding.description import golden_crop
+from reidops.embedding.embedder import Embedder, describe
+from reidops.embedding.network import EmbeddingNetwork
+from reidops.errors import ReidopsError
+from reidops.files import read_json, sha256, write_json
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    torch.manual_seed(0)
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=48, last_stride=1)
+    for module in network.modules():  # statistics as after a training, so that no layer is a mere copy
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.8, 1.2)
+    description = describe(
+        network, backbone="mobilenetv4_conv_small_050", embedding_dim=48, pooling="avg", last_stride=1, height=64, width=32, num_classes=5
+    )
+    return Embedder(network, description)
+
+
+@pytest.fixture
+def folder(embedder, tmp_path):
+    embedder.save(tmp_path / "model", trained_on={"datasets": ["drawn"]})
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def crops() -> list[np.ndarray]:
+    rng = np.random.default_rng(1)
+    return [rng.integers(0, 256, (*rng.integers(20, 150, 2), 3), np.uint8) for _ in range(7)]
+
+
+def test_a_saved_embedder_embeds_the_same_after_loading(embedder, folder, crops):
+    loaded = reidops.Embedder.load(folder)
+    assert np.array_equal(loaded.embed(crops), embedder.embed(crops))
+    assert loaded.description == embedder.description
+    assert loaded.dim == 48 and loaded.input_size == (64, 32)
+    assert loaded.weights_sha256 == sha256(folder / "model.safetensors")
+
+
+def test_embeddings_are_unit_rows_in_the_order_of_the_crops(embedder, crops):
+    together = embedder.embed(crops, batch_size=3)
+    assert together.dtype == np.float32 and together.shape == (7, 48)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    alone = np.concatenate([embedder.embed([crop]) for crop in crops])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_no_crops_give_an_empty_matrix_of_the_right_width(embedder):
+    assert embedder.embed([]).shape == (0, 48)
+
+
+def test_embedder_json_tells_the_preprocessing(folder):
+    told = read_json(folder / "embedder.json")
+    assert told["colour_order"] == "rgb" and told["normalised"] is True and told["flip_average"] is False
+    assert told["height"] == 64 and told["width"] == 32 and len(told["mean"]) == len(told["std"]) == 3
+    assert told["trained_on"] == {"datasets": ["drawn"]} and told["num_classes"] == 5
+
+
+def test_flip_averaging_is_an_option_of_loading(folder, crops):
+    averaging = Embedder.load(folder, flip_average=True)
+    mirrored = [cv2.flip(crop, 1) for crop in crops]
+    np.testing.assert_allclose(averaging.embed(crops), averaging.embed(mirrored), atol=0.02)
+    assert np.abs(averaging.embed(crops) - Embedder.load(folder).embed(crops)).max() > 1e-3
+
+
+def test_the_self_test_catches_changed_weights(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["projection.weight"][:, 0] += 0.5
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ReidopsError, match=r"self-test fails.*not of one training"):
+        Embedder.load(folder)
+
+
+def test_the_self_test_catches_a_changed_input_size(folder):
+    write_json(read_json(folder / "embedder.json") | {"width": 64}, folder / "embedder.json")
+    with pytest.raises(ReidopsError, match="self-test fails"):
+        Embedder.load(folder)
+
+
+def test_the_self_test_catches_another_normalisation(folder):
+    write_json(read_json(folder / "embedder.json") | {"mean": [0.3, 0.3, 0.3]}, folder / "embedder.json")
+    with pytest.raises(ReidopsError, match="self-test fails"):
+        Embedder.load(folder)
+
+
+def test_the_golden_crop_is_drawn_alike_everywhere():
+    crop_bgr = golden_crop()
+    assert crop_bgr.shape == (150, 70, 3) and crop_bgr.dtype == np.uint8
+    assert crop_bgr[3, 4].tolist() == [27, 37, 0] and crop_bgr[149, 69].tolist() == [184, 156, 12]
+
+
+def test_weights_of_another_network_are_refused(folder):
+    write_json(read_json(folder / "embedder.json") | {"backbone": "resnet10t"}, folder / "embedder.json")
+    with pytest.raises(ReidopsError, match=r"model\.safetensors: these weights are not of the network"):
+        Embedder.load(folder)
+
+
+def test_a_damaged_weights_file_is_refused(folder):
+    (folder / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ReidopsError, match=r"model\.safetensors"):
+        Embedder.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "embedder.json"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ReidopsError, match=name):
+        Embedder.load(folder)
+
+
+def test_a_folder_that_is_none_is_told(tmp_path):
+    with pytest.raises(ReidopsError, match="nowhere: no such folder"):
+        Embedder.load(tmp_path / "nowhere")
+
+
+def test_a_description_without_a_name_says_which(folder):
+    told = read_json(folder / "embedder.json")
+    del told["pooling"]
+    write_json(told, folder / "embedder.json")
+    with pytest.raises(ReidopsError, match="pooling missing"):
+        Embedder.load(folder)

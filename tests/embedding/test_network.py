@@ -1,0 +1,82 @@
+"""reidops/embedding/network.py: what the network is made of."""
+
+import numpy as np
+import pytest
+import torch
+
+from reidops.embedding.network import EmbeddingNetwork, GeM, TrainingNetwork
+from reidops.errors import ReidopsError
+
+TINY = "mobilenetv4_conv_small_050"
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 64, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max", "avgmax", "gem"])
+@pytest.mark.parametrize("embedding_dim", [0, 24])
+def test_embeddings_are_unit_rows_of_the_dim_that_the_network_says(images, pooling, embedding_dim):
+    network = EmbeddingNetwork(TINY, pooling=pooling, embedding_dim=embedding_dim).eval()
+    embeddings = network(images)
+    assert embeddings.shape == (3, network.dim) and embeddings.dtype == torch.float32
+    assert network.dim == (embedding_dim or 1280)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(3))
+
+
+@pytest.mark.parametrize("backbone", ["resnet10t", "resnet18", TINY, "repvgg_a0", "convnext_atto"])
+def test_last_stride_1_doubles_the_last_map_and_keeps_every_weight(backbone):
+    inputs = torch.zeros(1, 3, 128, 64)
+    usual, finer = EmbeddingNetwork(backbone).eval(), EmbeddingNetwork(backbone, last_stride=1).eval()
+    if backbone == "convnext_atto":
+        inputs = torch.zeros(1, 3, 256, 128)  # a kernel of 2 without stride loses a row: not quite double
+        assert finer.backbone.forward_features(inputs).shape[2] > usual.backbone.forward_features(inputs).shape[2]
+    else:
+        height, width = usual.backbone.forward_features(inputs).shape[2:]
+        assert finer.backbone.forward_features(inputs).shape[2:] == (2 * height, 2 * width)
+    shapes = [{name: value.shape for name, value in network.state_dict().items()} for network in (usual, finer)]
+    assert shapes[0] == shapes[1]
+
+
+def test_the_network_normalises_by_itself(images):
+    network = EmbeddingNetwork(TINY, mean=(0.1, 0.2, 0.3), std=(0.5, 0.4, 0.3)).eval()
+    inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor([0.1, 0.2, 0.3])[:, None, None]) / torch.tensor([0.5, 0.4, 0.3])[:, None, None]
+    expected = torch.nn.functional.normalize(network.neck(network.features(inputs)))
+    torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=0)
+
+
+def test_flip_averaging_makes_a_crop_and_its_mirror_image_equal(images):
+    network = EmbeddingNetwork(TINY).eval()
+    assert (network(images) - network(images.flip(2))).abs().max() > 1e-4
+    network.flip_average = True
+    torch.testing.assert_close(network(images), network(images.flip(2)), atol=1e-5, rtol=0)
+
+
+def test_gem_of_exponent_1_is_the_average_and_of_a_large_one_nearly_the_maximum():
+    maps = torch.rand(2, 5, 4, 3)
+    torch.testing.assert_close(GeM(1.0)(maps), maps.mean(dim=(2, 3)))
+    torch.testing.assert_close(GeM(200.0)(maps), maps.amax(dim=(2, 3)), atol=0.02, rtol=0)
+
+
+def test_training_gives_features_before_the_neck_and_a_logit_per_person():
+    network = TrainingNetwork(EmbeddingNetwork(TINY, embedding_dim=24), 7).eval()
+    inputs = torch.randn(3, 3, 64, 32)
+    features, logits = network(inputs)
+    torch.testing.assert_close(features, network.embedding.features(inputs))
+    torch.testing.assert_close(logits, network.embedding.neck(features) @ network.classifier.weight.T)
+    assert logits.shape == (3, 7)
+
+
+def test_the_neck_has_no_bias_to_learn():
+    assert not EmbeddingNetwork(TINY).neck.bias.requires_grad
+
+
+def test_an_unknown_backbone_is_refused_with_near_names():
+    with pytest.raises(ReidopsError, match=r"'resnet19' is unknown to timm .* near: .*resnet18"):
+        EmbeddingNetwork("resnet19")
+
+
+def test_an_unknown_pooling_is_refused():
+    with pytest.raises(ReidopsError, match="expected one of avg, max, avgmax, gem"):
+        EmbeddingNetwork(TINY, pooling="average")

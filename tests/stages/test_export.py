@@ -1,0 +1,56 @@
+"""stages/export.py: an ONNX twin that is proved equal, or none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn_crops import write_crops
+
+from reidops.embedding.embedder import Embedder, describe
+from reidops.embedding.network import EmbeddingNetwork
+from reidops.embedding.onnx_embedder import OnnxEmbedder
+from reidops.errors import ReidopsError
+from reidops.files import read_json, sha256
+from stages.export import ExportParams, export
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Return a folder with `crops` and an untrained `model`."""
+    folder = write_crops(tmp_path_factory.mktemp("data"))
+    torch.manual_seed(0)
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=16)
+    told = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 16, "pooling": "avg", "last_stride": 2}
+    Embedder(network, describe(network, **told, height=64, width=32, num_classes=2)).save(folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def exported(data) -> Path:
+    export(data / "model", data / "crops", data / "export", ExportParams())
+    return data / "export"
+
+
+def test_the_export_holds_model_description_and_proof(data, exported):
+    assert sorted(f.name for f in exported.iterdir()) == ["embedder.json", "model.onnx", "parity.json"]
+    parity = read_json(exported / "parity.json")
+    assert parity["passed"] and parity["max_abs_difference"] <= parity["tolerance"] and parity["min_cosine"] > 0.9999
+    assert parity["batch_sizes"] == [1, 2, 7] and parity["num_images"] == 4 * (1 + 2 + 7)
+    assert read_json(exported / "embedder.json")["onnx_sha256"] == sha256(exported / "model.onnx")
+
+
+def test_the_exported_model_embeds_as_the_trained_one(data, exported):
+    crops = [np.random.default_rng(0).integers(0, 256, (90, 40, 3), np.uint8)]
+    np.testing.assert_allclose(OnnxEmbedder.load(exported).embed(crops), Embedder.load(data / "model").embed(crops), atol=1e-5)
+
+
+def test_a_parity_failure_stops_and_leaves_nothing(data):
+    with pytest.raises(ReidopsError, match="the ONNX model is not the model: .* nothing was written"):
+        export(data / "model", data / "crops", data / "unequal", ExportParams(tolerance=1e-12))
+    assert not (data / "unequal").exists()

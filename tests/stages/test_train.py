@@ -1,0 +1,194 @@
+"""stages/train.py: a training that is killed, stopped or repeated ends in the same weights, and bad input is told."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from drawn_crops import write_crops
+from safetensors.torch import load_file
+
+from reidops.embedding.embedder import Embedder
+from reidops.embedding.training import Trainer
+from reidops.errors import ReidopsError
+from reidops.files import read_json, write_json
+from stages.train import TrainParams, train
+
+TINY = {
+    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3, "crops_per_person": 2,
+    "epochs": 3, "warmup_epochs": 1, "val_every": 1, "precision": "32-true", "threads": 1, "ema": 0.9,
+}  # fmt: skip
+
+KILLED_WHILE_SAVING = """
+import os, signal, sys, torch
+from pathlib import Path
+from stages.train import TrainParams, train
+whole_save, saves = torch.save, []
+def save_half(state, path):
+    whole_save(state, path)
+    saves.append(path)
+    if len(saves) == 2:
+        os.truncate(path, os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+torch.save = save_half
+data = Path(sys.argv[1])
+train(data / "crops", data / "validation", data / "killed", TrainParams(**eval(sys.argv[2])))
+"""
+
+
+def run(data: Path, name: str = "model", **changes: object) -> Path:
+    train(data / "crops", data / "validation", data / name, TrainParams(**TINY | changes))
+    return data / name
+
+
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    return load_file(model / "model.safetensors")
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_crops(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(autouse=True)
+def _own_checkpoints(monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data) -> dict[str, torch.Tensor]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(data))
+        return weights(run(data, "undisturbed"))
+
+
+def fail_at_step(monkeypatch, step: int, failure) -> None:
+    """Make the training call `failure` after that many steps."""
+    count = Trainer._count_step
+
+    def count_and_fail(trainer, losses):
+        count(trainer, losses)
+        if trainer._progress.step == step:
+            failure()
+
+    monkeypatch.setattr(Trainer, "_count_step", count_and_fail)
+
+
+def test_the_same_params_give_the_same_weights(data, undisturbed):
+    assert equal(weights(run(data, "again")), undisturbed)
+    assert not equal(weights(run(data, "other", seed=1)), undisturbed)
+
+
+def test_a_training_killed_while_it_saves_goes_on_to_the_same_weights(data, undisturbed, tmp_path):
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_SAVING, str(data), repr(TINY)], env=os.environ, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    (folder,) = (tmp_path / "data" / "checkpoints").iterdir()
+    assert sorted(f.name for f in folder.iterdir()) == [".state.pt.partial", "state.pt"] and not (data / "killed").exists()
+    assert equal(weights(run(data, "killed")), undisturbed)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("step", [1, 7, 12])
+def test_a_training_that_dies_between_two_steps_goes_on_to_the_same_weights(data, undisturbed, monkeypatch, step):
+    class Death(BaseException):
+        pass
+
+    def die():
+        raise Death
+
+    with monkeypatch.context() as patch, pytest.raises(Death):
+        fail_at_step(patch, step, die)
+        run(data, f"died{step}")
+    assert equal(weights(run(data, f"died{step}")), undisturbed)
+
+
+def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_next_run_goes_on_from_there(data, undisturbed, monkeypatch, caplog):
+    with monkeypatch.context() as patch, pytest.raises(ReidopsError, match="stopped by a signal after step 8"):
+        fail_at_step(patch, 8, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        run(data, "stopped")
+    with caplog.at_level("INFO"):
+        assert equal(weights(run(data, "stopped")), undisturbed)
+    assert "go on after step 8" in caplog.text
+
+
+def test_the_model_folder_is_whole_and_loads(data, undisturbed):
+    model = data / "undisturbed"
+    assert sorted(f.name for f in model.iterdir()) == ["curves.png", "embedder.json", "history.csv", "model.safetensors"]
+    embedder = Embedder.load(model)
+    assert embedder.dim == 16 and embedder.input_size == (64, 32)
+    told = read_json(model / "embedder.json")
+    assert told["num_classes"] == 6 and told["trained_on"]["datasets"] == ["drawn"] and told["trained_on"]["num_crops"] == 36
+
+
+def test_the_history_has_a_row_per_epoch_and_the_best_one_is_kept(data, undisturbed):
+    history = pd.read_csv(data / "undisturbed" / "history.csv")
+    assert list(history) == ["epoch", "loss", "loss_id", "loss_triplet", "lr", "images_per_second", "val_mAP", "val_rank1"]
+    assert list(history["epoch"]) == [1, 2, 3] and history.notna().all(axis=None)
+    kept = read_json(data / "undisturbed" / "embedder.json")["trained_on"]["epoch"]
+    assert kept == history["epoch"][history["val_mAP"].argmax()]
+    assert history["loss"].to_numpy() == pytest.approx((history["loss_id"] + history["loss_triplet"]).to_numpy(), abs=1e-4)
+
+
+def test_epochs_between_two_looks_at_the_held_out_people_leave_the_score_empty(data):
+    history = pd.read_csv(run(data, "looks", val_every=2) / "history.csv")
+    assert history["val_mAP"].notna().tolist() == [False, True, True]
+
+
+def test_without_held_out_people_the_last_epoch_is_kept_and_that_is_said(tmp_path, caplog):
+    data = write_crops(tmp_path / "alone", num_val=0)
+    with caplog.at_level("INFO"):
+        model = run(data, epochs=2)
+    assert read_json(model / "embedder.json")["trained_on"]["epoch"] == 2
+    assert "the weights of the last epoch are kept" in caplog.text
+
+
+def test_bf16_and_every_part_that_can_be_left_out_train_too(data):
+    run(data, "plain", precision="bf16-mixed", ema=0.0, clip=1.0, erasing=0.0, jitter=0.0, optimizer="sgd", triplet_margin=0.3, epochs=1)
+
+
+def test_data_that_did_not_pass_validation_are_not_trained_on(tmp_path):
+    data = write_crops(tmp_path / "bad")
+    write_json({"passed": False, "errors": ["crops.pid: row 3"]}, data / "validation" / "report.json")
+    with pytest.raises(ReidopsError, match=r"did not pass validation: crops\.pid: row 3"):
+        run(data)
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_step_and_the_last_good_state(data, tmp_path):
+    with pytest.raises(ReidopsError, match=r"the loss is (nan|inf) at step \d+ of epoch \d+.*train\.learning_rate"):
+        run(data, "nan", learning_rate=1e30, optimizer="sgd", warmup_epochs=0, ema=0.0)
+    assert not (data / "nan").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"people_per_batch": 9}, "people_per_batch is 9, but the training split has 6 people"),
+        ({"crops_per_person": 1}, "a triplet needs two crops"),
+        ({"backbone": "resnet81"}, "unknown to timm .* near: .*resnet18"),
+        ({"optimizer": "adamm"}, "unknown to timm; near: .*adam"),
+        ({"weights": "nowhere.pt"}, r"nowhere\.pt: no such file"),
+        ({"id_weight": 0.0, "triplet_weight": 0.0}, "all losses are 0"),
+    ],
+)
+def test_params_that_cannot_work_are_told(data, changes, told):
+    with pytest.raises(ReidopsError, match=told):
+        run(data, "never", **changes)
+    assert not (data / "never").exists()
+
+
+def test_a_corrupt_crop_is_named_and_nothing_is_left_half(tmp_path):
+    data = write_crops(tmp_path / "corrupt")
+    with open(data / "crops" / "crops.tar", "r+b") as stream:
+        stream.seek(512)
+        stream.write(bytes(300))
+    with pytest.raises(ReidopsError, match=r"imgs/0000/000000\.jpg .*is no whole JPEG"):
+        run(data)
+    assert not (data / "model").exists()
