@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this while it is imported
 
@@ -90,7 +91,7 @@ def _prepare_store(uri: str) -> None:
     """
     file = _sqlite_file(uri)
     if file is None:
-        with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_TIMEOUT="5"):
+        with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="10"):
             mlflow.MlflowClient(uri).search_experiments(max_results=1)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +232,7 @@ def _log_pyfunc(files: Mapping[str, Path]) -> ModelInfo:
             artifacts={_FOLDER: str(folder)},
             code_paths=[str(package)],
             signature=model_signature(json.loads((folder / "embedder.json").read_text())["dim"]),
-            input_example=np.full((2, 128, 64, 3), 127, np.uint8),
+            input_example=np.full((2, 32, 16, 3), 127, np.uint8),
             pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
         )
 
@@ -271,11 +272,24 @@ def _read_scores(client: mlflow.MlflowClient, name: str, version: str, bench: Be
     return TrackingResult(version, Bench(**kept["bench"]), kept["appearance"], kept["no_appearance"])
 
 
-def find_aliases(name: str, version: str) -> list[str]:
-    """Return the aliases that point to a version."""
+def describe(registered: Registered, run_id: str) -> dict[str, Any]:
+    """Return where a version stands and where a person finds it, as `version.json` keeps it."""
+    uri = tracking_uri()
     with open_store() as client:
-        aliases = client.get_registered_model(name).aliases
-    return sorted(alias for alias, target in aliases.items() if str(target) == version)
+        aliases = client.get_registered_model(registered.name).aliases
+        experiment_id = client.get_run(run_id).info.experiment_id
+    links = {
+        "run": f"{uri}/#/experiments/{experiment_id}/runs/{run_id}",
+        "version": f"{uri}/#/models/{registered.name}/versions/{registered.version}",
+    }
+    return {
+        "name": registered.name,
+        "version": registered.version,
+        "run_id": run_id,
+        "aliases": sorted(alias for alias, target in aliases.items() if str(target) == registered.version),
+        "tracking_uri": uri,
+        "links": links if uri.startswith("http") else {"ui": f"mlflow ui --backend-store-uri {uri}"},
+    }
 
 
 def pull_model(uri: str, folder: Path | None = None) -> Path:
@@ -299,15 +313,3 @@ def pull_model(uri: str, folder: Path | None = None) -> Path:
         raise ReidopsError(f"{uri} holds no embedder.json: it was not registered by this pipeline")
     return found[0].parent
 
-
-def find_links(registered: Registered, run_id: str, experiment: str) -> dict[str, str]:
-    """Return where a person looks: the run and the version in the UI of a server, or the command that starts one."""
-    uri = tracking_uri()
-    if not uri.startswith("http"):
-        return {"ui": f"mlflow ui --backend-store-uri {uri}"}
-    with open_store() as client:
-        known = client.get_experiment_by_name(experiment)
-    return {
-        "run": f"{uri}/#/experiments/{known.experiment_id}/runs/{run_id}",
-        "version": f"{uri}/#/models/{registered.name}/versions/{registered.version}",
-    }

@@ -46,22 +46,17 @@ def register(
     from reidops import registry
     from reidops.result import Folders, read_bench, read_result
 
+    rule = Rule(params.score, params.min_margin, params.require_gain)
     result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
     run_id = registry.log_result(result, params.experiment)
-    registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), {
-        "weights.sha256": result.weights_sha256,
-        "calibration.sha256": sha256(reid / "calibration.json"),
-    })  # fmt: skip
+    content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
+    registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), content)
     arms = read_json(tracking / "metrics.json")
     scores = TrackingResult(registered.version, read_bench(settings, raw), arms["appearance"], arms["no_appearance"])
-    decision = registry.promote(registered, scores, Rule(params.score, params.min_margin, params.require_gain))
-    aliases = registry.find_aliases(registered.name, registered.version)
+    decision = registry.promote(registered, scores, rule)
+    entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
     with whole_folder(registration) as folder:
-        write_json({
-            "name": registered.name, "version": registered.version, "run_id": run_id, "aliases": aliases,
-            "decision": {**asdict(decision), "rule": asdict(Rule(params.score, params.min_margin, params.require_gain))},
-            "tracking_uri": registry.tracking_uri(), "links": registry.find_links(registered, run_id, params.experiment),
-        }, folder / "version.json")  # fmt: skip
+        write_json(entry, folder / "version.json")
     standing = "champion" if decision.champion else "not champion"
     logger.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
 

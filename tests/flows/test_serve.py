@@ -1,0 +1,37 @@
+"""The schedule: one place, and a server that can keep it."""
+
+import asyncio
+from pathlib import Path
+
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy
+
+from flows.retrain import retrain
+from flows.serve import read_deployment
+
+
+def test_the_schedule_comes_from_prefect_yaml(root: Path):
+    deployment = read_deployment(root / "prefect.yaml")
+    (entry,) = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    assert deployment.name == entry["name"]
+    assert [schedule.cron for schedule in deployment.schedules] == [row["cron"] for row in entry["schedules"]]
+    assert deployment.limit.limit == 1
+    assert deployment.limit.collision_strategy is ConcurrencyLimitStrategy.CANCEL_NEW
+    assert entry["entrypoint"] == "flows/retrain.py:retrain"
+
+
+def test_a_deployment_gets_its_runs_from_the_scheduler(root: Path):
+    """Prefect writes due runs by a bulk insert that not every SQLAlchemy can do; then nothing would ever run, in silence."""
+
+    async def due_runs() -> list[object]:
+        async with get_client() as client:
+            flow_id = await client.create_flow(retrain)
+            schedules = [DeploymentScheduleCreate(schedule=schedule) for schedule in read_deployment(root / "prefect.yaml").schedules]
+            deployment_id = await client.create_deployment(flow_id, "nightly", schedules=schedules)
+            response = await client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"min_runs": 2})
+            response.raise_for_status()
+            return await client.read_flow_runs()
+
+    assert len([run for run in asyncio.run(due_runs()) if run.deployment_id]) >= 2

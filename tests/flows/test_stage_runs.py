@@ -1,0 +1,106 @@
+"""Stages run as DVC runs them, and how they end is told apart."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.stage_runs import StageBusy, StageFailed, interrupt, read_graph, reproduce_stage
+
+GRAPH = """\
+stages:
+  tell:
+    cmd: cat cut.txt cook.txt > tell.txt
+    deps: [cut.txt, cook.txt]
+    outs: [tell.txt]
+  cut:
+    cmd: cat fetch.txt > cut.txt
+    deps: [fetch.txt]
+    outs: [cut.txt]
+  cook:
+    cmd: cat fetch.txt > cook.txt
+    deps: [fetch.txt]
+    outs: [cook.txt]
+  fetch:
+    cmd: echo fetching && echo x > fetch.txt
+    outs: [fetch.txt]
+"""
+
+
+def toy_repository(folder: Path, graph: str = GRAPH) -> Path:
+    """Return a DVC repository without git that holds `graph`."""
+    (folder / "dvc.yaml").write_text(graph)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=folder, check=True)
+    return folder
+
+
+def run(name: str, folder: Path, lines: list[str] | None = None) -> str:
+    return reproduce_stage(name, folder, [].append if lines is None else lines.append, set()).outcome
+
+
+def test_the_graph_is_read_in_an_order_in_which_it_can_run(tmp_path):
+    graph = read_graph(toy_repository(tmp_path))
+    assert {name: set(needs) for name, needs in graph.items()} == {
+        "fetch": set(), "cut": {"fetch"}, "cook": {"fetch"}, "tell": {"cut", "cook"}}  # fmt: skip
+    order = list(graph)
+    assert order[0] == "fetch" and order[-1] == "tell"
+
+
+def test_a_stage_runs_once_then_is_unchanged_and_tells_its_lines(tmp_path):
+    toy_repository(tmp_path)
+    lines: list[str] = []
+    assert run("fetch", tmp_path, lines) == "ran"
+    assert "fetching" in lines
+    assert run("fetch", tmp_path) == "unchanged"
+    (tmp_path / "fetch.txt").unlink()
+    (tmp_path / "dvc.lock").unlink()
+    assert run("fetch", tmp_path) == "restored from the cache"
+
+
+def test_a_failure_says_what_the_stage_said(tmp_path):
+    script = "import sys; print('working'); sys.exit('fetch: error: a.zip: is no archive; ask for another')"
+    toy_repository(tmp_path, f'stages:\n  fetch:\n    cmd: python -c "{script}"\n')
+    with pytest.raises(StageFailed) as caught:
+        run("fetch", tmp_path)
+    assert str(caught.value) == "fetch: fetch: error: a.zip: is no archive; ask for another"
+
+
+def test_a_server_that_does_not_answer_is_told_from_a_failure(tmp_path):
+    script = "import sys; print('register: error: the tracking server does not answer', file=sys.stderr); sys.exit(75)"
+    toy_repository(tmp_path, f'stages:\n  fetch:\n    cmd: python -c "{script}"\n')
+    with pytest.raises(StageBusy, match="the tracking server does not answer"):
+        run("fetch", tmp_path)
+
+
+def test_a_lock_that_another_dvc_holds_is_told_from_a_failure(tmp_path):
+    toy_repository(tmp_path)
+    holder = "from dvc.repo import Repo\nwith Repo('.').lock:\n    print('held', flush=True)\n    input()"
+    with subprocess.Popen([sys.executable, "-c", holder], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(StageBusy, match="Unable to acquire lock"):
+            run("fetch", tmp_path)
+        process.communicate("\n")
+
+
+def test_an_interrupted_run_takes_its_stage_with_it(tmp_path):
+    toy_repository(tmp_path, "stages:\n  fetch:\n    cmd: touch begun && sleep 60 && touch ended\n")
+    running: set[subprocess.Popen[str]] = set()
+    errors: list[Exception] = []
+
+    def reproduce() -> None:
+        try:
+            reproduce_stage("fetch", tmp_path, [].append, running)
+        except StageFailed as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=reproduce)
+    thread.start()
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.05)
+    interrupt(list(running))
+    thread.join(timeout=30)
+    assert not thread.is_alive() and len(errors) == 1
+    assert not (tmp_path / "ended").exists()

@@ -1,0 +1,259 @@
+"""The door to MLflow: what goes in comes out, once, and a silent server is named within seconds."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_result import DIM, SEQUENCES, SETTINGS, embed_plainly, write_result
+from safetensors.numpy import load_file
+
+from reidops import registry
+from reidops.embedding.onnx_embedder import OnnxEmbedder
+from reidops.errors import ReidopsError
+from reidops.promotion import Bench, Rule, TrackingResult
+from reidops.result import Folders, Result, read_bench, read_result
+
+STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
+
+
+def read_made(root: Path) -> Result:
+    return read_result(root / "params.yaml", Folders(*(root / "data" / name for name in STAGES)))
+
+
+def made_files(data: Path) -> dict[str, Path]:
+    places = {"model.safetensors": "model", "embedder.json": "export", "model.onnx": "export", "calibration.json": "reid"}
+    return {name: data / place / name for name, place in places.items()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a finished result."""
+    root = tmp_path_factory.mktemp("made")
+    write_result(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of one sqlite store for all tests here; each uses an experiment and a model of its own name."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def place(store: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Point the registry at the store; return a name that no other test uses."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    return re.sub(r"\W", "_", request.node.name)
+
+
+def register(root: Path, place: str) -> registry.Registered:
+    result = read_made(root)
+    run_id = registry.log_result(result, place)
+    return registry.register_model(place, run_id, made_files(root / "data"), {"weights.sha256": result.weights_sha256})
+
+
+def scored(version: str, idf1: float, bench: Bench) -> TrackingResult:
+    rows = {name: {"IDF1": idf1} for name in ("combined", *SEQUENCES)}
+    return TrackingResult(version, bench, rows, {"combined": {"IDF1": 0.1}})
+
+
+def aliases_of(place: str, version: str) -> list[str]:
+    with registry.open_store() as client:
+        return sorted(client.get_model_version(place, version).aliases)
+
+
+BENCH = Bench({name: "1-150" for name in SEQUENCES}, {"max_age": 30})
+
+
+def test_one_run_holds_params_figures_curves_pictures_and_origin(made, place):
+    run_id = registry.log_result(read_made(made), place)
+    with registry.open_store() as client:
+        run = client.get_run(run_id)
+        losses = [(m.step, m.value) for m in client.get_metric_history(run_id, "train/loss")]
+        files = {f.path for folder in (None, "reid", "data/docs") for f in client.list_artifacts(run_id, folder)}
+    assert run.data.params["evaluate_tracking.max_age"] == "30"
+    assert run.data.params["download.train"] == '["synthetic"]'
+    assert run.data.metrics["reid/synthetic/mAP"] == 0.61
+    assert run.data.metrics["tracking/appearance/IDF1"] == 0.7
+    assert run.data.metrics["tracking/no_appearance/IDF1"] == 0.6
+    assert run.data.metrics["tracking/gain/IDF1"] == pytest.approx(0.1)
+    assert run.data.metrics[f"tracking/appearance/{SEQUENCES[0]}/IDF1"] == pytest.approx(0.72)
+    assert losses == [(1, 2.5), (2, 1.5)]
+    assert {"reid/distances.png", "data/docs/index.html"} <= files
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("synthetic", "d" * 36)
+    assert data.tags[0].value == "track, train"
+    assert run.data.tags["weights.sha256"] == read_made(made).weights_sha256
+
+
+def test_the_same_result_is_one_run_however_often_it_is_logged(made, place):
+    result = read_made(made)
+    first = registry.log_result(result, place)
+    assert registry.log_result(result, place) == first
+    other = replace(result, metrics={**result.metrics, "tracking/appearance/IDF1": 0.8})
+    assert registry.log_result(other, place) != first
+
+
+def test_a_run_that_broke_off_is_replaced(made, place):
+    result = read_made(made)
+    broken = replace(result, files={made / "no such file": "x"})
+    with pytest.raises(OSError, match="no such file"):
+        registry.log_result(broken, place)
+    run_id = registry.log_result(result, place)
+    with registry.open_store() as client:
+        runs = client.search_runs([client.get_experiment_by_name(place).experiment_id])
+    assert [run.info.run_id for run in runs] == [run_id]
+    assert runs[0].info.status == "FINISHED"
+
+
+def test_registering_twice_makes_one_version(made, place):
+    first, second = register(made, place), register(made, place)
+    assert (first.version, first.is_new) == ("1", True)
+    assert (second.version, second.is_new) == ("1", False)
+
+
+def test_other_weights_make_another_version_and_the_challenger_moves(made, place, tmp_path):
+    write_result(tmp_path, seed=1)
+    assert register(made, place).version == "1"
+    assert aliases_of(place, "1") == ["challenger"]
+    assert register(tmp_path, place).version == "2"
+    assert aliases_of(place, "1") == []
+    assert aliases_of(place, "2") == ["challenger"]
+
+
+def test_the_champion_moves_only_to_a_better_version(made, place, tmp_path):
+    write_result(tmp_path, seed=1)
+    first, second = register(made, place), register(tmp_path, place)
+    assert registry.promote(first, scored("1", 0.6, BENCH), Rule()).champion
+    worse = registry.promote(second, scored("2", 0.5, BENCH), Rule())
+    assert not worse.champion
+    assert aliases_of(place, "1") == ["champion"]
+    better = registry.promote(second, scored("2", 0.7, BENCH), Rule())
+    assert better.champion
+    assert better.champion_score == 0.6
+    assert aliases_of(place, "2") == ["challenger", "champion"]
+
+
+def test_a_champion_is_judged_by_its_score_on_the_challengers_bench(made, place, tmp_path):
+    """The champion was scored on two benches; the later one is not the challenger's."""
+    write_result(tmp_path, seed=1)
+    first, second = register(made, place), register(tmp_path, place)
+    registry.promote(first, scored("1", 0.6, BENCH), Rule())
+    registry.promote(first, scored("1", 0.9, Bench(BENCH.sequences, {"max_age": 60})), Rule())
+    decision = registry.promote(second, scored("2", 0.7, BENCH), Rule())
+    assert decision.champion
+    assert decision.champion_score == 0.6
+
+
+def test_a_challenger_on_a_bench_of_its_own_waits(made, place, tmp_path):
+    write_result(tmp_path, seed=1)
+    first, second = register(made, place), register(tmp_path, place)
+    registry.promote(first, scored("1", 0.6, BENCH), Rule())
+    decision = registry.promote(second, scored("2", 0.9, Bench({"09": "1-150"}, {"max_age": 30})), Rule())
+    assert not decision.champion
+    assert "not comparable" in decision.reason
+
+
+def test_the_bench_knows_frames_files_and_settings(tmp_path):
+    data = write_result(tmp_path)
+    bench = read_bench(tmp_path / "params.yaml", data / "raw")
+    assert bench.tracker == {"max_age": 30, "min_confidence": 0.3}
+    assert set(bench.sequences) == set(SEQUENCES)
+    write_result(tmp_path, settings=SETTINGS.replace("num_workers: 2", "num_workers: 1"))
+    assert read_bench(tmp_path / "params.yaml", data / "raw").digest == bench.digest
+    (data / "raw" / "synthetic" / "train" / SEQUENCES[0] / "det" / "det.txt").write_text("1,-1,0,0,9,9,0.5\n")
+    changed = read_bench(tmp_path / "params.yaml", data / "raw")
+    assert changed.sequences[SEQUENCES[0]] != bench.sequences[SEQUENCES[0]]
+    assert changed.sequences[SEQUENCES[1]] == bench.sequences[SEQUENCES[1]]
+
+
+def test_what_is_pulled_is_what_was_registered(made, place, tmp_path):
+    registered = register(made, place)
+    registry.promote(registered, scored("1", 0.6, BENCH), Rule())
+    for folder in (registry.pull_model(f"models:/{place}@champion"), registry.pull_model(f"models:/{place}/1", tmp_path / "pulled")):
+        for name, path in made_files(made / "data").items():
+            assert (folder / name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("uri", ["models:/{}@champion", "models:/{}/7", "models:/nobody@champion"])
+def test_a_model_that_is_not_there_is_named(made, place, uri):
+    register(made, place)
+    with pytest.raises(ReidopsError, match="cannot be pulled from sqlite"):
+        registry.pull_model(uri.format(place))
+
+
+PULLER = """
+import sys, numpy as np, mlflow
+model = mlflow.pyfunc.load_model(sys.argv[1])
+crops = np.load("crops.npy")
+ragged = np.fromiter([crop[: 20 + i] for i, crop in enumerate(crops)], dtype=object)
+np.savez("embeddings.npz", equal=model.predict(crops), ragged=model.predict(ragged))
+assert not {"torch", "timm"} & set(sys.modules), "a puller needs no torch"
+"""
+
+
+def test_a_fresh_process_elsewhere_gives_the_embeddings_of_the_evaluated_model(made, place, tmp_path, store):
+    """Crops of one size and of several, without torch, by the code that travels with the model."""
+    register(made, place)
+    crops = np.random.default_rng(3).integers(0, 256, (5, 40, 21, 3), np.uint8)
+    np.save(tmp_path / "crops.npy", crops)
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": store}
+    subprocess.run([sys.executable, "-c", PULLER, f"models:/{place}@challenger"], cwd=tmp_path, env=environment, check=True)
+    pulled = np.load(tmp_path / "embeddings.npz")
+    ragged = [crop[: 20 + i] for i, crop in enumerate(crops)]
+    evaluated = OnnxEmbedder.load(made / "data" / "export")
+    weights = load_file(made / "data" / "model" / "model.safetensors")["weight"]
+    assert pulled["equal"].shape == (5, DIM)
+    assert pulled["equal"].dtype == np.float32
+    for name, images in (("equal", list(crops)), ("ragged", ragged)):
+        np.testing.assert_allclose(pulled[name], evaluated.embed(images), atol=1e-5)
+        np.testing.assert_allclose(pulled[name], embed_plainly(images, weights), atol=1e-5)
+
+
+def test_a_server_that_refuses_is_named_at_once(made, monkeypatch):
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    started = time.monotonic()
+    with pytest.raises(registry.StoreUnreachable, match="Everything computed is kept") as caught:
+        registry.log_result(read_made(made), "dead")
+    assert time.monotonic() - started < 20
+    assert f"http://127.0.0.1:{port}" in str(caught.value)
+    assert "dvc repro register" in str(caught.value)
+
+
+def test_a_server_that_takes_calls_and_says_nothing_is_named_within_20_seconds(made, monkeypatch):
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(registry.StoreUnreachable, match="does not answer"):
+            registry.log_result(read_made(made), "silent")
+    assert time.monotonic() - started < 20
+
+
+FIRST_USER = "from reidops import registry\nwith registry.open_store() as client:\n    print(len(client.search_experiments()))"
+
+
+def test_first_users_of_a_new_store_do_not_crash_each_other(tmp_path):
+    environment = {**os.environ, "DVC_ROOT": str(tmp_path)}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    users = [subprocess.Popen([sys.executable, "-c", FIRST_USER], env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    messages = [user.communicate()[1] for user in users]
+    assert [user.returncode for user in users] == [0, 0, 0], messages
+    assert (tmp_path / "mlflow.db").is_file()
+
+
+def test_the_store_lies_in_the_repository_that_dvc_names(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert registry.tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere:5000")
+    assert registry.tracking_uri() == "http://elsewhere:5000"

@@ -1,0 +1,75 @@
+"""The one screen at the end."""
+
+from pathlib import Path
+
+import pytest
+from made_result import SEQUENCES, write_result
+from rich.console import Console
+
+from reidops.errors import ReidopsError
+from reidops.files import write_json
+from reidops.summary import headline_figures, list_links, render_summary, store_missing
+
+
+def shown(data: Path) -> str:
+    console = Console(width=200, record=True, quiet=True)
+    with console.capture() as capture:
+        console.quiet = False
+        console.print(render_summary(data))
+    return capture.get()
+
+
+def test_figures_version_reason_and_places_are_on_one_screen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    data = write_result(tmp_path)
+    decision = {"champion": False, "reason": "it is worse than version 1"}
+    links = {"ui": f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"}
+    write_json({"name": "person-reid", "version": "2", "decision": decision, "tracking_uri": "http://x", "links": links},
+               data / "registration" / "version.json")  # fmt: skip
+    text = shown(data)
+    lines = text.splitlines()
+    assert any("synthetic" in line and "0.610" in line and "0.800" in line for line in lines)
+    assert any("colour histogram" in line and "0.200" in line for line in lines)
+    for sequence in SEQUENCES:
+        assert sequence in text
+    assert any("combined" in line and "with appearance" in line and "0.700" in line for line in lines)
+    assert "person-reid version 2: not champion" in text
+    assert "it is worse than version 1" in text
+    assert "data/validation/docs/index.html" in text
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in text
+
+
+def test_half_a_pipeline_has_half_a_summary(tmp_path):
+    data = write_result(tmp_path)
+    (data / "tracking" / "metrics.json").unlink()
+    assert "synthetic" in shown(data)
+    assert set(headline_figures(data)) == {f"reid/{name}/{s}" for name in ("synthetic", "colour_histogram") for s in ("mAP", "rank1")}
+
+
+def test_no_result_yet_is_said(tmp_path):
+    with pytest.raises(ReidopsError, match="there is no result yet"):
+        render_summary(tmp_path)
+
+
+def test_gain_is_with_minus_without(tmp_path):
+    figures = headline_figures(write_result(tmp_path, idf1=0.7, control=0.62))
+    assert figures["tracking/gain/IDF1"] == pytest.approx(0.08)
+
+
+def test_only_what_is_there_is_listed(tmp_path):
+    data = write_result(tmp_path)
+    assert "ranked galleries" not in list_links(data)
+    for name in ("gallery_best.png", "gallery_worst.png"):
+        (data / "reid" / name).write_text("a picture")
+    assert list_links(data)["ranked galleries"].endswith("gallery_best.png and 1 more beside it")
+
+
+def test_a_store_that_is_gone_or_another_one_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = tmp_path / "mlflow.db"
+    assert "is gone" in store_missing(f"sqlite:///{store}")
+    store.touch()
+    assert store_missing(f"sqlite:///{store}") is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other")
+    assert "now names http://other" in store_missing(f"sqlite:///{store}")
