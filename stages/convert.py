@@ -6,7 +6,7 @@ Writes: data/crops/ crops.tar, crops.parquet, meta/train_80.txt, meta/val_20.txt
 
 import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,10 @@ from reidops.params import params_dataclass
 from reidops.parts import read_parts
 from reidops.tables import CROPS, write_table
 from stages import run_stage
+
+if TYPE_CHECKING:
+    from reidops.datasets.planning import SplitRules
+    from reidops.mot.crops import BoxRules
 
 log = logging.getLogger(__name__)
 
@@ -53,25 +57,42 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
 
     parts = read_parts(raw)
     check_inventory(parts, raw)
-    plan, taken = plan_crops(parts, *_rules(params))
+    plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params))
     with whole_folder(crops) as folder:
         table = cut_and_pack(plan, folder / "crops.tar", jpeg_quality=params.jpeg_quality, workers=params.workers)
         write_table(table, folder / "crops.parquet", CROPS)
         write_lists(table, folder / "meta", params.val_split)
-        report = report_crops(table, taken)
+        report = report_crops(table, left_out)
         write_json(report, folder / "report.json")
     sizes = ", ".join(f"{split} {count['crops']:,} of {count['people']:,}" for split, count in report["splits"].items())
     log.info("cut %s crops of %s people (%s)", f"{len(table):,}", f"{report['num_people']:,}", sizes)
 
 
-def _rules(params: ConvertParams):  # noqa: ANN202 — the two types are imported where they are made
-    from reidops.datasets.planning import SplitRules
+def _box_rules(params: ConvertParams) -> "BoxRules":
     from reidops.mot.crops import BoxRules
 
-    values = {**vars(params), "classes": tuple(params.classes)}
-    return tuple(
-        cls(**{name: values[name] for name in cls.__dataclass_fields__})
-        for cls in (BoxRules, SplitRules)
+    return BoxRules(
+        classes=tuple(params.classes),
+        vis_threshold=params.vis_threshold,
+        considered_only=params.considered_only,
+        min_width=params.min_width,
+        min_height=params.min_height,
+        stride=params.stride,
+    )
+
+
+def _split_rules(params: ConvertParams) -> "SplitRules":
+    from reidops.datasets.planning import SplitRules
+
+    return SplitRules(
+        val_split=params.val_split,
+        val_by=params.val_by,
+        min_per_person=params.min_per_person,
+        max_per_person=params.max_per_person,
+        gap=params.gap,
+        queries_per_person=params.queries_per_person,
+        test_vis_threshold=params.test_vis_threshold,
+        seed=params.seed,
     )
 
 

@@ -6,7 +6,7 @@ Writes: data/raw/ parts.csv, inventory.json, and the sets that were drawn or fet
 
 import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,10 @@ from reidops.mot.synthetic import SyntheticParams
 from reidops.params import params_dataclass
 from reidops.parts import write_parts
 from stages import run_stage
+
+if TYPE_CHECKING:
+    from reidops.datasets.obtaining import SetFolder
+    from reidops.datasets.roles import Roles
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +56,7 @@ def download(raw: Path, params: DownloadParams) -> None:
     log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 
-def _obtain(name: str, raw: Path, params: DownloadParams):  # noqa: ANN202 — SetFolder, imported where it is made
+def _obtain(name: str, raw: Path, params: DownloadParams) -> "SetFolder":
     from reidops.datasets.obtaining import SYNTHETIC, SetFolder, Sources, obtain_set
     from reidops.mot.synthetic import write_synthetic
 
@@ -64,7 +68,7 @@ def _obtain(name: str, raw: Path, params: DownloadParams):  # noqa: ANN202 — S
     return obtain_set(name, raw, repository_root() / "data" / "archives", sources)
 
 
-def _roles(params: DownloadParams):  # noqa: ANN202 — Roles, imported where it is made
+def _roles(params: DownloadParams) -> "Roles":
     from reidops.datasets.roles import Roles
 
     return Roles(

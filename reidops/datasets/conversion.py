@@ -6,10 +6,8 @@ from typing import Any
 import pandas as pd
 
 from reidops.datasets.packing import pack_crops
-from reidops.datasets.planning import Taken, crop_sources
+from reidops.datasets.planning import SPLITS, LeftOut, crop_sources
 from reidops.tables import CROPS, check_table
-
-SPLITS = ("train", "val", "query", "gallery")
 
 
 def cut_and_pack(plan: pd.DataFrame, tar: Path, *, jpeg_quality: int, workers: int | None) -> pd.DataFrame:
@@ -19,7 +17,7 @@ def cut_and_pack(plan: pd.DataFrame, tar: Path, *, jpeg_quality: int, workers: i
     return check_table(table[list(CROPS.columns)], CROPS, str(tar))
 
 
-def report_crops(crops: pd.DataFrame, taken: Taken) -> dict[str, Any]:
+def report_crops(crops: pd.DataFrame, left_out: LeftOut) -> dict[str, Any]:
     """Return counts per split and data set, and what was left out and why; no time, no machine."""
     return {
         "num_crops": len(crops),
@@ -31,8 +29,8 @@ def report_crops(crops: pd.DataFrame, taken: Taken) -> dict[str, Any]:
         },
         "queries_without_match": num_unmatched_queries(crops),
         "people_in_train_and_test": _num_in_both(crops),
-        "people_left_out": {reason: int(number) for reason, number in sorted(taken.people.items())},
-        "boxes": {source: dict(sorted(reasons.items())) for source, reasons in sorted(taken.boxes.items())},
+        "people_left_out": left_out.people,
+        "boxes": {source: dict(sorted(reasons.items())) for source, reasons in sorted(left_out.boxes.items())},
     }
 
 

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -17,7 +17,11 @@ from reidops.mot.splits import split_by_name, split_identities, split_query_gall
 from reidops.parts import Part
 
 NO_BOX = -1
+SPLITS = ("train", "val", "query", "gallery")
 _TOTALS = ("boxes", "crops")  # what there was to begin with
+_RARE = "people with fewer than min_per_person crops"
+_BEYOND = "crops beyond max_per_person"
+_BETWEEN = "crops between query and gallery"
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,30 @@ class SplitRules:
     seed: int = 0
 
 
-@dataclass
-class Taken:
-    """What was left out and why: boxes and crops per sequence (or ReID set), people per reason."""
+@dataclass(frozen=True)
+class LeftOut:
+    """What was left out and why: boxes or crops per sequence or ReID set (and how many there were), people per reason."""
 
-    boxes: dict[str, Counter] = field(default_factory=dict)
-    people: Counter = field(default_factory=Counter)
+    boxes: dict[str, Counter]
+    people: dict[str, int]
+
+    def __str__(self) -> str:
+        """Name every reason that took something."""
+        total = sum(self.boxes.values(), Counter())
+        told = [f"{reason} {number:,}" for reason, number in total.items() if number and reason not in _TOTALS]
+        return ", ".join(told + [f"{number:,} people: {reason}" for reason, number in self.people.items() if number]) or "nothing"
 
 
-def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> tuple[pd.DataFrame, Taken]:
+@dataclass(frozen=True)
+class _Candidates:
+    """The crops of one sequence or ReID set that some part could use, and how many boxes each rule took before."""
+
+    source: str
+    crops: pd.DataFrame
+    taken: Counter
+
+
+def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> tuple[pd.DataFrame, LeftOut]:
     """Return one row per crop, in the order in which they are packed, and what was left out.
 
     Columns are those of tables.CROPS but for the bytes (`offset`, `size`), and `person` (folder name), `file`, `x1` … `y2`
@@ -51,13 +70,17 @@ def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) 
     Raises:
         ReidopsError: a split is empty, or there are too few people to learn to tell apart.
     """
-    taken = Taken()
-    chosen = pd.concat(_candidates(parts, box_rules, split_rules, taken), ignore_index=True)
-    train = _split_train(chosen[chosen["part"] == "train"], split_rules, taken)
-    test = _split_test(chosen[chosen["part"] == "test"], split_rules, taken)
-    check_splits(train, test, taken)
-    planned = chosen.loc[train.index.union(test.index)].assign(split=pd.concat([train["split"], test["split"]]))
-    return _number(planned).reset_index(drop=True), taken
+    candidates = _candidates(parts, box_rules, split_rules)
+    chosen = pd.concat([found.crops.assign(source=found.source) for found in candidates], ignore_index=True)
+    # A crop's fate is its split, or the reason why it has none.
+    train, test = (chosen[chosen["part"] == part] for part in ("train", "test"))
+    chosen = chosen.assign(split=pd.concat([_fates_in_train(train, split_rules), _fates_in_test(test, split_rules)]))
+    _check_paths(chosen)
+    left_out = _left_out(candidates, chosen)
+    planned = chosen[chosen["split"].isin(SPLITS)]
+    _check_train(planned, left_out)
+    _check_test(planned, chosen, left_out)
+    return _number(planned).reset_index(drop=True), left_out
 
 
 def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
@@ -68,61 +91,71 @@ def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
             for path, file, x1, y1, x2, y2, width, height in rows]  # fmt: skip
 
 
-def check_splits(train: pd.DataFrame, test: pd.DataFrame, taken: Taken) -> None:
-    """Refuse splits from which nothing can be learnt or measured.
+def _check_paths(chosen: pd.DataFrame) -> None:
+    twice = chosen[chosen["path"].duplicated()]
+    if len(twice):
+        first = chosen[chosen["path"] == twice["path"].iloc[0]]
+        raise ReidopsError(f"parts.csv: {' and '.join(first['file'])} would both be {first['path'].iloc[0]}; name a sequence in one set only")
 
-    Raises:
-        ReidopsError: says which rule took how many.
-    """
-    num_people = train.loc[train["split"] == "train", "person"].nunique()
+
+def _check_train(planned: pd.DataFrame, left_out: LeftOut) -> None:
+    num_people = planned.loc[planned["split"] == "train", "person"].nunique()
     if num_people < 2:
         who = "nobody is" if num_people == 0 else "one person only is"
         raise ReidopsError(
-            f"convert: {who} left to train, telling people apart takes two; left out: {_told(taken)};"
+            f"convert: {who} left to train, telling people apart takes two; left out: {left_out};"
             " lower convert.min_per_person or vis_threshold, or name more sets in download.train"
         )
-    for role, other in (("query", "gallery"), ("gallery", "query")):
-        if len(test) and not (test["split"] == role).any():
-            raise ReidopsError(
-                f"convert: the test part has a {other} and no {role} crop; left out: {_told(taken)}; a person needs crops at"
-                " least convert.gap frames apart: lower gap or vis_threshold, or name more sequences in download.test"
-            )
 
 
-def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules, taken: Taken) -> list[pd.DataFrame]:
+def _check_test(planned: pd.DataFrame, chosen: pd.DataFrame, left_out: LeftOut) -> None:
+    found = [(planned["split"] == role).any() for role in ("query", "gallery")]
+    if (chosen["part"] == "test").any() and not all(found):
+        there = " and ".join(f"{'some' if any_crop else 'no'} {role}" for any_crop, role in zip(found, ("query", "gallery"), strict=True))
+        raise ReidopsError(
+            f"convert: the test part has {there} crops; left out: {left_out}; a person needs crops at least convert.gap frames"
+            " apart: lower gap or vis_threshold, or name more sequences in download.test"
+        )
+
+
+def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
     wanted = [part for part in parts if part.part in ("train", "test")]
     if not wanted:
         raise ReidopsError("parts.csv: no row is of the part train or test; name sets in download.train and download.test")
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
-    tables = []
+    found = []
     for (layout, _), group in groupby(wanted, key=lambda part: (part.layout, part.folder)):
-        if layout == "mot":
-            tables.append(_mot_candidates(list(group), box_rules, split_rules, taken))
-        else:
-            tables.extend(_market_candidates(part, taken) for part in group)
-    return tables
+        rows = list(group)
+        found += [_mot_candidates(rows, box_rules, split_rules)] if layout == "mot" else [_market_candidates(row) for row in rows]
+    return found
 
 
-def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules, taken: Taken) -> pd.DataFrame:
+def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> _Candidates:
     """Return the crops of one sequence, in the order of its frames; `parts` are that sequence's rows."""
     sequence = read_sequence(parts[0].folder)
-    boxes, reasons = choose_boxes(sequence, _loosest(parts, box_rules, split_rules))
-    part = pd.Series("", index=boxes.index, dtype="str")
+    boxes, taken = choose_boxes(sequence, _loosest(parts, box_rules, split_rules))
+    part = _parts_of_frames(boxes["frame"], parts, sequence)
+    dim = boxes["visibility"] < part.map(_vis_thresholds(box_rules, split_rules)).astype(float).fillna(0.0)
+    stays = ~dim & (part != "")
+    taken += Counter({"visibility below vis_threshold": int(dim.sum()), "frames of no part": int((~dim & ~stays).sum())})
+    crops = _with_frames(boxes.assign(part=part)[stays].sort_values("frame", kind="stable"), sequence)
+    crops = crops.assign(dataset=parts[0].dataset, scene=parts[0].scene, camera=0, layout="mot", role="")
+    return _Candidates(sequence.name, crops, taken)
+
+
+def _parts_of_frames(frames: pd.Series, parts: list[Part], sequence: Sequence) -> pd.Series:
+    """Return the part that each frame plays, an empty string for those that play none; the frames must be there."""
+    part = pd.Series("", index=frames.index, dtype="str")
     for row in parts:
         check_frames(sequence, row.first_frame, row.last_frame)
-        part[boxes["frame"].between(row.first_frame, row.last_frame)] = row.part
-    visible = boxes["visibility"] >= part.map(_vis_thresholds(box_rules, split_rules)).astype(float).fillna(0.0)
-    reasons["visibility below vis_threshold"] += int((~visible).sum())
-    reasons["frames of no part"] = int(((part == "") & visible).sum())
-    taken.boxes[sequence.name] = reasons
-    boxes = boxes.assign(part=part)[visible & (part != "")].sort_values("frame", kind="stable")
-    return _with_frames(boxes, sequence).assign(dataset=parts[0].dataset, scene=parts[0].scene, camera=0, layout="mot", role="")
+        part[frames.between(row.first_frame, row.last_frame)] = row.part
+    return part
 
 
 def _loosest(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> BoxRules:
     """Return the rules with the lowest visibility that any of the parts asks for, so that names are counted once."""
     thresholds = _vis_thresholds(box_rules, split_rules)
-    return BoxRules(**{**vars(box_rules), "vis_threshold": min(thresholds[part.part] for part in parts)})
+    return replace(box_rules, vis_threshold=min(thresholds[part.part] for part in parts))
 
 
 def _vis_thresholds(box_rules: BoxRules, split_rules: SplitRules) -> dict[str, float]:
@@ -140,90 +173,69 @@ def _with_frames(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
     )
 
 
-def _market_candidates(part: Part, taken: Taken) -> pd.DataFrame:
+def _market_candidates(part: Part) -> _Candidates:
     list_part = market1501.list_train if part.part == "train" else market1501.list_test
-    crops, reasons = list_part(part.folder)
-    taken.boxes[f"{part.dataset} {part.part}"] = reasons
+    crops, taken = list_part(part.folder)
     person = part.dataset + "_" + crops["published_pid"].map("{:06d}".format).astype("str")
     names = crops["file"].str.rpartition("/")[2]
     crops = crops.assign(person=person, path="imgs/" + person + "/" + names, track_id=-1, visibility=1.0, width=1, height=1)
     crops[["x1", "y1", "x2", "y2", "frame_width", "frame_height"]] = NO_BOX
     crops = crops if "role" in crops else crops.assign(role="")
-    return crops.assign(part=part.part, dataset=part.dataset, scene=part.scene, layout=part.layout)
+    crops = crops.assign(part=part.part, dataset=part.dataset, scene=part.scene, layout=part.layout)
+    return _Candidates(f"{part.dataset} {part.part}", crops, taken)
 
 
-def _split_train(crops: pd.DataFrame, rules: SplitRules, taken: Taken) -> pd.DataFrame:
-    """Return the training crops that stay, with their `split`, train or val: no person is in both."""
-    people = crops[["dataset", "scene", "person"]].drop_duplicates()
-    if rules.val_by == "name":  # as mot2reid: people are divided first, then the rare ones dropped
-        val_people = set(people["person"][split_by_name(people, rules.val_split)])
-    crops = _drop_rare(crops, rules, taken)
-    crops = _thin(crops, rules, taken)
-    if rules.val_by == "identity":
-        people = crops[["dataset", "scene", "person"]].drop_duplicates()
-        rng = np.random.default_rng(rules.seed)
-        val_people = set(people["person"][split_identities(people, rules.val_split, rng)])
-    return crops.assign(split=np.where(crops["person"].isin(val_people), "val", "train"))
+def _fates_in_train(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
+    """Return train or val for each crop, or why it is left out: no person is in both."""
+    is_mot = crops["layout"] == "mot"
+    rare = is_mot & (crops.groupby("person")["path"].transform("size") < rules.min_per_person)
+    beyond = is_mot & ~crops.index.isin(_thinned(crops, rules))
+    # mot2reid divides all people and drops the rare ones afterwards, so that the share is another.
+    people = crops if rules.val_by == "name" else crops[~rare]
+    is_val = crops["person"].isin(_val_people(people[["dataset", "scene", "person"]].drop_duplicates(), rules))
+    return pd.Series(np.select([rare, beyond, is_val], [_RARE, _BEYOND, "val"], default="train"), index=crops.index, dtype="str")
 
 
-def _drop_rare(crops: pd.DataFrame, rules: SplitRules, taken: Taken) -> pd.DataFrame:
-    rare = (crops.groupby("person")["path"].transform("size") < rules.min_per_person) & (crops["layout"] == "mot")
-    taken.people["fewer than min_per_person crops"] = crops.loc[rare, "person"].nunique()
-    _count(crops[rare], "people with fewer than min_per_person crops", taken)
-    return crops[~rare]
+def _val_people(people: pd.DataFrame, rules: SplitRules) -> pd.Series:
+    if rules.val_by == "name":
+        return people["person"][split_by_name(people, rules.val_split)]
+    return people["person"][split_identities(people, rules.val_split, np.random.default_rng(rules.seed))]
 
 
-def _thin(crops: pd.DataFrame, rules: SplitRules, taken: Taken) -> pd.DataFrame:
-    """Return at most `max_per_person` crops of each person, by a sample that depends on the seed and the person's name alone."""
-    kept = [
-        group.sort_values("path").index[thin(len(group), rules.max_per_person, _rng_of(person, rules.seed))]
-        for person, group in crops[crops["layout"] == "mot"].groupby("person")
-    ]
-    stays = crops.index.isin(np.concatenate(kept) if kept else []) | (crops["layout"] != "mot")
-    taken.people["thinned to max_per_person crops"] = crops.loc[~stays, "person"].nunique()
-    _count(crops[~stays], "crops beyond max_per_person", taken)
-    return crops[stays]
+def _thinned(crops: pd.DataFrame, rules: SplitRules) -> np.ndarray:
+    """Return the index of at most `max_per_person` crops of each person, a sample by the seed and the person's name alone."""
+    kept = []
+    for person, group in crops.groupby("person"):
+        rng = np.random.default_rng([rules.seed, zlib.crc32(person.encode())])
+        kept.append(group.sort_values("path").index[thin(len(group), rules.max_per_person, rng)])
+    return np.concatenate(kept) if kept else np.empty(0, dtype=int)
 
 
-def _rng_of(person: str, seed: int) -> np.random.Generator:
-    return np.random.default_rng([seed, zlib.crc32(person.encode())])
-
-
-def _split_test(crops: pd.DataFrame, rules: SplitRules, taken: Taken) -> pd.DataFrame:
-    """Return the test crops that stay, with their `split`, query or gallery: as published, in MOT sets by time."""
-    split = crops["role"].astype("str").copy()
-    num_distractors = 0
+def _fates_in_test(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
+    """Return query or gallery for each crop, as published or, in MOT sets, by time; or why it is left out."""
+    fate = crops["role"].astype("str").copy()
     for _, person in crops[crops["layout"] == "mot"].groupby("person"):
-        roles = split_query_gallery(person["frame"].to_numpy(), gap=rules.gap, num_queries=rules.queries_per_person)
-        split[person.index] = roles
-        num_distractors += "query" not in roles
-    taken.people["gallery only: seen for less than gap frames"] = num_distractors
-    _count(crops[split == ""], "crops between query and gallery", taken)
-    return crops.assign(split=split)[split != ""]
+        fate[person.index] = split_query_gallery(person["frame"].to_numpy(), gap=rules.gap, num_queries=rules.queries_per_person)
+    return fate.where(fate != "", _BETWEEN)
+
+
+def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
+    """Count what the rules took before, and what has a reason instead of a split."""
+    lost = chosen[~chosen["split"].isin(SPLITS)]
+    boxes = {found.source: found.taken + Counter(lost.loc[lost["source"] == found.source, "split"]) for found in candidates}
+    tested = chosen[(chosen["part"] == "test") & (chosen["layout"] == "mot")]
+    asked = tested.loc[tested["split"] == "query", "person"]
+    people = {
+        "fewer than min_per_person crops": lost.loc[lost["split"] == _RARE, "person"].nunique(),
+        "thinned to max_per_person crops": lost.loc[lost["split"] == _BEYOND, "person"].nunique(),
+        "gallery only, seen for less than gap frames": tested.loc[~tested["person"].isin(asked), "person"].nunique(),
+    }
+    return LeftOut(boxes, people)
 
 
 def _number(plan: pd.DataFrame) -> pd.DataFrame:
     """Return the plan with `pid` and `camid`, counted from 0 over the whole table in sorted order; distractors are −1."""
-    background = (plan["layout"] != "mot") & plan["person"].str.endswith("_000000")
-    people = plan[["dataset", "scene", "track_id", "person"]].apply(tuple, axis=1)
-    cameras = plan[["dataset", "scene", "camera"]].apply(tuple, axis=1)
-    pid = people[~background].map(_places(people[~background])).reindex(plan.index, fill_value=-1)
-    return plan.assign(pid=pid.astype(int), camid=cameras.map(_places(cameras)))
-
-
-def _places(values: pd.Series) -> dict[tuple, int]:
-    return {value: place for place, value in enumerate(sorted(set(values)))}
-
-
-def _count(crops: pd.DataFrame, reason: str, taken: Taken) -> None:
-    for person, number in crops.groupby("person").size().items():
-        taken.boxes[_source_of(person, taken)][reason] += int(number)
-
-
-def _source_of(person: str, taken: Taken) -> str:
-    return person.rpartition("_")[0]
-
-
-def _told(taken: Taken) -> str:
-    total = sum(taken.boxes.values(), Counter()) + Counter({f"people: {k}": v for k, v in taken.people.items()})
-    return ", ".join(f"{reason} {number:,}" for reason, number in total.items() if number and reason not in _TOTALS) or "nothing"
+    is_distractor = (plan["layout"] != "mot") & plan["person"].str.endswith("_000000")  # Market-1501's background
+    pid = plan[~is_distractor].groupby(["dataset", "scene", "track_id", "person"]).ngroup()
+    camid = plan.groupby(["dataset", "scene", "camera"]).ngroup()
+    return plan.assign(pid=pid.reindex(plan.index, fill_value=-1), camid=camid)

@@ -27,7 +27,7 @@ class BoxRules:
 
 
 def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Counter]:
-    """Return the boxes of a sequence that become crops, and how many boxes each rule took.
+    """Return the boxes of a sequence that become crops, and how many boxes there were and each rule took.
 
     The table has one row per crop in the order of gt.txt: `frame` (1-based), `track_id`, `person` (mot2reid's folder name),
     `path` (in crops.tar), `visibility`, and the pixels `x1`, `y1`, `x2`, `y2` (0-based, both ends inclusive).
@@ -36,17 +36,13 @@ def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Cou
     its size or by the stride leaves the names of the others as they are.
     """
     annotations = read_annotations(sequence)
-    taken = Counter({"boxes": len(annotations)})
-    boxes = _keep(annotations, annotations["class_id"].isin(rules.classes), taken, "another class")
-    if rules.considered_only:
-        boxes = _keep(boxes, boxes["considered"], taken, "not considered")
-    boxes = _keep(boxes, boxes["visibility"] >= rules.vis_threshold, taken, "visibility below vis_threshold")
-    boxes = _name(boxes, sequence.name).join(_pixels(boxes, sequence))
-    boxes = _keep(boxes, _touches_frame(boxes, sequence), taken, "wholly outside the frame")
-    large = (boxes["x2"] - boxes["x1"] >= rules.min_width - 1) & (boxes["y2"] - boxes["y1"] >= rules.min_height - 1)
-    boxes = _keep(boxes, large, taken, "smaller than min_width × min_height")
-    boxes = _keep(boxes, (boxes["frame"] - 1) % rules.stride == 0, taken, "frames between the stride")
-    return boxes[["frame", "track_id", "person", "path", "visibility", "x1", "y1", "x2", "y2"]].reset_index(drop=True), taken
+    boxes = annotations.join(_pixels(annotations, sequence))
+    unlike_mot2reid, more = _broken_rules(boxes, rules), _broken_further_rules(boxes, rules, sequence)
+    broken = unlike_mot2reid | more
+    reason = pd.Series(np.select(list(broken.values()), list(broken), default=""), index=boxes.index)
+    named = _name(boxes[~np.any(list(unlike_mot2reid.values()), axis=0)], sequence.name)
+    chosen = named.loc[reason[named.index] == "", ["frame", "track_id", "person", "path", "visibility", "x1", "y1", "x2", "y2"]]
+    return chosen.reset_index(drop=True), Counter({"boxes": len(boxes)}) + Counter(reason[reason != ""])
 
 
 def check_frames(sequence: Sequence, first: int, last: int) -> None:
@@ -64,9 +60,23 @@ def check_frames(sequence: Sequence, first: int, last: int) -> None:
         )
 
 
-def _keep(boxes: pd.DataFrame, kept: pd.Series, taken: Counter, reason: str) -> pd.DataFrame:
-    taken[reason] += int((~kept).sum())
-    return boxes[kept]
+def _broken_rules(boxes: pd.DataFrame, rules: BoxRules) -> dict[str, pd.Series]:
+    """Return the boxes that each rule takes for which mot2reid would not cut a box either, but for the flag."""
+    return {
+        "another class": ~boxes["class_id"].isin(rules.classes),
+        "not considered": ~boxes["considered"] & rules.considered_only,
+        "visibility below vis_threshold": boxes["visibility"] < rules.vis_threshold,
+    }
+
+
+def _broken_further_rules(boxes: pd.DataFrame, rules: BoxRules, sequence: Sequence) -> dict[str, pd.Series]:
+    """Return the boxes that each rule takes of which mot2reid knows nothing."""
+    width, height = boxes["x2"] - boxes["x1"] + 1, boxes["y2"] - boxes["y1"] + 1
+    return {
+        "wholly outside the frame": ~_touches_frame(boxes, sequence),
+        "smaller than min_width × min_height": (width < rules.min_width) | (height < rules.min_height),
+        "frames between the stride": (boxes["frame"] - 1) % rules.stride != 0,
+    }
 
 
 def _name(boxes: pd.DataFrame, sequence: str) -> pd.DataFrame:
