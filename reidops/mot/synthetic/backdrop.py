@@ -90,7 +90,8 @@ def _pavement(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint:
 
 
 def _asphalt(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint: np.ndarray) -> np.ndarray:
-    grain = 1 + 0.2 * _sampled(_fractal(rng, (512, 512), 8), x * 110, z * 110) + 0.12 * _sampled(_fractal(rng, (256, 256), 3), x * 12, z * 12)
+    fine, coarse = _fractal(rng, (512, 512), 8), _fractal(rng, (256, 256), 3)
+    grain = 1 + 0.2 * _sampled(fine, x * 110, z * 110) + 0.12 * _sampled(coarse, x * 12, z * 12)
     colours = np.float32([96, 94, 92]) * grain[:, None]
     stripes = (np.abs(x - 1.2) < 2.6) & ((z - 6.0) % 1.0 < 0.5) & (z < 8.2)
     bay = (_joint(x + 0.4, 2.5, 0.06, footprint) > 0.4) & (z > 11.2) & (z < 15.2)
@@ -106,7 +107,8 @@ def _cobbles(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint: 
 
 
 def _grass(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint: np.ndarray) -> np.ndarray:
-    blades = 1 + 0.42 * _sampled(_fractal(rng, (512, 512), 8), x * 120, z * 60) + 0.3 * _sampled(_fractal(rng, (256, 256), 3), x * 10, z * 10)
+    fine, coarse = _fractal(rng, (512, 512), 8), _fractal(rng, (256, 256), 3)
+    blades = 1 + 0.42 * _sampled(fine, x * 120, z * 60) + 0.3 * _sampled(coarse, x * 10, z * 10)
     green = np.float32([56, 116, 92]) * blades[:, None]
     gravel = np.float32([142, 166, 182]) * (1 + 0.2 * _sampled(_fractal(rng, (512, 512), 8), x * 130, z * 130))[:, None]
     edge = 0.35 * _sampled(_fractal(rng, (256, 256), 4), x * 20, z * 20)
@@ -163,7 +165,8 @@ def _paint_pane(painter: Painter, pane: tuple[float, float], z: float, rng: np.r
     lean = 0.5
     for x, width in ((x0 + 0.2, 0.22), (x0 + 0.55, 0.08)):
         if x + width + lean < x1:
-            painter.polygon([(x, PANE[0], z), (x + width, PANE[0], z), (x + width + lean, PANE[1], z), (x + lean, PANE[1], z)], (92, 88, 80))
+            feet, heads = [(x, PANE[0], z), (x + width, PANE[0], z)], [(x + width + lean, PANE[1], z), (x + lean, PANE[1], z)]
+            painter.polygon(feet + heads, (92, 88, 80))
 
 
 def _paint_door_and_sign(painter: Painter, house: House, z: float) -> None:
@@ -199,5 +202,10 @@ def _fractal(rng: np.random.Generator, shape: tuple[int, int], octaves: int) -> 
 
 def _sampled(texture: np.ndarray, across: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Return a texture's values at pixel places [n], mirrored at its edges without end, so that no seam shows."""
-    rows, columns = (np.abs((np.floor(v).astype(int) + n // 3) % (2 * n) - n + 0.5).astype(int) for v, n in zip((away, across), texture.shape, strict=True))
-    return texture[rows, columns]
+    rows, columns = texture.shape
+    return texture[_mirrored(away, rows), _mirrored(across, columns)]
+
+
+def _mirrored(places: np.ndarray, size: int) -> np.ndarray:
+    """Return indices 0 … size − 1 that run up and down again, for any places."""
+    return np.abs((np.floor(places).astype(int) + size // 3) % (2 * size) - size + 0.5).astype(int)

@@ -6,7 +6,6 @@ They are drawn from the annotations, not run on the frames; their faults follow 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 from scipy.special import expit, ndtr
 
 from reidops.mot.synthetic.frames import DISTRACTOR, PEDESTRIAN, REFLECTION, STATIC_PERSON, Sighting
@@ -128,5 +127,7 @@ def _scores(detector: Detector, sureness: np.ndarray) -> np.ndarray:
 
 def _moods(rng: np.random.Generator, num_frames: int, count: int) -> np.ndarray:
     """Return normal variates [num_frames, count] that change slowly from frame to frame."""
-    kicks = rng.standard_normal((num_frames + 8, count)) * np.sqrt(1 - PERSISTENCE**2)
-    return lfilter([1.0], [1.0, -PERSISTENCE], kicks, axis=0)[8:]
+    moods = rng.standard_normal((num_frames, count))
+    for k in range(1, num_frames):
+        moods[k] = PERSISTENCE * moods[k - 1] + np.sqrt(1 - PERSISTENCE**2) * moods[k]
+    return moods

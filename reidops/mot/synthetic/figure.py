@@ -27,7 +27,11 @@ class Figure:
         """Dress the person; `light` is the sun's direction around the body as seen by the camera, rad, positive from the right."""
         self.appearance = appearance
         self.light = light
-        self.textures = {"top": garment_texture(appearance.top), "bottom": garment_texture(appearance.bottom), "head": head_texture(appearance)}
+        self.textures = {
+            "top": garment_texture(appearance.top),
+            "bottom": garment_texture(appearance.bottom),
+            "head": head_texture(appearance),
+        }
         self._tiles: dict[tuple[str, str, int], np.ndarray] = {}
 
     def tile(self, texture: str, shape: str, facing: float) -> np.ndarray:
@@ -102,7 +106,10 @@ class _Drawing:
         half = self.looks.height * self.scale / 2
         a, b, radii = self.pixel[start], self.pixel[end], (widths[0] * half, widths[1] * half)
         mean = (radii[0] + radii[1]) / 2
-        self._capsule(a, b, radii, _tone(colour, 0.7))
+        if mean < 5.5:  # a taper of less than a pixel is not seen
+            self._stroke(a, b, 2 * mean, _tone(colour, 0.7))
+        else:
+            self._capsule(a, b, radii, _tone(colour, 0.7))
         lit = np.array([np.sin(self.figure.light), -0.25]) * mean * 0.42
         self._stroke(a + lit, b + lit, 1.3 * mean, _tone(colour, 1.0))
         if mean > 3:
@@ -192,10 +199,14 @@ class _Drawing:
         colour = _tone(self.looks.hat_colour, 0.72)
         centre = self.pixel["head"] - (0, 0.026 * unit)
         if self.looks.hat == "brim":
-            cv2.ellipse(self.canvas, _fixed(centre), _fixed(np.array([half * 1.75, half * 0.42])), 0, 0, 360, colour, -1, cv2.LINE_8, SHIFT)
+            self._oval(centre, (half * 1.75, half * 0.42), colour)
         elif np.cos(self.facing) > -0.35:
             aside = np.sin(self.facing) * half * 1.1
-            cv2.ellipse(self.canvas, _fixed(centre + (aside, 0)), _fixed(np.array([half * 0.8, half * 0.26])), 0, 0, 360, colour, -1, cv2.LINE_8, SHIFT)
+            self._oval(centre + (aside, 0), (half * 0.8, half * 0.26), colour)
+
+    def _oval(self, centre: np.ndarray, half: tuple[float, float], colour: tuple[int, ...]) -> None:
+        """Fill a level ellipse with half axes `half`, px of the canvas."""
+        cv2.ellipse(self.canvas, _fixed(centre), _fixed(np.array(half)), 0, 0, 360, colour, -1, cv2.LINE_8, SHIFT)
 
     def _hair_fall(self) -> None:
         """Draw long hair down to the shoulders."""
@@ -237,9 +248,10 @@ class _Drawing:
         radius = float(half.min()) * 0.4
         for share, factor in ((1.0, 0.62), (0.8, 1.0)):
             inner = np.maximum(half * share - radius, 0.5)
-            reach = np.array([[0, -1], [0, 1]]) * inner
-            for offset in (-inner[0], 0, inner[0]):
-                self._capsule(centre + reach[0] + (offset, 0), centre + reach[1] + (offset, 0), (max(radius, inner[0] * 0.6),) * 2, _tone(colour, factor))
+            corner_radius = max(radius, inner[0] * 0.6)
+            for aside in (-inner[0], 0, inner[0]):
+                top, bottom = centre + (aside, -inner[1]), centre + (aside, inner[1])
+                self._capsule(top, bottom, (corner_radius, corner_radius), _tone(colour, factor))
         flap = half * (0.7, 0.1)
         self._stroke(centre - flap, centre + flap * (1, -1), 1, _tone(colour, 0.5))
 

@@ -1,5 +1,6 @@
 """One scene on film: everybody is drawn in depth order, who covers whom is measured, and the lens adds its faults."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -46,7 +47,9 @@ class Actor:
 class Film:
     """A scene ready to be filmed, frame by frame."""
 
-    def __init__(self, rng: np.random.Generator, index: int, size: tuple[int, int], num_people: int, num_frames: int, frame_rate: float) -> None:
+    def __init__(
+        self, rng: np.random.Generator, index: int, size: tuple[int, int], *, num_people: int, num_frames: int, frame_rate: float
+    ) -> None:
         """Plan the scene number `index` (from 0) with frames of `size` (width, height)."""
         self.rng, self.num_frames, self.frame_rate = rng, num_frames, frame_rate
         self.street = plan_street(rng, index, *size)
@@ -66,9 +69,9 @@ class Film:
         self.backdrop = paint_backdrop(street, rng)
         self.glass = pane_mask(street) * GLOSS
         self.fixed = [(o.z, paint_obstacle(o, street, rng)) for o in street.obstacles]
-        first = len(self.people) + 1
-        dummies = [self._still(first + k, DISTRACTOR, mannequin(draw_appearance(rng)), place) for k, place in enumerate(self._pane_places(2))]
-        sitters = [self._still(first + 2 + k, STATIC_PERSON, draw_appearance(rng), place) for k, place in enumerate(self._bench_places())]
+        ids = itertools.count(len(self.people) + 1)
+        dummies = [self._still(next(ids), DISTRACTOR, mannequin(draw_appearance(rng)), place) for place in self._pane_places(2)]
+        sitters = [self._still(next(ids), STATIC_PERSON, draw_appearance(rng), place) for place in self._bench_places()]
         self.fixed += [(actor.walk.place[0, 1] + 0.3, paint_bench(*actor.walk.place[0], street)) for actor in sitters]
         self.dummies, self.sitters = ([(actor, self._draw(actor, 0)) for actor in group] for group in (dummies, sitters))
         for _, sprite in self.dummies:
@@ -80,8 +83,8 @@ class Film:
     def _still(self, track_id: int, class_id: int, looks: Appearance, place: tuple[float, float]) -> Actor:
         """Return somebody who stands (or sits) in one place and faces the camera, more or less."""
         turn = self.rng.uniform(-0.7, 0.7)
-        heading = np.array([[np.sin(turn), -np.cos(turn)]])
-        return Actor(track_id, class_id, Figure(looks), Walk(np.array([place]), heading, np.array([self.rng.uniform(0, 6)]), np.array([0.15])))
+        heading, phase = np.array([[np.sin(turn), -np.cos(turn)]]), self.rng.uniform(0, 6)
+        return Actor(track_id, class_id, Figure(looks), Walk(np.array([place]), heading, np.array([phase]), np.array([0.15])))
 
     def _pane_places(self, count: int) -> list[tuple[float, float]]:
         """Choose places for dummies inside shop windows that are in view."""
@@ -92,8 +95,9 @@ class Film:
         return [(inside[int(k)], self.street.facade_z + 0.05) for k in chosen]
 
     def _bench_places(self) -> list[tuple[float, float]]:
+        """Choose a place in front of the houses on the left and one on the right."""
         reach = 0.85 * self.street.half_view(self.street.facade_z)
-        return [(float(x), self.street.facade_z - 1.0) for x in (self.rng.uniform(-reach, -0.15 * reach), self.rng.uniform(0.15 * reach, reach))]
+        return [(float(side * self.rng.uniform(0.15, 1.0) * reach), self.street.facade_z - 1.0) for side in (-1, 1)]
 
     def _draw(self, actor: Actor, k: int) -> Sprite:
         stance = actor.walk.stance(min(k, len(actor.walk.phase) - 1))
@@ -168,14 +172,19 @@ class Film:
         street = self.street
         x, y = round(offset[0]), round(offset[1])
         visibility, visible = owners.visibility(sprite, actor.track_id, (slice(y, y + street.height), slice(x, x + street.width)))
-        left, top, right, bottom = (edge + corner for edge, corner in zip(extent(sprite.alpha > 0.3), (sprite.left, sprite.top) * 2, strict=True))
-        box = np.array([left - offset[0], top - offset[1], right - offset[0], bottom - offset[1]])
-        inside = np.prod(np.maximum(0, np.minimum(box[2:], (street.width, street.height)) - np.maximum(box[:2], 0))) / np.prod(box[2:] - box[:2])
+        box = np.array(extent(sprite.alpha > 0.3)) + (sprite.left, sprite.top) * 2 - offset * 2
+        inside = _share_inside(box, street.width, street.height)
         if inside < LEAST_INSIDE or (actor.class_id == REFLECTION and visibility < 0.3):
             return None
         moved = None if visible is None else tuple(float(v - o) for v, o in zip(visible, offset * 2, strict=True))
         ltwh = (box[0], box[1], box[2] - box[0], box[3] - box[1])
         return Sighting(k + 1, actor.track_id, actor.class_id, tuple(float(v) for v in ltwh), visibility, moved)
+
+
+def _share_inside(box_ltrb: np.ndarray, width: int, height: int) -> float:
+    """Return which share of a box lies in the frame."""
+    inside = np.maximum(0, np.minimum(box_ltrb[2:], (width, height)) - np.maximum(box_ltrb[:2], 0))
+    return float(np.prod(inside) / np.prod(box_ltrb[2:] - box_ltrb[:2]))
 
 
 def _cast(crowd: list[Appearance], routes: list[Route]) -> list[Appearance]:
@@ -199,8 +208,9 @@ def _cast_shadow(shade: np.ndarray, sprite: Sprite, place: tuple[float, float], 
     low, high = np.floor(np.minimum(foot, end)) - 30, np.ceil(np.maximum(foot, end)) + 30
     region = Sprite(shade, np.zeros((int(high[1] - low[1]), int(high[0] - low[0])), np.float32), int(low[0]), int(low[1]))
     there, own = overlap(region, shade.shape)
-    corner = np.array([sprite.left, sprite.top]) - foot
-    matrix = np.array([[1, lean[0], corner[0] + lean[0] * corner[1] + foot[0] - low[0]], [0, lean[1], lean[1] * corner[1] + foot[1] - low[1]]])
+    across, down = np.array([sprite.left, sprite.top]) - foot
+    moved = np.array([across + lean[0] * down, lean[1] * down]) + foot - low
+    matrix = np.array([[1, lean[0], moved[0]], [0, lean[1], moved[1]]])
     strength = light.shadow * float(light.sunlit(np.float64(x), np.float64(z)))
     fallen = cv2.warpAffine(sprite.alpha, matrix, region.alpha.shape[::-1]) * strength
     unit = camera.pixels_per_metre(z)

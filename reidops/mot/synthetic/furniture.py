@@ -1,5 +1,7 @@
 """Kiosk, van, advertising column, tree trunk and hoarding, painted piece by piece."""
 
+import itertools
+
 import numpy as np
 
 from reidops.mot.synthetic.painting import Painter, mixed, toned
@@ -14,7 +16,8 @@ def paint_obstacle(obstacle: Obstacle, street: Street, rng: np.random.Generator)
     """Paint one piece of furniture in the light of its place."""
     half = obstacle.width / 2 + (1.7 if obstacle.kind == "trunk" else 0.4)
     top = obstacle.height + (2.4 if obstacle.kind == "trunk" else 0.4)
-    corners = [(obstacle.x + side * half, y, obstacle.z - depth) for side in (-1, 1) for y in (0.0, top) for depth in (0.7, -DEPTHS[obstacle.kind])]
+    sides, depths = (obstacle.x - half, obstacle.x + half), (obstacle.z - 0.7, obstacle.z + DEPTHS[obstacle.kind])
+    corners = list(itertools.product(sides, (0.0, top), depths))
     painter = Painter.around(street.camera, np.array(corners))
     _PAINTERS[obstacle.kind](painter, obstacle, rng)
     return painter.sprite(street.light.gains(obstacle.x, obstacle.z))
@@ -50,7 +53,8 @@ def _paint_kiosk(painter: Painter, o: Obstacle, rng: np.random.Generator) -> Non
 def _paint_van(painter: Painter, o: Obstacle, rng: np.random.Generator) -> None:
     x0, x1 = o.x - o.width / 2, o.x + o.width / 2
     painter.rect((x0 + 0.1, x1 - 0.1), (0.0, 0.5), o.z + 0.2, (24, 24, 26))
-    body = [(x0, 0.34), (x0, 2.2), (x0 + 0.12, o.height), (x1 - 1.1, o.height), (x1 - 0.72, 2.28), (x1 - 0.42, 1.42), (x1, 1.16), (x1, 0.34)]
+    roof = [(x0, 2.2), (x0 + 0.12, o.height), (x1 - 1.1, o.height), (x1 - 0.72, 2.28)]
+    body = [(x0, 0.34), *roof, (x1 - 0.42, 1.42), (x1, 1.16), (x1, 0.34)]
     painter.polygon([(x, y, o.z) for x, y in body], o.colour)
     painter.polygon([(x, min(y, 0.85), o.z) for x, y in body], toned(o.colour, 0.78))
     painter.rect((x0 + 0.02, x1 - 1.0), (o.height - 0.1, o.height), o.z, toned(o.colour, 1.18))

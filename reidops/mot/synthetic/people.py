@@ -16,8 +16,9 @@ Colour = tuple[int, int, int]
 SKINS: tuple[Colour, ...] = ((176, 200, 236), (150, 178, 222), (122, 156, 206), (88, 122, 176), (58, 84, 130), (40, 58, 92))
 HAIRS: tuple[Colour, ...] = ((28, 26, 26), (32, 44, 62), (46, 74, 108), (96, 150, 190), (152, 152, 156), (36, 58, 120))
 TOPS: tuple[Colour, ...] = (
-    (52, 46, 44), (104, 62, 36), (48, 40, 172), (206, 202, 200), (74, 112, 58), (52, 152, 208), (126, 120, 116), (156, 110, 72), (110, 62, 112), (40, 82, 148),
-)
+    (52, 46, 44), (104, 62, 36), (48, 40, 172), (206, 202, 200), (74, 112, 58),
+    (52, 152, 208), (126, 120, 116), (156, 110, 72), (110, 62, 112), (40, 82, 148),
+)  # fmt: skip
 BOTTOMS: tuple[Colour, ...] = ((44, 40, 40), (112, 78, 48), (82, 64, 52), (96, 128, 152), (116, 112, 110), (58, 82, 70))
 SHOES: tuple[Colour, ...] = ((34, 32, 34), (50, 66, 96), (214, 212, 210), (70, 62, 160))
 PATTERNS = ("plain", "stripes", "checks", "panel", "yoke", "print")
@@ -58,7 +59,8 @@ class Appearance:
 
 def draw_appearance(rng: np.random.Generator) -> Appearance:
     """Draw one person from the palettes above, which are small so that people look alike now and then."""
-    top = Garment(_pick(rng, TOP_CUTS, (0.45, 0.4, 0.15)), _tinted(rng, TOPS), _tinted(rng, TOPS), _pick(rng, PATTERNS, (0.36, 0.16, 0.12, 0.14, 0.1, 0.12)))
+    cut, pattern = _pick(rng, TOP_CUTS, (0.45, 0.4, 0.15)), _pick(rng, PATTERNS, (0.36, 0.16, 0.12, 0.14, 0.1, 0.12))
+    top = Garment(cut, _tinted(rng, TOPS), _tinted(rng, TOPS), pattern)
     bottom = Garment(_pick(rng, BOTTOM_CUTS, (0.74, 0.14, 0.12)), _tinted(rng, BOTTOMS), _tinted(rng, BOTTOMS), "plain")
     return Appearance(
         height=float(np.clip(rng.normal(1.72, 0.09), 1.5, 1.95)),

@@ -125,7 +125,8 @@ def _plan_houses(rng: np.random.Generator, reach: float) -> tuple[House, ...]:
             x += rng.uniform(2.6, 3.6)
         width = rng.uniform(4.2, 6.4)
         colour, awning = plaster[int(rng.integers(len(plaster)))], awnings[int(rng.integers(len(awnings)))]
-        houses.append(House(float(x), float(x + width), float(rng.choice([4.0, 4.4, 7.2, 9.5])), colour, awning, str(names[len(houses) % len(names)])))
+        height, shop = float(rng.choice([4.0, 4.4, 7.2, 9.5])), str(names[len(houses) % len(names)])
+        houses.append(House(float(x), float(x + width), height, colour, awning, shop))
         x += width
     return tuple(houses)
 

@@ -45,7 +45,9 @@ class Walk:
 
 def plan_routes(rng: np.random.Generator, street: Street, count: int, seconds: float) -> list[Route]:
     """Plan `count` routes: acts take turns, so that every scene has swaps, turns, covers and returns."""
-    acts: list[Callable[..., list[Route]]] = [_swap, _overtake, _cross, _leave, _approach, _swap, _cross, _dawdle, _leave, _overtake, _approach, _cross]
+    acts: list[Callable[..., list[Route]]] = [
+        _swap, _overtake, _cross, _leave, _approach, _swap, _cross, _dawdle, _leave, _overtake, _approach, _cross,
+    ]  # fmt: skip
     swaps = _swap_styles(rng)
     routes: list[Route] = []
     for k in range(count):
@@ -145,7 +147,10 @@ def _overtake(rng: np.random.Generator, street: Street, seconds: float) -> list[
     tall = side * (pace * (clock - middle)) + rng.uniform(-0.3, 0.3) * street.half_view(z)
     short_z = z + 0.55
     short = (tall + gap * side) * short_z / z
-    return [Route(list(zip(clock, tall, np.full(5, z), strict=True)), "tall"), Route(list(zip(clock, short, np.full(5, short_z), strict=True)), "short")]
+    return [
+        Route([(float(t), float(x), z) for t, x in zip(clock, tall, strict=True)], "tall"),
+        Route([(float(t), float(x), short_z) for t, x in zip(clock, short, strict=True)], "short"),
+    ]
 
 
 def _leave(rng: np.random.Generator, street: Street, seconds: float) -> list[Route]:

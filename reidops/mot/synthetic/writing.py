@@ -29,7 +29,8 @@ def write_scene(commission: Commission) -> None:
     params, index = commission.params, commission.index
     rng = np.random.default_rng([params.seed, index])
     num_people = int(rng.integers(params.min_people, params.max_people + 1))
-    film = Film(rng, index, (params.width, params.height), num_people, params.frames, params.frame_rate)
+    size = params.width, params.height
+    film = Film(rng, index, size, num_people=num_people, num_frames=params.frames, frame_rate=params.frame_rate)
     names = [f"SYN-{index + 1:02d}-{detector.name}" for detector in DETECTORS]
     sightings = _write_frames(film, commission.train / names[0] / "img1")
     for name, detector in zip(names, DETECTORS, strict=True):
@@ -75,7 +76,10 @@ def _annotation_lines(sightings: list[Sighting]) -> list[str]:
 
 def _detection_lines(detections: np.ndarray) -> list[str]:
     """Return the lines of det.txt from detections [n, 6]."""
-    return [f"{int(frame)},-1,{left + 1:.2f},{top + 1:.2f},{width:.2f},{height:.2f},{score:.4f}" for frame, left, top, width, height, score in detections]
+    return [
+        f"{int(frame)},-1,{left + 1:.2f},{top + 1:.2f},{width:.2f},{height:.2f},{score:.4f}"
+        for frame, left, top, width, height, score in detections
+    ]
 
 
 def _seqinfo_lines(name: str, params: SyntheticParams) -> list[str]:
