@@ -7,7 +7,6 @@ from pathlib import Path
 
 from reidops.errors import ReidopsError
 from reidops.files import whole_folder
-from reidops.parallel import map_parallel
 from reidops.params import params_dataclass
 
 
@@ -41,8 +40,7 @@ def write_synthetic(folder: Path, params: SyntheticParams, workers: int | None =
         workers: processes; None = one per usable core.
     """
     # Drawing needs OpenCV; who only wants the params (every stage's check of params.yaml) shall not wait for it.
-    from reidops.mot.synthetic.writing import Commission, write_scene
+    from reidops.mot.synthetic.writing import write_scenes
 
     with whole_folder(Path(folder)) as partial:
-        commissions = [Commission(partial / "train", params, index) for index in range(params.scenes)]
-        map_parallel(write_scene, commissions, workers, desc="drawing scenes")
+        write_scenes(partial / "train", params, workers)

@@ -11,6 +11,7 @@ import numpy as np
 from reidops.mot.synthetic import SyntheticParams
 from reidops.mot.synthetic.detectors import DETECTORS, detect
 from reidops.mot.synthetic.frames import PEDESTRIAN, Film, Sighting
+from reidops.parallel import map_parallel
 
 JPEG_QUALITY = 92
 
@@ -22,6 +23,11 @@ class Commission:
     train: Path
     params: SyntheticParams
     index: int
+
+
+def write_scenes(train: Path, params: SyntheticParams, workers: int | None) -> None:
+    """Draw all scenes, side by side."""
+    map_parallel(write_scene, [Commission(train, params, index) for index in range(params.scenes)], workers, desc="drawing scenes")
 
 
 def write_scene(commission: Commission) -> None:
