@@ -49,13 +49,16 @@ def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -
         table, crops, parts,
         crop_sample=params.crop_sample, min_people=params.min_people, min_crops_per_person=params.min_crops_per_person,
     )  # fmt: skip
-    sides = looks.inspect_sides(table, people, parts, raw, max_bits=params.near_duplicate_bits, max_share=params.max_near_duplicate_share)
+    sides = looks.inspect_sides(
+        table, people, parts, raw, max_bits=params.near_duplicate_bits, max_share=params.max_near_duplicate_share
+    )
     with whole_folder(validation) as folder:
         sides.tables["near_duplicates"].to_csv(folder / "near_duplicates.csv", index=False, lineterminator="\n")
         gate.draw_pictures(table, people.tables["people"], crops / "crops.tar", folder, num_people=params.contact_sheet_people)
         findings = gate.judge([sequences, people, sides], folder)
     gate.stop_on_errors(findings, validation)
-    log.info("inspected %s crops and %s annotations: no error, %d warnings", f"{len(table):,}", f"{sequences.counts['num_annotations']:,}", len(findings))
+    num_annotations = sequences.counts["num_annotations"]
+    log.info("inspected %s crops and %s annotations: no error, %d warnings", f"{len(table):,}", f"{num_annotations:,}", len(findings))
 
 
 if __name__ == "__main__":

@@ -59,8 +59,8 @@ def _read_person(crops: pd.DataFrame, tar: Path, pid: int, side: str) -> Person:
         places = zip(chosen["offset"], chosen["size"], strict=True)
         pictures = [cv2.imdecode(np.frombuffer(content[o : o + s], np.uint8), cv2.IMREAD_COLOR) for o, s in places]
     tiles = [_fit(picture) for picture in pictures if picture is not None]
-    scenes = own["scene"].unique()
-    return Person(pid, side, f"{own['dataset'].iloc[0]} {scenes[0] if scenes[0] != own['dataset'].iloc[0] else ''}".strip(), len(own), tiles)
+    origin = dict.fromkeys([own["dataset"].iloc[0], own["scene"].iloc[0]])  # a ReID set is its own scene, told once
+    return Person(pid, side, " ".join(origin), len(own), tiles)
 
 
 def _fit(picture: np.ndarray) -> np.ndarray:
@@ -80,7 +80,12 @@ def _draw_person(sheet: Image.Image, person: Person, corner: tuple[int, int]) ->
     draw = ImageDraw.Draw(sheet)
     colour = SPLITS["query" if person.side == "test" else person.side]
     draw.rectangle((left, top, left + 3, top + _TILE[1] - 1), fill=colour)
-    lines = [(f"pid {person.pid}", 16, "#111827"), (person.side, 13, colour), (person.origin, 12, "#4b5563"), (f"{person.num_crops:,} crops", 12, "#4b5563")]
+    lines = [
+        (f"pid {person.pid}", 16, "#111827"),
+        (person.side, 13, colour),
+        (person.origin, 12, "#4b5563"),
+        (f"{person.num_crops:,} crops", 12, "#4b5563"),
+    ]
     for number, (text, size, fill) in enumerate(lines):
         draw.text((left + 10, top + 8 + 20 * number), text, fill=fill, font=ImageFont.load_default(size))
     for number, tile in enumerate(person.tiles):

@@ -75,7 +75,8 @@ def decode_crops(crops: pd.DataFrame, tar: Path, rows: np.ndarray) -> pd.DataFra
 def people_table(crops: pd.DataFrame) -> pd.DataFrame:
     """Return one row per person and side (train, val, test): file, row (the first crop's), pid, side, num_crops."""
     people = crops[crops["pid"] >= 0].assign(side=lambda table: table["split"].map(SIDES))
-    return people.groupby(["pid", "side"], as_index=False).agg(file=("file", "first"), row=("row", "first"), num_crops=("row", "size"))
+    grouped = people.groupby(["pid", "side"], as_index=False)
+    return grouped.agg(file=("file", "first"), row=("row", "first"), num_crops=("row", "size"))
 
 
 def splits_table(crops: pd.DataFrame, file: str) -> pd.DataFrame:
@@ -163,11 +164,13 @@ def with_label_faults(labels: pd.DataFrame) -> pd.DataFrame:
     """Add `fault`: a path without a crop, a label that stands for two people, or a person with two labels; "" for none."""
     pids_per_label = labels.groupby("label")["pid"].transform("nunique")
     labels_per_pid = labels.groupby("pid")["label"].transform("nunique")
-    fault = np.select(
-        [labels["pid"] < 0, labels["label"] < 0, pids_per_label > 1, labels_per_pid > 1],
-        ["the crops table has no such path", "the line ends in no label", "the label stands for several people", "the person has several labels"],
-        default="",
-    )
+    faults = {
+        "the crops table has no such path": labels["pid"] < 0,
+        "the line ends in no label": labels["label"] < 0,
+        "the label stands for several people": pids_per_label > 1,
+        "the person has several labels": labels_per_pid > 1,
+    }
+    fault = np.select(list(faults.values()), list(faults), default="")
     return labels.assign(fault=pd.Series(fault, index=labels.index, dtype="str"))
 
 

@@ -18,7 +18,10 @@ from reidops.validation.page import make_page
 
 
 def judge(inspected: list[Inspected], folder: Path) -> list[Finding]:
-    """Run every suite and return the findings; write report.json, the Data Docs and index.html into `folder`, which holds the pictures."""
+    """Run every suite and return the findings; write report.json, the Data Docs and index.html into `folder`.
+
+    The page shows the pictures, so these must lie in `folder` already.
+    """
     inspections = [inspection for one in inspected for inspection in one.inspections]
     context = quiet_context()
     findings = run_inspections(inspections, context)
@@ -62,4 +65,4 @@ def stop_on_errors(findings: list[Finding], folder: Path) -> None:
     errors = [finding for finding in findings if finding.level == ERROR]
     if errors:
         told = "\n".join(finding.told() for finding in errors)
-        raise ReidopsError(f"{len(errors)} expectations of the data are not met; all findings with pictures: {folder / 'index.html'}\n{told}")
+        raise ReidopsError(f"the data broke {len(errors)} of its rules; all findings, with pictures: {folder / 'index.html'}\n{told}")

@@ -20,7 +20,8 @@ def draw_histograms(crops: pd.DataFrame, people: pd.DataFrame, path: Path) -> No
     sides = crops["split"].map(SIDES)
     _draw(axes[0, 0], {side: crops.loc[sides == side, "height"] for side in COLOURS}, "crop height [px]")
     _draw(axes[0, 1], {side: crops.loc[sides == side, "width"] for side in COLOURS}, "crop width [px]")
-    _draw(axes[1, 0], {side: crops.loc[sides == side, "visibility"] for side in COLOURS}, "visibility [share not occluded]", limits=(0, 1))
+    visibility = {side: crops.loc[sides == side, "visibility"] for side in COLOURS}
+    _draw(axes[1, 0], visibility, "visibility [share not occluded]", limits=(0, 1))
     per_person = {side: people.loc[people["side"] == side, "num_crops"] for side in COLOURS}
     _draw(axes[1, 1], per_person, "crops per person", counted="people", logarithmic=False)
     axes[0, 0].legend(frameon=False)
@@ -28,7 +29,13 @@ def draw_histograms(crops: pd.DataFrame, people: pd.DataFrame, path: Path) -> No
 
 
 def _draw(
-    axis: Axes, values: dict[str, pd.Series], label: str, *, counted: str = "crops", limits: tuple[float, float] | None = None, logarithmic: bool = True
+    axis: Axes,
+    values: dict[str, pd.Series],
+    label: str,
+    *,
+    counted: str = "crops",
+    limits: tuple[float, float] | None = None,
+    logarithmic: bool = True,
 ) -> None:
     """Draw outlines over each other, so that no side hides another; counts of crops on a log scale, where rare sizes show."""
     joined = np.concatenate([series.to_numpy(dtype=float) for series in values.values()]) if values else np.zeros(0)

@@ -22,19 +22,19 @@ def scene_key(dataset: str, scene: str) -> str:
 
 
 def scenes_table(parts: Rows[Part], file: str) -> pd.DataFrame:
-    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence, fault, half.
+    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence, fault.
 
     `fault` tells shared frames, "" where the two share the video but no frame (`half`).
     """
     trains = [(row, part) for row, part in enumerate(parts) if part.part == "train" and part.layout == "mot"]
     scored = [part for part in parts if part.part != "train" and part.layout == "mot"]
     records = [
-        {"file": file, "row": row, "sequence": train.sequence, "scored_as": f"{other.part} {other.sequence}", "fault": _shared(train, other)}
+        {"file": file, "row": row, "sequence": train.sequence, "fault": _shared(train, other)}
         for row, train in trains
         for other in scored
         if scene_key(train.dataset, train.scene) == scene_key(other.dataset, other.scene)
     ]
-    return pd.DataFrame(records, columns=["file", "row", "sequence", "scored_as", "fault"])
+    return pd.DataFrame(records, columns=["file", "row", "sequence", "fault"])
 
 
 def _shared(train: Part, other: Part) -> str:
@@ -56,7 +56,8 @@ def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
     leaks = np.full(len(crops), "", dtype=object)
     for part in (part for part in parts if part.part != "train" and part.layout == "mot"):
         inside = crops["frame"].between(part.first_frame, part.last_frame).to_numpy()
-        leaks[learnt & inside & (keys == scene_key(part.dataset, part.scene))] = f"the frame is scored in {part.part} ({part.sequence})"
+        same_video = keys == scene_key(part.dataset, part.scene)
+        leaks[learnt & inside & same_video] = f"the frame is scored in {part.part} ({part.sequence})"
     return crops.assign(leak=pd.Series(leaks, index=crops.index, dtype="str"))
 
 
@@ -67,7 +68,8 @@ def sides_table(people: pd.DataFrame, crops: pd.DataFrame, halved: set[str]) -> 
         people: `crop_tables.people_table`.
         halved: the videos whose people may stand both in train or val and in the test.
     """
-    sides = people.groupby("pid").agg(file=("file", "first"), row=("row", "first"), sides=("side", lambda s: tuple(sorted(s)))).reset_index()
+    grouped = people.groupby("pid", as_index=False)
+    sides = grouped.agg(file=("file", "first"), row=("row", "first"), sides=("side", lambda found: tuple(sorted(found))))
     pairs = crops[["pid", "dataset", "scene"]].drop_duplicates()
     allowed = set(pairs["pid"][[scene_key(*pair) in halved for pair in zip(pairs["dataset"], pairs["scene"], strict=True)]])
     faults = [_side_fault(row.sides, row.pid in allowed) for row in sides.itertuples()]
@@ -107,6 +109,9 @@ def _near(rows: pd.DataFrame, others: pd.DataFrame, max_bits: int) -> pd.DataFra
 def with_twins(decoded: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Add `twin_fault`: the near-duplicate that a decoded crop has on another side, "" for none."""
     twins = pairs[~pairs.index.duplicated()]
-    told = [f"{row.path} ({row.side}) looks like {row.other_path} ({row.other_side}), {row.bits} of 64 bits apart" for row in twins.itertuples()]
+    told = [
+        f"{pair.path} ({pair.side}) looks like {pair.other_path} ({pair.other_side}), {pair.bits} of 64 bits apart"
+        for pair in twins.itertuples()
+    ]
     fault = pd.Series(told, index=twins.index, dtype="str").reindex(decoded.index).fillna("")
     return decoded.assign(twin_fault=fault.astype("str"))

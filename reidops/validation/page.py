@@ -51,10 +51,10 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
 def _verdict(report: dict[str, Any]) -> str:
     counts = report["counts"]
     told = f"{counts['num_crops']:,} crops, {counts['num_annotations']:,} annotations of {counts['num_sequences']:,} sequences."
-    errors, warnings = len(report["errors"]), len(report["warnings"])
+    errors, warnings = _number(len(report["errors"]), "error"), _number(len(report["warnings"]), "warning")
     if report["passed"]:
-        return f'<p class="verdict"><b class="good">Passed</b> with {_number(warnings, "warning")}: {told}</p>'
-    return f'<p class="verdict"><b class="error">Stopped</b> by {_number(errors, "error")} ({_number(warnings, "warning")}): {told}</p>'
+        return f'<p class="verdict"><b class="good">Passed</b> with {warnings}: {told}</p>'
+    return f'<p class="verdict"><b class="error">Stopped</b> by {errors} ({warnings}): {told}</p>'
 
 
 def _number(count: int, noun: str) -> str:
@@ -68,8 +68,9 @@ def _findings(title: str, findings: list[dict[str, Any]]) -> str:
 def _finding(finding: dict[str, Any]) -> str:
     more = finding["count"] - len(finding["places"])
     places = "\n".join([*finding["places"], *([f"… and {more:,} more"] if more > 0 else [])])
+    title = f"{finding['suite']}: expected that {finding['expectation']}"
     return (
-        f'<article class="{finding["level"]}"><p class="label">{escape(finding["suite"])}: expected that {escape(finding["expectation"])}</p>'
+        f'<article class="{finding["level"]}"><p class="label">{escape(title)}</p>'
         f"<pre>{escape(places)}</pre><p>{escape(finding['because'])}</p><p><b>To do:</b> {escape(finding['remedy'])}</p></article>"
     )
 
@@ -80,7 +81,8 @@ def _picture(path: Path, words: str) -> str:
 
 
 def _counts(counts: dict[str, int]) -> str:
-    rows = [f'<tr><td>{name.removeprefix("num_").replace("_", " ")}<td class="number">{value:,}' for name, value in sorted(counts.items())]
+    names = {name: name.removeprefix("num_").replace("_", " ") for name in sorted(counts)}
+    rows = [f'<tr><td>{told}<td class="number">{counts[name]:,}' for name, told in names.items()]
     half = -(-len(rows) // 2)
     return '<div class="columns">' + "".join(f"<table>{''.join(part)}</table>" for part in (rows[:half], rows[half:])) + "</div>"
 

@@ -77,7 +77,9 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
     """Return the tables of one sequence; what cannot be read is told in its record."""
     sequence = job.sequence
     annotations, annotations_fault = _read(read_annotations, sequence, ANNOTATIONS.dtypes)
-    detections, detections_fault = _read(read_detections, sequence, DETECTIONS.dtypes) if job.is_tracked else (_empty(DETECTIONS.dtypes), "")
+    detections, detections_fault = _empty(DETECTIONS.dtypes), ""
+    if job.is_tracked:
+        detections, detections_fault = _read(read_detections, sequence, DETECTIONS.dtypes)
     frames = _frames(job)
     record = {
         "file": f"{job.label}/seqinfo.ini",
@@ -179,6 +181,7 @@ def _decoded(job: SequenceJob, frames: pd.DataFrame) -> pd.DataFrame:
     present = frames[frames["exists"]]
     sample = present.iloc[evenly(len(present), job.image_sample)].reset_index(drop=True)
     found = [inspect_image(sequence.frame_path(frame)) for frame in sample["row"]]
-    sizes = pd.DataFrame(found, columns=["fault", "width", "height"]).astype({"fault": "str", "width": "float64", "height": "float64"})
+    sizes = pd.DataFrame(found, columns=["fault", "width", "height"])
+    sizes = sizes.astype({"fault": "str", "width": "float64", "height": "float64"})
     sizes.loc[sizes["width"] == 0, ["width", "height"]] = np.nan  # the fault tells enough
     return sample[["file", "row"]].join(sizes).assign(promised_width=sequence.width, promised_height=sequence.height)
