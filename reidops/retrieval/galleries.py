@@ -62,7 +62,7 @@ def draw_galleries(title: str, sections: dict[str, Sequence[RankedRow]], decode:
         for row in rows:
             _draw_row(canvas, draw, row, top, decode)
             top += _step()[1]
-    canvas.save(path, optimize=True)
+    canvas.save(path)
 
 
 def _draw_row(canvas: Image.Image, draw: ImageDraw.ImageDraw, row: RankedRow, top: int, decode: Decode) -> None:

@@ -48,7 +48,7 @@ def draw_distances(calibration: Calibration) -> Figure:
     return figure
 
 
-def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, max_crops: int = 1000) -> Figure:
+def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, max_crops: int = 500) -> Figure:
     """Return a 2-D map (t-SNE) of the crops, [n, dim], of the people seen most often, a colour and a marker for each."""
     chosen = _most_seen(pids, max_people, max_crops)
     figure = Figure(figsize=(7.5, 7), layout="constrained")

@@ -53,7 +53,7 @@ def draw_test_set(test: TestSet, scores: RankingScores, embeddings: np.ndarray, 
                   *, num_rows: int, num_columns: int) -> None:
     """Draw gallery_<data set>.png and people_<data set>.png; `embeddings` are the whole table's."""
     chosen = choose_queries(scores, test.labels["query_pids"], num_rows)
-    title = f"{test.name}: mAP {scores.mAP:.3f}, rank1 {scores.rank1:.3f}; green: the same person, red: somebody else; 1 − cosine beneath"
+    title = f"{test.name}: mAP {scores.mAP:.3f}, rank1 {scores.rank1:.3f}; green: the same person, red: somebody else; beneath: 1 − cosine"
     sections = {
         f"{name} queries, by average precision (AP)": [_ranked_row(test, query, scores, embeddings, num_columns) for query in queries]
         for name, queries in chosen.items()

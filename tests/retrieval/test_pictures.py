@@ -7,7 +7,20 @@ from PIL import Image
 
 from reidops.retrieval.calibration import calibrate
 from reidops.retrieval.colour_histogram import embed_colours
-from reidops.retrieval.galleries import CROP_SIZE, FRAME, GUTTER, HEADING, MARGIN, RIGHT, TITLE, WRONG, RankedRow, choose_queries, draw_galleries, nearest_rows
+from reidops.retrieval.galleries import (
+    CROP_SIZE,
+    FRAME,
+    GUTTER,
+    HEADING,
+    MARGIN,
+    RIGHT,
+    TITLE,
+    WRONG,
+    RankedRow,
+    choose_queries,
+    draw_galleries,
+    nearest_rows,
+)
 from reidops.retrieval.pictures import draw_distances, draw_map
 from reidops.retrieval.ranking import score_distances
 
