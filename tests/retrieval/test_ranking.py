@@ -109,6 +109,8 @@ def test_equal_embeddings_tie_although_float32_products_differ() -> None:
     query = unit_rows(row + 0.2 * rng.normal(size=(1, 512)), "query")
     scores = score_embeddings(query, gallery, query_pids=[7], gallery_pids=[7] * 3 + [8] * 37, junk="none")
     assert (scores.mAP, scores.first_ranks.tolist(), scores.num_tied_hits) == (1.0, [1], 3)
+    gallery[0] = query[0]
+    assert score_embeddings(query, gallery, query_pids=[7], gallery_pids=[7] * 3 + [8] * 37, junk="none").num_tied_hits == 2
 
 
 def test_hits_at_ranks_1_3_and_4_give_the_textbook_average_precision() -> None:
@@ -116,6 +118,7 @@ def test_hits_at_ranks_1_3_and_4_give_the_textbook_average_precision() -> None:
     assert scores.mAP == pytest.approx((1 + 2 / 3 + 3 / 4) / 3, abs=TOLERANCE)
     assert scores.mINP == pytest.approx(3 / 4, abs=TOLERANCE)
     assert scores.cmc.tolist() == [1, 1, 1, 1, 1]
+    assert scores.num_tied_hits == 0
 
 
 def test_the_same_camera_rule_leaves_out_the_own_camera_and_nothing_else() -> None:
