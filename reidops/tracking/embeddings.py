@@ -27,12 +27,15 @@ class CropEmbedder(Protocol):
     """The part of `reidops.Embedder` that is needed here."""
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Return the length of an embedding."""
 
     @property
-    def weights_sha256(self) -> str: ...
+    def weights_sha256(self) -> str:
+        """Return the hash of the weights, by which its embeddings are known."""
 
-    def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray: ...
+    def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray:
+        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3]."""
 
 
 @dataclass(frozen=True)
