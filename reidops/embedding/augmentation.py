@@ -23,7 +23,7 @@ class Augmentation:
         self, *, flip: float, pad: float, jitter: float, erasing: float, mean: tuple[float, ...], std: tuple[float, ...]
     ) -> None:
         self.flip, self.pad, self.jitter = flip, pad, jitter
-        self._mean, self._std = 255 * torch.tensor(mean), 255 * torch.tensor(std)
+        self._mean, self._std = (255 * torch.tensor(values).view(1, 1, 3) for values in (mean, std))
         self._erase = RandomErasing(erasing, device="cpu") if erasing > 0 else None
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -43,16 +43,21 @@ class Augmentation:
         columns = torch.arange(width)
         columns = torch.where(flipped, columns.flip(0), columns) + shift[0]
         rows = torch.arange(height) + shift[1]
-        columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
-        return images[torch.arange(num)[:, None, None], rows[:, :, None], columns[:, None, :]]
+        lines = torch.arange(num)[:, None] * height + rows.clamp(0, height - 1)
+        pixels = lines[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
+        return images.view(-1, 3).index_select(0, pixels.view(-1)).view(images.shape)  # four times as fast as three indices
 
     def _normalise(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return (images · gain − mean) / std, float32 [N, H, W, 3]; the gain is drawn per image and per colour."""
-        gain = torch.ones(len(images), 1, 1, 3)
+        num, height, width, _ = images.shape
+        gain = torch.ones(num, 1, 3)
         if self.jitter > 0:
-            gain = gain + self.jitter * (2 * torch.rand(len(images), 1, 1, 1, generator=generator) - 1)
-            gain = gain + self.jitter / 2 * (2 * torch.rand(len(images), 1, 1, 3, generator=generator) - 1)
-        return (images.float() * gain).clamp_(0, 255).sub_(self._mean).div_(self._std)
+            gain = gain + self.jitter * (2 * torch.rand(num, 1, 1, generator=generator) - 1)
+            gain = gain + self.jitter / 2 * (2 * torch.rand(num, 1, 3, generator=generator) - 1)
+        # Whole lines of pixels as the last axis: an axis of three would cost twice the time.
+        gain, mean, std = (values.repeat(1, 1, width) for values in (gain, self._mean, self._std))
+        lines = images.view(num, height, 3 * width) * gain
+        return lines.clamp_(max=255).sub_(mean).div_(std).view(images.shape)
 
 
 def _with_python_seed(seed: int, erase: RandomErasing, inputs: Tensor) -> None:
