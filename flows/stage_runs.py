@@ -28,6 +28,7 @@ QUIET = {
 LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by", "index.lock")
 TRY_AGAIN_LATER = "exited with 75"  # EX_TEMPFAIL: a stage whose server or network did not answer
 LINES_TOLD = 20
+GRACE_SECONDS = 10.0  # between Ctrl-C and SIGTERM
 _ERROR = re.compile(r"\berror\b", re.IGNORECASE)
 
 
@@ -87,10 +88,14 @@ def reproduce_stage(name: str, folder: Path, tell: Callable[[str], None], runnin
 
 
 def interrupt(processes: list[subprocess.Popen[str]]) -> None:
-    """Send Ctrl-C to those that still run, and to what they started."""
+    """Stop those that still run, and what they started: by Ctrl-C, and where that is ignored (background jobs inherit it so) by SIGTERM."""
     for process in processes:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGTERM)
 
 
 def _failure(name: str, lines: list[str]) -> ReidopsError:

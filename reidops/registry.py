@@ -1,15 +1,11 @@
-"""The one door to MLflow: log a result, register its model, promote it, pull it.
-
-The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` and `mlartifacts/` in the repository.
-"""
+"""The one door to MLflow: log a result, register its model, promote it, pull it."""
 
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -19,16 +15,14 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this w
 
 import mlflow
 import numpy as np
-from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import Schema, TensorSpec
 
 from reidops.errors import ReidopsError
-from reidops.files import repository_root
 from reidops.promotion import Bench, Decision, Rule, TrackingResult, decide_promotion
+from reidops.registry_store import StoreUnreachable, open_store, sqlite_file, tracking_uri
 from reidops.result import Result
 
 logger = logging.getLogger(__name__)
@@ -39,15 +33,8 @@ REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tq
 """What a puller needs, in the versions that the model was registered with."""
 
 _MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
-_QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 _CALL_LIMIT = 100  # params or tags in one call; MLflow takes no more
 _METRIC_LIMIT = 900  # metrics in one call; MLflow takes 1000
-
-
-class StoreUnreachable(ReidopsError):
-    """The tracking server does not answer; the same command may succeed later."""
-
-    exit_code = 75  # EX_TEMPFAIL: whoever ran the command may run it again
 
 
 @dataclass(frozen=True)
@@ -57,74 +44,6 @@ class Registered:
     name: str
     version: str
     is_new: bool
-
-
-def tracking_uri() -> str:
-    """Return `MLFLOW_TRACKING_URI`, else the sqlite file of this repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository_root().resolve() / 'mlflow.db'}"
-
-
-@contextmanager
-def open_store() -> Iterator[mlflow.MlflowClient]:
-    """Yield a client of a store that answers and has its tables; turn MLflow's errors into ours.
-
-    Raises:
-        StoreUnreachable: the server does not answer within seconds.
-        ReidopsError: the store refuses what it was asked.
-    """
-    uri = tracking_uri()
-    for noisy in ("mlflow.store.db.utils", "mlflow.pyfunc"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        _prepare_store(uri)
-        mlflow.set_tracking_uri(uri)
-        with _environment(**_QUIET, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"):
-            yield mlflow.MlflowClient(uri)
-    except MlflowException as error:
-        raise _told(uri, error) from error
-
-
-def _prepare_store(uri: str) -> None:
-    """Ask the store for something small: an sqlite file gets its tables, a silent server is found out.
-
-    Two first users of a new sqlite file would create its tables twice and crash each other, hence the lock.
-    """
-    file = _sqlite_file(uri)
-    if file is None:
-        with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="10"):
-            mlflow.MlflowClient(uri).search_experiments(max_results=1)
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_name(f"{file.name}.lock")):
-        mlflow.MlflowClient(uri).search_experiments(max_results=1)
-
-
-def _sqlite_file(uri: str) -> Path | None:
-    """Return the file behind an sqlite URI, None for other stores."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables that the user has not set, for the length of the block."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-def _told(uri: str, error: MlflowException) -> ReidopsError:
-    """Return MLflow's error in words that say what is kept and what to do."""
-    text = str(error).splitlines()[0][:300]
-    if "failed with exception" in text or "Max retries" in text:
-        return StoreUnreachable(
-            f"the tracking server {uri} does not answer ({text}). Everything computed is kept: start the server, or unset "
-            "MLFLOW_TRACKING_URI to use mlflow.db in this repository, then run `dvc repro register`"
-        )
-    return ReidopsError(f"the tracking store {uri} refused: {text}. Everything computed is kept: `dvc repro register` goes on from here")
 
 
 def log_result(result: Result, experiment: str) -> str:
@@ -151,7 +70,7 @@ def _find_experiment(client: mlflow.MlflowClient, name: str) -> str:
         if known.lifecycle_stage != "active":
             client.restore_experiment(known.experiment_id)
         return known.experiment_id
-    file = _sqlite_file(tracking_uri())
+    file = sqlite_file(tracking_uri())
     location = None if file is None else (file.resolve().parent / "mlartifacts" / name).as_uri()
     return client.create_experiment(name, artifact_location=location)
 

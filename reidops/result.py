@@ -23,8 +23,8 @@ ARMS = {"difference": "gain"}
 """How an arm of the tracking metrics is called where results are compared; the others keep their name."""
 
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
-NOT_SETTINGS = ("num_workers", "workers")
-"""Params that change how fast a stage is and nothing that it finds."""
+NOT_SETTINGS = ("num_workers", "batch_size", "num_switches", "num_frames")
+"""Params of `embed` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,10 @@ def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
 
 def read_bench(settings: Path, raw: Path) -> Bench:
     """Return what the tracking scores were taken on: sequences with their frames and files, and the tracker's settings."""
-    tracker = yaml.safe_load(settings.read_text()).get("evaluate_tracking") or {}
+    sections = yaml.safe_load(settings.read_text())
+    tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking")}, separator=".")
     sequences = {part.sequence: _sequence_digest(part) for part in read_parts(raw) if part.part == "track"}
-    return Bench(sequences, {name: value for name, value in tracker.items() if name not in NOT_SETTINGS})
+    return Bench(sequences, {name: value for name, value in tracker.items() if name.rpartition(".")[2] not in NOT_SETTINGS})
 
 
 def _sequence_digest(part: Part) -> str:

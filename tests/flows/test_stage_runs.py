@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import stage_runs
 from flows.stage_runs import StageBusy, StageFailed, interrupt, read_graph, reproduce_stage
 
 GRAPH = """\
@@ -37,6 +38,12 @@ def toy_repository(folder: Path, graph: str = GRAPH) -> Path:
     return folder
 
 
+def failing_repository(folder: Path, script: str) -> Path:
+    """Return a DVC repository whose one stage, fetch, runs a Python script."""
+    (folder / "script.py").write_text(script)
+    return toy_repository(folder, "stages:\n  fetch:\n    cmd: python script.py\n")
+
+
 def run(name: str, folder: Path, lines: list[str] | None = None) -> str:
     return reproduce_stage(name, folder, [].append if lines is None else lines.append, set()).outcome
 
@@ -55,22 +62,21 @@ def test_a_stage_runs_once_then_is_unchanged_and_tells_its_lines(tmp_path):
     assert run("fetch", tmp_path, lines) == "ran"
     assert "fetching" in lines
     assert run("fetch", tmp_path) == "unchanged"
-    (tmp_path / "fetch.txt").unlink()
+    assert run("cut", tmp_path) == "ran"
+    (tmp_path / "cut.txt").unlink()
     (tmp_path / "dvc.lock").unlink()
-    assert run("fetch", tmp_path) == "restored from the cache"
+    assert run("cut", tmp_path) == "restored from the cache"
 
 
 def test_a_failure_says_what_the_stage_said(tmp_path):
-    script = "import sys; print('working'); sys.exit('fetch: error: a.zip: is no archive; ask for another')"
-    toy_repository(tmp_path, f'stages:\n  fetch:\n    cmd: python -c "{script}"\n')
+    failing_repository(tmp_path, "import sys; print('working'); sys.exit('fetch: error: a.zip: is no archive; ask for another')")
     with pytest.raises(StageFailed) as caught:
         run("fetch", tmp_path)
     assert str(caught.value) == "fetch: fetch: error: a.zip: is no archive; ask for another"
 
 
 def test_a_server_that_does_not_answer_is_told_from_a_failure(tmp_path):
-    script = "import sys; print('register: error: the tracking server does not answer', file=sys.stderr); sys.exit(75)"
-    toy_repository(tmp_path, f'stages:\n  fetch:\n    cmd: python -c "{script}"\n')
+    failing_repository(tmp_path, "import sys; print('error: the tracking server does not answer', file=sys.stderr); sys.exit(75)")
     with pytest.raises(StageBusy, match="the tracking server does not answer"):
         run("fetch", tmp_path)
 
@@ -85,7 +91,8 @@ def test_a_lock_that_another_dvc_holds_is_told_from_a_failure(tmp_path):
         process.communicate("\n")
 
 
-def test_an_interrupted_run_takes_its_stage_with_it(tmp_path):
+def test_an_interrupted_run_takes_its_stage_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage_runs, "GRACE_SECONDS", 1.0)
     toy_repository(tmp_path, "stages:\n  fetch:\n    cmd: touch begun && sleep 60 && touch ended\n")
     running: set[subprocess.Popen[str]] = set()
     errors: list[Exception] = []

@@ -1,0 +1,94 @@
+"""The MLflow store: which one, whether it answers, and its errors in our words. The inner side of `registry.py`'s door.
+
+The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` and `mlartifacts/` in the repository.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+from filelock import FileLock
+from mlflow.exceptions import MlflowException
+
+from reidops.errors import ReidopsError
+from reidops.files import repository_root
+
+_QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+
+
+class StoreUnreachable(ReidopsError):
+    """The tracking server does not answer; the same command may succeed later."""
+
+    exit_code = 75  # EX_TEMPFAIL: whoever ran the command may run it again
+
+
+def tracking_uri() -> str:
+    """Return `MLFLOW_TRACKING_URI`, else the sqlite file of this repository."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository_root().resolve() / 'mlflow.db'}"
+
+
+@contextmanager
+def open_store() -> Iterator[mlflow.MlflowClient]:
+    """Yield a client of a store that answers and has its tables; turn MLflow's errors into ours.
+
+    Raises:
+        StoreUnreachable: the server does not answer within seconds.
+        ReidopsError: the store refuses what it was asked.
+    """
+    uri = tracking_uri()
+    for noisy in ("mlflow.store.db.utils", "mlflow.pyfunc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        _prepare_store(uri)
+        # MLflow itself sets the variable when it is told an address; the next caller may mean another store.
+        with _environment(**_QUIET, MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"):
+            mlflow.set_tracking_uri(uri)
+            yield mlflow.MlflowClient(uri)
+    except MlflowException as error:
+        raise _told(uri, error) from error
+
+
+def _prepare_store(uri: str) -> None:
+    """Ask the store for something small: an sqlite file gets its tables, a silent server is found out.
+
+    Two first users of a new sqlite file would create its tables twice and crash each other, hence the lock.
+    """
+    file = sqlite_file(uri)
+    if file is None:
+        with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="10"):
+            mlflow.MlflowClient(uri).search_experiments(max_results=1)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file behind an sqlite URI, None for other stores."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set environment variables that the user has not set, for the length of the block."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _told(uri: str, error: MlflowException) -> ReidopsError:
+    """Return MLflow's error in words that say what is kept and what to do."""
+    text = str(error).splitlines()[0][:300]
+    if "failed with exception" in text or "Max retries" in text:
+        return StoreUnreachable(
+            f"the tracking server {uri} does not answer ({text}). Everything computed is kept: start the server, or unset "
+            "MLFLOW_TRACKING_URI to use mlflow.db in this repository, then run `dvc repro register`"
+        )
+    return ReidopsError(f"the tracking store {uri} refused: {text}. Everything computed is kept: `dvc repro register` goes on from here")
