@@ -37,14 +37,14 @@ class TrainParams:
     backbone: str = "resnet10t"  # a name of timm
     pretrained: bool = False  # timm's published weights; needs the network once
     weights: str | None = None  # file to start from instead: safetensors or a torch state dict; null = random
-    height: Positive = 128  # px, of the network's input
-    width: Positive = 64  # px
+    height: Positive = 96  # px, of the network's input
+    width: Positive = 48  # px
     embedding_dim: Annotated[int, Field(ge=0)] = 0  # width of a projection; 0 = the backbone's own
     pooling: Literal["avg", "max", "avgmax", "gem"] = "avg"
     last_stride: Literal[1, 2] = 1  # 1 = twice the last map's height and width
     people_per_batch: Positive = 16  # P
     crops_per_person: Positive = 4  # K; the batch is P × K
-    epochs: Positive = 20
+    epochs: Positive = 14
     optimizer: str = "adamw"  # a name of timm: adamw, adam, sgd, …
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: NotNegative = 5e-4
@@ -60,7 +60,7 @@ class TrainParams:
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.99  # decay of the averaged weights; 0 = none
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     clip: NotNegative = 0.0  # largest norm of the gradient; 0 = no limit
-    val_every: Positive = 4  # epochs between two looks at the held-out people
+    val_every: Positive = 2  # epochs between two looks at the held-out people
     threads: Positive | None = None  # of torch; null = one per core; the weights depend on it in the last bits
     seed: Annotated[int, Field(ge=0)] = 0
 
