@@ -44,7 +44,7 @@ class TrainParams:
     last_stride: Literal[1, 2] = 1  # 1 = twice the last map's height and width
     people_per_batch: Positive = 16  # P
     crops_per_person: Positive = 4  # K; the batch is P × K
-    epochs: Positive = 14
+    epochs: Positive = 12
     optimizer: str = "adamw"  # a name of timm: adamw, adam, sgd, …
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: NotNegative = 5e-4
