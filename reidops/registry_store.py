@@ -13,16 +13,14 @@ import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 
-from reidops.errors import ReidopsError
+from reidops.errors import ReidopsError, Unreachable
 from reidops.files import repository_root
 
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
-class StoreUnreachable(ReidopsError):
+class StoreUnreachable(Unreachable):
     """The tracking server does not answer; the same command may succeed later."""
-
-    exit_code = 75  # EX_TEMPFAIL: whoever ran the command may run it again
 
 
 def tracking_uri() -> str:

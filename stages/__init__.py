@@ -32,7 +32,8 @@ def run_stage(stage: Callable[..., None], params_class: type) -> None:
         paths = {name: getattr(arguments, name) for name in _path_names(stage)}
         stage(**paths, params=params)
     except ReidopsError as error:
-        sys.exit(f"{section}: error: {error}")
+        print(f"{section}: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print(f"{section}: interrupted; `dvc repro` goes on from here", file=sys.stderr)
         # Die of the signal itself, so that whoever waits for us (DVC, a shell) sees an interrupt and stops too.

@@ -12,7 +12,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from reidops.errors import ReidopsError
+from reidops.errors import ReidopsError, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,10 @@ class _Refused(Exception):
     """This mirror will not serve the file: try the next one."""
 
 
+class _Silent(_Refused):
+    """The mirror did not serve for long enough to be given up; it may later."""
+
+
 class _Interrupted(Exception):
     """The connection broke or the server is busy: try again later."""
 
@@ -50,25 +54,26 @@ def fetch(archive: Archive, folder: Path, *, attempts: int = 5, wait_s: float = 
     connections in a row that brought no byte; the wait between them doubles from `wait_s` (seconds).
 
     Raises:
-        ReidopsError: no mirror gave the file; says what each one did.
+        ReidopsError: no mirror gave the file; says what each one did. `Unreachable` where trying later may help.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, part = folder / archive.name, folder / f"{archive.name}.part"
     if path.is_file() and not _fault(path, archive):
         return path
-    answers = []
+    answers, kind = [], ReidopsError
     for url in archive.urls:
         try:
             _fetch_from(url, part, archive, attempts=attempts, wait_s=wait_s)
         except _Refused as refusal:
             log.warning("%s: %s", url, refusal)
             answers.append(f"{url}: {refusal}")
+            kind = Unreachable if isinstance(refusal, _Silent) else kind
             if archive.hash is None:
                 part.unlink(missing_ok=True)  # nothing would tell that two mirrors' halves do not fit
         else:
             part.replace(path)
             return path
-    raise ReidopsError(
+    raise kind(
         f"{archive.name}: no server gave it:\n  " + "\n  ".join(answers) + f"\nRun again to go on, or put the file into {folder} by hand"
     )
 
@@ -104,7 +109,7 @@ def _fetch_whole(url: str, part: Path, *, attempts: int, wait_s: float) -> None:
         except _Interrupted as interruption:
             failed = 1 if _num_bytes(part) > before else failed + 1
             if failed >= attempts:
-                raise _Refused(f"{interruption} ({attempts} times)") from None
+                raise _Silent(f"{interruption} ({attempts} times)") from None
             pause_s = min(wait_s * 2 ** (failed - 1), _LONGEST_WAIT_S)
             log.warning("%s: %s; again in %.1f s", url, interruption, pause_s)
             time.sleep(pause_s)
