@@ -1,7 +1,10 @@
 """Map a function over sequences: in this process, or in several."""
 
 import os
-from collections.abc import Callable, Iterable
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from joblib import Parallel, delayed
@@ -30,7 +33,22 @@ def map_parallel(
     bar = tqdm(total=len(items), desc=desc, disable=None if desc else True, leave=False)
     with bar, Parallel(n_jobs=workers, return_as="generator") as pool:
         results = []
-        for result in pool(delayed(function)(item) for item in items):
+        with _ignored_interrupts():
+            coming = pool(delayed(function)(item) for item in items)
+        for result in coming:
             results.append(result)
             bar.update()
     return results
+
+
+@contextmanager
+def _ignored_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C while processes start: they inherit that, so that this process alone answers it and ends them."""
+    if threading.current_thread() is not threading.main_thread():  # Python sets signals in no other
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+if sys.argv[0] == "-m":  # `python -m stages.…` is still importing: until `run_stage` listens, Ctrl-C ends it without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from reidops.errors import ReidopsError
 from reidops.params import check_all, read_params
 
@@ -27,6 +30,7 @@ def run_stage(stage: Callable[..., None], params_class: type) -> None:
     arguments = _parser(stage).parse_args()
     configure_logging()
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         check_all(params_classes(), arguments.params)
         params = read_params(params_class, section, arguments.params)
         paths = {name: getattr(arguments, name) for name in _path_names(stage)}

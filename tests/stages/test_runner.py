@@ -56,3 +56,10 @@ def test_an_interrupt_ends_by_the_signal_and_says_how_to_go_on(root, tmp_path):
     ended = run(root, tmp_path, "raise KeyboardInterrupt")
     assert ended.returncode == -signal.SIGINT
     assert "dvc repro" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_an_interrupt_while_a_stage_still_imports_leaves_no_traceback(root, tmp_path):
+    (tmp_path / "pandas.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)\n")
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"}
+    ended = subprocess.run([sys.executable, "-m", "stages.convert", "--help"], cwd=root, env=env, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGINT and ended.stderr == ""
