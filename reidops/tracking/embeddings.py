@@ -20,6 +20,7 @@ from reidops.parts import Part, read_parts
 
 # A crop narrower or lower than this [px] inside the frame says nothing about a person.
 MIN_CROP_SIDE = 4
+_JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 _ARRAYS = ("frame", "box_ltwh", "confidence", "embedding", "weights_sha256")
 
 
@@ -80,7 +81,7 @@ def tracked_parts(raw: Path) -> list[Part]:
     parts = [part for part in read_parts(raw) if part.part == "track"]
     names = [part.sequence for part in parts]
     if not parts:
-        raise ReidopsError(f"{raw}/parts.csv: no row plays the part `track`; name sequences to track in params.yaml, section download")
+        raise ReidopsError(f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without one, `dvc repro export evaluate_reid` is the end)")
     if len(set(names)) < len(names):
         raise ReidopsError(f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite each other")
     return parts
@@ -226,12 +227,15 @@ def read_frame(sequence: Sequence, frame: int) -> np.ndarray:
     """Return a frame, BGR uint8 [h, w, 3].
 
     Raises:
-        ReidopsError: the file is missing or is no picture.
+        ReidopsError: the file is missing, cut off, or is no picture.
     """
     path = sequence.frame_path(frame)
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    encoded = path.read_bytes() if path.is_file() else b""
+    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad behind it.
+    whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if whole else None
     if picture is None:
-        found = "cannot be decoded" if path.is_file() else "no such file"
+        found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
         raise ReidopsError(f"{path}: {found}; there are detections in that frame of {sequence.name}, fetch the data set again")
     return picture
 

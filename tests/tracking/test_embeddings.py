@@ -78,7 +78,7 @@ def test_a_missing_frame_is_named(sequence):
 
 def test_a_broken_frame_is_named(sequence):
     sequence.frame_path(3).write_bytes(b"no picture")
-    with pytest.raises(ReidopsError, match="000003.jpg: cannot be decoded"):
+    with pytest.raises(ReidopsError, match="000003.jpg: its .* bytes are no whole picture"):
         embed_sequence(sequence, read_detections(sequence), MeanColour())
 
 
@@ -157,3 +157,10 @@ def test_a_sequence_that_is_tracked_twice_is_told(sequence, tmp_path):
     write_parts([part(sequence), part(sequence)], tmp_path)
     with pytest.raises(ReidopsError, match="tracked twice"):
         tracked_parts(tmp_path)
+
+
+def test_a_frame_that_is_cut_off_is_named_and_not_embedded_half_grey(sequence):
+    path = sequence.frame_path(2)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ReidopsError, match="000002.jpg: its .* bytes are no whole picture"):
+        embed_sequence(sequence, read_detections(sequence), MeanColour())
