@@ -161,7 +161,7 @@ def _read_lines(path: Path, length: int | None, *, minimum_fields: int, may_be_e
     """Return a comma-separated file of numbers as float64 [lines, fields]; a trailing comma, a BOM and CRLF are tolerated."""
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; the sequence is not as published")
-    lines = [(n, line.strip().rstrip(",")) for n, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)]
+    lines = [(n, line.strip().rstrip(",")) for n, line in enumerate(_read_text(path).splitlines(), 1)]
     lines = [(n, line) for n, line in lines if line]
     if not lines and not may_be_empty:
         raise ReidopsError(f"{path}: is empty; expected one line per box")
@@ -170,6 +170,13 @@ def _read_lines(path: Path, length: int | None, *, minimum_fields: int, may_be_e
     values = np.array(rows, dtype=np.float64).reshape(len(rows), num_fields)
     _check_values(values, lines, path, length)
     return values
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ReidopsError(f"{path}: byte {error.start} is no text; expected lines of numbers, copy or unpack the file again") from None
 
 
 def _numbers(line: str, path: Path, n: int, num_fields: int, minimum_fields: int) -> list[float]:

@@ -109,3 +109,8 @@ def test_a_tracker_that_found_nothing_writes_an_empty_file(tmp_path):
 def test_published_cuts_have_their_counts(real_data):
     rows = {s.scene: (len(read_annotations(s)), len(read_detections(s))) for s in find_sequences(real_data / "MOT17")}
     assert rows["09"] == (4629, 1503)
+
+
+def test_a_file_that_is_no_text_is_named_with_its_byte(tmp_path):
+    with pytest.raises(ReidopsError, match="gt.txt: byte 4 is no text"):
+        read_annotations(sequence(tmp_path, gt=b"1,1,\xff\xfe"))
