@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Addresses = Annotated[list[str], Field(min_length=1)]
 Hash = Annotated[str, Field(pattern="^(md5|sha256):[0-9a-fA-F]+$")]
 
 
@@ -36,7 +37,7 @@ class DownloadParams:
     sequences: list[str] = Field(default=["05", "06"])  # scenes or sequences that are tested and tracked; [] = all of the tracked sets
     detectors: list[Literal["DPM", "FRCNN", "SDP"]] = Field(default=["FRCNN"], min_length=1)  # copies to track; crops come from the first
     split: Literal["scene", "half"] = "scene"  # a tracked scene trains nobody, or its frames ≤ length // 2 + 1 train
-    urls: dict[str, list[str]] = Field(default={})  # set → addresses to fetch it from, in the order to try them
+    urls: dict[str, Addresses] = Field(default={})  # set → addresses to fetch it from, in the order to try them
     hashes: dict[str, Hash] = Field(default={})  # set → md5:… or sha256:… of its archive
     synthetic: SyntheticParams = Field(default_factory=SyntheticParams)  # what is drawn
 
@@ -53,6 +54,8 @@ def download(raw: Path, params: DownloadParams) -> None:
         write_parts(parts, folder, params.local)
         write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
     counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
+    if not roles.track:
+        log.warning("download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, embed will stop")
     log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 

@@ -12,6 +12,7 @@ from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.mot import synthetic
 from reidops.mot.synthetic import SyntheticParams
+from reidops.params import check_section
 from reidops.parts import read_parts
 from stages.convert import ConvertParams, convert
 from stages.download import DownloadParams, download
@@ -142,3 +143,14 @@ def test_the_real_cuts_are_assigned_as_published(real_data: Path) -> None:
     download(Path("data/raw"), mot17(local=str(real_data), split="half"))
     nine = [(part.part, part.first_frame, part.last_frame) for part in read_parts(Path("data/raw")) if part.scene == "09"]
     assert nine == [("train", 1, 132), ("test", 133, 262), ("track", 133, 262)]
+
+
+def test_a_set_with_an_empty_list_of_addresses_is_refused():
+    section = vars(DownloadParams()) | {"synthetic": vars(TINY), "urls": {"MOT17": []}}
+    with pytest.raises(ReidopsError, match="urls.MOT17.*at least 1"):
+        check_section(DownloadParams, {"download": section}, "download", Path("params.yaml"))
+
+
+def test_nothing_to_track_is_said_at_once(tmp_path, caplog):
+    download(tmp_path / "raw", DownloadParams(track=[], sequences=["02"], synthetic=TINY))
+    assert "download.track is empty" in caplog.text
