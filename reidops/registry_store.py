@@ -12,10 +12,12 @@ from pathlib import Path
 import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from reidops.errors import ReidopsError, Unreachable
 from reidops.files import repository_root
 
+_REMEDY = "Everything computed is kept: mend MLFLOW_TRACKING_URI or the file, then run `dvc repro register`"
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 
 
@@ -47,6 +49,8 @@ def open_store() -> Iterator[mlflow.MlflowClient]:
             yield mlflow.MlflowClient(uri)
     except MlflowException as error:
         raise _told(uri, error) from error
+    except SQLAlchemyError as error:
+        raise ReidopsError(f"the tracking store {uri} cannot be used ({str(error).splitlines()[0][:300]}). {_REMEDY}") from error
 
 
 def _prepare_store(uri: str) -> None:
@@ -59,7 +63,10 @@ def _prepare_store(uri: str) -> None:
         with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="10"):
             mlflow.MlflowClient(uri).search_experiments(max_results=1)
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReidopsError(f"the tracking store {uri} cannot be made ({error}). {_REMEDY}") from None
     with FileLock(file.with_name(f"{file.name}.lock")):
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
 

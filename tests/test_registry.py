@@ -257,3 +257,17 @@ def test_the_store_lies_in_the_repository_that_dvc_names(tmp_path, monkeypatch):
     assert registry.tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere:5000")
     assert registry.tracking_uri() == "http://elsewhere:5000"
+
+
+def test_a_store_whose_folder_cannot_be_made_is_named(made, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
+    with pytest.raises(ReidopsError, match="cannot be made.*kept.*dvc repro register"):
+        registry.log_result(read_made(made), "any")
+
+
+def test_an_sqlite_file_that_is_none_is_named(made, tmp_path, monkeypatch):
+    (tmp_path / "mlflow.db").write_text("this is no database " * 500)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with pytest.raises(ReidopsError, match="mlflow.db.*kept.*dvc repro register"):
+        registry.log_result(read_made(made), "any")
