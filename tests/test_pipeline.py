@@ -86,14 +86,14 @@ def test_a_kill_in_convert_leaves_no_half_crops(repository):
 
 def test_a_kill_in_train_leaves_no_half_model(repository):
     data = repository.folder / "data"
-    repository.kill_repro_when(lambda: any((data / "checkpoints").glob("*/*")))
+    repository.kill_repro_when(lambda: any((data / "checkpoints").glob("*/state.pt")))
     assert (data / "crops" / "crops.parquet").exists() and not (data / "model").exists()
 
 
 def test_after_the_kills_dvc_repro_goes_on_to_the_end(repository):
     ended = repository.dvc("repro")
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert "goes on" in ended.stderr or "resum" in ended.stderr.lower()
+    assert "go on after step" in ended.stderr
     reid, tracking = repository.read("data/reid/metrics.json"), repository.read("data/tracking/metrics.json")
     assert 0 < reid["synthetic"]["mAP"] <= 1 and 0 < reid["colour_histogram"]["mAP"] < 1
     assert {"appearance", "no_appearance"} <= set(tracking)
