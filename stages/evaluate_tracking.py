@@ -1,7 +1,8 @@
 """Track the held-out sequences with and without appearance, and score both officially.
 
 Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json
-Writes: data/tracking/ metrics.json, sequences.csv, results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
+Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv,
+        results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
         timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg
 """
 
@@ -40,7 +41,7 @@ def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: 
     """Write scores, result files, events and pictures of both arms."""
     from reidops.tracking.embeddings import tracked_parts
     from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, score_tree
-    from reidops.tracking.report import choose_gate, format_scores, write_arms, write_pictures
+    from reidops.tracking.report import choose_gate, format_scores, headline, write_arms, write_pictures
 
     parts, calibrated = tracked_parts(raw), read_json(calibration)
     gate = choose_gate(params.gate, calibrated, calibration)
@@ -49,6 +50,7 @@ def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: 
     scores = score_table(arms)
     with whole_folder(tracking) as folder:
         write_json(score_tree(scores), folder / "metrics.json")
+        write_json(headline(score_tree(scores)), folder / "headline.json")
         scores.to_csv(folder / "sequences.csv", index=False, float_format="%.6f", lineterminator="\n")
         write_arms(arms, folder)
         for part in parts:

@@ -14,7 +14,7 @@ from reidops.mot.sequences import Sequence, read_sequence, write_results
 from reidops.parts import Part
 from reidops.tracking.constants import DEEPSORT_COSINE_GATE
 from reidops.tracking.embeddings import read_frame
-from reidops.tracking.evaluation import ARMS, SCORERS, ArmResult
+from reidops.tracking.evaluation import ARMS, COMBINED, SCORERS, ArmResult
 from reidops.tracking.pictures import annotate_frame, draw_switches, draw_timeline, find_switches
 
 _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
@@ -35,6 +35,11 @@ def choose_gate(gate: float | str, calibration: dict, where: Path) -> float:
         return float(calibration["gates"]["cosine"])
     except KeyError:
         raise ReidopsError(f"{where}: has no gates.cosine; run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number") from None
+
+
+def headline(tree: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return of a score tree what is shown first: each arm's combined IDF1, HOTA, MOTA and IDSW, and what appearance adds."""
+    return {arm: {name: sequences[COMBINED][name] for name in _SHOWN} for arm, sequences in tree.items()}
 
 
 def write_arms(arms: Rows[ArmResult], folder: Path) -> None:

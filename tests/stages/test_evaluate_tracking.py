@@ -39,7 +39,7 @@ def run(data, **changes):
 def test_scores_results_events_and_pictures_are_written(data):
     folder = run(data, num_frames=2)
     made = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    expected = {"metrics.json", "sequences.csv"} | {f"timelines/TOY-0{i}.png" for i in (1, 2)}
+    expected = {"headline.json", "metrics.json", "sequences.csv"} | {f"timelines/TOY-0{i}.png" for i in (1, 2)}
     expected |= {f"{kind}/{arm}/TOY-0{i}.{suffix}" for kind, suffix in (("results", "txt"), ("events", "csv"))
                  for arm in ("appearance", "no_appearance") for i in (1, 2)}  # fmt: skip
     assert expected <= made
@@ -54,6 +54,14 @@ def test_the_metrics_are_fractions_and_counts_of_each_arm(data):
     assert 0 < scores["IDF1"] <= 1
     # Three people in two sequences, each missed in the two frames before their track is confirmed.
     assert (scores["FN"], scores["FP"]) == (12, 0)
+
+
+def test_the_headline_is_of_the_combined_scores(data):
+    folder = run(data)
+    metrics, shown = (json.loads((folder / name).read_text()) for name in ("metrics.json", "headline.json"))
+    assert set(shown) == set(metrics)
+    for arm, scores in shown.items():
+        assert scores == {name: metrics[arm]["combined"][name] for name in ("IDF1", "HOTA", "MOTA", "IDSW")}
 
 
 def test_both_scorers_stand_in_the_table(data):
