@@ -14,17 +14,21 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_COMPILE_BYTECODE := 1
 export UV_SYSTEM_CERTS := true
 export PYTHONUNBUFFERED := 1
+# What the tools would keep in the home directory and in /var/tmp stays in this folder; uv keeps its own cache.
+HERE := XDG_CACHE_HOME=$(CURDIR)/.cache XDG_CONFIG_HOME=$(CURDIR)/.cache/config MPLCONFIGDIR=$(CURDIR)/.cache/matplotlib \
+	DVC_SITE_CACHE_DIR=$(CURDIR)/.cache/dvc DVC_GLOBAL_CONFIG_DIR=$(CURDIR)/.cache/dvc PREFECT_HOME=$(CURDIR)/.prefect
+
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: repro test env clean
 .DEFAULT_GOAL := repro
 
 repro: env
-	dvc repro
+	$(HERE) dvc repro
 	@python -m reidops.summary
 
 test: env
-	python -m pytest
+	$(HERE) python -m pytest
 
 env: .venv/installed
 
@@ -36,4 +40,4 @@ env: .venv/installed
 	@touch $@
 
 clean:
-	rm -rf .venv data .prefect mlflow.db mlartifacts
+	rm -rf .venv .cache data .prefect mlflow.db mlartifacts
