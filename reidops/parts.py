@@ -13,14 +13,16 @@ from reidops.files import repository_root
 from reidops.tables import PARTS, read_table, write_table
 
 LOCAL = "local:"
+IDENTITY = "identity:"
 
 
 @dataclass(frozen=True)
 class Part:
     """Frames of one sequence, or a whole ReID set, in one part (train, test, track).
 
-    `folder` is the sequence's folder for the layout `mot`, the set's for `market1501`. Frames are 1-based and
-    inclusive, 0 and 0 for a ReID set.
+    `folder` is the sequence's folder for the layout `mot`, the set's for any other. Frames are 1-based and inclusive,
+    0 and 0 for a ReID set. `protocol` is the published split of a ReID set (empty: its only one), or `identity:SHARE` for
+    frames whose people are divided between train and test.
     """
 
     part: str
@@ -31,6 +33,12 @@ class Part:
     scene: str
     first_frame: int
     last_frame: int
+    protocol: str = ""
+
+    @property
+    def divides_people(self) -> bool:
+        """Tell whether the frames are shared by train and test, and the people divided."""
+        return self.protocol.startswith(IDENTITY)
 
     @property
     def num_frames(self) -> int:
@@ -75,6 +83,8 @@ def check_parts(parts: list[Part], where: str) -> None:
     """
     for train in (part for part in parts if part.part == "train" and part.layout == "mot"):
         for other in (part for part in parts if part.part != "train" and _same_sequence(part, train)):
+            if train.divides_people and train.protocol == other.protocol:
+                continue  # the people are on one side each, and convert sees to it
             first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
             if first <= last:
                 raise ReidopsError(f"{where}: frames {first} … {last} of {train.sequence} are in train and in {other.part}; mend the split")

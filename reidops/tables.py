@@ -60,12 +60,13 @@ DETECTIONS = Table("detections", {
 PARTS = Table("parts", {
     "part": Column("str", "what the rows are for", values=("train", "test", "track")),
     "dataset": Column("str", "name of the data set, e.g. MOT17"),
-    "layout": Column("str", "folder layout", values=("mot", "market1501")),
+    "layout": Column("str", "folder layout: mot, or that of a ReID set (market1501, msmt17 …)"),
     "folder": Column("str", "below data/raw, or after `local:` where the user keeps it"),
     "sequence": Column("str", "name of the sequence's folder; empty for ReID sets"),
     "scene": Column("str", "the video behind the sequence, e.g. 09"),
     "first_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
     "last_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
+    "protocol": Column("str", "which published split of a ReID set; identity:SHARE where people of these frames are divided; else empty"),
 })
 
 CROPS = Table("crops", {
@@ -77,6 +78,7 @@ CROPS = Table("crops", {
     "camid": Column("int", "camera (view), unique in the whole table; in MOT one per scene", minimum=0),
     "scene": Column("str", "the video, without data set or detector: 02, 04 …"),
     "track_id": Column("int", "identity in the sequence; -1 for ReID sets", minimum=-1),
+    "tracklet": Column("int", "unbroken run of one person in one camera, in sets that publish them; -1 elsewhere", minimum=-1),
     "frame": Column("int", "1-based frame where the crop came from", minimum=0),
     "width": Column("int", "px, of the crop", minimum=1),
     "height": Column("int", "px, of the crop", minimum=1),

@@ -17,7 +17,7 @@ from reidops.parts import write_parts
 from stages import run_stage
 
 if TYPE_CHECKING:
-    from reidops.datasets.obtaining import SetFolder
+    from reidops.datasets.layouts import SetFolder
     from reidops.datasets.roles import Roles
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ Hash = Annotated[str, Field(pattern="^(md5|sha256):[0-9a-fA-F]+$")]
 
 @params_dataclass
 class DownloadParams:
-    """Sets are synthetic, MOT15, MOT16, MOT17, MOT20, Market-1501, or a folder below `local` in MOTChallenge's layout."""
+    """Sets are synthetic, MOT15, MOT16, MOT17, MOT20, a published ReID set, or a folder below `local` in a known layout."""
 
     local: str | None = None  # folder that holds sets in their published layout; null = fetch what can be fetched
     train: list[str] = Field(default=["synthetic"], min_length=1)  # sets whose people train
@@ -36,7 +36,10 @@ class DownloadParams:
     track: list[str] = Field(default=["synthetic"])  # MOT sets that are tracked
     sequences: list[str] = Field(default=["05", "06"])  # scenes or sequences that are tested and tracked; [] = all of the tracked sets
     detectors: list[Literal["DPM", "FRCNN", "SDP"]] = Field(default=["FRCNN"], min_length=1)  # copies to track; crops come from the first
-    split: Literal["scene", "half"] = "scene"  # a tracked scene trains nobody, or its frames ≤ length // 2 + 1 train
+    split: Literal["scene", "half", "k-fold", "identity"] = "scene"  # how a set that trains and is tested is divided
+    num_folds: Annotated[int, Field(ge=2)] = 5  # k-fold: parts into which the scenes are divided
+    fold: Annotated[int, Field(ge=0)] = 0  # k-fold: the part that is tested and tracked
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.5  # identity: share of each scene's people who are tested
     urls: dict[str, Addresses] = Field(default={})  # set → addresses to fetch it from, in the order to try them
     hashes: dict[str, Hash] = Field(default={})  # set → md5:… or sha256:… of its archive
     synthetic: SyntheticParams = Field(default_factory=SyntheticParams)  # what is drawn
@@ -60,7 +63,8 @@ def download(raw: Path, params: DownloadParams) -> None:
 
 
 def _obtain(name: str, raw: Path, params: DownloadParams) -> "SetFolder":
-    from reidops.datasets.obtaining import SYNTHETIC, SetFolder, Sources, obtain_set
+    from reidops.datasets.layouts import SetFolder
+    from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set
     from reidops.mot.synthetic import write_synthetic
 
     if name == SYNTHETIC:
@@ -81,6 +85,9 @@ def _roles(params: DownloadParams) -> "Roles":
         sequences=tuple(params.sequences),
         detectors=tuple(params.detectors),
         split=params.split,
+        num_folds=params.num_folds,
+        fold=params.fold,
+        test_share=params.test_share,
     )
 
 

@@ -53,6 +53,6 @@ def _add(tar: tarfile.TarFile, path: str, encoded: bytes) -> int:
 def _row(path: str, offset: int, size: int, crop_bgr: np.ndarray) -> dict[str, object]:
     height, width = crop_bgr.shape[:2]
     return {
-        "path": path, "offset": offset, "size": size, "dataset": "drawn", "scene": "drawn", "track_id": -1,
+        "path": path, "offset": offset, "size": size, "dataset": "drawn", "scene": "drawn", "track_id": -1, "tracklet": -1,
         "width": width, "height": height, "visibility": 1.0,
     }  # fmt: skip

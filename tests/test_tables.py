@@ -9,7 +9,7 @@ from reidops.tables import PARTS, check_table, read_table, write_table
 
 def parts(**changes) -> pd.DataFrame:
     row = {"part": "train", "dataset": "MOT17", "layout": "mot", "folder": "MOT17/train/MOT17-02", "sequence": "MOT17-02",
-           "scene": "02", "first_frame": 1, "last_frame": 9}  # fmt: skip
+           "scene": "02", "first_frame": 1, "last_frame": 9, "protocol": ""}  # fmt: skip
     return pd.DataFrame([row | changes])
 
 

@@ -1,75 +1,89 @@
-"""Market-1501 as published: bounding_box_train, query, bounding_box_test; `0002_c1s1_000451_03.jpg`."""
+"""Market-1501 as published: bounding_box_train, query, bounding_box_test; `0002_c1s1_000451_03.jpg`.
 
-import os
+`list_like_market` reads any set in this layout whose file names a regular expression can tell apart.
+"""
+
 import re
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
+from reidops.datasets.reid_set import Listing, ReidSet, crops_table, list_files
 from reidops.errors import ReidopsError
 
-NAME = "Market-1501"
-FOLDER_NAMES = ("Market-1501-v15.09.15", "Market-1501")
 TRAIN_FOLDERS = ("bounding_box_train",)
 TEST_FOLDERS = ("query", "bounding_box_test")
-HOW_TO_ASK = (
-    "Market-1501 is handed out by its authors for academic use: ask through the form on"
-    " https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html, unpack Market-1501-v15.09.15.zip"
-)
 
 _JUNK, _BACKGROUND = -1, 0
 _FILE_NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+\.jpg")
+_EXAMPLE = "0002_c1s1_000451_03.jpg (person, camera, sequence, frame, box)"
 
 
-def list_crops(folder: Path) -> tuple[pd.DataFrame, Counter]:
-    """Return the crops of one of the set's folders, sorted by file name, and how many each rule took.
+def reads(part: str, protocol: str = "") -> tuple[str, ...]:
+    """Return the folders that a part reads."""
+    return TRAIN_FOLDERS if part == "train" else TEST_FOLDERS
 
-    Columns: `file` (str), `published_pid` (0 = background, a distractor), `camera` (from 1), `frame`. Junk (−1) is left out.
-    Files that are no .jpg (Thumbs.db) are not the set's.
+
+def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
+    """Return the published training people, or query and gallery; junk (−1) is left out, background (0) is a distractor."""
+    return list_like_market(folder, part, _FILE_NAME, _EXAMPLE)
+
+
+def list_like_market(folder: Path, part: str, pattern: re.Pattern, example: str) -> Listing:
+    """Return the crops of a set in Market-1501's layout.
+
+    Args:
+        pattern: of a file name, with the groups pid (−1 = junk, 0 = background), camera and frame.
+        example: a file name and what its fields are, for the error message.
 
     Raises:
-        ReidopsError: the folder is missing or empty, or a file's name is not Market-1501's.
+        ReidopsError: a folder is missing or empty, a file's name is not the set's, or a crop is in query and in gallery.
     """
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".jpg")) if folder.is_dir() else []
-    if not names:
-        raise ReidopsError(f"{folder}: {'holds no .jpg' if folder.is_dir() else 'no such folder'}; expected Market-1501's crops there")
-    crops = pd.DataFrame([_read_name(str(folder), name) for name in names])
+    if part == "train":
+        return _without_background(*_list_folder(folder / TRAIN_FOLDERS[0], "", pattern, example))
+    (query, taken), (gallery, more) = (
+        _list_folder(folder / name, role, pattern, example) for name, role in zip(TEST_FOLDERS, ("query", "gallery"), strict=True)
+    )
+    both = sorted(set(query["name"]) & set(gallery["name"]))
+    if both:
+        raise ReidopsError(f"{folder}: {both[0]} is in query and in bounding_box_test ({len(both)} such files); remove one of the two")
+    query, taken = _without_background(query, taken)
+    return pd.concat([query, gallery], ignore_index=True), taken + more
+
+
+def _list_folder(folder: Path, role: str, pattern: re.Pattern, example: str) -> Listing:
+    names = list_files(folder, (".jpg",), f"crops named like {example}")
+    crops = crops_table([{**_read_name(str(folder), name, pattern, example), "role": role} for name in names])
     junk = crops["published_pid"] == _JUNK
     return crops[~junk].reset_index(drop=True), Counter({"crops": len(crops), "junk (pid -1)": int(junk.sum())})
 
 
-def list_train(folder: Path) -> tuple[pd.DataFrame, Counter]:
-    """Return the crops of the published training people; `folder` is the set's."""
-    crops, taken = list_crops(folder / TRAIN_FOLDERS[0])
-    return _without_background(crops, taken)
-
-
-def list_test(folder: Path) -> tuple[pd.DataFrame, Counter]:
-    """Return the published query and gallery, told apart by the column `role`.
-
-    Raises:
-        ReidopsError: a crop is in both, so that a query would find itself.
-    """
-    query, gallery = (list_crops(folder / name) for name in TEST_FOLDERS)
-    query_names, gallery_names = (set(crops["file"].str.rpartition("/")[2]) for crops, _ in (query, gallery))
-    both = sorted(query_names & gallery_names)
-    if both:
-        raise ReidopsError(f"{folder}: {both[0]} is in query and in bounding_box_test ({len(both)} such files); remove one of the two")
-    query_crops, taken = _without_background(*query)
-    crops = pd.concat([query_crops.assign(role="query"), gallery[0].assign(role="gallery")], ignore_index=True)
-    return crops, taken + gallery[1]
-
-
-def _without_background(crops: pd.DataFrame, taken: Counter) -> tuple[pd.DataFrame, Counter]:
-    background = crops["published_pid"] == _BACKGROUND
+def _without_background(crops: pd.DataFrame, taken: Counter) -> Listing:
+    background = crops["distractor"]
     return crops[~background].reset_index(drop=True), taken + Counter({"background (pid 0)": int(background.sum())})
 
 
-def _read_name(folder: str, name: str) -> dict[str, str | int]:
-    path, match = f"{folder}/{name}", _FILE_NAME.fullmatch(name)
+def _read_name(folder: str, name: str, pattern: re.Pattern, example: str) -> dict:
+    path, match = f"{folder}/{name}", pattern.fullmatch(name)
     if match is None:
-        raise ReidopsError(f"{path}: a Market-1501 file name is like 0002_c1s1_000451_03.jpg (person, camera, sequence, frame, box)")
+        raise ReidopsError(f"{path}: a file name of this set is like {example}; rename or remove the file")
+    pid = int(match["pid"])
     return {
-        "file": path, "published_pid": int(match["pid"]), "camera": int(match["camera"]), "frame": int(match["frame"]),
+        "file": path, "name": name, "published_pid": pid, "distractor": pid == _BACKGROUND,
+        "camera": int(match["camera"]), "frame": int(match["frame"]),
     }  # fmt: skip
+
+
+SET = ReidSet(
+    name="Market-1501",
+    layout="market1501",
+    folder_names=("Market-1501-v15.09.15", "Market-1501"),
+    archive_names=("Market-1501-v15.09.15.zip",),
+    list_part=list_part,
+    reads=reads,
+    how_to_ask=(
+        "Market-1501 is handed out by its authors for academic use: ask through the form on"
+        " https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html, unpack Market-1501-v15.09.15.zip"
+    ),
+)

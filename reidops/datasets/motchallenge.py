@@ -1,4 +1,4 @@
-"""MOTChallenge's sets: where they are published, and which of them show the same people."""
+"""MOTChallenge's sets: where they are published."""
 
 from reidops.datasets.fetching import Archive
 
@@ -30,12 +30,3 @@ PUBLISHED: dict[str, tuple[tuple[Archive, ...], ...]] = {
     ),
     "MOT20": (_published("MOT20"),),
 }
-
-
-def family_of(dataset: str) -> str:
-    """Return the name that sets with the same scenes and people share: MOT16 and MOT17 are one.
-
-    >>> family_of("MOT16"), family_of("MOT20")
-    ('MOT17', 'MOT20')
-    """
-    return "MOT17" if dataset == "MOT16" else dataset

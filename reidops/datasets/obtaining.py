@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from reidops.datasets import market1501
 from reidops.datasets.archives import unpack
 from reidops.datasets.fetching import Archive, fetch
+from reidops.datasets.layouts import SetFolder, expected_layout, find_set, is_laid_out, layout_of, listing
 from reidops.datasets.motchallenge import PUBLISHED
+from reidops.datasets.reid_set import ReidSet
+from reidops.datasets.sets import SETS, base_name, protocol_of
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import DETECTORS
 from reidops.parts import LOCAL, local_folder
@@ -18,19 +20,8 @@ from reidops.parts import LOCAL, local_folder
 log = logging.getLogger(__name__)
 
 SYNTHETIC = "synthetic"
-_FOLDER_NAMES = {market1501.NAME: market1501.FOLDER_NAMES}
-_UNUSED_FOLDERS = {"test", "gt_bbox", "gt_query"}
+_UNUSED_IN_MOT = {"test"}
 _DEPTH = 3  # an archive may wrap its set in so many folders
-
-
-@dataclass(frozen=True)
-class SetFolder:
-    """A set on this disk: `layout` is mot or market1501, `source` says where it came from."""
-
-    name: str
-    layout: str
-    folder: Path
-    source: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ def obtain_set(name: str, raw: Path, archives: Path, sources: Sources) -> SetFol
         raise ReidopsError(_nowhere(name, sources))
     if sources.local is not None:
         log.info("%s is not in %s: fetching it", name, sources.local)
-    return _fetch_set(name, ways, raw / name, archives, sources.detectors)
+    return _fetch_set(name, ways, raw / base_name(name), archives, sources.detectors)
 
 
 def find_local(name: str, local: str | None) -> SetFolder | None:
@@ -68,40 +59,44 @@ def find_local(name: str, local: str | None) -> SetFolder | None:
     """
     if local is None:
         return None
-    base = local_folder(local)
+    base, known = local_folder(local), SETS.get(base_name(name))
     if not base.is_dir():
         raise ReidopsError(f"download.local: {base} is no folder; a relative path starts at the repository's root")
-    for folder in (base / folder_name for folder_name in _FOLDER_NAMES.get(name, (name,))):
+    for folder in (base / folder_name for folder_name in _folder_names(name, known)):
         if folder.is_dir():
-            return SetFolder(name, _layout_or_refuse(folder), folder, f"{LOCAL}{(Path(local) / folder.name).as_posix()}")
+            return _as_set(name, folder, f"{LOCAL}{(Path(local) / folder.relative_to(base)).as_posix()}")
     return None
 
 
-def layout_of(folder: Path) -> str | None:
-    """Return mot, market1501, or None for a folder of another layout."""
-    if any((folder / name).is_dir() for name in (*market1501.TRAIN_FOLDERS, *market1501.TEST_FOLDERS)):
-        return "market1501"
-    train = folder / "train"
-    if train.is_dir() and any((path / "gt").is_dir() or (path / "seqinfo.ini").is_file() for path in train.iterdir()):
-        return "mot"
-    return None
+def _folder_names(name: str, known: ReidSet | None) -> tuple[str, ...]:
+    return known.folder_names if known else (name,)
 
 
-def _layout_or_refuse(folder: Path) -> str:
-    layout = layout_of(folder)
+def _as_set(name: str, folder: Path, source: str) -> SetFolder:
+    """Return the set in `folder`, whose layout must be that of a known name, or any known layout for the user's own names.
+
+    Raises:
+        ReidopsError: the folder has another layout.
+    """
+    known = SETS.get(base_name(name))
+    if known is None:
+        layout, protocol = layout_of(folder), ""
+    else:
+        protocol = protocol_of(name, known)
+        layout = known.layout if is_laid_out(folder, known, protocol) else None
     if layout is None:
-        raise ReidopsError(
-            f"{folder}: holds neither train/<sequence>/{{img1,gt,seqinfo.ini}} (MOTChallenge) nor bounding_box_train, query and"
-            f" bounding_box_test (Market-1501); it holds {_listing(folder)}"
-        )
-    return layout
+        raise ReidopsError(f"{folder}: {expected_layout(known)}; it holds {listing(folder)}")
+    if known and known.notice:
+        log.warning("%s: %s", known.name, known.notice)
+    return SetFolder(name, layout, folder, source, protocol)
 
 
 def _ways(name: str, sources: Sources) -> list[tuple[Archive, ...]]:
     """Return the ways to get the set, each a group of archives that belong into one folder."""
     if name in sources.urls:
         return [(Archive(f"{name}{_suffix(sources.urls[name][0])}", sources.urls[name], sources.hashes.get(name)),)]
-    ways = list(PUBLISHED.get(name, ()))
+    known = SETS.get(base_name(name))
+    ways = list(known.ways if known else PUBLISHED.get(name, ()))
     if ways and name in sources.hashes:
         ways[0] = tuple(replace(archive, hash=sources.hashes[name]) for archive in ways[0])
     return ways
@@ -113,18 +108,21 @@ def _suffix(url: str) -> str:
 
 
 def _fetch_set(name: str, ways: list[tuple[Archive, ...]], target: Path, archives: Path, detectors: Iterable[str]) -> SetFolder:
+    if target.is_dir():  # the same set, named with another protocol
+        return _as_set(name, target, ways[0][0].urls[0])
     files, source = _fetch_first(name, ways, archives)
+    known = SETS.get(base_name(name))
     staging = target.with_name(f".{target.name}.unpacked")
     try:
         for file in files:
-            unpack(file, staging, wanted=lambda path: _is_wanted(path, detectors))
-        found = _find_layout(staging, _DEPTH)
+            unpack(file, staging, wanted=None if known else lambda path: _is_wanted(path, detectors))
+        found = find_set(staging, known, _DEPTH)
         if found is None:
-            raise ReidopsError(f"{files[0]}: holds no set in MOTChallenge's or Market-1501's layout; it holds {_listing(staging)}")
+            raise ReidopsError(f"{files[0]}: {expected_layout(known)}; it holds {listing(staging)}")
         found.rename(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return SetFolder(name, _layout_or_refuse(target), target, source)
+    return _as_set(name, target, source)
 
 
 def _fetch_first(name: str, ways: list[tuple[Archive, ...]], archives: Path) -> tuple[list[Path], str]:
@@ -141,36 +139,23 @@ def _fetch_first(name: str, ways: list[tuple[Archive, ...]], archives: Path) -> 
 def _is_wanted(path: PurePosixPath, detectors: Iterable[str]) -> bool:
     """Tell the files that some part can use: no test sequences (they have no ground truth), no copies of other detectors."""
     unused = tuple(f"-{detector}" for detector in DETECTORS if detector not in detectors)
-    return not _UNUSED_FOLDERS & set(path.parts) and not any(part.endswith(unused) for part in path.parts if unused)
-
-
-def _find_layout(folder: Path, depth: int) -> Path | None:
-    if layout_of(folder):
-        return folder
-    if depth == 0 or not folder.is_dir():
-        return None
-    below = (_find_layout(path, depth - 1) for path in sorted(folder.iterdir()) if path.is_dir())
-    return next((found for found in below if found), None)
+    return not _UNUSED_IN_MOT & set(path.parts) and not any(part.endswith(unused) for part in path.parts if unused)
 
 
 def _nowhere(name: str, sources: Sources) -> str:
     """Say why there is no such set, and what to do."""
-    where = "" if sources.local is None else f" and not in {local_folder(sources.local)}, which holds {_listing(local_folder(sources.local))}"
-    if name == market1501.NAME:
-        folder = f"{sources.local or '<folder>'}/{market1501.FOLDER_NAMES[0]}"
+    where = "" if sources.local is None else f" and not in {local_folder(sources.local)}, which holds {listing(local_folder(sources.local))}"
+    known = SETS.get(base_name(name))
+    if known is not None:
+        folder = f"{sources.local or '<folder>'}/{known.folder_names[0]}"
         local = "" if sources.local else " and set download.local to <folder>"
-        return f"download: {market1501.NAME} cannot be fetched{where}. {market1501.HOW_TO_ASK} to {folder}{local}"
-    known = [SYNTHETIC, market1501.NAME, *PUBLISHED, *sources.urls]
-    near = difflib.get_close_matches(name, dict.fromkeys(known + _local_sets(sources.local)), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "known: " + ", ".join(known)
-    return f"download: {name} is no known set{where}; {hint} Any folder in MOTChallenge's layout below download.local is a set too"
+        return f"download: {name} cannot be fetched{where}. {known.how_to_ask} to {folder}{local}"
+    names = [SYNTHETIC, *SETS, *PUBLISHED, *sources.urls]
+    near = difflib.get_close_matches(name, dict.fromkeys(names + _local_sets(sources.local)), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "known: " + ", ".join(names)
+    return f"download: {name} is no known set{where}; {hint} Any folder below download.local in a layout that is known is a set too"
 
 
 def _local_sets(local: str | None) -> list[str]:
     base = local_folder(local) if local is not None else None
     return sorted(path.name for path in base.iterdir() if path.is_dir() and layout_of(path)) if base else []
-
-
-def _listing(folder: Path) -> str:
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "nothing"

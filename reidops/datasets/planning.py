@@ -8,13 +8,13 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from reidops.datasets import market1501
 from reidops.datasets.packing import CropSource
+from reidops.datasets.sets import LAYOUTS
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BoxRules, check_frames, choose_boxes
 from reidops.mot.sequences import Sequence, read_sequence
 from reidops.mot.splits import split_by_name, split_identities, split_query_gallery, thin
-from reidops.parts import Part
+from reidops.parts import IDENTITY, Part
 
 NO_BOX = -1
 SPLITS = ("train", "val", "query", "gallery")
@@ -85,10 +85,10 @@ def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) 
 
 def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
     """Return what is to be packed, row by row."""
-    columns = ["path", "file", "x1", "y1", "x2", "y2", "frame_width", "frame_height"]
+    columns = ["path", "file", "member", "x1", "y1", "x2", "y2", "frame_width", "frame_height"]
     rows = plan[columns].itertuples(index=False, name=None)
-    return [CropSource(path, file) if x1 == NO_BOX else CropSource(path, file, (x1, y1, x2, y2), (width, height))
-            for path, file, x1, y1, x2, y2, width, height in rows]  # fmt: skip
+    return [CropSource(path, file, member=member) if x1 == NO_BOX else CropSource(path, file, (x1, y1, x2, y2), (width, height))
+            for path, file, member, x1, y1, x2, y2, width, height in rows]  # fmt: skip
 
 
 def _check_paths(chosen: pd.DataFrame) -> None:
@@ -126,7 +126,7 @@ def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules)
     found = []
     for (layout, _), group in groupby(wanted, key=lambda part: (part.layout, part.folder)):
         rows = list(group)
-        found += [_mot_candidates(rows, box_rules, split_rules)] if layout == "mot" else [_market_candidates(row) for row in rows]
+        found += [_mot_candidates(rows, box_rules, split_rules)] if layout == "mot" else [_reid_candidates(row) for row in rows]
     return found
 
 
@@ -134,22 +134,35 @@ def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRu
     """Return the crops of one sequence, in the order of its frames; `parts` are that sequence's rows."""
     sequence = read_sequence(parts[0].folder)
     boxes, taken = choose_boxes(sequence, _loosest(parts, box_rules, split_rules))
-    part = _parts_of_frames(boxes["frame"], parts, sequence)
+    part = _parts_of_boxes(boxes, parts, sequence, split_rules.seed)
     dim = boxes["visibility"] < part.map(_vis_thresholds(box_rules, split_rules)).astype(float).fillna(0.0)
     stays = ~dim & (part != "")
     taken += Counter({"visibility below vis_threshold": int(dim.sum()), "frames of no part": int((~dim & ~stays).sum())})
     crops = _with_frames(boxes.assign(part=part)[stays].sort_values("frame", kind="stable"), sequence)
-    crops = crops.assign(dataset=parts[0].dataset, scene=parts[0].scene, camera=0, layout="mot", role="")
+    crops = crops.assign(
+        dataset=parts[0].dataset, scene=parts[0].scene, camera=0, layout="mot", role="", member="", tracklet=-1, distractor=False
+    )
     return _Candidates(sequence.name, crops, taken)
 
 
-def _parts_of_frames(frames: pd.Series, parts: list[Part], sequence: Sequence) -> pd.Series:
-    """Return the part that each frame plays, an empty string for those that play none; the frames must be there."""
-    part = pd.Series("", index=frames.index, dtype="str")
+def _parts_of_boxes(boxes: pd.DataFrame, parts: list[Part], sequence: Sequence, seed: int) -> pd.Series:
+    """Return the part that each box plays, an empty string for those that play none; the frames must be there."""
+    part = pd.Series("", index=boxes.index, dtype="str")
     for row in parts:
         check_frames(sequence, row.first_frame, row.last_frame)
-        part[frames.between(row.first_frame, row.last_frame)] = row.part
+        plays = boxes["frame"].between(row.first_frame, row.last_frame)
+        if row.divides_people:
+            plays &= _is_tested(boxes["person"], row, seed) == (row.part == "test")
+        part[plays] = row.part
     return part
+
+
+def _is_tested(person: pd.Series, part: Part, seed: int) -> pd.Series:
+    """Tell whose boxes are tested where the people of a scene are divided; train and test ask the same and get the same."""
+    share = float(part.protocol.removeprefix(IDENTITY))
+    people = pd.DataFrame({"dataset": part.dataset, "scene": part.scene, "person": sorted(set(person))})
+    rng = np.random.default_rng([seed, zlib.crc32(part.scene.encode())])
+    return person.isin(people["person"][split_identities(people, share, rng)])
 
 
 def _loosest(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> BoxRules:
@@ -173,14 +186,14 @@ def _with_frames(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
     )
 
 
-def _market_candidates(part: Part) -> _Candidates:
-    list_part = market1501.list_train if part.part == "train" else market1501.list_test
-    crops, taken = list_part(part.folder)
-    person = part.dataset + "_" + crops["published_pid"].map("{:06d}".format).astype("str")
-    names = crops["file"].str.rpartition("/")[2]
-    crops = crops.assign(person=person, path="imgs/" + person + "/" + names, track_id=-1, visibility=1.0, width=1, height=1)
+def _reid_candidates(part: Part) -> _Candidates:
+    """Return the crops of one part of a ReID set, whose images are crops already."""
+    if part.layout not in LAYOUTS:
+        raise ReidopsError(f"parts.csv: {part.dataset} has the layout {part.layout}, which nothing here reads; there are mot, {', '.join(LAYOUTS)}")
+    crops, taken = LAYOUTS[part.layout].list_part(part.folder, part.part, part.protocol)
+    person = part.dataset.replace(":", "-") + "_" + crops["published_pid"].map("{:06d}".format).astype("str")
+    crops = crops.assign(person=person, path="imgs/" + person + "/" + crops["name"], track_id=-1, visibility=1.0, width=1, height=1)
     crops[["x1", "y1", "x2", "y2", "frame_width", "frame_height"]] = NO_BOX
-    crops = crops if "role" in crops else crops.assign(role="")
     crops = crops.assign(part=part.part, dataset=part.dataset, scene=part.scene, layout=part.layout)
     return _Candidates(f"{part.dataset} {part.part}", crops, taken)
 
@@ -235,7 +248,6 @@ def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
 
 def _number(plan: pd.DataFrame) -> pd.DataFrame:
     """Return the plan with `pid` and `camid`, counted from 0 over the whole table in sorted order; distractors are −1."""
-    is_distractor = (plan["layout"] != "mot") & plan["person"].str.endswith("_000000")  # Market-1501's background
-    pid = plan[~is_distractor].groupby(["dataset", "scene", "track_id", "person"]).ngroup()
+    pid = plan[~plan["distractor"]].groupby(["dataset", "scene", "track_id", "person"]).ngroup()
     camid = plan.groupby(["dataset", "scene", "camera"]).ngroup()
     return plan.assign(pid=pid.reindex(plan.index, fill_value=-1), camid=camid)

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reidops.datasets import market1501
-from reidops.datasets.motchallenge import family_of
-from reidops.datasets.obtaining import SetFolder
+import numpy as np
+
+from reidops.datasets.layouts import SetFolder
+from reidops.datasets.sets import LAYOUTS, family_of
 from reidops.errors import ReidopsError
 from reidops.mot.crops import check_frames
 from reidops.mot.sequences import Sequence, find_sequences, read_sequence
-from reidops.mot.splits import FrameRange, split_half
-from reidops.parts import Part
+from reidops.mot.splits import FrameRange, split_half, split_scenes
+from reidops.parts import IDENTITY, Part
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The names of the sets in each part; `sequences` are scenes or sequence names; `split` is scene or half."""
+    """The names of the sets in each part; `sequences` are scenes or sequence names.
+
+    `split` says how a set that trains and is tested or tracked is divided: by `scene`, `half`, `k-fold` (scenes, `fold` of
+    `num_folds` is held) or `identity` (people; `test_share` of each held scene's are tested).
+    """
 
     train: tuple[str, ...]
     test: tuple[str, ...]
@@ -26,6 +31,9 @@ class Roles:
     sequences: tuple[str, ...] = ()
     detectors: tuple[str, ...] = ("FRCNN",)
     split: str = "scene"
+    num_folds: int = 5
+    fold: int = 0
+    test_share: float = 0.5
 
     @property
     def names(self) -> list[str]:
@@ -39,8 +47,8 @@ Scenes = dict[str, list[Sequence]]  # scene → its copies, in the order of `det
 def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     """Return the parts: train first, then test, then track.
 
-    A scene that is tested or tracked ("held") trains nobody (`scene`), or only until its half (`half`); scenes are the same in
-    sets of one family, so MOT16-02 is held where MOT17-02 is.
+    A scene that is tested or tracked ("held") trains nobody (`scene`, `k-fold`), only until its half (`half`), or only some of
+    its people (`identity`); scenes are the same in sets of one family, so MOT16-02 is held where MOT17-02 is.
 
     Raises:
         ReidopsError: a set has no folder for its part, a name matches nothing, or a part would be empty.
@@ -70,12 +78,44 @@ def _check_roles(sets: Mapping[str, SetFolder], roles: Roles) -> None:
     for name in roles.track:
         if sets[name].layout != "mot":
             raise ReidopsError(f"download.track: {name} holds single crops; only sets in MOTChallenge's layout can be tracked")
+    _check_twins(roles)
+    _check_split(sets, roles)
+
+
+def _check_twins(roles: Roles) -> None:
+    """Refuse two sets of the same people in train, and a ReID set in test that shares people with another one in train."""
     families = defaultdict(list)
     for name in dict.fromkeys(roles.train):
         families[family_of(name)].append(name)
     for twins in families.values():
         if len(twins) > 1:
             raise ReidopsError(f"download.train: {' and '.join(twins)} show the same people; name one of them")
+    for name in roles.test:
+        for twin in families.get(family_of(name), []):
+            if twin != name and {twin, name} != {"MOT16", "MOT17"}:
+                raise ReidopsError(
+                    f"download: {twin} trains and {name} is tested, and they show the same people; name one set, with one protocol, in both"
+                )
+
+
+def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
+    if roles.split == "k-fold" and roles.sequences:
+        raise ReidopsError(f"download.sequences is {', '.join(roles.sequences)}, but split k-fold chooses the scenes itself; set it to []")
+    if roles.split == "k-fold" and not 0 <= roles.fold < roles.num_folds:
+        raise ReidopsError(f"download.fold is {roles.fold}, expected 0 … {roles.num_folds - 1} (num_folds is {roles.num_folds})")
+    if roles.split != "identity":
+        return
+    both = sorted({family_of(name) for name in roles.train} & {family_of(name) for name in roles.track})
+    if both:
+        raise ReidopsError(
+            f"download.split: identity trains on people of every scene, and {', '.join(both)} is tracked too: its figures would be of"
+            " frames that were trained on; use scene, k-fold or half, or track another set"
+        )
+    for name in roles.test:
+        if name not in roles.train and family_of(name) in {family_of(twin) for twin in roles.train}:
+            raise ReidopsError(f"download.split: identity divides the people of one set; name {name} in download.train, too")
+    if not any(sets[name].layout == "mot" for name in roles.train):
+        raise ReidopsError("download.split: identity divides the people of MOT sets, and download.train names none; use scene")
 
 
 def _scenes(found: SetFolder, detectors: tuple[str, ...]) -> Scenes:
@@ -103,11 +143,13 @@ def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[s
     for name in dict.fromkeys((*roles.track, *roles.test)):
         if name not in scenes:
             continue
-        if name in roles.track:
+        if roles.split == "k-fold" and family_of(name) in training:
+            held[name] = _fold(scenes[name], roles, name)
+        elif name in roles.track:
             held[name] = _select(scenes[name], roles.sequences, name)
         elif family_of(name) not in training:
             held[name] = list(scenes[name])
-        elif roles.sequences:
+        elif roles.sequences or roles.split == "identity":
             held[name] = _select(scenes[name], roles.sequences, name)
         else:
             raise ReidopsError(
@@ -116,6 +158,13 @@ def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[s
             )
     _check_sequences(scenes, held, roles.sequences)
     return held
+
+
+def _fold(scenes: Scenes, roles: Roles, name: str) -> list[str]:
+    """Return the scenes of one fold; the folds are the same whatever else is named."""
+    if roles.num_folds > len(scenes):
+        raise ReidopsError(f"download.num_folds is {roles.num_folds}, but {name} has {len(scenes)} scenes: a fold needs one")
+    return split_scenes(list(scenes), roles.num_folds, np.random.default_rng(0))[roles.fold]
 
 
 def _select(scenes: Scenes, wanted: tuple[str, ...], name: str) -> list[str]:
@@ -140,7 +189,7 @@ def _check_sequences(scenes: Mapping[str, Scenes], held: Mapping[str, list[str]]
 
 def _train_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list[str]], roles: Roles) -> list[Part]:
     if scenes is None:
-        return [_market_part("train", found)]
+        return [_reid_part("train", found)]
     held_here = {scene for name, names in held.items() if family_of(name) == family_of(found.name) for scene in names}
     parts = []
     for scene, copies in scenes.items():
@@ -148,16 +197,23 @@ def _train_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, lis
             parts.append(_part("train", found, copies[0], FrameRange(1, copies[0].length)))
         elif roles.split == "half":
             parts.append(_part("train", found, copies[0], split_half(copies[0].length)[0]))
+        elif roles.split == "identity":
+            parts.append(_part("train", found, copies[0], FrameRange(1, copies[0].length), _divided(roles)))
     return parts
+
+
+def _divided(roles: Roles) -> str:
+    return f"{IDENTITY}{roles.test_share:g}"
 
 
 def _test_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list[str]], roles: Roles) -> list[Part]:
     if scenes is None:
-        return [_market_part("test", found)]
+        return [_reid_part("test", found)]
     trains = family_of(found.name) in {family_of(name) for name in roles.train}
     whole = not trains and found.name not in roles.track
+    protocol = _divided(roles) if roles.split == "identity" and trains else ""
     return [
-        _part("test", found, copy, FrameRange(1, copy.length) if whole else _held_frames(copy, roles))
+        _part("test", found, copy, FrameRange(1, copy.length) if whole else _held_frames(copy, roles), protocol)
         for copy in (scenes[scene][0] for scene in held[found.name])
     ]
 
@@ -169,12 +225,12 @@ def _held_frames(sequence: Sequence, roles: Roles) -> FrameRange:
     return frames
 
 
-def _part(part: str, found: SetFolder, sequence: Sequence, frames: FrameRange) -> Part:
-    return Part(part, found.name, "mot", sequence.folder, sequence.name, sequence.scene, frames.first, frames.last)
+def _part(part: str, found: SetFolder, sequence: Sequence, frames: FrameRange, protocol: str = "") -> Part:
+    return Part(part, found.name, "mot", sequence.folder, sequence.name, sequence.scene, frames.first, frames.last, protocol)
 
 
-def _market_part(part: str, found: SetFolder) -> Part:
-    return Part(part, found.name, "market1501", found.folder, "", found.name, 0, 0)
+def _reid_part(part: str, found: SetFolder) -> Part:
+    return Part(part, found.name, found.layout, found.folder, "", found.name, 0, 0, found.protocol)
 
 
 def _check_part(part: Part) -> None:
@@ -183,17 +239,16 @@ def _check_part(part: Part) -> None:
     Raises:
         ReidopsError: names what is missing.
     """
-    if part.layout == "market1501":
-        needed = market1501.TRAIN_FOLDERS if part.part == "train" else market1501.TEST_FOLDERS
-        missing = [name for name in needed if not _has_files(part.folder / name)]
-    else:
+    if part.layout == "mot":
         needed = ("img1", "gt/gt.txt") + (("det/det.txt",) if part.part == "track" else ())
-        missing = [name for name in needed if not (part.folder / name).exists()]
+    else:
+        needed = LAYOUTS[part.layout].reads(part.part, part.protocol)
+    missing = [name for name in needed if not _is_there(part.folder / name)]
     if missing:
         raise ReidopsError(f"{part.folder}: {', '.join(missing)} is missing or empty; {part.part} needs {', '.join(needed)}")
     if part.layout == "mot":
         check_frames(read_sequence(part.folder), part.first_frame, part.last_frame)
 
 
-def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+def _is_there(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from market_factory import write_crop, write_market_set
 
-from reidops.datasets.market1501 import list_test, list_train
+from reidops.datasets.market1501 import SET
 from reidops.errors import ReidopsError
 
 
 def test_every_training_crop_has_person_camera_and_frame_of_its_name(tmp_path: Path) -> None:
-    crops, _ = list_train(write_market_set(tmp_path))
+    crops, _ = SET.list_part(write_market_set(tmp_path), "train", "")
     assert len(crops) == 12
     first = crops.iloc[0]
     assert (Path(first["file"]).name, first["published_pid"], first["camera"], first["frame"]) == ("0002_c1s1_000201_01.jpg", 2, 1, 201)
@@ -18,7 +18,7 @@ def test_every_training_crop_has_person_camera_and_frame_of_its_name(tmp_path: P
 
 
 def test_junk_is_dropped_and_background_stays_in_the_gallery(tmp_path: Path) -> None:
-    crops, taken = list_test(write_market_set(tmp_path))
+    crops, taken = SET.list_part(write_market_set(tmp_path), "test", "")
     gallery = crops[crops["role"] == "gallery"]
     assert (crops["role"] == "query").sum() == 3
     assert sorted(gallery["published_pid"].unique()) == [0, 6, 7, 8]
@@ -28,15 +28,15 @@ def test_junk_is_dropped_and_background_stays_in_the_gallery(tmp_path: Path) -> 
 def test_a_bad_file_name_is_named(tmp_path: Path) -> None:
     folder = write_market_set(tmp_path)
     (folder / "query" / "person7.jpg").write_bytes(b"x")
-    with pytest.raises(ReidopsError, match=r"query/person7\.jpg: a Market-1501 file name is like"):
-        list_test(folder)
+    with pytest.raises(ReidopsError, match=r"query/person7\.jpg: a file name of this set is like"):
+        SET.list_part(folder, "test", "")
 
 
 def test_a_crop_in_query_and_gallery_is_named(tmp_path: Path) -> None:
     folder = write_market_set(tmp_path)
     write_crop(folder / "bounding_box_test", 6, 1, frame=600)
     with pytest.raises(ReidopsError, match=r"0006_c1s1_000600_01\.jpg is in query and in bounding_box_test"):
-        list_test(folder)
+        SET.list_part(folder, "test", "")
 
 
 @pytest.mark.parametrize(("name", "finding"), [("query", "holds no .jpg"), ("nothing", "no such folder")])
@@ -47,13 +47,13 @@ def test_a_folder_without_crops_is_named(tmp_path: Path, name: str, finding: str
     if name != "query":
         (folder / "query").rmdir()
     with pytest.raises(ReidopsError, match=f"query: {finding}"):
-        list_test(folder)
+        SET.list_part(folder, "test", "")
 
 
 def test_the_cut_of_the_real_set_has_its_published_counts(real_data: Path) -> None:
     folder = real_data / "Market-1501-v15.09.15"
-    train, _ = list_train(folder)
-    test, _ = list_test(folder)
+    train, _ = SET.list_part(folder, "train", "")
+    test, _ = SET.list_part(folder, "test", "")
     assert (len(train), train["published_pid"].nunique()) == (7670, 451)
     assert test["role"].value_counts().to_dict() == {"gallery": 1366, "query": 372}
     assert test["published_pid"].nunique() == 100

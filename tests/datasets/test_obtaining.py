@@ -9,7 +9,8 @@ from archive_server import serve
 from market_factory import write_market_set
 from mot_factory import write_mot_set
 
-from reidops.datasets.obtaining import SetFolder, Sources, obtain_set
+from reidops.datasets.layouts import SetFolder
+from reidops.datasets.obtaining import Sources, obtain_set
 from reidops.errors import ReidopsError
 
 
@@ -52,7 +53,7 @@ def test_a_relative_folder_starts_at_the_repository(tmp_path: Path, local: Path,
     ("name", "message"),
     [
         ("MOT71", r"MOT71 is no known set and not in .*local, which holds MOT17, .*did you mean MOT17"),
-        ("notes", r"local/notes: holds neither train/<sequence>/.* it holds nothing"),
+        ("notes", r"local/notes: holds no set: expected train/<sequence>/.* it holds nothing"),
     ],
 )
 def test_a_name_that_is_no_set_is_refused(tmp_path: Path, local: Path, name: str, message: str) -> None:
@@ -95,6 +96,6 @@ def test_an_archive_without_a_set_is_refused_and_nothing_stays(tmp_path: Path) -
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "readme.txt").write_text("moved")
     with serve(zipped(tmp_path / "source", tmp_path / "a.zip")) as server:
-        with pytest.raises(ReidopsError, match=r"MOT17\.zip: holds no set .* it holds readme\.txt"):
+        with pytest.raises(ReidopsError, match=r"MOT17\.zip: holds no set.* it holds readme\.txt"):
             obtain("MOT17", tmp_path, Sources(urls={"MOT17": (server.url,)}))
     assert list((tmp_path / "raw").iterdir()) == []

@@ -7,7 +7,7 @@ import pytest
 from market_factory import write_market_set
 from mot_factory import write_mot_set
 
-from reidops.datasets.obtaining import SetFolder, layout_of
+from reidops.datasets.layouts import SetFolder, layout_of
 from reidops.datasets.roles import Roles, assign_parts
 from reidops.errors import ReidopsError
 from reidops.parts import Part

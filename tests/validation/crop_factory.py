@@ -59,5 +59,5 @@ def _add_crop(tar: tarfile.TarFile, pid: int, number: int, side: str) -> dict[st
     split = ("gallery" if number else "query") if side == "test" else side
     return {
         "path": info.name, "offset": offset, "size": len(content), "dataset": "TOY", "pid": pid, "camid": int(scene), "scene": scene,
-        "track_id": pid, "frame": 2 * number + 1, "width": 32, "height": 64, "visibility": 1.0, "split": split,
+        "track_id": pid, "tracklet": -1, "frame": 2 * number + 1, "width": 32, "height": 64, "visibility": 1.0, "split": split,
     }  # fmt: skip

@@ -1,0 +1,66 @@
+"""How a set lies on the disk: recognise a folder's layout, find a set inside an unpacked archive, say what was expected."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reidops.datasets.reid_set import ReidSet
+from reidops.datasets.sets import GENERIC
+
+
+@dataclass(frozen=True)
+class SetFolder:
+    """A set on this disk: `layout` is mot or that of a ReID set, `source` says where it came from."""
+
+    name: str
+    layout: str
+    folder: Path
+    source: str
+    protocol: str = ""
+
+
+def layout_of(folder: Path) -> str | None:
+    """Return mot, a layout in which people keep their own sets, or None for a folder of another layout."""
+    if _is_mot(folder):
+        return "mot"
+    return next((known.layout for known in GENERIC if is_laid_out(folder, known, known.protocols[0])), None)
+
+
+def is_laid_out(folder: Path, known: ReidSet, protocol: str) -> bool:
+    """Tell whether the folder holds what some part of the set reads."""
+    return any(_holds(folder, known.reads(part, protocol)) for part in ("train", "test"))
+
+
+def find_set(folder: Path, known: ReidSet | None, depth: int) -> Path | None:
+    """Return the folder, or the first one at most `depth` below it, that holds the set; any known layout where it is None."""
+    if any(is_laid_out(folder, known, protocol) for protocol in known.protocols) if known else layout_of(folder):
+        return folder
+    if depth == 0 or not folder.is_dir():
+        return None
+    below = (find_set(path, known, depth - 1) for path in sorted(folder.iterdir()) if path.is_dir())
+    return next((found for found in below if found), None)
+
+
+def expected_layout(known: ReidSet | None) -> str:
+    """Say what a folder should have held and did not."""
+    if known is not None:
+        reads = dict.fromkeys(name for part in ("train", "test") for name in known.reads(part, known.protocols[0]))
+        return f"holds no {known.name} as published: expected {', '.join(reads)}"
+    return (
+        "holds no set: expected train/<sequence>/{img1,gt,seqinfo.ini} (MOTChallenge), bounding_box_train, query and"
+        " bounding_box_test (Market-1501), imgs/ beside meta/ (file lists), or a folder of crops per person"
+    )
+
+
+def listing(folder: Path) -> str:
+    """Return the first names in a folder, for an error message."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "nothing"
+
+
+def _is_mot(folder: Path) -> bool:
+    train = folder / "train"
+    return train.is_dir() and any((path / "gt").is_dir() or (path / "seqinfo.ini").is_file() for path in train.iterdir())
+
+
+def _holds(folder: Path, names: tuple[str, ...]) -> bool:
+    return bool(names) and all((folder / name).exists() for name in names)
