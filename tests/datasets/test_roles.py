@@ -23,7 +23,8 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SetFolder]:
     write_mot_set(base / "MOT16", ("MOT16-02", "MOT16-09"), num_frames=7)
     write_mot_set(base / "Square", ("Square-a", "Square-b"), num_frames=7)
     write_market_set(base / "Market-1501")
-    return {path.name: SetFolder(path.name, layout_of(path), path, "drawn") for path in base.iterdir()}
+    found = {path.name: SetFolder(path.name, layout_of(path), path, "drawn") for path in base.iterdir()}
+    return found | {"Market-1501:x": replace(found["Market-1501"], name="Market-1501:x", protocol="x")}
 
 
 def told(parts: list[Part]) -> list[tuple[str, str, int, int]]:
@@ -88,9 +89,42 @@ def test_a_set_in_train_and_test_that_is_not_tracked_names_its_scenes(sets: dict
     assert [row for row in told(parts) if row[0] != "track"] == [("train", "Square-a", 1, 7), ("test", "Square-b", 1, 7)]
 
 
+def test_every_scene_is_held_in_one_fold_and_trains_in_the_others(sets: dict[str, SetFolder]) -> None:
+    held = []
+    for fold in range(3):
+        parts = assign_parts(sets, replace(MOT17, sequences=(), split="k-fold", num_folds=3, fold=fold))
+        trained, tracked = ({part.scene for part in parts if part.part == name} for name in ("train", "track"))
+        assert trained | tracked == {"02", "04", "09"}
+        assert not trained & tracked
+        held += sorted(tracked)
+    assert sorted(held) == ["02", "04", "09"]
+
+
+def test_by_identity_the_frames_are_shared_and_the_table_says_that_the_people_are_divided(sets: dict[str, SetFolder]) -> None:
+    roles = Roles(("MOT17",), ("MOT17",), ("Square",), split="identity", test_share=0.25)
+    parts = [part for part in assign_parts(sets, roles) if part.part != "track"]
+    assert [(part.part, part.scene, part.protocol) for part in parts] == [
+        (part, scene, "identity:0.25") for part in ("train", "test") for scene in ("02", "04", "09")
+    ]
+    assert all((part.first_frame, part.last_frame) == (1, 7) for part in parts)
+
+
+def test_a_set_with_protocols_is_listed_with_the_one_that_was_asked_for(sets: dict[str, SetFolder]) -> None:
+    found = SetFolder("Market-1501:x", "market1501", sets["Market-1501"].folder, "drawn", "x")
+    parts = assign_parts({"Market-1501:x": found}, Roles(("Market-1501:x",), (), ()))
+    assert [(part.dataset, part.protocol) for part in parts] == [("Market-1501:x", "x")]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"split": "k-fold"}, "split k-fold chooses the scenes itself"),
+        ({"split": "k-fold", "sequences": (), "fold": 5}, r"download\.fold is 5, expected 0 … 4"),
+        ({"split": "k-fold", "sequences": (), "num_folds": 4}, "num_folds is 4, but MOT17 has 3 scenes"),
+        ({"split": "identity"}, "MOT17 is tracked too: its figures would be of frames that were trained on"),
+        ({"split": "identity", "test": ("MOT16",), "track": ()}, "name MOT16 in download.train, too"),
+        ({"split": "identity", "train": ("Market-1501",)}, "identity divides the people of MOT sets, and download.train names none"),
+        ({"train": ("Market-1501",), "test": ("Market-1501:x",)}, "Market-1501 trains and Market-1501:x is tested, and they show the same people"),
         ({"sequences": ()}, "every scene of MOT17 is tested or tracked, nobody is left to train"),
         ({"sequences": ("09", "4")}, r"download\.sequences: 4 is no scene or sequence .* did you mean 04"),
         ({"sequences": ("99",)}, r"99: none of them is in MOT17, which has the scenes 02, 04, 09"),
