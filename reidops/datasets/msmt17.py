@@ -1,0 +1,94 @@
+"""MSMT17 as published, V1 or V2 (the same crops with masked faces): four lists of `0000/0000_000_01_0303morning_0015_0.jpg 0`.
+
+The third field of a file name is the camera, 1 … 15, the fifth the frame. Person 0 is a person. The people of test are numbered
+from 0 again, so that here 10,000 is added to them: 3 and 10,003 are two people.
+"""
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+from reidops.datasets.reid_set import Listing, ReidSet, crops_table
+from reidops.errors import ReidopsError
+
+# Protocol → role → (people, crops); train is list_train (30,248) and list_val (2,373) together.
+PUBLISHED_COUNTS = {"": {"train": (1_041, 32_621), "query": (3_060, 11_659), "gallery": (3_060, 82_161)}}
+
+_LISTS = {"list_train.txt": "", "list_val.txt": "", "list_query.txt": "query", "list_gallery.txt": "gallery"}
+_IMAGES = {"train": ("train", "mask_train_v2"), "test": ("test", "mask_test_v2")}  # V1, V2
+_FIRST_PID = {"train": 0, "test": 10_000}
+_LINE = re.compile(r"(?P<path>\S+\.jpg)\s+(?P<pid>\d{1,4})")
+_FILE_NAME = re.compile(r"\d+_\d+_(?P<camera>\d+)_[^_]+_(?P<frame>\d+)_\w+\.jpg")
+_EXAMPLE = "0000_000_01_0303morning_0015_0.jpg (person, picture, camera, time, frame, box)"
+
+
+def reads(part: str, protocol: str = "") -> tuple[str, ...]:
+    """Return the lists that a part reads; the folder of their crops is called otherwise in V1 and in V2."""
+    return ("list_train.txt", "list_val.txt") if part == "train" else ("list_query.txt", "list_gallery.txt")
+
+
+def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
+    """Return the people to train with (list_train and list_val), or query and gallery, in the order of the lists.
+
+    Raises:
+        ReidopsError: a list or the folder of crops is missing, or a line is not `path pid`, names no file, or one named before.
+    """
+    images = _images_folder(folder, part)
+    rows, seen = [], {}
+    for name in reads(part):
+        for where, path, pid in _read_list(folder / name):
+            if path in seen:
+                raise ReidopsError(f"{where}: {path} is listed before, in {seen[path]}; remove one of the two lines")
+            seen[path] = where
+            rows.append({**_row(f"{images}/{path}", where), "published_pid": _FIRST_PID[part] + pid, "role": _LISTS[name]})
+    return crops_table(rows), Counter({"crops": len(rows)})
+
+
+def _images_folder(folder: Path, part: str) -> Path:
+    found = [folder / name for name in _IMAGES[part] if (folder / name).is_dir()]
+    if not found:
+        first, second = _IMAGES[part]
+        raise ReidopsError(f"{folder}: holds neither {first} (V1) nor {second} (V2), the folder of the crops in its lists; unpack the set again")
+    return found[0]
+
+
+def _read_list(file: Path) -> list[tuple[str, str, int]]:
+    """Return where each line stands, the crop's path below the folder of crops, and the person."""
+    if not file.is_file():
+        raise ReidopsError(f"{file}: no such file; MSMT17's four lists stand beside its folders of crops, unpack the set again")
+    lines = []
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        where, match = f"{file}: line {number}", _LINE.fullmatch(line.strip())
+        if match:
+            lines.append((where, match["path"], int(match["pid"])))
+        elif line.strip():
+            raise ReidopsError(f"{where} ({line.strip()}) is not `<person>/<crop>.jpg <pid>`")
+    if not lines:
+        raise ReidopsError(f"{file}: is empty; expected lines of `<person>/<crop>.jpg <pid>`")
+    return lines
+
+
+def _row(path: str, where: str) -> dict:
+    name = path.rpartition("/")[2]
+    match = _FILE_NAME.fullmatch(name)
+    if match is None:
+        raise ReidopsError(f"{where}: {name}: a file name of MSMT17 is like {_EXAMPLE}")
+    if not os.path.isfile(path):
+        raise ReidopsError(f"{where}: {path} does not exist; unpack the set again")
+    return {"file": path, "name": name, "camera": int(match["camera"]), "frame": int(match["frame"])}
+
+
+SET = ReidSet(
+    name="MSMT17",
+    layout="msmt17",
+    folder_names=(
+        "MSMT17_V1", "MSMT17_V2", "MSMT17/MSMT17_V1", "MSMT17/MSMT17_V2", "MSMT17", "msmt17/MSMT17_V1", "msmt17/MSMT17_V2", "msmt17",
+    ),  # fmt: skip
+    archive_names=("MSMT17_V1.tar.gz", "MSMT17_V2.tar.gz"),
+    list_part=list_part,
+    reads=reads,
+    how_to_ask=(
+        "MSMT17 is handed out by its authors for research: sign the agreement on https://www.pkuvmc.com/dataset.html, unpack the archive"
+    ),
+)
