@@ -53,13 +53,14 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
     from reidops.datasets.conversion import cut_and_pack, report_crops
     from reidops.datasets.filelists import write_lists
     from reidops.datasets.inventory import check_inventory
+    from reidops.datasets.packing import CutRules
     from reidops.datasets.planning import plan_crops
 
     parts = read_parts(raw)
     check_inventory(parts, raw)
     plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params))
     with whole_folder(crops) as folder:
-        table = cut_and_pack(plan, folder / "crops.tar", jpeg_quality=params.jpeg_quality, workers=params.workers)
+        table = cut_and_pack(plan, folder / "crops.tar", rules=CutRules(params.jpeg_quality), workers=params.workers)
         write_table(table, folder / "crops.parquet", CROPS)
         write_lists(table, folder / "meta", params.val_split)
         report = report_crops(table, left_out)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from reidops.datasets.packing import pack_crops
+from reidops.datasets.packing import CutRules, pack_crops
 from reidops.datasets.planning import SPLITS, LeftOut, crop_sources
 from reidops.tables import CROPS, check_table
 
 
-def cut_and_pack(plan: pd.DataFrame, tar: Path, *, jpeg_quality: int, workers: int | None) -> pd.DataFrame:
+def cut_and_pack(plan: pd.DataFrame, tar: Path, *, rules: CutRules, workers: int | None) -> pd.DataFrame:
     """Write `tar` and return the crops table (tables.CROPS), in the order of the tar's members."""
-    packed = pack_crops(crop_sources(plan), tar, jpeg_quality=jpeg_quality, workers=workers)
+    packed = pack_crops(crop_sources(plan), tar, rules, workers=workers)
     table = plan.assign(offset=packed[:, 0], size=packed[:, 1], width=packed[:, 2], height=packed[:, 3])
     return check_table(table[list(CROPS.columns)], CROPS, str(tar))
 

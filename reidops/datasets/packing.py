@@ -1,39 +1,40 @@
 """Crops → one tar: frames decoded once, crops encoded once, published crops copied byte by byte.
 
-The work is cut into chunks of a fixed size, each with a spill file of its own, so that the tar is the same for any number
-of workers and memory does not grow with the data. Imports are light, because every worker process pays for them.
+The work is cut into chunks of a fixed size, so that memory does not grow with the data. One process writes straight into
+the tar; several encode into a spill file per chunk each, and these are joined in order, so that the tar is the same for any
+number of workers. What is only copied waits for the disk and is never shared out. Imports are light, because every worker
+process pays for them.
 """
 
 import os
 import shutil
-import tarfile
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import cv2
 import numpy as np
 
-from reidops.datasets.jpeg import check_whole, read_size
+from reidops.datasets.decoding import decode_whole
+from reidops.datasets.image_headers import check_whole, read_size
+from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
-from reidops.parallel import map_parallel
+from reidops.parallel import map_parallel, num_workers
 
 _FRAMES_PER_CHUNK = 32
-_COPIES_PER_CHUNK = 2048
-_BLOCK = 512  # bytes; everything in a tar is padded to it
-_COPY_BYTES = 1 << 20
-# A header as tarfile writes it, cut at the fields that differ from crop to crop.
-_EMPTY_HEADER = tarfile.TarInfo("").tobuf(tarfile.GNU_FORMAT)
-_NAME_BYTES = 100
-_MODE_AND_OWNER, _TIME, _REST = _EMPTY_HEADER[100:124], _EMPTY_HEADER[136:148], _EMPTY_HEADER[156:]
-_SUM_OF_REST = sum(_REST) + 8 * ord(" ")
+_CROPS_PER_CHUNK = 1024  # of those that are not cut out of frames
+_BUFFER_BYTES = 1 << 20
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class CropSource:
-    """Where one crop comes from: the pixels `box` of an image file, or the file itself.
+    """Where one crop comes from: the pixels `box` of an image file, the picture `member` inside a file, or the file itself.
 
     `box` is (x1, y1, x2, y2) in px, 0-based, both ends inclusive; `frame_size` is the (width, height) that the image must have.
     """
@@ -42,90 +43,154 @@ class CropSource:
     file: str
     box: tuple[int, int, int, int] | None = None
     frame_size: tuple[int, int] | None = None
+    member: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Return what is to be done: cut, member or copy."""
+        if self.box is not None:
+            return "cut"
+        return "member" if self.member else "copy"
+
+
+@dataclass(frozen=True)
+class CutRules:
+    """How crops that are cut are written: at which JPEG quality, 1 … 100, and how large, (height, width) in px, None = as cut."""
+
+    jpeg_quality: int = 95
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    spill: Path
     sources: list[CropSource]
+    spill: Path
 
 
-def pack_crops(sources: list[CropSource], tar: Path, *, jpeg_quality: int = 95, workers: int | None = None) -> np.ndarray:
+def pack_crops(sources: list[CropSource], tar: Path, rules: CutRules | None = None, *, workers: int | None = None) -> np.ndarray:
     """Write `tar` with one member per source, in order, and return int64 [num_crops, 4]: offset, size, width, height.
 
-    `offset` and `size` are bytes of the JPEG inside the tar. Sources of one image file must stand together.
+    `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a file,
+    else the file's own bytes. Sources of one image file must stand together.
 
     Raises:
-        ReidopsError: an image is missing, cut off, unreadable or of another size than said.
+        ReidopsError: an image is missing, unreadable, damaged, cut off or of another size than said.
     """
-    chunks = [_Chunk(tar.with_name(f".{tar.name}.{n:05d}"), chunk) for n, chunk in enumerate(_chunks(sources))]
-    cut = partial(_pack_chunk, jpeg_quality=jpeg_quality)
-    if not any(source.box for source in sources):
-        workers = 1  # copying waits for the disk; starting processes would take longer
-    tables = map_parallel(cut, chunks, workers, desc="pack crops")
-    starts = _concatenate([chunk.spill for chunk in chunks], tar)
-    if not tables:
-        return np.empty((0, 4), dtype=np.int64)
-    return np.concatenate([table + [start, 0, 0, 0] for table, start in zip(tables, starts, strict=True)])
+    workers = workers or num_workers()
+    with tempfile.TemporaryDirectory(dir=tar.parent, prefix=f".{tar.name}.", ignore_cleanup_errors=True) as folder:
+        chunks = [_Chunk(chunk, Path(folder) / f"{n:05d}") for n, chunk in enumerate(_chunks(sources))]
+        spilled = _spill(chunks, rules or CutRules(), workers) if workers > 1 else {}
+        with open(tar, "wb", buffering=_BUFFER_BYTES) as stream:
+            append = partial(_append_chunk, stream=stream, spilled=spilled, rules=rules or CutRules())
+            tables = map_parallel(append, chunks, 1, desc="pack crops")
+            write_end(stream)
+    return np.concatenate([np.empty((0, 4), dtype=np.int64), *tables])
 
 
 def _chunks(sources: list[CropSource]) -> Iterator[list[CropSource]]:
-    """Yield runs of whole image files, `_FRAMES_PER_CHUNK` to be cut or `_COPIES_PER_CHUNK` to be copied."""
-    chunk: list[CropSource] = []
-    num_files = 0
-    for (_, is_cut), group in groupby(sources, key=lambda source: (source.file, source.box is not None)):
-        if num_files and (num_files >= _files_per_chunk(chunk) or (chunk[0].box is not None) != is_cut):
-            yield chunk
-            chunk, num_files = [], 0
-        chunk.extend(group)
-        num_files += 1
-    if chunk:
-        yield chunk
+    """Yield runs of one kind: `_FRAMES_PER_CHUNK` whole image files to cut, or `_CROPS_PER_CHUNK` crops."""
+    for kind, run in groupby(sources, key=lambda source: source.kind):
+        if kind == "cut":
+            frames = (list(frame) for _, frame in groupby(run, key=lambda source: source.file))
+            yield from (list(chain.from_iterable(several)) for several in _batched(frames, _FRAMES_PER_CHUNK))
+        else:
+            yield from _batched(run, _CROPS_PER_CHUNK)
 
 
-def _files_per_chunk(chunk: list[CropSource]) -> int:
-    return _COPIES_PER_CHUNK if chunk[0].box is None else _FRAMES_PER_CHUNK
+def _batched(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    coming = iter(items)
+    while batch := list(islice(coming, most)):
+        yield batch
 
 
-def _pack_chunk(chunk: _Chunk, jpeg_quality: int) -> np.ndarray:
-    """Write the members of one chunk and return offset in the spill file, size, width and height of each."""
+def _spill(chunks: list[_Chunk], rules: CutRules, workers: int) -> dict[Path, np.ndarray]:
+    """Encode in several processes what is not copied, and return by spill file what `_write_chunk` does."""
+    encoded = [chunk for chunk in chunks if chunk.sources[0].kind != "copy"]
+    tables = map_parallel(partial(_spill_chunk, rules=rules), encoded, workers, desc="cut crops")
+    return {chunk.spill: table for chunk, table in zip(encoded, tables, strict=True)}
+
+
+def _spill_chunk(chunk: _Chunk, rules: CutRules) -> np.ndarray:
+    with open(chunk.spill, "wb", buffering=_BUFFER_BYTES) as stream:
+        return _write_chunk(chunk.sources, stream, rules)
+
+
+def _append_chunk(chunk: _Chunk, stream: BinaryIO, spilled: dict[Path, np.ndarray], rules: CutRules) -> np.ndarray:
+    """Write one chunk to the tar, from its spill file where there is one, which is then deleted."""
+    if chunk.spill not in spilled:
+        return _write_chunk(chunk.sources, stream, rules)
+    table = spilled[chunk.spill] + [stream.tell(), 0, 0, 0]
+    with open(chunk.spill, "rb") as part:
+        shutil.copyfileobj(part, stream, _BUFFER_BYTES)
+    os.unlink(chunk.spill)
+    return table
+
+
+def _write_chunk(sources: list[CropSource], stream: BinaryIO, rules: CutRules) -> np.ndarray:
+    """Write the members of one chunk and return offset in the stream, size, width and height of each."""
     rows = []
-    with open(chunk.spill, "wb") as stream:
-        for source, (jpeg, width, height) in zip(chunk.sources, _jpegs(chunk.sources, jpeg_quality), strict=True):
-            header = _tar_header(source.path, len(jpeg))
-            rows.append((stream.tell() + len(header), len(jpeg), width, height))
-            stream.write(header + jpeg + bytes(-len(jpeg) % _BLOCK))
+    position = stream.tell()
+    for source, (image, width, height) in zip(sources, _images(sources, rules), strict=True):
+        offset, position = write_member(stream, position, source.path, image)
+        rows.append((offset, len(image), width, height))
     return np.array(rows, dtype=np.int64)
 
 
-def _jpegs(sources: list[CropSource], jpeg_quality: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (JPEG, width, height) of each crop."""
+def _images(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (the image file's bytes, width, height) of each crop of one kind."""
+    if sources[0].kind == "cut":
+        yield from _cut(sources, rules)
+    elif sources[0].kind == "member":
+        yield from map(_extract, sources)
+    else:
+        for source in sources:
+            image = _read(source.file)
+            yield image, *read_size(image, source.file)
+
+
+def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, int, int]]:
     file = None
     for source in sources:
-        if source.box is None:
-            jpeg = _read(source.file)
-            yield jpeg, *read_size(jpeg, source.file)
-            continue
         if source.file != file:
             # `frame` still holds the last image while the next one is decoded. Were it dropped first, the allocator would hand
             # its 6 MB back to the kernel and ask for them again, which costs as much as the decoding.
             frame, file = _decode(source), source.file
         x1, y1, x2, y2 = source.box
-        yield _encode(frame[y1 : y2 + 1, x1 : x2 + 1], jpeg_quality), x2 - x1 + 1, y2 - y1 + 1
+        crop = frame[y1 : y2 + 1, x1 : x2 + 1]
+        if rules.size:
+            crop = _resize(crop, *rules.size)
+        yield _encode(crop, rules.jpeg_quality), crop.shape[1], crop.shape[0]
+
+
+def _extract(source: CropSource) -> tuple[bytes, int, int]:
+    """Return a picture inside a file as PNG, which loses nothing."""
+    from reidops.datasets.matlab import read_picture  # its readers take long to import, and few sets need them
+
+    picture = read_picture(source.file, source.member)
+    _, png = cv2.imencode(".png", picture)
+    return png.tobytes(), picture.shape[1], picture.shape[0]
 
 
 def _decode(source: CropSource) -> np.ndarray:
     """Return the whole image as BGR uint8 [height, width, 3]."""
     data = _read(source.file)
     check_whole(data, source.file)
-    frame = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    frame, complaint = decode_whole(data)
     if frame is None:
         raise ReidopsError(f"{source.file}: is no readable image; copy or unpack it again")
+    if complaint:
+        raise ReidopsError(f"{source.file}: is damaged, parts of the picture are lost ({complaint}); copy or unpack it again")
     height, width = frame.shape[:2]
     if source.frame_size and (width, height) != source.frame_size:
         expected = "{} × {}".format(*source.frame_size)
         raise ReidopsError(f"{source.file}: has {width} × {height} px, seqinfo.ini says {expected}; mend seqinfo.ini or the frames")
     return frame
+
+
+def _resize(crop: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a crop in another size, as the network's input is made: by area where both sides shrink, else bilinear."""
+    shrinks = crop.shape[0] >= height and crop.shape[1] >= width
+    return cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _encode(crop: np.ndarray, jpeg_quality: int) -> bytes:
@@ -136,36 +201,7 @@ def _encode(crop: np.ndarray, jpeg_quality: int) -> bytes:
 
 def _read(file: str) -> bytes:
     try:
-        with open(file, "rb") as stream:
+        with open(file, "rb", buffering=0) as stream:
             return stream.read()
     except OSError as error:
         raise ReidopsError(f"{file}: {error.strerror or error}; the image is listed but cannot be read") from None
-
-
-def _tar_header(path: str, size: int) -> bytes:
-    """Return a header without time, owner or machine, so that equal crops are equal tars.
-
-    The bytes are `TarInfo.tobuf`'s. A set of small crops would spend most of its packing there, so that for ordinary names
-    only the fields that differ are filled in: name, size, and the checksum, which counts itself as eight spaces.
-    """
-    name = path.encode()
-    if len(name) > _NAME_BYTES or size >= 1 << 33:
-        member = tarfile.TarInfo(path)
-        member.size = size
-        return member.tobuf(tarfile.GNU_FORMAT)
-    before = name.ljust(_NAME_BYTES, b"\0") + _MODE_AND_OWNER + b"%011o\0" % size + _TIME
-    checksum = b"%06o\0 " % (sum(before) + _SUM_OF_REST)
-    return before + checksum + _REST
-
-
-def _concatenate(spills: list[Path], tar: Path) -> list[int]:
-    """Join the spill files into `tar`, delete them, and return the byte at which each begins."""
-    starts = []
-    with open(tar, "wb") as stream:
-        for spill in spills:
-            starts.append(stream.tell())
-            with open(spill, "rb") as part:
-                shutil.copyfileobj(part, stream, _COPY_BYTES)
-            os.unlink(spill)
-        stream.write(bytes(2 * _BLOCK))  # the end of a tar
-    return starts

@@ -33,20 +33,25 @@ def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Cou
     `path` (in crops.tar), `visibility`, and the pixels `x1`, `y1`, `x2`, `y2` (0-based, both ends inclusive).
 
     `path` counts a person's crops in the order of gt.txt over every box that mot2reid would cut, so that a box left out for
-    its size or by the stride leaves the names of the others as they are.
+    its size or by the stride leaves the names of the others as they are. Rows that give one person two boxes in a frame are
+    two crops, as in mot2reid; `validate` refuses them.
+
+    Raises:
+        ReidopsError: gt.txt cannot be read, or a box that becomes a crop has an id below 0 or a visibility above 1.
     """
     annotations = read_annotations(sequence)
     boxes = annotations.join(_pixels(annotations, sequence))
     unlike_mot2reid, more = _broken_rules(boxes, rules), _broken_further_rules(boxes, rules, sequence)
     broken = unlike_mot2reid | more
     reason = pd.Series(np.select(list(broken.values()), list(broken), default=""), index=boxes.index)
+    _check_boxes(boxes[reason == ""], sequence)
     named = _name(boxes[~np.any(list(unlike_mot2reid.values()), axis=0)], sequence.name)
     chosen = named.loc[reason[named.index] == "", ["frame", "track_id", "person", "path", "visibility", "x1", "y1", "x2", "y2"]]
     return chosen.reset_index(drop=True), Counter({"boxes": len(boxes)}) + Counter(reason[reason != ""])
 
 
 def check_frames(sequence: Sequence, first: int, last: int) -> None:
-    """Refuse a sequence that lacks a frame of `first` … `last`.
+    """Refuse a sequence that lacks a frame of `first` … `last`; images past seqLength are nobody's, `validate` tells of them.
 
     Raises:
         ReidopsError: names the first missing frame.
@@ -57,6 +62,16 @@ def check_frames(sequence: Sequence, first: int, last: int) -> None:
         raise ReidopsError(
             f"{sequence.frame_path(missing[0])}: the frame is missing ({len(missing)} of {last - first + 1} are);"
             f" seqinfo.ini says seqLength={sequence.length}: unpack the set again, or mend seqinfo.ini"
+        )
+
+
+def _check_boxes(boxes: pd.DataFrame, sequence: Sequence) -> None:
+    wrong = boxes[(boxes["track_id"] < 0) | (boxes["visibility"] > 1)]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise ReidopsError(
+            f"{sequence.folder / 'gt' / 'gt.txt'}: in frame {first['frame']} id {first['track_id']} has visibility {first['visibility']:g};"
+            f" expected an id from 0 and a visibility of 0 … 1 ({len(wrong)} such lines); remove or mend them"
         )
 
 

@@ -4,6 +4,7 @@ The one place that knows that files count frames and pixels from 1. Boxes leave 
 """
 
 import configparser
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "con
 
 @dataclass(frozen=True)
 class Sequence:
-    """A MOTChallenge folder: `length` in frames, `frame_rate` in fps, `width` and `height` in px."""
+    """A MOTChallenge folder: `length` in frames, `frame_rate` in fps, `width` and `height` in px.
+
+    Frames are named by their number with leading zeros: 6 `digits` in MOTChallenge, 8 in DanceTrack, 1 where there are none.
+    """
 
     name: str
     scene: str
@@ -32,6 +36,7 @@ class Sequence:
     width: int
     height: int
     extension: str = ".jpg"
+    digits: int = 6
 
     @property
     def folder(self) -> Path:
@@ -46,7 +51,7 @@ class Sequence:
 
     def frame_path(self, frame: int) -> Path:
         """Return the image file of a 1-based frame."""
-        return self.frames_dir / f"{frame:06d}{self.extension}"
+        return self.frames_dir / f"{frame:0{self.digits}d}{self.extension}"
 
 
 def scene_of(name: str) -> str:
@@ -77,7 +82,7 @@ def read_sequence(folder: Path) -> Sequence:
     """Read seqinfo.ini of one sequence's folder.
 
     Raises:
-        ReidopsError: the file is missing, or a value of it is missing or no number.
+        ReidopsError: the file is missing, or a value of it is missing, no number or not above 0.
     """
     path = Path(folder) / "seqinfo.ini"
     if not path.is_file():
@@ -85,21 +90,36 @@ def read_sequence(folder: Path) -> Sequence:
     parser = configparser.ConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
-        info = parser["Sequence"]
-        return Sequence(
-            name=Path(folder).name,
-            scene=scene_of(Path(folder).name),
-            frames_dir=Path(folder) / info.get("imDir", "img1"),
-            length=int(info["seqLength"]),
-            frame_rate=float(info["frameRate"]),
-            width=int(info["imWidth"]),
-            height=int(info["imHeight"]),
-            extension=info.get("imExt", ".jpg"),
-        )
+        sequence = _sequence(Path(folder), parser["Sequence"])
     except (configparser.Error, KeyError, ValueError) as error:
         raise ReidopsError(
             f"{path}: {' '.join(str(error).split())}; expected a [Sequence] section with seqLength, frameRate, imWidth, imHeight"
         ) from None
+    if min(sequence.length, sequence.frame_rate, sequence.width, sequence.height) <= 0:
+        raise ReidopsError(f"{path}: seqLength, frameRate, imWidth and imHeight must be above 0; mend the one that is not")
+    return sequence
+
+
+def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
+    frames_dir, extension = folder / info.get("imDir", "img1"), info.get("imExt", ".jpg")
+    return Sequence(
+        name=folder.name,
+        scene=scene_of(folder.name),
+        frames_dir=frames_dir,
+        length=int(info["seqLength"]),
+        frame_rate=float(info["frameRate"]),
+        width=int(info["imWidth"]),
+        height=int(info["imHeight"]),
+        extension=extension,
+        digits=_num_digits(frames_dir, extension),
+    )
+
+
+def _num_digits(frames_dir: Path, extension: str) -> int:
+    """Return how many digits the shortest of the frames' names has; 6 where there is no frame."""
+    names = os.listdir(frames_dir) if frames_dir.is_dir() else []
+    stems = [name.removesuffix(extension) for name in names if name.endswith(extension)]
+    return min((len(stem) for stem in stems if stem.isdecimal()), default=6)
 
 
 def read_annotations(sequence: Sequence) -> pd.DataFrame:
@@ -195,7 +215,8 @@ def _check_values(values: np.ndarray, lines: list[tuple[int, str]], path: Path, 
     faults = {
         "holds NaN or infinity; remove or mend the row": ~np.isfinite(values).all(1),
         f"its frame is outside 1 … {length or '∞'} (seqLength); frames count from 1": (frames < 1) | (frames % 1 != 0) | (frames > (length or np.inf)),
-        "its box has no area; width and height must be positive": (values[:, 4:6] <= 0).any(1),
+        "its id is no whole number": values[:, 1] % 1 != 0,
+        "its box has no area; width and height must be positive, remove the row": (values[:, 4:6] <= 0).any(1),
     }
     for expectation, wrong in faults.items():
         if wrong.any():

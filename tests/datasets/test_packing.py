@@ -1,15 +1,18 @@
 """The tar holds the bytes that OpenCV writes, in the order asked for, whoever does the work."""
 
+import os
 import tarfile
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 
 from reidops.datasets import packing
-from reidops.datasets.jpeg import read_size
-from reidops.datasets.packing import CropSource, pack_crops
+from reidops.datasets.packing import CropSource, CutRules, pack_crops
+from reidops.datasets.tar_members import tar_header
+from reidops.embedding.images import resize_crop
 from reidops.errors import ReidopsError
 
 WIDTH, HEIGHT = 90, 70
@@ -90,7 +93,7 @@ def test_published_crops_are_copied_byte_by_byte(tmp_path: Path, frames: list[Pa
 def test_headers_are_those_of_tarfile(path: str, size: int) -> None:
     member = tarfile.TarInfo(path)
     member.size = size
-    assert packing._tar_header(path, size) == member.tobuf(tarfile.GNU_FORMAT)
+    assert tar_header(path, size) == member.tobuf(tarfile.GNU_FORMAT)
 
 
 def test_long_names_are_packed(tmp_path: Path, frames: list[Path]) -> None:
@@ -123,14 +126,72 @@ def test_a_frame_of_another_size_than_seqinfo_says_is_named(tmp_path: Path, fram
         pack_crops([source], tmp_path / "crops.tar", workers=1)
 
 
-def test_a_png_is_no_published_crop(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(ReidopsError, match=r"a\.png: is no JPEG"):
-        pack_crops([CropSource("a.jpg", str(tmp_path / "a.png"))], tmp_path / "crops.tar", workers=1)
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_crops_of_other_formats_are_copied_too(tmp_path: Path, suffix: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (9, 5, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / f"a{suffix}"), picture)
+    ((offset, size, width, height),) = pack_crops([CropSource("a", str(tmp_path / f"a{suffix}"))], tmp_path / "crops.tar", workers=1)
+    packed = (tmp_path / "crops.tar").read_bytes()[offset : offset + size]
+    assert packed == (tmp_path / f"a{suffix}").read_bytes()
+    assert (width, height) == (5, 9)
 
 
-@pytest.mark.parametrize("progressive", [0, 1])
-@pytest.mark.parametrize("shape", [(1, 1), (17, 300), (720, 31)])
-def test_the_size_in_the_header_is_the_size_of_the_picture(tmp_path: Path, shape: tuple[int, int], progressive: int) -> None:
-    _, data = cv2.imencode(".jpg", np.zeros((*shape, 3), np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive])
-    assert read_size(data.tobytes(), "a.jpg") == shape[::-1]
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pictures_inside_a_file_are_packed_as_png_without_loss(
+    tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(packing, "_CROPS_PER_CHUNK", 2)
+    pictures = [np.random.default_rng(n).integers(0, 256, (8 + n, 4, 3), dtype=np.uint8) for n in range(5)]
+    with h5py.File(tmp_path / "set.mat", "w") as file:
+        cells = file.create_dataset("people", (1, 5), dtype=h5py.ref_dtype)  # columns first, as MATLAB stores
+        for n, picture in enumerate(pictures):
+            cells[0, n] = file.create_dataset(f"#refs#/{n}", data=picture[..., ::-1].T).ref
+    members = [CropSource(f"{n}.png", str(tmp_path / "set.mat"), member=f"people{{{n + 1},1}}") for n in range(5)]
+    table = pack_crops([*cuts(frames[:1]), *members], tmp_path / "crops.tar", workers=workers)
+    tar = (tmp_path / "crops.tar").read_bytes()
+    for (offset, size, width, height), picture in zip(table[3:], pictures, strict=True):
+        assert np.array_equal(cv2.imdecode(np.frombuffer(tar[offset : offset + size], np.uint8), cv2.IMREAD_COLOR), picture)
+        assert (height, width) == picture.shape[:2]
+
+
+@pytest.mark.parametrize("size", [(12, 6), (100, 60), (30, 50)])
+def test_crops_of_a_target_size_are_resized_as_the_networks_input_is(tmp_path: Path, frames: list[Path], size: tuple[int, int]) -> None:
+    sources = cuts(frames[:2])
+    table = pack_crops(sources, tmp_path / "crops.tar", CutRules(size=size), workers=1)
+    tar = (tmp_path / "crops.tar").read_bytes()
+    for source, (offset, length, width, height) in zip(sources, table, strict=True):
+        x1, y1, x2, y2 = source.box
+        resized = resize_crop(cv2.imread(source.file)[y1 : y2 + 1, x1 : x2 + 1], *size)[..., ::-1]
+        assert tar[offset : offset + length] == cv2.imencode(".jpg", resized)[1].tobytes()
+        assert (height, width) == size
+
+
+def test_a_frame_that_is_damaged_in_its_middle_is_named(tmp_path: Path, frames: list[Path]) -> None:
+    data = frames[2].read_bytes()
+    frames[2].write_bytes(data[:3000] + data[-200:])
+    with pytest.raises(ReidopsError, match=r"000003\.jpg: is damaged, parts of the picture are lost \(Corrupt JPEG data: .*copy or unpack it again"):
+        pack_crops(cuts(frames), tmp_path / "crops.tar", workers=1)
+
+
+def test_nothing_but_the_tar_is_left_behind(tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", 2)
+    before = set(tmp_path.iterdir())
+    pack_crops(cuts(frames), tmp_path / "crops.tar", workers=2)
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "crops.tar"}
+    frames[5].unlink()
+    with pytest.raises(ReidopsError, match=r"000006\.jpg"):
+        pack_crops(cuts(frames), tmp_path / "crops.tar", workers=2)
+    assert {path.name for path in tmp_path.iterdir()} - {path.name for path in frames} == {"crops.tar"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_image_that_may_not_be_read_is_named(tmp_path: Path, frames: list[Path]) -> None:
+    frames[2].chmod(0)
+    with pytest.raises(ReidopsError, match=r"000003\.jpg: Permission denied"):
+        pack_crops(cuts(frames), tmp_path / "crops.tar", workers=1)
+
+
+def test_an_image_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").mkdir()
+    with pytest.raises(ReidopsError, match=r"a\.jpg: Is a directory; the image is listed but cannot be read"):
+        pack_crops([CropSource("a.jpg", str(tmp_path / "a.jpg"))], tmp_path / "crops.tar", workers=1)
