@@ -50,17 +50,21 @@ class _Picture:
 
     @property
     def view(self) -> int:
+        """Return the camera of the pair, 1 or 2."""
         return 1 if self.number <= _PICTURES_PER_VIEW else 2
 
     @property
     def name(self) -> str:
+        """Return the file name that the newer protocol has for it."""
         return f"{self.pair}_{self.person:03d}_{self.view}_{self.number:02d}.png"
 
     @property
     def pid(self) -> int:
+        """Return the person's number in the whole set."""
         return 1000 * self.pair + self.person
 
     def member(self, boxes: str) -> str:
+        """Return where matlab.read_picture finds it among the detected or labeled ones."""
         return f"{boxes}{{{self.pair}}}{{{self.person},{self.number}}}"
 
 
