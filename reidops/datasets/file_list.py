@@ -1,0 +1,112 @@
+"""mmdetection's layout: `imgs/<person>/000000.jpg` beside `meta/train_80.txt` and `meta/val_20.txt`.
+
+A line of these lists is `<person>/000000.jpg <label>`. Labels may start again in each list, as mot2reid's do; people are told apart by their folders, and the labels must agree. This
+is also what this pipeline leaves, once `crops.tar` is unpacked beside `meta`.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from reidops.datasets.filelists import read_list
+from reidops.datasets.own_sets import ONE_CROP, check_people, with_cameras, with_queries
+from reidops.datasets.reid_set import Listing, ReidSet, crops_table
+from reidops.errors import ReidopsError
+
+_TRAIN, _VAL = "train_*.txt", "val_*.txt"
+_ALL = "train.txt"
+
+
+def reads(part: str, protocol: str = "") -> tuple[str, ...]:
+    """Return the folders that either part reads: people are numbered over both lists."""
+    return ("imgs", "meta")
+
+
+def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
+    """Return the crops of train_<n>.txt (or train.txt), or those of val_<n>.txt, of which some of each person's are queries.
+
+    Raises:
+        ReidopsError: the list is missing, a line of it is wrong, an image is missing, or there is only one person.
+    """
+    path = _list_of(folder / "meta", part)
+    lists = [found for found in (_found(folder / "meta", side) for side in ("train", "test")) if found]
+    lines = pd.concat([_read_people(found).assign(list=found.name) for found in lists], ignore_index=True)
+    crops = _as_crops(lines, folder)[lines["list"] == path.name].reset_index(drop=True)
+    chosen = lines[lines["list"] == path.name]
+    _check_labels(chosen, path)
+    _check_images(chosen, folder, path)
+    check_people(crops, str(path))
+    taken = Counter({"crops": len(crops)})
+    if part == "test":
+        crops, taken[ONE_CROP] = with_queries(crops)
+    return crops, taken
+
+
+def _as_crops(lines: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return a crop for each line; `published_pid` is the place of the person's folder among all that are listed, sorted."""
+    number = {person: pid for pid, person in enumerate(sorted(set(lines["person"])))}
+    rows = [
+        {"file": f"{folder}/{path}", "name": path.rpartition("/")[2], "published_pid": number[person]}
+        for path, person in zip(lines["path"], lines["person"], strict=True)
+    ]
+    return with_cameras(crops_table(rows))
+
+
+def _found(meta: Path, part: str) -> Path | None:
+    """Return the list of a part: the only one of its name, else, to train, the one that joins all; None where there is none."""
+    paths = sorted(meta.glob(_TRAIN if part == "train" else _VAL))
+    if len(paths) == 1:
+        return paths[0]
+    return meta / _ALL if part == "train" and (meta / _ALL).is_file() else None
+
+
+def _list_of(meta: Path, part: str) -> Path:
+    path = _found(meta, part)
+    if path is None:
+        there = ", ".join(sorted(found.name for found in meta.glob("*.txt"))) or "no list"
+        wanted = "one train_<n>.txt, or train.txt" if part == "train" else "one val_<n>.txt"
+        raise ReidopsError(f"{meta}: holds {there}; expected {wanted} to {part} on")
+    return path
+
+
+def _read_people(path: Path) -> pd.DataFrame:
+    """Return path (below the set), label, person (the folder below imgs/) and line number of each line."""
+    lines = read_list(path)
+    texts = path.read_text(encoding="utf-8-sig").splitlines()
+    person = lines["path"].str.removeprefix("imgs/").str.rpartition("/")[0]
+    return lines.assign(person=person, line=[number for number, text in enumerate(texts, 1) if text.strip()])
+
+
+def _check_labels(lines: pd.DataFrame, path: Path) -> None:
+    """Refuse a label that stands for two people, a person with two labels, and a picture that is listed twice."""
+    for known, other, fault in (("label", "person", "label"), ("person", "label", "person")):
+        first = lines.groupby(known)[other].transform("first")
+        wrong = (lines[other] != first).to_numpy()
+        if wrong.any():
+            line = lines.iloc[wrong.argmax()]
+            raise ReidopsError(
+                f"{path}: line {line['line']}: {fault} {line[known]} was {first.iloc[wrong.argmax()]} before and is {line[other]} here;"
+                " a label stands for one person folder"
+            )
+    twice = lines["path"].duplicated().to_numpy()
+    if twice.any():
+        line = lines.iloc[twice.argmax()]
+        raise ReidopsError(f"{path}: line {line['line']}: {line['path']} is listed twice; remove one of the lines")
+
+
+def _check_images(lines: pd.DataFrame, folder: Path, path: Path) -> None:
+    missing = [not (folder / name).is_file() for name in lines["path"]]
+    if any(missing):
+        line = lines.iloc[missing.index(True)]
+        raise ReidopsError(f"{path}: line {line['line']}: {folder / line['path']} is missing ({sum(missing)} such images)")
+
+
+SET = ReidSet(
+    name="file-list",
+    layout="file-list",
+    folder_names=("file-list",),
+    list_part=list_part,
+    reads=reads,
+    how_to_ask="A set of your own: put imgs/<person>/*.jpg beside meta/train_<n>.txt and val_<n>.txt in",
+)

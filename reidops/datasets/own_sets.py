@@ -1,0 +1,52 @@
+"""What the layouts share in which people keep sets of their own: who asks, which camera a file name tells, how few are too few."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from reidops.errors import ReidopsError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+ONE_CROP = "people with one crop (gallery only)"
+
+_MOST_QUERIES = 4
+_CAMERA = re.compile(r"_c(\d+)")
+
+
+def with_cameras(crops: pd.DataFrame) -> pd.DataFrame:
+    """Return the crops with the cameras of their file names, `_c2` as in Market-1501; one camera 0 unless every name tells."""
+    matches = [_CAMERA.search(file.rpartition("/")[2]) for file in crops["file"]]
+    return crops.assign(camera=[int(match[1]) for match in matches]) if all(matches) else crops.assign(camera=0)
+
+
+def with_queries(crops: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return the crops with their roles, and how many people have one crop, which is in the gallery and nobody asks for.
+
+    Of each other person a quarter, but at least one and at most four, are queries, evenly spaced in the order of the files.
+    """
+    role = pd.Series("gallery", index=crops.index, dtype="str")
+    people = [person.index for _, person in crops.sort_values("file", kind="stable").groupby("published_pid")]
+    for index in people:
+        role[index[_evenly_spaced(len(index))]] = "query"
+    return crops.assign(role=role), sum(len(index) == 1 for index in people)
+
+
+def _evenly_spaced(num_crops: int) -> np.ndarray:
+    """Return the positions of the queries among one person's crops.
+
+    >>> _evenly_spaced(1).tolist(), _evenly_spaced(3).tolist(), _evenly_spaced(100).tolist()
+    ([], [1], [12, 37, 62, 87])
+    """
+    number = min(max(num_crops // 4, 1), _MOST_QUERIES) if num_crops > 1 else 0
+    return np.arange(1, 2 * number, 2) * num_crops // max(2 * number, 1)
+
+
+def check_people(crops: pd.DataFrame, where: str) -> None:
+    """Refuse a set in which there is nobody to be told apart.
+
+    Raises:
+        ReidopsError: it holds one person.
+    """
+    if crops["published_pid"].nunique() < 2:
+        raise ReidopsError(f"{where}: holds one person only; telling people apart takes two")

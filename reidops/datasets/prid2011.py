@@ -1,0 +1,88 @@
+"""PRID2011 (multi-shot) as published: `prid_2011/multi_shot/cam_a/person_0001/0001.png`, two cameras.
+
+The video protocol takes the 178 people with at least 27 pictures from both cameras and divides them into 89 and 89, ten
+times. No division comes with the set: protocol `3` is the fourth of ten random halves that never change here; `splits-3`
+takes the people from torchreid's `splits_prid2011.json`, put beside `prid_2011`, so that published figures can be repeated.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from reidops.datasets.reid_set import Listing, ReidSet
+from reidops.datasets.tracklets import TwoCameras, check_tracklets, list_folders, list_two_cameras, person_number
+from reidops.datasets.two_views import random_half
+from reidops.errors import ReidopsError
+from reidops.files import read_json
+
+# Protocol ("*" = each) → role → (people, tracklets).
+PUBLISHED_COUNTS = {"*": {"train": (89, 178), "query": (89, 89), "gallery": (89, 89)}}
+SPLITS_FILE = "splits_prid2011.json"
+
+_LISTED = "splits-"
+PROTOCOLS = tuple(f"{source}{number}" for source in ("", _LISTED) for number in range(10))
+_FEWEST_PICTURES = 27
+_LAYOUT = TwoCameras(
+    cameras=("prid_2011/multi_shot/cam_a", "prid_2011/multi_shot/cam_b"),
+    file_name=re.compile(r"(?P<frame>\d{4})\.png"),
+    example="0001.png (number within the tracklet)",
+)
+
+
+def reads(part: str, protocol: str = PROTOCOLS[0]) -> tuple[str, ...]:
+    """Return the folders that either part reads, and the file of divisions where the protocol asks for that."""
+    return (*_LAYOUT.cameras, SPLITS_FILE) if protocol.startswith(_LISTED) else _LAYOUT.cameras
+
+
+def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
+    """Return the people that this division trains on, or those that it tests on: camera a asks, camera b answers."""
+    number = int(protocol.removeprefix(_LISTED))
+    if protocol.startswith(_LISTED):
+        people = _listed_people(folder / SPLITS_FILE, part, number)
+    else:
+        everybody = _people_seen_enough(folder)
+        training = random_half(everybody, number)
+        people = [pid for pid in everybody if (pid in training) == (part == "train")]
+    crops = list_two_cameras(folder, _LAYOUT, map("person_{:04d}".format, people), part)
+    check_tracklets(crops)
+    return crops, Counter({"crops": len(crops)})
+
+
+def _listed_people(path: Path, part: str, number: int) -> list[int]:
+    """Return the people of one of the ten divisions in torchreid's file, {"train": [folder, …], "test": [folder, …]} each."""
+    if not path.is_file():
+        raise ReidopsError(f"{path}: no such file; put torchreid's there, or name a protocol without {_LISTED!r}")
+    splits = read_json(path)
+    try:
+        return [int(person.removeprefix("person_")) for person in splits[number][part]]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        raise ReidopsError(f"{path}: is no list of ten divisions with folders of people in `train` and `test`, as torchreid's is") from None
+
+
+def _people_seen_enough(folder: Path) -> list[int]:
+    """Return the people with enough pictures from both cameras, sorted."""
+    first, second = (_seen_enough(folder / camera) for camera in _LAYOUT.cameras)
+    if len(first & second) < 2:
+        raise ReidopsError(f"{folder}: fewer than two people have {_FEWEST_PICTURES} pictures from each camera; unpack the set again")
+    return sorted(first & second)
+
+
+def _seen_enough(camera: Path) -> set[int]:
+    folders = [camera / name for name in list_folders(camera, "a folder for each person, person_0001 …")]
+    people = {person_number(folder): folder for folder in folders}
+    return {pid for pid, folder in people.items() if sum(path.suffix == ".png" for path in folder.iterdir()) >= _FEWEST_PICTURES}
+
+
+SET = ReidSet(
+    name="PRID2011",
+    layout="prid2011",
+    folder_names=("PRID2011", "prid2011"),
+    archive_names=("prid_2011.zip",),
+    list_part=list_part,
+    reads=reads,
+    protocols=PROTOCOLS,
+    how_to_ask=(
+        "PRID2011 is handed out on https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/prid11/:"
+        " unpack prid_2011.zip"
+    ),
+)
