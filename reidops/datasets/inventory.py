@@ -61,7 +61,9 @@ def _places(parts: list[Part]) -> dict[str, list[Path]]:
         if part.layout == "mot":
             places[part.dataset].add(part.folder)
         else:
-            places[part.dataset].update(part.folder / name for name in LAYOUTS[part.layout].reads(part.part, part.protocol))
+            known = LAYOUTS[part.layout]
+            editions = (name for name in known.also_reads if (part.folder / name).is_dir())
+            places[part.dataset].update(part.folder / name for name in (*known.reads(part.part, part.protocol), *editions))
     return {dataset: sorted(found) for dataset, found in sorted(places.items())}
 
 

@@ -63,18 +63,19 @@ def read_variables(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     Raises:
         ReidopsError: the file is missing, is no such file, or lacks a variable.
     """
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
     if not file.is_file():
         raise ReidopsError(f"{file}: no such file")
+    names = list(names)
     try:
-        found = loadmat(file, squeeze_me=True)
-    except (MatReadError, NotImplementedError, OSError, TypeError, ValueError, zlib.error) as error:
+        found = loadmat(file, squeeze_me=True, variable_names=names)
+    except (MatReadError, NotImplementedError, OSError, IndexError, TypeError, ValueError, zlib.error) as error:
         raise ReidopsError(f"{file}: is no MATLAB file of version 5 ({error}); copy it again") from None
     missing = [name for name in names if name not in found]
     if missing:
-        raise ReidopsError(f"{file}: lacks {', '.join(missing)}; it holds {_listing(found)}")
+        raise ReidopsError(f"{file}: lacks {', '.join(missing)}; it holds {_listing(name for name, *_ in whosmat(file))}")
     return {name: np.atleast_1d(found[name]).ravel() for name in names}
 
 

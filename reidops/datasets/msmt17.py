@@ -88,6 +88,7 @@ SET = ReidSet(
     archive_names=("MSMT17_V1.tar.gz", "MSMT17_V2.tar.gz"),
     list_part=list_part,
     reads=reads,
+    also_reads=("train", "test", "mask_train_v2", "mask_test_v2"),
     how_to_ask=(
         "MSMT17 is handed out by its authors for research: sign the agreement on https://www.pkuvmc.com/dataset.html, unpack the archive"
     ),

@@ -34,7 +34,8 @@ class ReidSet:
     `list_part(folder, part, protocol)` returns the crops of `train` or `test`; `reads(part, protocol)` the files and folders,
     relative to the set's, that it reads. `protocols` are the published ones, the first is the default; "" where there is one.
     `folder_names` and `archive_names` are what it is called below download.local. `ways` are the archives that can be fetched,
-    `how_to_ask` says where to get a set that cannot; `notice` is told to whoever uses the set.
+    `how_to_ask` says where to get a set that cannot; `notice` is told to whoever uses the set. `also_reads` are folders that lie
+    there in some editions of the set only.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ReidSet:
     ways: tuple[tuple[Archive, ...], ...] = ()
     how_to_ask: str = ""
     notice: str = ""
+    also_reads: tuple[str, ...] = ()
 
 
 def crops_table(rows: list[dict]) -> pd.DataFrame:

@@ -243,6 +243,8 @@ def _check_part(part: Part) -> None:
         needed = ("img1", "gt/gt.txt") + (("det/det.txt",) if part.part == "track" else ())
     else:
         needed = LAYOUTS[part.layout].reads(part.part, part.protocol)
+        if not needed:
+            raise ReidopsError(f"download.{part.part}: {part.dataset} has no {'training' if part.part == 'train' else 'test'} people; take another set")
     missing = [name for name in needed if not _is_there(part.folder / name)]
     if missing:
         raise ReidopsError(f"{part.folder}: {', '.join(missing)} is missing or empty; {part.part} needs {', '.join(needed)}")

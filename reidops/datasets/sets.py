@@ -3,14 +3,20 @@
 A set with several published protocols is named with one of them, `CUHK03:labeled`; without, its first one is meant.
 """
 
-from reidops.datasets import market1501
+from reidops.datasets import (
+    cuhk01, cuhk03, dukemtmc_reid, dukemtmc_videoreid, file_list, folder_per_identity, grid, ilids_vid, market1501, mars, msmt17, prid450s,
+    prid2011, sensereid, veri776, viper,
+)  # fmt: skip
 from reidops.datasets.reid_set import ReidSet
 from reidops.errors import ReidopsError
 
-SETS: dict[str, ReidSet] = {known.name: known for known in (market1501.SET,)}
-# Layouts in which people keep sets of their own, under any name.
-GENERIC: tuple[ReidSet, ...] = (market1501.SET,)
-LAYOUTS: dict[str, ReidSet] = {known.layout: known for known in SETS.values()}
+_KNOWN = (
+    market1501, dukemtmc_reid, msmt17, cuhk03, veri776, viper, grid, cuhk01, prid450s, sensereid, mars, ilids_vid, prid2011, dukemtmc_videoreid,
+)  # fmt: skip
+SETS: dict[str, ReidSet] = {module.SET.name: module.SET for module in _KNOWN}
+# Layouts in which people keep sets of their own, under any name; the most particular first.
+GENERIC: tuple[ReidSet, ...] = (market1501.SET, file_list.SET, folder_per_identity.SET)
+LAYOUTS: dict[str, ReidSet] = {known.layout: known for known in (*SETS.values(), *GENERIC)}
 
 # Sets cut from the same videos: whoever trains on one has seen people of the other.
 _FAMILIES = {
