@@ -16,4 +16,4 @@ def convert_set(known: ReidSet, folder: Path, protocol: str = "", parts: tuple[s
     chosen = protocol or known.protocols[0]
     rows = [Part(part, known.name, known.layout, folder, "", known.name, 0, 0, chosen) for part in parts]
     plan, _ = plan_crops(rows, BoxRules(), SplitRules(val_split=0.0))
-    return cut_and_pack(plan, folder.parent / "crops.tar", jpeg_quality=95, workers=1)
+    return cut_and_pack(plan, folder.parent / "crops.tar", workers=1)

@@ -10,7 +10,7 @@ from reidops.datasets.planning import SPLITS, LeftOut, crop_sources
 from reidops.tables import CROPS, check_table
 
 
-def cut_and_pack(plan: pd.DataFrame, tar: Path, *, rules: CutRules, workers: int | None) -> pd.DataFrame:
+def cut_and_pack(plan: pd.DataFrame, tar: Path, rules: CutRules | None = None, *, workers: int | None = None) -> pd.DataFrame:
     """Write `tar` and return the crops table (tables.CROPS), in the order of the tar's members."""
     packed = pack_crops(crop_sources(plan), tar, rules, workers=workers)
     table = plan.assign(offset=packed[:, 0], size=packed[:, 1], width=packed[:, 2], height=packed[:, 3])
