@@ -1,7 +1,8 @@
 """mmdetection's layout: `imgs/<person>/000000.jpg` beside `meta/train_80.txt` and `meta/val_20.txt`.
 
-A line of these lists is `<person>/000000.jpg <label>`. Labels may start again in each list, as mot2reid's do; people are told apart by their folders, and the labels must agree. This
-is also what this pipeline leaves, once `crops.tar` is unpacked beside `meta`.
+A line of these lists is `<person>/000000.jpg <label>`. Labels may start again in each list, as mot2reid's do; people are told
+apart by their folders, and within a list the labels must agree. This is also what this pipeline leaves, once `crops.tar` is
+unpacked beside `meta`.
 """
 
 from collections import Counter
