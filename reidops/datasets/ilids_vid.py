@@ -69,6 +69,6 @@ SET = ReidSet(
     protocols=tuple(str(split) for split in range(10)),
     ways=((Archive("iLIDS-VID.tar", ("http://www.eecs.qmul.ac.uk/~xiatian/iLIDS-VID/iLIDS-VID.tar",)),),),
     how_to_ask=(
-        "iLIDS-VID is handed out on https://xiatian-zhu.github.io/downloads_qmul_iLIDS-VID_ReID_dataset.html; unpack iLIDS-VID.tar"
+        "iLIDS-VID is handed out on http://www.eecs.qmul.ac.uk/~xiatian/downloads_qmul_iLIDS-VID_ReID_dataset.html; unpack iLIDS-VID.tar"
     ),
 )
