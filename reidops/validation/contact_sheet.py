@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from reidops.validation.crop_tables import mapped
+from reidops.validation.tar_members import opened
 from reidops.validation.sequence_tables import evenly
 
 SPLITS = {"train": "#2563eb", "val": "#7c3aed", "query": "#b45309", "gallery": "#b45309"}
@@ -55,9 +55,9 @@ def _read_person(crops: pd.DataFrame, tar: Path, pid: int, side: str) -> Person:
     splits = ["query", "gallery"] if side == "test" else [side]
     own = crops[(crops["pid"] == pid) & crops["split"].isin(splits)].sort_values(["scene", "camid", "frame"], kind="stable")
     chosen = own[own["fault"] == ""].pipe(lambda table: table.iloc[evenly(len(table), _CROPS_PER_PERSON)])
-    with mapped(tar) as content:
+    with opened(tar) as content:
         places = zip(chosen["offset"], chosen["size"], strict=True)
-        pictures = [cv2.imdecode(np.frombuffer(content[o : o + s], np.uint8), cv2.IMREAD_COLOR) for o, s in places]
+        pictures = [cv2.imdecode(np.frombuffer(content.read(o, s), np.uint8), cv2.IMREAD_COLOR) for o, s in places]
     tiles = [_fit(picture) for picture in pictures if picture is not None]
     origin = dict.fromkeys([own["dataset"].iloc[0], own["scene"].iloc[0]])  # a ReID set is its own scene, told once
     return Person(pid, side, " ".join(origin), len(own), tiles)

@@ -1,74 +1,40 @@
-"""The tables that are inspected of the crops: crops, decoded crops, people, splits, test sets, queries, labels.
+"""The tables that are inspected of the crops: decoded crops, people, splits, test sets, queries, labels.
 
 Every table has the columns `file` and `row`: the place of each of its rows in what `convert` wrote.
 """
 
-import mmap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
-from reidops.validation.images import decode_grey, image_fault
+from reidops.validation.images import decode_grey, picture_size
 from reidops.validation.near_duplicates import difference_hash
+from reidops.validation.tar_members import opened
 
-TAR_BLOCK = 512
 SIDES = {"train": "train", "val": "val", "query": "test", "gallery": "test"}
 
 
-@contextmanager
-def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
-    """Yield a file's bytes without reading them first; an empty file, which cannot be mapped, as b""."""
-    with open(path, "rb") as stream:
-        if not Path(path).stat().st_size:
-            yield b""
-            return
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            yield content
-
-
-def with_tar_faults(crops: pd.DataFrame, tar: Path) -> pd.DataFrame:
-    """Add `fault`: what is wrong with each crop's place in the tar, "" for nothing; decodes no picture."""
-    with mapped(tar) as content:
-        places = zip(crops["path"], crops["offset"], crops["size"], strict=True)
-        faults = [_tar_fault(content, path, offset, size) for path, offset, size in places]
-    return crops.assign(fault=pd.Series(faults, index=crops.index, dtype="str"))
-
-
-def _tar_fault(content: mmap.mmap | bytes, path: str, offset: int, size: int) -> str:
-    if offset < TAR_BLOCK or offset + size > len(content):
-        return f"bytes {offset} … {offset + size} lie outside the tar of {len(content)} bytes"
-    member = _member_name(content[offset - TAR_BLOCK : offset])
-    if member != path:
-        return f"the tar's member there is {member!r}"
-    return image_fault(content[offset : offset + 2] + content[max(offset + 2, offset + size - TAR_BLOCK) : offset + size])
-
-
-def _member_name(header: bytes) -> str:
-    """Return the name in a ustar header: up to 100 bytes, and up to 155 of a prefix."""
-    name, prefix = header[:100].rstrip(b"\0"), header[345:500].rstrip(b"\0")
-    is_ustar = header[257:263] == b"ustar\0"
-    return (prefix + b"/" + name if prefix and is_ustar else name).decode(errors="replace")
-
-
 def decode_crops(crops: pd.DataFrame, tar: Path, rows: np.ndarray) -> pd.DataFrame:
-    """Return one row per decoded crop: file, row, path, width, height, decoded_width, decoded_height [px], dhash (uint64).
+    """Return one row per decoded crop: file, row, path, width, height, fault, decoded_width, decoded_height [px], dhash (uint64).
 
     Args:
-        rows: positions in `crops` whose place in the tar has no fault. Sizes and hash are 0 where a crop is no image.
+        rows: positions in `crops` whose place in the tar has no fault. Where a crop is no image its sizes are NaN, its hash 0.
     """
     sample = crops.iloc[rows]
-    with mapped(tar) as content:
-        places = zip(sample["offset"], sample["size"], strict=True)
-        pictures = (decode_grey(content[offset : offset + size]) for offset, size in places)
-        found = [(*picture.shape[::-1], difference_hash(picture)) if picture is not None else (0, 0, 0) for picture in pictures]
-    columns = list(zip(*found, strict=True)) or [(), (), ()]
+    with opened(tar) as content:
+        pictures = (decode_grey(content.read(*place)) for place in zip(sample["offset"], sample["size"], strict=True))
+        found = [
+            (fault, *picture_size(picture), difference_hash(picture) if picture is not None else 0)
+            for fault, picture in tqdm(pictures, "decode crops", total=len(sample), disable=None)
+        ]
+    faults, widths, heights, hashes = list(zip(*found, strict=True)) or [(), (), (), ()]
     return sample[["file", "row", "path", "width", "height"]].assign(
-        decoded_width=np.array(columns[0], dtype=np.int64),
-        decoded_height=np.array(columns[1], dtype=np.int64),
-        dhash=np.array(columns[2], dtype=np.uint64),
+        fault=pd.Series(faults, index=sample.index, dtype="str"),
+        decoded_width=np.array(widths, dtype=np.float64),
+        decoded_height=np.array(heights, dtype=np.float64),
+        dhash=np.array(hashes, dtype=np.uint64),
     )
 
 
@@ -96,18 +62,26 @@ def splits_table(crops: pd.DataFrame, file: str) -> pd.DataFrame:
     )
 
 
-def queries_table(crops: pd.DataFrame, camera_ruled: set[str]) -> pd.DataFrame:
-    """Return one row per query: file, row, dataset, pid, camid, num_matches in its data set's gallery.
+def queries_table(crops: pd.DataFrame, published: set[str]) -> pd.DataFrame:
+    """Return one row per query: file, row, dataset, pid, camid, by_camera, published, num_matches, num_in_frame.
+
+    `by_camera` tells that the set's ranking leaves out the query's own camera: as in evaluation, where that leaves most of
+    its queries a match. `num_matches` counts the matches in the set's gallery under that rule, `num_in_frame` the gallery
+    crops of the query's person from the very frame of the query.
 
     Args:
-        camera_ruled: data sets whose ranking leaves out the query's own camera, so that a match there does not count.
+        published: data sets whose queries are published; in the others `convert` chooses them by time.
     """
     queries = crops[crops["split"] == "query"]
     gallery = crops[(crops["split"] == "gallery") & (crops["pid"] >= 0)]
     same_pid = _count(queries, gallery, ["dataset", "pid"])
-    same_camera = _count(queries, gallery, ["dataset", "pid", "camid"]) * queries["dataset"].isin(camera_ruled).to_numpy()
+    elsewhere = same_pid - _count(queries, gallery, ["dataset", "pid", "camid"])
+    by_camera = pd.Series(elsewhere > 0).groupby(queries["dataset"].to_numpy()).transform("mean").to_numpy() > 0.5
     return queries[["file", "row", "dataset", "pid", "camid"]].assign(
-        num_matches=same_pid - same_camera, by_camera=queries["dataset"].isin(camera_ruled)
+        by_camera=by_camera,
+        published=queries["dataset"].isin(published),
+        num_matches=np.where(by_camera, elsewhere, same_pid),
+        num_in_frame=_count(queries, gallery, ["dataset", "scene", "pid", "frame"]),
     )
 
 
@@ -147,7 +121,8 @@ def labels_table(lists: list[tuple[Path, str]], crops: pd.DataFrame) -> pd.DataF
     lines = [
         (str(file), number, *_label_line(line), listed_in)
         for file, listed_in in lists
-        for number, line in enumerate(file.read_text().splitlines(), 1)
+        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1)
+        if line.strip()
     ]
     table = pd.DataFrame(lines, columns=["file", "row", "path", "label", "listed_in"])
     known = crops[["path", "pid", "split"]].assign(path=crops["path"].str.removeprefix("imgs/")).drop_duplicates("path")

@@ -16,6 +16,7 @@ from reidops.validation.findings import ERROR, NUM_PLACES, WARNING, Finding
 # Great Expectations stamps each run with a time; a fixed one keeps the Data Docs equal for equal data.
 RUN_ID = RunIdentifier(run_name="validation", run_time=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC))
 PLACE_COLUMNS = ["file", "row"]
+_SELF_EXPLAINING = ("leak", "divided", "more", "fewer")  # columns of text that tells what is wrong
 _SEVERITY = {ERROR: "critical", WARNING: "warning"}
 
 
@@ -123,7 +124,7 @@ def _exception(info: dict[str, Any] | None) -> str:
 
 def _told(column: str, value: Any) -> str:
     """Return "width is -3"; what stands in a column of faults speaks for itself."""
-    return _shown(value) if column.endswith(("fault", "leak")) else f"{column} is {_shown(value)}"
+    return _shown(value) if column in _SELF_EXPLAINING or column.endswith("fault") else f"{column} is {_shown(value)}"
 
 
 def _shown(value: Any) -> str:

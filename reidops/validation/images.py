@@ -5,33 +5,52 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_END_WITHIN = 1024  # some cameras pad a file behind its end marker
+from reidops.datasets.decoding import decode_whole
+from reidops.datasets.image_headers import check_whole, read_size
+from reidops.errors import ReidopsError
 
 
-def image_fault(content: bytes | memoryview) -> str:
-    """Return what keeps an image file's bytes from being read, "" for nothing found; decodes nothing.
-
-    Some builds of libjpeg decode a JPEG that breaks off, with a grey rest, so its end marker is looked for here.
-    """
-    if not len(content):
-        return "zero bytes"
-    if bytes(content[:2]) == _JPEG_START and _JPEG_END not in bytes(content[-_END_WITHIN:]):
-        return "breaks off: the JPEG's end is missing"
+def image_fault(content: bytes) -> str:
+    """Return what keeps an image file's bytes from being read, "" for nothing found; decodes nothing."""
+    try:
+        check_whole(content, "")
+    except ReidopsError as error:
+        return _without_place(error)
     return ""
 
 
-def decode_grey(content: bytes | memoryview) -> np.ndarray | None:
-    """Return an image file's bytes as uint8 [height, width], or None where they are no image."""
-    if not len(content):
-        return None
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+def crop_fault(content: bytes, width: int, height: int) -> str:
+    """Return what is wrong with a crop's bytes, told by its header and its end alone, "" for nothing found.
+
+    Args:
+        width, height: what the table states, px.
+    """
+    try:
+        size = read_size(content, "")
+    except ReidopsError as error:
+        return _without_place(error)
+    return "" if size == (width, height) else f"the picture has {size[0]} × {size[1]} px, the table says {width} × {height}"
 
 
-def inspect_image(path: Path) -> tuple[str, int, int]:
-    """Return (fault, width, height) of an image file; sizes are 0 px where it cannot be decoded."""
-    content = Path(path).read_bytes()
-    image = decode_grey(content)
-    if image is None:
-        return image_fault(content) or "is no image", 0, 0
-    return image_fault(content), image.shape[1], image.shape[0]
+def decode_grey(content: bytes) -> tuple[str, np.ndarray | None]:
+    """Return what is wrong with an image file's bytes ("" for nothing), and the picture, uint8 [height, width], None where there is none."""
+    fault = image_fault(content)
+    picture, complaint = decode_whole(content) if content else (None, "")
+    if picture is None:
+        return fault or "is no image, or one that is damaged", None
+    return fault or complaint, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+
+
+def inspect_image(path: Path) -> tuple[str, float, float]:
+    """Return (fault, width, height) of an image file; sizes are NaN where it cannot be decoded."""
+    fault, picture = decode_grey(Path(path).read_bytes())
+    return (fault, *picture_size(picture))
+
+
+def picture_size(picture: np.ndarray | None) -> tuple[float, float]:
+    """Return width and height in px, NaN for no picture: its fault tells enough."""
+    return (float(picture.shape[1]), float(picture.shape[0])) if picture is not None else (np.nan, np.nan)
+
+
+def _without_place(error: ReidopsError) -> str:
+    return str(error).removeprefix(": ")

@@ -13,7 +13,7 @@ from reidops.files import repository_root
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
 from reidops.tables import CROPS, read_table
-from reidops.validation import crop_suites, crop_tables, leaks, sequence_suites
+from reidops.validation import crop_suites, crop_tables, identities, identity_suites, leaks, published_sets, sequence_suites, tar_members
 from reidops.validation.expectations import Inspection
 from reidops.validation.sequence_tables import SequenceJob, evenly, inspect_sequences
 
@@ -78,7 +78,7 @@ def read_crops(folder: Path) -> pd.DataFrame:
     crops = read_table(path, CROPS)
     if not tar.is_file():
         raise ReidopsError(f"{tar}: no such file; the stage that writes it has not run (`dvc repro convert`)")
-    return crop_tables.with_tar_faults(crops.assign(file=path.as_posix(), row=np.arange(len(crops))), tar)
+    return tar_members.with_tar_faults(crops.assign(file=path.as_posix(), row=np.arange(len(crops))), tar)
 
 
 def inspect_crops(
@@ -97,8 +97,10 @@ def inspect_crops(
         Inspection("people", learners, crop_suites.people_suite(min_crops_per_person), also=("pid",)),
         Inspection("train split", splits[splits["split"] == "train"], crop_suites.training_suite(min_people), row_word=""),
         Inspection("val split", splits[splits["split"] == "val"], crop_suites.held_out_suite(), row_word=""),
+        *_inspect_identities(crops, file),
         *_inspect_queries(crops, parts, file),
         *_inspect_labels(crops, folder),
+        Inspection("published sets", published_sets.published_table(crops, parts, file), published_sets.published_suite(), row_word=""),
     ]
     counts = {f"num_{row.split}_{what}": getattr(row, f"num_{what}") for row in splits.itertuples() for what in ("crops", "people")}
     tables = {"decoded": decoded, "people": people}
@@ -110,16 +112,25 @@ def _with_rows(inspections: list[Inspection]) -> list[Inspection]:
     return [inspection for inspection in inspections if len(inspection.table) or inspection.name == "crops"]
 
 
+def _inspect_identities(crops: pd.DataFrame, file: str) -> list[Inspection]:
+    return [
+        Inspection("pids", identities.persons_table(crops), identity_suites.persons_suite(), also=("pid", "folder")),
+        Inspection("all pids", identities.numbers_table(crops, file), identity_suites.numbers_suite(), row_word=""),
+        Inspection("tracklets", identities.tracklets_table(crops), identity_suites.tracklets_suite(), also=("dataset", "tracklet")),
+        Inspection("cameras", identities.cameras_table(crops), identity_suites.cameras_suite(), also=("camid",)),
+    ]
+
+
 def _inspect_queries(crops: pd.DataFrame, parts: Rows[Part], file: str) -> list[Inspection]:
-    camera_ruled = {part.dataset for part in parts if part.layout != "mot"}
+    published = {part.dataset for part in parts if part.layout != "mot"}
     tested = sorted({part.dataset for part in parts if part.part == "test"})
-    queries = crop_tables.queries_table(crops, camera_ruled)
+    queries = crop_tables.queries_table(crops, published)
     test_sets = crop_tables.test_sets_table(queries, crops, tested, file)
-    by_camera = queries["by_camera"]
+    chosen = queries[~queries["published"]]
     return [
         Inspection("test sets", test_sets, crop_suites.test_sets_suite(), row_word="", also=("dataset",)),
-        Inspection("queries by camera", queries[by_camera], crop_suites.queries_suite(by_camera=True), also=("pid",)),
-        Inspection("queries by time", queries[~by_camera], crop_suites.queries_suite(by_camera=False), also=("pid",)),
+        Inspection("published queries", queries[queries["published"]], crop_suites.published_queries_suite(), also=("pid",)),
+        Inspection("queries by time", chosen, crop_suites.timed_queries_suite(), also=("pid",)),
     ]
 
 

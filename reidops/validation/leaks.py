@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reidops.datasets.sets import family_of
+from reidops.mot.splits import split_half
 from reidops.parts import Part
 from reidops.validation.crop_tables import SIDES
 from reidops.validation.near_duplicates import nearest_hashes
@@ -22,42 +23,57 @@ def scene_key(dataset: str, scene: str) -> str:
 
 
 def scenes_table(parts: Rows[Part], file: str) -> pd.DataFrame:
-    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence, fault.
+    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence, fault, divided.
 
-    `fault` tells shared frames, "" where the two share the video but no frame (`half`).
+    `fault` tells shared frames or a cut elsewhere than at the half, `divided` that the people of the frames are divided
+    (download.split: identity); both are "" where the video is split by time (`half`).
     """
     trains = [(row, part) for row, part in enumerate(parts) if part.part == "train" and part.layout == "mot"]
     scored = [part for part in parts if part.part != "train" and part.layout == "mot"]
     records = [
-        {"file": file, "row": row, "sequence": train.sequence, "fault": _shared(train, other)}
+        {"file": file, "row": row, "sequence": train.sequence, **_shared(train, other)}
         for row, train in trains
         for other in scored
         if scene_key(train.dataset, train.scene) == scene_key(other.dataset, other.scene)
     ]
-    return pd.DataFrame(records, columns=["file", "row", "sequence", "fault"])
+    return pd.DataFrame(records, columns=["file", "row", "sequence", "fault", "divided"])
 
 
-def _shared(train: Part, other: Part) -> str:
+def _shared(train: Part, other: Part) -> dict[str, str]:
+    """Return `fault` and `divided` of a video that both parts use."""
     first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
-    return f"frames {first} … {last} also in {other.part} ({other.sequence})" if first <= last else ""
+    frames = f"frames {first} … {last} also in {other.part} ({other.sequence})"
+    if first <= last and train.divides_people and other.divides_people:
+        return {"fault": "", "divided": f"{frames}, with other people"}
+    if first <= last:
+        return {"fault": frames, "divided": ""}
+    half = split_half(other.last_frame)[0]
+    if (train.first_frame, train.last_frame) == (half.first, half.last):
+        return {"fault": "", "divided": ""}
+    told = f"frames {train.first_frame} … {train.last_frame} train, {other.first_frame} … {other.last_frame} are in {other.part}"
+    return {"fault": f"{told} ({other.sequence}); the half ends at {half.last}", "divided": ""}
 
 
 def halved_scenes(parts: Rows[Part]) -> set[str]:
     """Return the keys of the videos of which some frames train and others are tested: people may stand on both sides there."""
-    trained = {scene_key(part.dataset, part.scene) for part in parts if part.part == "train" and part.layout == "mot"}
-    tested = {scene_key(part.dataset, part.scene) for part in parts if part.part == "test" and part.layout == "mot"}
+    timed = [part for part in parts if part.layout == "mot" and not part.divides_people]
+    trained, tested = ({scene_key(part.dataset, part.scene) for part in timed if part.part == name} for name in ("train", "test"))
     return trained & tested
 
 
 def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
-    """Add `leak` to crops of train and val: the test or track part that scores the very frame they were cut from, "" for none."""
-    keys = np.array([scene_key(*pair) for pair in zip(crops["dataset"], crops["scene"], strict=True)], dtype=object)
+    """Add `leak` to crops of train and val: the test or track part that scores the very frame they were cut from, "" for none.
+
+    Frames whose people are divided (download.split: identity) are told for each video by `scenes_table`.
+    """
+    scored = [part for part in parts if part.part != "train" and part.layout == "mot" and not part.divides_people]
     learnt = crops["split"].isin(["train", "val"]).to_numpy()
+    pairs = crops.groupby(["dataset", "scene"]).indices
     leaks = np.full(len(crops), "", dtype=object)
-    for part in (part for part in parts if part.part != "train" and part.layout == "mot"):
+    for part in scored:
         inside = crops["frame"].between(part.first_frame, part.last_frame).to_numpy()
-        same_video = keys == scene_key(part.dataset, part.scene)
-        leaks[learnt & inside & same_video] = f"the frame is scored in {part.part} ({part.sequence})"
+        for rows in (rows for pair, rows in pairs.items() if scene_key(*pair) == scene_key(part.dataset, part.scene)):
+            leaks[rows[(learnt & inside)[rows]]] = f"the frame is scored in {part.part} ({part.sequence})"
     return crops.assign(leak=pd.Series(leaks, index=crops.index, dtype="str"))
 
 

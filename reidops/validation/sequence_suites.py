@@ -88,9 +88,14 @@ def sequences_suite() -> Suite:
                 gxe.ExpectColumnPairValuesToBeEqual, f"a whole published sequence has its published number of {what}",
                 because="A known sequence with other counts was cut, edited or only partly unpacked, and its scores compare with nobody's.",
                 remedy="Fetch the set again, or give an edited sequence a name of its own.",
-                column_A=column, column_B=f"published_{name}", ignore_row_if="either_value_is_missing",
+                column_A=f"num_{column}", column_B=f"published_{name}", ignore_row_if="either_value_is_missing",
             )
-            for name, column, what in (("boxes", "num_pedestrian_boxes", "pedestrian boxes"), ("people", "num_people", "people"))
+            for name, column, what in (
+                ("boxes", "pedestrian_boxes", "pedestrian boxes"),
+                ("people", "people", "people"),
+                ("half_boxes", "half_boxes", "pedestrian boxes in the half that validates"),
+                ("half_people", "half_people", "people in the half that validates"),
+            )
         ),
         expect(
             gxe.ExpectColumnValuesToBeInSet, "the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground truth",
@@ -106,7 +111,7 @@ def sequences_suite() -> Suite:
             gxe.ExpectColumnValuesToBeInSet, "every frame of a tracked sequence has a detection",
             because="In an empty frame every track is lost; many of them mean that the detections are another sequence's.",
             remedy="Nothing where the street is empty; otherwise make the detections again.",
-            level=WARNING, column="frames_without_detections", value_set=[0],
+            level=WARNING, column="empty_frames_fault", value_set=[""],
         ),
     ]  # fmt: skip
 
@@ -126,8 +131,8 @@ def decoded_suite() -> Suite:
     """Return what is expected of the frames that were decoded."""
     return [
         expect(
-            gxe.ExpectColumnValuesToBeInSet, "a frame can be decoded whole",
-            because="A JPEG that breaks off is shown grey below the break by some decoders, and grey people would be learnt.",
+            gxe.ExpectColumnValuesToBeInSet, "a frame can be decoded whole, without a complaint of the decoder",
+            because="A JPEG that breaks off or is damaged in its middle is painted over in grey, and grey people would be learnt.",
             remedy=_FETCH_AGAIN, column="fault", value_set=[""],
         ),
         *(

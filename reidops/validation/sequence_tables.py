@@ -13,8 +13,10 @@ import pandas as pd
 
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import DETECTORS, Sequence, read_annotations, read_detections
+from reidops.mot.splits import split_half
 from reidops.parallel import map_parallel
 from reidops.tables import ANNOTATIONS, DETECTIONS
+from reidops.validation.findings import NUM_PLACES
 from reidops.validation.images import inspect_image
 from reidops.validation.published import published_counts
 
@@ -89,14 +91,14 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
         "annotations_fault": annotations_fault,
         "detections_fault": detections_fault,
         "num_images_past_end": _num_images(sequence) - int(frames["exists"].sum()),
-        "frames_without_detections": sequence.length - detections["frame"].nunique() if job.is_tracked else 0,
+        "empty_frames_fault": _empty_frames(detections, sequence.length) if job.is_tracked and not detections_fault else "",
         "unlike_copy": _unlike_copy(sequence),
         **_pedestrian_counts(sequence, annotations),
     }
     return SequenceTables(
         record=record,
-        annotations=_with_place(annotations, sequence, f"{job.label}/gt/gt.txt"),
-        detections=_with_place(detections, sequence, f"{job.label}/det/det.txt"),
+        annotations=_with_place(annotations, sequence, job, "gt/gt.txt"),
+        detections=_with_place(detections, sequence, job, "det/det.txt"),
         frames=frames,
         decoded=_decoded(job, frames),
     )
@@ -114,26 +116,46 @@ def _empty(dtypes: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
 
 
-def _with_place(boxes: pd.DataFrame, sequence: Sequence, file: str) -> pd.DataFrame:
-    """Add file, row (line of the file), seqLength and each box's share inside the frame."""
+def _with_place(boxes: pd.DataFrame, sequence: Sequence, job: SequenceJob, name: str) -> pd.DataFrame:
+    """Add file, row (line of the file), seqLength and each box's share inside the frame; `name` is gt/gt.txt or det/det.txt."""
     return boxes.assign(
-        file=file,
-        row=np.arange(1, len(boxes) + 1),
+        file=f"{job.label}/{name}",
+        row=_line_numbers(sequence.folder / name, len(boxes)),
         length=sequence.length,
         share_inside=share_inside(boxes, sequence.width, sequence.height),
     )
 
 
+def _line_numbers(path: Path, num_rows: int) -> np.ndarray:
+    """Return the line of the file on which each row stands, int64, from 1: the reader leaves out empty lines, editors count them."""
+    if not num_rows:
+        return np.empty(0, dtype=np.int64)
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return np.array([number for number, line in enumerate(lines, 1) if line.strip().rstrip(",")], dtype=np.int64)
+
+
+def _empty_frames(detections: pd.DataFrame, length: int) -> str:
+    """Return "3 frames without a detection: 4, 9, 12", "" for none; the first few are named."""
+    empty = np.setdiff1d(np.arange(1, length + 1), detections["frame"])
+    named = ", ".join(map(str, empty[:NUM_PLACES])) + (", …" if len(empty) > NUM_PLACES else "")
+    return f"{len(empty):,} frames without a detection: {named}" if len(empty) else ""
+
+
 def _pedestrian_counts(sequence: Sequence, annotations: pd.DataFrame) -> dict[str, object]:
-    """Return the considered pedestrians' boxes and people, beside the published ones (None where there are none)."""
+    """Return the considered pedestrians' boxes and people, of all frames and of the half that validates, beside the published ones.
+
+    Published ones are None where there are none.
+    """
     pedestrians = annotations[(annotations["class_id"] == 1) & annotations["considered"]]
+    half = pedestrians[pedestrians["frame"] >= split_half(sequence.length)[1].first]
     published = published_counts(sequence)
     return {
         "num_annotations": len(annotations),
         "num_pedestrian_boxes": len(pedestrians),
         "num_people": pedestrians["track_id"].nunique(),
-        "published_boxes": published.boxes if published else None,
-        "published_people": published.people if published else None,
+        "num_half_boxes": len(half),
+        "num_half_people": half["track_id"].nunique(),
+        **{f"published_{name}": getattr(published, name, None) for name in ("boxes", "people", "half_boxes", "half_people")},
     }
 
 
@@ -149,7 +171,7 @@ def _unlike_copy(sequence: Sequence) -> str:
 
 def _lines(folder: Path) -> list[str] | None:
     path = folder / "gt" / "gt.txt"
-    return sorted(path.read_text(encoding="utf-8-sig").split()) if path.is_file() else None
+    return sorted(path.read_text(encoding="utf-8-sig", errors="replace").split()) if path.is_file() else None
 
 
 def _num_images(sequence: Sequence) -> int:
@@ -183,5 +205,4 @@ def _decoded(job: SequenceJob, frames: pd.DataFrame) -> pd.DataFrame:
     found = [inspect_image(sequence.frame_path(frame)) for frame in sample["row"]]
     sizes = pd.DataFrame(found, columns=["fault", "width", "height"])
     sizes = sizes.astype({"fault": "str", "width": "float64", "height": "float64"})
-    sizes.loc[sizes["width"] == 0, ["width", "height"]] = np.nan  # the fault tells enough
     return sample[["file", "row"]].join(sizes).assign(promised_width=sequence.width, promised_height=sequence.height)

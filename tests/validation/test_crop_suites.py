@@ -9,11 +9,18 @@ from crop_factory import PARTS, write_crops, write_lists
 from inspect_tables import says_of, with_value
 
 from reidops.errors import ReidopsError
+from reidops.parts import Part
 from reidops.tables import CROPS, write_table
 from reidops.validation import crop_suites
 from reidops.validation.expectations import quiet_context, run_inspections
 from reidops.validation.findings import Finding
 from reidops.validation.inspections import inspect_crops, inspect_sides, read_crops
+
+
+IN_TAR = "crops.tar holds this crop's picture, whole and of the stated size, where the table says"
+HALF = "a video that trains and is scored is split at its half (download.split), without a shared frame"
+DIVIDED = "the people of a video are not divided between train and test"
+ONE_SIDE = "a person stands on one side only: train, val or test (a video split by time apart)"
 
 
 @pytest.fixture
@@ -68,7 +75,7 @@ def test_every_expectation_of_the_crops_table_has_a_planted_fault():
     tested = {
         "every path stands once", "split is train, val, query or gallery", "width is at least 1 px", "height is at least 1 px",
         "visibility lies in 0 … 1", "no crop of train or val comes from a frame that is tested or tracked", "there are crops",
-        "the table has the columns of the crops contract", "crops.tar holds this crop's JPEG where the table says",
+        "the table has the columns of the crops contract", IN_TAR, "a crop is at least 16 px high",
     }  # fmt: skip
     assert says_of(crop_suites.crops_suite()) == tested
 
@@ -82,14 +89,15 @@ def test_a_column_that_the_contract_lacks_is_caught(crops, folder):
     [
         ({"offset": 10**9}, "outside the tar"),
         ({"offset": 512}, "the tar's member there is 'imgs/TOY-01_000000/000000.jpg'"),
-        ({"size": 100}, "breaks off"),
+        ({"size": 100}, "is cut off after 100 bytes"),
+        ({"width": 33}, "the picture has 32 × 64 px, the table says 33 × 64"),
         ({"path": "imgs/elsewhere.jpg"}, "the tar's member there is 'imgs/TOY-01_000000/000003.jpg'"),
     ],
 )
 def test_a_table_beside_another_tar_is_caught(crops, folder, values, fault):
     wrong = with_value(crops[list(CROPS.columns)], 3, **values)
     write_table(wrong, folder / "crops.parquet", CROPS)
-    finding = inspect(read_crops(folder), folder)["crops.tar holds this crop's JPEG where the table says"]
+    finding = inspect(read_crops(folder), folder)[IN_TAR]
     assert (finding.count, fault in finding.places[0], "row 3" in finding.places[0]) == (1, True, True)
 
 
@@ -105,6 +113,48 @@ def test_a_person_with_one_crop_is_an_error_and_one_with_few_a_warning(crops, fo
     error, warning = (found[f"a person of train or val has at least {n} crops"] for n in (2, 3))
     assert (error.level, error.count, "pid is 0" in error.places[0]) == ("error", 1, True)
     assert (warning.level, warning.count) == ("warning", 2)
+
+
+def test_a_crop_of_few_rows_is_a_warning(crops, folder):
+    finding = inspect(with_value(crops, 3, height=9), folder)["a crop is at least 16 px high"]
+    assert (finding.level, finding.count) == ("warning", 1)
+
+
+def test_one_person_only_is_an_error_that_says_what_to_do(crops, folder):
+    finding = inspect(crops[crops["pid"].isin([0, 3, 4, 5, 6])], folder)["at least 2 people train"]
+    assert (finding.level, finding.remedy) == ("error", "Add train parts, loosen convert's filters, or lower validate.min_people.")
+    assert finding.places == (f"{folder / 'crops.parquet'}: num_people is 1",)
+
+
+def test_distractors_only_are_an_error(crops, folder):
+    found = inspect(crops.assign(pid=-1), folder)
+    assert {"at least 2 people train", "a crop of train, val or query shows a known person (pid 0 or above)"} <= set(found)
+    assert found["a query of a test set has a match"].level == "error"
+
+
+def test_a_jpeg_that_is_damaged_in_its_middle_is_found_when_it_is_decoded(crops, folder):
+    place = int(crops.loc[3, "offset"] + crops.loc[3, "size"] * 2 // 3)
+    with open(folder / "crops.tar", "r+b") as tar:
+        tar.seek(place)
+        tar.write(b"\xff\xd0" * 30)
+    assert inspect(read_crops(folder), folder, crop_sample=0) == {}
+    finding = inspect(read_crops(folder), folder)["a crop can be decoded whole, without a complaint of the decoder"]
+    assert (finding.level, finding.count, "row 3: " in finding.places[0]) == ("error", 1, True)
+
+
+def test_a_tar_that_is_cut_names_the_crops_behind_the_cut(crops, folder):
+    tar = folder / "crops.tar"
+    with open(tar, "r+b") as stream:
+        stream.truncate(int(crops.loc[30, "offset"]) + 10)
+    finding = inspect(read_crops(folder), folder)[IN_TAR]
+    assert (finding.level, finding.count, "row 30: " in finding.places[0], "lie outside the tar" in finding.places[0]) == ("error", 5, True, True)
+
+
+def test_a_tar_whose_bytes_are_zeroed_is_found_without_decoding(crops, folder):
+    with open(folder / "crops.tar", "r+b") as stream:
+        stream.seek(int(crops.loc[3, "offset"]))
+        stream.write(bytes(int(crops.loc[3, "size"])))
+    assert "is no JPEG, PNG or BMP" in inspect(read_crops(folder), folder, crop_sample=0)[IN_TAR].places[0]
 
 
 def test_too_few_people_are_an_error(crops, folder):
@@ -133,13 +183,37 @@ def test_one_query_without_a_match_is_an_error_where_convert_chose_it(crops, fol
     assert (finding.count, "row 30" in finding.places[0], finding.level) == (1, True, "error")
 
 
-def test_a_query_whose_matches_share_its_camera_is_a_warning_in_a_set_ranked_by_camera(crops, folder):
-    parts = [PARTS[0], *(replace(part, layout="market1501") for part in PARTS[1:])]
-    elsewhere = crops.assign(camid=crops["camid"].mask((crops["pid"] == 5) & (crops["split"] == "gallery"), 9))
-    found = inspect(elsewhere, folder, parts)
-    assert found["every query has a match in another camera"].level == "warning"
-    assert found["every query has a match in another camera"].count == 1
+MATCH = "every published query has a match, in another camera where the set has several"
+
+
+def published_crops(crops: pd.DataFrame) -> tuple[pd.DataFrame, list[Part]]:
+    """Return the crops and parts of a test set in a ReID set's layout, whose queries are seen by camera 2 and others by 3."""
+    gallery = crops["split"] == "gallery"
+    return crops.assign(camid=crops["camid"].mask(gallery, 3)), [PARTS[0], replace(PARTS[1], layout="folders", sequence="")]
+
+
+def test_published_queries_with_matches_in_another_camera_have_no_finding(crops, folder):
+    assert inspect(*published_crops(crops)[:1], folder, published_crops(crops)[1]) == {}
+
+
+def test_a_published_query_whose_matches_share_its_camera_is_a_warning(crops, folder):
+    elsewhere, parts = published_crops(crops)
+    third = elsewhere[elsewhere["pid"] == 5].assign(pid=7, path=lambda rows: rows["path"].str.replace("000005", "000007"))
+    three = pd.concat([elsewhere, third], ignore_index=True)
+    same_camera = three.assign(camid=three["camid"].mask(three["pid"] == 6, 2))
+    found = inspect(same_camera, folder, parts, max_share=1.0)
+    assert (found[MATCH].level, found[MATCH].count, "row 30" in found[MATCH].places[0]) == ("warning", 1, True)
     assert "a query of a test set has a match" not in found
+
+
+def test_a_published_set_of_one_camera_is_ranked_without_the_camera_rule(crops, folder):
+    _, parts = published_crops(crops)
+    assert inspect(crops, folder, parts) == {}
+
+
+def test_a_query_from_the_very_frame_of_a_gallery_crop_is_an_error(crops, folder):
+    finding = inspect(with_value(crops, 26, frame=1), folder)["no query has a gallery crop of its person from its own frame"]
+    assert (finding.level, finding.count, "row 25" in finding.places[0]) == ("error", 1, True)
 
 
 @pytest.mark.parametrize(
@@ -163,23 +237,32 @@ def test_a_fault_of_the_label_files_is_caught(crops, folder, old, new, says):
     assert (finding.level, finding.places[0].startswith(str(path))) == ("error", True)
 
 
+def test_an_empty_line_of_a_label_file_is_passed_over_and_counted(crops, folder):
+    path = folder / "meta" / "train_80.txt"
+    path.write_text("\n" + path.read_text())
+    assert inspect(crops, folder) == {}
+    path.write_text(path.read_text().replace("000001/000002.jpg 1\n", "000001/000002.jpg 0\n"))
+    finding = inspect(crops, folder)["a line's path is a crop, and its label stands for one person and no other"]
+    assert finding.places[0].startswith(f"{path}: line 2: ")  # label 0 stands for two people, whose lines begin here
+
+
 def test_a_person_in_train_and_val_is_a_leak(crops, folder):
     shared = with_value(crops, 3, split="val")
-    finding = inspect(shared, folder)["a person stands on one side only: train, val or test (a video split by time apart)"]
+    finding = inspect(shared, folder)[ONE_SIDE]
     assert ("pid is 0" in finding.places[0], "in train and in val" in finding.places[0]) == (True, True)
 
 
 def test_a_person_in_train_and_test_is_a_leak(crops, folder):
     shared = with_value(crops, 3, pid=5)
-    finding = inspect(shared, folder)["a person stands on one side only: train, val or test (a video split by time apart)"]
+    finding = inspect(shared, folder)[ONE_SIDE]
     assert "in train and in query or gallery" in finding.places[0]
 
 
 def test_a_person_may_stand_on_both_sides_of_a_video_that_is_split_by_time(crops, folder):
-    halves = [replace(PARTS[0], last_frame=6), *(replace(p, sequence="TOY-01", scene="01", first_frame=7) for p in PARTS[1:])]
-    people = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] <= 6)]
-    later = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] > 6)]
-    both = pd.concat([people, later.assign(split=later["frame"].map({7: "query", 9: "gallery"}))])
+    halves = [replace(PARTS[0], last_frame=7), *(replace(p, sequence="TOY-01", scene="01", first_frame=8) for p in PARTS[1:])]
+    people = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] <= 5)]
+    later = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] > 5)]
+    both = pd.concat([people, later.assign(frame=later["frame"] + 2, split=later["frame"].map({7: "query", 9: "gallery"}))])
     write_lists(both, folder / "meta")
     assert set(inspect(both, folder, halves, max_share=1.0)) == {"at least 2 people are held out (val)"}
 
@@ -189,11 +272,26 @@ def test_a_video_whose_frames_train_and_are_tracked_is_a_leak_also_under_its_oth
         replace(PARTS[0], dataset="MOT16", sequence="MOT16-02", scene="02"),
         replace(PARTS[2], dataset="MOT17", sequence="MOT17-02-FRCNN", scene="02", first_frame=10),
     ]
-    says = "a video that trains and is scored is split by time (half), without a shared frame"
-    finding = inspect(crops, folder, parts)[says]
+    finding = inspect(crops, folder, parts)[HALF]
     assert finding.places[0] == "raw/parts.csv: row 0: frames 10 … 12 also in track (MOT17-02-FRCNN), sequence is MOT16-02"
-    apart = [replace(parts[0], last_frame=9), parts[1]]
-    assert says not in inspect(crops, folder, apart)
+    apart = [replace(parts[0], last_frame=7), replace(parts[1], first_frame=8)]
+    assert HALF not in inspect(crops, folder, apart)
+
+
+def test_a_video_that_is_divided_elsewhere_than_at_its_half_is_an_error(crops, folder):
+    parts = [replace(PARTS[0], last_frame=5), replace(PARTS[1], sequence="TOY-01", scene="01", first_frame=9)]
+    finding = inspect(crops, folder, parts)[HALF]
+    told = "raw/parts.csv: row 0: frames 1 … 5 train, 9 … 12 are in test (TOY-01); the half ends at 7, sequence is TOY-01"
+    assert (finding.level, finding.places[0]) == ("error", told)
+
+
+def test_people_who_are_divided_within_a_video_are_told_and_pass(crops, folder):
+    divided = [replace(PARTS[0], protocol="identity:0.5"), replace(PARTS[1], sequence="TOY-01", scene="01", protocol="identity:0.5")]
+    one_video = crops.assign(scene="01", camid=1)
+    found = inspect(one_video, folder, divided, max_share=1.0)
+    assert (set(found), found[DIVIDED].level) == ({DIVIDED}, "warning")
+    assert found[DIVIDED].places[0] == "raw/parts.csv: row 0: frames 1 … 12 also in test (TOY-01), with other people, sequence is TOY-01"
+    assert inspect(with_value(one_video, 3, pid=5), folder, divided)[ONE_SIDE].level == "error"
 
 
 def test_a_crop_that_stands_on_both_sides_is_a_warning_that_names_both(crops, folder):

@@ -18,6 +18,13 @@ def test_the_sequences_add_up_to_the_published_totals(dataset, boxes, people):
     assert (sum(c.boxes for c in counts), sum(c.people for c in counts)) == (boxes, people)
 
 
+def test_the_half_counts_add_up_to_bytetracks():
+    counts = [counts for counts in PUBLISHED.values() if counts.half_boxes is not None]
+    assert len(counts) == 7
+    assert (sum(c.half_boxes for c in counts), sum(c.half_people for c in counts)) == (53_890, 339)
+    assert sum(c.length - (c.length // 2 + 1) for c in counts) == 2_652
+
+
 def test_every_detector_copy_is_known_at_its_published_length_only():
     assert published_counts(sequence("MOT17-09-DPM", 525)) == published_counts(sequence("MOT17-09-SDP", 525)) == PUBLISHED["MOT17-09"]
     assert published_counts(sequence("MOT17-09-FRCNN", 262)) is None
@@ -30,3 +37,5 @@ def test_real_whole_sequences_have_the_published_counts(real_data):
         boxes = read_annotations(whole).query("class_id == 1 and considered")
         expected = published_counts(whole)
         assert (len(boxes), boxes["track_id"].nunique()) == (expected.boxes, expected.people)
+        half = boxes[boxes["frame"] > whole.length // 2 + 1]
+        assert (len(half), half["track_id"].nunique()) == (expected.half_boxes, expected.half_people)

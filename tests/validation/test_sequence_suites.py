@@ -99,7 +99,9 @@ def test_a_detection_fault_is_caught_at_its_line(sound, says, values):
         ("a whole published sequence has its published number of people", {"published_people": 1.0}, "error"),
         ("the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground truth", {"unlike_copy": "TOY-01-SDP"}, "error"),
         ("there is no image past seqLength", {"num_images_past_end": 2}, "warning"),
-        ("every frame of a tracked sequence has a detection", {"frames_without_detections": 3}, "warning"),
+        ("every frame of a tracked sequence has a detection", {"empty_frames_fault": "3 frames without a detection: 1, 2, 9"}, "warning"),
+        ("a whole published sequence has its published number of pedestrian boxes in the half that validates", {"published_half_boxes": 1.0}, "error"),
+        ("a whole published sequence has its published number of people in the half that validates", {"published_half_people": 1.0}, "error"),
     ],
 )
 def test_a_sequence_fault_is_caught(sound, says, values, level):
@@ -120,7 +122,7 @@ def test_a_missing_frame_is_caught_by_name(folder):
 @pytest.mark.parametrize(
     ("says", "values"),
     [
-        ("a frame can be decoded whole", {"fault": "breaks off: the JPEG's end is missing"}),
+        ("a frame can be decoded whole, without a complaint of the decoder", {"fault": "is cut off"}),
         ("a frame has the width that seqinfo.ini states", {"width": 99}),
         ("a frame has the height that seqinfo.ini states", {"height": 99}),
     ],
@@ -132,10 +134,10 @@ def test_a_frame_fault_is_caught(sound, says, values):
 def test_a_truncated_frame_is_found_when_all_are_decoded(tmp_path):
     folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
     image = folder / "img1" / "000005.jpg"
-    image.write_bytes(image.read_bytes()[:-400])
+    size = image.write_bytes(image.read_bytes()[:-400])
     (tables,) = inspect_sequences([SequenceJob(read_sequence(folder), "raw/TOY-01", False, -1)])
     (finding,) = findings_of(tables.decoded, suites.decoded_suite(), row_word="")
-    assert finding.places == ("raw/TOY-01/img1/000005.jpg: breaks off: the JPEG's end is missing",)
+    assert finding.places == (f"raw/TOY-01/img1/000005.jpg: the JPEG is cut off after {size} bytes; copy or unpack it again",)
     assert len(tables.decoded) == 12
 
 
@@ -145,6 +147,36 @@ def test_an_unreadable_file_is_told_in_the_record_and_hides_nothing_else(tmp_pat
     tables = inspect_sequence(SequenceJob(read_sequence(folder), "raw/TOY-01", True, 0))
     assert "line 1" in str(tables.record["annotations_fault"])
     assert (len(tables.annotations), len(tables.detections)) == (0, 36)
+
+
+def test_lines_are_counted_as_the_file_has_them_also_with_empty_ones(tmp_path):
+    folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
+    path = folder / "gt" / "gt.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(["", *lines[:3], "", "  ", *lines[3:], lines[4]]) + "\n")
+    tables = inspect_sequence(SequenceJob(read_sequence(folder), "raw/TOY-01", True, 0))
+    (finding,) = findings_of(tables.annotations, suites.annotations_suite(0.001))
+    assert [place.split(": ")[1] for place in finding.places] == ["line 8", f"line {len(lines) + 4}"]
+    assert tables.detections["row"].tolist() == list(range(1, 37))
+
+
+def test_frames_without_a_detection_are_named(tmp_path):
+    folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
+    path = folder / "det" / "det.txt"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if line.split(",")[0] not in ("4", "9")))
+    sequence = read_sequence(folder)
+    assert inspect_sequence(SequenceJob(sequence, "raw", True, 0)).record["empty_frames_fault"] == "2 frames without a detection: 4, 9"
+    assert inspect_sequence(SequenceJob(sequence, "raw", False, 0)).record["empty_frames_fault"] == ""
+
+
+def test_the_half_counts_are_those_of_the_frames_that_validate(sound):
+    assert (sound.record["num_half_boxes"], sound.record["num_half_people"]) == (3 * 5, 3)  # frames 8 … 12 of 12
+
+
+def test_every_expectation_of_sequences_and_frames_has_a_planted_fault():
+    assert len(suites.sequences_suite()) == 9
+    assert len(suites.decoded_suite()) == 3
+    assert len(suites.frames_suite()) == 1
 
 
 def test_a_detector_copy_with_another_ground_truth_is_named(tmp_path):

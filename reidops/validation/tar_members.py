@@ -1,0 +1,59 @@
+"""Read crops out of crops.tar by their place, and say what is wrong there.
+
+The tar is read piece by piece, not mapped: mapped pages count as memory of the process, and there are gigabytes of them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+import pandas as pd
+
+from reidops.validation.images import crop_fault
+
+TAR_BLOCK = 512  # bytes
+
+
+@dataclass(frozen=True)
+class OpenTar:
+    """An open tar of `size` bytes."""
+
+    stream: FileIO
+    size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset` on; fewer where the tar ends before."""
+        self.stream.seek(offset)
+        return self.stream.read(size)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[OpenTar]:
+    """Yield the tar for reading."""
+    with open(path, "rb", buffering=0) as stream:
+        yield OpenTar(stream, Path(path).stat().st_size)
+
+
+def with_tar_faults(crops: pd.DataFrame, tar: Path) -> pd.DataFrame:
+    """Add `fault`: what is wrong with each crop's place in the tar, "" for nothing; decodes no picture."""
+    columns = (crops[name] for name in ("path", "offset", "size", "width", "height"))
+    with opened(tar) as content:
+        faults = [_tar_fault(content, *place) for place in zip(*columns, strict=True)]
+    return crops.assign(fault=pd.Series(faults, index=crops.index, dtype="str"))
+
+
+def _tar_fault(content: OpenTar, path: str, offset: int, size: int, width: int, height: int) -> str:
+    if offset < TAR_BLOCK or offset + size > content.size:
+        return f"bytes {offset} … {offset + size} lie outside the tar of {content.size} bytes"
+    data = content.read(offset - TAR_BLOCK, TAR_BLOCK + size)
+    member = _member_name(data[:TAR_BLOCK])
+    return crop_fault(data[TAR_BLOCK:], width, height) if member == path else f"the tar's member there is {member!r}"
+
+
+def _member_name(header: bytes) -> str:
+    """Return the name in a ustar header: up to 100 bytes, and up to 155 of a prefix."""
+    name, prefix = header[:100].rstrip(b"\0"), header[345:500].rstrip(b"\0")
+    is_ustar = header[257:263] == b"ustar\0"
+    return (prefix + b"/" + name if prefix and is_ustar else name).decode(errors="replace")
