@@ -31,10 +31,14 @@ def read_list(path: Path) -> pd.DataFrame:
     """Return a file list as a table of `path` (below imgs/) and `label`, in the order of its lines.
 
     Raises:
-        ReidopsError: names the line that is not `path label`.
+        ReidopsError: the file cannot be read, or names the line that is not `path label`.
     """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReidopsError(f"{path}: cannot be read ({error}); expected lines of `<person>/<crop>.jpg <label>`") from None
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         name, _, label = line.strip().rpartition(" ")
         if line.strip() and (not name or not label.isdecimal()):
             raise ReidopsError(f"{path}: line {number} ({line}) is not `<person>/<crop>.jpg <label>`")

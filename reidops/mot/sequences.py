@@ -92,8 +92,9 @@ def read_sequence(folder: Path) -> Sequence:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
         sequence = _sequence(Path(folder), parser["Sequence"])
     except (configparser.Error, KeyError, ValueError) as error:
+        fault = f"{error.args[0]} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise ReidopsError(
-            f"{path}: {' '.join(str(error).split())}; expected a [Sequence] section with seqLength, frameRate, imWidth, imHeight"
+            f"{path}: {fault}; expected a [Sequence] section with seqLength, frameRate, imWidth, imHeight"
         ) from None
     if min(sequence.length, sequence.frame_rate, sequence.width, sequence.height) <= 0:
         raise ReidopsError(f"{path}: seqLength, frameRate, imWidth and imHeight must be above 0; mend the one that is not")

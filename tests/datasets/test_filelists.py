@@ -44,3 +44,17 @@ def test_a_line_without_label_is_named(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("a/000000.jpg 0\na/000001.jpg\n")
     with pytest.raises(ReidopsError, match=r"train\.txt: line 2 \(a/000001\.jpg\)"):
         read_list(tmp_path / "train.txt")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content:
+        (tmp_path / "train.txt").write_bytes(content)
+    with pytest.raises(ReidopsError, match=r"train\.txt: cannot be read"):
+        read_list(tmp_path / "train.txt")
+
+
+def test_a_byte_order_mark_crlf_and_blank_lines_are_tolerated(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_bytes("\ufeffa b/000000.jpg 0\r\n\r\nc/000001.png 1\r\n".encode())
+    table = read_list(tmp_path / "train.txt")
+    assert list(table.itertuples(index=False, name=None)) == [("imgs/a b/000000.jpg", 0), ("imgs/c/000001.png", 1)]

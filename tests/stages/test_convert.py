@@ -6,32 +6,20 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import pandas as pd
 import pytest
 from market_factory import write_market_set
 from mot_factory import write_gt, write_mot_set
+from raw_folder import whole, write_raw
 
-from reidops.datasets.inventory import write_inventory
 from reidops.errors import ReidopsError
 from reidops.files import read_json, sha256
 from reidops.mot.sequences import find_sequences
-from reidops.parts import Part, write_parts
+from reidops.parts import Part
 from reidops.tables import CROPS, read_table
 from stages.convert import ConvertParams, convert
 
 PARAMS = ConvertParams(gap=4, queries_per_person=2, workers=1)
-
-
-def whole(part: str, dataset: Path, sequence: str, first: int = 1, last: int = 12) -> Part:
-    return Part(part, dataset.name, "mot", dataset / "train" / sequence, sequence, sequence, first, last)
-
-
-def write_raw(raw: Path, parts: list[Part]) -> Path:
-    raw.mkdir(exist_ok=True)
-    write_parts(parts, raw)
-    write_inventory(parts, raw, {part.dataset: f"local:{part.dataset}" for part in parts})
-    return raw
 
 
 @pytest.fixture
@@ -48,43 +36,6 @@ def raw(tmp_path: Path, toy: Path) -> Path:
 def converted(raw: Path, params: ConvertParams = PARAMS) -> pd.DataFrame:
     convert(raw, raw.parent / "crops", params)
     return read_table(raw.parent / "crops" / "crops.parquet", CROPS)
-
-
-def write_as_mot2reid(dataset: Path, output: Path) -> None:
-    """Cut a set in mot2reid's order of work: line by line, the frame decoded for every box."""
-    for sequence in sorted(path for path in (dataset / "train").iterdir()):
-        counts: dict[int, int] = {}
-        for line in (sequence / "gt" / "gt.txt").read_text().splitlines():
-            frame, person, left, top, width, height, _, class_id, visibility = map(float, line.split(","))
-            if class_id != 1 or visibility < 0.3:
-                continue
-            image = cv2.imread(str(sequence / "img1" / f"{int(frame):06d}.jpg"))
-            x1, y1, x2, y2 = int(left), int(top), int(left + width), int(top + height)
-            bottom, right = image.shape[0] - 1, image.shape[1] - 1
-            x1, x2 = (min(max(x, 0), right) for x in (x1, x2))
-            y1, y2 = (min(max(y, 0), bottom) for y in (y1, y2))
-            folder = output / "imgs" / f"{sequence.name}_{int(person):06d}"
-            folder.mkdir(parents=True, exist_ok=True)
-            number = counts[int(person)] = counts.get(int(person), -1) + 1
-            cv2.imwrite(str(folder / f"{number:06d}.jpg"), image[y1 : y2 + 1, x1 : x2 + 1])
-
-
-def test_the_unpacked_tar_is_mot2reids_folder_byte_by_byte(tmp_path: Path, toy: Path) -> None:
-    rows = [(frame, person, 7.6 + 9 * frame - 20 * person, 4 * person - 8.5, 20.25, 40.5, 1, 1 + (frame == 5), 0.2 * person)
-            for person in (1, 2, 3, 4) for frame in range(12, 0, -1)]  # fmt: skip
-    write_gt(toy / "train" / "TOY-02", rows)
-    write_as_mot2reid(toy, tmp_path / "expected")
-    raw = write_raw(tmp_path / "raw", [whole("train", toy, name) for name in ("TOY-01", "TOY-02", "TOY-03")])
-    crops = converted(raw, replace(PARAMS, min_per_person=1))
-    with tarfile.open(tmp_path / "crops" / "crops.tar") as tar:
-        tar.extractall(tmp_path / "found", filter="data")
-    expected = {path.relative_to(tmp_path / "expected").as_posix(): path.read_bytes() for path in (tmp_path / "expected").rglob("*.jpg")}
-    outside = set(expected) - set(crops["path"])
-    assert {path: (tmp_path / "found" / path).read_bytes() for path in crops["path"]} == {
-        path: data for path, data in expected.items() if path not in outside
-    }
-    taken = read_json(tmp_path / "crops" / "report.json")["boxes"]
-    assert len(outside) == sum(reasons.get("wholly outside the frame", 0) for reasons in taken.values()) > 0
 
 
 def test_offsets_lead_to_the_jpegs(raw: Path) -> None:
@@ -208,37 +159,6 @@ def test_one_sequence_in_two_sets_is_refused(raw: Path, toy: Path) -> None:
     again = write_mot_set(raw.parent / "again", ("TOY-01",), num_people=5)
     write_raw(raw, [whole("train", toy, "TOY-01"), whole("train", again, "TOY-01")])
     with pytest.raises(ReidopsError, match=r"again/.*000001\.jpg and .*toy/.* would both be imgs/TOY-01_000001/000000\.jpg"):
-        converted(raw)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"min_per_person": 13}, "nobody is left to train.*10 people: fewer than min_per_person crops.*lower convert.min_per_person"),
-        ({"val_split": 0.89}, "one person only is left to train"),
-        ({"vis_threshold": 1.0, "classes": [7]}, "nobody is left to train.*another class 180"),
-        ({"gap": 12}, "the test part has no query and some gallery crops"),
-    ],
-)
-def test_a_split_from_which_nothing_can_be_learnt_is_refused(raw: Path, changes: dict, message: str) -> None:
-    with pytest.raises(ReidopsError, match=message):
-        converted(raw, replace(PARAMS, **changes))
-    assert not (raw.parent / "crops").exists()
-
-
-def test_a_truncated_frame_is_named_and_nothing_is_left(raw: Path, toy: Path) -> None:
-    frame = toy / "train" / "TOY-02" / "img1" / "000004.jpg"
-    frame.write_bytes(frame.read_bytes()[:700])
-    write_raw(raw, [whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03")])
-    with pytest.raises(ReidopsError, match=r"TOY-02/img1/000004\.jpg: the JPEG is cut off after 700 bytes"):
-        converted(raw)
-    assert sorted(path.name for path in raw.parent.iterdir()) == ["raw", "toy"]
-
-
-def test_a_missing_frame_is_named(raw: Path, toy: Path) -> None:
-    (toy / "train" / "TOY-02" / "img1" / "000004.jpg").unlink()
-    write_raw(raw, [whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03")])
-    with pytest.raises(ReidopsError, match=r"TOY-02/img1/000004\.jpg: the frame is missing"):
         converted(raw)
 
 
