@@ -95,7 +95,10 @@ def _check_paths(chosen: pd.DataFrame) -> None:
     twice = chosen[chosen["path"].duplicated()]
     if len(twice):
         first = chosen[chosen["path"] == twice["path"].iloc[0]]
-        raise ReidopsError(f"parts.csv: {' and '.join(first['file'])} would both be {first['path'].iloc[0]}; name a sequence in one set only")
+        raise ReidopsError(
+            f"parts.csv: {' and '.join(first['file'])} would both be {first['path'].iloc[0]};"
+            " name a sequence in one set only, and give people who train and people who are tested folders or lists of their own"
+        )
 
 
 def _check_train(planned: pd.DataFrame, left_out: LeftOut) -> None:

@@ -62,7 +62,8 @@ def list_files(folder: Path, suffixes: tuple[str, ...], expected: str) -> list[s
     Raises:
         ReidopsError: the folder is missing or holds none of them; `expected` says what should be there.
     """
-    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(suffixes)) if folder.is_dir() else []
+    listed = os.listdir(folder) if folder.is_dir() else []
+    names = sorted(name for name in listed if name.lower().endswith(suffixes) and not name.startswith("."))  # ._0001.jpg is macOS's
     if not names:
         fault = f"holds no {' or '.join(suffixes)}" if folder.is_dir() else "no such folder"
         raise ReidopsError(f"{folder}: {fault}; expected {expected} there")
