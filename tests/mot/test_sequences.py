@@ -45,6 +45,28 @@ def test_seqinfo_gives_length_rate_and_size(tmp_path):
     assert found.frame_path(7).name == "000007.jpg"
 
 
+@pytest.mark.parametrize(
+    ("names", "seventh"),
+    [
+        (["000001.jpg", "000007.jpg"], "000007.jpg"),
+        (["00000001.jpg", "00000007.jpg", "Thumbs.db"], "00000007.jpg"),  # DanceTrack
+        (["1.jpg", "10.jpg", "100.jpg"], "7.jpg"),
+        ([], "000007.jpg"),
+    ],
+)
+def test_frames_have_as_many_digits_as_the_set_gives_them(tmp_path, names, seventh):
+    sequence(tmp_path)
+    folder = tmp_path / "train" / "MOT17-02-FRCNN"
+    for name in names:
+        (folder / "img1" / name).touch()
+    assert read_sequence(folder).frame_path(7).name == seventh
+
+
+def test_a_dancetrack_row_is_a_considered_pedestrian_in_full_view(tmp_path):
+    rows = read_annotations(sequence(tmp_path, "1,0,11,21,30,40,1,1,1\n"))
+    assert rows.loc[0, ["track_id", "class_id", "visibility", "considered"]].tolist() == [0, 1, 1.0, True]
+
+
 @pytest.mark.parametrize("name", ["MOT17-02-FRCNN", "MOT17-02-DPM", "MOT16-02", "MOT17-02"])
 def test_copies_and_editions_of_a_video_are_one_scene(name):
     assert scene_of(name) == "02"
@@ -81,7 +103,7 @@ def test_a_faulty_line_is_named(tmp_path, gt, told):
     assert told in str(caught.value) and "gt.txt" in str(caught.value)
 
 
-@pytest.mark.parametrize("info", [INFO.replace("seqLength=9\n", ""), INFO.replace("=64", "=wide"), "name=x\n"])
+@pytest.mark.parametrize("info", [INFO.replace("seqLength=9\n", ""), INFO.replace("=64", "=wide"), "name=x\n", "\0[Sequence"])
 def test_a_faulty_seqinfo_is_named(tmp_path, info):
     with pytest.raises(ReidopsError, match=r"seqinfo\.ini.*expected"):
         sequence(tmp_path, info=info)

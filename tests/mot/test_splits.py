@@ -1,11 +1,14 @@
 """Splits keep people and frames apart, and agree with what is published."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.mot.splits import split_by_name, split_half, split_identities, split_query_gallery, split_scenes, thin
 
 # seqLength of MOT17's training sequences: 5,316 frames.
@@ -20,6 +23,17 @@ def people_of(**scenes: int) -> pd.DataFrame:
 def test_the_validation_half_of_mot17_has_the_published_number_of_frames() -> None:
     halves = [split_half(length) for length in MOT17_LENGTHS.values()]
     assert sum(val.last - val.first + 1 for _, val in halves) == 2652
+
+
+def test_the_validation_halves_hold_the_published_people_and_boxes(real_data: Path) -> None:
+    published = {"02": (9880, 53), "05": (3357, 71), "10": (5923, 36), "13": (3156, 44)}  # considered pedestrians: boxes, people
+    found = {}
+    for scene in published:
+        sequence = read_sequence(real_data / "tracking-results" / "MOT17" / f"MOT17-{scene}-FRCNN")
+        rows = read_annotations(sequence)
+        half = rows[(rows["frame"] >= split_half(sequence.length)[1].first) & (rows["class_id"] == 1) & rows["considered"]]
+        found[scene] = len(half), half["track_id"].nunique()
+    assert found == published
 
 
 @given(st.integers(2, 3000))

@@ -1,11 +1,15 @@
 """`convert`: what comes out is mot2reid's, is divided as told, and appears whole or not at all."""
 
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 from market_factory import write_market_set
@@ -130,6 +134,41 @@ def test_a_test_box_may_be_less_visible_than_a_training_box(raw: Path, toy: Path
     assert crops.groupby("scene")["visibility"].min().to_dict() == {"TOY-01": 0.9, "TOY-03": 0.2}
 
 
+@pytest.mark.parametrize(("digits", "extension"), [(8, ".jpg"), (6, ".png"), (1, ".jpg")])
+def test_frames_may_be_named_and_coded_otherwise(raw: Path, toy: Path, digits: int, extension: str) -> None:
+    expected = converted(raw)
+    for name in ("TOY-01", "TOY-03"):
+        info = toy / "train" / name / "seqinfo.ini"
+        info.write_text(info.read_text().replace(".jpg", extension))
+        for path in sorted((toy / "train" / name / "img1").iterdir()):
+            renamed = path.with_name(f"{int(path.stem):0{digits}d}{extension}")
+            renamed.write_bytes(cv2.imencode(extension, cv2.imread(str(path)))[1].tobytes() if extension == ".png" else path.read_bytes())
+            if renamed != path:
+                path.unlink()
+    crops = converted(write_raw(raw, [whole("train", toy, "TOY-01"), whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03")]))
+    assert crops.equals(expected)
+
+
+def test_crops_have_the_size_that_is_asked_for(raw: Path) -> None:
+    crops = converted(raw, replace(PARAMS, size=[40, 20]))
+    assert (set(crops["height"]), set(crops["width"])) == ({40}, {20})
+    tar = (raw.parent / "crops" / "crops.tar").read_bytes()
+    row = crops.iloc[3]
+    jpeg = np.frombuffer(tar[row["offset"] : row["offset"] + row["size"]], np.uint8)
+    assert cv2.imdecode(jpeg, cv2.IMREAD_COLOR).shape == (40, 20, 3)
+
+
+def test_pngs_among_the_published_crops_are_packed_as_they_are(tmp_path: Path) -> None:
+    folder = write_market_set(tmp_path / "Market-1501", num_train=5)
+    picture = folder / "bounding_box_train" / "0002_c1s1_000201_01.jpg"
+    png = cv2.imencode(".png", cv2.imread(str(picture)))[1].tobytes()
+    picture.write_bytes(png)  # published sets hold such files: the content tells, not the name
+    crops = converted(write_raw(tmp_path / "raw", market_parts(folder)))
+    row = crops[crops["path"].str.endswith(picture.name)].iloc[0]
+    assert (tmp_path / "crops" / "crops.tar").read_bytes()[row["offset"] : row["offset"] + row["size"]] == png
+    assert (row["width"], row["height"]) == (32, 64)
+
+
 def market_parts(folder: Path) -> list[Part]:
     return [Part(part, folder.name, "market1501", folder, "", folder.name, 0, 0) for part in ("train", "test")]
 
@@ -190,6 +229,25 @@ def test_a_killed_conversion_leaves_the_previous_one_or_nothing(raw: Path, has_p
     assert {path.name: sha256(path) for path in crops.rglob("*") if path.is_file()} == before
     converted(raw)
     assert sorted(path.name for path in raw.parent.iterdir()) == ["crops", "raw", "toy"]
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from stages.convert import ConvertParams, convert
+convert(Path(sys.argv[1]), Path(sys.argv[2]), ConvertParams(gap=4, workers=2))
+"""
+
+
+def test_a_conversion_by_two_processes_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    toy = write_mot_set(tmp_path / "toy", ("TOY-01",), num_frames=900, num_people=8)
+    raw = write_raw(tmp_path / "raw", [whole("train", toy, "TOY-01", last=900)])
+    run = subprocess.Popen([sys.executable, "-c", INTERRUPTED, raw, tmp_path / "crops"], stderr=subprocess.DEVNULL)
+    while run.poll() is None and not list(tmp_path.glob(".crops.partial/.crops.tar.*/*")):
+        time.sleep(0.002)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(20) != 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "toy"]
 
 
 def test_the_cut_of_mot17_09_converts_to_its_counted_crops(real_data: Path, tmp_path: Path) -> None:
