@@ -1,10 +1,11 @@
 """Get the data sets, and say which frames of which sequence train, test and are tracked.
 
 Reads:  params (names, addresses, the user's folder)
-Writes: data/raw/ parts.csv, inventory.json, and the sets that were drawn or fetched; fetched archives stay in data/archives/
+Writes: data/raw/ parts.csv, inventory.json, and the sets that were drawn, fetched or unpacked; fetched archives stay in data/archives/
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,7 +53,9 @@ def download(raw: Path, params: DownloadParams) -> None:
 
     roles = _roles(params)
     with whole_folder(raw) as folder:
-        sets = {name: _obtain(name, folder, params) for name in roles.names}
+        sets: dict[str, SetFolder] = {}
+        for name in roles.names:
+            sets[name] = _obtain(name, folder, params, sets)
         parts = assign_parts(sets, roles)
         write_parts(parts, folder, params.local)
         write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
@@ -62,11 +65,16 @@ def download(raw: Path, params: DownloadParams) -> None:
     log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 
-def _obtain(name: str, raw: Path, params: DownloadParams) -> "SetFolder":
+def _obtain(name: str, raw: Path, params: DownloadParams, sets: Mapping[str, "SetFolder"]) -> "SetFolder":
+    """Return the set; one that is named again with another protocol is got once."""
     from reidops.datasets.layouts import SetFolder
-    from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set
+    from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set, with_protocol_of
+    from reidops.datasets.sets import base_name
     from reidops.mot.synthetic import write_synthetic
 
+    twin = next((found for known, found in sets.items() if base_name(known) == base_name(name)), None)
+    if twin is not None:
+        return with_protocol_of(name, twin)
     if name == SYNTHETIC:
         write_synthetic(raw / name, params.synthetic)
         return SetFolder(name, "mot", raw / name, f"drawn from seed {params.synthetic.seed}")

@@ -1,94 +1,152 @@
 """Unpack zip and tar archives that come from elsewhere: nothing outside the folder, no links, no more than was agreed."""
 
+import bz2
+import errno
+import gzip
+import io
+import lzma
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol
 
 from tqdm import tqdm
 
 from reidops.errors import ReidopsError
+from reidops.files import whole_folder
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 _READ_BYTES = 1 << 20
 # Frames are JPEGs and hardly shrink; text shrinks to a tenth. What grows beyond this is no data set.
 _MOST_GROWTH = 20
 _ALWAYS_ALLOWED_BYTES = 64 << 20
+_LEAST_FILE_BYTES = 4096  # what a file takes on the disk at least, so that a million empty ones are a bomb, too
+_MOST_FOLDERS = 32  # around a file
+_TAR_BLOCK = bytes(512)  # ends a tar
+_ZIP_END_BYTES = 22 + 0xFFFF  # a zip's last record with its longest comment
+_DECOMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_CUT_OFF = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, struct.error)
+_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+Wanted = Callable[[PurePosixPath], bool]
 
 
 @dataclass(frozen=True)
 class _Member:
-    path: PurePosixPath
+    name: str
     num_bytes: int
+    kind: str  # file, folder, other
     open: Callable[[], IO[bytes]]
 
 
-def unpack(
-    archive: Path, folder: Path, *, wanted: Callable[[PurePosixPath], bool] | None = None, max_bytes: int | None = None
-) -> int:
-    """Unpack the wanted files of a zip or tar (also compressed) below `folder` and return their number.
+class _Container(Protocol):
+    """An open archive: its members in their order, and whether all can be listed before the first is read."""
+
+    num_bytes: int
+    has_index: bool
+
+    def members(self) -> Iterator[_Member]: ...
+
+    def position(self) -> int: ...
+
+
+def unpack(archives: Sequence[Path], folder: Path, *, wanted: Wanted | None = None, max_bytes: int | None = None) -> int:
+    """Unpack the wanted files of zips and tars (also compressed) into one new `folder` and return their number.
+
+    The folder appears when all is unpacked; a fault leaves nothing, and what was there before stays. A file that comes twice
+    must be the same both times. Names that differ in case only are two files where the disk tells them apart, and else such
+    a file that comes twice. Names that are not UTF-8 are read as zip's code page 437.
 
     Args:
         wanted: takes a member's path; all files where it is None.
-        max_bytes: the bound on the unpacked size; 20 times the archive and 64 MiB where it is None.
+        max_bytes: the bound on the unpacked size of one archive; 20 times the archive and 64 MiB where it is None. A file
+            counts as 4 KiB at least.
 
     Raises:
-        ReidopsError: the archive is no archive or cut off, is encrypted, leads out of the folder, holds links, or unpacks
-            to more than `max_bytes`; what was unpacked until then stays, so `folder` should be a temporary one.
+        ReidopsError: an archive is no archive or cut off, is encrypted, leads out of the folder, holds links, or unpacks
+            to more than `max_bytes`; or the disk is full.
     """
+    with whole_folder(folder) as partial:
+        return sum(_unpack_one(archive, partial, wanted, max_bytes) for archive in archives)
+
+
+def fault_of_archive(path: Path, name: str) -> str | None:
+    """Return why a file cannot be the whole archive that `name` promises, None if it may be; what is called otherwise always may."""
+    with open(path, "rb") as stream:
+        beginning = stream.read(512).lstrip().lower()
+    if beginning.startswith((b"<!doctype html", b"<html")):
+        return "is a web page instead of the archive; open the address in a browser to see why"
+    if name.endswith(".zip") and not zipfile.is_zipfile(path):
+        return "is cut off or no zip: it has no directory at its end"
+    if name.endswith(ARCHIVE_SUFFIXES[1:]) and not tarfile.is_tarfile(path):
+        return "is no tar"
+    return None
+
+
+def _unpack_one(archive: Path, folder: Path, wanted: Wanted | None, max_bytes: int | None) -> int:
     limit = max_bytes if max_bytes is not None else _MOST_GROWTH * archive.stat().st_size + _ALWAYS_ALLOWED_BYTES
-    with _reading(archive), _open(archive) as container:
-        members = [member for member in _members(container, archive) if wanted is None or wanted(member.path)]
-        left = limit
-        for member in tqdm(members, desc=f"unpack {archive.name}", unit="file", disable=None, leave=False):
-            left -= _write(member, folder, left, f"{archive}: unpacks to more than {limit:,} bytes")
-    return len(members)
+    num_files = 0
+    with _reading(archive, limit), _open(archive, limit) as container, _bar(archive, container) as bar:
+        members: Iterable = _chosen(container.members(), archive, wanted, limit)
+        if container.has_index:
+            members = list(members)  # so that nothing is written before every member is judged
+        for path, member in members:
+            _write(member, folder / path)
+            num_files += 1
+            bar.update(container.position() - bar.n)
+    return num_files
+
+
+def _bar(archive: Path, container: _Container) -> tqdm:
+    total = container.num_bytes
+    return tqdm(desc=f"unpack {archive.name}", total=total, unit="B", unit_scale=True, disable=None, leave=False)
+
+
+class _TooLarge(Exception):
+    """The archive unpacks to more than was agreed."""
 
 
 @contextmanager
-def _reading(archive: Path) -> Iterator[None]:
+def _reading(archive: Path, limit: int) -> Iterator[None]:
+    """Say in the user's words what the libraries raise."""
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+    except _TooLarge as error:
+        raise ReidopsError(f"{archive}: unpacks to more than {limit:,} bytes ({error}); it is no data set, or unpack it by hand") from None
+    except UnicodeDecodeError as error:  # a ValueError, too
+        raise ReidopsError(f"{archive}: a name in it is not UTF-8 and says that it is ({error}); unpack it by hand") from None
+    except _CUT_OFF as error:
         raise ReidopsError(f"{archive}: is cut off or no archive ({error}); delete it and fetch it again") from None
     except (RuntimeError, NotImplementedError) as error:  # zipfile's words for encrypted and for unknown compression
         raise ReidopsError(f"{archive}: cannot be unpacked ({error}); unpack it by hand and name its folder in download.local") from None
     except OSError as error:
-        raise ReidopsError(f"{archive}: {error.strerror or error} while unpacking; free some space and run again") from None
+        if error.errno is None:  # bz2's way to say that the data are none
+            raise ReidopsError(f"{archive}: is cut off or no archive ({error}); delete it and fetch it again") from None
+        what = "free some space and run again" if error.errno in _SPACE else "mend this and run again"
+        raise ReidopsError(f"{archive}: {error.strerror} while unpacking ({error.filename or 'writing'}); {what}") from None
 
 
-def _open(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
-    if zipfile.is_zipfile(archive) or archive.suffix == ".zip":
-        return zipfile.ZipFile(archive)
-    return tarfile.open(archive)
-
-
-def _members(container: zipfile.ZipFile | tarfile.TarFile, archive: Path) -> Iterator[_Member]:
-    listing = _zip_members(container) if isinstance(container, zipfile.ZipFile) else _tar_members(container)
-    for name, num_bytes, kind, opener in listing:
-        path = _safe_path(name, archive)
-        if kind == "other":
-            raise ReidopsError(f"{archive}: {name} is a link or a device, which is not unpacked; unpack it by hand if you trust it")
-        if kind == "file" and "__MACOSX" not in path.parts:
-            yield _Member(path, num_bytes, opener)
-
-
-def _zip_members(container: zipfile.ZipFile) -> Iterator[tuple]:
-    for info in container.infolist():
-        mode = stat.S_IFMT(info.external_attr >> 16)
-        kind = "folder" if info.is_dir() else "file" if mode in (0, stat.S_IFREG) else "other"
-        yield info.filename, info.file_size, kind, lambda info=info: container.open(info)
-
-
-def _tar_members(container: tarfile.TarFile) -> Iterator[tuple]:
-    for info in container.getmembers():
-        kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
-        yield info.name, info.size, kind, lambda info=info: container.extractfile(info)
+def _chosen(members: Iterable[_Member], archive: Path, wanted: Wanted | None, limit: int) -> Iterator[tuple[PurePosixPath, _Member]]:
+    """Yield the wanted files; every member is judged, also those that are not wanted, since one evil one spoils the trust."""
+    declared = 0
+    for member in members:
+        path = _safe_path(member.name, archive)
+        if member.kind == "other":
+            raise ReidopsError(f"{archive}: {member.name!r} is a link or a device, nothing is unpacked; unpack it by hand if you trust it")
+        if member.kind == "folder" or "__MACOSX" in path.parts or not (wanted is None or wanted(path)):
+            continue
+        declared += max(member.num_bytes, _LEAST_FILE_BYTES)
+        if declared > limit:
+            raise _TooLarge(f"at {path}")
+        yield path, member
 
 
 def _safe_path(name: str, archive: Path) -> PurePosixPath:
@@ -96,20 +154,147 @@ def _safe_path(name: str, archive: Path) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name) or "\0" in name:
         raise ReidopsError(f"{archive}: {name!r} leads out of the folder; the archive is not to be trusted, nothing is unpacked")
+    if len(path.parts) > _MOST_FOLDERS:
+        raise ReidopsError(f"{archive}: {name[:80]!r} … lies more than {_MOST_FOLDERS} folders deep; the archive is not to be trusted")
     return path
 
 
-def _write(member: _Member, folder: Path, most: int, too_large: str) -> int:
-    """Write one member and return its bytes; counted as they come, because a header can lie."""
-    target = folder / member.path
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _write(member: _Member, target: Path) -> None:
+    """Write one member, no more bytes than it declared, because a header can lie."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(target, "xb")  # noqa: SIM115 — closed below
+    except (FileExistsError, NotADirectoryError):
+        _check_same(member, target)
+        return
     written = 0
-    with member.open() as source, open(target, "wb") as stream:
+    with stream, member.open() as source:
         while block := source.read(_READ_BYTES):
             written += len(block)
-            if written > most:
-                raise ReidopsError(f"{too_large} (while writing {member.path}); it is no data set, or unpack it by hand")
+            if written > member.num_bytes:
+                raise _TooLarge(f"{member.name} is larger than it says")
             stream.write(block)
     if written != member.num_bytes:
-        raise EOFError(f"{member.path} ends after {written} of {member.num_bytes} bytes")
-    return written
+        raise EOFError(f"{member.name} ends after {written} of {member.num_bytes} bytes")
+
+
+def _check_same(member: _Member, target: Path) -> None:
+    """Refuse a second file of one name, unless it is the same."""
+    if target.is_file() and target.stat().st_size == member.num_bytes:
+        with open(target, "rb") as first, member.open() as second:
+            if all(first.read(len(block)) == block for block in iter(lambda: second.read(_READ_BYTES), b"")):
+                return
+    raise zipfile.BadZipFile(f"{member.name!r} comes twice and is not the same, or is a file and a folder")
+
+
+def _open(archive: Path, limit: int) -> "_Zip | _Tar":
+    with open(archive, "rb") as stream:
+        beginning = stream.read(2)
+    if beginning == b"PK" or archive.suffix == ".zip":
+        return _Zip(archive)
+    return _Tar(archive, _DECOMPRESSORS.get(beginning), limit)
+
+
+class _Zip:
+    """A zip: its directory at the end tells all members at once."""
+
+    has_index = True
+
+    def __init__(self, archive: Path) -> None:
+        self._zip = zipfile.ZipFile(archive)
+        self.num_bytes = archive.stat().st_size
+        self._check_count()
+
+    def __enter__(self) -> "_Zip":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def _check_count(self) -> None:
+        """Refuse a directory in which one spoilt entry has swallowed another."""
+        self._zip.fp.seek(-min(self.num_bytes, _ZIP_END_BYTES), io.SEEK_END)
+        end = self._zip.fp.read()
+        (told,) = struct.unpack_from("<H", end, end.rindex(b"PK\5\6") + 10)
+        found = len(self._zip.infolist())
+        if told not in (found & 0xFFFF, 0xFFFF):  # the latter where there are more
+            raise zipfile.BadZipFile(f"its directory has {found} entries, and {told} at its end")
+
+    def members(self) -> Iterator[_Member]:
+        for info in self._zip.infolist():
+            mode = stat.S_IFMT(info.external_attr >> 16)
+            is_folder = info.filename.endswith(("/", "\\"))
+            kind = "folder" if is_folder else "file" if mode in (0, stat.S_IFREG) else "other"
+            yield _Member(info.filename, info.file_size, kind, lambda info=info: self._zip.open(info))
+
+    def position(self) -> int:
+        return self._zip.fp.tell()
+
+
+class _Tar:
+    """A tar, read once and forwards: one that is compressed would else be decompressed twice."""
+
+    has_index = False
+
+    def __init__(self, archive: Path, decompress: Callable | None, limit: int) -> None:
+        self._file = open(archive, "rb")  # noqa: SIM115 — closed by __exit__
+        self._stream = _Bounded(decompress(self._file) if decompress else self._file, limit if decompress else None)
+        self.num_bytes = archive.stat().st_size
+
+    def __enter__(self) -> "_Tar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def members(self) -> Iterator[_Member]:
+        """Yield the members; tarfile takes a spoilt header for the end, so what it took for the end must be the end."""
+        with tarfile.TarFile(fileobj=self._stream) as tar:
+            while (info := tar.next()) is not None:
+                kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
+                yield _Member(_text(info.name), info.size, kind, lambda info=info: tar.extractfile(info))
+                tar.members.clear()  # or the listing of a million crops would stay in memory
+        if self._stream.last != _TAR_BLOCK:
+            raise EOFError("a header is spoilt, or the end is missing")
+        while self._stream.read(_READ_BYTES):
+            pass  # the compressor's sum over all of it comes last
+
+    def position(self) -> int:
+        return self._file.tell()
+
+
+class _Bounded:
+    """A stream that is read forwards, to `limit` bytes at most, and remembers the bytes that it gave `last`."""
+
+    def __init__(self, stream: IO[bytes], limit: int | None) -> None:
+        self._stream, self._limit, self._position, self.last = stream, limit, 0, b""
+
+    def read(self, num_bytes: int) -> bytes:
+        if num_bytes > _READ_BYTES:
+            raise tarfile.ReadError(f"a header of {num_bytes:,} bytes")
+        self.last = self._stream.read(num_bytes)
+        self._position += len(self.last)
+        if self._limit is not None and self._position > self._limit:
+            raise _TooLarge("decompressed")
+        return self.last
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> None:
+        if position < self._position:
+            raise tarfile.ReadError("the members overlap")
+        while position > self._position and self.read(min(_READ_BYTES, position - self._position)):
+            pass
+
+
+def _text(name: str) -> str:
+    """Return a tar's name, which is bytes in disguise where it is not UTF-8, as text that can be written anywhere."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape").decode("cp437")
+    return name

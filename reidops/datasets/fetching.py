@@ -1,7 +1,12 @@
 """Fetch a file over HTTP that may be gigabytes from a slow server: resume, retry, check, try the next mirror."""
 
+import email.utils
+import fcntl
 import hashlib
+import itertools
 import logging
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +17,13 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from reidops.datasets.archives import fault_of_archive
 from reidops.errors import ReidopsError, Unreachable
 
 log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 18
-_TIMEOUT_S = (10, 60)  # to connect, between two blocks
-_LONGEST_WAIT_S = 60
+_HASH_BYTES = 1 << 22
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # states of a server that may be over in a minute
 
 
@@ -35,6 +40,22 @@ class Archive:
     num_bytes: int | None = None
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a mirror is given: connections in a row that bring no new byte, and seconds.
+
+    The wait between two connections doubles from `wait_s` to `longest_wait_s`; a server may ask for more (Retry-After), up to
+    `most_asked_s`.
+    """
+
+    attempts: int = 5
+    wait_s: float = 1.0
+    longest_wait_s: float = 60.0
+    most_asked_s: float = 300.0
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0  # between two blocks
+
+
 class _Refused(Exception):
     """This mirror will not serve the file: try the next one."""
 
@@ -44,88 +65,138 @@ class _Silent(_Refused):
 
 
 class _Interrupted(Exception):
-    """The connection broke or the server is busy: try again later."""
+    """The connection broke or the server is busy: try again later, after the seconds that the server asks for."""
+
+    def __init__(self, what: str, asked_s: float = 0.0) -> None:
+        super().__init__(what)
+        self.asked_s = asked_s
 
 
-def fetch(archive: Archive, folder: Path, *, attempts: int = 5, wait_s: float = 1.0) -> Path:
+def fetch(archive: Archive, folder: Path, patience: Patience = Patience()) -> Path:
     """Return `folder/archive.name`, fetched unless it is there and right.
 
-    Until it is whole the file is called `….part`; a later call goes on where it ended. Each mirror is given up after `attempts`
-    connections in a row that brought no byte; the wait between them doubles from `wait_s` (seconds).
+    Until it is whole the file is called `….part`; a later call goes on where it ended, also after a kill. Where no hash is
+    known, each mirror has a part of its own, since nothing would tell that the halves of two mirrors do not fit. Another
+    process that fetches into the same folder is waited for.
 
     Raises:
         ReidopsError: no mirror gave the file; says what each one did. `Unreachable` where trying later may help.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path, part = folder / archive.name, folder / f"{archive.name}.part"
-    if path.is_file() and not _fault(path, archive):
-        return path
-    answers, kind = [], ReidopsError
-    for url in archive.urls:
-        try:
-            _fetch_from(url, part, archive, attempts=attempts, wait_s=wait_s)
-        except _Refused as refusal:
-            log.warning("%s: %s", url, refusal)
-            answers.append(f"{url}: {refusal}")
-            kind = Unreachable if isinstance(refusal, _Silent) else kind
-            if archive.hash is None:
-                part.unlink(missing_ok=True)  # nothing would tell that two mirrors' halves do not fit
-        else:
-            part.replace(path)
+    path = folder / archive.name
+    with _alone_in(folder):
+        if path.is_file() and not fault_of(path, archive):
             return path
+        answers, kind = [], ReidopsError
+        for url in archive.urls:
+            part = folder / _part_name(archive, url)
+            try:
+                _fetch_from(url, part, archive, patience)
+            except _Refused as refusal:
+                log.warning("%s: %s", url, refusal)
+                answers.append(f"{url}: {refusal}")
+                kind = Unreachable if isinstance(refusal, _Silent) else kind
+            else:
+                part.replace(path)
+                _remove_parts(path)
+                return path
     raise kind(
         f"{archive.name}: no server gave it:\n  " + "\n  ".join(answers) + f"\nRun again to go on, or put the file into {folder} by hand"
     )
 
 
+def fault_of(path: Path, archive: Archive) -> str | None:
+    """Return what is wrong with a whole file, None if nothing is."""
+    fault = fault_of_archive(path, archive.name)
+    if fault is None and archive.num_bytes is not None and _num_bytes(path) != archive.num_bytes:
+        fault = f"has {_num_bytes(path):,} bytes, expected {archive.num_bytes:,}"
+    return fault or (check_hash(path, archive.hash) if archive.hash else None)
+
+
 def check_hash(path: Path, expected: str) -> str | None:
     """Return what is wrong with the file's hash, None if nothing; `expected` is `md5:…` or `sha256:…`."""
-    algorithm, _, digest = expected.partition(":")
-    with open(path, "rb") as stream:
-        found = hashlib.file_digest(stream, algorithm).hexdigest()
-    return None if found == digest.lower() else f"its {algorithm} is {found}, expected {digest}"
+    algorithm, _, wanted = expected.partition(":")
+    digest = hashlib.new(algorithm)
+    bar = tqdm(desc=f"check {path.name}", total=_num_bytes(path), unit="B", unit_scale=True, disable=None, leave=False)
+    with bar, open(path, "rb", buffering=0) as stream:
+        while block := stream.read(_HASH_BYTES):
+            digest.update(block)
+            bar.update(len(block))
+    return None if digest.hexdigest() == wanted.lower() else f"its {algorithm} is {digest.hexdigest()}, expected {wanted}"
 
 
-def _fetch_from(url: str, part: Path, archive: Archive, *, attempts: int, wait_s: float) -> None:
-    """Bring `part` to its end from one mirror and check it; a wrong file is fetched once more from its beginning."""
-    for is_last in (False, True):
-        _fetch_whole(url, part, attempts=attempts, wait_s=wait_s)
-        fault = _fault(part, archive)
-        if fault is None:
-            return
-        part.unlink()
-        if is_last:
-            raise _Refused(fault)
-        log.warning("%s: %s; once more from the beginning", url, fault)
-
-
-def _fetch_whole(url: str, part: Path, *, attempts: int, wait_s: float) -> None:
-    failed = 0
-    while True:
-        before = _num_bytes(part)
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from fetching into the folder; the lock is the kernel's and ends with the process, however it ends."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
         try:
-            _request(url, part)
-            return
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another process is fetching into %s: waiting for it", folder)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _part_name(archive: Archive, url: str) -> str:
+    mirror = "" if archive.hash else f".{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+    return f"{archive.name}{mirror}.part"
+
+
+def _remove_parts(path: Path) -> None:
+    """Remove what came from other mirrors."""
+    for name in os.listdir(path.parent):
+        if name.startswith(f"{path.name}.") and name.endswith(".part"):
+            (path.parent / name).unlink()
+
+
+def _fetch_from(url: str, part: Path, archive: Archive, patience: Patience) -> None:
+    """Bring `part` to its end from one mirror and check it; a wrong file that came in pieces is fetched once more."""
+    in_pieces = part.is_file()
+    in_pieces |= _fetch_whole(url, part, archive, patience) > 1
+    fault = fault_of(part, archive)
+    if fault is not None and in_pieces:
+        log.warning("%s: %s; once more from the beginning", url, fault)
+        part.unlink()
+        _fetch_whole(url, part, archive, patience)
+        fault = fault_of(part, archive)
+    if fault is not None:
+        part.unlink()
+        raise _Refused(fault)
+
+
+def _fetch_whole(url: str, part: Path, archive: Archive, patience: Patience) -> int:
+    """Bring `part` to its end and return the number of connections that it took."""
+    failed, furthest = 0, _num_bytes(part)
+    for number in itertools.count(1):
+        try:
+            _request(url, part, archive, patience)
+            return number
         except _Interrupted as interruption:
-            failed = 1 if _num_bytes(part) > before else failed + 1
-            if failed >= attempts:
-                raise _Silent(f"{interruption} ({attempts} times)") from None
-            pause_s = min(wait_s * 2 ** (failed - 1), _LONGEST_WAIT_S)
+            failed = 1 if _num_bytes(part) > furthest else failed + 1
+            furthest = max(furthest, _num_bytes(part))
+            if failed >= patience.attempts or interruption.asked_s > patience.most_asked_s:
+                raise _Silent(f"{interruption} ({failed} times)") from None
+            pause_s = max(min(patience.wait_s * 2 ** (failed - 1), patience.longest_wait_s), interruption.asked_s)
             log.warning("%s: %s; again in %.1f s", url, interruption, pause_s)
             time.sleep(pause_s)
 
 
-def _request(url: str, part: Path) -> None:
+def _request(url: str, part: Path, archive: Archive, patience: Patience) -> None:
     """Append to `part` what one connection gives, until the file is whole."""
     start = _num_bytes(part)
     # No compression on the way, or byte counts would be of something else.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    with _connection(), requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
-        if response.status_code == 416 and _total(response) == start:
+    timeout_s = (patience.connect_timeout_s, patience.read_timeout_s)
+    with _connection(), requests.get(url, headers=headers, stream=True, timeout=timeout_s) as response:
+        if response.status_code == 416 and _total(response, start) == start:
             return  # the part was whole already
         _check_status(response, part)
         start = _start_of(response, start, part)
-        total = _total(response)
+        total = _total(response, start)
+        _check_room(part, archive, start, total)
         _append(response, part, start, total)
     if total is not None and _num_bytes(part) < total:
         raise _Interrupted(f"the connection ended after {_num_bytes(part):,} of {total:,} bytes")
@@ -137,20 +208,36 @@ def _connection() -> Iterator[None]:
         yield
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
         raise _Refused(f"is no address ({error})") from None
-    except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
+    except requests.TooManyRedirects as error:
+        raise _Refused(f"leads in a circle ({error})") from None
+    except (requests.Timeout, urllib3.exceptions.TimeoutError):
+        raise _Interrupted("the server does not answer in time") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _Interrupted(f"{type(error).__name__}, no connection or a broken one") from None
 
 
 def _check_status(response: requests.Response, part: Path) -> None:
+    answer = f"the server answers {response.status_code} {response.reason}"
     if response.status_code == 416:
         part.unlink()
         raise _Interrupted("the server's file is shorter than what came so far; from the beginning")
     if response.status_code in _PASSING:
-        raise _Interrupted(f"the server answers {response.status_code} {response.reason}")
+        asked_s = _asked_wait_s(response.headers.get("Retry-After", ""))
+        raise _Interrupted(answer + (f" and asks to wait for {asked_s:.0f} s" if asked_s else ""), asked_s)
     if response.status_code not in (200, 206):
-        raise _Refused(f"the server answers {response.status_code} {response.reason}")
+        raise _Refused(answer)
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise _Refused("the server sends a web page instead of the archive; open the address in a browser to see why")
+
+
+def _asked_wait_s(retry_after: str) -> float:
+    """Return the seconds that a Retry-After header asks for, a number or a date; 0 where it asks for nothing."""
+    if retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        return max(email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
+    except ValueError:
+        return 0.0
 
 
 def _start_of(response: requests.Response, asked: int, part: Path) -> int:
@@ -159,18 +246,29 @@ def _start_of(response: requests.Response, asked: int, part: Path) -> int:
         return 0
     told = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     if told != str(asked):
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise _Interrupted(f"the server was asked for bytes from {asked} and sends them from {told or 'nowhere'}; from the beginning")
     return asked
 
 
-def _total(response: requests.Response) -> int | None:
+def _total(response: requests.Response, start: int) -> int | None:
     """Return the bytes of the whole file, None where the server does not say."""
-    if response.status_code == 200:
-        length = response.headers.get("Content-Length")
-    else:
-        length = response.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(length) if length and length.isdecimal() else None
+    told = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if told.isdecimal() and response.status_code != 200:
+        return int(told)
+    length = response.headers.get("Content-Length", "")
+    return start + int(length) if length.isdecimal() and response.status_code != 416 else None
+
+
+def _check_room(part: Path, archive: Archive, start: int, total: int | None) -> None:
+    """Refuse before hours are spent: another size than the known one, or more than the disk has."""
+    if total is None:
+        return
+    if archive.num_bytes is not None and total != archive.num_bytes:
+        raise _Refused(f"has {total:,} bytes, expected {archive.num_bytes:,}")
+    free = shutil.disk_usage(part.parent).free + _num_bytes(part) - start  # a part that starts again frees its bytes first
+    if total - start > free:
+        raise ReidopsError(f"{part}: needs {total - start:,} bytes more, the disk has {free:,}; free some space and run again")
 
 
 def _append(response: requests.Response, part: Path, start: int, total: int | None) -> None:
@@ -186,17 +284,5 @@ def _append(response: requests.Response, part: Path, start: int, total: int | No
         raise ReidopsError(f"{part}: {error.strerror or error}; free some space and run again, it goes on from here") from None
 
 
-def _fault(path: Path, archive: Archive) -> str | None:
-    """Return what is wrong with a whole file, None if nothing is."""
-    with open(path, "rb") as stream:
-        beginning = stream.read(512).lstrip().lower()
-    if beginning.startswith((b"<!doctype html", b"<html")):
-        return "is a web page instead of the archive; open the address in a browser to see why"
-    if archive.num_bytes is not None and _num_bytes(path) != archive.num_bytes:
-        return f"has {_num_bytes(path):,} bytes, expected {archive.num_bytes:,}"
-    return check_hash(path, archive.hash) if archive.hash else None
-
-
 def _num_bytes(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-

@@ -1,4 +1,10 @@
-"""Get a named set: drawn, found in the user's folder, or fetched and unpacked; and check that it is laid out as published."""
+"""Get a named set: found in the user's folder, or fetched and unpacked; and check that it is laid out as published.
+
+A folder of the user's stays where it is: nothing of it is copied or linked. Of a set that lies there as the published
+archives, these stay too and are read where they are; what is unpacked lies below data/raw and is what later stages read. So
+does a fetched set, whose archives are kept (data/archives): a change of params unpacks again and does not fetch again, and
+whoever needs the room may delete them once `download` is through.
+"""
 
 import difflib
 import logging
@@ -7,21 +13,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from reidops.datasets.archives import unpack
-from reidops.datasets.fetching import Archive, fetch
-from reidops.datasets.layouts import SetFolder, expected_layout, find_set, is_laid_out, layout_of, listing
-from reidops.datasets.motchallenge import PUBLISHED
-from reidops.datasets.reid_set import ReidSet
+from reidops.datasets.archives import ARCHIVE_SUFFIXES, unpack
+from reidops.datasets.fetching import Archive, fault_of, fetch
+from reidops.datasets.layouts import SetFolder, expected_layout, find_set, is_laid_out, layout_as, layout_of, listing
+from reidops.datasets.motchallenge import HOW_TO_ASK, PUBLISHED
 from reidops.datasets.sets import SETS, base_name, protocol_of
-from reidops.errors import ReidopsError
+from reidops.errors import ReidopsError, Unreachable
 from reidops.mot.sequences import DETECTORS
 from reidops.parts import LOCAL, local_folder
 
 log = logging.getLogger(__name__)
 
 SYNTHETIC = "synthetic"
+_UNPACKED = "unpacked:"
 _UNUSED_IN_MOT = {"test"}
-_DEPTH = 3  # an archive may wrap its set in so many folders
+_DEPTH = 3  # a folder or an archive may wrap its set in so many folders
 
 
 @dataclass(frozen=True)
@@ -34,106 +40,214 @@ class Sources:
     detectors: tuple[str, ...] = DETECTORS
 
 
+@dataclass(frozen=True)
+class _Files:
+    """Archives on this disk that make up one set; what lies `beside` them (lists, mostly) belongs to it."""
+
+    archives: list[Path]
+    source: str
+    beside: tuple[Path, ...] = ()
+
+
 def obtain_set(name: str, raw: Path, archives: Path, sources: Sources) -> SetFolder:
-    """Return the set `name`, from the user's folder if it is there, else fetched to `archives` and unpacked below `raw`.
+    """Return the set `name`: the user's folder, else the user's archives, else fetched to `archives`; unpacked below `raw`.
 
     Raises:
-        ReidopsError: the set is unknown, of another layout, must be asked for by hand, or no server gave it.
+        ReidopsError: the set is unknown, of another layout, must be asked for by hand, no server gave it, or an archive is bad.
     """
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise ReidopsError(f"download: {name} is no name of a set; a set of your own lies below download.local and is called by its folder")
     found = find_local(name, sources.local)
     if found is not None:
         return found
-    ways = _ways(name, sources)
-    if not ways:
-        raise ReidopsError(_nowhere(name, sources))
-    if sources.local is not None:
-        log.info("%s is not in %s: fetching it", name, sources.local)
-    return _fetch_set(name, ways, raw / base_name(name), archives, sources.detectors)
+    files = _local_archives(name, sources)
+    if files is None:
+        ways = _ways(name, sources)
+        if not ways:
+            raise ReidopsError(_nowhere(name, sources))
+        if sources.local is not None:
+            log.info("%s is not in %s: fetching it", name, sources.local)
+        files = _fetch_first(name, ways, archives)
+    return _unpack_set(name, files, raw / base_name(name), sources.detectors)
+
+
+def with_protocol_of(name: str, found: SetFolder) -> SetFolder:
+    """Return a set that was got already under another of its protocols' names.
+
+    Raises:
+        ReidopsError: the set has no such protocol, or its folder lacks what the protocol reads.
+    """
+    return _as_set(name, found.folder, found.source)
 
 
 def find_local(name: str, local: str | None) -> SetFolder | None:
-    """Return the set in the user's folder, None where that folder has none of its names.
+    """Return the set in the user's folder, None where that folder has none of its names, or has it as archives.
 
     Raises:
         ReidopsError: the user's folder is missing, or the set's folder has another layout.
     """
     if local is None:
         return None
-    base, known = local_folder(local), SETS.get(base_name(name))
+    base = local_folder(local)
     if not base.is_dir():
         raise ReidopsError(f"download.local: {base} is no folder; a relative path starts at the repository's root")
-    for folder in (base / folder_name for folder_name in _folder_names(name, known)):
-        if folder.is_dir():
-            return _as_set(name, folder, f"{LOCAL}{(Path(local) / folder.relative_to(base)).as_posix()}")
+    depth = _DEPTH if base_name(name) in (*SETS, *PUBLISHED) else 0  # a name of the user's own is that of the folder itself
+    folders = [base / folder_name for folder_name in _folder_names(name) if (base / folder_name).is_dir()]
+    for folder in folders:
+        found = find_set(folder, name, depth)
+        if found is not None:
+            return _told(_as_set(name, found, _address(LOCAL, found, sources_local=local)))
+    if folders and not any(_archives_in(folder) for folder in folders) and not _groups_in(base, name):
+        raise ReidopsError(f"{folders[0]}: {expected_layout(name)}; it holds {listing(folders[0])}")
     return None
 
 
-def _folder_names(name: str, known: ReidSet | None) -> tuple[str, ...]:
+def _folder_names(name: str) -> tuple[str, ...]:
+    known = SETS.get(base_name(name))
     return known.folder_names if known else (name,)
 
 
+def _address(prefix: str, path: Path, sources_local: str) -> str:
+    return f"{prefix}{(Path(sources_local) / path.relative_to(local_folder(sources_local))).as_posix()}"
+
+
 def _as_set(name: str, folder: Path, source: str) -> SetFolder:
-    """Return the set in `folder`, whose layout must be that of a known name, or any known layout for the user's own names.
+    """Return the set in `folder`, which must hold what the protocol reads that the name asks for.
 
     Raises:
-        ReidopsError: the folder has another layout.
+        ReidopsError: it does not.
     """
     known = SETS.get(base_name(name))
-    if known is None:
-        layout, protocol = layout_of(folder), ""
-    else:
-        protocol = protocol_of(name, known)
-        layout = known.layout if is_laid_out(folder, known, protocol) else None
-    if layout is None:
-        raise ReidopsError(f"{folder}: {expected_layout(known)}; it holds {listing(folder)}")
+    protocol = protocol_of(name, known) if known else ""
+    layout = layout_as(name, folder)
+    if layout is None or (known and not is_laid_out(folder, known, protocol)):
+        raise ReidopsError(f"{folder}: {expected_layout(name)}; it holds {listing(folder)}")
+    return SetFolder(name, layout, folder, source, protocol)
+
+
+def _told(found: SetFolder) -> SetFolder:
+    """Return the set, once its notice is told."""
+    known = SETS.get(base_name(found.name))
     if known and known.notice:
         log.warning("%s: %s", known.name, known.notice)
-    return SetFolder(name, layout, folder, source, protocol)
+    return found
+
+
+def _local_archives(name: str, sources: Sources) -> _Files | None:
+    """Return the archives in which the user's folder holds the set: by their published names there, or any in the set's folder.
+
+    Raises:
+        ReidopsError: one of several parts is missing, or an archive is not the published one.
+    """
+    if sources.local is None:
+        return None
+    base = local_folder(sources.local)
+    for group in _groups_in(base, name):
+        missing = [archive.name for archive in group if not (base / archive.name).is_file()]
+        if missing:
+            raise ReidopsError(f"{base}: holds a part of {name} only, {', '.join(missing)} is missing; put it beside the others")
+        for archive in _with_hash(group, name, sources):
+            _check_local(base / archive.name, archive)
+        paths = [base / archive.name for archive in group]
+        return _Files(paths, _address(_UNPACKED, paths[0], sources.local))
+    for folder in (base / folder_name for folder_name in _folder_names(name)):
+        if paths := _archives_in(folder):
+            beside = tuple(path for path in sorted(folder.iterdir()) if path not in paths)
+            return _Files(paths, _address(_UNPACKED, folder, sources.local), beside)
+    return None
+
+
+def _groups_in(base: Path, name: str) -> list[tuple[Archive, ...]]:
+    """Return the groups of archives that make up the set and of which a part is in `base`; whole groups first."""
+    known = SETS.get(base_name(name))
+    stems = dict.fromkeys((*_folder_names(name), base_name(name)))
+    single = [*(known.archive_names if known else ()), *(f"{stem}{suffix}" for stem in stems for suffix in ARCHIVE_SUFFIXES)]
+    groups = [*(known.ways if known else PUBLISHED.get(name, ())), *((Archive(file, ()),) for file in single)]
+    num_there = {group: sum((base / archive.name).is_file() for archive in group) for group in groups}
+    return sorted((group for group in num_there if num_there[group]), key=lambda group: num_there[group] < len(group))
+
+
+def _archives_in(folder: Path) -> list[Path]:
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if path.name.lower().endswith(ARCHIVE_SUFFIXES) and path.is_file()]
+
+
+def _check_local(path: Path, archive: Archive) -> None:
+    fault = fault_of(path, archive)
+    if fault:
+        raise ReidopsError(f"{path}: {fault}; get it again, or mend download.hashes where that is wrong")
 
 
 def _ways(name: str, sources: Sources) -> list[tuple[Archive, ...]]:
     """Return the ways to get the set, each a group of archives that belong into one folder."""
-    if name in sources.urls:
-        return [(Archive(f"{name}{_suffix(sources.urls[name][0])}", sources.urls[name], sources.hashes.get(name)),)]
+    for asked in (name, base_name(name)):
+        if asked in sources.urls:
+            return [_with_hash((Archive(f"{base_name(name)}{_suffix(sources.urls[asked][0])}", sources.urls[asked]),), name, sources)]
     known = SETS.get(base_name(name))
-    ways = list(known.ways if known else PUBLISHED.get(name, ()))
-    if ways and name in sources.hashes:
-        ways[0] = tuple(replace(archive, hash=sources.hashes[name]) for archive in ways[0])
-    return ways
+    return [_with_hash(way, name, sources) for way in (known.ways if known else PUBLISHED.get(name, ()))]
 
 
-def _suffix(url: str) -> str:
-    name = PurePosixPath(url.partition("?")[0]).name
-    return next((suffix for suffix in (".tar.gz", ".tgz", ".tar.xz", ".tar") if name.endswith(suffix)), ".zip")
+def _with_hash(way: tuple[Archive, ...], name: str, sources: Sources) -> tuple[Archive, ...]:
+    """Return the way with the user's hash, which is that of a set's one archive."""
+    wanted = sources.hashes.get(name, sources.hashes.get(base_name(name)))
+    return (replace(way[0], hash=wanted),) if wanted and len(way) == 1 else way
 
 
-def _fetch_set(name: str, ways: list[tuple[Archive, ...]], target: Path, archives: Path, detectors: Iterable[str]) -> SetFolder:
-    if target.is_dir():  # the same set, named with another protocol
-        return _as_set(name, target, ways[0][0].urls[0])
-    files, source = _fetch_first(name, ways, archives)
-    known = SETS.get(base_name(name))
+def _suffix(address: str) -> str:
+    name = PurePosixPath(address.partition("?")[0]).name.lower()
+    return next((suffix for suffix in sorted(ARCHIVE_SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), ".zip")
+
+
+def _fetch_first(name: str, ways: list[tuple[Archive, ...]], archives: Path) -> _Files:
+    """Fetch the archives of the first way that works; its first address is the source."""
+    faults, kind = [], ReidopsError
+    for way in ways:
+        try:
+            return _Files([fetch(archive, archives) for archive in way], way[0].urls[0])
+        except Unreachable as error:
+            faults.append(str(error))
+            kind = Unreachable
+        except ReidopsError as error:
+            faults.append(str(error))
+    by_hand = _by_hand(name, None)
+    raise kind(f"{name} could not be fetched:\n" + "\n".join(faults) + (f"\n{by_hand}" if by_hand else ""))
+
+
+def _unpack_set(name: str, files: _Files, target: Path, detectors: Iterable[str]) -> SetFolder:
+    """Unpack a set to `target`, where it appears when all went well.
+
+    Some archives hold a set without the folder that the set reads; so they are unpacked into one named like the archive.
+    """
+    wanted = (lambda path: _is_wanted(path, detectors)) if name in PUBLISHED else None
     staging = target.with_name(f".{target.name}.unpacked")
+    place = staging / _stem(files.archives[0])
     try:
-        for file in files:
-            unpack(file, staging, wanted=None if known else lambda path: _is_wanted(path, detectors))
-        found = find_set(staging, known, _DEPTH)
+        num_files = unpack(files.archives, place, wanted=wanted)
+        for path in files.beside:
+            _copy(path, place / path.name)
+        found = find_set(staging, name, _DEPTH + 1)
         if found is None:
-            raise ReidopsError(f"{files[0]}: {expected_layout(known)}; it holds {listing(staging)}")
+            raise ReidopsError(f"{files.archives[0]}: {expected_layout(name)}; it holds {listing(place)}")
         found.rename(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return _as_set(name, target, source)
+    log.info("unpacked %s files of %s", f"{num_files:,}", name)
+    return _told(_as_set(name, target, files.source))
 
 
-def _fetch_first(name: str, ways: list[tuple[Archive, ...]], archives: Path) -> tuple[list[Path], str]:
-    """Return the fetched files of the first way that works, and its first address."""
-    faults = []
-    for way in ways:
-        try:
-            return [fetch(archive, archives) for archive in way], way[0].urls[0]
-        except ReidopsError as error:
-            faults.append(str(error))
-    raise ReidopsError(f"{name} could not be fetched:\n" + "\n".join(faults))
+def _stem(archive: Path) -> str:
+    return archive.name[: -len(_suffix(archive.name))]
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy what lies beside an archive; no links, since DVC makes what it keeps read-only, and the user's file with it."""
+    try:
+        if path.is_dir():
+            shutil.copytree(path, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(path, target)
+    except OSError as error:
+        raise ReidopsError(f"{path}: cannot be copied beside what is unpacked ({error}); mend this and run again") from None
 
 
 def _is_wanted(path: PurePosixPath, detectors: Iterable[str]) -> bool:
@@ -144,16 +258,24 @@ def _is_wanted(path: PurePosixPath, detectors: Iterable[str]) -> bool:
 
 def _nowhere(name: str, sources: Sources) -> str:
     """Say why there is no such set, and what to do."""
-    where = "" if sources.local is None else f" and not in {local_folder(sources.local)}, which holds {listing(local_folder(sources.local))}"
-    known = SETS.get(base_name(name))
-    if known is not None:
-        folder = f"{sources.local or '<folder>'}/{known.folder_names[0]}"
-        local = "" if sources.local else " and set download.local to <folder>"
-        return f"download: {name} cannot be fetched{where}. {known.how_to_ask} to {folder}{local}"
+    base = local_folder(sources.local) if sources.local is not None else None
+    where = "" if base is None else f" and not in {base}, which holds {listing(base)}"
+    if by_hand := _by_hand(name, sources.local):
+        return f"download: {name} cannot be fetched{where}. {by_hand}"
     names = [SYNTHETIC, *SETS, *PUBLISHED, *sources.urls]
     near = difflib.get_close_matches(name, dict.fromkeys(names + _local_sets(sources.local)), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "known: " + ", ".join(names)
     return f"download: {name} is no known set{where}; {hint} Any folder below download.local in a layout that is known is a set too"
+
+
+def _by_hand(name: str, local: str | None) -> str:
+    """Say where to ask for a set and where to put it; nothing where nobody is to be asked."""
+    known = SETS.get(base_name(name))
+    how_to_ask = known.how_to_ask if known else HOW_TO_ASK.get(name)
+    if not how_to_ask:
+        return ""
+    then = "" if local else " and set download.local to <folder>"
+    return f"{how_to_ask} to {local or '<folder>'}/{_folder_names(name)[0]}{then}; its archives may lie in that folder as they are"
 
 
 def _local_sets(local: str | None) -> list[str]:

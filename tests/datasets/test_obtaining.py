@@ -96,6 +96,6 @@ def test_an_archive_without_a_set_is_refused_and_nothing_stays(tmp_path: Path) -
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "readme.txt").write_text("moved")
     with serve(zipped(tmp_path / "source", tmp_path / "a.zip")) as server:
-        with pytest.raises(ReidopsError, match=r"MOT17\.zip: holds no set.* it holds readme\.txt"):
+        with pytest.raises(ReidopsError, match=r"MOT17\.zip: holds no MOT17.* it holds readme\.txt"):
             obtain("MOT17", tmp_path, Sources(urls={"MOT17": (server.url,)}))
     assert list((tmp_path / "raw").iterdir()) == []
