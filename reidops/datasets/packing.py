@@ -32,7 +32,7 @@ _BUFFER_BYTES = 1 << 20
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CropSource:
     """Where one crop comes from: the pixels `box` of an image file, the picture `member` inside a file, or the file itself.
 
