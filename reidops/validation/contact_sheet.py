@@ -8,58 +8,81 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from reidops.validation.tar_members import opened
+from reidops.validation.crop_tables import SIDES
+from reidops.validation.images import decode_colour
 from reidops.validation.sequence_tables import evenly
+from reidops.validation.tar_members import opened
 
-SPLITS = {"train": "#2563eb", "val": "#7c3aed", "query": "#b45309", "gallery": "#b45309"}
-_TILE = (48, 96)  # px, width and height of a crop on the sheet
-_LABEL = 116  # px
+SIDES_DRAWN = {"train": "#2563eb", "val": "#7c3aed", "test": "#b45309"}
+_TILE = (56, 112)  # px, width and height of a crop on the sheet
+_CAPTION = 14  # px, below each crop
+_LABEL = 124  # px
+_HEADER = 34  # px
 _GAP = 4  # px
 _CROPS_PER_PERSON = 8
+_INK, _SOFT = "#111827", "#4b5563"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A crop on the sheet: BGR uint8 [_TILE], where it comes from, and whether it is a query."""
+
+    picture: np.ndarray
+    caption: str
+    is_query: bool
 
 
 @dataclass(frozen=True)
 class Person:
-    """One row of the sheet: who it is, and some of the crops, BGR uint8 [_TILE]."""
+    """One row of the sheet: who it is, and some of the crops."""
 
     pid: int
     side: str
     origin: str
     num_crops: int
-    tiles: list[np.ndarray]
+    tiles: list[Tile]
 
 
 def draw_contact_sheet(crops: pd.DataFrame, tar: Path, num_people: int, *, columns: int = 2) -> Image.Image:
-    """Return a sheet of up to `num_people` people, spread evenly over train, val and test, each with crops spread over time."""
+    """Return a sheet of about `num_people` people, spread evenly over sides and data sets, each with crops spread over time."""
     people = choose_people(crops, num_people)
-    persons = [_read_person(crops, tar, pid, side) for pid, side in people]
+    persons = [_read_person(crops, tar, *person) for person in people]
     rows = max(1, -(-len(persons) // columns))
-    column_width = _LABEL + _CROPS_PER_PERSON * (_TILE[0] + _GAP) + 3 * _GAP
-    sheet = Image.new("RGB", (columns * column_width + _GAP, rows * (_TILE[1] + _GAP) + _GAP), "white")
+    row_height = _TILE[1] + _CAPTION + _GAP
+    column_width = _LABEL + _CROPS_PER_PERSON * (_TILE[0] + _GAP) + 4 * _GAP
+    sheet = Image.new("RGB", (columns * column_width + _GAP, _HEADER + rows * row_height + _GAP), "white")
+    _draw_header(sheet, len(persons), crops.loc[crops["pid"] >= 0, "pid"].nunique())
     for index, person in enumerate(persons):
-        corner = (_GAP + index // rows * column_width, _GAP + index % rows * (_TILE[1] + _GAP))
+        corner = (_GAP + index // rows * column_width, _HEADER + index % rows * row_height)
         _draw_person(sheet, person, corner)
     return sheet
 
 
-def choose_people(crops: pd.DataFrame, num_people: int) -> list[tuple[int, str]]:
-    """Return up to `num_people` pairs (pid, side), a share per side (train, val, test), spread evenly over the pids of a side."""
-    sides = crops["split"].replace({"query": "test", "gallery": "test"})
-    pids = {side: np.unique(crops.loc[(sides == side) & (crops["pid"] >= 0), "pid"]) for side in ("train", "val", "test")}
-    present = [side for side in pids if len(pids[side])]
-    share = -(-num_people // max(1, len(present)))
-    return [(int(pid), side) for side in present for pid in pids[side][evenly(len(pids[side]), share)]]
+def choose_people(crops: pd.DataFrame, num_people: int) -> list[tuple[int, str, str]]:
+    """Return about `num_people` triples (pid, side, dataset): an equal share, at least one, of each side and data set, spread evenly."""
+    known = crops[crops["pid"] >= 0]
+    sides = known["split"].map(SIDES)
+    pids = {
+        (side, str(dataset)): np.unique(group)
+        for side in SIDES_DRAWN
+        for dataset, group in known.loc[sides == side, "pid"].groupby(known["dataset"])
+    }
+    share = -(-num_people // max(1, len(pids)))
+    return [(int(pid), side, dataset) for (side, dataset), own in pids.items() for pid in own[evenly(len(own), share)]]
 
 
-def _read_person(crops: pd.DataFrame, tar: Path, pid: int, side: str) -> Person:
-    splits = ["query", "gallery"] if side == "test" else [side]
-    own = crops[(crops["pid"] == pid) & crops["split"].isin(splits)].sort_values(["scene", "camid", "frame"], kind="stable")
+def _read_person(crops: pd.DataFrame, tar: Path, pid: int, side: str, dataset: str) -> Person:
+    is_own = (crops["pid"] == pid) & (crops["dataset"] == dataset) & (crops["split"].map(SIDES) == side)
+    own = crops[is_own].sort_values(["scene", "camid", "frame"], kind="stable")
     chosen = own[own["fault"] == ""].pipe(lambda table: table.iloc[evenly(len(table), _CROPS_PER_PERSON)])
     with opened(tar) as content:
-        places = zip(chosen["offset"], chosen["size"], strict=True)
-        pictures = [cv2.imdecode(np.frombuffer(content.read(o, s), np.uint8), cv2.IMREAD_COLOR) for o, s in places]
-    tiles = [_fit(picture) for picture in pictures if picture is not None]
-    origin = dict.fromkeys([own["dataset"].iloc[0], own["scene"].iloc[0]])  # a ReID set is its own scene, told once
+        pictures = [decode_colour(content.read(row.offset, row.size)) for row in chosen.itertuples()]
+    tiles = [
+        Tile(_fit(picture), f"c{row.camid} · {row.frame}", row.split == "query")
+        for row, picture in zip(chosen.itertuples(), pictures, strict=True)
+        if picture is not None
+    ]
+    origin = dict.fromkeys([dataset, own["scene"].iloc[0]])  # a ReID set is its own scene, told once
     return Person(pid, side, " ".join(origin), len(own), tiles)
 
 
@@ -75,19 +98,47 @@ def _fit(picture: np.ndarray) -> np.ndarray:
     return tile
 
 
+def _draw_header(sheet: Image.Image, num_shown: int, num_people: int) -> None:
+    told = f"{num_shown} of {num_people:,} people. One row, one person; below each crop its camera and frame."
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_GAP, 8), told, fill=_INK, font=ImageFont.load_default(14))
+    left = sheet.width - 250
+    for side, colour in SIDES_DRAWN.items():
+        draw.rectangle((left, 11, left + 10, 21), fill=colour)
+        draw.text((left + 15, 8), side, fill=_INK, font=ImageFont.load_default(13))
+        left += 58
+    draw.rectangle((left, 10, left + 10, 22), outline=SIDES_DRAWN["test"], width=2)
+    draw.text((left + 15, 8), "a query", fill=_INK, font=ImageFont.load_default(13))
+
+
 def _draw_person(sheet: Image.Image, person: Person, corner: tuple[int, int]) -> None:
     left, top = corner
     draw = ImageDraw.Draw(sheet)
-    colour = SPLITS["query" if person.side == "test" else person.side]
-    draw.rectangle((left, top, left + 3, top + _TILE[1] - 1), fill=colour)
+    colour = SIDES_DRAWN[person.side]
+    draw.rectangle((left, top, left + 3, top + _TILE[1] + _CAPTION - 1), fill=colour)
     lines = [
-        (f"pid {person.pid}", 16, "#111827"),
+        (f"pid {person.pid}", 16, _INK),
         (person.side, 13, colour),
-        (person.origin, 12, "#4b5563"),
-        (f"{person.num_crops:,} crops", 12, "#4b5563"),
+        (person.origin, 12, _SOFT),
+        (f"{person.num_crops:,} crop{'' if person.num_crops == 1 else 's'}", 12, _SOFT),
     ]
     for number, (text, size, fill) in enumerate(lines):
-        draw.text((left + 10, top + 8 + 20 * number), text, fill=fill, font=ImageFont.load_default(size))
+        draw.text((left + 10, top + 8 + 20 * number), text, fill=fill, font=_fitting_font(text, size))
     for number, tile in enumerate(person.tiles):
-        place = (left + _LABEL + number * (_TILE[0] + _GAP), top)
-        sheet.paste(Image.fromarray(cv2.cvtColor(tile, cv2.COLOR_BGR2RGB)), place)
+        _draw_tile(sheet, tile, (left + _LABEL + number * (_TILE[0] + _GAP), top))
+
+
+def _fitting_font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the font of this size, or a smaller one in which the text stays beside the crops."""
+    sizes = range(size, 7, -1)
+    return next((font for font in map(ImageFont.load_default, sizes) if font.getlength(text) <= _LABEL - 14), ImageFont.load_default(8))
+
+
+def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int]) -> None:
+    left, top = corner
+    draw = ImageDraw.Draw(sheet)
+    sheet.paste(Image.fromarray(cv2.cvtColor(tile.picture, cv2.COLOR_BGR2RGB)), corner)
+    if tile.is_query:
+        draw.rectangle((left, top, left + _TILE[0] - 1, top + _TILE[1] - 1), outline=SIDES_DRAWN["test"], width=2)
+    middle = left + _TILE[0] // 2
+    draw.text((middle, top + _TILE[1] + 1), tile.caption, fill=_SOFT, font=ImageFont.load_default(10), anchor="ma")

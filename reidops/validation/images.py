@@ -32,6 +32,11 @@ def crop_fault(content: bytes, width: int, height: int) -> str:
     return "" if size == (width, height) else f"the picture has {size[0]} × {size[1]} px, the table says {width} × {height}"
 
 
+def decode_colour(content: bytes) -> np.ndarray | None:
+    """Return an image file's bytes as BGR uint8 [height, width, 3], damaged or not; None where they are no image."""
+    return decode_whole(content)[0] if content else None
+
+
 def decode_grey(content: bytes) -> tuple[str, np.ndarray | None]:
     """Return what is wrong with an image file's bytes ("" for nothing), and the picture, uint8 [height, width], None where there is none."""
     fault = image_fault(content)

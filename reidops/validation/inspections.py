@@ -158,5 +158,5 @@ def inspect_sides(
         Inspection("people on both sides", sides, crop_suites.sides_suite(), also=("pid",)),
         Inspection("near-duplicates", twins, crop_suites.near_duplicates_suite(max_share)),
     ]
-    counts = {"num_near_duplicates": len(pairs), "num_halved_videos": scenes.loc[scenes["fault"] == "", "sequence"].nunique()}
+    counts = {"num_near_duplicates": len(pairs), **leaks.count_videos(scenes, crops)}
     return Inspected(_with_rows(inspections), counts, {"near_duplicates": pairs})

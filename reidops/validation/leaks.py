@@ -54,6 +54,17 @@ def _shared(train: Part, other: Part) -> dict[str, str]:
     return {"fault": f"{told} ({other.sequence}); the half ends at {half.last}", "divided": ""}
 
 
+def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
+    """Return how many videos stand on two sides by intention: split by time, or by people between train and test, or train and val."""
+    sound = scenes[scenes["fault"] == ""]
+    learnt = crops[crops["track_id"] >= 0].groupby(["dataset", "scene"])["split"].agg(set)
+    return {
+        "num_halved_videos": sound.loc[sound["divided"] == "", "sequence"].nunique(),
+        "num_videos_with_people_in_train_and_test": sound.loc[sound["divided"] != "", "sequence"].nunique(),
+        "num_videos_with_people_in_train_and_val": sum({"train", "val"} <= splits for splits in learnt),
+    }
+
+
 def halved_scenes(parts: Rows[Part]) -> set[str]:
     """Return the keys of the videos of which some frames train and others are tested: people may stand on both sides there."""
     timed = [part for part in parts if part.layout == "mot" and not part.divides_people]

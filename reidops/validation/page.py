@@ -37,7 +37,7 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
             f"<h1>Validation of the data</h1>{_verdict(report)}",
             _findings("Errors", report["errors"]),
             _findings("Warnings", report["warnings"]),
-            "<h2>People</h2><p class=soft>Each row is one person, with crops spread over time. One row should show one person.</p>",
+            "<h2>People</h2><p class=soft>Each row is one person, with crops spread over cameras and time. A row with two people is a fault of the annotations.</p>",
             _picture(folder / "contact_sheet.jpg", "grid of people and their crops"),
             "<h2>Sizes</h2>",
             _picture(folder / "histograms.png", "histograms of crop height, width, visibility and crops per person"),
@@ -50,7 +50,7 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
 
 def _verdict(report: dict[str, Any]) -> str:
     counts = report["counts"]
-    told = f"{counts['num_crops']:,} crops, {counts['num_annotations']:,} annotations of {counts['num_sequences']:,} sequences."
+    told = f"{counts['num_crops']:,} crops, {counts['num_annotations']:,} annotations of {_number(counts['num_sequences'], 'sequence')}."
     errors, warnings = _number(len(report["errors"]), "error"), _number(len(report["warnings"]), "warning")
     if report["passed"]:
         return f'<p class="verdict"><b class="good">Passed</b> with {warnings}: {told}</p>'
@@ -58,7 +58,7 @@ def _verdict(report: dict[str, Any]) -> str:
 
 
 def _number(count: int, noun: str) -> str:
-    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+    return f"{f'{count:,}' if count else 'no'} {noun}{'' if count == 1 else 's'}"
 
 
 def _findings(title: str, findings: list[dict[str, Any]]) -> str:

@@ -58,7 +58,7 @@ def _differences(crops: pd.DataFrame, dataset: str, role: str, published: tuple[
     people = rows.loc[rows["pid"] >= 0, "pid"].nunique()
     shown = rows["tracklet"].nunique() if has_tracklets else len(rows)
     word = "tracklets" if has_tracklets else "crops"
-    told = f"{people:,} people and {shown:,} {word}, published are {published[0]:,} and {published[1]:,}"
+    told = f"{dataset} {role} has {people:,} people and {shown:,} {word}, published are {published[0]:,} and {published[1]:,}"
     is_more = people > published[0] or shown > published[1]
     is_fewer = not is_more and (people, shown) != published
     return {"more": told if is_more else "", "fewer": told if is_fewer else ""}

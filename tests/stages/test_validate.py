@@ -83,6 +83,37 @@ def test_several_faults_are_told_at_once(data):
         assert told in str(raised.value)
 
 
+def test_a_tar_that_is_cut_stops_with_the_rows_and_still_draws_the_pictures(data):
+    tar = data / "crops" / "crops.tar"
+    tar.write_bytes(tar.read_bytes()[:40_000])
+    with pytest.raises(ReidopsError) as raised:
+        run(data)
+    message = str(raised.value)
+    assert f"{data / 'crops' / 'crops.parquet'}: row " in message
+    assert "lie outside the tar of 40000 bytes" in message
+    assert "dvc repro -f convert" in message
+    assert (data / "validation" / "contact_sheet.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda crops: crops[crops["split"] != "gallery"], "a test set has a gallery"),
+        (lambda crops: crops.assign(pid=-1), "shows a known person (pid 0 or above)"),
+        (lambda crops: crops[~crops["pid"].isin([1, 2])], "at least 2 people train"),
+    ],
+)
+def test_a_query_without_gallery_nobody_and_one_person_only_stop_with_what_to_do(data, change, told):
+    from reidops.tables import CROPS, read_table, write_table
+
+    path = data / "crops" / "crops.parquet"
+    write_table(change(read_table(path, CROPS)), path, CROPS)
+    with pytest.raises(ReidopsError) as raised:
+        run(data)
+    assert told in str(raised.value)
+    assert "To do: " in str(raised.value)
+
+
 def test_a_warning_passes_and_is_told(data):
     report = run(data, min_crops_per_person=50)
     assert (report["passed"], len(report["warnings"])) == (True, 1)

@@ -1,10 +1,14 @@
-"""Run one suite on one table, for the beds of this room."""
+"""Run one suite on one table, or all suites on drawn crops, for the beds of this room."""
+
+from pathlib import Path
 
 import great_expectations.expectations as gxe
 import pandas as pd
+from crop_factory import PARTS
 
 from reidops.validation.expectations import Inspection, expect, quiet_context, run_inspections
 from reidops.validation.findings import ERROR, Finding
+from reidops.validation.inspections import inspect_crops, inspect_sides
 
 TABLE = pd.DataFrame({"file": ["a/gt.txt"] * 8, "row": range(1, 9), "pid": range(8), "width": [5.0, -3, 4, -1, -2, -4, -5, -6]})
 
@@ -38,3 +42,11 @@ def with_value(table: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
     for column, value in values.items():
         changed.loc[row, column] = value
     return changed
+
+
+def inspect(crops: pd.DataFrame, folder: Path, parts=PARTS, *, min_people=2, min_crops=3, crop_sample=-1, max_share=0.0) -> dict[str, Finding]:
+    """Return what is found in the crops and on both sides of their split, by expectation."""
+    inspected = inspect_crops(crops, folder, parts, crop_sample=crop_sample, min_people=min_people, min_crops_per_person=min_crops)
+    sides = inspect_sides(crops, inspected, parts, Path("raw"), max_bits=3, max_share=max_share)
+    findings = run_inspections([*inspected.inspections, *sides.inspections], quiet_context())
+    return {finding.expectation: finding for finding in findings}

@@ -60,8 +60,28 @@ def crops(tmp_path):
 
 
 def test_the_sheet_shows_people_of_every_side(crops):
-    assert choose_people(crops, 3) == [(0, "train"), (3, "val"), (5, "test")]
+    assert choose_people(crops, 3) == [(0, "train", "TOY"), (3, "val", "TOY"), (5, "test", "TOY")]
     assert len(choose_people(crops, 100)) == 7
+
+
+def test_a_small_set_has_its_share_of_the_sheet(crops):
+    joined = crops.assign(dataset=crops["dataset"].mask(crops["pid"] == 2, "OTHER"))
+    assert (2, "train", "OTHER") in choose_people(joined, 4)
+
+
+def test_a_query_is_framed_on_the_sheet(crops, tmp_path):
+    orange = (180, 83, 9)
+    with_query = dict((colour, count) for count, colour in draw_contact_sheet(crops, tmp_path / "crops.tar", 7).getcolors(maxcolors=1_000_000))
+    without = crops[crops["split"] != "query"]
+    colours = dict((colour, count) for count, colour in draw_contact_sheet(without, tmp_path / "crops.tar", 7).getcolors(maxcolors=1_000_000))
+    assert with_query[orange] - colours[orange] > 2 * 2 * (56 + 112)  # two people, each with two edges of 2 px at least
+
+
+def test_a_crop_that_cannot_be_decoded_is_left_out_of_the_sheet(crops, tmp_path):
+    with open(tmp_path / "crops.tar", "r+b") as stream:
+        stream.seek(int(crops.loc[0, "offset"]) + 20)
+        stream.write(bytes(200))
+    assert draw_contact_sheet(crops, tmp_path / "crops.tar", 7).size[0] > 0
 
 
 def test_a_sheet_without_crops_is_empty_and_no_crash(crops, tmp_path):

@@ -34,13 +34,13 @@ def test_a_whole_set_has_no_finding():
 def test_a_cut_of_a_set_is_told_and_passes():
     (finding,) = findings(viper().iloc[4:])
     assert finding.level == "warning"
-    assert finding.places[0] == "crops.parquet: 314 people and 628 crops, published are 316 and 632"
+    assert finding.places[0] == "crops.parquet: VIPeR train has 314 people and 628 crops, published are 316 and 632"
 
 
 def test_more_than_the_set_is_an_error():
     more = pd.concat([viper(), pd.DataFrame([{"dataset": "VIPeR", "pid": -1, "tracklet": -1, "split": "gallery"}])])
     (finding,) = findings(more)
-    assert (finding.level, finding.places[0]) == ("error", "crops.parquet: 316 people and 317 crops, published are 316 and 316")
+    assert (finding.level, finding.places[0]) == ("error", "crops.parquet: VIPeR gallery has 316 people and 317 crops, published are 316 and 316")
 
 
 def test_a_part_that_is_not_used_is_not_asked_for():

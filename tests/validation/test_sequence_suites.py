@@ -141,6 +141,18 @@ def test_a_truncated_frame_is_found_when_all_are_decoded(tmp_path):
     assert len(tables.decoded) == 12
 
 
+def test_a_frame_that_is_damaged_in_its_middle_is_found(tmp_path):
+    folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
+    image = folder / "img1" / "000005.jpg"
+    content = bytearray(image.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 60] = b"\xff\xd0" * 30  # restart markers where none belong
+    image.write_bytes(content)
+    tables = inspect_sequence(SequenceJob(read_sequence(folder), "raw/TOY-01", False, -1))
+    (finding,) = findings_of(tables.decoded, suites.decoded_suite(), row_word="")
+    assert finding.expectation == "a frame can be decoded whole, without a complaint of the decoder"
+    assert finding.places[0].startswith("raw/TOY-01/img1/000005.jpg: Corrupt JPEG data")
+
+
 def test_an_unreadable_file_is_told_in_the_record_and_hides_nothing_else(tmp_path):
     folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
     (folder / "gt" / "gt.txt").write_text("1,1,2,3\n")

@@ -1,0 +1,78 @@
+"""Nobody and nothing stands on two sides of a split without being told."""
+
+from dataclasses import replace
+
+import pandas as pd
+from crop_factory import PARTS, write_lists
+from inspect_tables import inspect, with_value
+
+from reidops.validation.leaks import count_videos, scenes_table
+
+HALF = "a video that trains and is scored is split at its half (download.split), without a shared frame"
+DIVIDED = "the people of a video are not divided between train and test"
+ONE_SIDE = "a person stands on one side only: train, val or test (a video split by time apart)"
+
+
+def test_a_person_in_train_and_val_is_a_leak(crops, folder):
+    shared = with_value(crops, 3, split="val")
+    finding = inspect(shared, folder)[ONE_SIDE]
+    assert ("pid is 0" in finding.places[0], "in train and in val" in finding.places[0]) == (True, True)
+
+
+def test_a_person_in_train_and_test_is_a_leak(crops, folder):
+    shared = with_value(crops, 3, pid=5)
+    finding = inspect(shared, folder)[ONE_SIDE]
+    assert "in train and in query or gallery" in finding.places[0]
+
+
+def test_a_person_may_stand_on_both_sides_of_a_video_that_is_split_by_time(crops, folder):
+    halves = [replace(PARTS[0], last_frame=7), *(replace(p, sequence="TOY-01", scene="01", first_frame=8) for p in PARTS[1:])]
+    people = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] <= 5)]
+    later = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] > 5)]
+    both = pd.concat([people, later.assign(frame=later["frame"] + 2, split=later["frame"].map({7: "query", 9: "gallery"}))])
+    write_lists(both, folder / "meta")
+    assert set(inspect(both, folder, halves, max_share=1.0)) == {"at least 2 people are held out (val)"}
+
+
+def test_a_video_whose_frames_train_and_are_tracked_is_a_leak_also_under_its_other_name(crops, folder):
+    parts = [
+        replace(PARTS[0], dataset="MOT16", sequence="MOT16-02", scene="02"),
+        replace(PARTS[2], dataset="MOT17", sequence="MOT17-02-FRCNN", scene="02", first_frame=10),
+    ]
+    finding = inspect(crops, folder, parts)[HALF]
+    assert finding.places[0] == "raw/parts.csv: row 0: frames 10 … 12 also in track (MOT17-02-FRCNN), sequence is MOT16-02"
+    apart = [replace(parts[0], last_frame=7), replace(parts[1], first_frame=8)]
+    assert HALF not in inspect(crops, folder, apart)
+
+
+def test_a_video_that_is_divided_elsewhere_than_at_its_half_is_an_error(crops, folder):
+    parts = [replace(PARTS[0], last_frame=5), replace(PARTS[1], sequence="TOY-01", scene="01", first_frame=9)]
+    finding = inspect(crops, folder, parts)[HALF]
+    told = "raw/parts.csv: row 0: frames 1 … 5 train, 9 … 12 are in test (TOY-01); the half ends at 7, sequence is TOY-01"
+    assert (finding.level, finding.places[0]) == ("error", told)
+
+
+def test_people_who_are_divided_within_a_video_are_told_and_pass(crops, folder):
+    divided = [replace(PARTS[0], protocol="identity:0.5"), replace(PARTS[1], sequence="TOY-01", scene="01", protocol="identity:0.5")]
+    one_video = crops.assign(scene="01", camid=1)
+    found = inspect(one_video, folder, divided, max_share=1.0)
+    assert (set(found), found[DIVIDED].level) == ({DIVIDED}, "warning")
+    assert found[DIVIDED].places[0] == "raw/parts.csv: row 0: frames 1 … 12 also in test (TOY-01), with other people, sequence is TOY-01"
+    assert inspect(with_value(one_video, 3, pid=5), folder, divided)[ONE_SIDE].level == "error"
+
+
+def test_a_crop_that_stands_on_both_sides_is_a_warning_that_names_both(crops, folder):
+    copied = crops.copy()
+    copied.loc[26, ["offset", "size"]] = crops.loc[3, ["offset", "size"]].to_numpy()
+    finding = inspect(copied, folder)["at most 0.00% of the crops have a near-duplicate on another side of the split"]
+    assert (finding.level, finding.count) == ("warning", 1)
+    told = "row 26: imgs/TOY-02_000005/000001.jpg (test) looks like imgs/TOY-01_000000/"
+    assert told in finding.places[0]
+    assert inspect(copied, folder, max_share=0.1) == {}
+
+
+def test_videos_that_stand_on_two_sides_by_intention_are_counted(crops):
+    halves = [replace(PARTS[0], last_frame=7), replace(PARTS[1], sequence="TOY-01", scene="01", first_frame=8)]
+    divided = [replace(PARTS[0], protocol="identity:0.5"), replace(PARTS[1], sequence="TOY-01", scene="01", protocol="identity:0.5")]
+    counts = [list(count_videos(scenes_table(parts, "parts.csv"), crops).values()) for parts in (PARTS, halves, divided)]
+    assert counts == [[0, 0, 1], [1, 0, 1], [0, 1, 1]]  # the people of TOY-01 are in train and in val throughout
