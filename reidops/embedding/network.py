@@ -6,36 +6,26 @@ from typing import Any
 import timm
 import torch
 from timm.layers import set_layer_config
+from timm.models import is_model_in_modules
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reidops.embedding import osnet, resnet_ibn  # noqa: F401 – they register their networks with timm
+from reidops.embedding.pooling import GeM
 from reidops.errors import ReidopsError
 
 POOLINGS = ("avg", "max", "avgmax", "gem")
-
-
-class GeM(nn.Module):
-    """Pool by the generalised mean with a learnt exponent (Radenović et al. 2018): 1 is the average, ∞ the maximum."""
-
-    def __init__(self, exponent: float = 3.0, floor: float = 1e-6) -> None:
-        super().__init__()
-        self.exponent = nn.Parameter(torch.tensor([exponent]))
-        self.floor = floor
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return [N, C] of maps [N, C, h, w]; in float32, for powers overflow in half precision."""
-        powers = maps.float().clamp(min=self.floor).pow(self.exponent)
-        return powers.mean(dim=(2, 3)).pow(1 / self.exponent)
 
 
 class EmbeddingNetwork(nn.Module):
     """Map RGB images to unit embeddings.
 
     Args:
-        backbone: a name of timm.
+        backbone: a name of timm, or of the families that this package registers with it: OSNet and ResNet-IBN-a.
         embedding_dim: width of a projection after the pooling, 0 = none.
         pooling: avg, max, avgmax or gem.
-        last_stride: 1 keeps the last stage's map at twice the height and width; 2 leaves the backbone as it is.
+        last_stride: 1 keeps the last stage's map at twice the height and width; 2 leaves the backbone as it is. OSNet's
+            last stage has no stride, so that both leave it as it is.
         mean, std: of the input per RGB channel in 0 … 1; None = the backbone's own.
         pretrained: with timm's weights.
         flip_average: average each embedding with its mirror image's.
@@ -49,10 +39,11 @@ class EmbeddingNetwork(nn.Module):
         mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None, flip_average: bool = False,
     ) -> None:
         super().__init__()
+        self.backbone_name = backbone
         self.backbone = _create_backbone(backbone, pooling, pretrained)
-        if last_stride == 1:
+        if last_stride == 1 and getattr(self.backbone, "last_stage_stride", 2) == 2:
             _remove_last_stride(self.backbone, backbone)
-        self.pool = GeM() if pooling == "gem" else nn.Identity()
+        self.pool = GeM() if pooling == "gem" and not _pools_by_gem(backbone) else nn.Identity()
         num_features = self._num_features(backbone)
         self.projection = nn.Linear(num_features, embedding_dim) if embedding_dim else nn.Identity()
         self.dim = embedding_dim or num_features
@@ -104,6 +95,20 @@ class TrainingNetwork(nn.Module):
         features = self.embedding.features(inputs)
         return features, self.classifier(self.embedding.neck(features))
 
+    def train(self, mode: bool = True) -> "TrainingNetwork":
+        """Set the mode of all modules but the frozen ones, which stay as in use: fixed statistics, no dropout."""
+        super().train(mode)
+        if mode and not all(p.requires_grad for p in self.parameters() if p is not self.embedding.neck.bias):
+            for module in filter(_is_frozen, self.modules()):
+                module.eval()
+        return self
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    """Tell whether a module has parameters and none of them learns."""
+    parameters = list(module.parameters())
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
 
 def check_backbone(name: str) -> None:
     """Find out whether timm has a model of that name, with or without a tag (resnet18, resnet18.a1_in1k).
@@ -124,10 +129,15 @@ def _create_backbone(name: str, pooling: str, pretrained: bool) -> nn.Module:
     if pooling not in POOLINGS:
         raise ReidopsError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
     check_backbone(name)
-    global_pool = "" if pooling == "gem" else pooling
+    global_pool = "" if pooling == "gem" and not _pools_by_gem(name) else pooling
     # Fused attention leaves no graph that an ONNX exporter can follow on every version.
     with set_layer_config(exportable=True):
         return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name))
+
+
+def _pools_by_gem(name: str) -> bool:
+    """Tell whether the backbone itself knows GeM: OSNet does, for it has an embedding layer behind the pooling."""
+    return is_model_in_modules(name, "osnet")
 
 
 def _input_size(name: str) -> dict[str, Any]:

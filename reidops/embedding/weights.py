@@ -9,12 +9,14 @@ import torch
 from huggingface_hub import constants, try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.models import PretrainedCfg
 from torch import Tensor
 
 from reidops.embedding.network import EmbeddingNetwork, check_backbone
 from reidops.errors import ReidopsError
 
-_CLASSIFIERS = ("classifier.", "fc.", "head.fc.")
+_CLASSIFIERS = ("classifier.", "fc.", "head.fc.")  # unless the network has a layer of that name that is none, as OSNet's fc
+_OPTIONAL = ("num_batches_tracked", "global_pool.exponent")  # old files count no batches; who pooled by the average has no exponent
 _PATIENCE_SECONDS = 5
 
 
@@ -27,11 +29,13 @@ def check_pretrained(backbone: str) -> None:
     check_backbone(backbone)
     config = timm.get_pretrained_cfg(backbone, allow_unregistered=True)
     if config is None or not config.has_weights:
-        raise ReidopsError(f"timm has no weights for the backbone {backbone}; set train.pretrained to false or take another backbone")
-    if config.hf_hub_id and isinstance(try_to_load_from_cache(config.hf_hub_id, "model.safetensors"), str):
+        raise ReidopsError(
+            f"timm has no weights for the backbone {backbone}; set train.pretrained to false, name a file in train.weights or take another backbone"
+        )
+    if _is_cached(config):
         return
     try:
-        requests.head(constants.ENDPOINT, timeout=_PATIENCE_SECONDS)
+        requests.head(constants.ENDPOINT if config.hf_hub_id else config.url, timeout=_PATIENCE_SECONDS)
     except requests.RequestException:
         raise ReidopsError(
             f"train.pretrained is true, but the weights of {backbone} are not in the local cache and the hub does not answer;"
@@ -39,24 +43,32 @@ def check_pretrained(backbone: str) -> None:
         ) from None
 
 
+def _is_cached(config: PretrainedCfg) -> bool:
+    if config.hf_hub_id:
+        return isinstance(try_to_load_from_cache(config.hf_hub_id, "model.safetensors"), str)
+    return (Path(torch.hub.get_dir()) / "checkpoints" / Path(config.url).name).is_file()
+
+
 def load_weights(network: EmbeddingNetwork, path: Path) -> None:
     """Load weights of this network, or of its backbone alone, from a safetensors file or a state dict of torch.
 
-    A classifier in the file is passed over. The neck and the projection may be missing.
+    torchreid's OSNet, IBN-Net's ResNet-IBN-a and timm's files are weights of a backbone. A classifier in the file is passed
+    over. The neck and the projection may be missing; a neck that was never trained changes no angle, so that the network then
+    embeds as its backbone does.
 
     Raises:
         ReidopsError: the file is missing or unreadable, or a key or shape does not fit; the keys are named.
     """
-    state = _without_classifier(_read_state(path))
+    state = _read_state(path)
     of_network = any(name.startswith("backbone.") for name in state)
     target = network if of_network else network.backbone
     expected = target.state_dict()
-    missing = [name for name in expected if name not in state and name.startswith("backbone.") == of_network]
-    unknown = [name for name in state if name not in expected]
+    missing = [n for n in expected if n not in state and n.startswith("backbone.") == of_network and not n.endswith(_OPTIONAL)]
+    unknown = [name for name in state if name not in expected and not name.startswith(_CLASSIFIERS)]
     misshapen = [name for name in state if name in expected and state[name].shape != expected[name].shape]
     if missing or unknown or misshapen:
         raise ReidopsError(
-            f"{path}: these weights are of another architecture than train.backbone;"
+            f"{path}: these weights are of another architecture than train.backbone, {network.backbone_name};"
             f" missing: {_few(missing)}; unknown: {_few(unknown)}; of another shape: {_few(misshapen)}"
         )
     target.load_state_dict(state, strict=False)
@@ -71,10 +83,6 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         raise ReidopsError(f"{path}: holds no plain tensors that can be read safely: {error}") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     return {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
-
-
-def _without_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if not name.startswith(_CLASSIFIERS)}
 
 
 def _few(names: list[str]) -> str:
