@@ -22,7 +22,8 @@ from mlflow.types import Schema, TensorSpec
 
 from reidops.errors import ReidopsError
 from reidops.promotion import Bench, Decision, Rule, TrackingResult, decide_promotion
-from reidops.registry_store import StoreUnreachable, open_store, sqlite_file, tracking_uri
+from reidops.registry_live import find_training
+from reidops.registry_store import StoreUnreachable, find_experiment, open_store, tracking_uri
 from reidops.result import Result
 
 logger = logging.getLogger(__name__)
@@ -49,12 +50,13 @@ class Registered:
 def log_result(result: Result, experiment: str) -> str:
     """Log a result as one run and return its id; a result that was logged before is not logged again."""
     with open_store() as client:
-        experiment_id = _find_experiment(client, experiment)
+        experiment_id = find_experiment(client, experiment)
         finished = _discard_unfinished(client, experiment_id, result)
         if finished:
             logger.info("the same result was logged before, as run %s", finished)
             return finished
         tags = {**result.tags, "result.digest": result.digest, "mlflow.note.content": result.description}
+        tags |= _training_tags(client, result.weights_sha256)
         with mlflow.start_run(experiment_id=experiment_id, run_name=result.name, log_system_metrics=False) as run:
             _log_figures(client, run.info.run_id, result, tags)
             for path, folder in result.files.items():
@@ -63,16 +65,10 @@ def log_result(result: Result, experiment: str) -> str:
     return run.info.run_id
 
 
-def _find_experiment(client: mlflow.MlflowClient, name: str) -> str:
-    """Return the id of an experiment, made where it is missing; beside an sqlite file its artifacts lie in `mlartifacts/`."""
-    known = client.get_experiment_by_name(name)
-    if known is not None:
-        if known.lifecycle_stage != "active":
-            client.restore_experiment(known.experiment_id)
-        return known.experiment_id
-    file = sqlite_file(tracking_uri())
-    location = None if file is None else (file.resolve().parent / "mlartifacts" / name).as_uri()
-    return client.create_experiment(name, artifact_location=location)
+def _training_tags(client: mlflow.MlflowClient, weights_sha256: str) -> dict[str, str]:
+    """Return the tag that leads from a result to the run that shows how its weights were trained; none where nobody tracked it."""
+    training = find_training(client, weights_sha256)
+    return {} if training is None else {"training.run_id": training}
 
 
 def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result: Result) -> str | None:

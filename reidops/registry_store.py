@@ -41,6 +41,7 @@ def open_store() -> Iterator[mlflow.MlflowClient]:
     uri = tracking_uri()
     for noisy in ("mlflow.store.db.utils", "mlflow.pyfunc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)  # it would warn of a silent server at each sample
     try:
         _prepare_store(uri)
         # MLflow itself sets the variable when it is told an address; the next caller may mean another store.
@@ -69,6 +70,18 @@ def _prepare_store(uri: str) -> None:
         raise ReidopsError(f"the tracking store {uri} cannot be made ({error}). {_REMEDY}") from None
     with FileLock(file.with_name(f"{file.name}.lock")):
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+def find_experiment(client: mlflow.MlflowClient, name: str) -> str:
+    """Return the id of an experiment, made where it is missing; beside an sqlite file its artifacts lie in `mlartifacts/`."""
+    known = client.get_experiment_by_name(name)
+    if known is not None:
+        if known.lifecycle_stage != "active":
+            client.restore_experiment(known.experiment_id)
+        return known.experiment_id
+    file = sqlite_file(tracking_uri())
+    location = None if file is None else (file.resolve().parent / "mlartifacts" / name).as_uri()
+    return client.create_experiment(name, artifact_location=location)
 
 
 def sqlite_file(uri: str) -> Path | None:

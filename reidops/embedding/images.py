@@ -3,19 +3,23 @@
 `resize_crop` is the one way from a crop to the network's input: training, evaluation, ONNX and serving all pass through it.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from reidops.datasets.image_headers import check_whole
 from reidops.errors import ReidopsError
 
 INTERPOLATION = "area where both sides shrink, else bilinear"
-_END_OF_JPEG = b"\xff\xd9"
+
+Item = TypeVar("Item")
 
 
 def resize_crop(crop_bgr: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -59,16 +63,15 @@ class CropStore:
         """Return the crop of the table's row `i`, BGR uint8 [h, w, 3].
 
         Raises:
-            ReidopsError: its bytes are no whole JPEG; the crop is named.
+            ReidopsError: its bytes are no whole JPEG, PNG or BMP; the crop is named.
         """
         encoded = np.asarray(self._bytes[self._offsets[i] : self._offsets[i] + self._sizes[i]])
-        # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here.
-        whole = len(encoded) == self._sizes[i] and _END_OF_JPEG in encoded[-16:].tobytes()
+        whole = len(encoded) == self._sizes[i] and _is_whole(encoded.tobytes())
         crop_bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if whole else None
         if crop_bgr is None:
             raise ReidopsError(
                 f"{self.path}: {self._names[i]} (row {i} of the crops table, byte {self._offsets[i]}, {self._sizes[i]} bytes)"
-                " is no whole JPEG; make the crops again with `dvc repro -f convert`"
+                " is no whole JPEG, PNG or BMP; make the crops again with `dvc repro -f convert`"
             )
         return crop_bgr
 
@@ -91,7 +94,7 @@ class ImageBatches:
     """Serve batches of resized crops: decoded once where they fit into memory, else again for each batch."""
 
     def __init__(self, store: CropStore, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30) -> None:
-        self._store, self._rows, self._size = store, np.asarray(rows), (height, width)
+        self._store, self._rows, self.size = store, np.asarray(rows), (height, width)
         fits = len(rows) * height * width * 3 <= memory_bytes
         self._images = load_images(store, rows, height, width, desc="decode crops") if fits else None
 
@@ -103,19 +106,30 @@ class ImageBatches:
         """Return RGB uint8 [len(indices), height, width, 3]; `indices` count within the rows given at the start."""
         if self._images is not None:
             return self._images[indices]
-        return load_images(self._store, self._rows[indices], *self._size)
+        return load_images(self._store, self._rows[indices], *self.size)
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each batch's indices and images; the next batch is decoded while this one is worked on."""
-        with ThreadPoolExecutor(1) as ahead:
-            waiting = None
-            for indices in batches:
-                coming = indices, ahead.submit(self.batch, indices)
-                if waiting:
-                    yield waiting[0], waiting[1].result()
-                waiting = coming
-            if waiting:
-                yield waiting[0], waiting[1].result()
+        return run_ahead((indices, self.batch(indices)) for indices in batches)
+
+
+def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:
+    """Yield the items; a thread of their own makes the next `num` of them while one is worked on."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(next, items, end) for _ in range(num))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, items, end))
+            yield item
+
+
+def _is_whole(encoded: bytes) -> bool:
+    """Tell whether an image file has its end: OpenCV paints what is missing grey and says nothing."""
+    try:
+        check_whole(encoded, "")
+    except ReidopsError:
+        return False
+    return True
 
 
 def _told(crop: object) -> str:

@@ -1,4 +1,4 @@
-"""The training loop.
+"""The training loop, on one process or on several (`ranks.py`).
 
 What a step draws (people, crops, flips, dropout) depends on the seed and the step's number alone, so a training that was
 killed goes on as if it had not been, and on a CPU ends in the same weights, bit for bit.
@@ -7,13 +7,10 @@ killed goes on as if it had not been, and on a CPU ends in the same weights, bit
 import itertools
 import logging
 import math
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,25 +24,55 @@ from tqdm import tqdm
 
 from reidops.embedding.augmentation import Augmentation
 from reidops.embedding.checkpoints import Checkpoints
-from reidops.embedding.images import ImageBatches
+from reidops.embedding.freezing import Freezing
+from reidops.embedding.images import ImageBatches, run_ahead
+from reidops.embedding.interruptions import out_of_memory_told, stop_request
 from reidops.embedding.losses import WeightedLosses
 from reidops.embedding.network import TrainingNetwork
+from reidops.embedding.progress import Progress, image_bar, told
+from reidops.embedding.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
 from reidops.embedding.sampling import IdentitySampler
-from reidops.embedding.validation import HeldOut
+from reidops.embedding.validation import HeldOut, embed_images
 from reidops.errors import ReidopsError
 
 log = logging.getLogger(__name__)
 
+Follower = Callable[[int, dict[str, float]], None]
+"""Is told each epoch's number and figures as soon as they are there."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Crops to learn from with their labels 0 … C − 1 [N], in what batches and how changed, and people to be judged on."""
+    """Crops to learn from with their labels 0 … C − 1 [N], in what batches and how changed, and people to be judged on.
+
+    The sampler yields this rank's share of each batch; only rank 0 needs held-out people.
+    """
 
     images: ImageBatches
     labels: np.ndarray
     sampler: IdentitySampler
     augmentation: Augmentation
     held_out: HeldOut | None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How the loop runs.
+
+    Attributes:
+        accumulate: batches whose mean gradient makes one step; mining stays within a batch. A last step of an epoch may have fewer.
+        ema_decay: of the averaged weights that are judged and kept; 0 = the weights themselves.
+        clip: largest norm of the gradient; 0 = no limit.
+        val_every: epochs between two looks at the held-out people; the last epoch is always judged.
+        compiled: let torch.compile translate the network first.
+    """
+
+    seed: int = 0
+    accumulate: int = 1
+    ema_decay: float = 0.0
+    clip: float = 0.0
+    val_every: int = 1
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,127 +84,175 @@ class TrainedWeights:
     history: pd.DataFrame
 
 
-@dataclass
-class _Progress:
-    """What grows while training; all of it goes into a checkpoint."""
+@dataclass(frozen=True)
+class _Batch:
+    """This rank's share of batch `number` (0-based, over all epochs), on the device: inputs [n, 3, H, W], labels [n]."""
 
-    step: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, Any] | None = None
+    number: int
+    inputs: Tensor
+    labels: Tensor
+
+
+def steps_per_epoch(num_batches: int, accumulate: int) -> int:
+    """Return the number of steps of the optimizer in an epoch of so many batches."""
+    return -(-num_batches // accumulate)
 
 
 class Trainer:
-    """Train a network; `fit` does it all.
+    """Train a network; `fit` does it all, on every rank alike. Rank 0 alone judges and saves.
 
     Args:
-        schedule: of timm, stepped by update.
-        ema_decay: of the averaged weights that are judged and kept; 0 = the weights themselves.
-        clip: largest norm of the gradient; 0 = no limit.
-        val_every: epochs between two looks at the held-out people; the last epoch is always judged.
+        optimizer: of the weights of `network`, and of `losses` where they have any.
+        schedule: of timm, stepped by the optimizer's steps.
+        follower: is told of each epoch, on rank 0.
     """
 
     def __init__(
         self, network: TrainingNetwork, losses: WeightedLosses, optimizer: Optimizer, schedule: Scheduler, data: TrainingData, *,
-        fabric: Fabric, checkpoints: Checkpoints, seed: int, ema_decay: float = 0.0, clip: float = 0.0, val_every: int = 1,
-    ) -> None:
-        self._data, self._losses, self._schedule, self._val_every = data, losses, schedule, val_every
-        self._fabric, self._checkpoints, self._seed, self._clip = fabric, checkpoints, seed, clip
+        fabric: Fabric, checkpoints: Checkpoints, loop: Loop, freezing: Freezing | None = None, follower: Follower | None = None,
+    ) -> None:  # fmt: skip
+        self._data, self._schedule, self._loop, self._follower = data, schedule, loop, follower
+        self._freezing = freezing
+        self._fabric, self._checkpoints = fabric, checkpoints
+        self._losses = losses.to(fabric.device)
         self._network = network.to(fabric.device, memory_format=torch.channels_last)
-        self._ema = ModelEmaV3(self._network, decay=ema_decay, use_warmup=True) if ema_decay > 0 else None
-        self._model, self._optimizer = fabric.setup(self._network, optimizer)
-        self._progress = _Progress()
+        synchronise_norms(self._network, fabric)
+        self._ema = ModelEmaV3(self._network, decay=loop.ema_decay, use_warmup=True) if loop.ema_decay > 0 else None
+        compiled = torch.compile(self._network) if loop.compiled else self._network
+        self._model, self._optimizer = fabric.setup(compiled, optimizer)
+        self._batch_size = len(next(iter(data.sampler)))
+        self._epoch_steps = steps_per_epoch(len(data.sampler), loop.accumulate)
+        self._unchecked: dict[str, Tensor] = {}
+        self._progress = Progress()
 
     def fit(self, epochs: int) -> TrainedWeights:
         """Train to the end, from the last checkpoint where there is one.
 
         Raises:
-            ReidopsError: the loss is no number, the process was asked to stop (SIGTERM), or a crop cannot be read.
+            ReidopsError: the loss is no number, memory is too small, the process was asked to stop (SIGTERM), or a crop cannot be read.
         """
         self._resume()
-        num_steps = epochs * len(self._data.sampler)
-        with tqdm(total=num_steps, initial=self._progress.step, desc="train", unit="step", disable=None) as bar, _stop_request() as stop:
-            while self._progress.step < num_steps:
+        num_batches, batch = len(self._data.sampler), self._batch_size * self._fabric.world_size
+        done = min(self._progress.step * self._loop.accumulate, epochs * num_batches) * batch
+        bar = image_bar(epochs * num_batches * batch, done, shown=self._fabric.is_global_zero)
+        size = " × ".join(map(str, self._data.images.size))
+        with bar, stop_request() as stop, out_of_memory_told(f"batches of {self._batch_size} crops of {size} px a process"):
+            while self._progress.step < epochs * self._epoch_steps:
                 self._train_epoch(epochs, bar, stop)
         return self._chosen(epochs)
 
     def _train_epoch(self, epochs: int, bar: tqdm, stop: threading.Event) -> None:
         """Train the rest of the present epoch, judge, note, save."""
         sampler, progress = self._data.sampler, self._progress
-        sampler.epoch, num_done = divmod(progress.step, len(sampler))
+        sampler.epoch, num_done = divmod(progress.step, self._epoch_steps)
+        if self._freezing is not None:
+            self._freezing.apply(sampler.epoch)
         started, num_images = time.perf_counter(), 0
-        for indices, images in self._data.images.stream(itertools.islice(sampler, num_done, None)):
-            self._train_step(indices, images)
-            num_images += len(indices)
-            bar.update()
-            bar.set_postfix(loss=f"{progress.sums['loss'] / ((progress.step - 1) % len(sampler) + 1):.3f}", refresh=False)
-            if stop.is_set():
+        for batches in _grouped(self._read_batches(num_done * self._loop.accumulate), self._loop.accumulate):
+            self._train_step(batches)
+            num_images += self._tell(batches, bar)
+            if is_true_anywhere(self._fabric, stop.is_set()):
                 self._save()
                 raise ReidopsError(f"stopped by a signal after step {progress.step}; the same command goes on from there")
+        self._check_last_step()
         speed = num_images / (time.perf_counter() - started)
-        self._note_epoch(sampler.epoch + 1, speed, judged=(sampler.epoch + 1) % self._val_every == 0 or sampler.epoch + 1 == epochs)
+        self._note_epoch(sampler.epoch + 1, speed, judged=(sampler.epoch + 1) % self._loop.val_every == 0 or sampler.epoch + 1 == epochs)
         self._save()
 
-    def _train_step(self, indices: np.ndarray, images: np.ndarray) -> None:
-        """Forward, backward, update; `images` are RGB uint8 [B, H, W, 3]."""
-        generator = self._seed_step()
-        inputs = self._data.augmentation(torch.from_numpy(images), generator).to(self._fabric.device)
-        labels = torch.from_numpy(self._data.labels[indices]).to(self._fabric.device)
-        self._model.train()
-        features, logits = self._model(inputs)
-        loss, parts = self._losses(features, logits, labels)
-        self._check_finite(loss.detach(), features.detach())
-        self._optimizer.zero_grad()
-        self._fabric.backward(loss)
-        if self._clip > 0:
-            self._fabric.clip_gradients(self._model, self._optimizer, max_norm=self._clip)
-        self._optimizer.step()
-        self._count_step({"loss": loss.detach(), **{f"loss_{name}": part for name, part in parts.items()}})
+    def _read_batches(self, num_done: int) -> Iterator[_Batch]:
+        """Yield what is left of the epoch; for a GPU a thread augments and copies the next batches meanwhile."""
+        sampler = self._data.sampler
+        first = sampler.epoch * len(sampler) + num_done
+        stream = self._data.images.stream(itertools.islice(sampler, num_done, None))
+        batches = (self._augment(number, *batch) for number, batch in enumerate(stream, first))
+        return batches if self._fabric.device.type == "cpu" else run_ahead(batches, 2)
 
-    def _seed_step(self) -> torch.Generator:
-        """Seed this step: the augmentation's own generator, and torch's, which dropout in a backbone draws from."""
-        seed = int(np.random.SeedSequence([self._seed, self._progress.step]).generate_state(1)[0])
-        torch.manual_seed(seed)
-        return torch.Generator().manual_seed(seed)
+    def _augment(self, number: int, indices: np.ndarray, images: np.ndarray) -> _Batch:
+        """Change this rank's RGB uint8 images [n, H, W, 3] as on any rank: what changes is drawn for the batch as a whole."""
+        generator = torch.Generator().manual_seed(self._draw_seed(number))
+        inputs = self._data.augmentation(
+            torch.from_numpy(images), generator, rank=self._fabric.global_rank, num_ranks=self._fabric.world_size
+        )
+        return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(self._data.labels[indices])))
+
+    def _to_device(self, values: Tensor) -> Tensor:
+        if self._fabric.device.type == "cuda":
+            return values.pin_memory().to(self._fabric.device, non_blocking=True)
+        return values.to(self._fabric.device)
+
+    def _draw_seed(self, *place: int) -> int:
+        return int(np.random.SeedSequence([self._loop.seed, *place]).generate_state(1)[0])
+
+    def _train_step(self, batches: list[_Batch]) -> None:
+        """Forward and backward for each batch, then one update by their mean gradient."""
+        self._model.train()
+        self._optimizer.zero_grad()
+        totals: dict[str, Tensor] = {}
+        for i, batch in enumerate(batches, 1):
+            with self._fabric.no_backward_sync(self._model, enabled=i < len(batches)):
+                for name, value in self._backward(batch, 1 / len(batches)).items():
+                    totals[name] = totals[name] + value if name in totals else value
+        share_gradients(self._fabric, self._losses)
+        if self._loop.clip > 0:
+            self._fabric.clip_gradients(self._model, self._optimizer, max_norm=self._loop.clip)
+        self._optimizer.step()
+        self._count_step(totals)
+
+    def _backward(self, batch: _Batch, weight: float) -> dict[str, Tensor]:
+        """Add the gradient of `weight` times a batch's loss, over all ranks' shares; return the losses, times `weight`."""
+        torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))  # what dropout in a backbone draws from
+        features, logits, *more = (gather(self._fabric, values) for values in self._model(batch.inputs))
+        loss, parts = self._losses(features, logits, gather(self._fabric, batch.labels), *more)
+        # Ranks wait for every gradient: where no loss asks for the logits, the classifier's is told to be none.
+        total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
+        self._fabric.backward(weight * total)
+        finite = torch.isfinite(features.detach()).all()
+        told = {"loss": torch.where(finite, loss.detach(), math.nan), **{f"loss_{name}": part for name, part in parts.items()}}
+        return {name: weight * value for name, value in told.items()}
 
     def _count_step(self, losses: dict[str, Tensor]) -> None:
-        progress = self._progress
-        progress.step += 1
-        for name, value in losses.items():
-            progress.sums[name] = progress.sums.get(name, 0.0) + float(value)
-        self._schedule.step_update(progress.step)
+        """Note a step that is done. Its loss is looked at after the next one: a GPU is never waited for."""
+        self._check_last_step()
+        self._unchecked = losses
+        self._progress.step += 1
+        self._schedule.step_update(self._progress.step)
         if self._ema is not None:
-            self._ema.update(self._network, progress.step)
+            self._ema.update(self._network, self._progress.step)
 
-    def _check_finite(self, loss: Tensor, features: Tensor) -> None:
-        if math.isfinite(float(loss)) and bool(torch.isfinite(features).all()):
-            return
-        epoch, step = divmod(self._progress.step, len(self._data.sampler))
-        raise ReidopsError(
-            f"the loss is {float(loss)} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step + 1} in all);"
-            f" lower train.learning_rate, raise train.warmup_epochs or set train.clip. The last good state is kept in {self._checkpoints.folder}"
-        )
+    def _check_last_step(self) -> None:
+        """Add the last step's losses to the epoch's sums.
+
+        Raises:
+            ReidopsError: the loss, or a feature, is no finite number.
+        """
+        losses, self._unchecked = {name: float(value) for name, value in self._unchecked.items()}, {}
+        if not math.isfinite(losses.get("loss", 0)):
+            epoch, step = divmod(self._progress.step - 1, self._epoch_steps)
+            raise ReidopsError(
+                f"the loss is {losses['loss']} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step} in all);"
+                " lower train.learning_rate, raise train.warmup_epochs or set train.clip."
+                f" The last good state is kept in {self._checkpoints.folder}"
+            )
+        for name, value in losses.items():
+            self._progress.sums[name] = self._progress.sums.get(name, 0.0) + value
 
     def _note_epoch(self, epoch: int, speed: float, *, judged: bool) -> None:
         """Add the epoch's row to the history; keep its weights when they are the best on the held-out people."""
-        progress, num_steps = self._progress, len(self._data.sampler)
-        row = {"epoch": epoch, **{name: total / num_steps for name, total in progress.sums.items()}}
-        row |= {"lr": self._optimizer.param_groups[0]["lr"], "images_per_second": round(speed, 1), "val_mAP": math.nan, "val_rank1": math.nan}
-        if judged and self._data.held_out is not None:
-            scores = self._data.held_out.score(self._embed(self._data.held_out.images))
+        progress = self._progress
+        row = {"epoch": epoch, **{name: total / self._epoch_steps for name, total in progress.sums.items()}}
+        row |= {"lr": self._optimizer.param_groups[0]["lr"], "val_mAP": math.nan, "val_rank1": math.nan}
+        if judged and self._data.held_out is not None and self._fabric.is_global_zero:
+            embeddings = embed_images(self._kept_network().embedding, self._data.held_out.images, self._fabric)
+            scores = self._data.held_out.score(embeddings)
             row |= {"val_mAP": scores.mAP, "val_rank1": scores.rank1}
             if progress.best is None or scores.mAP > progress.best["mAP"]:
                 progress.best = {"mAP": scores.mAP, "epoch": epoch, "weights": self._kept_weights()}
         progress.history.append(row)
         progress.sums = {}
-        log.info(_told(row))
-
-    def _embed(self, images: np.ndarray, batch_size: int = 128) -> np.ndarray:
-        """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3] by the weights that are to be kept."""
-        network = self._kept_network().embedding.eval()
-        with torch.inference_mode(), self._fabric.autocast():
-            batches = [network(torch.from_numpy(b).to(self._fabric.device)).cpu() for b in _batches(images, batch_size)]
-        return torch.cat(batches).numpy()
+        log.info(told(row, speed))
+        if self._follower is not None and self._fabric.is_global_zero:
+            self._follower(epoch, row | {"images_per_second": speed})
+        self._fabric.barrier()
 
     def _kept_network(self) -> TrainingNetwork:
         return self._ema.module if self._ema is not None else self._network
@@ -194,45 +269,44 @@ class Trainer:
         return TrainedWeights(best["weights"], best["epoch"], history)
 
     def _save(self) -> None:
+        self._check_last_step()
+        if not self._fabric.is_global_zero:
+            return
         self._checkpoints.save({
             "network": self._network.state_dict(),
+            "losses": self._losses.state_dict(),
             "ema": self._ema.module.state_dict() if self._ema is not None else None,
             "optimizer": self._optimizer.state_dict(),
+            "precision": self._fabric.strategy.precision.state_dict(),
             "sampler": self._data.sampler.state_dict(),
             "progress": dict(vars(self._progress)),
         })  # fmt: skip
 
     def _resume(self) -> None:
-        state = self._checkpoints.load()
+        """Take up the last state, which rank 0 reads for all: hosts need not share a disk."""
+        state = self._fabric.broadcast(self._checkpoints.load() if self._fabric.is_global_zero else None)
         if state is None:
             return
         self._network.load_state_dict(state["network"])
+        self._losses.load_state_dict(state["losses"])
         if self._ema is not None:
             self._ema.module.load_state_dict(state["ema"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._fabric.strategy.precision.load_state_dict(state["precision"])
         self._data.sampler.load_state_dict(state["sampler"])
-        self._progress = _Progress(**state["progress"])
+        self._progress = Progress(**state["progress"])
         log.info("go on after step %d, from %s", self._progress.step, self._checkpoints.folder)
 
+    def _tell(self, batches: list[_Batch], bar: tqdm) -> int:
+        """Move the bar and return the number of images that all ranks trained on."""
+        num_images = len(batches) * self._batch_size * self._fabric.world_size
+        num_steps = (self._progress.step - 1) % self._epoch_steps  # whose losses are in the sums
+        if num_steps:
+            bar.set_postfix(loss=f"{self._progress.sums['loss'] / num_steps:.3f}", refresh=False)
+        bar.update(num_images)
+        return num_images
 
-def _batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    return (images[i : i + size] for i in range(0, len(images), size))
 
-
-def _told(row: dict[str, float]) -> str:
-    judged = "" if math.isnan(row["val_mAP"]) else f", held-out mAP {row['val_mAP']:.3f}, rank1 {row['val_rank1']:.3f}"
-    return f"epoch {row['epoch']}: loss {row['loss']:.3f}, {row['images_per_second']:.0f} images/s{judged}"
-
-
-@contextmanager
-def _stop_request() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM sets, so that a step is never cut in two; signals reach only the main thread."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _grouped(batches: Iterator[_Batch], num: int) -> Iterator[list[_Batch]]:
+    while group := list(itertools.islice(batches, num)):
+        yield group

@@ -7,8 +7,11 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+import torch
+from lightning_fabric import Fabric
 
 from reidops.embedding.images import CropStore, load_images
+from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,15 @@ class HeldOut:
         columns = {"pids": "pid", "camids": "camid", "frames": "frame"}
         labels = {f"{side}_{name}": self.crops[c].to_numpy() for side in ("query", "gallery") for name, c in columns.items()}
         return self.ranking(embeddings, embeddings, **labels, junk=held_out_junk(self.crops), gap=GAP)
+
+
+def embed_images(network: EmbeddingNetwork, images: np.ndarray, fabric: Fabric, batch_size: int = 128) -> np.ndarray:
+    """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3], in the precision of the training."""
+    network.eval()
+    with torch.inference_mode(), fabric.autocast():
+        starts = range(0, len(images), batch_size)
+        batches = [network(torch.from_numpy(images[i : i + batch_size]).to(fabric.device)).cpu() for i in starts]
+    return torch.cat(batches).numpy()
 
 
 def read_held_out(store: CropStore, table: pd.DataFrame, height: int, width: int, ranking: Ranking) -> HeldOut | None:
