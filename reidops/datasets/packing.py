@@ -21,6 +21,7 @@ import numpy as np
 
 from reidops.datasets.decoding import decode_whole
 from reidops.datasets.image_headers import check_whole, read_size
+from reidops.datasets.matlab import read_picture
 from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
 from reidops.parallel import map_parallel, num_workers
@@ -71,7 +72,8 @@ def pack_crops(sources: list[CropSource], tar: Path, rules: CutRules | None = No
     """Write `tar` with one member per source, in order, and return int64 [num_crops, 4]: offset, size, width, height.
 
     `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a file,
-    else the file's own bytes. Sources of one image file must stand together.
+    else the file's own bytes. Sources of one image file must stand together. A file that is copied is not decoded: it must be
+    a JPEG, PNG or BMP and have its end, and damage in its middle is left for `validate` to find.
 
     Raises:
         ReidopsError: an image is missing, unreadable, damaged, cut off or of another size than said.
@@ -164,8 +166,6 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
 
 def _extract(source: CropSource) -> tuple[bytes, int, int]:
     """Return a picture inside a file as PNG, which loses nothing."""
-    from reidops.datasets.matlab import read_picture  # its readers take long to import, and few sets need them
-
     picture = read_picture(source.file, source.member)
     _, png = cv2.imencode(".png", picture)
     return png.tobytes(), picture.shape[1], picture.shape[0]
