@@ -1,24 +1,20 @@
 """Unpack zip and tar archives that come from elsewhere: nothing outside the folder, no links, no more than was agreed."""
 
-import bz2
 import errno
 import gzip
-import io
 import lzma
 import re
-import stat
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
 
 from tqdm import tqdm
 
+from reidops.datasets.containers import Member, TarContainer, TooLarge, ZipContainer, open_container
 from reidops.errors import ReidopsError
 from reidops.files import whole_folder
 
@@ -30,32 +26,10 @@ _MOST_GROWTH = 20
 _ALWAYS_ALLOWED_BYTES = 64 << 20
 _LEAST_FILE_BYTES = 4096  # what a file takes on the disk at least, so that a million empty ones are a bomb, too
 _MOST_FOLDERS = 32  # around a file
-_TAR_BLOCK = bytes(512)  # ends a tar
-_ZIP_END_BYTES = 22 + 0xFFFF  # a zip's last record with its longest comment
-_DECOMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 _CUT_OFF = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, struct.error)
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 Wanted = Callable[[PurePosixPath], bool]
-
-
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    num_bytes: int
-    kind: str  # file, folder, other
-    open: Callable[[], IO[bytes]]
-
-
-class _Container(Protocol):
-    """An open archive: its members in their order, and whether all can be listed before the first is read."""
-
-    num_bytes: int
-    has_index: bool
-
-    def members(self) -> Iterator[_Member]: ...
-
-    def position(self) -> int: ...
 
 
 def unpack(archives: Sequence[Path], folder: Path, *, wanted: Wanted | None = None, max_bytes: int | None = None) -> int:
@@ -94,7 +68,7 @@ def fault_of_archive(path: Path, name: str) -> str | None:
 def _unpack_one(archive: Path, folder: Path, wanted: Wanted | None, max_bytes: int | None) -> int:
     limit = max_bytes if max_bytes is not None else _MOST_GROWTH * archive.stat().st_size + _ALWAYS_ALLOWED_BYTES
     num_files = 0
-    with _reading(archive, limit), _open(archive, limit) as container, _bar(archive, container) as bar:
+    with _reading(archive, limit), open_container(archive, limit) as container, _bar(archive, container) as bar:
         members: Iterable = _chosen(container.members(), archive, wanted, limit)
         if container.has_index:
             members = list(members)  # so that nothing is written before every member is judged
@@ -105,13 +79,9 @@ def _unpack_one(archive: Path, folder: Path, wanted: Wanted | None, max_bytes: i
     return num_files
 
 
-def _bar(archive: Path, container: _Container) -> tqdm:
+def _bar(archive: Path, container: ZipContainer | TarContainer) -> tqdm:
     total = container.num_bytes
     return tqdm(desc=f"unpack {archive.name}", total=total, unit="B", unit_scale=True, disable=None, leave=False)
-
-
-class _TooLarge(Exception):
-    """The archive unpacks to more than was agreed."""
 
 
 @contextmanager
@@ -119,7 +89,7 @@ def _reading(archive: Path, limit: int) -> Iterator[None]:
     """Say in the user's words what the libraries raise."""
     try:
         yield
-    except _TooLarge as error:
+    except TooLarge as error:
         raise ReidopsError(f"{archive}: unpacks to more than {limit:,} bytes ({error}); it is no data set, or unpack it by hand") from None
     except UnicodeDecodeError as error:  # a ValueError, too
         raise ReidopsError(f"{archive}: a name in it is not UTF-8 and says that it is ({error}); unpack it by hand") from None
@@ -134,7 +104,7 @@ def _reading(archive: Path, limit: int) -> Iterator[None]:
         raise ReidopsError(f"{archive}: {error.strerror} while unpacking ({error.filename or 'writing'}); {what}") from None
 
 
-def _chosen(members: Iterable[_Member], archive: Path, wanted: Wanted | None, limit: int) -> Iterator[tuple[PurePosixPath, _Member]]:
+def _chosen(members: Iterable[Member], archive: Path, wanted: Wanted | None, limit: int) -> Iterator[tuple[PurePosixPath, Member]]:
     """Yield the wanted files; every member is judged, also those that are not wanted, since one evil one spoils the trust."""
     declared = 0
     for member in members:
@@ -145,7 +115,7 @@ def _chosen(members: Iterable[_Member], archive: Path, wanted: Wanted | None, li
             continue
         declared += max(member.num_bytes, _LEAST_FILE_BYTES)
         if declared > limit:
-            raise _TooLarge(f"at {path}")
+            raise TooLarge(f"at {path}")
         yield path, member
 
 
@@ -159,7 +129,7 @@ def _safe_path(name: str, archive: Path) -> PurePosixPath:
     return path
 
 
-def _write(member: _Member, target: Path) -> None:
+def _write(member: Member, target: Path) -> None:
     """Write one member, no more bytes than it declared, because a header can lie."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -172,129 +142,16 @@ def _write(member: _Member, target: Path) -> None:
         while block := source.read(_READ_BYTES):
             written += len(block)
             if written > member.num_bytes:
-                raise _TooLarge(f"{member.name} is larger than it says")
+                raise TooLarge(f"{member.name} is larger than it says")
             stream.write(block)
     if written != member.num_bytes:
         raise EOFError(f"{member.name} ends after {written} of {member.num_bytes} bytes")
 
 
-def _check_same(member: _Member, target: Path) -> None:
+def _check_same(member: Member, target: Path) -> None:
     """Refuse a second file of one name, unless it is the same."""
     if target.is_file() and target.stat().st_size == member.num_bytes:
         with open(target, "rb") as first, member.open() as second:
             if all(first.read(len(block)) == block for block in iter(lambda: second.read(_READ_BYTES), b"")):
                 return
     raise zipfile.BadZipFile(f"{member.name!r} comes twice and is not the same, or is a file and a folder")
-
-
-def _open(archive: Path, limit: int) -> "_Zip | _Tar":
-    with open(archive, "rb") as stream:
-        beginning = stream.read(2)
-    if beginning == b"PK" or archive.suffix == ".zip":
-        return _Zip(archive)
-    return _Tar(archive, _DECOMPRESSORS.get(beginning), limit)
-
-
-class _Zip:
-    """A zip: its directory at the end tells all members at once."""
-
-    has_index = True
-
-    def __init__(self, archive: Path) -> None:
-        self._zip = zipfile.ZipFile(archive)
-        self.num_bytes = archive.stat().st_size
-        self._check_count()
-
-    def __enter__(self) -> "_Zip":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._zip.close()
-
-    def _check_count(self) -> None:
-        """Refuse a directory in which one spoilt entry has swallowed another."""
-        self._zip.fp.seek(-min(self.num_bytes, _ZIP_END_BYTES), io.SEEK_END)
-        end = self._zip.fp.read()
-        (told,) = struct.unpack_from("<H", end, end.rindex(b"PK\5\6") + 10)
-        found = len(self._zip.infolist())
-        if told not in (found & 0xFFFF, 0xFFFF):  # the latter where there are more
-            raise zipfile.BadZipFile(f"its directory has {found} entries, and {told} at its end")
-
-    def members(self) -> Iterator[_Member]:
-        for info in self._zip.infolist():
-            mode = stat.S_IFMT(info.external_attr >> 16)
-            is_folder = info.filename.endswith(("/", "\\"))
-            kind = "folder" if is_folder else "file" if mode in (0, stat.S_IFREG) else "other"
-            yield _Member(info.filename, info.file_size, kind, lambda info=info: self._zip.open(info))
-
-    def position(self) -> int:
-        return self._zip.fp.tell()
-
-
-class _Tar:
-    """A tar, read once and forwards: one that is compressed would else be decompressed twice."""
-
-    has_index = False
-
-    def __init__(self, archive: Path, decompress: Callable | None, limit: int) -> None:
-        self._file = open(archive, "rb")  # noqa: SIM115 — closed by __exit__
-        self._stream = _Bounded(decompress(self._file) if decompress else self._file, limit if decompress else None)
-        self.num_bytes = archive.stat().st_size
-
-    def __enter__(self) -> "_Tar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def members(self) -> Iterator[_Member]:
-        """Yield the members; tarfile takes a spoilt header for the end, so what it took for the end must be the end."""
-        with tarfile.TarFile(fileobj=self._stream) as tar:
-            while (info := tar.next()) is not None:
-                kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
-                yield _Member(_text(info.name), info.size, kind, lambda info=info: tar.extractfile(info))
-                tar.members.clear()  # or the listing of a million crops would stay in memory
-        if self._stream.last != _TAR_BLOCK:
-            raise EOFError("a header is spoilt, or the end is missing")
-        while self._stream.read(_READ_BYTES):
-            pass  # the compressor's sum over all of it comes last
-
-    def position(self) -> int:
-        return self._file.tell()
-
-
-class _Bounded:
-    """A stream that is read forwards, to `limit` bytes at most, and remembers the bytes that it gave `last`."""
-
-    def __init__(self, stream: IO[bytes], limit: int | None) -> None:
-        self._stream, self._limit, self._position, self.last = stream, limit, 0, b""
-
-    def read(self, num_bytes: int) -> bytes:
-        if num_bytes > _READ_BYTES:
-            raise tarfile.ReadError(f"a header of {num_bytes:,} bytes")
-        self.last = self._stream.read(num_bytes)
-        self._position += len(self.last)
-        if self._limit is not None and self._position > self._limit:
-            raise _TooLarge("decompressed")
-        return self.last
-
-    def seekable(self) -> bool:
-        return False
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, position: int) -> None:
-        if position < self._position:
-            raise tarfile.ReadError("the members overlap")
-        while position > self._position and self.read(min(_READ_BYTES, position - self._position)):
-            pass
-
-
-def _text(name: str) -> str:
-    """Return a tar's name, which is bytes in disguise where it is not UTF-8, as text that can be written anywhere."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return name.encode("utf-8", "surrogateescape").decode("cp437")
-    return name

@@ -270,7 +270,7 @@ def test_a_spoilt_header_is_not_taken_for_the_end_of_a_tar(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz"])
-@pytest.mark.parametrize("content", [b"<html>gone</html>", b"", b"\x1f\x8b", b"PK\x03\x04"])
+@pytest.mark.parametrize("content", [b"<html>gone</html>", b"", b"\x1f\x8b\x08", b"PK\x03\x04", b"BZh9", b"\xfd7zXZ\0"])
 def test_what_is_no_archive_is_told(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     refuse(tmp_path / name, rf"{name}: is cut off or no archive")
@@ -280,6 +280,12 @@ def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
     inner = write_zip(tmp_path / "inner.zip").read_bytes()
     unpack([tar_of(tmp_path / "set.tar", {"inner.zip": inner})], tmp_path / "out")
     assert unpacked(tmp_path / "out") == {"inner.zip": inner}
+
+
+@pytest.mark.parametrize("name", ["PK.txt", "BZ.txt"])
+def test_a_tar_is_not_judged_by_its_first_files_name(tmp_path: Path, name: str) -> None:
+    unpack([tar_of(tmp_path / "set.tar", {name: b"x"})], tmp_path / "out")
+    assert unpacked(tmp_path / "out") == {name: b"x"}
 
 
 def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""Zip and tar as one: an open archive with its members in their order, and no trust in what it says of itself."""
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+_READ_BYTES = 1 << 20
+_TAR_BLOCK = bytes(512)  # ends a tar
+_ZIP_END_BYTES = 22 + 0xFFFF  # a zip's last record with its longest comment
+_ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6")
+_DECOMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member as the archive declares it: `kind` is file, folder or other (links, devices)."""
+
+    name: str
+    num_bytes: int
+    kind: str
+    open: Callable[[], IO[bytes]]
+
+
+class TooLarge(Exception):
+    """The archive unpacks to more than was agreed."""
+
+
+def open_container(archive: Path, limit: int) -> "ZipContainer | TarContainer":
+    """Open an archive as what its first bytes say; of what is decompressed on the way no more than `limit` bytes are read."""
+    with open(archive, "rb") as stream:
+        beginning = stream.read(8)
+    if beginning.startswith(_ZIP_BEGINNINGS) or archive.suffix == ".zip":
+        return ZipContainer(archive)
+    decompress = next((opener for magic, opener in _DECOMPRESSORS.items() if beginning.startswith(magic)), None)
+    return TarContainer(archive, decompress, limit)
+
+
+class ZipContainer:
+    """A zip: its directory at the end tells all members at once."""
+
+    has_index = True
+
+    def __init__(self, archive: Path) -> None:
+        self._zip = zipfile.ZipFile(archive)
+        self.num_bytes = archive.stat().st_size
+        self._check_count()
+
+    def __enter__(self) -> "ZipContainer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def _check_count(self) -> None:
+        """Refuse a directory in which one spoilt entry has swallowed another."""
+        self._zip.fp.seek(-min(self.num_bytes, _ZIP_END_BYTES), io.SEEK_END)
+        end = self._zip.fp.read()
+        (told,) = struct.unpack_from("<H", end, end.rindex(b"PK\5\6") + 10)
+        found = len(self._zip.infolist())
+        if told not in (found & 0xFFFF, 0xFFFF):  # the latter where there are more
+            raise zipfile.BadZipFile(f"its directory has {found} entries, and {told} at its end")
+
+    def members(self) -> Iterator[Member]:
+        for info in self._zip.infolist():
+            mode = stat.S_IFMT(info.external_attr >> 16)
+            is_folder = info.filename.endswith(("/", "\\"))
+            kind = "folder" if is_folder else "file" if mode in (0, stat.S_IFREG) else "other"
+            yield Member(info.filename, info.file_size, kind, lambda info=info: self._zip.open(info))
+
+    def position(self) -> int:
+        return self._zip.fp.tell()
+
+
+class TarContainer:
+    """A tar, read once and forwards: one that is compressed would else be decompressed twice."""
+
+    has_index = False
+
+    def __init__(self, archive: Path, decompress: Callable | None, limit: int) -> None:
+        self._file = open(archive, "rb")  # noqa: SIM115 — closed by __exit__
+        self._stream = _Bounded(decompress(self._file) if decompress else self._file, limit if decompress else None)
+        self.num_bytes = archive.stat().st_size
+
+    def __enter__(self) -> "TarContainer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def members(self) -> Iterator[Member]:
+        """Yield the members; tarfile takes a spoilt header for the end, so what it took for the end must be the end."""
+        with tarfile.TarFile(fileobj=self._stream) as tar:
+            while (info := tar.next()) is not None:
+                kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
+                yield Member(_text(info.name), info.size, kind, lambda info=info: tar.extractfile(info))
+                tar.members.clear()  # or the listing of a million crops would stay in memory
+        if self._stream.last != _TAR_BLOCK:
+            raise EOFError("a header is spoilt, or the end is missing")
+        while self._stream.read(_READ_BYTES):
+            pass  # the compressor's sum over all of it comes last
+
+    def position(self) -> int:
+        return self._file.tell()
+
+
+class _Bounded:
+    """A stream that is read forwards, to `limit` bytes at most, and remembers the bytes that it gave `last`."""
+
+    def __init__(self, stream: IO[bytes], limit: int | None) -> None:
+        self._stream, self._limit, self._position, self.last = stream, limit, 0, b""
+
+    def read(self, num_bytes: int) -> bytes:
+        if num_bytes > _READ_BYTES:
+            raise tarfile.ReadError(f"a header of {num_bytes:,} bytes")
+        self.last = self._stream.read(num_bytes)
+        self._position += len(self.last)
+        if self._limit is not None and self._position > self._limit:
+            raise TooLarge("decompressed")
+        return self.last
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> None:
+        if position < self._position:
+            raise tarfile.ReadError("the members overlap")
+        while position > self._position and self.read(min(_READ_BYTES, position - self._position)):
+            pass
+
+
+def _text(name: str) -> str:
+    """Return a tar's name, which is bytes in disguise where it is not UTF-8, as text that can be written anywhere."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape").decode("cp437")
+    return name
