@@ -235,7 +235,8 @@ def scenes_suite() -> Suite:
     """Return what is expected of videos that both train and are scored."""
     return [
         expect(
-            gxe.ExpectColumnValuesToBeInSet, "a video that trains and is scored is split at its half (download.split), without a shared frame",
+            gxe.ExpectColumnValuesToBeInSet,
+            "a video that trains and is scored is split at its half (download.split), without a shared frame",
             because="MOT16 and MOT17 hold the same videos, and people of a video the model was trained on are no test.",
             remedy="Take the video out of one part, or set download.split to half.", column="fault", value_set=[""],
         ),

@@ -38,7 +38,7 @@ def decode_colour(content: bytes) -> np.ndarray | None:
 
 
 def decode_grey(content: bytes) -> tuple[str, np.ndarray | None]:
-    """Return what is wrong with an image file's bytes ("" for nothing), and the picture, uint8 [height, width], None where there is none."""
+    """Return what is wrong with an image file's bytes ("" for nothing), and the picture, uint8 [height, width]; None = no image."""
     fault = image_fault(content)
     picture, complaint = decode_whole(content) if content else (None, "")
     if picture is None:

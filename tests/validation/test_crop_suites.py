@@ -55,7 +55,7 @@ def test_every_expectation_of_the_crops_table_has_a_planted_fault():
 
 
 def test_a_column_that_the_contract_lacks_is_caught(crops, folder):
-    assert "the table has the columns of the crops contract" in inspect(crops.drop(columns="size"), folder)
+    assert "the table has the columns of the crops contract" in inspect(crops.drop(columns="visibility"), folder)
 
 
 @pytest.mark.parametrize(
