@@ -1,9 +1,17 @@
 """`download`: sets are drawn, found or fetched, and parts.csv says who does what."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from archive_server import serve
 from market_factory import write_market_set
 from mot_factory import write_mot_set
@@ -154,3 +162,97 @@ def test_a_set_with_an_empty_list_of_addresses_is_refused():
 def test_nothing_to_track_is_said_at_once(tmp_path, caplog):
     download(tmp_path / "raw", DownloadParams(track=[], sequences=["02"], synthetic=TINY))
     assert "download.track is empty" in caplog.text
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_twice_from_a_local_archive_is_the_same_byte_by_byte(sets: Path) -> None:
+    zip_set(sets / "MOT17", sets / "MOT17.zip")
+    shutil.rmtree(sets / "MOT17")
+    found = []
+    for _ in range(2):
+        download(Path("data/raw"), mot17(train=["Market-1501"], test=["Market-1501", "MOT17"]))
+        found.append(contents(Path("data/raw")))
+    assert found[0] == found[1]
+    assert read_json(Path("data/raw/inventory.json"))["MOT17"]["source"] == "unpacked:../sets/MOT17.zip"
+    assert {part.folder.is_relative_to("data/raw/MOT17") for part in read_parts(Path("data/raw")) if part.dataset == "MOT17"} == {True}
+    convert(Path("data/raw"), Path("data/crops"), ConvertParams(gap=4, workers=1))
+
+
+def test_two_protocols_of_one_set_are_unpacked_once(sets: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for view in ("cam_a", "cam_b"):
+        shutil.copytree(sets / "Market-1501-v15.09.15" / "query", sets / "VIPeR" / view)
+    zip_set(sets / "VIPeR", sets / "VIPeR.v1.0.zip")
+    shutil.rmtree(sets / "VIPeR")
+    with caplog.at_level("INFO"):
+        download(Path("data/raw"), mot17(train=["Market-1501"], test=["VIPeR:0", "VIPeR:1", "MOT17"]))
+    assert caplog.text.count("files of VIPeR") == 1
+    protocols = [(part.part, part.protocol) for part in read_parts(Path("data/raw")) if part.layout == "viper"]
+    assert protocols == [("test", "0"), ("test", "1")]
+
+
+def start_download(folder: Path, params: DownloadParams) -> subprocess.Popen:
+    """Start the stage as DVC does, in a process group of its own."""
+    root = Path(__file__).resolve().parents[2]
+    sections = yaml.safe_load((root / "params.yaml").read_text())
+    changed = {name: value for name, value in vars(params).items() if name in ("local", "train", "test", "track", "sequences", "urls")}
+    sections["download"] |= changed
+    (folder / "params.yaml").write_text(yaml.safe_dump(sections))
+    command = [sys.executable, "-m", "stages.download", "--raw", "data/raw"]
+    env = os.environ | {"PYTHONPATH": str(root), "DVC_ROOT": str(folder)}
+    return subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def stop_when(process: subprocess.Popen, reached: Callable[[], bool], number: signal.Signals) -> str:
+    """Send a signal once `reached`; return what the process told."""
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.002)
+    process.send_signal(number)
+    told = process.communicate(timeout=30)[1]
+    assert process.returncode == -number
+    return told
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_kill_while_fetching_leaves_a_part_and_the_next_run_goes_on(repository: Path, sets: Path, number: signal.Signals) -> None:
+    shutil.copytree(sets / "Market-1501-v15.09.15", sets / "MOT17" / "test" / "filler")
+    (sets / "MOT17" / "test" / "filler.jpg").write_bytes(bytes(4_000_000))
+    content = zip_set(sets / "MOT17", sets / "MOT17.zip")
+    with serve(content) as server:
+        params = mot17(local=None, urls={"MOT17": [server.url]})
+        server.pause_s = 0.05
+        told = stop_when(start_download(repository, params), lambda: fetched_bytes(repository) > 1_000_000, number)
+        kept = fetched_bytes(repository)
+        assert 1_000_000 < kept < len(content) and not (repository / "data" / "raw").exists()
+        assert [path.suffix for path in (repository / "data" / "archives").iterdir()] == [".part"]
+        assert "Traceback" not in told
+        server.pause_s = 0
+        assert start_download(repository, params).wait(60) == 0
+    assert server.asked == [None, f"bytes={kept}-"]
+    assert [path.name for path in (repository / "data" / "archives").iterdir()] == ["MOT17.zip"]
+    assert len(read_parts(repository / "data" / "raw")) == 4
+
+
+def fetched_bytes(repository: Path) -> int:
+    return sum(path.stat().st_size for path in (repository / "data" / "archives").glob("*.part"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_kill_while_unpacking_leaves_nothing_under_a_final_name(repository: Path, sets: Path, number: signal.Signals) -> None:
+    with zipfile.ZipFile(sets / "MOT17.zip", "w") as archive:
+        for file in sorted((sets / "MOT17").rglob("*")):
+            archive.write(file, file.relative_to(sets))
+        for extra in range(4_000):
+            archive.writestr(f"MOT17/extra/{extra}.txt", "x")
+    shutil.rmtree(sets / "MOT17")
+    process = start_download(repository, mot17())
+    told = stop_when(process, lambda: any((repository / "data").glob(".raw.partial/.MOT17.unpacked/*/MOT17/extra/*")), number)
+    left = sorted(path.name for path in (repository / "data").iterdir())
+    assert left == ([".raw.partial"] if number == signal.SIGKILL else []) and "Traceback" not in told
+    assert start_download(repository, mot17()).wait(120) == 0
+    assert sorted(path.name for path in (repository / "data").iterdir()) == ["raw"]
+    assert len(list((repository / "data" / "raw" / "MOT17" / "extra").iterdir())) == 4_000
