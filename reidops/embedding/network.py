@@ -90,10 +90,14 @@ class TrainingNetwork(nn.Module):
         self.classifier = nn.Linear(embedding.dim, num_people, bias=False)
         nn.init.normal_(self.classifier.weight, std=0.001)
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features before the neck [N, dim] and logits [N, num_people] of normalised inputs [N, 3, H, W]."""
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features before the neck [N, dim], logits [N, num_people] and embeddings after the neck [N, dim].
+
+        `inputs` are normalised, [N, 3, H, W]; the embeddings are not yet of unit length.
+        """
         features = self.embedding.features(inputs)
-        return features, self.classifier(self.embedding.neck(features))
+        embeddings = self.embedding.neck(features)
+        return features, self.classifier(embeddings), embeddings
 
     def train(self, mode: bool = True) -> "TrainingNetwork":
         """Set the mode of all modules but the frozen ones, which stay as in use: fixed statistics, no dropout."""

@@ -48,6 +48,17 @@ def test_a_saved_embedder_embeds_the_same_after_loading(embedder, folder, crops)
     assert loaded.weights_sha256 == sha256(folder / "model.safetensors")
 
 
+@pytest.mark.parametrize("backbone", ["osnet_x0_25", "osnet_ain_x0_25", "seresnet18_ibn_dense"])
+@pytest.mark.parametrize("pooling", ["avg", "gem"])
+def test_networks_of_our_own_are_rebuilt_bit_by_bit(tmp_path, crops, backbone, pooling):
+    torch.manual_seed(0)
+    told = {"backbone": backbone, "embedding_dim": 0, "pooling": pooling, "last_stride": 1}
+    network = EmbeddingNetwork(backbone, pooling=pooling, last_stride=1)
+    Embedder(network, describe(network, **told, height=32, width=16, num_classes=5)).save(tmp_path / "model")
+    loaded = Embedder.load(tmp_path / "model").network.state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
+
+
 def test_embeddings_are_unit_rows_in_the_order_of_the_crops(embedder, crops):
     together = embedder.embed(crops, batch_size=3)
     assert together.dtype == np.float32 and together.shape == (7, 48)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from reidops.embedding.network import EmbeddingNetwork, GeM, TrainingNetwork
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork, check_backbone
+from reidops.embedding.pooling import GeM
 from reidops.errors import ReidopsError
 
 TINY = "mobilenetv4_conv_small_050"
@@ -59,12 +60,13 @@ def test_gem_of_exponent_1_is_the_average_and_of_a_large_one_nearly_the_maximum(
     torch.testing.assert_close(GeM(200.0)(maps), maps.amax(dim=(2, 3)), atol=0.02, rtol=0)
 
 
-def test_training_gives_features_before_the_neck_and_a_logit_per_person():
+def test_training_gives_features_before_and_embeddings_after_the_neck_and_a_logit_per_person():
     network = TrainingNetwork(EmbeddingNetwork(TINY, embedding_dim=24), 7).eval()
     inputs = torch.randn(3, 3, 64, 32)
-    features, logits = network(inputs)
+    features, logits, embeddings = network(inputs)
     torch.testing.assert_close(features, network.embedding.features(inputs))
-    torch.testing.assert_close(logits, network.embedding.neck(features) @ network.classifier.weight.T)
+    torch.testing.assert_close(embeddings, network.embedding.neck(features))
+    torch.testing.assert_close(logits, embeddings @ network.classifier.weight.T)
     assert logits.shape == (3, 7)
 
 
@@ -75,6 +77,8 @@ def test_the_neck_has_no_bias_to_learn():
 def test_an_unknown_backbone_is_refused_with_near_names():
     with pytest.raises(ReidopsError, match=r"'resnet19' is unknown to timm .* near: .*resnet18"):
         EmbeddingNetwork("resnet19")
+    with pytest.raises(ReidopsError, match=r"'osnet_x025' is unknown to timm .* near: .*osnet_x0_25"):
+        check_backbone("osnet_x025")
 
 
 def test_an_unknown_pooling_is_refused():

@@ -37,6 +37,49 @@ def test_a_backbones_state_dict_is_loaded_without_its_classifier(giver, tmp_path
     assert same(giver.backbone, taker.backbone)
 
 
+def test_torchreids_osnet_is_loaded_whole_but_for_its_classifier(real_data):
+    path = real_data / "weights" / "osnet_x0_25_msmt17.pt"
+    network = EmbeddingNetwork("osnet_x0_25")
+    load_weights(network, path)
+    published = torch.load(path, weights_only=True)
+    loaded = network.backbone.state_dict()
+    assert set(published) - set(loaded) == {"classifier.weight", "classifier.bias"} and not set(loaded) - set(published)
+    assert all(torch.equal(value, published[name]) for name, value in loaded.items())
+
+
+def test_a_neck_that_was_never_trained_turns_no_embedding(tmp_path):
+    torch.manual_seed(1)
+    torch.save(EmbeddingNetwork("osnet_x0_25").backbone.state_dict(), tmp_path / "weights.pt")
+    taker = EmbeddingNetwork("osnet_x0_25").eval()
+    load_weights(taker, tmp_path / "weights.pt")
+    images = torch.randint(0, 256, (3, 32, 16, 3), dtype=torch.uint8)
+    inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor(taker.mean).view(3, 1, 1)) / torch.tensor(taker.std).view(3, 1, 1)
+    torch.testing.assert_close(taker(images), torch.nn.functional.normalize(taker.backbone(inputs)), atol=1e-6, rtol=0)
+
+
+def test_the_classifier_of_another_name_is_passed_over(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork("resnet18_ibn_a").backbone
+    old = {name: value for name, value in giver.state_dict().items() if not name.endswith("num_batches_tracked")}
+    torch.save(old | {"fc.weight": torch.zeros(1000, 512)}, tmp_path / "weights.pth")
+    taker = EmbeddingNetwork("resnet18_ibn_a")
+    load_weights(taker, tmp_path / "weights.pth")
+    assert same(giver, taker.backbone)
+
+
+def test_weights_of_a_pooling_without_an_exponent_are_loaded(tmp_path):
+    torch.save(EmbeddingNetwork("osnet_x0_25").backbone.state_dict(), tmp_path / "weights.pt")
+    taker = EmbeddingNetwork("osnet_x0_25", pooling="gem")
+    load_weights(taker, tmp_path / "weights.pt")
+    assert float(taker.backbone.global_pool.exponent) == 3
+
+
+def test_a_wider_osnet_names_the_shapes(tmp_path):
+    torch.save(EmbeddingNetwork("osnet_x0_5").backbone.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(ReidopsError, match=r"than train\.backbone, osnet_x0_25; missing: none; unknown: none; of another shape: conv1\.conv\.weight.* more"):
+        load_weights(EmbeddingNetwork("osnet_x0_25"), tmp_path / "weights.pt")
+
+
 def test_weights_of_another_architecture_name_the_keys(giver, tmp_path):
     save_file(giver.state_dict(), tmp_path / "model.safetensors")
     with pytest.raises(ReidopsError, match=r"another architecture.*missing: backbone\.conv1.*unknown: backbone\.blocks"):
@@ -57,8 +100,17 @@ def test_a_pickle_that_would_run_code_is_refused(giver, tmp_path):
 
 
 def test_pretrained_weights_that_nobody_published_are_told():
-    with pytest.raises(ReidopsError, match="no weights for the backbone darknet17"):
-        check_pretrained("darknet17")
+    for backbone in ("darknet17", "osnet_x1_0"):
+        with pytest.raises(ReidopsError, match=f"no weights for the backbone {backbone}; .* train.weights"):
+            check_pretrained(backbone)
+
+
+def test_weights_that_lie_in_torchs_cache_need_no_network(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(requests, "head", lambda *_, **__: pytest.fail("asked the network"))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "resnet50_ibn_a-d9d0bb7b.pth").touch()
+    check_pretrained("resnet50_ibn_a")
 
 
 @pytest.mark.parametrize("name", ["resnet81", "resnet18.nobody_in1k"])
@@ -67,12 +119,14 @@ def test_a_backbone_or_tag_that_does_not_exist_is_refused_with_near_names(name):
         check_pretrained(name)
 
 
-def test_pretrained_offline_fails_at_once(monkeypatch):
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet18_ibn_a"])
+def test_pretrained_offline_fails_at_once(monkeypatch, tmp_path, backbone):
     def no_network(*_, timeout: float, **__):
         assert timeout <= 10
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests, "head", no_network)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr("reidops.embedding.weights.try_to_load_from_cache", lambda *_: None)
     with pytest.raises(ReidopsError, match="hub does not answer"):
-        check_pretrained("resnet18")
+        check_pretrained(backbone)
