@@ -13,22 +13,24 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from timm.layers import convert_sync_batchnorm
-from timm.layers.norm_act import SyncBatchNormAct
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
 
 _LOGGERS = ("reidops", "stages", "__main__")
 
 
 @contextmanager
-def launched(processes: int, precision: str) -> Iterator[Fabric]:
+def launched(processes: int, precision: str, *, partly_frozen: bool = False) -> Iterator[Fabric]:
     """Yield the Fabric of this rank; under torchrun that counts the ranks, else `processes` of them start on this host.
 
     Only rank 0 speaks: the others log warnings and worse.
+
+    Args:
+        partly_frozen: some weights get no gradient in some epochs.
     """
     here, hosts = _torchrun() or (processes, 1)
-    # What a step leaves out (frozen layers) gets no gradient; batch statistics are shared at each step, so no buffer needs to be.
-    strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False) if here * hosts > 1 else "auto"
+    strategy = DDPStrategy(find_unused_parameters=partly_frozen) if here * hosts > 1 else "auto"
     fabric = Fabric(accelerator="auto", devices=here, num_nodes=hosts, strategy=strategy, precision=precision)
     fabric.launch()
     if not fabric.is_global_zero:
@@ -74,37 +76,52 @@ def synchronise_norms(network: nn.Module, fabric: Fabric) -> None:
     """Let every batch normalisation of the network take its statistics over all ranks; nothing changes on one rank."""
     if fabric.world_size == 1:
         return
-    convert_sync_batchnorm(network)
-    if fabric.device.type == "cpu":  # torch's own knows GPUs only
-        for module in network.modules():
-            if isinstance(module, nn.SyncBatchNorm):
-                module.__class__ = _GatheredNormAct if isinstance(module, SyncBatchNormAct) else _GatheredNorm
+    if fabric.device.type != "cpu":  # torch's own knows GPUs only
+        convert_sync_batchnorm(network)
+        return
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            kind = type(module)
+            module.__class__ = type(f"Gathered{kind.__name__}", (_GatheredNorm, kind), {})  # its weights, names and all else stay
 
 
-class _GatheredNorm(nn.SyncBatchNorm):
+class _SumOverRanks(torch.autograd.Function):
+    """The sum of all ranks' values; what any of them is asked to change by flows back to all."""
+
+    @staticmethod
+    def forward(context: torch.autograd.function.FunctionCtx, values: Tensor) -> Tensor:
+        total = values.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
+class _GatheredNorm(_BatchNorm):
     """Batch normalisation over all ranks in plain, differentiable operations: for CPUs."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return inputs [N, C, …] with each channel's mean 0 and variance 1 over all ranks, scaled and shifted as learnt."""
         if not self.training:
             return super().forward(inputs)
-        values = inputs.float()
+        values = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
         axes = [axis for axis in range(values.ndim) if axis != 1]
         shape = [1, -1, *(1 for _ in axes[1:])]
         count = values.numel() // values.shape[1] * torch.distributed.get_world_size()
-        mean = all_reduce(values.sum(axes)) / count
+        mean = _SumOverRanks.apply(values.sum(axes)) / count
         centred = values - mean.view(shape)
-        variance = all_reduce(centred.square().sum(axes)) / count
+        variance = _SumOverRanks.apply(centred.square().sum(axes)) / count
         self._note(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale.view(shape) + self.bias.view(shape)).to(inputs.dtype)
+        outputs = (centred * scale.view(shape) + self.bias.view(shape)).to(inputs.dtype)
+        return self.act(self.drop(outputs)) if isinstance(self, BatchNormAct2d) else outputs
 
     @torch.no_grad()
     def _note(self, mean: Tensor, variance: Tensor) -> None:
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance, self.momentum)
-
-
-class _GatheredNormAct(SyncBatchNormAct, _GatheredNorm):
-    """The same with the activation that timm keeps in the layer."""

@@ -1,0 +1,31 @@
+"""A training on as many ranks as torchrun starts: `torchrun … train_on_ranks.py DATA OUTPUT PARAMS`.
+
+In double precision, so that nothing but a real difference shows: batch-hard mining makes a jump of a difference in the last
+bit. Rank 0 writes the weights, the losses and what it saw.
+"""
+
+import ast
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+
+from reidops.embedding import ranks
+from stages import train as stage
+
+data, output, params = Path(sys.argv[1]), Path(sys.argv[2]), stage.TrainParams(**ast.literal_eval(sys.argv[3]))
+launched = ranks.launched
+
+
+def launched_in_double(processes: int, precision: str, **more: bool) -> AbstractContextManager:
+    return launched(processes, "64-true", **more)
+
+
+def write(network, trained, table, model, params) -> None:
+    torch.save({"weights": trained.weights, "losses": trained.history["loss"].tolist()}, output)
+
+
+if __name__ == "__main__":
+    ranks.launched, stage._write = launched_in_double, write
+    stage.train(data / "crops", data / "validation", data / "never", params)
