@@ -17,7 +17,7 @@ def images() -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (16, 40, 20, 3), np.uint8))
 
 
-def augment(images: torch.Tensor, seed: int = 0, **changes: float) -> torch.Tensor:
+def augment(images: torch.Tensor, seed: int = 0, **changes: float | str) -> torch.Tensor:
     return Augmentation(**NOTHING | changes)(images, torch.Generator().manual_seed(seed))
 
 
@@ -42,6 +42,30 @@ def test_equal_generators_give_equal_batches_whatever_else_was_drawn(images):
     np.random.seed(99)
     assert torch.equal(first, augment(images, **changes))
     assert not torch.equal(first, augment(images, seed=1, **changes))
+
+
+EVERYTHING = {
+    "flip": 0.5, "pad": 0.1, "jitter": 0.3, "contrast": 0.2, "saturation": 0.2, "hue": 0.1, "grey": 0.2, "local_grey": 0.4,
+    "erasing": 0.7, "auto_augment": "rand-m7-n2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"flip": 0.5, "pad": 0.1, "jitter": 0.3, "erasing": 0.7}, EVERYTHING])
+def test_the_ranks_shares_side_by_side_are_what_one_rank_makes_of_the_batch(images, changes):
+    change = Augmentation(**NOTHING | changes)
+    whole = change(images, torch.Generator().manual_seed(0))
+    shares = [change(images[r * 4 : r * 4 + 4], torch.Generator().manual_seed(0), rank=r, num_ranks=4) for r in range(4)]
+    assert torch.equal(torch.cat(shares), whole)
+
+
+@pytest.mark.parametrize("name", [name for name in EVERYTHING if name != "auto_augment"])
+def test_every_change_is_made_and_what_is_left_out_is_not(images, name):
+    assert not torch.equal(augment(images, **{name: EVERYTHING[name]}), augment(images))
+
+
+def test_grey_comes_after_the_change_of_colours_and_stays_grey(images):
+    inputs = augment(images, jitter=0.5, saturation=0.5, grey=1.0).permute(0, 2, 3, 1) * torch.tensor(STD) + torch.tensor(MEAN)
+    torch.testing.assert_close(inputs[..., :1].expand_as(inputs), inputs, atol=1e-5, rtol=0)
 
 
 def test_pythons_own_generator_is_left_as_it_was(images):

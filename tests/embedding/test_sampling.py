@@ -96,3 +96,55 @@ def test_an_empty_training_split_is_refused():
 def test_batches_of_nothing_are_refused(p, k):
     with pytest.raises(ReidopsError, match="at least 1"):
         IdentitySampler(labels_of(4, 4), p, k, seed=0)
+
+
+CAMERAS = st.lists(st.integers(1, 13), min_size=1, max_size=4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(counts=CAMERAS, k=st.integers(2, 5))
+def test_each_group_holds_of_every_camera_its_share_of_the_persons_crops(counts, k):
+    camids = labels_of(*counts)
+    groups = list(IdentitySampler(np.zeros(len(camids), int), 1, k, seed=0, camids=camids))
+    dealt = np.array([[(camids[group] == camid).sum() for camid in range(len(counts))] for group in groups])
+    assert (dealt.max(axis=0) - dealt.min(axis=0) <= 1).all() or len(groups) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=CAMERAS, k=st.integers(1, 5))
+def test_mixing_cameras_deals_every_crop_and_none_twice_into_a_group_that_could_do_without(counts, k):
+    camids = labels_of(*counts)
+    groups = list(IdentitySampler(np.zeros(len(camids), int), 1, k, seed=1, camids=camids))
+    assert set(np.concatenate(groups)) == set(range(len(camids)))
+    assert all(len(set(group)) == min(k, len(camids)) for group in groups)
+
+
+def test_a_camera_with_a_crop_for_every_group_is_in_every_group():
+    camids = np.array([1] * 12 + [2] * 4)
+    for seed in range(20):
+        groups = list(IdentitySampler(np.zeros(16, int), 1, 4, seed=seed, camids=camids))
+        assert [sorted(camids[group]) for group in groups] == [[1, 1, 1, 2]] * 4
+
+
+def test_people_of_one_camera_are_dealt_as_if_cameras_were_not_known():
+    labels = labels_of(7, 5, 9, 4)
+    plain, mixed = (IdentitySampler(labels, 2, 3, seed=1, camids=camids) for camids in (None, labels + 40))
+    assert all(np.array_equal(a, b) for a, b in zip(plain, mixed, strict=True))
+
+
+@pytest.mark.parametrize("num_ranks", [2, 3, 6])
+def test_the_ranks_shares_side_by_side_are_the_batch_of_one_rank(num_ranks):
+    labels, camids = labels_of(*range(3, 13)), labels_of(*range(12, 2, -1))
+    whole = IdentitySampler(labels, 6, 4, seed=2, camids=camids)
+    shares = [IdentitySampler(labels, 6, 4, seed=2, camids=camids, rank=rank, num_ranks=num_ranks) for rank in range(num_ranks)]
+    for sampler in (whole, *shares):
+        sampler.epoch = 3
+    assert len({len(sampler) for sampler in (whole, *shares)}) == 1
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert all(len(part) == 24 // num_ranks for part in parts)
+        assert np.array_equal(batch, np.concatenate(parts))
+
+
+def test_people_that_the_ranks_cannot_share_evenly_are_refused():
+    with pytest.raises(ReidopsError, match="people_per_batch is 3, which 2 ranks cannot share evenly"):
+        IdentitySampler(labels_of(5, 5, 5), 3, 2, seed=0, num_ranks=2)
