@@ -3,11 +3,18 @@
 Reads:  data/crops (crops.tar, crops.parquet), data/validation/report.json
 Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
         data/checkpoints/ while it runs: a run that was killed goes on from there
+        a run in MLflow with live curves, where train.track names an experiment
+
+On several GPUs or hosts: train.processes, or `torchrun --nproc-per-node=2 -m stages.train --crops data/crops …` on each host.
 """
 
 import logging
+import os
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import Field
@@ -19,48 +26,71 @@ from reidops.tables import CROPS, read_table
 from stages import run_stage
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from reidops.embedding.checkpoints import Checkpoints
     from reidops.embedding.network import EmbeddingNetwork
     from reidops.embedding.training import TrainedWeights, TrainingData
+    from reidops.registry_live import LiveRun
 
 log = logging.getLogger(__name__)
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
+ELSEWHERE = ("processes", "track")  # params that say where a training runs and who watches it: it is the same training
 
 
 @params_dataclass
 class TrainParams:
     """Network, batches, losses, augmentation and schedule."""
 
-    backbone: str = "resnet10t"  # a name of timm
-    pretrained: bool = False  # timm's published weights; needs the network once
+    backbone: str = "resnet10t"  # a name of timm, of OSNet's variants (osnet_x1_0 …) or of ResNet-IBN-a's (resnet50_ibn_a …)
+    pretrained: bool = False  # published weights (ImageNet) that timm knows of; needs the network once
     weights: str | None = None  # file to start from instead: safetensors or a torch state dict; null = random
     height: Positive = 96  # px, of the network's input
     width: Positive = 48  # px
     embedding_dim: Annotated[int, Field(ge=0)] = 0  # width of a projection; 0 = the backbone's own
     pooling: Literal["avg", "max", "avgmax", "gem"] = "avg"
     last_stride: Literal[1, 2] = 1  # 1 = twice the last map's height and width
+    freeze: Literal["backbone"] | tuple[str, ...] | None = None  # the backbone, or all but these modules, do not learn
+    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # that `freeze` holds for, from the first; 0 = to the end
     people_per_batch: Positive = 16  # P
     crops_per_person: Positive = 4  # K; the batch is P × K
-    epochs: Positive = 12
+    prefer_cameras: bool = True  # a person's K crops come from several cameras, where there are several
+    accumulate: Positive = 1  # batches whose mean gradient makes one step of the optimizer; losses compare crops of one batch
+    epochs: Annotated[int, Field(ge=0)] = 12  # 0 = keep the loaded weights as they are
     optimizer: str = "adamw"  # a name of timm: adamw, adam, sgd, …
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: NotNegative = 5e-4
-    warmup_epochs: Annotated[int, Field(ge=0)] = 2
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    id_weight: NotNegative = 1.0  # of the cross-entropy over the training people
-    triplet_weight: NotNegative = 1.0  # of the batch-hard triplet loss
-    triplet_margin: Literal["soft"] | float = "soft"  # a Euclidean distance, or soft
+    optimizer_options: dict[str, bool | float | list[float]] = field(default_factory=dict)  # amsgrad, betas, eps, momentum, …
+    head_factor: Annotated[float, Field(gt=0)] = 1.0  # learning rate of all but the backbone, as a multiple
+    schedule: Literal["cosine", "step"] = "cosine"
+    warmup_epochs: NotNegative = 2  # a fraction, too
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None  # updates, in place of warmup_epochs
+    flat_epochs: NotNegative = 0  # cosine: epochs, warm-up included, before the rate falls; 0 = it falls from the start
+    final_share: Share = 0.001  # cosine: of the learning rate, at the end
+    milestones: tuple[NotNegative, ...] = ()  # step: epochs at which the rate changes
+    step_factor: Annotated[float, Field(gt=0)] = 0.1  # step: what the rate is multiplied by
+    losses: dict[str, NotNegative] = field(default_factory=lambda: {"cross-entropy": 1.0, "triplet": 1.0})  # loss → weight
+    loss_options: dict[str, dict[str, float | str]] = field(default_factory=dict)  # loss → options; the rest by losses.py
     flip: Share = 0.5  # probability
     pad: Share = 0.04  # largest shift, as a share of the height
     erasing: Share = 0.3  # probability
     jitter: Share = 0.2  # largest relative change of brightness
+    contrast: Share = 0.0  # largest relative change
+    saturation: Share = 0.0  # largest relative change
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # largest turn, as a share of the colour circle
+    grey: Share = 0.0  # probability that an image turns grey
+    local_grey: Share = 0.0  # probability that a rectangle of it does
+    auto_augment: str | None = None  # a policy of timm: rand-m7-n2, original, …; null = none
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.99  # decay of the averaged weights; 0 = none
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+    compile: bool = False  # let torch.compile translate the network first: minutes at the start, faster steps on a GPU
     clip: NotNegative = 0.0  # largest norm of the gradient; 0 = no limit
     val_every: Positive = 2  # epochs between two looks at the held-out people
+    processes: Positive = 1  # on this host, each with its GPU or its share of the cores; the batch is shared; torchrun overrides it
+    track: str | None = "reidops"  # MLflow experiment that shows the curves while it trains; null = none
     threads: Positive | None = None  # of torch; null = one per core; the weights depend on it in the last bits
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -68,21 +98,47 @@ class TrainParams:
 def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
     from reidops.embedding.checkpoints import Checkpoints
-    from reidops.embedding.curves import draw_curves
+    from reidops.embedding.ranks import launched
 
     _check_report(validation / "report.json")
+    _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
-    identity = {"params": vars(params), "tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
-    checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", identity)
-    network = _build_network(params)
-    trained = _fit(network, _read_data(table, crops / "crops.tar", network, params), checkpoints, params)
-    with whole_folder(model) as folder:
-        _save(network, trained, table, folder, params)
-        with whole_file(folder / "history.csv") as partial:
-            trained.history.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
-        draw_curves(trained.history, folder / "curves.png")
-    checkpoints.delete()
+    with launched(params.processes, params.precision, partly_frozen=params.freeze is not None) as fabric:
+        network = _build_network(params)
+        checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
+        with _watch(checkpoints, fabric, params) as live:
+            if params.epochs:
+                data = _read_data(table, crops / "crops.tar", network, fabric, params)
+                trained = _fit(network, data, checkpoints, params, fabric=fabric, live=live)
+            else:
+                trained = _untrained(network)
+            if fabric.is_global_zero:
+                _write(network, trained, table, model, params)
+                checkpoints.delete()
+                if live:
+                    live.name_weights(sha256(model / "model.safetensors"))
     log.info("trained %s for %d epochs; the weights of epoch %d are kept", params.backbone, params.epochs, trained.epoch)
+
+
+def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
+    """Return what makes two trainings the same one, of which the second goes on where the first broke off."""
+    start = {"weights": sha256(Path(params.weights))} if params.weights else {}
+    return {"params": _lasting(params), "tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet"), **start}
+
+
+def _lasting(params: TrainParams) -> dict[str, Any]:
+    return {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
+
+
+def _watch(checkpoints: "Checkpoints", fabric: "Fabric", params: TrainParams) -> "AbstractContextManager[LiveRun | None]":
+    """Open the training's run in MLflow, on one rank."""
+    if not params.track or not params.epochs or not fabric.is_global_zero:
+        return nullcontext()
+    from reidops.registry_live import live_run
+
+    digest = checkpoints.folder.name
+    name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
+    return live_run(params.track, name, digest, _lasting(params))
 
 
 def _check_report(path: Path) -> None:
@@ -91,14 +147,32 @@ def _check_report(path: Path) -> None:
         raise ReidopsError(f"{path}: the data did not pass validation: {'; '.join(map(str, report['errors']))}")
 
 
+def _check_names(params: TrainParams) -> None:
+    """Refuse unknown backbones, losses, optimisers and policies before hours of data are read."""
+    from reidops.embedding.auto_augment import check_policy
+    from reidops.embedding.losses import check_losses
+    from reidops.embedding.network import check_backbone
+    from reidops.embedding.optimization import check_optimizer
+
+    batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
+    check_losses(params.losses, params.loss_options, **batch)
+    check_backbone(params.backbone)
+    check_optimizer(params.optimizer, params.optimizer_options)
+    if params.auto_augment:
+        check_policy(params.auto_augment)
+
+
 def _build_network(params: TrainParams) -> "EmbeddingNetwork":
     import torch
 
+    from reidops.embedding.freezing import check_freeze
     from reidops.embedding.network import EmbeddingNetwork
     from reidops.embedding.weights import check_pretrained, load_weights
 
     if params.threads:
         torch.set_num_threads(params.threads)
+    if params.compile and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++"))):
+        raise ReidopsError("train.compile is true, but there is no C++ compiler (g++, clang++ or $CXX); install one or set it to false")
     torch.manual_seed(params.seed)
     if params.pretrained:
         check_pretrained(params.backbone)
@@ -106,12 +180,13 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
         params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,
         pretrained=params.pretrained,
     )  # fmt: skip
+    check_freeze(network, params.freeze)
     if params.weights:
         load_weights(network, Path(params.weights))
     return network
 
 
-def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", params: TrainParams) -> "TrainingData":
+def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabric: "Fabric", params: TrainParams) -> "TrainingData":
     from reidops.embedding.augmentation import Augmentation
     from reidops.embedding.images import CropStore, ImageBatches
     from reidops.embedding.sampling import IdentitySampler
@@ -120,49 +195,86 @@ def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", para
     from reidops.retrieval.ranking import score_embeddings
 
     rows = table.index[table["split"] == "train"].to_numpy()
+    if len(rows) == 0:
+        raise ReidopsError(f"{tar.with_name('crops.parquet')}: no row has the split `train`; name a set in download.train and run `dvc repro`")
     labels = pd.factorize(table["pid"].to_numpy()[rows], sort=True)[0]
-    sampler = IdentitySampler(labels, params.people_per_batch, params.crops_per_person, seed=params.seed)
+    camids = table["camid"].to_numpy()[rows] if params.prefer_cameras else None
+    sampler = IdentitySampler(
+        labels, params.people_per_batch, params.crops_per_person, seed=params.seed, camids=camids,
+        rank=fabric.global_rank, num_ranks=fabric.world_size,
+    )  # fmt: skip
     augmentation = Augmentation(
-        flip=params.flip, pad=params.pad, jitter=params.jitter, erasing=params.erasing, mean=network.mean, std=network.std
-    )
+        flip=params.flip, pad=params.pad, jitter=params.jitter, contrast=params.contrast, saturation=params.saturation,
+        hue=params.hue, grey=params.grey, local_grey=params.local_grey, auto_augment=params.auto_augment, erasing=params.erasing,
+        mean=network.mean, std=network.std,
+    )  # fmt: skip
     store = CropStore(tar, table)
-    held_out = read_held_out(store, table, params.height, params.width, score_embeddings)
+    held_out = read_held_out(store, table, params.height, params.width, score_embeddings) if fabric.is_global_zero else None
     log.info("%s crops of %d people to learn from, %d steps an epoch", f"{len(rows):,}", labels.max() + 1, len(sampler))
     return TrainingData(ImageBatches(store, rows, params.height, params.width), labels, sampler, augmentation, held_out)
 
 
-def _fit(network: "EmbeddingNetwork", data: "TrainingData", checkpoints: "Checkpoints", params: TrainParams) -> "TrainedWeights":
-    from lightning_fabric import Fabric
-
+def _fit(
+    network: "EmbeddingNetwork", data: "TrainingData", checkpoints: "Checkpoints", params: TrainParams, *,
+    fabric: "Fabric", live: "LiveRun | None",
+) -> "TrainedWeights":  # fmt: skip
+    from reidops.embedding.freezing import Freezing
     from reidops.embedding.losses import build_losses
     from reidops.embedding.network import TrainingNetwork
-    from reidops.embedding.optimization import build_optimizer, build_schedule
-    from reidops.embedding.training import Trainer
+    from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
+    from reidops.embedding.training import Loop, Trainer, steps_per_epoch
 
-    training_network = TrainingNetwork(network, int(data.labels.max()) + 1)
-    losses = build_losses(
-        {"id": params.id_weight, "triplet": params.triplet_weight},
-        label_smoothing=params.label_smoothing, triplet_margin=params.triplet_margin, crops_per_person=params.crops_per_person,
+    num_people = int(data.labels.max()) + 1
+    training_network = TrainingNetwork(network, num_people)
+    losses = build_losses(params.losses, params.loss_options, num_people=num_people, dim=network.dim)
+    optimizer = build_optimizer(
+        training_network, params.optimizer, params.learning_rate, params.weight_decay,
+        losses=losses, options=params.optimizer_options, head_factor=params.head_factor,
     )  # fmt: skip
-    optimizer = build_optimizer(training_network, params.optimizer, params.learning_rate, params.weight_decay)
-    schedule = build_schedule(optimizer, params.epochs, params.warmup_epochs, len(data.sampler))
-    fabric = Fabric(accelerator="auto", devices=1, precision=params.precision)
+    curve = RateCurve(
+        params.schedule, warmup_epochs=params.warmup_epochs, warmup_steps=params.warmup_steps, flat_epochs=params.flat_epochs,
+        final_share=params.final_share, milestones=params.milestones, step_factor=params.step_factor,
+    )  # fmt: skip
+    schedule = build_schedule(optimizer, curve, params.epochs, steps_per_epoch(len(data.sampler), params.accumulate))
+    loop = Loop(params.seed, params.accumulate, params.ema, params.clip, params.val_every, params.compile)
     trainer = Trainer(
-        training_network, losses, optimizer, schedule, data, fabric=fabric, checkpoints=checkpoints,
-        seed=params.seed, ema_decay=params.ema, clip=params.clip, val_every=params.val_every,
+        training_network, losses, optimizer, schedule, data,
+        fabric=fabric, checkpoints=checkpoints, loop=loop, freezing=Freezing(training_network, params.freeze, params.freeze_epochs),
+        follower=live and live.log_epoch,
     )  # fmt: skip
     return trainer.fit(params.epochs)
+
+
+def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
+    """Return the network as it is, for `epochs: 0`."""
+    from reidops.embedding.training import TrainedWeights
+
+    return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
+
+
+def _write(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, model: Path, params: TrainParams) -> None:
+    from reidops.embedding.curves import draw_curves
+
+    with whole_folder(model) as folder:
+        _save(network, trained, table, folder, params)
+        with whole_file(folder / "history.csv") as partial:
+            trained.history.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+        if len(trained.history):
+            draw_curves(trained.history, folder / "curves.png")
 
 
 def _save(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, folder: Path, params: TrainParams) -> None:
     from reidops.embedding.embedder import Embedder, describe
 
     learnt = table[table["split"] == "train"]
-    facts = {"datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt), "epoch": trained.epoch}
+    start = Path(params.weights).name if params.weights else "published weights" if params.pretrained else "random weights"
+    facts = {"started_from": start, "epoch": trained.epoch}
+    if params.epochs:
+        facts |= {"datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
     network.load_state_dict(trained.weights)
     description = describe(
         network, backbone=params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,
-        height=params.height, width=params.width, num_classes=learnt["pid"].nunique(),
+        height=params.height, width=params.width, num_classes=learnt["pid"].nunique() if params.epochs else 0,
     )  # fmt: skip
     Embedder(network, description).save(folder, trained_on=facts)
 

@@ -20,7 +20,7 @@ from stages.train import TrainParams, train
 
 TINY = {
     "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3, "crops_per_person": 2,
-    "epochs": 3, "warmup_epochs": 1, "val_every": 1, "precision": "32-true", "threads": 1, "ema": 0.9,
+    "epochs": 3, "warmup_epochs": 1, "val_every": 1, "precision": "32-true", "threads": 1, "ema": 0.9, "track": None,
 }  # fmt: skip
 
 KILLED_WHILE_SAVING = """
@@ -130,11 +130,11 @@ def test_the_model_folder_is_whole_and_loads(data, undisturbed):
 
 def test_the_history_has_a_row_per_epoch_and_the_best_one_is_kept(data, undisturbed):
     history = pd.read_csv(data / "undisturbed" / "history.csv")
-    assert list(history) == ["epoch", "loss", "loss_id", "loss_triplet", "lr", "images_per_second", "val_mAP", "val_rank1"]
+    assert list(history) == ["epoch", "loss", "loss_cross-entropy", "loss_triplet", "lr", "images_per_second", "val_mAP", "val_rank1"]
     assert list(history["epoch"]) == [1, 2, 3] and history.notna().all(axis=None)
     kept = read_json(data / "undisturbed" / "embedder.json")["trained_on"]["epoch"]
     assert kept == history["epoch"][history["val_mAP"].argmax()]
-    assert history["loss"].to_numpy() == pytest.approx((history["loss_id"] + history["loss_triplet"]).to_numpy(), abs=1e-4)
+    assert history["loss"].to_numpy() == pytest.approx((history["loss_cross-entropy"] + history["loss_triplet"]).to_numpy(), abs=1e-4)
 
 
 def test_epochs_between_two_looks_at_the_held_out_people_leave_the_score_empty(data):
@@ -151,7 +151,31 @@ def test_without_held_out_people_the_last_epoch_is_kept_and_that_is_said(tmp_pat
 
 
 def test_bf16_and_every_part_that_can_be_left_out_train_too(data):
-    run(data, "plain", precision="bf16-mixed", ema=0.0, clip=1.0, erasing=0.0, jitter=0.0, optimizer="sgd", triplet_margin=0.3, epochs=1)
+    run(data, "plain", precision="bf16-mixed", ema=0.0, clip=1.0, erasing=0.0, jitter=0.0, optimizer="sgd", loss_options={"triplet": {"margin": 0.3}}, epochs=1)
+
+
+LEARNT_LOSSES = {"arcface": 0.5, "center": 1.0, "circle-softmax": 0.5, "cosface": 0.5}
+COMPARING_LOSSES = {"circle": 1.0, "supcon": 1.0, "multi-similarity": 1.0}
+EVERY_CHANGE = {"contrast": 0.2, "saturation": 0.2, "hue": 0.05, "grey": 0.1, "local_grey": 0.4, "auto_augment": "rand-m7-n2"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"losses": LEARNT_LOSSES, "head_factor": 10.0, "schedule": "step", "milestones": (2,), "optimizer": "adam", "optimizer_options": {"amsgrad": True}},
+        {"losses": COMPARING_LOSSES, "flat_epochs": 2, "warmup_steps": 3, "final_share": 0.1} | EVERY_CHANGE,
+    ],
+)
+def test_whatever_learns_and_whatever_is_drawn_goes_on_after_a_stop_to_the_same_weights(data, monkeypatch, changes):
+    whole = weights(run(data, "whole", **changes))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        fail_at_step(patch, 8, _interrupt)
+        run(data, "stopped", **changes)
+    assert equal(weights(run(data, "stopped", **changes)), whole)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def test_data_that_did_not_pass_validation_are_not_trained_on(tmp_path):
@@ -171,11 +195,15 @@ def test_a_loss_that_is_no_number_stops_and_names_the_step_and_the_last_good_sta
     ("changes", "told"),
     [
         ({"people_per_batch": 9}, "people_per_batch is 9, but the training split has 6 people"),
-        ({"crops_per_person": 1}, "a triplet needs two crops"),
+        ({"crops_per_person": 1}, "crops_per_person is 1: the loss 'triplet' compares"),
         ({"backbone": "resnet81"}, "unknown to timm .* near: .*resnet18"),
         ({"optimizer": "adamm"}, "unknown to timm; near: .*adam"),
         ({"weights": "nowhere.pt"}, r"nowhere\.pt: no such file"),
-        ({"id_weight": 0.0, "triplet_weight": 0.0}, "all losses are 0"),
+        ({"losses": {"cross-entropy": 0.0}}, "all losses are 0"),
+        ({"losses": {"cross-entrop": 1.0}}, "'cross-entrop' is unknown; did you mean cross-entropy"),
+        ({"optimizer_options": {"amsgrid": True}}, "takes no option 'amsgrid'; near: amsgrad"),
+        ({"auto_augment": "rnad-m7"}, "auto_augment is 'rnad-m7'"),
+        ({"schedule": "step", "milestones": (2, 1)}, "expected epochs in rising order"),
     ],
 )
 def test_params_that_cannot_work_are_told(data, changes, told):
