@@ -252,6 +252,7 @@ def _register(variant: str, design: dict[str, Any]) -> None:
     channels = _CHANNELS[variant.rpartition("_x")[2]]
 
     def create(pretrained: bool = False, **options: Any) -> OSNet:
+        """Return the network; the options are those of `OSNet`."""
         features = {"out_indices": (0, 1, 2, 3), "flatten_sequential": False}
         return build_model_with_cfg(OSNet, variant, pretrained, channels=channels, feature_cfg=features, **design, **options)
 
