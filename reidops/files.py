@@ -1,5 +1,6 @@
 """Files and folders that appear under their final name only when they are whole."""
 
+import errno
 import hashlib
 import json
 import os
@@ -11,32 +12,62 @@ from typing import Any
 
 from reidops.errors import ReidopsError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def named_when_full(path: Path) -> Iterator[None]:
+    """Let `path` be written within; say so where its disk, or the user's share of it, is full.
+
+    Raises:
+        ReidopsError: there was no space left; what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise ReidopsError(
+            f"{path}: no space is left on its disk ({error.strerror or error}); what was there before is untouched:"
+            " free some space (`dvc gc --workspace` drops what no version of the pipeline needs) and run again"
+        ) from None
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`; rename it to `path` when the block ends well, delete it otherwise."""
+    """Yield a temporary sibling of `path`; rename it to `path` when the block ends well, delete it otherwise.
+
+    Raises:
+        ReidopsError: the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        yield partial
-        os.replace(partial, path)
+        with named_when_full(path):
+            yield partial
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary sibling folder; let it replace `path` when the block ends well, delete it otherwise."""
+    """Yield an empty temporary sibling folder; let it replace `path` when the block ends well, delete it otherwise.
+
+    Raises:
+        ReidopsError: the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # what a killed run left behind
     partial.mkdir()
     try:
-        yield partial
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(partial, path)
+        with named_when_full(path):
+            yield partial
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

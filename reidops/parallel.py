@@ -10,6 +10,9 @@ from typing import TypeVar
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+# After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of its own.
+_QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -28,6 +31,8 @@ def map_parallel(
         workers: processes; None = one per usable core; 1 = this process, with an ordinary traceback.
         desc: what the progress bar says; None = no bar.
     """
+    if _QUIET not in os.environ.get("PYTHONWARNINGS", ""):
+        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _QUIET]))
     items = list(items)
     workers = min(workers or num_workers(), max(1, len(items)))
     bar = tqdm(total=len(items), desc=desc, disable=None if desc else True, leave=False)

@@ -71,8 +71,8 @@ PARTS = Table("parts", {
 
 CROPS = Table("crops", {
     "path": Column("str", "member of crops.tar"),
-    "offset": Column("int", "byte at which that member's JPEG begins inside crops.tar", minimum=0),
-    "size": Column("int", "bytes of that JPEG", minimum=1),
+    "offset": Column("int", "byte at which that member's picture (JPEG, PNG or BMP) begins inside crops.tar", minimum=0),
+    "size": Column("int", "bytes of that picture", minimum=1),
     "dataset": Column("str", "the data set the crop comes from"),
     "pid": Column("int", "person identity, unique in the whole table; -1 = distractor, matches nobody", minimum=-1),
     "camid": Column("int", "camera (view), unique in the whole table; in MOT one per scene", minimum=0),
@@ -109,10 +109,12 @@ def read_table(path: Path, table: Table) -> pd.DataFrame:
     """
     if not Path(path).is_file():
         raise ReidopsError(f"{path}: no such file; the stage that writes the {table.name} table has not run (`dvc repro`)")
-    if Path(path).suffix == ".parquet":
-        frame = pd.read_parquet(path)
-    else:
-        frame = pd.read_csv(path, dtype={n: "str" for n, c in table.columns.items() if c.dtype == "str"}, keep_default_na=False)
+    texts = {name: "str" for name, column in table.columns.items() if column.dtype == "str"}
+    try:
+        is_parquet = Path(path).suffix == ".parquet"
+        frame = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype=texts, keep_default_na=False)
+    except (OSError, ValueError) as error:  # pyarrow's and pandas' faults are of these kinds
+        raise ReidopsError(f"{path}: cannot be read as a table ({error}); make it again with `dvc repro -f` of the stage that writes it") from None
     return check_table(frame, table, str(path))
 
 

@@ -61,7 +61,6 @@ class ConvertParams:
 def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
     """Make `crops` from the train and test rows of `raw/parts.csv`."""
     from reidops.datasets.conversion import cut_and_pack, report_crops
-    from reidops.datasets.disk_space import named_when_full
     from reidops.datasets.filelists import write_lists
     from reidops.datasets.inventory import check_inventory
     from reidops.datasets.planning import plan_crops
@@ -69,7 +68,7 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
     parts = read_parts(raw)
     check_inventory(parts, raw)
     plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params))
-    with named_when_full(crops), whole_folder(crops) as folder:
+    with whole_folder(crops) as folder:
         table = cut_and_pack(plan, folder / "crops.tar", _cut_rules(params), workers=params.workers)
         write_table(table, folder / "crops.parquet", CROPS)
         write_lists(table, folder / "meta", params.val_split)

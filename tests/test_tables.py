@@ -44,3 +44,12 @@ def test_missing_and_unknown_columns_are_named(tmp_path):
 def test_a_missing_file_names_the_remedy(tmp_path):
     with pytest.raises(ReidopsError, match="dvc repro"):
         read_table(tmp_path / "crops.parquet", PARTS)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_a_table_that_is_cut_off_is_named(tmp_path, suffix):
+    path = tmp_path / f"parts.{suffix}"
+    write_table(parts(), path, PARTS)
+    path.write_bytes(path.read_bytes()[: 100 if suffix == "parquet" else 0])
+    with pytest.raises(ReidopsError, match=rf"parts\.{suffix}: cannot be read as a table"):
+        read_table(path, PARTS)

@@ -4,6 +4,7 @@ Local sets are neither copied nor linked into data/raw: DVC would hash gigabytes
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def take_inventory(places: list[Path]) -> dict[str, Any]:
         for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
             size = path.stat().st_size
             num_files, num_bytes = num_files + 1, num_bytes + size
-            digest.update(f"{place.name}/{path.relative_to(place).as_posix()}\0{size}\0".encode())
+            digest.update(os.fsencode(f"{place.name}/{path.relative_to(place).as_posix()}\0{size}\0"))
             if path.suffix in _TEXT and size <= _MOST_TEXT_BYTES:
                 digest.update(path.read_bytes())
     return {"num_files": num_files, "num_bytes": num_bytes, "digest": digest.hexdigest()}

@@ -15,6 +15,9 @@ from reidops.errors import ReidopsError
 TRAIN_FOLDERS = ("bounding_box_train",)
 TEST_FOLDERS = ("query", "bounding_box_test")
 
+# Protocol → role → (people, crops); the gallery without junk, with background.
+PUBLISHED_COUNTS = {"": {"train": (751, 12_936), "query": (750, 3_368), "gallery": (750, 15_913)}}
+
 _JUNK, _BACKGROUND = -1, 0
 _FILE_NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+\.jpg")
 _EXAMPLE = "0002_c1s1_000451_03.jpg (person, camera, sequence, frame, box)"

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from reidops.datasets.decoding import decode_whole
-from reidops.datasets.image_headers import check_whole, read_size
+from reidops.image_headers import check_whole, read_size
 from reidops.errors import ReidopsError
 
 

@@ -9,19 +9,12 @@ from collections.abc import Sequence as Rows
 import great_expectations.expectations as gxe
 import pandas as pd
 
-from reidops.datasets import (
-    cuhk01, cuhk03, dukemtmc_reid, dukemtmc_videoreid, grid, ilids_vid, mars, msmt17, prid450s, prid2011, sensereid, veri776, viper,
-)  # fmt: skip
-from reidops.datasets.sets import base_name
+from reidops.datasets.sets import PUBLISHED_COUNTS, base_name
 from reidops.parts import Part
 from reidops.validation.expectations import expect
 from reidops.validation.findings import WARNING
 
 Counts = dict[str, tuple[int, int]]  # train, query, gallery → people, crops or tracklets; distractors are crops, but no people
-
-_SETS = (cuhk01, cuhk03, dukemtmc_reid, dukemtmc_videoreid, grid, ilids_vid, mars, msmt17, prid450s, prid2011, sensereid, veri776, viper)
-_MARKET = {"train": (751, 12_936), "query": (750, 3_368), "gallery": (750, 15_913)}  # the gallery without junk, with background
-PUBLISHED: dict[str, dict[str, Counts]] = {"Market-1501": {"": _MARKET}} | {known.SET.name: known.PUBLISHED_COUNTS for known in _SETS}
 
 _ROLES = {"train": ("train",), "test": ("query", "gallery")}
 _SPLITS = {"train": ["train", "val"], "query": ["query"], "gallery": ["gallery"]}
@@ -33,7 +26,7 @@ def published_counts_of(dataset: str, protocol: str) -> Counts:
     >>> published_counts_of("Market-1501", "")["query"], published_counts_of("somebody's", "")
     ((750, 3368), {})
     """
-    by_protocol = PUBLISHED.get(base_name(dataset), {})
+    by_protocol = PUBLISHED_COUNTS.get(base_name(dataset), {})
     return by_protocol.get(protocol, by_protocol.get("*", {}))
 
 

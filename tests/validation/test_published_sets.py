@@ -9,7 +9,8 @@ from inspect_tables import findings_of
 
 from reidops.datasets.sets import SETS
 from reidops.parts import Part
-from reidops.validation.published_sets import PUBLISHED, published_counts_of, published_suite, published_table
+from reidops.datasets.sets import PUBLISHED_COUNTS as PUBLISHED
+from reidops.validation.published_sets import published_counts_of, published_suite, published_table
 
 PARTS = [Part(part, "VIPeR", "viper", Path("raw/VIPeR"), "", "VIPeR", 0, 0, "0") for part in ("train", "test")]
 

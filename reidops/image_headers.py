@@ -9,6 +9,7 @@ _JPEG_END, _JPEG_SCAN = b"\xff\xd9", b"\xff\xda"
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, whatever the coding
 _MARKER = struct.Struct(">BBHBHH")  # 0xFF, which, its length; of a frame header also precision, height, width
 _PNG_END = b"IEND\xaeB`\x82"
+_PNG_HEADER_BYTES = 24  # signature and the size in the first chunk
 _BMP_HEADER = struct.Struct("<2sI4xIIiiHHI")  # BM, bytes of the file, start of the pixels, …, width, height, planes, bits, compression
 _BMP_OLD_HEADER_BYTES = 12  # of OS/2, whose fields are others
 _BMP_PLAIN = (0, 3)  # compressions that are none: RGB, bit fields
@@ -28,7 +29,7 @@ def check_whole(data: bytes, where: str) -> None:
     if data.startswith(_JPEG):
         kind, is_whole = "JPEG", data.endswith(_JPEG_END) or data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
     elif data.startswith(_PNG):
-        kind, is_whole = "PNG", _PNG_END in data
+        kind, is_whole = "PNG", len(data) >= _PNG_HEADER_BYTES and _PNG_END in data
     elif data.startswith(_BMP):
         kind, is_whole = "BMP", len(data) >= _bmp_bytes(data)
     else:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reidops.datasets.image_headers import check_whole, read_size
+from reidops.image_headers import check_whole, read_size
 from reidops.errors import ReidopsError
 
 SHAPES = [(1, 1), (17, 300), (720, 31)]
