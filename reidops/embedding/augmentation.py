@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reidops.embedding.auto_augment import AutoAugment
 from reidops.embedding.draws import Draws, global_generators_kept
-from reidops.embedding.recolouring import ColourJitter, Greying
+from reidops.embedding.recolouring import ColourJitter, Greying, in_cache
 
 
 class Augmentation:
@@ -72,7 +72,9 @@ class Augmentation:
         """Return (images − mean) / std, in the memory of `images` [N, H, W, 3], which nobody else holds."""
         num, height, width, _ = images.shape
         mean, std = (values.repeat(1, 1, width) for values in (self._mean, self._std))
-        return images.view(num, height, 3 * width).sub_(mean).div_(std).view(images.shape)
+        for part in in_cache(images.view(num, height, 3 * width)):
+            part.sub_(mean).div_(std)
+        return images
 
 
 def _erase_share(erase: RandomErasing, inputs: Tensor, seed: int, num_before: int) -> None:

@@ -32,8 +32,11 @@ class ColourJitter:
         gain = self._gain(num, draws)
         if self._contrast == self._saturation == self._hue == 0:
             # Whole lines of pixels as the last axis: an axis of three would cost twice the time.
-            lines = images.view(num, height, 3 * width) * gain.repeat(1, 1, width)
-            return lines.clamp_(max=255).view(images.shape)
+            lines = torch.empty(num, height, 3 * width)
+            parts = (in_cache(values) for values in (lines, images.view(lines.shape), gain.repeat(1, 1, width).expand_as(lines)))
+            for out, part, factor in zip(*parts, strict=True):
+                torch.mul(part, factor, out=out).clamp_(max=255)
+            return lines.view(images.shape)
         pixels = images.view(num, -1, 3).float()
         matrix, offset = self._linear_map(gain, pixels, draws)
         return torch.baddbmm(offset, pixels, matrix).clamp_(0, 255).view(images.shape)
@@ -53,6 +56,11 @@ class ColourJitter:
         towards_grey = _LUMA[:, None].expand(3, 3)
         late = (saturation * torch.eye(3) + (1 - saturation) * towards_grey) @ _hue_turns(draws.uniform(-self._hue, self._hue))
         return (torch.diag_embed(gain[:, 0]) * contrast) @ late, ((1 - contrast) * mean_grey).expand(-1, 1, 3) @ late
+
+
+def in_cache(batch: Tensor) -> tuple[Tensor, ...]:
+    """Return a batch in parts of whole images whose floats, about 1 MB, stay in a core's cache from one operation to the next."""
+    return batch.split(max(1, (1 << 18) // batch[0].numel()))
 
 
 def _hue_turns(turns: Tensor) -> Tensor:
