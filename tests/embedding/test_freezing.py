@@ -20,7 +20,7 @@ def changed_by_a_step(network: TrainingNetwork, optimizer: torch.optim.Optimizer
     """Return the names of all tensors, statistics too, that a step changes."""
     before = {name: value.clone() for name, value in network.state_dict().items()}
     network.train()
-    features, logits = network(torch.randn(6, 3, 32, 16))
+    features, logits, _ = network(torch.randn(6, 3, 32, 16))
     optimizer.zero_grad()
     (features.square().sum() + logits.square().sum()).backward()
     optimizer.step()
