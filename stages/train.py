@@ -106,6 +106,8 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     with launched(params.processes, params.precision, partly_frozen=params.freeze is not None) as fabric:
         network = _build_network(params)
         checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
+        if fabric.is_global_zero:
+            checkpoints.prune()
         with _watch(checkpoints, fabric, params) as live:
             if params.epochs:
                 data = _read_data(table, crops / "crops.tar", network, fabric, params)

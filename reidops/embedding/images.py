@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from reidops.datasets.image_headers import check_whole
 from reidops.errors import ReidopsError
+from reidops.image_headers import check_whole
 
 INTERPOLATION = "area where both sides shrink, else bilinear"
 

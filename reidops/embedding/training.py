@@ -201,8 +201,8 @@ class Trainer:
     def _backward(self, batch: _Batch, weight: float) -> dict[str, Tensor]:
         """Add the gradient of `weight` times a batch's loss, over all ranks' shares; return the losses, times `weight`."""
         torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))  # what dropout in a backbone draws from
-        features, logits, *more = (gather(self._fabric, values) for values in self._model(batch.inputs))
-        loss, parts = self._losses(features, logits, gather(self._fabric, batch.labels), *more)
+        features, logits, embeddings = (gather(self._fabric, values) for values in self._model(batch.inputs))
+        loss, parts = self._losses(features, logits, gather(self._fabric, batch.labels), embeddings)
         # Ranks wait for every gradient: where no loss asks for the logits, the classifier's is told to be none.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
         self._fabric.backward(weight * total)

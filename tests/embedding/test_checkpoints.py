@@ -1,5 +1,7 @@
 """reidops/embedding/checkpoints.py: the last whole state, or none."""
 
+import resource
+
 import pytest
 import torch
 
@@ -64,3 +66,17 @@ def test_deleting_removes_the_folder(checkpoints):
     checkpoints.save({"step": 1})
     checkpoints.delete()
     assert not checkpoints.folder.exists()
+
+
+def test_a_file_that_may_not_grow_leaves_the_state_before(checkpoints):
+    """The limit of the process stands for a full disk: the operating system refuses the write half way."""
+    checkpoints.save({"step": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(ReidopsError, match="cannot be written.*the checkpoint before this one is kept"):
+            checkpoints.save({"step": 2, "weights": torch.randn(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert checkpoints.load() == {"step": 1}
+    assert [f.name for f in checkpoints.folder.iterdir()] == ["state.pt"]

@@ -2,10 +2,11 @@
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from drawn_crops import write_crops
 
-from reidops.embedding.images import CropStore, ImageBatches, load_images, resize_crop, resize_crops
+from reidops.embedding.images import CropStore, ImageBatches, load_images, resize_crop, resize_crops, run_ahead
 from reidops.errors import ReidopsError
 from reidops.tables import CROPS, read_table
 
@@ -69,6 +70,32 @@ def test_a_corrupt_crop_is_named(tmp_path, place):
     store = CropStore(data / "crops" / "crops.tar", table)
     with pytest.raises(ReidopsError, match=table["path"][4]):
         load_images(store, np.arange(len(table)), 64, 32)
+
+
+@pytest.mark.parametrize("kind", [".png", ".bmp", ".jpg"])
+def test_a_crop_in_any_common_format_is_read_and_a_cut_one_is_named(tmp_path, kind):
+    crop_bgr = np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)
+    encoded = cv2.imencode(kind, crop_bgr)[1].tobytes()
+    cut = encoded[: 2 * len(encoded) // 3]
+    (tmp_path / "crops.tar").write_bytes(encoded + cut)
+    sizes = [len(encoded), len(cut)]
+    table = pd.DataFrame({"path": [f"whole{kind}", f"cut{kind}"], "offset": [0, len(encoded)], "size": sizes})
+    store = CropStore(tmp_path / "crops.tar", table)
+    assert np.array_equal(store.decode(0), cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR))
+    with pytest.raises(ReidopsError, match=rf"cut{kind} .*is no whole JPEG, PNG or BMP"):
+        store.decode(1)
+
+
+def test_running_ahead_keeps_the_order_and_hands_errors_on():
+    def count():
+        yield from range(5)
+        raise ReidopsError("the sixth")
+
+    seen = []
+    with pytest.raises(ReidopsError, match="the sixth"):
+        seen.extend(item for item in run_ahead(count(), 2))
+    ahead = run_ahead(iter(range(7)), 3)
+    assert list(ahead) == list(range(7))
 
 
 def test_a_tar_that_was_cut_short_names_the_first_crop_that_is_missing(tmp_path):

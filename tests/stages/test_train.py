@@ -1,9 +1,11 @@
 """stages/train.py: a training that is killed, stopped or repeated ends in the same weights, and bad input is told."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +39,21 @@ def save_half(state, path):
 torch.save = save_half
 data = Path(sys.argv[1])
 train(data / "crops", data / "validation", data / "killed", TrainParams(**eval(sys.argv[2])))
+"""
+
+
+TELLS_ITS_STEPS = """
+import sys
+from pathlib import Path
+from reidops.embedding.training import Trainer
+from stages.train import TrainParams, train
+count = Trainer._count_step
+def count_and_tell(trainer, losses):
+    count(trainer, losses)
+    print(trainer._progress.step, flush=True)
+Trainer._count_step = count_and_tell
+data = Path(sys.argv[1])
+train(data / "crops", data / "validation", data / sys.argv[2], TrainParams(**eval(sys.argv[3])))
 """
 
 
@@ -82,9 +99,23 @@ def fail_at_step(monkeypatch, step: int, failure) -> None:
     monkeypatch.setattr(Trainer, "_count_step", count_and_fail)
 
 
-def test_the_same_params_give_the_same_weights(data, undisturbed):
-    assert equal(weights(run(data, "again")), undisturbed)
+def test_the_same_params_give_the_same_folder_to_the_last_bit(data, undisturbed):
+    again, before = run(data, "again"), data / "undisturbed"
+    assert {f.name: f.read_bytes() for f in again.iterdir()} == {f.name: f.read_bytes() for f in before.iterdir()}
     assert not equal(weights(run(data, "other", seed=1)), undisturbed)
+
+
+def test_a_training_killed_at_random_moments_goes_on_to_the_same_weights(data, undisturbed):
+    seed = time.time_ns()
+    rng = random.Random(seed)
+    for _ in range(3):
+        killed = subprocess.Popen([sys.executable, "-c", TELLS_ITS_STEPS, str(data), "random", repr(TINY)], stdout=subprocess.PIPE, text=True)
+        for _ in range(rng.randint(1, 9)):  # so many steps, and a little
+            killed.stdout.readline()
+        time.sleep(rng.uniform(0, 0.2))
+        killed.kill()
+        killed.communicate()
+    assert equal(weights(run(data, "random")), undisturbed), f"seed {seed}"
 
 
 def test_a_training_killed_while_it_saves_goes_on_to_the_same_weights(data, undisturbed, tmp_path):
@@ -130,7 +161,7 @@ def test_the_model_folder_is_whole_and_loads(data, undisturbed):
 
 def test_the_history_has_a_row_per_epoch_and_the_best_one_is_kept(data, undisturbed):
     history = pd.read_csv(data / "undisturbed" / "history.csv")
-    assert list(history) == ["epoch", "loss", "loss_cross-entropy", "loss_triplet", "lr", "images_per_second", "val_mAP", "val_rank1"]
+    assert list(history) == ["epoch", "loss", "loss_cross-entropy", "loss_triplet", "lr", "val_mAP", "val_rank1"]
     assert list(history["epoch"]) == [1, 2, 3] and history.notna().all(axis=None)
     kept = read_json(data / "undisturbed" / "embedder.json")["trained_on"]["epoch"]
     assert kept == history["epoch"][history["val_mAP"].argmax()]
@@ -189,6 +220,42 @@ def test_a_loss_that_is_no_number_stops_and_names_the_step_and_the_last_good_sta
     with pytest.raises(ReidopsError, match=r"the loss is (nan|inf) at step \d+ of epoch \d+.*train\.learning_rate"):
         run(data, "nan", learning_rate=1e30, optimizer="sgd", warmup_epochs=0, ema=0.0)
     assert not (data / "nan").exists()
+
+
+def test_no_epochs_keep_the_loaded_weights_as_they_are(data, undisturbed):
+    model = run(data, "untrained", epochs=0, weights=str(data / "undisturbed" / "model.safetensors"))
+    assert equal(weights(model), undisturbed)
+    assert sorted(f.name for f in model.iterdir()) == ["embedder.json", "history.csv", "model.safetensors"]
+    assert pd.read_csv(model / "history.csv").empty
+
+
+def test_batches_that_are_added_up_make_fewer_steps_and_are_resumed_alike(data, monkeypatch):
+    whole = weights(run(data, "added", accumulate=3))  # 4 batches an epoch: a step of 3, a step of 1
+    with monkeypatch.context() as patch, pytest.raises(ReidopsError, match="stopped by a signal after step 5"):
+        fail_at_step(patch, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        run(data, "broken", accumulate=3)
+    assert equal(weights(run(data, "broken", accumulate=3)), whole)
+
+
+def test_too_little_memory_names_the_batch_and_what_to_lower(data, monkeypatch):
+    monkeypatch.setattr(Trainer, "_count_step", lambda trainer, losses: torch.empty(2**60))
+    with pytest.raises(ReidopsError, match=r"out of memory with batches of 6 crops of 64 × 32 px .*Lower train\.people_per_batch"):
+        run(data, "large")
+    assert not (data / "large").exists()
+
+
+def test_a_split_without_training_people_is_told(tmp_path):
+    with pytest.raises(ReidopsError, match=r"crops\.parquet: no row has the split `train`; name a set in download\.train"):
+        run(write_crops(tmp_path / "empty", num_people=0))
+
+
+def test_checkpoints_of_trainings_that_were_given_up_are_pruned_to_the_newest(data, tmp_path):
+    checkpoints = tmp_path / "data" / "checkpoints"
+    for age_hours in (1, 2, 3, 4, 5):
+        (checkpoints / f"{age_hours}h").mkdir(parents=True)
+        os.utime(checkpoints / f"{age_hours}h", (time.time() - 3700 * age_hours,) * 2)
+    run(data, "pruning", epochs=1)
+    assert sorted(folder.name for folder in checkpoints.iterdir()) == ["1h", "2h"]
 
 
 @pytest.mark.parametrize(
