@@ -37,7 +37,7 @@ from torchvision import transforms
 from reidops.embedding.augmentation import Augmentation
 from reidops.embedding.checkpoints import Checkpoints
 from reidops.embedding.images import CropStore, ImageBatches
-from reidops.embedding.losses import build_losses
+from reidops.embedding.losses import BranchLosses, build_losses
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
 from reidops.embedding.sampling import IdentitySampler
@@ -80,7 +80,7 @@ class Bench:
 def model_alone(bench: Bench) -> float:
     """Return the images/s of the model on a batch that is ready."""
     fabric, network = bench.fabric(), bench.network()
-    losses = build_losses(LOSSES, num_people=bench.num_people, dim=network.embedding.dim)
+    losses = BranchLosses([build_losses(LOSSES, num_people=bench.num_people, dim=network.embedding.dim)])
     model, optimizer = _set_up(fabric, network)
     labels = torch.from_numpy(bench.labels[next(iter(bench.sampler()))]).to(fabric.device)
     inputs = torch.randn(len(labels), 3, bench.settings.height, bench.settings.width, device=fabric.device)
@@ -101,7 +101,7 @@ def loop(bench: Bench) -> float:
     store = CropStore(bench.tar, bench.table)
     augmentation = Augmentation(flip=0.5, pad=0.04, jitter=0.2, erasing=0.5, mean=network.embedding.mean, std=network.embedding.std)
     images = ImageBatches(store, bench.rows, settings.height, settings.width)
-    losses = build_losses(LOSSES, num_people=bench.num_people, dim=network.embedding.dim)
+    losses = BranchLosses([build_losses(LOSSES, num_people=bench.num_people, dim=network.embedding.dim)])
     optimizer = build_optimizer(network, "adam", 3e-4, 5e-4, losses=losses)
     schedule = build_schedule(optimizer, RateCurve(), 10_000, len(sampler))
     ends: list[float] = []

@@ -13,6 +13,7 @@ import os
 import shutil
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -50,7 +51,9 @@ class TrainParams:
     weights: str | None = None  # file to start from instead: safetensors or a torch state dict; null = random
     height: Positive = 96  # px, of the network's input
     width: Positive = 48  # px
-    embedding_dim: Annotated[int, Field(ge=0)] = 0  # width of a projection; 0 = the backbone's own
+    early_sizes: tuple[tuple[Share, Positive, Positive], ...] = ()  # [share, height, width]: smaller images until that share of the epochs
+    embedding_dim: Annotated[int, Field(ge=0)] = 0  # width of a projection, of each part; 0 = the backbone's own
+    parts: Annotated[int, Field(ge=0)] = 0  # horizontal stripes that are embedded beside the whole
     pooling: Literal["avg", "max", "avgmax", "gem"] = "avg"
     last_stride: Literal[1, 2] = 1  # 1 = twice the last map's height and width
     freeze: Literal["backbone"] | tuple[str, ...] | None = None  # the backbone, or all but these modules, do not learn
@@ -179,7 +182,7 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
     if params.pretrained:
         check_pretrained(params.backbone)
     network = EmbeddingNetwork(
-        params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,
+        params.backbone, embedding_dim=params.embedding_dim, parts=params.parts, pooling=params.pooling, last_stride=params.last_stride,
         pretrained=params.pretrained,
     )  # fmt: skip
     check_freeze(network, params.freeze)
@@ -190,7 +193,7 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
 
 def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabric: "Fabric", params: TrainParams) -> "TrainingData":
     from reidops.embedding.augmentation import Augmentation
-    from reidops.embedding.images import CropStore, ImageBatches
+    from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
     from reidops.embedding.sampling import IdentitySampler
     from reidops.embedding.training import TrainingData
     from reidops.embedding.validation import read_held_out
@@ -213,7 +216,8 @@ def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabr
     store = CropStore(tar, table)
     held_out = read_held_out(store, table, params.height, params.width, score_embeddings) if fabric.is_global_zero else None
     log.info("%s crops of %d people to learn from, %d steps an epoch", f"{len(rows):,}", labels.max() + 1, len(sampler))
-    return TrainingData(ImageBatches(store, rows, params.height, params.width), labels, sampler, augmentation, held_out)
+    images = GrowingImages(partial(ImageBatches, store, rows), (params.height, params.width), params.early_sizes)
+    return TrainingData(images, labels, sampler, augmentation, held_out)
 
 
 def _fit(
@@ -221,14 +225,16 @@ def _fit(
     fabric: "Fabric", live: "LiveRun | None",
 ) -> "TrainedWeights":  # fmt: skip
     from reidops.embedding.freezing import Freezing
-    from reidops.embedding.losses import build_losses
+    from reidops.embedding.losses import BranchLosses, build_losses
     from reidops.embedding.network import TrainingNetwork
     from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
     from reidops.embedding.training import Loop, Trainer, steps_per_epoch
 
     num_people = int(data.labels.max()) + 1
     training_network = TrainingNetwork(network, num_people)
-    losses = build_losses(params.losses, params.loss_options, num_people=num_people, dim=network.dim)
+    losses = BranchLosses([
+        build_losses(params.losses, params.loss_options, num_people=num_people, dim=network.branch_dim) for _ in range(network.num_branches)
+    ])  # fmt: skip
     optimizer = build_optimizer(
         training_network, params.optimizer, params.learning_rate, params.weight_decay,
         losses=losses, options=params.optimizer_options, head_factor=params.head_factor,

@@ -21,7 +21,8 @@ class EmbedderDescription:
 
     Attributes:
         dim: length of an embedding.
-        embedding_dim: width of the projection layer, 0 = none.
+        embedding_dim: width of the projection layer, 0 = none; of each branch.
+        parts: horizontal stripes that are embedded beside the whole.
         height, width: px, the network's input.
         colour_order: of the network's input; crops are handed over as BGR all the same.
         mean, std: per channel, in 0 … 1; the network applies them itself.
@@ -42,6 +43,7 @@ class EmbedderDescription:
     std: tuple[float, float, float]
     weights_sha256: str
     golden: tuple[float, ...]
+    parts: int = 0
     flip_average: bool = False
     normalised: bool = True
     colour_order: str = "rgb"

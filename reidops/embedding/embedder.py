@@ -103,7 +103,7 @@ def describe(
 ) -> EmbedderDescription:
     """Describe a network that was never saved: `Embedder.save` fills in the rest."""
     return EmbedderDescription(
-        backbone=backbone, dim=network.dim, embedding_dim=embedding_dim, pooling=pooling, last_stride=last_stride,
+        backbone=backbone, dim=network.dim, embedding_dim=embedding_dim, parts=network.parts, pooling=pooling, last_stride=last_stride,
         height=height, width=width, mean=network.mean, std=network.std, num_classes=num_classes, weights_sha256="", golden=(),
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ def _local_folder(source: str | Path) -> Path:
 def _build(description: EmbedderDescription) -> EmbeddingNetwork:
     d = description
     return EmbeddingNetwork(
-        d.backbone, embedding_dim=d.embedding_dim, pooling=d.pooling, last_stride=d.last_stride, mean=d.mean, std=d.std,
+        d.backbone, embedding_dim=d.embedding_dim, parts=d.parts, pooling=d.pooling, last_stride=d.last_stride, mean=d.mean, std=d.std,
         flip_average=d.flip_average,
     )  # fmt: skip
 

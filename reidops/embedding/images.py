@@ -4,7 +4,7 @@
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -111,6 +111,30 @@ class ImageBatches:
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each batch's indices and images; the next batch is decoded while this one is worked on."""
         return run_ahead((indices, self.batch(indices)) for indices in batches)
+
+
+class GrowingImages:
+    """Serve smaller images at first, from which a network learns as much in less time (progressive resizing, Howard 2018).
+
+    Args:
+        make: from height and width, px, to the batches of that size.
+        size: of the network's input: height and width, px.
+        early: (share, height, width), ascending: until that share of the training is done, images have that size.
+    """
+
+    def __init__(
+        self, make: Callable[[int, int], ImageBatches], size: tuple[int, int], early: Sequence[tuple[float, int, int]] = ()
+    ) -> None:
+        self._make, self.size, self._early = make, size, early
+        self._current: ImageBatches | None = None
+
+    def at(self, share: float) -> ImageBatches:
+        """Return the batches of the size that is due when this share of the training is done, 0 … 1; one size is kept in memory."""
+        size = next(((height, width) for until, height, width in self._early if share < until), self.size)
+        if self._current is None or self._current.size != size:
+            self._current = None
+            self._current = self._make(*size)
+        return self._current
 
 
 def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:

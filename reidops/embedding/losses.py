@@ -158,6 +158,25 @@ class WeightedLosses(nn.Module):
         return total, {name: part.detach() for name, part in parts.items()}
 
 
+class BranchLosses(nn.Module):
+    """The mean over a network's branches (the whole, its stripes) of a sum of losses that each branch has for itself."""
+
+    def __init__(self, branches: list[WeightedLosses]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the mean and its unweighted parts by name; arguments as `WeightedLosses` takes them, with the branch as dimension 1."""
+        told = [
+            losses(branch_features, branch_logits, labels, branch_embeddings)
+            for losses, branch_features, branch_logits, branch_embeddings in zip(
+                self.branches, features.unbind(1), logits.unbind(1), embeddings.unbind(1), strict=True
+            )
+        ]
+        parts = {name: torch.stack([parts[name] for _, parts in told]).mean() for name in told[0][1]}
+        return torch.stack([total for total, _ in told]).mean(), parts
+
+
 def build_losses(
     weights: Mapping[str, float], options: Mapping[str, Mapping[str, Option]] | None = None, *, num_people: int, dim: int
 ) -> WeightedLosses:

@@ -1,4 +1,8 @@
-"""The network from a crop to its embedding: a timm backbone, pooling, an optional projection and BNNeck."""
+"""The network from a crop to its embedding: a timm backbone, pooling, an optional projection and BNNeck.
+
+A crop is pooled as a whole and, where `parts` is above 0, in so many horizontal stripes as well (Sun et al. 2018, PCB): from
+head to foot, each with a projection, a neck and a classifier of its own. A branch is one of these, the whole is the first.
+"""
 
 import difflib
 from typing import Any
@@ -11,10 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidops.embedding import osnet, resnet_ibn  # noqa: F401 – they register their networks with timm
-from reidops.embedding.pooling import GeM
+from reidops.embedding.pooling import POOLINGS, cut_stripes, make_pool
 from reidops.errors import ReidopsError
-
-POOLINGS = ("avg", "max", "avgmax", "gem")
 
 
 class EmbeddingNetwork(nn.Module):
@@ -22,7 +24,8 @@ class EmbeddingNetwork(nn.Module):
 
     Args:
         backbone: a name of timm, or of the families that this package registers with it: OSNet and ResNet-IBN-a.
-        embedding_dim: width of a projection after the pooling, 0 = none.
+        embedding_dim: width of a projection after the pooling, 0 = none; of each branch.
+        parts: horizontal stripes that are embedded beside the whole, 0 = none.
         pooling: avg, max, avgmax or gem.
         last_stride: 1 keeps the last stage's map at twice the height and width; 2 leaves the backbone as it is. OSNet's
             last stage has no stride, so that both leave it as it is.
@@ -35,18 +38,23 @@ class EmbeddingNetwork(nn.Module):
     """
 
     def __init__(
-        self, backbone: str, *, embedding_dim: int = 0, pooling: str = "avg", last_stride: int = 2, pretrained: bool = False,
+        self, backbone: str, *, embedding_dim: int = 0, parts: int = 0, pooling: str = "avg", last_stride: int = 2, pretrained: bool = False,
         mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None, flip_average: bool = False,
     ) -> None:
         super().__init__()
+        if pooling not in POOLINGS:
+            raise ReidopsError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
         self.backbone_name = backbone
-        self.backbone = _create_backbone(backbone, pooling, pretrained)
+        self.parts, self.num_branches = parts, 1 + parts
+        own_pool = pooling == "gem" and not _pools_by_gem(backbone)
+        self.backbone = _create_backbone(backbone, "" if parts or own_pool else pooling, pretrained)
         if last_stride == 1 and getattr(self.backbone, "last_stage_stride", 2) == 2:
             _remove_last_stride(self.backbone, backbone)
-        self.pool = GeM() if pooling == "gem" and not _pools_by_gem(backbone) else nn.Identity()
+        self.pool = make_pool(pooling) if parts or own_pool else nn.Identity()
         num_features = self._num_features(backbone)
-        self.projection = nn.Linear(num_features, embedding_dim) if embedding_dim else nn.Identity()
-        self.dim = embedding_dim or num_features
+        self.branch_dim = embedding_dim or num_features
+        self.dim = self.num_branches * self.branch_dim
+        self.projection = _projections(num_features, embedding_dim, self.num_branches)
         self.neck = nn.BatchNorm1d(self.dim)
         self.neck.bias.requires_grad_(False)  # the neck only scales: Luo et al. 2019, BNNeck
         config = self.backbone.pretrained_cfg
@@ -56,8 +64,16 @@ class EmbeddingNetwork(nn.Module):
         self.flip_average = flip_average
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Return what the neck gets, [N, dim], of normalised inputs [N, 3, H, W]."""
-        return self.projection(self.pool(self.backbone(inputs)))
+        """Return what the neck gets, [N, dim], of normalised inputs [N, 3, H, W]: the branches side by side."""
+        maps = self.backbone(inputs)
+        if not self.parts:
+            return self.projection(self.pool(maps))
+        pooled = [self.pool(maps), *(self.pool(stripe) for stripe in cut_stripes(maps, self.parts))]
+        return torch.cat([project(branch) for project, branch in zip(self.projection, pooled, strict=True)], dim=1)
+
+    def split_branches(self, values: Tensor) -> Tensor:
+        """Return [N, num_branches, branch_dim] of [N, dim]."""
+        return values.unflatten(1, (self.num_branches, self.branch_dim))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3]; all preprocessing is in here."""
@@ -68,13 +84,19 @@ class EmbeddingNetwork(nn.Module):
         return embeddings
 
     def _embed(self, inputs: Tensor) -> Tensor:
-        return functional.normalize(self.neck(self.features(inputs)).float())
+        embeddings = self.neck(self.features(inputs)).float()
+        if self.parts:  # each branch has an equal say
+            embeddings = functional.normalize(self.split_branches(embeddings), dim=2).flatten(1)
+        return functional.normalize(embeddings)
 
     def _num_features(self, name: str) -> int:
         """Return the width of the pooled backbone, by trying: timm's own figure leaves out the head of some families."""
         training = self.training
         with torch.inference_mode():
-            features = self.eval().pool(self.backbone(torch.zeros(1, 3, 128, 64)))
+            maps = self.eval().backbone(torch.zeros(1, 3, 128, 64))
+            if self.parts and maps.ndim != 4:
+                raise ReidopsError(f"parts is {self.parts}, but the backbone {name} gives {list(maps.shape)}, no map to cut; set train.parts to 0")
+            features = self.pool(maps)
         self.train(training)
         if features.ndim != 2:
             raise ReidopsError(f"the backbone {name} gives features {list(features.shape)}, expected [N, C]: it does not go with this pooling")
@@ -82,22 +104,24 @@ class EmbeddingNetwork(nn.Module):
 
 
 class TrainingNetwork(nn.Module):
-    """An embedding network with the classifier that only training needs."""
+    """An embedding network with the classifiers, one per branch, that only training needs."""
 
     def __init__(self, embedding: EmbeddingNetwork, num_people: int) -> None:
         super().__init__()
         self.embedding = embedding
-        self.classifier = nn.Linear(embedding.dim, num_people, bias=False)
-        nn.init.normal_(self.classifier.weight, std=0.001)
+        self.classifier = nn.ModuleList([nn.Linear(embedding.branch_dim, num_people, bias=False) for _ in range(embedding.num_branches)])
+        for classifier in self.classifier:
+            nn.init.normal_(classifier.weight, std=0.001)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return features before the neck [N, dim], logits [N, num_people] and embeddings after the neck [N, dim].
+        """Return features before the neck [N, B, d], logits [N, B, num_people] and embeddings after the neck [N, B, d], B branches.
 
         `inputs` are normalised, [N, 3, H, W]; the embeddings are not yet of unit length.
         """
         features = self.embedding.features(inputs)
-        embeddings = self.embedding.neck(features)
-        return features, self.classifier(embeddings), embeddings
+        embeddings = self.embedding.split_branches(self.embedding.neck(features))
+        logits = [classify(branch) for classify, branch in zip(self.classifier, embeddings.unbind(1), strict=True)]
+        return self.embedding.split_branches(features), torch.stack(logits, dim=1), embeddings
 
     def train(self, mode: bool = True) -> "TrainingNetwork":
         """Set the mode of all modules but the frozen ones, which stay as in use: fixed statistics, no dropout."""
@@ -129,11 +153,13 @@ def check_backbone(name: str) -> None:
         raise ReidopsError(f"timm {timm.__version__} knows no weights {tag!r} of {model}; known: {', '.join(near) or 'none'}")
 
 
-def _create_backbone(name: str, pooling: str, pretrained: bool) -> nn.Module:
-    if pooling not in POOLINGS:
-        raise ReidopsError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
+def _projections(num_features: int, embedding_dim: int, num_branches: int) -> nn.Module:
+    layers = [nn.Linear(num_features, embedding_dim) if embedding_dim else nn.Identity() for _ in range(num_branches)]
+    return layers[0] if num_branches == 1 else nn.ModuleList(layers)
+
+
+def _create_backbone(name: str, global_pool: str, pretrained: bool) -> nn.Module:
     check_backbone(name)
-    global_pool = "" if pooling == "gem" and not _pools_by_gem(name) else pooling
     # Fused attention leaves no graph that an ONNX exporter can follow on every version.
     with set_layer_config(exportable=True):
         return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name))

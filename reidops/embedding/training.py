@@ -25,9 +25,9 @@ from tqdm import tqdm
 from reidops.embedding.augmentation import Augmentation
 from reidops.embedding.checkpoints import Checkpoints
 from reidops.embedding.freezing import Freezing
-from reidops.embedding.images import ImageBatches, run_ahead
+from reidops.embedding.images import GrowingImages, ImageBatches, run_ahead
 from reidops.embedding.interruptions import out_of_memory_told, stop_request
-from reidops.embedding.losses import WeightedLosses
+from reidops.embedding.losses import BranchLosses
 from reidops.embedding.network import TrainingNetwork
 from reidops.embedding.progress import Progress, image_bar, told
 from reidops.embedding.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
@@ -48,7 +48,7 @@ class TrainingData:
     The sampler yields this rank's share of each batch; only rank 0 needs held-out people.
     """
 
-    images: ImageBatches
+    images: GrowingImages
     labels: np.ndarray
     sampler: IdentitySampler
     augmentation: Augmentation
@@ -108,7 +108,7 @@ class Trainer:
     """
 
     def __init__(
-        self, network: TrainingNetwork, losses: WeightedLosses, optimizer: Optimizer, schedule: Scheduler, data: TrainingData, *,
+        self, network: TrainingNetwork, losses: BranchLosses, optimizer: Optimizer, schedule: Scheduler, data: TrainingData, *,
         fabric: Fabric, checkpoints: Checkpoints, loop: Loop, freezing: Freezing | None = None, follower: Follower | None = None,
     ) -> None:  # fmt: skip
         self._data, self._schedule, self._loop, self._follower = data, schedule, loop, follower
@@ -145,10 +145,11 @@ class Trainer:
         """Train the rest of the present epoch, judge, note, save."""
         sampler, progress = self._data.sampler, self._progress
         sampler.epoch, num_done = divmod(progress.step, self._epoch_steps)
+        images = self._data.images.at(sampler.epoch / epochs)
         if self._freezing is not None:
             self._freezing.apply(sampler.epoch)
         started, num_images = time.perf_counter(), 0
-        for batches in _grouped(self._read_batches(num_done * self._loop.accumulate), self._loop.accumulate):
+        for batches in _grouped(self._read_batches(images, num_done * self._loop.accumulate), self._loop.accumulate):
             self._train_step(batches)
             num_images += self._tell(batches, bar)
             if is_true_anywhere(self._fabric, stop.is_set()):
@@ -159,11 +160,11 @@ class Trainer:
         self._note_epoch(sampler.epoch + 1, speed, judged=(sampler.epoch + 1) % self._loop.val_every == 0 or sampler.epoch + 1 == epochs)
         self._save()
 
-    def _read_batches(self, num_done: int) -> Iterator[_Batch]:
+    def _read_batches(self, images: ImageBatches, num_done: int) -> Iterator[_Batch]:
         """Yield what is left of the epoch; for a GPU a thread augments and copies the next batches meanwhile."""
         sampler = self._data.sampler
         first = sampler.epoch * len(sampler) + num_done
-        stream = self._data.images.stream(itertools.islice(sampler, num_done, None))
+        stream = images.stream(itertools.islice(sampler, num_done, None))
         batches = (self._augment(number, *batch) for number, batch in enumerate(stream, first))
         return batches if self._fabric.device.type == "cpu" else run_ahead(batches, 2)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from drawn_crops import write_crops
 
-from reidops.embedding.images import CropStore, ImageBatches, load_images, resize_crop, resize_crops, run_ahead
+from reidops.embedding.images import CropStore, GrowingImages, ImageBatches, load_images, resize_crop, resize_crops, run_ahead
 from reidops.errors import ReidopsError
 from reidops.tables import CROPS, read_table
 
@@ -122,3 +122,18 @@ def test_batches_are_the_same_from_memory_and_from_the_tar(store):
     for order, (indices, images), (_, again) in zip(orders, kept, decoded, strict=True):
         assert np.array_equal(indices, order)
         assert np.array_equal(images, load_images(store, rows[order], 64, 32)) and np.array_equal(images, again)
+
+
+def test_images_grow_as_the_training_goes_on_and_one_size_is_kept():
+    made = []
+
+    class Batches:
+        def __init__(self, height, width):
+            made.append((height, width))
+            self.size = height, width
+
+    images = GrowingImages(Batches, (128, 64), [(0.25, 32, 16), (0.5, 64, 32)])
+    assert [images.at(share).size for share in (0.0, 0.2, 0.25, 0.4, 0.5, 0.9)] == [
+        (32, 16), (32, 16), (64, 32), (64, 32), (128, 64), (128, 64),
+    ]  # fmt: skip
+    assert made == [(32, 16), (64, 32), (128, 64)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from reidops.embedding.losses import LOSSES, WeightedLosses, build_losses, check_losses
+from reidops.embedding.losses import LOSSES, BranchLosses, WeightedLosses, build_losses, check_losses
 from reidops.errors import ReidopsError
 
 SIZES = {"num_people": 4, "dim": 8}
@@ -270,3 +270,20 @@ def test_a_loss_that_compares_crops_needs_two_of_each_person_and_two_people(name
 def test_losses_that_classify_go_with_one_crop_of_a_person():
     for name in ("cross-entropy", "center", "arcface", "cosface", "circle-softmax"):
         check_losses({name: 1.0}, {}, people_per_batch=4, crops_per_person=1)
+
+
+def test_branches_share_the_loss_equally_and_see_only_themselves():
+    branches = [build_losses({"cross-entropy": 1.0, "triplet": 2.0}, **SIZES) for _ in range(2)]
+    features, logits, labels, embeddings = batch_of_branches(2)
+    total, parts = BranchLosses(branches)(features, logits, labels, embeddings)
+    alone = [losses(features[:, b], logits[:, b], labels, embeddings[:, b]) for b, losses in enumerate(branches)]
+    torch.testing.assert_close(total, (alone[0][0] + alone[1][0]) / 2)
+    torch.testing.assert_close(parts["triplet"], (alone[0][1]["triplet"] + alone[1][1]["triplet"]) / 2)
+
+
+def batch_of_branches(num_branches: int) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(3)
+    num_people, dim = SIZES["num_people"], SIZES["dim"]
+    labels = torch.arange(4).repeat_interleave(2) % num_people
+    features, embeddings = (torch.randn(8, num_branches, dim, generator=generator) for _ in range(2))
+    return features, torch.randn(8, num_branches, num_people, generator=generator), labels, embeddings

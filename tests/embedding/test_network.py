@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork, check_backbone
-from reidops.embedding.pooling import GeM
+from reidops.embedding.pooling import GeM, cut_stripes
 from reidops.errors import ReidopsError
 
 TINY = "mobilenetv4_conv_small_050"
@@ -64,10 +64,48 @@ def test_training_gives_features_before_and_embeddings_after_the_neck_and_a_logi
     network = TrainingNetwork(EmbeddingNetwork(TINY, embedding_dim=24), 7).eval()
     inputs = torch.randn(3, 3, 64, 32)
     features, logits, embeddings = network(inputs)
-    torch.testing.assert_close(features, network.embedding.features(inputs))
-    torch.testing.assert_close(embeddings, network.embedding.neck(features))
-    torch.testing.assert_close(logits, embeddings @ network.classifier.weight.T)
-    assert logits.shape == (3, 7)
+    torch.testing.assert_close(features[:, 0], network.embedding.features(inputs))
+    torch.testing.assert_close(embeddings[:, 0], network.embedding.neck(features[:, 0]))
+    torch.testing.assert_close(logits[:, 0], embeddings[:, 0] @ network.classifier[0].weight.T)
+    assert logits.shape == (3, 1, 7)
+
+
+@pytest.mark.parametrize("pooling", ["avg", "gem"])
+def test_a_part_sees_its_stripe_and_nothing_else(pooling):
+    network = EmbeddingNetwork(TINY, embedding_dim=8, parts=2, pooling=pooling).eval()
+    maps = torch.rand(2, 1280, 4, 2)
+    network.backbone = torch.nn.Identity()
+    whole, upper, lower = network.split_branches(network.features(maps)).unbind(1)
+    torch.testing.assert_close(whole, network.projection[0](network.pool(maps)))
+    torch.testing.assert_close(upper, network.projection[1](network.pool(maps[:, :, :2])))
+    torch.testing.assert_close(lower, network.projection[2](network.pool(maps[:, :, 2:])))
+
+
+def test_every_part_has_an_equal_say_in_the_embedding(images):
+    network = EmbeddingNetwork(TINY, embedding_dim=8, parts=3).eval()
+    with torch.inference_mode():
+        lengths = network.split_branches(network(images)).norm(dim=2)
+    assert network.dim == 32
+    torch.testing.assert_close(lengths, torch.full_like(lengths, 0.5))  # of 4 branches, √(1/4) each
+
+
+def test_every_branch_is_classified_for_itself():
+    network = TrainingNetwork(EmbeddingNetwork(TINY, embedding_dim=8, parts=2), 7).eval()
+    features, logits, embeddings = network(torch.randn(3, 3, 64, 32))
+    assert (features.shape, logits.shape) == ((3, 3, 8), (3, 3, 7))
+    for branch, classifier in enumerate(network.classifier):
+        torch.testing.assert_close(logits[:, branch], embeddings[:, branch] @ classifier.weight.T)
+
+
+@pytest.mark.parametrize(("height", "parts", "rows"), [(4, 2, [[0, 1], [2, 3]]), (3, 2, [[0, 1], [1, 2]]), (2, 3, [[0], [0, 1], [1]])])
+def test_stripes_cover_the_map_and_none_is_empty(height, parts, rows):
+    maps = torch.arange(height, dtype=torch.float32).view(1, 1, height, 1)
+    assert [stripe.flatten().tolist() for stripe in cut_stripes(maps, parts)] == rows
+
+
+def test_a_backbone_without_a_map_cannot_be_cut():
+    with pytest.raises(ReidopsError, match="parts is 2, but the backbone vit_tiny_patch16_224 gives .* no map to cut"):
+        EmbeddingNetwork("vit_tiny_patch16_224", parts=2)
 
 
 def test_the_neck_has_no_bias_to_learn():
