@@ -1,0 +1,78 @@
+"""recipes/: every whole params file builds its network, its losses and its schedule, and makes a step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from reidops.embedding.augmentation import Augmentation
+from reidops.embedding.freezing import Freezing
+from reidops.embedding.losses import BranchLosses, build_losses, check_losses
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
+from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
+from reidops.params import read_params
+from stages.train import TrainParams
+
+RECIPES = sorted(Path(__file__).parent.parent.glob("recipes/*.yaml"))
+NUM_PEOPLE, STEPS = 4, 10
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_names_its_source_and_the_command_that_runs_it(path):
+    head = path.read_text().partition("download:")[0]
+    assert f"cp recipes/{path.name} params.yaml && dvc repro" in head
+    assert all(line.startswith("#") for line in head.splitlines())
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_needs_no_network_but_for_the_weights_that_it_names(path):
+    sections = yaml.safe_load(path.read_text())
+    assert sections["download"]["local"] and not sections["train"]["pretrained"]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_learns_in_a_step(path):
+    params = read_params(TrainParams, "train", path)
+    network = TrainingNetwork(
+        EmbeddingNetwork(
+            params.backbone, embedding_dim=params.embedding_dim, parts=params.parts, pooling=params.pooling, last_stride=params.last_stride
+        ),
+        NUM_PEOPLE,
+    )
+    check_losses(params.losses, params.loss_options, people_per_batch=params.people_per_batch, crops_per_person=params.crops_per_person)
+    losses = BranchLosses([
+        build_losses(params.losses, params.loss_options, num_people=NUM_PEOPLE, dim=network.embedding.branch_dim)
+        for _ in range(network.embedding.num_branches)
+    ])  # fmt: skip
+    optimizer = build_optimizer(
+        network, params.optimizer, params.learning_rate, params.weight_decay,
+        losses=losses, options=params.optimizer_options, head_factor=params.head_factor,
+    )  # fmt: skip
+    Freezing(network, params.freeze, params.freeze_epochs).apply(params.freeze_epochs)
+    schedule = build_schedule(optimizer, rate_curve(params), params.epochs, STEPS)
+    images = torch.randint(0, 256, (8, 64, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    inputs = augmentation(params, network)(images, torch.Generator().manual_seed(0))
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    features, logits, embeddings = network.train()(inputs)
+    total, _ = losses(features, logits, torch.arange(NUM_PEOPLE).repeat_interleave(2), embeddings)
+    total.backward()
+    schedule.step_update(params.epochs * STEPS // 2)
+    optimizer.step()
+    assert torch.isfinite(total)
+    assert any(not torch.equal(value, before[name]) for name, value in network.named_parameters())
+
+
+def rate_curve(params: TrainParams) -> RateCurve:
+    return RateCurve(
+        params.schedule, warmup_epochs=params.warmup_epochs, warmup_steps=params.warmup_steps, flat_epochs=params.flat_epochs,
+        final_share=params.final_share, milestones=params.milestones, step_factor=params.step_factor,
+    )  # fmt: skip
+
+
+def augmentation(params: TrainParams, network: TrainingNetwork) -> Augmentation:
+    return Augmentation(
+        flip=params.flip, pad=params.pad, jitter=params.jitter, contrast=params.contrast, saturation=params.saturation,
+        hue=params.hue, grey=params.grey, local_grey=params.local_grey, auto_augment=params.auto_augment, erasing=params.erasing,
+        mean=network.embedding.mean, std=network.embedding.std,
+    )  # fmt: skip
