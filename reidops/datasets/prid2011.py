@@ -1,8 +1,9 @@
 """PRID2011 (multi-shot) as published: `prid_2011/multi_shot/cam_a/person_0001/0001.png`, two cameras.
 
-The video protocol takes the 178 people with at least 27 pictures from both cameras and divides them into 89 and 89, ten
-times. No division comes with the set: protocol `3` is the fourth of ten random halves that never change here; `splits-3`
-takes the people from torchreid's `splits_prid2011.json`, put beside `prid_2011`, so that published figures can be repeated.
+Persons 1 … 200 were seen by both cameras; above, one number is two people, one per camera. The video protocol takes the 178 of
+the 200 with at least 27 pictures from each and divides them into 89 and 89, ten times. No division comes with the set: protocol
+`3` is the fourth of ten random halves that never change here; `splits-3` takes the people from torchreid's
+`splits_prid2011.json`, put beside `prid_2011`, so that published figures can be repeated.
 """
 
 import re
@@ -22,6 +23,7 @@ SPLITS_FILE = "splits_prid2011.json"
 _LISTED = "splits-"
 PROTOCOLS = tuple(f"{source}{number}" for source in ("", _LISTED) for number in range(10))
 _FEWEST_PICTURES = 27
+_LAST_IN_BOTH = 200
 _LAYOUT = TwoCameras(
     cameras=("prid_2011/multi_shot/cam_a", "prid_2011/multi_shot/cam_b"),
     file_name=re.compile(r"(?P<frame>\d{4})\.png"),
@@ -52,19 +54,19 @@ def _listed_people(path: Path, part: str, number: int) -> list[int]:
     """Return the people of one of the ten divisions in torchreid's file, {"train": [folder, …], "test": [folder, …]} each."""
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; put torchreid's there, or name a protocol without {_LISTED!r}")
-    splits = read_json(path)
     try:
-        return [int(person.removeprefix("person_")) for person in splits[number][part]]
+        return [int(person.removeprefix("person_")) for person in read_json(path)[number][part]]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         raise ReidopsError(f"{path}: is no list of ten divisions with folders of people in `train` and `test`, as torchreid's is") from None
 
 
 def _people_seen_enough(folder: Path) -> list[int]:
-    """Return the people with enough pictures from both cameras, sorted."""
+    """Return the people whom both cameras saw, with enough pictures from each, sorted."""
     first, second = (_seen_enough(folder / camera) for camera in _LAYOUT.cameras)
-    if len(first & second) < 2:
+    people = sorted(pid for pid in first & second if pid <= _LAST_IN_BOTH)
+    if len(people) < 2:
         raise ReidopsError(f"{folder}: fewer than two people have {_FEWEST_PICTURES} pictures from each camera; unpack the set again")
-    return sorted(first & second)
+    return people
 
 
 def _seen_enough(camera: Path) -> set[int]:
