@@ -1,7 +1,7 @@
 """Who plays which part: from sets and the user's wishes to parts whose people and frames stay apart."""
 
 import difflib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +48,13 @@ def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     """Return the parts: train first, then test, then track.
 
     A scene that is tested or tracked ("held") trains nobody (`scene`, `k-fold`), only until its half (`half`), or only some of
-    its people (`identity`); scenes are the same in sets of one family, so MOT16-02 is held where MOT17-02 is.
+    its people (`identity`); scenes are the same in sets of one family, so MOT16-02 and MOT15's Venice-2 are held where MOT17-02 is.
 
     Raises:
         ReidopsError: a set has no folder for its part, a name matches nothing, or a part would be empty.
     """
     scenes = {name: _scenes(sets[name], roles.detectors) for name in roles.names if sets[name].layout == "mot"}
-    _check_roles(sets, roles)
+    _check_roles(sets, scenes, roles)
     held = _held_scenes(scenes, roles)
     parts = [part for name in roles.train for part in _train_parts(sets[name], scenes.get(name), held, roles)]
     if not parts:
@@ -74,28 +74,42 @@ def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     return parts
 
 
-def _check_roles(sets: Mapping[str, SetFolder], roles: Roles) -> None:
+def _check_roles(sets: Mapping[str, SetFolder], scenes: Mapping[str, Scenes], roles: Roles) -> None:
     for name in roles.track:
         if sets[name].layout != "mot":
             raise ReidopsError(f"download.track: {name} holds single crops; only sets in MOTChallenge's layout can be tracked")
-    _check_twins(roles)
+    _check_twins(scenes, roles)
     _check_split(sets, roles)
 
 
-def _check_twins(roles: Roles) -> None:
-    """Refuse two sets of the same people in train, and a ReID set in test that shares people with another one in train."""
+def _check_twins(scenes: Mapping[str, Scenes], roles: Roles) -> None:
+    """Refuse two sets of the same people in train, and a ReID set in test that shares people with another one in train.
+
+    MOT sets of one family share the people of the scenes that both have; what is tested of these, `_train_parts` leaves out.
+    """
     families = defaultdict(list)
     for name in dict.fromkeys(roles.train):
         families[family_of(name)].append(name)
     for twins in families.values():
-        if len(twins) > 1:
-            raise ReidopsError(f"download.train: {' and '.join(twins)} show the same people; name one of them")
+        shared = _shared_scenes(twins, scenes)
+        if shared:
+            raise ReidopsError(f"download.train: {' and '.join(twins)} show the same people{_listing(shared)}; name one of them")
     for name in roles.test:
         for twin in families.get(family_of(name), []):
-            if twin != name and {twin, name} != {"MOT16", "MOT17"}:
+            if twin != name and name not in scenes:
                 raise ReidopsError(
                     f"download: {twin} trains and {name} is tested, and they show the same people; name one set, with one protocol, in both"
                 )
+
+
+def _shared_scenes(twins: list[str], scenes: Mapping[str, Scenes]) -> list[str]:
+    """Return the scenes that several of the sets have; a ReID set is one scene without a name."""
+    num_sets = Counter(scene for name in twins for scene in scenes.get(name, [""]))
+    return [scene for scene, number in num_sets.items() if number > 1]
+
+
+def _listing(scenes: list[str]) -> str:
+    return f" in {', '.join(scenes)}" if any(scenes) else ""
 
 
 def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
@@ -122,6 +136,9 @@ def _scenes(found: SetFolder, detectors: tuple[str, ...]) -> Scenes:
     """Return the set's scenes, each with the copies that `detectors` names; a set without copies has one per scene."""
     copies: dict[str, dict[str, Sequence]] = defaultdict(dict)
     for sequence in find_sequences(found.folder):
+        twin = copies[sequence.scene].get(sequence.detector)
+        if twin is not None:
+            raise ReidopsError(f"{sequence.folder}: shows scene {sequence.scene}, as {twin.name} does; put one of the two into a set of its own")
         copies[sequence.scene][sequence.detector] = sequence
     return {scene: _wanted_copies(by_detector, detectors) for scene, by_detector in copies.items()}
 

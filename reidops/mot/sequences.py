@@ -17,6 +17,8 @@ from reidops.files import whole_file
 from reidops.tables import ANNOTATIONS, DETECTIONS
 
 DETECTORS = ("DPM", "FRCNN", "SDP")
+# MOT15's names of the videos that MOT16 and MOT17 number: the same frames, other annotations.
+_NUMBERED = {"Venice-2": "02", "ETH-Pedcross2": "05", "ADL-Rundle-6": "09", "ADL-Rundle-8": "10"}
 _ANNOTATION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "considered", "class_id", "visibility")
 _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
 
@@ -57,12 +59,12 @@ class Sequence:
 def scene_of(name: str) -> str:
     """Return the video behind a sequence's name, without data set or detector.
 
-    >>> scene_of("MOT17-02-FRCNN"), scene_of("MOT16-02"), scene_of("dancetrack0001")
-    ('02', '02', 'dancetrack0001')
+    >>> scene_of("MOT17-02-FRCNN"), scene_of("MOT16-02"), scene_of("Venice-2"), scene_of("dancetrack0001")
+    ('02', '02', '02', 'dancetrack0001')
     """
     stem = re.sub(rf"-({'|'.join(DETECTORS)})$", "", name)
     published = re.fullmatch(r"(?:MOT\d\d|SYN)-(.+)", stem)
-    return published[1] if published else stem
+    return published[1] if published else _NUMBERED.get(stem, stem)
 
 
 def find_sequences(dataset: Path) -> list[Sequence]:

@@ -21,6 +21,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SetFolder]:
     base = tmp_path_factory.mktemp("sets")
     write_mot_set(base / "MOT17", SCENES, detectors=("DPM", "FRCNN", "SDP"), num_frames=7)
     write_mot_set(base / "MOT16", ("MOT16-02", "MOT16-09"), num_frames=7)
+    write_mot_set(base / "MOT15", ("ADL-Rundle-6", "TUD-Campus"), num_frames=7)
     write_mot_set(base / "Square", ("Square-a", "Square-b"), num_frames=7)
     write_market_set(base / "Market-1501")
     found = {path.name: SetFolder(path.name, layout_of(path), path, "drawn") for path in base.iterdir()}
@@ -65,6 +66,19 @@ def test_scenes_are_held_back_in_sets_of_one_family(sets: dict[str, SetFolder]) 
     assert [part.sequence for part in parts if part.part == "train"] == ["MOT16-02"]
     half = assign_parts(sets, replace(MOT17, train=("MOT16",), split="half"))
     assert ("train", "MOT16-09", 1, 4) in told(half)
+
+
+def test_mot15_holds_some_of_the_videos_under_other_names(sets: dict[str, SetFolder]) -> None:
+    parts = assign_parts(sets, replace(MOT17, train=("MOT15",)))
+    assert [part.sequence for part in parts if part.part == "train"] == ["TUD-Campus"]
+    half = assign_parts(sets, replace(MOT17, train=("MOT15",), split="half"))
+    assert ("train", "ADL-Rundle-6", 1, 4) in told(half)
+
+
+def test_two_sequences_of_one_scene_in_a_set_are_refused(tmp_path: Path) -> None:
+    found = SetFolder("mine", "mot", write_mot_set(tmp_path, ("MOT16-02", "MOT20-02"), num_frames=2), "drawn")
+    with pytest.raises(ReidopsError, match="MOT20-02: shows scene 02, as MOT16-02 does; put one of the two into a set of its own"):
+        assign_parts({"mine": found}, Roles(("mine",), (), ()))
 
 
 def test_train_on_market_and_track_mot17(sets: dict[str, SetFolder]) -> None:
@@ -129,7 +143,9 @@ def test_a_set_with_protocols_is_listed_with_the_one_that_was_asked_for(sets: di
         ({"sequences": ("09", "4")}, r"download\.sequences: 4 is no scene or sequence .* did you mean 04"),
         ({"sequences": ("99",)}, r"99: none of them is in MOT17, which has the scenes 02, 04, 09"),
         ({"track": ("Market-1501",)}, "Market-1501 holds single crops"),
-        ({"train": ("MOT16", "MOT17")}, "MOT16 and MOT17 show the same people"),
+        ({"train": ("MOT16", "MOT17")}, "MOT16 and MOT17 show the same people in 02, 09; name one of them"),
+        ({"train": ("MOT15", "MOT17")}, "MOT15 and MOT17 show the same people in 09; name one of them"),
+        ({"train": ("Market-1501", "Market-1501:x")}, "Market-1501 and Market-1501:x show the same people; name one of them"),
     ],
 )
 def test_wishes_that_cannot_be_granted_are_refused(sets: dict[str, SetFolder], changes: dict, message: str) -> None:

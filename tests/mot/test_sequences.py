@@ -67,7 +67,7 @@ def test_a_dancetrack_row_is_a_considered_pedestrian_in_full_view(tmp_path):
     assert rows.loc[0, ["track_id", "class_id", "visibility", "considered"]].tolist() == [0, 1, 1.0, True]
 
 
-@pytest.mark.parametrize("name", ["MOT17-02-FRCNN", "MOT17-02-DPM", "MOT16-02", "MOT17-02"])
+@pytest.mark.parametrize("name", ["MOT17-02-FRCNN", "MOT17-02-DPM", "MOT16-02", "MOT17-02", "Venice-2"])
 def test_copies_and_editions_of_a_video_are_one_scene(name):
     assert scene_of(name) == "02"
 

@@ -6,6 +6,7 @@ import pandas as pd
 from crop_factory import PARTS, write_lists
 from inspect_tables import inspect, with_value
 
+from reidops.mot.sequences import scene_of
 from reidops.validation.leaks import count_videos, scenes_table
 
 HALF = "a video that trains and is scored is split at its half (download.split), without a shared frame"
@@ -41,6 +42,8 @@ def test_a_video_whose_frames_train_and_are_tracked_is_a_leak_also_under_its_oth
     ]
     finding = inspect(crops, folder, parts)[HALF]
     assert finding.places[0] == "raw/parts.csv: row 0: frames 10 … 12 also in track (MOT17-02-FRCNN), sequence is MOT16-02"
+    mot15 = replace(parts[0], dataset="MOT15", sequence="Venice-2", scene=scene_of("Venice-2"))
+    assert "sequence is Venice-2" in inspect(crops, folder, [mot15, parts[1]])[HALF].places[0]
     apart = [replace(parts[0], last_frame=7), replace(parts[1], first_frame=8)]
     assert HALF not in inspect(crops, folder, apart)
 
