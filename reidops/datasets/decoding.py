@@ -26,13 +26,20 @@ def decode_whole(data: bytes) -> tuple[np.ndarray | None, str]:
     """
     with tempfile.TemporaryFile() as heard:
         with _errors_into(heard):
-            image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+            image = _decode(data)
         told = _read_all(heard)
     complaint = _COMPLAINT.search(told)
     if complaint is None:
         sys.stderr.write(told)  # somebody else's words
         return image, ""
     return image, "" if _is_padding(complaint[0], data) else complaint[0]
+
+
+def _decode(data: bytes) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # its header states more pixels than OpenCV would ever decode
+        return None
 
 
 def _is_padding(complaint: str, data: bytes) -> bool:

@@ -14,7 +14,7 @@ from reidops.datasets.reid_set import COLUMNS, Listing, ReidSet
 from reidops.datasets.tracklets import check_tracklets, read_rows
 from reidops.errors import ReidopsError
 
-# Protocol → role → (people, tracklets); the gallery's people count the distractors as one.
+# Protocol → role → (people, tracklets); distractors are tracklets, but no people.
 PUBLISHED_COUNTS = {"": {"train": (625, 8_298), "query": (626, 1_980), "gallery": (621, 9_330)}}
 
 _JUNK, _BACKGROUND = -1, 0
@@ -80,7 +80,7 @@ def _read_names(path: Path) -> pd.DataFrame:
     """Return name, person (its folder), published_pid, camera, frame and distractor of each line."""
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; it is published with the set, in info/")
-    names = path.read_text().split()
+    names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     matches = [_FILE_NAME.fullmatch(name) for name in names]
     if not all(matches):
         line = matches.index(None)

@@ -58,7 +58,7 @@ def _read_list(file: Path) -> list[tuple[str, str, int]]:
     if not file.is_file():
         raise ReidopsError(f"{file}: no such file; MSMT17's four lists stand beside its folders of crops, unpack the set again")
     lines = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         where, match = f"{file}: line {number}", _LINE.fullmatch(line.strip())
         if match:
             lines.append((where, match["path"], int(match["pid"])))

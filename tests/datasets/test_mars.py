@@ -78,6 +78,12 @@ def test_a_bad_file_name_is_named_with_its_line(tmp_path: Path) -> None:
         SET.list_part(folder, "test", "")
 
 
+def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (write_set(tmp_path) / "info" / "train_name.txt").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(ReidopsError, match=r"train_name\.txt: line 1 \(.*\) is no file name of this set"):
+        SET.list_part(tmp_path, "train", "")
+
+
 def test_a_list_that_is_too_short_is_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path)
     path = folder / "info" / "train_name.txt"

@@ -83,6 +83,12 @@ def test_a_crop_in_query_and_gallery_is_named_with_both_lines(tmp_path: Path) ->
         list_part(tmp_path, "test")
 
 
+def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (write_set(tmp_path) / "list_val.txt").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(ReidopsError, match=r"list_val\.txt: line 1 \(.*\) is not `<person>"):
+        list_part(tmp_path, "train")
+
+
 @pytest.mark.parametrize("content", [None, "", "\n"])
 def test_a_missing_or_empty_list_is_named(tmp_path: Path, content: str | None) -> None:
     file = write_set(tmp_path) / "list_val.txt"

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from market_factory import write_crop, write_market_set
 from mot_factory import write_gt, write_mot_set
 from raw_folder import whole, write_raw
 
 from reidops.datasets import packing
 from reidops.errors import ReidopsError
+from reidops.parts import Part
 from reidops.tables import CROPS, read_table
 from stages.convert import ConvertParams, convert
 
@@ -206,6 +208,27 @@ def test_one_person_only_cannot_train(toy: Path) -> None:
         write_gt(toy / "train" / name, [(f, 1, 20, 20, 12, 30, 1, 1, 1.0) for f in range(1, 13 if name == "TOY-01" else 4)])
     told = "one person only is left to train, telling people apart takes two; left out: .*1 people: fewer than .*lower convert.min_per_person"
     refuses(toy, told, replace(PARAMS, val_split=0.0))
+
+
+@pytest.mark.parametrize(
+    ("folder", "pid", "message"),
+    [
+        ("bounding_box_train", -1, r"nobody is left to train.*left out: .*junk \(pid -1\) 3"),
+        ("bounding_box_train", 2, "one person only is left to train"),
+        ("bounding_box_test", -1, "the test part has some query and no gallery crops"),
+        ("query", -1, "the test part has no query and some gallery crops"),
+    ],
+)
+def test_a_market_set_without_people_for_a_part_is_refused(tmp_path: Path, folder: str, pid: int, message: str) -> None:
+    market = write_market_set(tmp_path / "Market-1501")
+    for path in (market / folder).iterdir():
+        path.unlink()
+    for frame in (900, 901):
+        write_crop(market / folder, pid, 1, frame)
+    rows = [Part(part, market.name, "market1501", market, "", market.name, 0, 0) for part in ("train", "test")]
+    with pytest.raises(ReidopsError, match=message):
+        converted(write_raw(tmp_path / "raw", rows), replace(PARAMS, val_split=0.0))
+    assert not (tmp_path / "crops").exists()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
