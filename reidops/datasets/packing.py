@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 
 from reidops.datasets.decoding import decode_whole
-from reidops.image_headers import check_whole, read_size
 from reidops.datasets.matlab import read_picture
 from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
+from reidops.image_headers import check_whole, read_size
 from reidops.parallel import map_parallel, num_workers
 
 _FRAMES_PER_CHUNK = 32

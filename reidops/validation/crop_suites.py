@@ -117,12 +117,13 @@ def people_suite(min_crops_per_person: int) -> Suite:
     return [
         expect(
             gxe.ExpectColumnValuesToBeBetween, "a person of train or val has at least 2 crops",
-            because="A triplet needs two pictures of one person.", remedy="Raise convert.min_per_person.", column="num_crops", min_value=2,
+            because="A triplet needs two pictures of one person.",
+            remedy="Raise convert.min_per_person (MOT sets), or take the person out of the set.", column="num_crops", min_value=2,
         ),
         expect(
             gxe.ExpectColumnValuesToBeBetween, f"a person of train or val has at least {min_crops_per_person} crops",
             because="From fewer pictures a network learns the background rather than the person.",
-            remedy="Nothing for a few; otherwise raise convert.min_per_person, or lower validate.min_crops_per_person.",
+            remedy="Nothing for a few; otherwise raise convert.min_per_person (MOT sets), or lower validate.min_crops_per_person.",
             level=WARNING, column="num_crops", min_value=min_crops_per_person,
         ),
     ]  # fmt: skip

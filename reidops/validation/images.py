@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from reidops.datasets.decoding import decode_whole
-from reidops.image_headers import check_whole, read_size
 from reidops.errors import ReidopsError
+from reidops.image_headers import check_whole, read_size
 
 
 def image_fault(content: bytes) -> str:
