@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -36,7 +37,7 @@ from torchvision import transforms
 
 from reidops.embedding.augmentation import Augmentation
 from reidops.embedding.checkpoints import Checkpoints
-from reidops.embedding.images import CropStore, ImageBatches
+from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
 from reidops.embedding.losses import BranchLosses, build_losses
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
@@ -100,7 +101,7 @@ def loop(bench: Bench) -> float:
     settings, network, sampler = bench.settings, bench.network(), bench.sampler()
     store = CropStore(bench.tar, bench.table)
     augmentation = Augmentation(flip=0.5, pad=0.04, jitter=0.2, erasing=0.5, mean=network.embedding.mean, std=network.embedding.std)
-    images = ImageBatches(store, bench.rows, settings.height, settings.width)
+    images = GrowingImages(partial(ImageBatches, store, bench.rows), (settings.height, settings.width))
     losses = BranchLosses([build_losses(LOSSES, num_people=bench.num_people, dim=network.embedding.dim)])
     optimizer = build_optimizer(network, "adam", 3e-4, 5e-4, losses=losses)
     schedule = build_schedule(optimizer, RateCurve(), 10_000, len(sampler))
@@ -185,8 +186,8 @@ def per_sample(bench: Bench) -> float:
 
     def step() -> None:
         inputs, labels = (values.to(fabric.device) for values in next(batches))
-        features, logits, _ = model(inputs)
-        loss = cross_entropy(logits, labels) + triplet_anchor_by_anchor(features, labels)
+        features, logits, _ = model(inputs)  # of one branch, the whole
+        loss = cross_entropy(logits[:, 0], labels) + triplet_anchor_by_anchor(features[:, 0], labels)
         optimizer.zero_grad()
         fabric.backward(loss)
         optimizer.step()

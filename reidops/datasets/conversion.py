@@ -35,13 +35,19 @@ def report_crops(crops: pd.DataFrame, left_out: LeftOut) -> dict[str, Any]:
 
 
 def num_unmatched_queries(crops: pd.DataFrame) -> int:
-    """Return how many queries have no match: in MOT sets any gallery crop of the person, else one of another camera."""
+    """Return how many queries have no match, by the rule that `evaluate_reid` takes of itself.
+
+    In a set that leaves most queries a match in another camera, only such crops are matches; in others, as MOT scenes, all are.
+    """
+    return sum(_num_unmatched_in_set(rows) for _, rows in crops.groupby("dataset"))
+
+
+def _num_unmatched_in_set(crops: pd.DataFrame) -> int:
     query, gallery = crops[crops["split"] == "query"], crops[crops["split"] == "gallery"]
     cameras = gallery.groupby("pid")["camid"].agg(set).to_dict()
-    by_time = query["track_id"] >= 0
     seen = [cameras.get(pid, set()) for pid in query["pid"]]
-    matched = [bool(s if timed else s - {camid}) for s, timed, camid in zip(seen, by_time, query["camid"], strict=True)]
-    return len(matched) - sum(matched)
+    by_camera = sum(not cams - {camid} for cams, camid in zip(seen, query["camid"], strict=True))
+    return by_camera if by_camera < len(query) / 2 else sum(not cams for cams in seen)
 
 
 def _count_crops(crops: pd.DataFrame) -> dict[str, int]:
