@@ -138,10 +138,18 @@ def read_annotations(sequence: Sequence) -> pd.DataFrame:
     num_fields = lines.shape[1]
     if num_fields not in (7, 9, 10):
         raise ReidopsError(f"{path}: its lines have {num_fields} fields, a MOTChallenge ground truth line has 9 (MOT15: 10, with world coordinates)")
+    if num_fields == 10 and _has_classes(lines):
+        raise ReidopsError(f"{path}: its lines have 10 fields, of which the 8th and 9th look like class and visibility; remove the last field")
     values = lines if num_fields == 9 else np.column_stack([lines[:, :7], np.ones((len(lines), 2))])
     frame = pd.DataFrame(values, columns=list(_ANNOTATION_FIELDS))
     frame["considered"] = frame["considered"] != 0
     return _zero_based(frame).astype(ANNOTATIONS.dtypes)[list(ANNOTATIONS.columns)]
+
+
+def _has_classes(lines: np.ndarray) -> bool:
+    """Tell whether fields 8 and 9 can be class and visibility; of MOT15 they are world coordinates in metres or millimetres, or −1."""
+    classes, visibility = lines[:, 7], lines[:, 8]
+    return bool(np.all((classes >= 1) & (classes % 1 == 0) & (visibility >= 0) & (visibility <= 1)))
 
 
 def read_detections(sequence: Sequence) -> pd.DataFrame:

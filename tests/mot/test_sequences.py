@@ -72,6 +72,11 @@ def test_copies_and_editions_of_a_video_are_one_scene(name):
     assert scene_of(name) == "02"
 
 
+def test_a_field_too_many_is_not_taken_for_mot15(tmp_path):
+    with pytest.raises(ReidopsError, match=r"gt\.txt: its lines have 10 fields, of which the 8th and 9th look like class and visibility"):
+        read_annotations(sequence(tmp_path, "1,1,11,21,30,40,1,3,0.5,7\n2,1,11,21,30,40,1,3,1,7\n"))
+
+
 def test_mot15_rows_are_pedestrians_in_full_view(tmp_path):
     rows = read_annotations(sequence(tmp_path, "1,1,11,21,30,40,1,-1,-1,-1\n"))
     assert rows.loc[0, ["class_id", "visibility", "considered"]].tolist() == [1, 1.0, True]
