@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from reidops.embedding.checkpoints import Checkpoints
+    from reidops.embedding.keeping import TrainedWeights
     from reidops.embedding.network import EmbeddingNetwork
-    from reidops.embedding.training import TrainedWeights, TrainingData
+    from reidops.embedding.training import TrainingData
     from reidops.registry_live import LiveRun
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,9 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     _check_report(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
-    with launched(params.processes, params.precision, partly_frozen=params.freeze is not None) as fabric:
+    # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
+    idle_weights = params.freeze is not None or params.parts > 0
+    with launched(params.processes, params.precision, idle_weights=idle_weights) as fabric:
         network = _build_network(params)
         checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
         if fabric.is_global_zero:
@@ -122,7 +125,10 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
                 checkpoints.delete()
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
-    log.info("trained %s for %d epochs; the weights of epoch %d are kept", params.backbone, params.epochs, trained.epoch)
+    if params.epochs:
+        log.info("trained %s for %d epochs; the weights of epoch %d are kept", params.backbone, params.epochs, trained.epoch)
+    else:
+        log.info("kept the weights of %s as they were loaded", params.backbone)
 
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
@@ -255,7 +261,7 @@ def _fit(
 
 def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
     """Return the network as it is, for `epochs: 0`."""
-    from reidops.embedding.training import TrainedWeights
+    from reidops.embedding.keeping import TrainedWeights
 
     return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
 

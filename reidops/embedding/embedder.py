@@ -48,6 +48,7 @@ class Embedder:
         _load_weights(network, folder / WEIGHTS)
         embedder = cls(network, description, device)
         check_golden(embedder.embed([golden_crop()])[0], description, str(source))
+        _check_digest(folder / WEIGHTS, description)
         network.flip_average = description.flip_average if flip_average is None else flip_average
         return embedder
 
@@ -125,6 +126,12 @@ def _build(description: EmbedderDescription) -> EmbeddingNetwork:
         d.backbone, embedding_dim=d.embedding_dim, parts=d.parts, pooling=d.pooling, last_stride=d.last_stride, mean=d.mean, std=d.std,
         flip_average=d.flip_average,
     )  # fmt: skip
+
+
+def _check_digest(path: Path, description: EmbedderDescription) -> None:
+    """Refuse weights that the self-test does not see to be others: it looks at the first values of one crop's embedding."""
+    if sha256(path) != description.weights_sha256:
+        raise ReidopsError(f"{path}: is not the file that {DESCRIPTION} was written with (weights_sha256 differs); take the folder whole")
 
 
 def _load_weights(network: EmbeddingNetwork, path: Path) -> None:

@@ -40,11 +40,6 @@ class Freezing:
         if len(self._frozen) == len(learning):
             raise ReidopsError(f"train.freeze is {freeze}: nothing would learn; name a module with weights, as classifier")
 
-    @property
-    def thaws(self) -> bool:
-        """Tell whether what learns changes from one epoch to another: a reducer of gradients (DDP) must expect unused parameters."""
-        return bool(self._frozen) and self._epochs > 0
-
     def apply(self, epoch: int) -> None:
         """Let learn what is to learn in `epoch` (0, 1, …): call it before every epoch, after the optimizer was built."""
         for parameter in self._frozen:

@@ -120,11 +120,17 @@ class GrowingImages:
         make: from height and width, px, to the batches of that size.
         size: of the network's input: height and width, px.
         early: (share, height, width), ascending: until that share of the training is done, images have that size.
+
+    Raises:
+        ReidopsError: the shares do not rise.
     """
 
     def __init__(
         self, make: Callable[[int, int], ImageBatches], size: tuple[int, int], early: Sequence[tuple[float, int, int]] = ()
     ) -> None:
+        shares = [share for share, _, _ in early]
+        if shares != sorted(set(shares)):
+            raise ReidopsError(f"the shares of early_sizes are {shares}, expected rising ones")
         self._make, self.size, self._early = make, size, early
         self._current: ImageBatches | None = None
 

@@ -5,6 +5,7 @@ head to foot, each with a projection, a neck and a classifier of its own. A bran
 """
 
 import difflib
+from collections.abc import Callable
 from typing import Any
 
 import timm
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidops.embedding import osnet, resnet_ibn  # noqa: F401 – they register their networks with timm
-from reidops.embedding.pooling import POOLINGS, cut_stripes, make_pool
+from reidops.embedding.pooling import POOLINGS, GeM, cut_stripes, make_pool
 from reidops.errors import ReidopsError
 
 
@@ -34,7 +35,8 @@ class EmbeddingNetwork(nn.Module):
         flip_average: average each embedding with its mirror image's.
 
     Raises:
-        ReidopsError: the backbone or the pooling is unknown or they do not fit each other.
+        ReidopsError: the backbone or the pooling is unknown, they do not fit each other, or the backbone takes images of one
+            size only.
     """
 
     def __init__(
@@ -65,11 +67,17 @@ class EmbeddingNetwork(nn.Module):
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return what the neck gets, [N, dim], of normalised inputs [N, 3, H, W]: the branches side by side."""
-        maps = self.backbone(inputs)
+        maps = self._maps(inputs)
         if not self.parts:
             return self.projection(self.pool(maps))
         pooled = [self.pool(maps), *(self.pool(stripe) for stripe in cut_stripes(maps, self.parts))]
         return torch.cat([project(branch) for project, branch in zip(self.projection, pooled, strict=True)], dim=1)
+
+    def _maps(self, inputs: Tensor) -> Tensor:
+        """Return the backbone's maps, [N, C, h, w], or what it has pooled itself, [N, C]."""
+        maps = self.backbone(inputs)
+        is_channels_last = maps.ndim == 4 and getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
+        return maps.permute(0, 3, 1, 2) if is_channels_last else maps
 
     def split_branches(self, values: Tensor) -> Tensor:
         """Return [N, num_branches, branch_dim] of [N, dim]."""
@@ -93,9 +101,11 @@ class EmbeddingNetwork(nn.Module):
         """Return the width of the pooled backbone, by trying: timm's own figure leaves out the head of some families."""
         training = self.training
         with torch.inference_mode():
-            maps = self.eval().backbone(torch.zeros(1, 3, 128, 64))
+            maps = _tried(self.eval()._maps, name)
             if self.parts and maps.ndim != 4:
                 raise ReidopsError(f"parts is {self.parts}, but the backbone {name} gives {list(maps.shape)}, no map to cut; set train.parts to 0")
+            if isinstance(self.pool, GeM) and maps.ndim != 4:
+                raise ReidopsError(f"pooling is gem, but the backbone {name} gives {list(maps.shape)}, no map; set train.pooling to avg")
             features = self.pool(maps)
         self.train(training)
         if features.ndim != 2:
@@ -162,7 +172,10 @@ def _create_backbone(name: str, global_pool: str, pretrained: bool) -> nn.Module
     check_backbone(name)
     # Fused attention leaves no graph that an ONNX exporter can follow on every version.
     with set_layer_config(exportable=True):
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name))
+        try:
+            return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name))
+        except OSError as error:  # of requests, the hub and the disk alike
+            raise ReidopsError(f"the published weights of {name} cannot be had: {error}; set train.pretrained to false") from None
 
 
 def _pools_by_gem(name: str) -> bool:
@@ -172,7 +185,7 @@ def _pools_by_gem(name: str) -> bool:
 
 def _input_size(name: str) -> dict[str, Any]:
     """Let transformers, which are built for one input size, take any."""
-    return {"dynamic_img_size": True} if name.startswith(("vit_", "deit")) else {}
+    return {"dynamic_img_size": True} if name.startswith(("vit_", "deit", "eva", "swin_", "swinv2_")) and "_cr_" not in name else {}
 
 
 def _remove_last_stride(backbone: nn.Module, name: str) -> None:
@@ -181,7 +194,7 @@ def _remove_last_stride(backbone: nn.Module, name: str) -> None:
     strided = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Conv2d | nn.AvgPool2d | nn.MaxPool2d) and _stride(m) == 2}
     hooks = [m.register_forward_pre_hook(lambda _, x, n=n: seen.__setitem__(n, x[0].shape[2])) for n, m in strided.items()]
     with torch.inference_mode():
-        backbone.eval()(torch.zeros(1, 3, 128, 64))
+        _tried(backbone.eval(), name)
     for hook in hooks:
         hook.remove()
     backbone.train()
@@ -192,6 +205,15 @@ def _remove_last_stride(backbone: nn.Module, name: str) -> None:
             strided[n].stride = (1, 1)
         else:
             backbone.set_submodule(n, nn.Identity())
+
+
+def _tried(network: Callable[[Tensor], Tensor], name: str) -> Tensor:
+    """Return what a network makes of an image of 128 × 64 px."""
+    try:
+        return network(torch.zeros(1, 3, 128, 64))
+    except (AssertionError, RuntimeError) as error:
+        told = (str(error).splitlines() or ["it does not say why"])[0]
+        raise ReidopsError(f"the backbone {name} takes no image of 128 × 64 px ({told}); take one for images of any size") from None
 
 
 def _stride(module: nn.Module) -> int:

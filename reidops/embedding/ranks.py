@@ -17,20 +17,27 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reidops.errors import ReidopsError
+
 _LOGGERS = ("reidops", "stages", "__main__")
 
 
 @contextmanager
-def launched(processes: int, precision: str, *, partly_frozen: bool = False) -> Iterator[Fabric]:
+def launched(processes: int, precision: str, *, idle_weights: bool = False) -> Iterator[Fabric]:
     """Yield the Fabric of this rank; under torchrun that counts the ranks, else `processes` of them start on this host.
 
     Only rank 0 speaks: the others log warnings and worse.
 
     Args:
-        partly_frozen: some weights get no gradient in some epochs.
+        idle_weights: there may be weights that get no gradient, for a while or ever.
+
+    Raises:
+        ReidopsError: there are fewer GPUs on this host than processes.
     """
     here, hosts = _torchrun() or (processes, 1)
-    strategy = DDPStrategy(find_unused_parameters=partly_frozen) if here * hosts > 1 else "auto"
+    if torch.cuda.is_available() and here > torch.cuda.device_count():
+        raise ReidopsError(f"train.processes is {here}, but this host has {torch.cuda.device_count()} GPUs; set it to at most that")
+    strategy = DDPStrategy(find_unused_parameters=idle_weights) if here * hosts > 1 else "auto"
     fabric = Fabric(accelerator="auto", devices=here, num_nodes=hosts, strategy=strategy, precision=precision)
     fabric.launch()
     if not fabric.is_global_zero:

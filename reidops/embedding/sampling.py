@@ -43,20 +43,15 @@ class IdentitySampler:
         num_own = people_per_batch // num_ranks * crops_per_person
         self._own = slice(rank * num_own, (rank + 1) * num_own)
 
-    @property
-    def batches_per_epoch(self) -> int:
+    def __len__(self) -> int:
         """Return the number of batches, the same in every epoch."""
         return max(1, sum(_num_groups(crops, self._k) for crops in self._people) // self._p)
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return self.batches_per_epoch
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield this rank's share of the epoch's batches: indices into the labels, [P · K / num_ranks], a person's K side by side."""
         rng = np.random.default_rng([self._seed, self.epoch])
         groups = [_deal(crops, self._camids[crops], self._k, rng) for crops in self._people]
-        for _ in range(self.batches_per_epoch):
+        for _ in range(len(self)):
             chosen = self._choose(np.array([len(g) for g in groups]), rng)
             yield np.concatenate([self._take(person, groups, rng) for person in chosen])[self._own]
 

@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from timm.scheduler.scheduler import Scheduler
-from timm.utils import ModelEmaV3
 from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
@@ -27,12 +25,13 @@ from reidops.embedding.checkpoints import Checkpoints
 from reidops.embedding.freezing import Freezing
 from reidops.embedding.images import GrowingImages, ImageBatches, run_ahead
 from reidops.embedding.interruptions import out_of_memory_told, stop_request
+from reidops.embedding.keeping import Keeper, TrainedWeights
 from reidops.embedding.losses import BranchLosses
 from reidops.embedding.network import TrainingNetwork
 from reidops.embedding.progress import Progress, image_bar, told
 from reidops.embedding.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
 from reidops.embedding.sampling import IdentitySampler
-from reidops.embedding.validation import HeldOut, embed_images
+from reidops.embedding.validation import HeldOut
 from reidops.errors import ReidopsError
 
 log = logging.getLogger(__name__)
@@ -76,15 +75,6 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class TrainedWeights:
-    """The chosen weights of the embedding network, the epoch (1-based) they are from, and what happened by epoch."""
-
-    weights: dict[str, Tensor]
-    epoch: int
-    history: pd.DataFrame
-
-
-@dataclass(frozen=True)
 class _Batch:
     """This rank's share of batch `number` (0-based, over all epochs), on the device: inputs [n, 3, H, W], labels [n]."""
 
@@ -117,7 +107,7 @@ class Trainer:
         self._losses = losses.to(fabric.device)
         self._network = network.to(fabric.device, memory_format=torch.channels_last)
         synchronise_norms(self._network, fabric)
-        self._ema = ModelEmaV3(self._network, decay=loop.ema_decay, use_warmup=True) if loop.ema_decay > 0 else None
+        self._keeper = Keeper(self._network, loop.ema_decay, data.held_out, fabric)
         compiled = torch.compile(self._network) if loop.compiled else self._network
         self._model, self._optimizer = fabric.setup(compiled, optimizer)
         self._batch_size = len(next(iter(data.sampler)))
@@ -139,7 +129,7 @@ class Trainer:
         with bar, stop_request() as stop, out_of_memory_told(f"batches of {self._batch_size} crops of {size} px a process"):
             while self._progress.step < epochs * self._epoch_steps:
                 self._train_epoch(epochs, bar, stop)
-        return self._chosen(epochs)
+        return self._keeper.choose(epochs, self._progress)
 
     def _train_epoch(self, epochs: int, bar: tqdm, stop: threading.Event) -> None:
         """Train the rest of the present epoch, judge, note, save."""
@@ -153,9 +143,10 @@ class Trainer:
             self._train_step(batches)
             num_images += self._tell(batches, bar)
             if is_true_anywhere(self._fabric, stop.is_set()):
+                self._check_state()
                 self._save()
                 raise ReidopsError(f"stopped by a signal after step {progress.step}; the same command goes on from there")
-        self._check_last_step()
+        self._check_state()
         speed = num_images / (time.perf_counter() - started)
         self._note_epoch(sampler.epoch + 1, speed, judged=(sampler.epoch + 1) % self._loop.val_every == 0 or sampler.epoch + 1 == epochs)
         self._save()
@@ -208,8 +199,8 @@ class Trainer:
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
         self._fabric.backward(weight * total)
         finite = torch.isfinite(features.detach()).all()
-        told = {"loss": torch.where(finite, loss.detach(), math.nan), **{f"loss_{name}": part for name, part in parts.items()}}
-        return {name: weight * value for name, value in told.items()}
+        shown = {"loss": torch.where(finite, loss.detach(), math.nan), **{f"loss_{name}": part for name, part in parts.items()}}
+        return {name: weight * value for name, value in shown.items()}
 
     def _count_step(self, losses: dict[str, Tensor]) -> None:
         """Note a step that is done. Its loss is looked at after the next one: a GPU is never waited for."""
@@ -217,8 +208,7 @@ class Trainer:
         self._unchecked = losses
         self._progress.step += 1
         self._schedule.step_update(self._progress.step)
-        if self._ema is not None:
-            self._ema.update(self._network, self._progress.step)
+        self._keeper.follow(self._progress.step)
 
     def _check_last_step(self) -> None:
         """Add the last step's losses to the epoch's sums.
@@ -228,26 +218,35 @@ class Trainer:
         """
         losses, self._unchecked = {name: float(value) for name, value in self._unchecked.items()}, {}
         if not math.isfinite(losses.get("loss", 0)):
-            epoch, step = divmod(self._progress.step - 1, self._epoch_steps)
-            raise ReidopsError(
-                f"the loss is {losses['loss']} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step} in all);"
-                " lower train.learning_rate, raise train.warmup_epochs or set train.clip."
-                f" The last good state is kept in {self._checkpoints.folder}"
-            )
+            raise self._broken(f"the loss is {losses['loss']}")
         for name, value in losses.items():
             self._progress.sums[name] = self._progress.sums.get(name, 0.0) + value
 
+    def _check_state(self) -> None:
+        """Find out whether the state is worth keeping: a step may have had a loss that is a number and a gradient that is none.
+
+        Raises:
+            ReidopsError: the last step's loss, or a weight after it, is no finite number.
+        """
+        self._check_last_step()
+        if not torch.stack([torch.isfinite(parameter).all() for parameter in self._network.parameters()]).all():
+            raise self._broken("the weights are no numbers")
+
+    def _broken(self, what: str) -> ReidopsError:
+        epoch, step = divmod(self._progress.step - 1, self._epoch_steps)
+        return ReidopsError(
+            f"{what} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step} in all);"
+            " lower train.learning_rate, raise train.warmup_epochs or set train.clip."
+            f" The last good state, where one was saved, is kept in {self._checkpoints.folder}"
+        )
+
     def _note_epoch(self, epoch: int, speed: float, *, judged: bool) -> None:
-        """Add the epoch's row to the history; keep its weights when they are the best on the held-out people."""
+        """Add the epoch's row to the history; let the held-out people judge its weights, on rank 0."""
         progress = self._progress
         row = {"epoch": epoch, **{name: total / self._epoch_steps for name, total in progress.sums.items()}}
         row |= {"lr": self._optimizer.param_groups[0]["lr"], "val_mAP": math.nan, "val_rank1": math.nan}
-        if judged and self._data.held_out is not None and self._fabric.is_global_zero:
-            embeddings = embed_images(self._kept_network().embedding, self._data.held_out.images, self._fabric)
-            scores = self._data.held_out.score(embeddings)
-            row |= {"val_mAP": scores.mAP, "val_rank1": scores.rank1}
-            if progress.best is None or scores.mAP > progress.best["mAP"]:
-                progress.best = {"mAP": scores.mAP, "epoch": epoch, "weights": self._kept_weights()}
+        if judged and self._fabric.is_global_zero:
+            row |= self._keeper.judge(epoch, progress)
         progress.history.append(row)
         progress.sums = {}
         log.info(told(row, speed))
@@ -255,28 +254,13 @@ class Trainer:
             self._follower(epoch, row | {"images_per_second": speed})
         self._fabric.barrier()
 
-    def _kept_network(self) -> TrainingNetwork:
-        return self._ema.module if self._ema is not None else self._network
-
-    def _kept_weights(self) -> dict[str, Tensor]:
-        return {name: value.detach().cpu().clone() for name, value in self._kept_network().embedding.state_dict().items()}
-
-    def _chosen(self, epochs: int) -> TrainedWeights:
-        best, history = self._progress.best, pd.DataFrame(self._progress.history)
-        if best is None:
-            log.info("no held-out people: the weights of the last epoch are kept, unjudged")
-            return TrainedWeights(self._kept_weights(), epochs, history)
-        log.info("kept epoch %d: held-out mAP %.3f", best["epoch"], best["mAP"])
-        return TrainedWeights(best["weights"], best["epoch"], history)
-
     def _save(self) -> None:
-        self._check_last_step()
         if not self._fabric.is_global_zero:
             return
         self._checkpoints.save({
             "network": self._network.state_dict(),
             "losses": self._losses.state_dict(),
-            "ema": self._ema.module.state_dict() if self._ema is not None else None,
+            "ema": self._keeper.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "precision": self._fabric.strategy.precision.state_dict(),
             "sampler": self._data.sampler.state_dict(),
@@ -290,8 +274,7 @@ class Trainer:
             return
         self._network.load_state_dict(state["network"])
         self._losses.load_state_dict(state["losses"])
-        if self._ema is not None:
-            self._ema.module.load_state_dict(state["ema"])
+        self._keeper.load_state_dict(state["ema"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._fabric.strategy.precision.load_state_dict(state["precision"])
         self._data.sampler.load_state_dict(state["sampler"])

@@ -35,7 +35,7 @@ def check_pretrained(backbone: str) -> None:
     if _is_cached(config):
         return
     try:
-        requests.head(constants.ENDPOINT if config.hf_hub_id else config.url, timeout=_PATIENCE_SECONDS)
+        requests.head(constants.ENDPOINT if config.hf_hub_id else config.url, timeout=_PATIENCE_SECONDS).raise_for_status()
     except requests.RequestException:
         raise ReidopsError(
             f"train.pretrained is true, but the weights of {backbone} are not in the local cache and the hub does not answer;"

@@ -59,6 +59,30 @@ def test_networks_of_our_own_are_rebuilt_bit_by_bit(tmp_path, crops, backbone, p
     assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
 
 
+@pytest.mark.parametrize("backbone", ["mobilenetv4_conv_small_050", "osnet_x0_25"])
+@pytest.mark.parametrize("pooling", ["avg", "gem"])
+def test_a_network_with_parts_is_saved_and_loaded_with_them(tmp_path, crops, backbone, pooling):
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(backbone, embedding_dim=8, parts=2, pooling=pooling, last_stride=1, flip_average=True)
+    told = {"backbone": backbone, "embedding_dim": 8, "pooling": pooling, "last_stride": 1}
+    saved = Embedder(network, describe(network, **told, height=64, width=32, num_classes=5))
+    saved.save(tmp_path / "model")
+    loaded = Embedder.load(tmp_path / "model")
+    assert loaded.dim == 24 and loaded.description.parts == 2 and loaded.network.flip_average
+    assert np.array_equal(loaded.embed(crops), saved.embed(crops))
+
+
+def test_weights_that_the_self_test_does_not_look_at_are_refused_when_they_are_others(tmp_path):
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=32, parts=1)
+    told = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 32, "pooling": "avg", "last_stride": 2}
+    Embedder(network, describe(network, **told, height=64, width=32, num_classes=5)).save(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["projection.1.weight"] += 0.5
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ReidopsError, match=r"model\.safetensors: is not the file that embedder\.json was written with"):
+        Embedder.load(tmp_path)
+
+
 def test_embeddings_are_unit_rows_in_the_order_of_the_crops(embedder, crops):
     together = embedder.embed(crops, batch_size=3)
     assert together.dtype == np.float32 and together.shape == (7, 48)

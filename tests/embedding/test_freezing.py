@@ -34,7 +34,7 @@ def optimizer_of(network: TrainingNetwork) -> torch.optim.Optimizer:
 def test_nothing_is_frozen_by_default(network):
     freezing = Freezing(network, None)
     freezing.apply(0)
-    assert {name for name, p in network.named_parameters() if not p.requires_grad} == {NECK_BIAS} and not freezing.thaws
+    assert {name for name, p in network.named_parameters() if not p.requires_grad} == {NECK_BIAS}
 
 
 def test_a_frozen_backbone_keeps_its_weights_and_statistics(network):
@@ -55,7 +55,6 @@ def test_only_the_named_modules_learn(network):
 def test_what_is_frozen_thaws_after_its_epochs(network):
     optimizer = optimizer_of(network)
     freezing = Freezing(network, "backbone", epochs=2)
-    assert freezing.thaws
     for epoch in (0, 1):
         freezing.apply(epoch)
         assert not [name for name in changed_by_a_step(network, optimizer) if "backbone" in name]

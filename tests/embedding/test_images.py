@@ -124,6 +124,12 @@ def test_batches_are_the_same_from_memory_and_from_the_tar(store):
         assert np.array_equal(images, load_images(store, rows[order], 64, 32)) and np.array_equal(images, again)
 
 
+@pytest.mark.parametrize("early", [[(0.6, 64, 32), (0.3, 32, 16)], [(0.3, 64, 32), (0.3, 32, 16)]])
+def test_early_sizes_whose_shares_do_not_rise_are_refused(early):
+    with pytest.raises(ReidopsError, match=r"the shares of early_sizes are \[.*\], expected rising ones"):
+        GrowingImages(ImageBatches, (128, 64), early)
+
+
 def test_images_grow_as_the_training_goes_on_and_one_size_is_kept():
     made = []
 

@@ -42,6 +42,20 @@ def test_onnx_embeds_as_torch_does_at_any_batch_size(exported, crops, batch_size
     assert (twin.dim, twin.input_size, twin.weights_sha256) == (16, (64, 32), embedder.weights_sha256)
 
 
+@pytest.mark.parametrize("told", [{"pooling": "gem", "flip_average": False}, {"pooling": "avg", "flip_average": True}])
+def test_a_network_with_parts_is_exported_whole(tmp_path, crops, told):
+    torch.manual_seed(0)
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=8, parts=3, last_stride=1, **told)
+    described = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 8, "pooling": told["pooling"], "last_stride": 1}
+    embedder = Embedder(network, describe(network, **described, height=64, width=32, num_classes=2))
+    embedder.save(tmp_path)
+    export_onnx(embedder, tmp_path / "model.onnx")
+    twin = OnnxEmbedder.load(tmp_path)
+    assert twin.dim == 32
+    for batch_size in (1, 7):
+        np.testing.assert_allclose(twin.embed(crops, batch_size), embedder.embed(crops), atol=1e-5)
+
+
 def test_onnx_takes_plain_pixels_and_frees_the_batch(exported):
     model = onnx.load(exported[1] / "model.onnx")
     (given,), (made,) = model.graph.input, model.graph.output

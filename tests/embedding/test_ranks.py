@@ -9,6 +9,9 @@ import pytest
 import torch
 from drawn_crops import write_crops
 
+from reidops.embedding.ranks import launched
+from reidops.errors import ReidopsError
+
 PARAMS = {
     "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 4, "crops_per_person": 2,
     "epochs": 2, "warmup_epochs": 1, "val_every": 2, "threads": 1, "ema": 0.9, "track": None, "clip": 5.0, "accumulate": 3,
@@ -17,10 +20,10 @@ PARAMS = {
 }  # fmt: skip
 
 
-def train_on(num_ranks: int, data: Path) -> subprocess.Popen[str]:
+def train_on(num_ranks: int, data: Path, params: dict[str, object] = PARAMS) -> subprocess.Popen[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={num_ranks}", "--standalone"]
     script = Path(__file__).parent / "train_on_ranks.py"
-    command = [*torchrun, str(script), str(data), str(data / f"{num_ranks}.pt"), repr(PARAMS)]
+    command = [*torchrun, str(script), str(data), str(data / f"{num_ranks}.pt"), repr(params)]
     # The tests' own folders bear the names of packages.
     environment = os.environ | {"DVC_ROOT": str(data / str(num_ranks)), "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=data)
@@ -40,6 +43,20 @@ def runs(tmp_path_factory) -> dict[int, dict]:
 def test_two_ranks_see_the_losses_that_one_sees_at_the_same_batch(runs):
     assert len(runs[1]["losses"]) == 2
     assert runs[2]["losses"] == pytest.approx(runs[1]["losses"], rel=1e-5)
+
+
+def test_weights_that_no_loss_reaches_hold_up_no_rank(tmp_path):
+    """OSNet's embedding layer stands behind the pooling of the whole map, which parts do without."""
+    training = train_on(2, write_crops(tmp_path), PARAMS | {"backbone": "osnet_x0_25", "parts": 2, "epochs": 1, "warmup_epochs": 0})
+    told = training.communicate()[1]
+    assert training.returncode == 0, told
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ReidopsError, match="train.processes is 2, but this host has 1 GPUs"), launched(2, "32-true"):
+        pass
 
 
 def test_two_ranks_end_in_the_weights_of_one(runs):

@@ -120,6 +120,24 @@ def test_a_backbone_or_tag_that_does_not_exist_is_refused_with_near_names(name):
         check_pretrained(name)
 
 
+def test_a_gate_that_answers_in_place_of_the_hub_is_no_hub(monkeypatch):
+    refused = requests.Response()
+    refused.status_code = 403
+    monkeypatch.setattr(requests, "head", lambda *_, **__: refused)
+    monkeypatch.setattr("reidops.embedding.weights.try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(ReidopsError, match="hub does not answer"):
+        check_pretrained("resnet18")
+
+
+def test_a_download_that_fails_is_told(monkeypatch):
+    def broken(*_, **__):
+        raise ConnectionError("the line is cut")
+
+    monkeypatch.setattr("timm.create_model", broken)
+    with pytest.raises(ReidopsError, match="published weights of resnet18 cannot be had: the line is cut; set train.pretrained to false"):
+        EmbeddingNetwork("resnet18", pretrained=True)
+
+
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet18_ibn_a"])
 def test_pretrained_offline_fails_at_once(monkeypatch, tmp_path, backbone):
     def no_network(*_, timeout: float, **__):

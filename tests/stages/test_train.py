@@ -88,13 +88,13 @@ def undisturbed(data) -> dict[str, torch.Tensor]:
 
 
 def fail_at_step(monkeypatch, step: int, failure) -> None:
-    """Make the training call `failure` after that many steps."""
+    """Call `failure` with the trainer after that many steps."""
     count = Trainer._count_step
 
     def count_and_fail(trainer, losses):
         count(trainer, losses)
         if trainer._progress.step == step:
-            failure()
+            failure(trainer)
 
     monkeypatch.setattr(Trainer, "_count_step", count_and_fail)
 
@@ -132,7 +132,7 @@ def test_a_training_that_dies_between_two_steps_goes_on_to_the_same_weights(data
     class Death(BaseException):
         pass
 
-    def die():
+    def die(_):
         raise Death
 
     with monkeypatch.context() as patch, pytest.raises(Death):
@@ -143,7 +143,7 @@ def test_a_training_that_dies_between_two_steps_goes_on_to_the_same_weights(data
 
 def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_next_run_goes_on_from_there(data, undisturbed, monkeypatch, caplog):
     with monkeypatch.context() as patch, pytest.raises(ReidopsError, match="stopped by a signal after step 8"):
-        fail_at_step(patch, 8, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        fail_at_step(patch, 8, lambda _: os.kill(os.getpid(), signal.SIGTERM))
         run(data, "stopped")
     with caplog.at_level("INFO"):
         assert equal(weights(run(data, "stopped")), undisturbed)
@@ -195,6 +195,7 @@ EVERY_CHANGE = {"contrast": 0.2, "saturation": 0.2, "hue": 0.05, "grey": 0.1, "l
     [
         {"losses": LEARNT_LOSSES, "head_factor": 10.0, "schedule": "step", "milestones": (2,), "optimizer": "adam", "optimizer_options": {"amsgrad": True}},
         {"losses": COMPARING_LOSSES, "flat_epochs": 2, "warmup_steps": 3, "final_share": 0.1} | EVERY_CHANGE,
+        {"parts": 2, "pooling": "gem", "early_sizes": ((0.5, 32, 16),), "freeze": "backbone", "freeze_epochs": 1},
     ],
 )
 def test_whatever_learns_and_whatever_is_drawn_goes_on_after_a_stop_to_the_same_weights(data, monkeypatch, changes):
@@ -205,7 +206,7 @@ def test_whatever_learns_and_whatever_is_drawn_goes_on_after_a_stop_to_the_same_
     assert equal(weights(run(data, "stopped", **changes)), whole)
 
 
-def _interrupt() -> None:
+def _interrupt(_: Trainer) -> None:
     raise KeyboardInterrupt
 
 
@@ -222,6 +223,14 @@ def test_a_loss_that_is_no_number_stops_and_names_the_step_and_the_last_good_sta
     assert not (data / "nan").exists()
 
 
+@pytest.mark.parametrize(("step", "told"), [(6, "the weights are no numbers at step 6 of epoch 1"), (8, "the loss is nan at step 3 of epoch 2")])
+def test_weights_that_are_no_numbers_are_never_saved_and_the_good_state_goes_on(data, monkeypatch, step, told):
+    with monkeypatch.context() as patch, pytest.raises(ReidopsError, match=told):
+        fail_at_step(patch, step, lambda trainer: trainer._network.classifier[0].weight.data.fill_(torch.nan))
+        run(data, "spoiled", val_every=2)
+    assert equal(weights(run(data, "spoiled", val_every=2)), weights(run(data, "sound", val_every=2)))
+
+
 def test_no_epochs_keep_the_loaded_weights_as_they_are(data, undisturbed):
     model = run(data, "untrained", epochs=0, weights=str(data / "undisturbed" / "model.safetensors"))
     assert equal(weights(model), undisturbed)
@@ -232,7 +241,7 @@ def test_no_epochs_keep_the_loaded_weights_as_they_are(data, undisturbed):
 def test_batches_that_are_added_up_make_fewer_steps_and_are_resumed_alike(data, monkeypatch):
     whole = weights(run(data, "added", accumulate=3))  # 4 batches an epoch: a step of 3, a step of 1
     with monkeypatch.context() as patch, pytest.raises(ReidopsError, match="stopped by a signal after step 5"):
-        fail_at_step(patch, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        fail_at_step(patch, 5, lambda _: os.kill(os.getpid(), signal.SIGTERM))
         run(data, "broken", accumulate=3)
     assert equal(weights(run(data, "broken", accumulate=3)), whole)
 
