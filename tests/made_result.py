@@ -44,7 +44,7 @@ def write_result(root: Path, *, seed: int = 0, idf1: float = 0.7, control: float
 def _write_raw(raw: Path) -> None:
     rows = [f"track,synthetic,mot,synthetic/train/{name},{name},{name[4:6]},1,150" for name in SEQUENCES]
     rows.append("train,synthetic,mot,synthetic/train/SYN-01-FRCNN,SYN-01-FRCNN,01,1,150")
-    _write_text(raw / "parts.csv", "\n".join(["part,dataset,layout,folder,sequence,scene,first_frame,last_frame", *rows]) + "\n")
+    _write_text(raw / "parts.csv", "\n".join(["part,dataset,layout,folder,sequence,scene,first_frame,last_frame,protocol", *(f"{row}," for row in rows)]) + "\n")
     _write(raw / "inventory.json", {"synthetic": {"source": "drawn", "num_files": 900, "num_bytes": 12345, "digest": "d" * 64}})
     for name in SEQUENCES:
         _write_text(raw / "synthetic" / "train" / name / "gt" / "gt.txt", f"1,1,10,10,20,40,1,1,1 {name}\n")
