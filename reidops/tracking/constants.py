@@ -29,3 +29,27 @@ class DeepSortConstants:
     # Ours: unseen tracks that both stages left are taken up again by appearance alone, wherever they come back, at this share of
     # the cosine gate; 0 = never, as published.
     reassociate: Share = 0.0
+
+
+@params_dataclass
+class OcSortConstants:
+    """OC-SORT's constants (Cao et al. 2023)."""
+
+    high: float = 0.6  # least score of a detection that may be a track's, or begin one
+    low: float = 0.1  # with `byte`: least score of the others
+    iou: Share = 0.3  # least IoU of a pair, in each association
+    delta: Count = 3  # Δt: frames over which a direction is told
+    inertia: Annotated[float, Field(ge=0)] = 0.2  # λ: weight of the direction beside the IoU
+    byte: bool = False  # a second association with unsure detections, as in ByteTrack
+    max_age: Count = 30  # frames that a track is kept unseen
+    min_hits: Annotated[int, Field(ge=0)] = 3  # detections in a row, after the first, from which on a track is shown
+
+
+@params_dataclass
+class DeepOcSortConstants(OcSortConstants):
+    """Deep OC-SORT's constants (Maggiolino et al. 2023), and OC-SORT's."""
+
+    appearance_weight: Annotated[float, Field(ge=0)] = 0.75  # of the cosine beside the IoU
+    clearest: Annotated[float, Field(ge=0)] = 0.5  # ε: most that is added to that weight where a match stands out
+    alpha: Share = 0.95  # least share of what was remembered of a track's looks; the surer a detection, the nearer to it
+    gate: Annotated[float, Field(ge=0, le=2)] | None = None  # largest cosine distance; null = none, as published
