@@ -1,6 +1,6 @@
 """The constants of each tracker, as published. Light to import, as params.yaml is checked against them before anything runs."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -32,6 +32,31 @@ class DeepSortConstants:
 
 
 @params_dataclass
+class SortConstants:
+    """SORT's constants (Bewley et al. 2016)."""
+
+    iou: Share = 0.3  # least IoU of a pair
+    max_age: Count = 1  # frames that a track is kept unseen
+    min_hits: Count = 3  # detections in a row that prove a track; from the last of them on it is shown
+
+
+@params_dataclass
+class StrongSortConstants:
+    """StrongSORT's constants (Du et al. 2023)."""
+
+    gate: ClassVar[float] = 0.4  # most that a pair of the first stage costs: the cosine distance, or with motion equation 6
+
+    high: float = 0.6  # least score of a detection that is looked at
+    ema: Share = 0.9  # α: share of what was remembered of a track's looks
+    appearance_weight: Share = 0.98  # λ of equation 6; motion has the rest
+    motion_gate: Annotated[float, Field(gt=0)] | None = CHI2_GATE  # largest squared Mahalanobis distance; null = no gate
+    iou_gate: Share = 0.7  # largest 1 − IoU in the second stage
+    max_age: Count = 30  # frames that a track is kept unseen
+    n_init: Count = 3  # detections in a row that confirm a track
+    nsa: bool = True  # a confident detection is believed more
+
+
+@params_dataclass
 class OcSortConstants:
     """OC-SORT's constants (Cao et al. 2023)."""
 
@@ -52,4 +77,28 @@ class DeepOcSortConstants(OcSortConstants):
     appearance_weight: Annotated[float, Field(ge=0)] = 0.75  # of the cosine beside the IoU
     clearest: Annotated[float, Field(ge=0)] = 0.5  # ε: most that is added to that weight where a match stands out
     alpha: Share = 0.95  # least share of what was remembered of a track's looks; the surer a detection, the nearer to it
-    gate: Annotated[float, Field(ge=0, le=2)] | None = None  # largest cosine distance; null = none, as published
+    gate: ClassVar[float | None] = None  # largest cosine distance: nothing was published
+
+
+# Trackers that look at no embedding.
+WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort")
+
+# Tracker → its own cost of appearance: the entry of calibration.json's gates that is of this kind, and what the cosine distance is
+# multiplied by.
+GATES: dict[str, tuple[str, float]] = {
+    "deepsort": ("cosine", 1.0),  # to the nearest of a track's embeddings
+    "strongsort": ("ema_cosine", 1.0),  # to their moving average
+    "botsort": ("ema_cosine", 0.5),  # half of that
+    "deepocsort": ("ema_cosine", 1.0),
+}
+
+# Between one person's vectors (distance 0) and two people's, which the oracle holds at a right angle (distance 1).
+ORACLE_COSINE_GATE = 0.5
+
+
+def oracle_gate(tracker: str) -> float:
+    """Return the gate, in the tracker's own cost, that lets the oracle's same person pass and everybody else not."""
+    return ORACLE_COSINE_GATE * GATES[tracker][1]
+
+
+CONSTANTS: dict[str, type] = {"deepsort": DeepSortConstants}
