@@ -3,8 +3,8 @@
 The preprocessing is done once, here; TrackEval and motmetrics (events.py) score the same `Comparison`.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -83,8 +83,8 @@ def compare(annotations: pd.DataFrame, tracks: pd.DataFrame, frames: Iterable[in
         ReidopsError: an identity appears twice in one frame.
     """
     frames = list(frames)
-    truth, found = _by_frame(annotations, "annotations"), _by_frame(tracks, "tracks")
-    compared = [_compare_frame(truth.get(f, annotations[:0]), found.get(f, tracks[:0]), rules) for f in frames]
+    truth, found = _boxes(annotations, "annotations", rules), _boxes(tracks, "tracks", rules)
+    compared = [_compare_frame(of_truth, of_found) for of_truth, of_found in zip(truth.split(frames), found.split(frames), strict=True)]
     gt_ids, tracker_ids, similarities = ([c[part] for c in compared] for part in range(3))
     return Comparison(frames, gt_ids, tracker_ids, similarities)
 
@@ -127,42 +127,74 @@ def _metrics() -> dict[str, Any]:
     return {"CLEAR": CLEAR(quiet), "Identity": Identity(quiet), "HOTA": HOTA()}
 
 
-def _by_frame(rows: pd.DataFrame, what: str) -> dict[int, pd.DataFrame]:
-    twice = rows.duplicated(["frame", "track_id"])
+@dataclass(frozen=True)
+class _Boxes:
+    """Boxes in order of frames, as arrays, for a table is too slow to be cut into frames.
+
+    `scored` says which ground truth counts, `distracts` which is a distractor; of tracks neither is asked.
+    """
+
+    frame: np.ndarray
+    track_id: np.ndarray
+    box_ltrb: np.ndarray
+    scored: np.ndarray
+    distracts: np.ndarray
+
+    def split(self, frames: list[int]) -> Iterator["_Boxes"]:
+        """Yield the boxes of each frame."""
+        for start, end in zip(np.searchsorted(self.frame, frames), np.searchsorted(self.frame, frames, "right"), strict=True):
+            yield _Boxes(*(getattr(self, f.name)[start:end] for f in fields(self)))
+
+
+def _boxes(rows: pd.DataFrame, what: str, rules: Rules) -> _Boxes:
+    frame, track_id = rows["frame"].to_numpy(int), rows["track_id"].to_numpy(int)
+    order = np.lexsort([track_id, frame])
+    twice = (np.diff(frame[order]) == 0) & (np.diff(track_id[order]) == 0)
     if twice.any():
-        first = rows[twice].iloc[0]
-        identity, frame = int(first["track_id"]), int(first["frame"])
-        raise ReidopsError(f"{what}: identity {identity} appears twice in frame {frame}; it can be in one place only")
-    return {int(frame): group for frame, group in rows.groupby("frame")}
+        first = order[int(twice.argmax())]
+        raise ReidopsError(f"{what}: identity {track_id[first]} appears twice in frame {frame[first]}; it can be in one place only")
+    order = np.argsort(frame, kind="stable")
+    box_ltrb = ltwh_to_ltrb(rows[["left", "top", "width", "height"]].to_numpy(dtype=float)[order])
+    scored, distracts = (flags[order] for flags in _flags(rows, rules))
+    return _Boxes(frame[order], track_id[order], box_ltrb, scored, distracts)
 
 
-def _compare_frame(truth: pd.DataFrame, found: pd.DataFrame, rules: Rules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _flags(rows: pd.DataFrame, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each row, whether it is scored and whether it is a distractor; tracks have no class."""
+    if "class_id" not in rows:
+        return np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    class_id, considered = rows["class_id"].to_numpy(int), rows["considered"].to_numpy(dtype=bool)
+    return considered & ((class_id == PEDESTRIAN) | (not rules.has_classes)), np.isin(class_id, rules.distractors)
+
+
+def _compare_frame(truth: _Boxes, found: _Boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return gt ids, tracker ids and their IoU after the preprocessing of one frame."""
-    similarities = iou_matrix(_box_ltrb(truth), _box_ltrb(found))
-    kept_tracks = ~_on_distractors(similarities, truth["class_id"].to_numpy(), rules)
-    kept_truth = truth["considered"].to_numpy(dtype=bool)
-    if rules.has_classes:
-        kept_truth = kept_truth & (truth["class_id"].to_numpy() == PEDESTRIAN)
-    gt_ids, tracker_ids = truth["track_id"].to_numpy(dtype=int), found["track_id"].to_numpy(dtype=int)
-    return gt_ids[kept_truth], tracker_ids[kept_tracks], similarities[np.ix_(kept_truth, kept_tracks)]
+    similarities = iou_matrix(truth.box_ltrb, found.box_ltrb)
+    kept = ~_on_distractors(similarities, truth.distracts)
+    return truth.track_id[truth.scored], found.track_id[kept], similarities[truth.scored][:, kept]
 
 
-def _on_distractors(similarities: np.ndarray, class_ids: np.ndarray, rules: Rules) -> np.ndarray:
+def _on_distractors(similarities: np.ndarray, distracts: np.ndarray) -> np.ndarray:
     """Return, for each track box, whether it is assigned to a distractor."""
+    on_distractors = np.zeros(similarities.shape[1], dtype=bool)
+    if (similarities[distracts] >= MATCH_IOU - _EPS).any():  # else no assignment can put a box there
+        rows, columns = match_boxes(similarities)
+        on_distractors[columns[distracts[rows]]] = True
+    return on_distractors
+
+
+def match_boxes(similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns of the one-to-one matches that overlap most together, each by at least one half, as the preprocessing does."""
     scores = np.where(similarities >= MATCH_IOU - _EPS, similarities, 0)
     rows, columns = linear_sum_assignment(-scores)
-    removed = (scores[rows, columns] > _EPS) & np.isin(class_ids[rows], rules.distractors)
-    return np.isin(np.arange(similarities.shape[1]), columns[removed])
-
-
-def _box_ltrb(rows: pd.DataFrame) -> np.ndarray:
-    return ltwh_to_ltrb(rows[["left", "top", "width", "height"]].to_numpy(dtype=float))
+    matched = scores[rows, columns] > _EPS
+    return rows[matched], columns[matched]
 
 
 def _trackeval_data(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison in the form that TrackEval's metrics read: ids count from 0."""
-    gt_ids, num_gt_ids = _numbered(comparison.gt_ids)
-    tracker_ids, num_tracker_ids = _numbered(comparison.tracker_ids)
+    gt_ids, num_gt_ids = numbered(comparison.gt_ids)
+    tracker_ids, num_tracker_ids = numbered(comparison.tracker_ids)
     return {
         "num_timesteps": len(comparison.frames),
         "gt_ids": gt_ids,
@@ -175,7 +207,7 @@ def _trackeval_data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _numbered(ids_by_frame: list[np.ndarray]) -> tuple[list[np.ndarray], int]:
+def numbered(ids_by_frame: list[np.ndarray]) -> tuple[list[np.ndarray], int]:
     """Return the ids renumbered from 0 in ascending order, and how many there are."""
     known = np.unique(np.concatenate([np.zeros(0, int), *ids_by_frame]))
     return [np.searchsorted(known, ids) for ids in ids_by_frame], len(known)

@@ -1,14 +1,16 @@
 """The figures that TrackEval and motmetrics publish for given result files, to the last digit."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
+import motmetrics
 import numpy as np
 import pandas as pd
 import pytest
 
 from reidops.mot.sequences import read_annotations, read_results, read_sequence
-from reidops.tracking.events import accumulate, combine_counts, count_events, reported_scores
+from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, reported_scores
 from reidops.tracking.scoring import Comparison, combine_results, compare, official_results, rules_of
 
 LIF_T = ("MOT17-02-FRCNN", "MOT17-05-FRCNN", "MOT17-10-FRCNN", "MOT17-13-FRCNN")
@@ -57,3 +59,14 @@ def test_tud_scores_as_motmetrics_publishes(tracking_results):
     counts = combine_counts(count_events(accumulate(comparison)) for comparison in comparisons)
     scores = reported_scores(counts, official_results(comparisons[0]))
     assert (round(scores.MOTA, 4), round(scores.IDF1, 4)) == (0.5551, 0.6243)
+
+
+@pytest.mark.parametrize("name", LIF_T[1:2] + TUD)
+def test_what_is_counted_from_motmetrics_record_is_what_motmetrics_counts(tracking_results, name):
+    comparison = tud_comparison(tracking_results, name) if name in TUD else lif_t_comparison(tracking_results, name)
+    record = accumulate(comparison)
+    wanted = [f.name for f in fields(Counts) if f.name != "distance"]
+    theirs = motmetrics.metrics.create().compute(record, metrics=[*wanted, "motp"], return_dataframe=False)
+    counts = count_events(record)
+    assert {n: getattr(counts, n) for n in wanted} == {n: theirs[n] for n in wanted}
+    assert counts.distance / counts.num_detections == pytest.approx(theirs["motp"], abs=1e-12)
