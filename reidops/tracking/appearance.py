@@ -1,53 +1,156 @@
-"""What a track looked like: its last embeddings, and how far a detection is from them."""
+"""What tracks looked like, and how far detections are from it, for all tracks at once.
 
-from collections.abc import Sequence
+A memory has a row for each track, in the order of `Tracks`; embeddings are unit vectors, float32, and zeros where there is none.
+"""
+
+from typing import Protocol
 
 import numpy as np
 
-# The largest cosine distance there is; also that of a detection without an embedding, so that no gate lets it through.
+# The largest cosine distance there is; also that of a detection or a track without an embedding, so that no gate lets it through.
 FARTHEST = 2.0
+
+Rows = np.ndarray | list[int]
+
+
+class Memory(Protocol):
+    """What a tracker remembers of the looks of its tracks."""
+
+    def __len__(self) -> int:
+        """Return the number of tracks."""
+
+    def append(self, num_tracks: int) -> None:
+        """Make room for new tracks, of which nothing is remembered yet, after the last."""
+
+    def keep(self, rows: Rows) -> None:
+        """Forget all tracks but these (numbers or a mask)."""
+
+    def add(self, rows: Rows, embeddings: np.ndarray) -> None:
+        """Remember what the tracks of these rows, each named once, look like, [num_rows, dim]; zeros are not remembered."""
+
+    def distances(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the cosine distance of each track to each embedding [n, dim], [num_tracks, n] in 0 … 2; without one `FARTHEST`."""
 
 
 class Gallery:
-    """The last `budget` embeddings of one track (DeepSORT, section 2.2)."""
+    """The last `budget` embeddings of each track; its distance is that of the nearest (DeepSORT, section 2.2).
+
+    All lie in one pool, so that one product compares all of them with a frame's detections; a table tells whose they are.
+    """
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._rows = np.zeros((0, 0), dtype=np.float32)
-        self._num_added = 0
+        self._pool = np.zeros((1, 0), dtype=np.float32)  # the first row is nobody's: what tracks without embeddings point to
+        self._free: list[int] = []
+        self._places = np.zeros((0, budget), dtype=int)  # rows of the pool; 0 = not yet
+        self._num_added = np.zeros(0, dtype=int)
 
     def __len__(self) -> int:
-        return min(self._num_added, self._budget)
+        return len(self._places)
 
-    def add(self, embedding: np.ndarray) -> None:
-        """Keep a unit vector [dim], in the place of the oldest when the budget is spent; a zero vector is not kept."""
-        if not embedding.any():
+    def counts(self) -> np.ndarray:
+        """Return how many embeddings each track has, [num_tracks]."""
+        return np.minimum(self._num_added, self._budget)
+
+    def append(self, num_tracks: int) -> None:
+        """See `Memory`."""
+        self._places = np.concatenate([self._places, np.zeros((num_tracks, self._budget), dtype=int)])
+        self._num_added = np.concatenate([self._num_added, np.zeros(num_tracks, dtype=int)])
+
+    def keep(self, rows: Rows) -> None:
+        """See `Memory`."""
+        before = self._places
+        self._places, self._num_added = before[rows], self._num_added[rows]
+        if len(self._places) < len(before):
+            given_up = np.setdiff1d(before, self._places)
+            self._free += given_up[given_up > 0].tolist()
+            if len(self._free) > 0.75 * len(self._pool):
+                self._compact()
+
+    def add(self, rows: Rows, embeddings: np.ndarray) -> None:
+        """See `Memory`; the newest takes the place of the oldest when the budget is spent."""
+        known = embeddings.any(axis=1)
+        rows, embeddings = np.asarray(rows, dtype=int)[known], embeddings[known]
+        if not len(rows):
             return
-        if self._num_added == len(self._rows) < self._budget:
-            self._rows = self._grown(len(embedding))
-        self._rows[self._num_added % self._budget] = embedding
-        self._num_added += 1
+        turns = self._num_added[rows] % self._budget
+        places = self._places[rows, turns]
+        places[places == 0] = self._take(int(np.sum(places == 0)), embeddings.shape[1])
+        self._pool[places] = embeddings
+        self._places[rows, turns] = places
+        self._num_added[rows] += 1
 
     def distances(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return the least cosine distance of each unit vector [n, dim] to what is kept, [n] in 0 … 2."""
-        if not len(self):
-            return np.full(len(embeddings), FARTHEST)
-        return 1 - (self._rows[: len(self)] @ embeddings.T).max(axis=0)
+        """See `Memory`."""
+        most = int(self.counts().max(initial=1))
+        if not (self._pool.shape[1] and len(embeddings)):
+            return np.full((len(self), len(embeddings)), FARTHEST)
+        similarity = self._pool @ embeddings.T
+        similarity[0] = 1 - FARTHEST
+        similarity[:, ~embeddings.any(axis=1)] = 1 - FARTHEST
+        return 1 - similarity[self._places[:, :most]].max(axis=1).astype(float)
 
-    def _grown(self, dim: int) -> np.ndarray:
-        """Return the rows with room for twice as many, so that a track of three frames holds no memory for a hundred."""
-        rows = np.zeros((min(self._budget, max(4, 2 * len(self._rows))), dim), dtype=np.float32)
-        if self._num_added:
-            rows[: len(self._rows)] = self._rows
-        return rows
+    def _take(self, num_places: int, dim: int) -> list[int]:
+        """Return rows of the pool that nobody holds; it grows by half where there are too few."""
+        missing = num_places - len(self._free)
+        if missing > 0:
+            size = len(self._pool)
+            grown = np.zeros((size + max(missing, size // 2), dim), dtype=np.float32)
+            grown[:size] = self._pool if self._pool.shape[1] else 0
+            self._free += range(len(grown) - 1, size - 1, -1)
+            self._pool = grown
+        return [self._free.pop() for _ in range(num_places)]
+
+    def _compact(self) -> None:
+        """Give back the memory of a crowd that is gone."""
+        held = self._places > 0
+        self._pool = np.concatenate([np.zeros_like(self._pool[:1]), self._pool[self._places[held]]])
+        self._places[held] = np.arange(1, len(self._pool))
+        self._free = []
 
 
-def appearance_distances(galleries: Sequence[Gallery], embeddings: np.ndarray) -> np.ndarray:
-    """Return the cosine distance of each track's gallery to each embedding, [num_tracks, num_detections].
+class Ema:
+    """One unit vector for each track: an exponential moving average of its embeddings (StrongSORT, section 3.2; BoT-SORT, equation 11).
 
-    An embedding of zeros, a detection that has none, is farthest from all.
+    Args:
+        alpha: share of what was remembered; the newest embedding has the rest.
     """
-    if not galleries:
-        return np.zeros((0, len(embeddings)))
-    distances = np.stack([gallery.distances(embeddings) for gallery in galleries])
-    return np.where(embeddings.any(axis=1), distances, FARTHEST)
+
+    def __init__(self, alpha: float = 0.9) -> None:
+        self._alpha = alpha
+        self._means = np.zeros((0, 0), dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self._means)
+
+    def append(self, num_tracks: int) -> None:
+        """See `Memory`."""
+        self._means = np.concatenate([self._means, np.zeros((num_tracks, self._means.shape[1]), dtype=np.float32)])
+
+    def keep(self, rows: Rows) -> None:
+        """See `Memory`."""
+        self._means = self._means[rows]
+
+    def add(self, rows: Rows, embeddings: np.ndarray, alphas: np.ndarray | None = None) -> None:
+        """See `Memory`; the first embedding of a track is taken whole.
+
+        Args:
+            alphas: [num_rows], in place of `alpha` for these (Deep-OC-SORT, equation 4: poor detections change little).
+        """
+        known = embeddings.any(axis=1)
+        rows = np.asarray(rows, dtype=int)[known]
+        if not len(rows):
+            return
+        if not self._means.shape[1]:
+            self._means = np.zeros((len(self._means), embeddings.shape[1]), dtype=np.float32)
+        alphas = np.full(len(rows), self._alpha) if alphas is None else np.asarray(alphas, dtype=float)[known]
+        alphas = np.where(self._means[rows].any(axis=1), alphas, 0)[:, None].astype(np.float32)
+        means = alphas * self._means[rows] + (1 - alphas) * embeddings[known]
+        self._means[rows] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+
+    def distances(self, embeddings: np.ndarray) -> np.ndarray:
+        """See `Memory`."""
+        if not (self._means.shape[1] and len(embeddings)):
+            return np.full((len(self), len(embeddings)), FARTHEST)
+        known = self._means.any(axis=1)[:, None] & embeddings.any(axis=1)
+        return np.where(known, 1 - (self._means @ embeddings.T).astype(float), FARTHEST)

@@ -1,12 +1,17 @@
 """Which detection belongs to which track: assignment with gates, the matching cascade.
 
-A cost matrix is [num_tracks, num_detections]; infinity says "never". Pairs are (track row, detection column).
+A cost matrix is [num_tracks, num_detections]; infinity says "never". Pairs are (track row, detection column), and where a tracker
+matches in stages, (row, column, stage's name).
 """
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 Pair = tuple[int, int]
+StagedPair = tuple[int, int, str]
+Numbers = np.ndarray | Sequence[int]
 
 
 def match(costs: np.ndarray, limit: float) -> list[Pair]:
@@ -21,13 +26,23 @@ def match(costs: np.ndarray, limit: float) -> list[Pair]:
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if allowed[r, c]]
 
 
-def match_among(costs: np.ndarray, limit: float, tracks: list[int], detections: list[int]) -> list[Pair]:
+def match_best(costs: np.ndarray, limit: float) -> list[Pair]:
+    """Return the pairs that cost least together when as many as can be are matched, but for those above `limit` (SORT)."""
+    if not costs.size:
+        return []
+    rows, columns = linear_sum_assignment(costs)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if costs[r, c] <= limit]
+
+
+def match_among(costs: np.ndarray, limit: float, tracks: Numbers, detections: Numbers) -> list[Pair]:
     """Match some rows with some columns of a cost matrix; pairs are numbered as in the whole matrix."""
+    if not (len(tracks) and len(detections)):
+        return []
     pairs = match(costs[np.ix_(tracks, detections)], limit)
-    return [(tracks[row], detections[column]) for row, column in pairs]
+    return [(int(tracks[row]), int(detections[column])) for row, column in pairs]
 
 
-def match_cascade(costs: np.ndarray, limit: float, tracks: list[int], ages: list[int]) -> list[Pair]:
+def match_cascade(costs: np.ndarray, limit: float, tracks: Numbers, ages: Numbers) -> list[Pair]:
     """Match the tracks that were seen last first, as their motion is known best (DeepSORT, listing 1).
 
     Args:
@@ -36,19 +51,29 @@ def match_cascade(costs: np.ndarray, limit: float, tracks: list[int], ages: list
         ages: frames since each of them was seen, 1 = in the frame before.
     """
     pairs: list[Pair] = []
-    for age in sorted(set(ages)):
-        level = [row for row, a in zip(tracks, ages, strict=True) if a == age]
-        pairs += match_among(costs, limit, level, free_columns(costs, pairs))
+    tracks, ages = np.asarray(tracks, dtype=int), np.asarray(ages, dtype=int)
+    for age in np.unique(ages):
+        pairs += match_among(costs, limit, tracks[ages == age], free_columns(costs, pairs))
     return pairs
 
 
-def free_columns(costs: np.ndarray, pairs: list[Pair]) -> list[int]:
+def free_columns(costs: np.ndarray, pairs: Iterable[Pair | StagedPair]) -> list[int]:
     """Return the detections that no pair holds, in order."""
-    taken = {column for _, column in pairs}
+    taken = {pair[1] for pair in pairs}
     return [column for column in range(costs.shape[1]) if column not in taken]
 
 
-def free_rows(costs: np.ndarray, pairs: list[Pair]) -> list[int]:
+def free_rows(costs: np.ndarray, pairs: Iterable[Pair | StagedPair]) -> list[int]:
     """Return the tracks that no pair holds, in order."""
-    taken = {row for row, _ in pairs}
+    taken = {pair[0] for pair in pairs}
     return [row for row in range(costs.shape[0]) if row not in taken]
+
+
+def staged(pairs: Iterable[Pair], stage: str) -> list[StagedPair]:
+    """Return the pairs with the name of the stage that made them."""
+    return [(row, column, stage) for row, column in pairs]
+
+
+def split_pairs(pairs: Sequence[Pair | StagedPair]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and the columns of pairs, two arrays [num_pairs]."""
+    return np.array([pair[0] for pair in pairs], dtype=int), np.array([pair[1] for pair in pairs], dtype=int)

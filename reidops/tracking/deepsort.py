@@ -6,12 +6,16 @@ Section, equation and listing numbers are the paper's.
 import numpy as np
 import supervision as sv
 
-from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
-from reidops.tracking.appearance import Gallery, appearance_distances
-from reidops.tracking.association import Pair, free_columns, free_rows, match_among, match_cascade
-from reidops.tracking.constants import CHI2_GATE, DEEPSORT_COSINE_GATE, DeepSortConstants
-from reidops.tracking.motion import State, XyahMotion, stack
-from reidops.tracking.tracks import Observations, Track, observe, shown
+from reidops.mot.boxes import iou_matrix
+from reidops.tracking.appearance import Gallery, Memory
+from reidops.tracking.association import Pair, StagedPair, free_columns, free_rows, match_among, match_cascade, staged
+from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.constants import CHI2_GATE, DEEPSORT_COSINE_GATE, DeepSortConstants, StrongSortConstants
+from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
+from reidops.tracking.motion import XyahMotion
+from reidops.tracking.tracks import NOBODY, Observations, Tracks, observe, shown
+
+CASCADE, OVERLAPPING, REASSOCIATED = "cascade", "overlap", "reassociation"
 
 
 class DeepSort:
@@ -19,98 +23,102 @@ class DeepSort:
 
     Called without embeddings it is the same tracker without appearance: equation 5 with λ = 1. Motion, its gate, the cascade, the
     overlap stage and the life of a track stay, so that what differs between the two is what appearance is worth.
+
+    Args:
+        gate: largest cosine distance; None = as published.
+        camera: tells how the camera moved; None = it stands still, as published.
+
+    Attributes:
+        decisions: of the last update, None before the first.
     """
 
-    def __init__(self, cosine_gate: float = DEEPSORT_COSINE_GATE, constants: DeepSortConstants = DeepSortConstants()) -> None:
-        self._cosine_gate = cosine_gate
+    def __init__(
+        self,
+        constants: DeepSortConstants = DeepSortConstants(),
+        gate: float | None = None,
+        camera: CameraMotion | None = None,
+    ) -> None:
+        self.decisions: Decisions | None = None
+        self._begin(constants, Gallery(constants.budget), DEEPSORT_COSINE_GATE if gate is None else gate, camera)
+
+    def _begin(
+        self, constants: DeepSortConstants | StrongSortConstants, memory: Memory, gate: float, camera: CameraMotion | None
+    ) -> None:
         self._constants = constants
-        self._motion = XyahMotion()
-        self._tracks: list[Track] = []
-        self._num_confirmed = 0
+        self._gate = gate
+        self._camera = camera
+        self._tracks = Tracks(XyahMotion(), memory)
+        self._num_frames = 0
 
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
         """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set; see `Tracker`."""
         seen = observe(detections, embeddings)
-        self._predict()
-        pairs = self._associate(seen)
-        self._correct(pairs, seen)
-        owners = {column: self._tracks[row] for row, column in pairs}
-        owners |= {column: self._start(seen, column) for column in range(len(seen)) if column not in owners}
-        for track in owners.values():
-            self._confirm(track)
-        self._tracks = [track for track in self._tracks if self._is_alive(track)]
-        return shown(detections, {int(seen.rows[column]): track for column, track in owners.items()})
+        self._predict(frame)
+        self.decisions = self._decide(seen)
+        owners = self._correct(seen, self.decisions.pairs)
+        ids = self._tracks.ids_of(owners)
+        self._tracks.keep(self._tracks.age <= np.where(self._tracks.confirmed, self._constants.max_age, 0))
+        return shown(detections, seen, ids)
 
-    def _predict(self) -> None:
-        for track, state in zip(self._tracks, self._motion.predict(self._state()).split(), strict=True):
-            track.state = state
-            track.age += 1
+    def _predict(self, frame: np.ndarray | None) -> None:
+        self._num_frames += 1
+        self._tracks.predict()
+        if self._camera is not None:
+            self._tracks.warp(self._camera.affine(self._num_frames, frame))
 
-    def _associate(self, seen: Observations) -> list[Pair]:
-        """Return which track (row of the list) is which detection (column of `seen`): listing 1, then overlap, then ours."""
-        if not (self._tracks and len(seen)):
-            return []
-        appearance = None if seen.embeddings is None else appearance_distances([t.gallery for t in self._tracks], seen.embeddings)
-        costs, limit = self._first_costs(seen, appearance)
-        confirmed = [row for row, track in enumerate(self._tracks) if track.confirmed]
-        pairs = match_cascade(costs, limit, confirmed, [self._tracks[row].age for row in confirmed])
-        recent = [row for row in free_rows(costs, pairs) if self._tracks[row].age == 1]
-        pairs += match_among(self._overlap_costs(seen), self._constants.iou_gate, recent, free_columns(costs, pairs))
-        return pairs + self._reassociate(appearance, pairs)
+    def _decide(self, seen: Observations) -> Decisions:
+        """Weigh every track against every detection and match them."""
+        tracks, constants = self._tracks, self._constants
+        terms = {
+            OVERLAP: 1 - iou_matrix(tracks.box_ltrb, seen.box_ltrb),
+            MOTION: tracks.motion.gate_distances(tracks.state, seen.box_ltwh),
+        }
+        if seen.embeddings is not None:
+            terms[APPEARANCE] = tracks.memory.distances(seen.embeddings)
+        limits = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, APPEARANCE: self._gate}
+        limits = {name: limit for name, limit in limits.items() if name in terms and limit is not None}
+        return Decisions(tracks.ids, seen.rows, terms, limits, tuple(self._associate(terms)))
 
-    def _first_costs(self, seen: Observations, appearance: np.ndarray | None) -> tuple[np.ndarray, float]:
+    def _associate(self, terms: dict[str, np.ndarray]) -> list[StagedPair]:
+        """Return which track is which detection: listing 1, then overlap, then ours."""
+        costs, limit = self._first_costs(terms[MOTION], terms.get(APPEARANCE))
+        confirmed, age = np.flatnonzero(self._tracks.confirmed), self._tracks.age
+        pairs = staged(match_cascade(costs, limit, confirmed, age[confirmed]), CASCADE)
+        recent = [row for row in free_rows(costs, pairs) if age[row] == 1]
+        second = match_among(terms[OVERLAP], self._constants.iou_gate, recent, free_columns(costs, pairs))
+        pairs += staged(second, OVERLAPPING)
+        return pairs + staged(self._reassociate(terms.get(APPEARANCE), pairs), REASSOCIATED)
+
+    def _first_costs(self, motion: np.ndarray, appearance: np.ndarray | None) -> tuple[np.ndarray, float]:
         """Return equation 5, gated by equation 6, [num_tracks, num_detections], and the most that a pair may cost."""
-        motion = self._motion.gate_distances(self._state(), seen.box_ltwh)
         motion_gate = self._constants.motion_gate
         if appearance is None:
             return motion, motion_gate or CHI2_GATE
         weight = self._constants.motion_weight
         costs = weight * motion + (1 - weight) * appearance
-        blocked = (appearance > self._cosine_gate) | (motion > (motion_gate or np.inf))
-        return np.where(blocked, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._cosine_gate
+        blocked = (appearance > self._gate) | (motion > (motion_gate or np.inf))
+        return np.where(blocked, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
 
-    def _overlap_costs(self, seen: Observations) -> np.ndarray:
-        boxes = ltwh_to_ltrb(self._motion.boxes(self._state()))
-        return 1 - iou_matrix(boxes, ltwh_to_ltrb(seen.box_ltwh))
-
-    def _reassociate(self, appearance: np.ndarray | None, pairs: list[Pair]) -> list[Pair]:
+    def _reassociate(self, appearance: np.ndarray | None, pairs: list[StagedPair]) -> list[Pair]:
         """Match unseen tracks that both stages left by appearance alone, wherever they come back; not in the paper."""
-        limit = self._constants.reassociate * self._cosine_gate
+        limit = self._constants.reassociate * self._gate
         if appearance is None or limit == 0:
             return []
-        lost = [row for row in free_rows(appearance, pairs) if self._tracks[row].confirmed and self._tracks[row].age > 1]
+        confirmed, age = self._tracks.confirmed, self._tracks.age
+        lost = [row for row in free_rows(appearance, pairs) if confirmed[row] and age[row] > 1]
         return match_among(appearance, limit, lost, free_columns(appearance, pairs))
 
-    def _correct(self, pairs: list[Pair], seen: Observations) -> None:
-        rows, columns = [row for row, _ in pairs], [column for _, column in pairs]
-        corrected = self._motion.correct(self._state()[rows], seen.box_ltwh[columns]).split()
-        for row, column, state in zip(rows, columns, corrected, strict=True):
-            track = self._tracks[row]
-            track.state = state
-            track.hits += 1
-            track.age = 0
-            _remember(track, seen, column)
-
-    def _start(self, seen: Observations, column: int) -> Track:
-        track = Track(self._motion.start(seen.box_ltwh[[column]]), Gallery(self._constants.budget))
-        _remember(track, seen, column)
-        self._tracks.append(track)
-        return track
-
-    def _confirm(self, track: Track) -> None:
-        if not track.confirmed and track.hits >= self._constants.n_init:
-            self._num_confirmed += 1
-            track.track_id = self._num_confirmed
-
-    def _is_alive(self, track: Track) -> bool:
-        return track.age <= (self._constants.max_age if track.confirmed else 0)
-
-    def _state(self) -> State:
-        return stack([track.state for track in self._tracks])
-
-
-def _remember(track: Track, seen: Observations, column: int) -> None:
-    if seen.embeddings is not None:
-        track.gallery.add(seen.embeddings[column])
+    def _correct(self, seen: Observations, pairs: tuple[StagedPair, ...]) -> np.ndarray:
+        """Correct, start and confirm tracks and return the row of each detection's."""
+        tracks = self._tracks
+        owners = tracks.see(pairs, seen)
+        columns = [column for _, column, _ in pairs]
+        if seen.embeddings is not None:
+            tracks.remember(owners[columns], seen.embeddings[columns])
+        free = np.flatnonzero(owners == NOBODY)
+        owners[free] = tracks.start(seen, free)
+        in_order = owners[np.concatenate([columns, free]).astype(int)]
+        tracks.confirm(in_order[tracks.hits[in_order] >= self._constants.n_init])
+        return owners

@@ -1,32 +1,32 @@
-"""What all trackers share: a track, and the detections of a frame in an order of their own."""
+"""What all trackers share: the life of their tracks, and the detections of a frame in an order of their own.
 
+All tracks of a tracker lie in arrays with a row each, so that a frame costs a few array operations, however many there are.
+A frame runs like this, in each tracker's own order:
+
+    seen = observe(detections, embeddings)          # sorted and checked
+    tracks.predict()                                # where they will be; everybody one frame older
+    pairs = …                                       # (track row, detection column), from association.py
+    owners = tracks.see(pairs, seen)                # matched tracks are corrected; owners[column] = track row
+    owners[free] = tracks.start(seen, free)         # new tracks for columns that nobody took
+    tracks.confirm(rows)                            # give them numbers
+    result = shown(detections, seen, tracks.ids_of(owners))
+    tracks.keep(alive)                              # the others are forgotten; rows move up
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import supervision as sv
 
 from reidops.errors import ReidopsError
-from reidops.mot.boxes import ltrb_to_ltwh
-from reidops.tracking.appearance import Gallery
-from reidops.tracking.motion import State
+from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
+from reidops.tracking.appearance import Memory
+from reidops.tracking.association import Pair, StagedPair, split_pairs
+from reidops.tracking.motion import BoxMotion, stack
 
 UNCONFIRMED = -1
-
-
-@dataclass(eq=False)
-class Track:
-    """One hypothesis: a person from when they are first seen until they are given up."""
-
-    state: State  # of this one track
-    gallery: Gallery
-    track_id: int = UNCONFIRMED
-    hits: int = 1  # detections so far
-    age: int = 0  # frames since it was last seen
-
-    @property
-    def confirmed(self) -> bool:
-        """Say whether the track was seen often enough to be shown."""
-        return self.track_id != UNCONFIRMED
+NOBODY = -1
 
 
 @dataclass(frozen=True)
@@ -35,39 +35,197 @@ class Observations:
 
     Attributes:
         box_ltwh: [n, 4] px.
+        confidence: [n], the detector's own scale; 1 where it told none.
         embeddings: [n, dim] unit rows, zeros where there is none; None in a tracker without appearance.
         rows: [n], which of the caller's detections each one is.
     """
 
     box_ltwh: np.ndarray
+    confidence: np.ndarray
     embeddings: np.ndarray | None
     rows: np.ndarray
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def box_ltrb(self) -> np.ndarray:
+        """The same boxes, left, top, right, bottom, [n, 4] px."""
+        return ltwh_to_ltrb(self.box_ltwh)
+
+    def __getitem__(self, columns: np.ndarray | list[int]) -> "Observations":
+        """Return some of them (numbers or a mask), those above a confidence for example; `rows` stay the caller's."""
+        embeddings = None if self.embeddings is None else self.embeddings[columns]
+        return Observations(self.box_ltwh[columns], self.confidence[columns], embeddings, self.rows[columns])
+
+
+class Tracks:
+    """The live tracks of one tracker, in the order in which they were started.
+
+    Args:
+        motion: the filter that foresees them.
+        memory: of their looks; None = a tracker without appearance.
+        columns: what else a tracker notes of each track, name → shape of one track's value, () for a number; zeros at the start.
+
+    Attributes:
+        ids: [n], from 1 in the order of confirmation; `UNCONFIRMED` before.
+        hits: [n], detections so far.
+        streak: [n], detections in a row, up to the last frame or this one.
+        age: [n], frames since each was last seen; 0 = in this frame.
+        state: of all of them, of `motion`.
+    """
+
+    def __init__(
+        self, motion: BoxMotion, memory: Memory | None = None, columns: Mapping[str, tuple[int, ...]] | None = None
+    ) -> None:
+        self.motion = motion
+        self.memory = memory
+        self.state = motion.start(np.zeros((0, 4)))
+        self.ids, self.hits, self.streak, self.age = (np.zeros(0, dtype=int) for _ in range(4))
+        self._columns = {name: np.zeros((0, *shape)) for name, shape in (columns or {}).items()}
+        self._num_confirmed = 0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return what was noted under a name, [n, …]; to be written into as it is."""
+        return self._columns[name]
+
+    @property
+    def confirmed(self) -> np.ndarray:
+        """Mask [n] of the tracks that were seen often enough to be shown."""
+        return self.ids != UNCONFIRMED
+
+    @property
+    def box_ltwh(self) -> np.ndarray:
+        """Where the tracks are believed to be, [n, 4] px."""
+        return self.motion.boxes(self.state)
+
+    @property
+    def box_ltrb(self) -> np.ndarray:
+        """The same, left, top, right, bottom."""
+        return ltwh_to_ltrb(self.box_ltwh)
+
+    def predict(self, keeps_size: np.ndarray | None = None) -> None:
+        """Carry all tracks one frame on; `keeps_size` as in `BoxMotion.predict`."""
+        self.state = self.motion.predict(self.state, keeps_size)
+        self.age = self.age + 1
+
+    def warp(self, affine: np.ndarray) -> None:
+        """Move all tracks with the camera, [2, 3], as in `BoxMotion.warp`."""
+        self.state = self.motion.warp(self.state, affine)
+
+    def see(self, pairs: Sequence[Pair | StagedPair], seen: Observations, confidence: np.ndarray | None = None) -> np.ndarray:
+        """Correct the tracks of the pairs by their detections; what they look like is left to `remember`.
+
+        Args:
+            confidence: [len(seen)] for a filter that believes confident detections more; None = all alike.
+
+        Returns:
+            owners, [len(seen)]: the row of each detection's track, `NOBODY` where no pair holds it.
+        """
+        rows, columns = split_pairs(pairs)
+        owners = np.full(len(seen), NOBODY)
+        owners[columns] = rows
+        if len(rows):
+            confidence = None if confidence is None else confidence[columns]
+            corrected = self.motion.correct(self.state[rows], seen.box_ltwh[columns], confidence)
+            self.state = self.state.replaced(rows, corrected)
+        self.streak[rows] = np.where(self.age[rows] > 1, 1, self.streak[rows] + 1)
+        self.hits[rows] += 1
+        self.age[rows] = 0
+        return owners
+
+    def remember(self, rows: np.ndarray | list[int], embeddings: np.ndarray | None, **options: np.ndarray) -> None:
+        """Add what the tracks of these rows look like, [num_rows, dim]; nothing without a memory or embeddings.
+
+        Args:
+            options: for this kind of memory (`alphas` of `Ema`).
+        """
+        if self.memory is not None and embeddings is not None:
+            self.memory.add(rows, embeddings, **options)
+
+    def start(self, seen: Observations, columns: np.ndarray | list[int]) -> np.ndarray:
+        """Begin a track with each of these detections, looks included, and return the new rows, in the same order."""
+        num_before, num_new = len(self), len(columns)
+        new = np.arange(num_before, num_before + num_new)
+        if not num_new:
+            return new
+        self.state = stack([self.state, self.motion.start(seen.box_ltwh[columns])])
+        self.ids = np.concatenate([self.ids, np.full(num_new, UNCONFIRMED)])
+        self.hits, self.streak = (np.concatenate([counts, np.ones(num_new, dtype=int)]) for counts in (self.hits, self.streak))
+        self.age = np.concatenate([self.age, np.zeros(num_new, dtype=int)])
+        self._columns = {name: np.concatenate([v, np.zeros((num_new, *v.shape[1:]))]) for name, v in self._columns.items()}
+        if self.memory is not None:
+            self.memory.append(num_new)
+        self.remember(new, None if seen.embeddings is None else seen.embeddings[columns])
+        return new
+
+    def confirm(self, rows: np.ndarray | list[int]) -> None:
+        """Give the next numbers to those of these rows that have none, in the order given."""
+        rows = np.asarray(rows, dtype=int)
+        new = rows[~self.confirmed[rows]]
+        self.ids = self.ids.copy()  # who was given the numbers of the frame before keeps them
+        self.ids[new] = np.arange(self._num_confirmed + 1, self._num_confirmed + len(new) + 1)
+        self._num_confirmed += len(new)
+
+    def ids_of(self, owners: np.ndarray) -> np.ndarray:
+        """Return the numbers of the tracks in these rows; `UNCONFIRMED` for `NOBODY` and for tracks that have none."""
+        ids = np.full(len(owners), UNCONFIRMED)
+        owned = owners != NOBODY
+        ids[owned] = self.ids[owners[owned]]
+        return ids
+
+    def keep(self, alive: np.ndarray) -> None:
+        """Forget the tracks outside the mask [n]; the rows of the others move up."""
+        if alive.all():
+            return
+        self.state = self.state[alive]
+        self.ids, self.hits, self.streak, self.age = (v[alive] for v in (self.ids, self.hits, self.streak, self.age))
+        self._columns = {name: values[alive] for name, values in self._columns.items()}
+        if self.memory is not None:
+            self.memory.keep(alive)
+
 
 def observe(detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
     """Return the detections of a frame in canonical order.
 
     Raises:
-        ReidopsError: a box is not finite or has no area, or the embeddings are not one finite row for each detection.
+        ReidopsError: a box is not finite or has no area, a confidence is no number, or the embeddings are not one finite row for
+            each detection.
     """
     box_ltwh = ltrb_to_ltwh(detections.xyxy)
-    confidence = np.zeros(len(box_ltwh)) if detections.confidence is None else detections.confidence
+    told = detections.confidence
+    confidence = np.ones(len(box_ltwh)) if told is None else np.asarray(told, dtype=float)
     _check_boxes(box_ltwh)
+    _check_confidence(confidence)
     if embeddings is not None:
         _check_embeddings(embeddings, len(box_ltwh))
-    rows = np.lexsort([confidence, *box_ltwh.T])
-    return Observations(box_ltwh[rows], None if embeddings is None else np.asarray(embeddings, np.float32)[rows], rows)
+        embeddings = np.asarray(embeddings, np.float32)
+    rows = _sorted_rows(np.column_stack([confidence, box_ltwh]), embeddings)
+    return Observations(box_ltwh[rows], confidence[rows], None if embeddings is None else embeddings[rows], rows)
 
 
-def shown(detections: sv.Detections, owners: dict[int, Track]) -> sv.Detections:
-    """Return the detections (rows of the caller's order) whose track is confirmed, with `tracker_id` set."""
-    rows = [row for row in sorted(owners) if owners[row].confirmed]
-    result = detections[np.array(rows, dtype=int)]
-    result.tracker_id = np.array([owners[row].track_id for row in rows], dtype=int)
+def shown(detections: sv.Detections, seen: Observations, ids: np.ndarray) -> sv.Detections:
+    """Return the detections whose track has a number, in the caller's order, with `tracker_id` set.
+
+    Args:
+        ids: [len(seen)], as `Tracks.ids_of` returns them.
+    """
+    visible = ids != UNCONFIRMED
+    rows, ids = seen.rows[visible], ids[visible]
+    order = np.argsort(rows)
+    result = detections[rows[order]]
+    result.tracker_id = ids[order]
     return result
+
+
+def _sorted_rows(keys: np.ndarray, embeddings: np.ndarray | None) -> np.ndarray:
+    """Return the order of detections by box and confidence; of those that agree in all of it, by embedding."""
+    rows = np.lexsort(keys.T)
+    twins = len(rows) > 1 and (keys[rows[1:]] == keys[rows[:-1]]).all(axis=1).any()
+    return np.lexsort([*embeddings.T, *keys.T]) if twins and embeddings is not None else rows
 
 
 def _check_boxes(box_ltwh: np.ndarray) -> None:
@@ -78,6 +236,12 @@ def _check_boxes(box_ltwh: np.ndarray) -> None:
             f"detection {row}: box left, top, width, height = {box_ltwh[row].tolist()}; expected finite px and a positive size;"
             " drop such boxes before tracking"
         )
+
+
+def _check_confidence(confidence: np.ndarray) -> None:
+    if np.isnan(confidence).any():
+        row = int(np.isnan(confidence).argmax())
+        raise ReidopsError(f"detection {row}: its confidence is NaN; expected a number, or confidence=None for all where there is none")
 
 
 def _check_embeddings(embeddings: np.ndarray, num_detections: int) -> None:

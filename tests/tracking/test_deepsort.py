@@ -4,7 +4,7 @@ import supervision as sv
 
 from reidops.errors import ReidopsError
 from reidops.tracking.constants import DeepSortConstants
-from reidops.tracking.trackers import DeepSort
+from reidops.tracking.deepsort import DeepSort
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
 NOBODY = np.zeros(3, dtype=np.float32)

@@ -1,0 +1,56 @@
+"""SORT's motion, and OC-SORT's: centre, area and aspect ratio of a box, with the same doubt for every box.
+
+After Bewley, Ge, Ott, Ramos and Upcroft, "Simple online and realtime tracking", 2016, section 3.2. The paper names no noise: the
+variances are those that SORT and OC-SORT were published with.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from reidops.tracking.motion import BoxMotion
+
+_AREA, _AREA_VELOCITY = 2, 6
+
+
+class XysrMotion(BoxMotion):
+    """The state is (x, y, s, r, ẋ, ẏ, ṡ), the centre [px], the area [px²] and width / height, which is believed not to change.
+
+    An area that would shrink to nothing in the next frame is believed to stay.
+    """
+
+    _num_velocities: ClassVar[int] = 3
+    _size_velocities: ClassVar[tuple[int, ...]] = (_AREA_VELOCITY,)
+    # Speeds start unknown; that they change is nearly ruled out, that the area's does even more.
+    _START: ClassVar[tuple[float, ...]] = (10, 10, 10, 10, 1e4, 1e4, 1e4)
+    _PROCESS: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1e-2, 1e-2, 1e-4)
+    _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 10)
+
+    def _guard(self, means: np.ndarray) -> None:
+        means[means[:, _AREA] + means[:, _AREA_VELOCITY] <= 0, _AREA_VELOCITY] = 0
+
+    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+        left, top, width, height = np.asarray(box_ltwh, dtype=float).T
+        return np.stack([left + width / 2, top + height / 2, width * height, width / height], axis=1)
+
+    def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
+        x, y, area, aspect = measured.T
+        area, aspect = np.maximum(area, 0), np.maximum(aspect, 1e-6)
+        width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
+        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+
+    def _start_variances(self, measured: np.ndarray) -> np.ndarray:
+        return np.tile(self._START, (len(measured), 1))
+
+    def _process_variances(self, means: np.ndarray) -> np.ndarray:
+        return np.tile(self._PROCESS, (len(means), 1))
+
+    def _measured_variances(self, means: np.ndarray) -> np.ndarray:
+        return np.tile(self._NOISE, (len(means), 1))
+
+    def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
+        """The centre moves with the picture, the area grows as areas do, the aspect stays."""
+        matrix = np.eye(7)
+        matrix[:2, :2] = matrix[4:6, 4:6] = linear
+        matrix[_AREA, _AREA] = matrix[_AREA_VELOCITY, _AREA_VELOCITY] = abs(np.linalg.det(linear))
+        return matrix

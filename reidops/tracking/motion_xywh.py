@@ -1,0 +1,54 @@
+"""BoT-SORT's motion: the same filter as DeepSORT's, over width and height, and each doubted by its own extent.
+
+After Aharon, Orfaig and Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking", 2022, section 3.1 (the state and its
+noise, equations 1 to 4) and 3.2 (the camera, equations 5 to 8).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from reidops.tracking.motion import BoxMotion
+
+
+@dataclass(frozen=True)
+class XywhMotion(BoxMotion):
+    """The state is (x, y, w, h, ẋ, ẏ, ẇ, ḣ), the centre, the width and the height of a box [px] and their change per frame.
+
+    Standard deviations are shares of the width for x and w, of the height for y and h.
+    """
+
+    _size_velocities: ClassVar[tuple[int, ...]] = (6, 7)
+
+    position_std: float = 1 / 20  # of the extent, per frame
+    velocity_std: float = 1 / 160  # of the extent per frame, per frame
+    measured_std: float = 1 / 20  # of the extent
+
+    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+        left, top, width, height = np.asarray(box_ltwh, dtype=float).T
+        return np.stack([left + width / 2, top + height / 2, width, height], axis=1)
+
+    def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
+        x, y, width, height = measured.T
+        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+
+    def _start_variances(self, measured: np.ndarray) -> np.ndarray:
+        """Twice the usual doubt of place and ten times that of speed."""
+        return self._variances(measured, 2 * self.position_std, 10 * self.velocity_std)
+
+    def _process_variances(self, means: np.ndarray) -> np.ndarray:
+        return self._variances(means, self.position_std, self.velocity_std)
+
+    def _measured_variances(self, means: np.ndarray) -> np.ndarray:
+        return self._variances(means, self.measured_std)
+
+    def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
+        """Each pair of the state turns and grows with the picture, as published (equation 6)."""
+        return np.kron(np.eye(4), linear)
+
+    @staticmethod
+    def _variances(means: np.ndarray, *shares: float) -> np.ndarray:
+        """Return variances of (x, y, w, h), [n, 4] for each share of the extent, side by side."""
+        extent = means[:, [2, 3, 2, 3]]
+        return np.concatenate([share * extent for share in shares], axis=1) ** 2
