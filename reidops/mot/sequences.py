@@ -158,22 +158,52 @@ def read_detections(sequence: Sequence) -> pd.DataFrame:
     Raises:
         ReidopsError: the file is missing, or names the line that is no detection.
     """
-    path = sequence.folder / "det" / "det.txt"
-    lines = _read_lines(path, sequence.length, minimum_fields=7)
+    return _detections(_read_lines(sequence.folder / "det" / "det.txt", sequence.length, minimum_fields=7))
+
+
+def read_detection_file(path: Path, length: int | None = None) -> pd.DataFrame:
+    """Return any file in det.txt's format as a detections table, in the order of the file, pixels 0-based; it may hold no line.
+
+    Args:
+        length: of the sequence in frames; None = not known.
+
+    Raises:
+        ReidopsError: the file is missing, or names the line that is no detection.
+    """
+    return _detections(_read_lines(Path(path), length, minimum_fields=7, may_be_empty=True))
+
+
+def write_detections(detections: pd.DataFrame, path: Path) -> None:
+    """Write a detections table in det.txt's format, in its order; what was read from such a file comes back as it was."""
+    numbers = zip(
+        detections["frame"], detections["left"] + 1, detections["top"] + 1, detections["width"], detections["height"],
+        detections["confidence"], strict=True,
+    )  # fmt: skip
+    # 12 digits: what taking 1 off and adding it again changes is beyond them, what a detector tells is not.
+    text = "".join(f"{f:d},-1,{l:.12g},{t:.12g},{w:.12g},{h:.12g},{c:.12g}\n" for f, l, t, w, h, c in numbers)
+    with whole_file(path) as partial:
+        partial.write_text(text)
+
+
+def _detections(lines: np.ndarray) -> pd.DataFrame:
     frame = pd.DataFrame(lines[:, :7], columns=list(_DETECTION_FIELDS))
     return _zero_based(frame).astype({"frame": "int64"})[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)
 
 
 def write_results(tracks: pd.DataFrame, path: Path) -> None:
     """Write tracks (columns frame, track_id, left, top, width, height, confidence; px 0-based) as a MOTChallenge result file."""
+    with whole_file(path) as partial:
+        partial.write_text(format_results(tracks))
+
+
+def format_results(tracks: pd.DataFrame) -> str:
+    """Return the lines of a result file, ordered by frame and track, each with its end."""
     ordered = tracks.sort_values(["frame", "track_id"], kind="stable")
     rows = zip(
         ordered["frame"], ordered["track_id"], ordered["left"] + 1, ordered["top"] + 1,
         ordered["width"], ordered["height"], ordered["confidence"], strict=True,
     )  # fmt: skip
-    text = "".join(f"{f:d},{i:d},{l:.2f},{t:.2f},{w:.2f},{h:.2f},{c:.4g},-1,-1,-1\n" for f, i, l, t, w, h, c in rows)
-    with whole_file(path) as partial:
-        partial.write_text(text)
+    return "".join(f"{f:d},{i:d},{l:.2f},{t:.2f},{w:.2f},{h:.2f},{c:.4g},-1,-1,-1\n" for f, i, l, t, w, h, c in rows)
 
 
 def read_results(path: Path) -> pd.DataFrame:

@@ -1,0 +1,46 @@
+"""A picture in a network's input: scaled to fit, its shape kept, the rest grey; and boxes back from there."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_GREY = 114  # YOLO's
+_STRIDE = 32  # px; a free input's sides are multiples of it, as most networks halve their maps five times
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies in the network's input: scaled by `scale_x` and `scale_y`, then moved by `left` and `top` px."""
+
+    scale_x: float
+    scale_y: float
+    left: int
+    top: int
+
+    def restore(self, box_ltrb: np.ndarray) -> np.ndarray:
+        """Return boxes [n, 4] in px of the picture, given in px of the network's input."""
+        return (np.asarray(box_ltrb, dtype=float) - [self.left, self.top] * 2) / ([self.scale_x, self.scale_y] * 2)
+
+
+def letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Placement]:
+    """Return a picture uint8 [h, w, 3] as large as fits into the middle of a grey one [height, width, 3], and where it lies there."""
+    old_height, old_width = picture.shape[:2]
+    scale = min(height / old_height, width / old_width)
+    return _place(picture, height, width, (max(1, round(old_height * scale)), max(1, round(old_width * scale))))
+
+
+def pad(picture: np.ndarray) -> tuple[np.ndarray, Placement]:
+    """Return a picture uint8 [h, w, 3] in the middle of a grey one whose sides are the next multiples of 32, and where it lies there."""
+    height, width = (-(-side // _STRIDE) * _STRIDE for side in picture.shape[:2])
+    return _place(picture, height, width, picture.shape[:2])
+
+
+def _place(picture: np.ndarray, height: int, width: int, size: tuple[int, int]) -> tuple[np.ndarray, Placement]:
+    """Return a picture scaled to `size` (height, width) in the middle of a grey one [height, width, 3]."""
+    (old_height, old_width), (new_height, new_width) = picture.shape[:2], size
+    top, left = (height - new_height) // 2, (width - new_width) // 2
+    canvas = np.full((height, width, 3), _GREY, dtype=np.uint8)
+    same = size == (old_height, old_width)
+    canvas[top : top + new_height, left : left + new_width] = picture if same else cv2.resize(picture, (new_width, new_height))
+    return canvas, Placement(new_width / old_width, new_height / old_height, left, top)

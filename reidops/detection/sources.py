@@ -1,0 +1,110 @@
+"""Where a sequence's detections come from: its own det.txt, files of yours, or a detector that looks at its frames."""
+
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+import supervision as sv
+from tqdm import tqdm
+
+from reidops.detection.detectors import Detector, new_detector
+from reidops.detection.settings import DetectorSettings
+from reidops.errors import ReidopsError
+from reidops.files import repository_root
+from reidops.mot.boxes import ltrb_to_ltwh
+from reidops.mot.sequences import Sequence, read_detection_file, read_detections
+from reidops.tables import DETECTIONS
+from reidops.videos import read_picture
+
+PUBLIC = "public"
+_PLACES = ("{name}.txt", "{name}/det/det.txt", "{name}/det.txt")
+
+
+class Source(Protocol):
+    """What has or makes the detections of sequences."""
+
+    def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
+        """Return the detections of some 1-based frames of a sequence (tables.DETECTIONS), px 0-based."""
+
+
+def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> Source:
+    """Return the source that a name means: `public`, the path of a file or folder, a detector of torchvision, or `FILE.onnx`.
+
+    Raises:
+        ReidopsError: it means nothing, or a detector cannot be loaded.
+    """
+    path = repository_root() / Path(name).expanduser()
+    if name == PUBLIC:
+        return PublicDetections()
+    if path.suffix != ".onnx" and path.exists():
+        return OwnFiles(path)
+    if path.suffix in (".txt", ".csv") or name.endswith("/"):
+        raise ReidopsError(f"{path}: no such file or folder; detections are expected there in MOTChallenge's det.txt format")
+    return DetectorSource(new_detector(name, settings))
+
+
+class PublicDetections:
+    """The det.txt that a sequence was published with."""
+
+    def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
+        """Return those of some frames, in the order of the file."""
+        return _of_frames(read_detections(sequence), frames)
+
+
+class OwnFiles:
+    """A folder with a file for each sequence, or one file for one sequence."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._owner: str | None = None
+
+    def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
+        """Return those of some frames, in the order of the file.
+
+        Raises:
+            ReidopsError: the folder has no file of that sequence, or the one file was another's already.
+        """
+        return _of_frames(read_detection_file(self._file(sequence), sequence.length), frames)
+
+    def _file(self, sequence: Sequence) -> Path:
+        if self._path.is_dir():
+            places = [self._path / place.format(name=sequence.name) for place in _PLACES]
+            there = [path for path in places if path.is_file()]
+            if not there:
+                raise ReidopsError(f"{places[0]}: no such file; expected there, or as {' or '.join(p.format(name=sequence.name) for p in _PLACES[1:])}")
+            return there[0]
+        if self._owner not in (None, sequence.name):
+            raise ReidopsError(
+                f"{self._path}: is one file, and {self._owner} and {sequence.name} are tracked; name a folder with a file"
+                " <sequence>.txt for each, or one sequence in download.sequences"
+            )
+        self._owner = sequence.name
+        return self._path
+
+
+class DetectorSource:
+    """A detector that looks at every frame once."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
+        """Return what it finds in some frames, in their order, the surest of a frame first.
+
+        Raises:
+            ReidopsError: a frame is missing or is no whole picture.
+        """
+        bar = tqdm(frames, desc=f"detect {sequence.name}", unit="frame", disable=None, leave=False)
+        tables = [detection_table(frame, self._detector.detect(read_picture(sequence.frame_path(frame)))) for frame in bar]
+        return pd.concat(tables, ignore_index=True) if tables else detection_table(1, sv.Detections.empty())
+
+
+def detection_table(frame: int, detections: sv.Detections) -> pd.DataFrame:
+    """Return the detections of one frame as a table (tables.DETECTIONS)."""
+    left, top, width, height = ltrb_to_ltwh(detections.xyxy).T
+    columns = {"frame": frame, "left": left, "top": top, "width": width, "height": height, "confidence": detections.confidence}
+    return pd.DataFrame(columns)[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)
+
+
+def _of_frames(detections: pd.DataFrame, frames: range) -> pd.DataFrame:
+    return detections[detections["frame"].isin(frames)].reset_index(drop=True)

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import supervision as sv
+from mot_factory import write_mot_set, write_rows
+
+from reidops.detection.sources import DetectorSource, open_source
+from reidops.errors import ReidopsError
+from reidops.mot.sequences import read_detections, read_sequence
+
+
+class BrightestRow:
+    """A detector that finds one box as high as the picture's number of its first pixel, to tell pictures apart."""
+
+    num_pictures = 0
+
+    def detect(self, picture):
+        self.num_pictures += 1
+        return sv.Detections(xyxy=np.array([[0.0, 1, 5, 1 + int(picture[0, 0, 0])]]), confidence=np.array([0.5]))
+
+
+class Nobody:
+    def detect(self, picture):
+        return sv.Detections.empty()
+
+
+@pytest.fixture
+def sequences(tmp_path):
+    folder = write_mot_set(tmp_path / "TOY")
+    return [read_sequence(path) for path in sorted((folder / "train").iterdir())]
+
+
+def test_public_detections_are_those_of_the_wanted_frames(sequences):
+    published = read_detections(sequences[0])
+    chosen = open_source("public").detections(sequences[0], range(5, 8))
+    assert len(chosen) == 3 * 3
+    assert chosen.equals(published[published["frame"].isin([5, 6, 7])].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("place", ["{}.txt", "{}/det/det.txt", "{}/det.txt"])
+def test_a_folder_holds_a_file_for_each_sequence(sequences, tmp_path, place):
+    for left, sequence in enumerate(sequences, 1):
+        path = tmp_path / "own" / place.format(sequence.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_rows(path, [(3, -1, left, 5, 10, 20, 0.5)])
+    source = open_source(str(tmp_path / "own"))
+    assert [source.detections(sequence, range(1, 13))["left"].tolist() for sequence in sequences] == [[0], [1]]
+
+
+def test_one_file_is_of_one_sequence(sequences, tmp_path):
+    write_rows(tmp_path / "own.txt", [(3, -1, 1, 5, 10, 20, 0.5)])
+    source = open_source(str(tmp_path / "own.txt"))
+    assert len(source.detections(sequences[0], range(1, 13))) == 1
+    with pytest.raises(ReidopsError, match="own.txt: is one file, and TOY-01 and TOY-02 are tracked; name a folder"):
+        source.detections(sequences[1], range(1, 13))
+
+
+def test_a_path_is_relative_to_the_repository(tmp_path, monkeypatch):
+    (tmp_path / "own.txt").write_text("")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    open_source("own.txt")
+    with pytest.raises(ReidopsError, match="other.txt: no such file or folder"):
+        open_source("other.txt")
+
+
+def test_a_folder_without_a_sequences_file_is_told(sequences, tmp_path):
+    (tmp_path / "own").mkdir()
+    with pytest.raises(ReidopsError, match=r"own/TOY-01.txt: no such file; expected there, or as TOY-01/det/det.txt or TOY-01/det.txt"):
+        open_source(str(tmp_path / "own")).detections(sequences[0], range(1, 13))
+
+
+def test_a_detector_sees_each_wanted_frame_once(sequences):
+    detector = BrightestRow()
+    table = DetectorSource(detector).detections(sequences[0], range(4, 9))
+    assert (detector.num_pictures, table["frame"].tolist()) == (5, [4, 5, 6, 7, 8])
+    assert table["height"].nunique() > 1 and table[["left", "top", "width"]].to_numpy().tolist() == [[0, 1, 5]] * 5
+
+
+def test_where_a_detector_finds_nobody_the_table_is_empty_and_has_its_columns(sequences):
+    table = DetectorSource(Nobody()).detections(sequences[0], range(1, 4))
+    assert len(table) == 0 and table.dtypes.equals(read_detections(sequences[0]).dtypes)
+
+
+def test_a_frame_that_a_detector_cannot_see_is_told(sequences):
+    path = sequences[0].frame_path(6)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ReidopsError, match="000006.jpg: its .* bytes are no whole picture; copy or unpack the frames again"):
+        DetectorSource(Nobody()).detections(sequences[0], range(1, 13))

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from mot_factory import write_mot_sequence, write_rows
+
+from reidops.errors import ReidopsError
+from reidops.mot.sequences import read_detection_file, read_detections, read_sequence, write_detections
+
+
+def test_what_was_read_and_written_is_read_again_to_the_last_bit(tmp_path):
+    sequence = read_sequence(write_mot_sequence(tmp_path / "TOY-01"))
+    rng = np.random.default_rng(0)
+    rows = [(1 + n % 12, -1, *rng.uniform(1, 1920, 4).round(n % 7), round(rng.uniform(-1, 3), 6), -1, -1, -1) for n in range(200)]
+    (sequence.folder / "det" / "det.txt").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    published = read_detections(sequence)
+    write_detections(published, tmp_path / "copy.txt")
+    assert read_detection_file(tmp_path / "copy.txt").equals(published)
+
+
+def test_a_file_without_a_line_holds_no_detection(tmp_path):
+    (tmp_path / "empty.txt").write_text("")
+    table = read_detection_file(tmp_path / "empty.txt")
+    assert len(table) == 0
+    write_detections(table, tmp_path / "again.txt")
+    assert (tmp_path / "again.txt").read_text() == ""
+
+
+def test_a_frame_beyond_the_sequence_is_told(tmp_path):
+    write_rows(tmp_path / "det.txt", [(1, -1, 5, 5, 9, 9, 1), (13, -1, 5, 5, 9, 9, 1)])
+    assert len(read_detection_file(tmp_path / "det.txt")) == 2
+    with pytest.raises(ReidopsError, match=r"det.txt: line 2 .*outside 1 … 12"):
+        read_detection_file(tmp_path / "det.txt", 12)
