@@ -1,18 +1,24 @@
-"""Embed every detection of the tracked sequences, once per model and detection set.
+"""Embed every detection of the tracked sequences, once per model and detection set, and the boxes of their ground truth.
 
-Reads:  data/raw (parts.csv; det.txt and frames of the `track` rows), data/model
-Writes: data/embeddings/<sequence>.npz
+Reads:  data/raw (parts.csv; det.txt, gt.txt and frames of the `track` rows), data/model
+Writes: data/embeddings/<sequence>.npz, annotations/<sequence>.npz of a scene's first sequence; nothing where nothing is tracked
 """
 
 import logging
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from reidops.files import whole_folder
 from reidops.params import params_dataclass
 from stages import run_stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reidops.parts import Part
 
 log = logging.getLogger(__name__)
 
@@ -24,28 +30,43 @@ class EmbedParams:
     # Least score in the detector's own scale; null = all; or one per detector, {DPM: 0.0, FRCNN: 0.3, SDP: 0.3}.
     min_confidence: float | dict[str, float] | None = None
     nms: Annotated[float, Field(ge=0, le=1)] | None = None  # IoU; of two boxes above it only the better one stays; null = both
+    annotations: bool = True  # ground truth boxes too, on which evaluate_reid tells the model's errors from the detector's
     batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass
 
 
 def embed(raw: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
-    """Write one file of embedded detections for each tracked sequence, of the frames of its part only."""
+    """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its people."""
     from reidops.embedding.embedder import Embedder
-    from reidops.mot.sequences import read_detections, read_sequence
-    from reidops.tracking.embeddings import choose_detections, confidence_floor, embed_sequence, tracked_parts, write_embeddings
+    from reidops.mot.sequences import read_annotations, read_detections, read_sequence
+    from reidops.tracking.embeddings import (
+        ANNOTATIONS, choose_detections, confidence_floor, embed_sequence, embed_with_people, find_tracked_parts, first_of_scenes, write_embeddings,
+    )  # fmt: skip
 
+    parts = find_tracked_parts(raw)
     embedder = Embedder.load(model)
-    counts = {}
+    annotated = first_of_scenes(parts) if params.annotations else []
+    counts = Counter()
     with whole_folder(embeddings) as folder:
-        for part in tracked_parts(raw):
+        for part in parts:
             sequence = read_sequence(part.folder)
-            detections = read_detections(sequence)
-            detections = detections[detections["frame"].between(part.first_frame, part.last_frame)]
             floor = confidence_floor(params.min_confidence, sequence.detector)
-            chosen = choose_detections(detections, min_confidence=floor, nms=params.nms)
-            detected = embed_sequence(sequence, chosen, embedder, batch_size=params.batch_size)
+            chosen = choose_detections(_of_part(read_detections(sequence), part), min_confidence=floor, nms=params.nms)
+            if part in annotated:
+                annotations = _of_part(read_annotations(sequence), part)
+                detected, people = embed_with_people(sequence, chosen, annotations, embedder, batch_size=params.batch_size)
+                write_embeddings(people, folder / ANNOTATIONS / f"{part.sequence}.npz")
+                counts["people"] += len(people)
+            else:
+                detected = embed_sequence(sequence, chosen, embedder, batch_size=params.batch_size)
             write_embeddings(detected, folder / f"{part.sequence}.npz")
-            counts[part.sequence] = len(detected)
-    log.info("embedded %s detections of %d sequences", f"{sum(counts.values()):,}", len(counts))
+            counts["detections"] += len(detected)
+    if not parts:
+        log.warning("no row of %s plays the part `track`: nothing is embedded, nothing can be tracked", raw / "parts.csv")
+    log.info("embedded %s detections and %s ground truth boxes of %d sequences", f"{counts['detections']:,}", f"{counts['people']:,}", len(parts))
+
+
+def _of_part(boxes: "pd.DataFrame", part: "Part") -> "pd.DataFrame":
+    return boxes[boxes["frame"].between(part.first_frame, part.last_frame)]
 
 
 if __name__ == "__main__":

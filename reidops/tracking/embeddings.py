@@ -1,26 +1,27 @@
 """Detections of a sequence with their embeddings: made once per model, kept in one file per sequence."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby, islice
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 from zipfile import BadZipFile
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from reidops.embedding.images import run_ahead
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
-from reidops.mot.boxes import clip_ltrb, iou_matrix, ltwh_to_ltrb
+from reidops.mot.box_crops import MIN_CROP_SIDE, crop_batches, cut_box, read_frame
+from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
 from reidops.parts import Part, read_parts
 
-# A crop narrower or lower than this [px] inside the frame says nothing about a person.
-MIN_CROP_SIDE = 4
-_JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
+__all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # of boxes and frames, for those who draw what was embedded
+
+ANNOTATIONS = "annotations"  # folder of the embedded ground truth, below that of the detections
+PEDESTRIAN, NOBODY = 1, -1  # class, and the track_id of a box of which it is not known
 _ARRAYS = ("frame", "box_ltwh", "confidence", "embedding", "weights_sha256")
 
 
@@ -49,6 +50,7 @@ class EmbeddedDetections:
         confidence: float32 [n], the detector's score, no fixed range.
         embeddings: float32 [n, dim], unit rows; zeros for a box that is too small or outside the frame. float16 in the file.
         weights_sha256: of the model that made them.
+        track_id: int32 [n], who it is, of ground truth boxes; None of detections, of which nobody knows.
     """
 
     frame: np.ndarray
@@ -56,14 +58,16 @@ class EmbeddedDetections:
     confidence: np.ndarray
     embeddings: np.ndarray
     weights_sha256: str
+    track_id: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def keep(self, rows: np.ndarray) -> "EmbeddedDetections":
         """Return some of the rows, by number or mask."""
+        ids = None if self.track_id is None else self.track_id[rows]
         return EmbeddedDetections(
-            self.frame[rows], self.box_ltwh[rows], self.confidence[rows], self.embeddings[rows], self.weights_sha256
+            self.frame[rows], self.box_ltwh[rows], self.confidence[rows], self.embeddings[rows], self.weights_sha256, ids
         )
 
     def rows_by_frame(self) -> dict[int, list[int]]:
@@ -78,13 +82,29 @@ def tracked_parts(raw: Path) -> list[Part]:
     Raises:
         ReidopsError: there is none, or a sequence is there twice.
     """
-    parts = [part for part in read_parts(raw) if part.part == "track"]
-    names = [part.sequence for part in parts]
+    parts = find_tracked_parts(raw)
     if not parts:
         raise ReidopsError(f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without one, `dvc repro export evaluate_reid` is the end)")
+    return parts
+
+
+def find_tracked_parts(raw: Path) -> list[Part]:
+    """Return the parts of a data set that are tracked, one for each sequence; there may be none.
+
+    Raises:
+        ReidopsError: a sequence is there twice.
+    """
+    parts = [part for part in read_parts(raw) if part.part == "track"]
+    names = [part.sequence for part in parts]
     if len(set(names)) < len(names):
         raise ReidopsError(f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite each other")
     return parts
+
+
+def first_of_scenes(parts: list[Part]) -> list[Part]:
+    """Return the first part of each scene's frames: the copies for other detectors have the same people."""
+    first = {(part.dataset, part.scene, part.first_frame, part.last_frame): part for part in reversed(parts)}
+    return [part for part in parts if part in first.values()]
 
 
 def confidence_floor(setting: float | dict[str, float] | None, detector: str) -> float | None:
@@ -118,6 +138,9 @@ def embed_sequence(
 ) -> EmbeddedDetections:
     """Return the detections with their embeddings, ordered by frame; each frame is decoded once, batches run across frames.
 
+    Args:
+        detections: a detections table; one with the column `track_id`, of ground truth, makes embedded boxes that know it.
+
     Raises:
         ReidopsError: a frame with detections is missing or cannot be decoded.
     """
@@ -126,18 +149,37 @@ def embed_sequence(
     frames = table["frame"].to_numpy(np.int32)
     embeddings = np.zeros((len(table), embedder.dim), dtype=np.float32)
     with tqdm(total=len(table), desc=f"embed {sequence.name}", unit="crop", disable=None, leave=False) as bar:
-        for rows, crops in _batches(_crops(sequence, frames, box_ltwh), batch_size):
+        # The next batch is read while this one is embedded; no more than three batches are in memory.
+        for rows, crops in run_ahead(crop_batches(sequence, frames, box_ltwh, batch_size)):
             embeddings[rows] = embedder.embed(crops, batch_size=batch_size)
             bar.update(len(rows))
     confidence = table["confidence"].to_numpy(np.float32)
-    return EmbeddedDetections(frames, box_ltwh, confidence, embeddings, embedder.weights_sha256)
+    return EmbeddedDetections(frames, box_ltwh, confidence, embeddings, embedder.weights_sha256, _track_ids(table))
+
+
+def embed_with_people(
+    sequence: Sequence, detections: pd.DataFrame, annotations: pd.DataFrame, embedder: CropEmbedder, *, batch_size: int = 64
+) -> tuple[EmbeddedDetections, EmbeddedDetections]:
+    """Return the detections and the considered pedestrians of an annotations table, embedded in one pass over the frames."""
+    people = annotations[(annotations["class_id"] == PEDESTRIAN) & annotations["considered"]]
+    columns = ["frame", "left", "top", "width", "height", "confidence", "track_id"]
+    table = pd.concat([detections.assign(track_id=NOBODY)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True)
+    both = embed_sequence(sequence, table, embedder, batch_size=batch_size)
+    of_people = both.track_id != NOBODY
+    return replace(both.keep(~of_people), track_id=None), both.keep(of_people)
+
+
+def _track_ids(table: pd.DataFrame) -> np.ndarray | None:
+    return table["track_id"].to_numpy(np.int32) if "track_id" in table else None
 
 
 def write_embeddings(detected: EmbeddedDetections, path: Path) -> None:
     """Write one sequence's file; it appears whole or not at all."""
+    ids = {} if detected.track_id is None else {"track_id": detected.track_id.astype(np.int32)}
     with whole_file(path) as partial, open(partial, "wb") as stream:
         np.savez(
             stream,
+            **ids,
             frame=detected.frame.astype(np.int32),
             box_ltwh=detected.box_ltwh.astype(np.float32),
             confidence=detected.confidence.astype(np.float32),
@@ -158,8 +200,9 @@ def read_embeddings(path: Path, weights_sha256: str | None = None) -> EmbeddedDe
     arrays = _read_arrays(path)
     _check_arrays(arrays, path)
     detected = EmbeddedDetections(
-        arrays["frame"], arrays["box_ltwh"], arrays["confidence"], _unit(arrays["embedding"]), str(arrays["weights_sha256"])
-    )
+        arrays["frame"], arrays["box_ltwh"], arrays["confidence"], _unit(arrays["embedding"]), str(arrays["weights_sha256"]),
+        arrays.get("track_id"),
+    )  # fmt: skip
     if weights_sha256 is not None and detected.weights_sha256 != weights_sha256:
         raise ReidopsError(
             f"{path}: made by the model {detected.weights_sha256[:12]}, expected {weights_sha256[:12]}, whose gates are calibrated;"
@@ -171,7 +214,7 @@ def read_embeddings(path: Path, weights_sha256: str | None = None) -> EmbeddedDe
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in _ARRAYS}
+            return {name: archive[name] for name in (*_ARRAYS, *(name for name in ("track_id",) if name in archive.files))}
     except FileNotFoundError:
         raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro embed`)") from None
     except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
@@ -179,10 +222,11 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
-    lengths = {name: len(arrays[name]) for name in _ARRAYS[:4]}
+    of_boxes = [name for name in arrays if name != "weights_sha256"]
+    lengths = {name: len(arrays[name]) for name in of_boxes}
     if len(set(lengths.values())) > 1:
         raise ReidopsError(f"{path}: arrays of unequal length {lengths}; make the file again with `dvc repro -f embed`")
-    for name in _ARRAYS[:4]:
+    for name in of_boxes:
         if not np.isfinite(arrays[name]).all():
             raise ReidopsError(f"{path}: array {name} holds NaN or infinity; make the file again with `dvc repro -f embed`")
 
@@ -204,44 +248,3 @@ def _unsuppressed(rows: pd.DataFrame, limit: float) -> list[int]:
         if not overlaps[place, kept].any():
             kept.append(place)
     return ranked.index[kept].tolist()
-
-
-def _crops(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (row, BGR crop) of every box that is large enough inside its frame."""
-    for frame, group in groupby(range(len(frames)), key=lambda row: int(frames[row])):
-        picture = read_frame(sequence, frame)
-        for row in group:
-            crop = cut_box(picture, box_ltwh[row])
-            if min(crop.shape[:2]) >= MIN_CROP_SIDE:
-                yield row, crop
-
-
-def cut_box(picture: np.ndarray, box_ltwh: np.ndarray) -> np.ndarray:
-    """Return a copy of the part of a picture [h, w, 3] in a box, cut to the picture and to whole pixels; it may be empty."""
-    height, width = picture.shape[:2]
-    left, top, right, bottom = np.round(clip_ltrb(ltwh_to_ltrb(box_ltwh), width, height)).astype(int)
-    return picture[top:bottom, left:right].copy()
-
-
-def read_frame(sequence: Sequence, frame: int) -> np.ndarray:
-    """Return a frame, BGR uint8 [h, w, 3].
-
-    Raises:
-        ReidopsError: the file is missing, cut off, or is no picture.
-    """
-    path = sequence.frame_path(frame)
-    encoded = path.read_bytes() if path.is_file() else b""
-    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad behind it.
-    whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if whole else None
-    if picture is None:
-        found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
-        raise ReidopsError(f"{path}: {found}; there are detections in that frame of {sequence.name}, fetch the data set again")
-    return picture
-
-
-def _batches(crops: Iterator[tuple[int, np.ndarray]], batch_size: int) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Yield (rows, crops) of `batch_size` crops, the last batch smaller."""
-    while batch := list(islice(crops, batch_size)):
-        rows, pictures = zip(*batch, strict=True)
-        yield list(rows), list(pictures)

@@ -6,7 +6,7 @@ from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 
 from reidops.errors import ReidopsError
-from reidops.parts import Part, write_parts
+from reidops.parts import Part, read_parts, write_parts
 from reidops.tracking.embeddings import read_embeddings
 from stages.embed import EmbedParams, embed
 
@@ -24,12 +24,13 @@ def raw(tmp_path, monkeypatch):
 
 def run(raw, **params):
     embed(raw, raw / "model", raw.parent / "embeddings", EmbedParams(**params))
-    return {path.name: read_embeddings(path) for path in (raw.parent / "embeddings").iterdir()}
+    folder = raw.parent / "embeddings"
+    return {path.relative_to(folder).as_posix(): read_embeddings(path) for path in sorted(folder.rglob("*.npz"))}
 
 
 def test_only_tracked_sequences_are_embedded_and_only_their_frames(raw):
     files = run(raw)
-    assert list(files) == ["TOY-02-FRCNN.npz"]
+    assert list(files) == ["TOY-02-FRCNN.npz", "annotations/TOY-02-FRCNN.npz"]
     detected = files["TOY-02-FRCNN.npz"]
     assert sorted(set(detected.frame.tolist())) == list(range(5, 13))
     assert (len(detected), detected.weights_sha256) == (3 * 8, FakeEmbedder.weights_sha256)
@@ -45,3 +46,19 @@ def test_a_failure_leaves_no_half_folder(raw):
     with pytest.raises(ReidopsError, match="000009.jpg: no such file"):
         run(raw)
     assert not (raw.parent / "embeddings").exists()
+
+
+def test_the_boxes_of_the_ground_truth_are_embedded_with_their_identities(raw):
+    people = run(raw)["annotations/TOY-02-FRCNN.npz"]
+    assert sorted(set(zip(people.frame.tolist(), people.track_id.tolist(), strict=True))) == [(f, i) for f in range(5, 13) for i in (1, 2, 3)]
+
+
+def test_the_ground_truth_may_be_left_out(raw):
+    assert list(run(raw, annotations=False)) == ["TOY-02-FRCNN.npz"]
+
+
+def test_where_nothing_is_tracked_the_folder_is_empty_and_the_log_says_why(raw, caplog):
+    write_parts([part for part in read_parts(raw) if part.part == "train"], raw)
+    assert run(raw) == {}
+    assert (raw.parent / "embeddings").is_dir()
+    assert "plays the part `track`: nothing is embedded" in caplog.text

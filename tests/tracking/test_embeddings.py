@@ -1,3 +1,6 @@
+import time
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -5,11 +8,12 @@ import pytest
 from mot_factory import write_mot_sequence
 
 from reidops.errors import ReidopsError
-from reidops.mot.sequences import read_detections, read_sequence
+from reidops.mot import box_crops
+from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.parts import Part, write_parts
-from reidops.tracking import embeddings as room
 from reidops.tracking.embeddings import (
-    choose_detections, confidence_floor, cut_box, embed_sequence, read_embeddings, tracked_parts, write_embeddings,
+    choose_detections, confidence_floor, cut_box, embed_sequence, embed_with_people, find_tracked_parts, first_of_scenes, read_embeddings,
+    tracked_parts, write_embeddings,
 )  # fmt: skip
 
 
@@ -51,7 +55,7 @@ def test_each_embedding_is_that_of_its_own_box(sequence):
 
 def test_batches_run_across_frames_and_each_frame_is_decoded_once(sequence, monkeypatch):
     decoded = []
-    monkeypatch.setattr(room, "read_frame", lambda s, f: decoded.append(f) or cv2.imread(str(s.frame_path(f))))
+    monkeypatch.setattr(box_crops, "read_frame", lambda s, f: decoded.append(f) or cv2.imread(str(s.frame_path(f))))
     embedder = MeanColour()
     embed_sequence(sequence, read_detections(sequence), embedder, batch_size=5)
     assert embedder.batches == [5, 5, 2]
@@ -151,6 +155,7 @@ def test_a_data_set_without_tracked_sequences_is_told(sequence, tmp_path):
     write_parts([part(sequence, play="train")], tmp_path)
     with pytest.raises(ReidopsError, match="no row plays the part `track`"):
         tracked_parts(tmp_path)
+    assert find_tracked_parts(tmp_path) == []
 
 
 def test_a_sequence_that_is_tracked_twice_is_told(sequence, tmp_path):
@@ -164,3 +169,42 @@ def test_a_frame_that_is_cut_off_is_named_and_not_embedded_half_grey(sequence):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ReidopsError, match="000002.jpg: its .* bytes are no whole picture"):
         embed_sequence(sequence, read_detections(sequence), MeanColour())
+
+
+def test_people_of_the_ground_truth_are_embedded_in_the_same_pass_and_know_who_they_are(sequence, monkeypatch, tmp_path):
+    decoded = []
+    monkeypatch.setattr(box_crops, "read_frame", lambda s, f: decoded.append(f) or cv2.imread(str(s.frame_path(f))))
+    annotations = read_annotations(sequence)
+    annotations.loc[annotations["track_id"] == 2, "considered"] = False
+    annotations.loc[(annotations["track_id"] == 3) & (annotations["frame"] == 1), "class_id"] = 8
+    detected, people = embed_with_people(sequence, read_detections(sequence), annotations, MeanColour(), batch_size=5)
+    assert decoded == [1, 2, 3, 4]
+    assert list(zip(people.frame, people.track_id, strict=True)) == [(1, 1), (2, 1), (2, 3), (3, 1), (3, 3), (4, 1), (4, 3)]
+    write_embeddings(people, tmp_path / "people.npz")
+    assert read_embeddings(tmp_path / "people.npz").track_id.tolist() == people.track_id.tolist()
+    alone = embed_sequence(sequence, read_detections(sequence), MeanColour())
+    assert detected.track_id is None
+    assert np.array_equal(detected.box_ltwh, alone.box_ltwh) and np.array_equal(detected.embeddings, alone.embeddings)
+
+
+def test_of_the_copies_for_several_detectors_the_first_one_brings_the_people(sequence):
+    copies = [replace(part(sequence), sequence=f"TOY-01-{name}") for name in ("DPM", "SDP")]
+    other = replace(part(sequence), sequence="TOY-02-DPM", scene="02")
+    assert first_of_scenes([*copies, other]) == [copies[0], other]
+
+
+def test_no_more_than_a_few_batches_are_read_ahead(sequence):
+    """A network slower than the disk must not fill the memory with crops."""
+    handed_out, waiting = [], []
+
+    class Slow(MeanColour):
+        def embed(self, crops, batch_size=64):
+            time.sleep(0.02)
+            waiting.append(len(handed_out) - len(self.batches))
+            return super().embed(crops, batch_size)
+
+    real = box_crops.cut_box
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(box_crops, "cut_box", lambda picture, box: handed_out.append(1) or real(picture, box))
+        embed_sequence(sequence, read_detections(sequence), Slow(), batch_size=1)
+    assert max(waiting) <= 3

@@ -1,0 +1,68 @@
+"""Cut boxes out of a sequence's frames, each frame decoded once and the crops of several frames in one batch."""
+
+from collections.abc import Iterator
+from itertools import groupby, islice
+
+import cv2
+import numpy as np
+
+from reidops.errors import ReidopsError
+from reidops.mot.boxes import clip_ltrb, ltwh_to_ltrb
+from reidops.mot.sequences import Sequence
+
+# A crop narrower or lower than this [px] inside the frame says nothing about a person.
+MIN_CROP_SIDE = 4
+_JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
+
+
+def crop_batches(
+    sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray, batch_size: int
+) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Yield (rows, BGR crops) of `batch_size` boxes each, the last batch smaller; boxes that are too small inside their frame are left out.
+
+    Args:
+        frames: 1-based, [n], ascending.
+        box_ltwh: px, 0-based, [n, 4].
+
+    Raises:
+        ReidopsError: a frame that holds a box is missing or cannot be decoded.
+    """
+    crops = _crops(sequence, frames, box_ltwh)
+    while batch := list(islice(crops, batch_size)):
+        rows, pictures = zip(*batch, strict=True)
+        yield list(rows), list(pictures)
+
+
+def cut_box(picture: np.ndarray, box_ltwh: np.ndarray) -> np.ndarray:
+    """Return a copy of the part of a picture [h, w, 3] in a box, cut to the picture and to whole pixels; it may be empty."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = np.round(clip_ltrb(ltwh_to_ltrb(box_ltwh), width, height)).astype(int)
+    return picture[top:bottom, left:right].copy()
+
+
+def read_frame(sequence: Sequence, frame: int) -> np.ndarray:
+    """Return a frame, BGR uint8 [h, w, 3].
+
+    Raises:
+        ReidopsError: the file is missing, cut off, or is no picture.
+    """
+    path = sequence.frame_path(frame)
+    encoded = path.read_bytes() if path.is_file() else b""
+    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad behind it.
+    whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if whole else None
+    if picture is None:
+        found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
+        raise ReidopsError(f"{path}: {found}; there are detections in that frame of {sequence.name}, fetch the data set again")
+    return picture
+
+
+def _crops(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (row, BGR crop) of every box that is large enough inside its frame."""
+    # The last frame is kept until the next one is decoded: its memory then goes from hand to hand instead of to the kernel and back.
+    for frame, group in groupby(range(len(frames)), key=lambda row: int(frames[row])):
+        picture = read_frame(sequence, frame)
+        for row in group:
+            crop = cut_box(picture, box_ltwh[row])
+            if min(crop.shape[:2]) >= MIN_CROP_SIDE:
+                yield row, crop
