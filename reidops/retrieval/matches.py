@@ -42,6 +42,16 @@ class Rows:
         """Return the query that each entry of `index` belongs to, [len(index)]."""
         return np.repeat(np.arange(len(self.start) - 1), self.counts)
 
+    @property
+    def places(self) -> np.ndarray:
+        """Return the 1-based place of each entry of `index` among those of its query, [len(index)]."""
+        return np.arange(1, len(self.index) + 1) - np.repeat(self.start[:-1], self.counts)
+
+    def between(self, first: int, last: int) -> "Rows":
+        """Return the rows of the queries first … last − 1 alone."""
+        bounds = self.start[first:last + 1]
+        return Rows(bounds - bounds[0], self.index[bounds[0]:bounds[-1]])
+
 
 @dataclass(frozen=True)
 class Matches:

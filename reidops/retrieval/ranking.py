@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reidops.errors import ReidopsError
-from reidops.retrieval.counting import rank_positives, rank_positives_exactly
+from reidops.retrieval.counting import rank_positives
+from reidops.retrieval.exact_counting import UnitRows, rank_block
 from reidops.retrieval.matches import Labels, Matches, check_labels, find_matches, refuse_unmatched
 
 BLOCK_BYTES = 64 * 2**20
+RANKED_AT_ONCE = 2**21
 UNIT_TOLERANCE = 1e-5
 
 
@@ -176,29 +178,30 @@ def _rank_distances(blocks: Iterable[np.ndarray], matches: Matches) -> _Ranks:
 
 def _rank_embeddings(query: np.ndarray, gallery: np.ndarray, matches: Matches, block_size: int) -> _Ranks:
     ranks, tied = [], 0
-    for row_number, row in _negative_products(query, gallery, block_size):
-        positives = matches.positives.of(row_number)
-        if len(positives):
-            of_query, ties = rank_positives_exactly(row, positives, matches.junk.of(row_number), query[row_number], gallery)
-            ranks.append(of_query)
+    rows_at_once = max(1, RANKED_AT_ONCE // len(gallery))
+    for start, block in _negative_products(query, gallery, block_size):
+        for first in range(0, len(block), rows_at_once):
+            distances = block[first:first + rows_at_once]
+            rows = slice(start + first, start + first + len(distances))
+            of_rows, ties = rank_block(distances, matches.positives.between(rows.start, rows.stop), matches.junk.between(rows.start, rows.stop),
+                                       UnitRows(query[rows], gallery))
+            ranks.append(of_rows)
             tied += ties
     return _Ranks(np.concatenate(ranks), tied)
 
 
 def _negative_products(query: np.ndarray, gallery: np.ndarray, block_size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each query's number and −(query · gallery), [num_gallery]; one standing buffer holds a block of them."""
+    """Yield −(query · gallery) in blocks, [any, num_gallery], each with its first query's number, in one standing buffer."""
     buffer = np.empty((min(block_size, len(query)), len(gallery)), np.float32)
     for start in range(0, len(query), block_size):
         block = -query[start:start + block_size]
-        products = np.matmul(block, gallery.T, out=buffer[:len(block)])
-        yield from enumerate(products, start)
+        yield start, np.matmul(block, gallery.T, out=buffer[:len(block)])
 
 
 def _scores(ranks: _Ranks, matches: Matches, max_rank: int) -> RankingScores:
     hits = matches.positives
     matched = hits.counts > 0
-    within = np.arange(len(hits.index)) - np.repeat(hits.start[:-1], hits.counts) + 1
-    sums = np.bincount(hits.queries, weights=within / ranks.of_hits, minlength=matches.num_query)
+    sums = np.bincount(hits.queries, weights=hits.places / ranks.of_hits, minlength=matches.num_query)
     precisions, penalties = np.full((2, matches.num_query), np.nan)
     first = np.zeros(matches.num_query, np.int64)
     precisions[matched] = sums[matched] / hits.counts[matched]

@@ -1,0 +1,130 @@
+"""The rank of each positive of a block of queries, as if the products of their embeddings held no rounding error.
+
+A float32 matrix product's last bits depend on how the machine cuts it up: on the block, the threads, the processor. They
+decide only where they can. A crop of somebody else that lies within their error of a positive is compared with it again in
+float64, pair by pair, so that every rank depends on the embeddings alone. The rule for ties is that of `counting.py`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reidops.retrieval.matches import Rows
+
+# A float32 product of two unit rows of length D strays from the true one by a few times √D roundings at most; twice that, as
+# two products are compared.
+ROUNDINGS = 4 * 2.0**-24
+STEPS_PER_UNIT = 2**28
+STEPS_PER_ROW = 4 * STEPS_PER_UNIT  # negative products lie in −1 … 1
+PAIRS_AT_ONCE = 2**12
+
+
+@dataclass(frozen=True)
+class UnitRows:
+    """The embeddings that a block of products is of, float32 unit rows [block, dim] and [num_gallery, dim]."""
+
+    query: np.ndarray
+    gallery: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """Return how far apart two float32 products must lie for their order to be certain."""
+        return ROUNDINGS * float(np.sqrt(self.query.shape[1]))
+
+    def negative_products(self, rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """Return −(query row · gallery row) of pairs in float64, [len(rows)]; each depends on its own two rows only."""
+        products = np.empty(len(rows))
+        for start in range(0, len(rows), PAIRS_AT_ONCE):
+            pairs = slice(start, start + PAIRS_AT_ONCE)
+            factors = self.gallery[index[pairs]].astype(np.float64)
+            factors *= self.query[rows[pairs]]
+            factors.sum(axis=1, out=products[pairs])
+        return -products
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """One whole number for a pair of a query row and a gallery crop, which sorts pairs by row, then distance, then crop.
+
+    Sorting such numbers is several times faster than sorting distances and carrying rows and crops along. The distance is
+    counted in steps far finer than the products' error.
+    """
+
+    num_gallery: int
+    error: float
+
+    def of(self, rows: np.ndarray, index: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """Return the keys of pairs, int64 [len(rows)]."""
+        steps = ((distances.astype(np.float64) + 2) * STEPS_PER_UNIT).astype(np.int64)
+        return (rows * STEPS_PER_ROW + steps) * self.num_gallery + index
+
+    def around(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and the greatest keys, both included, of pairs whose order to each of some keys is uncertain."""
+        reach = (int(self.error * STEPS_PER_UNIT) + 2) * self.num_gallery
+        return keys - reach, keys + reach
+
+    def start(self, rows: np.ndarray) -> np.ndarray:
+        """Return what no key of a row is less than."""
+        return rows * (STEPS_PER_ROW * self.num_gallery)
+
+    def pairs(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and the gallery crops that keys stand for."""
+        return keys // (STEPS_PER_ROW * self.num_gallery), keys % self.num_gallery
+
+
+def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: UnitRows) -> tuple[np.ndarray, int]:
+    """Return the ranks of all positives, row after row and ascending in each, 1-based, and how many tie with somebody else's crop.
+
+    Args:
+        distances: negative products of the embeddings, float32 [block, num_gallery]; written into.
+        positives, junk: gallery rows of each row of the block, disjoint.
+    """
+    keys, rows = _Keys(distances.shape[1], embeddings.error), positives.queries
+    hits = keys.of(rows, positives.index, distances[rows, positives.index])
+    rivals = _find_rivals(distances, positives, junk, keys)
+    low, high = map(rivals.searchsorted, keys.around(hits))
+    ahead, num_tied = low - rivals.searchsorted(keys.start(rows)), 0
+    unclear = low < high
+    if unclear.any():
+        among = _covered(low[unclear], high[unclear], len(rivals))
+        nearer, num_tied = _compare_exactly(keys.pairs(hits[unclear]), keys.pairs(rivals[among]), embeddings)
+        # Among a hit's `ahead` may be rivals that are unclear beside another hit: those stand in `nearer` as well.
+        twice = np.concatenate([[0], np.cumsum(among)])
+        ahead[unclear] += nearer - (twice[low] - twice[low - ahead])[unclear]
+    return ahead[np.lexsort((ahead, rows))] + positives.places, num_tied
+
+
+def _find_rivals(distances: np.ndarray, positives: Rows, junk: Rows, keys: _Keys) -> np.ndarray:
+    """Return the sorted keys of other people's crops that are nearer than their row's farthest positive, or so near to it that they may be."""
+    rows, num_gallery = positives.queries, distances.shape[1]
+    limits = np.full((len(distances), 1), -np.inf, np.float32)
+    np.maximum.at(limits[:, 0], rows, distances[rows, positives.index] + np.float32(2 * keys.error))
+    for own in (positives, junk):
+        distances[own.queries, own.index] = np.inf
+    flat = np.flatnonzero(distances <= limits)
+    ends = flat.searchsorted(np.arange(1, len(distances) + 1) * num_gallery)
+    rows = np.repeat(np.arange(len(distances)), np.diff(ends, prepend=0))
+    rivals = keys.of(rows, flat - rows * num_gallery, distances.ravel()[flat])
+    for of_row in np.split(rivals, ends[:-1]):
+        of_row.sort()
+    return rivals
+
+
+def _covered(low: np.ndarray, high: np.ndarray, size: int) -> np.ndarray:
+    """Return which places of 0 … size − 1 lie in one of the ranges low … high − 1, bool [size]."""
+    edges = np.bincount(low, minlength=size + 1) - np.bincount(high, minlength=size + 1)
+    return np.cumsum(edges)[:size] > 0
+
+
+Pairs = tuple[np.ndarray, np.ndarray]
+
+
+def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[np.ndarray, int]:
+    """Return how many of the rivals in its row are strictly nearer than each hit, and how many hits tie with a rival; both by row."""
+    distances = np.concatenate([embeddings.negative_products(*hits), embeddings.negative_products(*rivals)])
+    values, places = np.unique(distances, return_inverse=True)  # whole numbers, to which a row can be added without rounding
+    ours, theirs = places[:len(hits[0])] + hits[0] * len(values), places[len(hits[0]):] + rivals[0] * len(values)
+    theirs.sort()
+    nearer = theirs.searchsorted(ours)
+    num_tied = np.count_nonzero(theirs.searchsorted(ours, "right") > nearer)
+    return nearer - rivals[0].searchsorted(hits[0]), num_tied
