@@ -1,0 +1,90 @@
+"""Deep OC-SORT, from Maggiolino, Ahmad, Cao and Kitani, "Deep OC-SORT: multi-pedestrian tracking by adaptive re-identification", 2023.
+
+Its three parts: camera motion compensation, dynamic appearance, adaptive weighting.
+"""
+
+import numpy as np
+import supervision as sv
+
+from reidops.tracking.appearance import FARTHEST, Ema
+from reidops.tracking.camera_motion import CameraMotion, identity
+from reidops.tracking.constants import DeepOcSortConstants
+from reidops.tracking.decisions import APPEARANCE
+from reidops.tracking.ocsort import OcSort
+from reidops.tracking.tracks import Observations, observe
+
+
+class DeepOcSort(OcSort):
+    """OC-SORT that knows how the camera moved and what its tracks look like, and goes by that the more the clearer it is.
+
+    Called without embeddings it is OC-SORT with camera motion. As published, appearance only weighs: who no longer overlaps is not
+    brought back by it, and no pair is forbidden by it; a `gate` forbids those whose cosine distance is larger.
+    """
+
+    def __init__(
+        self, constants: DeepOcSortConstants = DeepOcSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
+    ) -> None:
+        self._begin(constants, Ema(constants.alpha))
+        self._gate = constants.gate if gate is None else gate
+        self._camera = camera
+
+    def update(
+        self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
+    ) -> sv.Detections:
+        """Return the detections of one frame that belong to tracks seen long enough, with `tracker_id` set; see `Tracker`."""
+        seen = observe(detections, embeddings)
+        if self._camera is not None:
+            self._move(self._camera.affine(self._num_frames + 1, frame))
+        return self._follow(detections, seen)
+
+    def _move(self, affine: np.ndarray) -> None:
+        """Take tracks and their sightings to where they are in this frame's picture."""
+        if not np.array_equal(affine, identity()):
+            self._tracks.warp(affine)
+            self._sightings.warp(self._tracks.motion, affine)
+
+    def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        terms, limits = super()._weigh(seen)
+        if seen.embeddings is None:
+            return terms, limits
+        terms[APPEARANCE] = self._tracks.memory.distances(seen.embeddings)
+        return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
+
+    def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
+        scores = super()._first_scores(seen, terms)
+        if APPEARANCE not in terms:
+            return scores
+        sure = seen.confidence >= self._constants.high
+        # What has no embedding is neither like nor unlike anybody.
+        likeness = np.where(terms[APPEARANCE] < FARTHEST, 1 - terms[APPEARANCE], 0)
+        bonus = np.zeros_like(likeness)
+        bonus[:, sure] = clearness(likeness[:, sure], self._constants.clearest)
+        return scores + (self._constants.appearance_weight + bonus) * likeness
+
+    def _first_passes(self, terms: dict[str, np.ndarray]) -> np.ndarray:
+        passes = super()._first_passes(terms)
+        if APPEARANCE not in terms or self._gate is None:
+            return passes
+        return passes & (terms[APPEARANCE] <= self._gate)
+
+    def _remember(self, rows: np.ndarray, seen: Observations) -> None:
+        """Let each detection change its track's looks by how sure it is: one at the threshold not at all (dynamic appearance)."""
+        alpha, least = self._constants.alpha, self._constants.high
+        trust = np.clip((seen.confidence - least) / max(1 - least, 1e-6), 0, 1)
+        self._tracks.remember(rows, seen.embeddings, alphas=alpha + (1 - alpha) * (1 - trust))
+
+
+def clearness(likeness: np.ndarray, most: float) -> np.ndarray:
+    """Return by how much the best match of each track and of each detection stands out, [num_tracks, num_detections] (adaptive weighting).
+
+    It is the mean of the two leads, best − second best, each at most `most`; where there is no second there is no lead.
+    """
+    return (_leads(likeness, most)[:, None] + _leads(likeness.T, most)[None, :]) / 2
+
+
+def _leads(likeness: np.ndarray, most: float) -> np.ndarray:
+    """Return best − second best of each row, at most `most`, [num_rows]."""
+    if likeness.shape[1] < 2:
+        return np.zeros(len(likeness))
+    second, best = np.partition(likeness, -2, axis=1)[:, -2:].T
+    return np.minimum(best - second, most)

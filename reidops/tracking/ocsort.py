@@ -1,0 +1,159 @@
+"""OC-SORT, from Cao, Pang, Weng, Khirodkar and Kitani, "Observation-Centric SORT: rethinking SORT for robust multi-object tracking", 2023.
+
+Its three parts: observation-centric momentum (OCM), recovery (OCR) and re-update (ORU).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import supervision as sv
+from scipy.optimize import linear_sum_assignment
+
+from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.tracking.appearance import Memory
+from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.constants import OcSortConstants
+from reidops.tracking.decisions import OVERLAP, Decisions
+from reidops.tracking.motion_xysr import XysrMotion
+from reidops.tracking.sightings import Sightings, reupdate
+from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
+
+FIRST, UNSURE, RECOVERED = "first", "unsure", "recovered"  # the stages of the association
+DIRECTION = "direction"  # a term of the decisions: 0 = straight ahead, 1 = straight back
+
+Match = tuple[int, int, str]  # track row, detection column, stage
+
+
+class Stage(NamedTuple):
+    """One association: scores to make large together and which pairs may be made, [num_tracks, num_detections]; whose turn it is."""
+
+    scores: np.ndarray
+    passes: np.ndarray
+    columns: np.ndarray  # mask of the detections that take part
+
+
+class OcSort:
+    """SORT that trusts what it saw: directions between sightings (OCM), a second look where a track was last (OCR), and a filter
+    that is told afterwards how a lost track must have moved (ORU).
+
+    As published, all tracks are shown in the first `min_hits` frames; later each after as many detections in a row, not counting
+    the very first, and again when it was lost.
+    """
+
+    def __init__(
+        self, constants: OcSortConstants = OcSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
+    ) -> None:
+        """Start without tracks; `gate` and `camera` are there so that all trackers are made alike, and ignored."""
+        self._begin(constants, None)
+
+    def _begin(self, constants: OcSortConstants, memory: Memory | None) -> None:
+        self._constants = constants
+        self._tracks = Tracks(XysrMotion(), memory)
+        self._sightings = Sightings(self._tracks.state, constants.delta)
+        self._num_frames = 0
+        self.decisions: Decisions | None = None
+
+    def update(
+        self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
+    ) -> sv.Detections:
+        """Return the detections of one frame that belong to tracks seen long enough, with `tracker_id` set; see `Tracker`."""
+        return self._follow(detections, observe(detections, None))
+
+    def _follow(self, detections: sv.Detections, seen: Observations) -> sv.Detections:
+        """Carry the tracks through one frame and return what is shown of it."""
+        constants, tracks = self._constants, self._tracks
+        self._num_frames += 1
+        seen = seen[seen.confidence >= (constants.low if constants.byte else constants.high)]
+        tracks.predict()
+        terms, limits = self._weigh(seen)
+        matches = match_in_turn(self._stages(seen, terms))
+        self.decisions = Decisions(tracks.ids.copy(), seen.rows, terms, limits, tuple(matches))
+        owners = self._see([(row, column) for row, column, _ in matches], seen)
+        result = shown(detections, seen, self._shown_ids(owners))
+        alive = tracks.age <= constants.max_age
+        tracks.keep(alive)
+        self._sightings.keep(alive)
+        return result
+
+    def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Return the cost terms by name, [num_tracks, num_detections], and the most that a gate lets pass of each."""
+        overlap = iou_matrix(self._tracks.box_ltrb, seen.box_ltrb)
+        terms = {OVERLAP: 1 - overlap, DIRECTION: 0.5 - self._sightings.agreement(seen.box_ltwh)}
+        return terms, {OVERLAP: 1 - self._constants.iou}
+
+    def _stages(self, seen: Observations, terms: dict[str, np.ndarray]) -> dict[str, Stage]:
+        """Return the first association, if asked ByteTrack's with unsure detections, and that with the last sightings (OCR)."""
+        overlap, least = 1 - terms[OVERLAP], self._constants.iou
+        last_overlap = iou_matrix(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
+        sure = seen.confidence >= self._constants.high
+        stages = {FIRST: Stage(self._first_scores(seen, terms), self._first_passes(terms), sure)}
+        if self._constants.byte:
+            stages[UNSURE] = Stage(overlap, overlap >= least, ~sure)
+        return stages | {RECOVERED: Stage(last_overlap, last_overlap >= least, sure)}
+
+    def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
+        """Return IoU and direction (OCM) as a score; as published, a direction counts by the detection's confidence."""
+        direction = self._constants.inertia * seen.confidence * (0.5 - terms[DIRECTION])
+        return 1 - terms[OVERLAP] + direction
+
+    def _first_passes(self, terms: dict[str, np.ndarray]) -> np.ndarray:
+        """Return which pairs the gates of the first association let pass."""
+        return terms[OVERLAP] <= 1 - self._constants.iou
+
+    def _see(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
+        """Correct the tracks that were found, begin new ones, and return the track row of each detection, `NOBODY` for none."""
+        tracks = self._tracks
+        rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
+        self._reupdate(rows, seen.box_ltwh[columns])
+        owners = tracks.see(pairs, seen)
+        self._remember(rows, seen[columns])
+        self._sightings.see(rows, tracks.state[rows], seen.box_ltwh[columns])
+        free = np.flatnonzero((owners == NOBODY) & (seen.confidence >= self._constants.high))
+        owners[free] = tracks.start(seen, free)
+        self._sightings.append(tracks.state[owners[free]], seen.box_ltwh[free])
+        return owners
+
+    def _reupdate(self, rows: np.ndarray, box_ltwh: np.ndarray) -> None:
+        """Tell the filter how those of the found tracks that were lost moved in between (ORU)."""
+        lost = self._tracks.age[rows] > 1
+        if not lost.any():
+            return
+        tracks, sightings, rows = self._tracks, self._sightings, rows[lost]
+        told = reupdate(tracks.motion, sightings.state[rows], sightings.last[rows], box_ltwh[lost], tracks.age[rows])
+        tracks.state = tracks.state.replaced(rows, told)
+
+    def _remember(self, rows: np.ndarray, seen: Observations) -> None:
+        """Note what the tracks of these rows look like now; nothing here."""
+
+    def _shown_ids(self, owners: np.ndarray) -> np.ndarray:
+        """Return the number of each detection's track, given to it now if it has none; `UNCONFIRMED` where it is not shown."""
+        tracks, min_hits = self._tracks, self._constants.min_hits
+        after_first = tracks.streak - (tracks.hits == tracks.streak)
+        visible = (tracks.age == 0) & ((after_first >= min_hits) | (self._num_frames <= min_hits))
+        owned = np.flatnonzero(owners != NOBODY)
+        owned = owned[visible[owners[owned]]]
+        tracks.confirm(owners[owned])
+        ids = np.full(len(owners), UNCONFIRMED)
+        ids[owned] = tracks.ids[owners[owned]]
+        return ids
+
+
+def match_in_turn(stages: dict[str, Stage]) -> list[Match]:
+    """Return the pairs of each stage, made among the tracks and detections that the stages before it left.
+
+    As published, the assignment is made among all of them, and the pairs that may not be are taken out of it afterwards.
+    """
+    matches: list[Match] = []
+    first = next(iter(stages.values()))
+    free_rows, free_columns = (np.ones(size, dtype=bool) for size in first.scores.shape)
+    for name, stage in stages.items():
+        rows, columns = np.flatnonzero(free_rows), np.flatnonzero(free_columns & stage.columns)
+        among = np.ix_(rows, columns)
+        if not stage.passes[among].any():
+            continue
+        chosen_rows, chosen_columns = linear_sum_assignment(stage.scores[among], maximize=True)
+        pairs = [(r, c) for r, c in zip(rows[chosen_rows].tolist(), columns[chosen_columns].tolist(), strict=True) if stage.passes[r, c]]
+        matches += [(r, c, name) for r, c in pairs]
+        for r, c in pairs:
+            free_rows[r] = free_columns[c] = False
+    return matches
