@@ -1,10 +1,14 @@
 """The constants of each tracker, as published. Light to import, as params.yaml is checked against them before anything runs."""
 
-from typing import Annotated, ClassVar
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from reidops.params import params_dataclass
+from reidops.errors import ReidopsError
+from reidops.params import check_section, params_dataclass
 
 # The 95 % point of χ² with 4 degrees of freedom: a squared Mahalanobis distance above it is no likely measurement of a box.
 CHI2_GATE = 9.4877
@@ -44,7 +48,7 @@ class SortConstants:
 class StrongSortConstants:
     """StrongSORT's constants (Du et al. 2023)."""
 
-    gate: ClassVar[float] = 0.4  # most that a pair of the first stage costs: the cosine distance, or with motion equation 6
+    gate: ClassVar[float] = 0.4  # largest cosine distance
 
     high: float = 0.6  # least score of a detection that is looked at
     ema: Share = 0.9  # α: share of what was remembered of a track's looks
@@ -54,6 +58,7 @@ class StrongSortConstants:
     max_age: Count = 30  # frames that a track is kept unseen
     n_init: Count = 3  # detections in a row that confirm a track
     nsa: bool = True  # a confident detection is believed more
+    reassociate: Share = 0.0  # ours, as DeepSORT's; 0 = never, as published
 
 
 @params_dataclass
@@ -80,6 +85,31 @@ class DeepOcSortConstants(OcSortConstants):
     gate: ClassVar[float | None] = None  # largest cosine distance: nothing was published
 
 
+@params_dataclass
+class ByteTrackConstants:
+    """ByteTrack's constants (Zhang et al. 2022); the three scores are in the detector's own scale, published for 0 … 1."""
+
+    high: float = 0.6  # least score of a sure detection
+    low: float = 0.1  # least score of an unsure one; others are not looked at
+    new: float = 0.7  # least score of a detection that begins a track
+    match: Share = 0.8  # most that a pair with a sure detection costs: 1 − IoU · score
+    second: Share = 0.5  # largest 1 − IoU of a pair with an unsure one
+    unconfirmed: Share = 0.7  # most that a pair of a track on probation costs
+    fuse_score: bool = True  # the IoU counts by the score, clipped to 0 … 1; false for detectors with another scale (DPM)
+    duplicate: Share = 0.85  # IoU of a lost track and one that was seen, above which the younger goes; 1 = never
+    max_age: Count = 30  # frames that a track is kept unseen: a second at 30 fps
+
+
+@params_dataclass
+class BotSortConstants(ByteTrackConstants):
+    """BoT-SORT's constants (Aharon, Orfaig and Bobrovsky 2022), and ByteTrack's."""
+
+    gate: ClassVar[float] = 0.25  # largest half of a cosine distance
+
+    proximity: Share | None = 0.5  # largest 1 − IoU at which looks count; null = everywhere (ours): who was lost is found again
+    ema: Share = 0.9  # α: share of what was remembered of a track's looks
+
+
 # Trackers that look at no embedding.
 WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort")
 
@@ -101,4 +131,32 @@ def oracle_gate(tracker: str) -> float:
     return ORACLE_COSINE_GATE * GATES[tracker][1]
 
 
-CONSTANTS: dict[str, type] = {"deepsort": DeepSortConstants}
+CONSTANTS: dict[str, type] = {
+    "sort": SortConstants, "deepsort": DeepSortConstants, "strongsort": StrongSortConstants, "ocsort": OcSortConstants,
+    "deepocsort": DeepOcSortConstants,
+}  # fmt: skip
+
+
+def constants_of(tracker: str, changed: Mapping[str, Any]) -> Any:
+    """Return a tracker's published constants with some changed; an unknown name or an ill-typed value is refused.
+
+    Raises:
+        ReidopsError: names the constant, what it may be, and the names that are near.
+    """
+    return check_section(CONSTANTS[tracker], {tracker: _published(tracker) | changed}, tracker, Path("constants"))
+
+
+def check_constants(constants: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check what params.yaml says of any tracker's constants.
+
+    Raises:
+        ReidopsError: a tracker or a constant is unknown, or a value is ill-typed.
+    """
+    for tracker, changed in constants.items():
+        if tracker not in CONSTANTS:
+            raise ReidopsError(f"{tracker} is no tracker; known: {', '.join(CONSTANTS)}")
+        constants_of(tracker, changed)
+
+
+def _published(tracker: str) -> dict[str, Any]:
+    return dataclasses.asdict(CONSTANTS[tracker]())

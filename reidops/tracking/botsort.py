@@ -1,0 +1,72 @@
+"""BoT-SORT with ReID, from Aharon, Orfaig and Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking", 2022.
+
+Section and equation numbers are the paper's.
+"""
+
+import numpy as np
+import supervision as sv
+
+from reidops.tracking.appearance import FARTHEST, Ema
+from reidops.tracking.bytetrack import SCORED_OVERLAP, ByteTrack
+from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.constants import BotSortConstants
+from reidops.tracking.decisions import APPEARANCE, OVERLAP
+from reidops.tracking.motion_xywh import XywhMotion
+from reidops.tracking.tracks import Observations, observe
+
+PROXIMITY = "proximity"  # a term of the decisions: 1 − IoU of the sure detections, above which appearance is not asked
+
+
+class BotSort(ByteTrack):
+    """ByteTrack with a filter over width and height (3.1), the camera's motion (3.2), and looks beside the overlap (3.3).
+
+    As published, looks count only where track and detection overlap by half already (`proximity`): they settle who is who in a
+    crowd, and bring nobody back who moved on unseen. Without that gate (`proximity=None`, ours) they do, wherever the person returns.
+    Called without embeddings it is the same tracker without appearance.
+
+    Args:
+        gate: largest half of a cosine distance; None = as published.
+        camera: tells how the camera moved; None = it stands still.
+
+    Attributes:
+        decisions: of the last update, None before the first; its `appearance` is half the cosine distance.
+    """
+
+    def __init__(
+        self, constants: BotSortConstants = BotSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
+    ) -> None:
+        self._begin(constants, XywhMotion(), Ema(constants.ema))
+        self._proximity = constants.proximity
+        self._gate = constants.gate if gate is None else gate
+        self._camera = camera
+
+    def update(
+        self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
+    ) -> sv.Detections:
+        """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set; see `Tracker`."""
+        return self._follow(detections, observe(detections, embeddings), frame)
+
+    def _predict(self, frame: np.ndarray | None) -> None:
+        super()._predict(frame)
+        if self._camera is not None:
+            self._tracks.warp(self._camera.affine(self._num_frames, frame))
+
+    def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Add half the cosine distance of sure detections to the terms of ByteTrack, NaN where the proximity gate blanks it."""
+        terms, limits = super()._weigh(seen)
+        if seen.embeddings is None:
+            return terms, limits
+        asked = np.broadcast_to(self._sure(seen), terms[OVERLAP].shape)
+        if self._proximity is not None:
+            terms[PROXIMITY], limits[PROXIMITY] = np.where(asked, terms[OVERLAP], np.nan), self._proximity
+            asked = asked & (terms[OVERLAP] <= self._proximity)
+        terms[APPEARANCE] = np.where(asked, self._tracks.memory.distances(seen.embeddings) / 2, np.nan)
+        return terms, limits | {APPEARANCE: self._gate}
+
+    def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:
+        """Return the lesser of overlap and appearance, the latter where both gates let it pass (equations 12 and 13)."""
+        if APPEARANCE not in terms:
+            return terms[SCORED_OVERLAP]
+        appearance = terms[APPEARANCE]
+        passes = (appearance <= self._gate) & (appearance < FARTHEST / 2)  # not without an embedding, however wide the gate
+        return np.minimum(terms[SCORED_OVERLAP], np.where(passes, appearance, np.inf))

@@ -1,0 +1,132 @@
+"""ByteTrack, from Zhang, Sun, Jiang, Yu, Weng, Yuan, Luo, Liu and Wang, "ByteTrack: Multi-object tracking by associating every detection box", 2022.
+
+The algorithm is the paper's algorithm 1; what it leaves open (the score in the cost, tracks on probation, duplicates) is as its
+authors published it.
+"""
+
+import numpy as np
+import supervision as sv
+
+from reidops.mot.boxes import iou_matrix
+from reidops.tracking.appearance import Memory
+from reidops.tracking.association import StagedPair, free_columns, match_among, staged
+from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.constants import ByteTrackConstants
+from reidops.tracking.decisions import OVERLAP, Decisions
+from reidops.tracking.motion import BoxMotion, XyahMotion
+from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
+
+FIRST, SECOND, PROBATION = "first", "second (low confidence)", "unconfirmed"
+# Terms of the decisions beside the overlap: 1 − IoU · score of the sure detections, and 1 − IoU of the unsure ones.
+SCORED_OVERLAP, UNSURE_OVERLAP = "overlap with score", "overlap of low confidence"
+_STARTED = "started"  # a column of the tracks: the frame in which each began
+
+
+class ByteTrack:
+    """Kalman motion and overlap in two turns: sure detections first, then unsure ones for the tracks that were seen a frame ago.
+
+    Unsure detections extend tracks and never begin one. A track that begins in the first frame is shown at once, later ones are on
+    probation: shown when they are seen again in the next frame, else forgotten. Appearance and the camera play no part.
+
+    Attributes:
+        decisions: of the last update, None before the first; detections below `low` are not weighed.
+    """
+
+    def __init__(
+        self, constants: ByteTrackConstants = ByteTrackConstants(), gate: float | None = None, camera: CameraMotion | None = None
+    ) -> None:
+        """Start without tracks; `gate` and `camera` are there so that all trackers are built alike, and ignored."""
+        self._begin(constants, XyahMotion(), None)
+
+    def _begin(self, constants: ByteTrackConstants, motion: BoxMotion, memory: Memory | None) -> None:
+        self._constants = constants
+        self._tracks = Tracks(motion, memory, {_STARTED: ()})
+        self._num_frames = 0
+        self.decisions: Decisions | None = None
+
+    def update(
+        self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
+    ) -> sv.Detections:
+        """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set; see `Tracker`."""
+        return self._follow(detections, observe(detections, None), frame)
+
+    def _follow(self, detections: sv.Detections, seen: Observations, frame: np.ndarray | None) -> sv.Detections:
+        """Carry the tracks through one frame and return what is shown of it."""
+        tracks = self._tracks
+        seen = seen[seen.confidence >= self._constants.low]
+        self._predict(frame)
+        self.decisions = self._decide(seen)
+        owners = self._see(seen, self.decisions.pairs)
+        alive = (tracks.age <= np.where(tracks.confirmed, self._constants.max_age, 0)) & ~self._duplicates()
+        ids = np.where(np.append(alive, False)[owners], tracks.ids_of(owners), UNCONFIRMED)  # the last one is `NOBODY`
+        tracks.keep(alive)
+        return shown(detections, seen, ids)
+
+    def _predict(self, frame: np.ndarray | None) -> None:
+        """Carry all tracks one frame on; lost ones keep their size."""
+        self._num_frames += 1
+        self._tracks.predict(keeps_size=self._tracks.age > 0)
+
+    def _decide(self, seen: Observations) -> Decisions:
+        """Weigh every track against every detection and match them."""
+        terms, limits = self._weigh(seen)
+        return Decisions(self._tracks.ids, seen.rows, terms, limits, tuple(self._associate(seen, terms)))
+
+    def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Return the terms of the costs, [num_tracks, num_detections], and the most that the gates let pass of them."""
+        constants = self._constants
+        overlap, sure = iou_matrix(self._tracks.box_ltrb, seen.box_ltrb), self._sure(seen)
+        scores = np.clip(seen.confidence, 0, 1) if constants.fuse_score else 1.0
+        terms = {
+            OVERLAP: 1 - overlap,
+            SCORED_OVERLAP: np.where(sure, 1 - overlap * scores, np.nan),
+            UNSURE_OVERLAP: np.where(sure, np.nan, 1 - overlap),
+        }
+        return terms, {OVERLAP: constants.match, SCORED_OVERLAP: constants.match, UNSURE_OVERLAP: constants.second}
+
+    def _associate(self, seen: Observations, terms: dict[str, np.ndarray]) -> list[StagedPair]:
+        """Return which track is which detection: the two turns of the paper, then the tracks on probation with what is left."""
+        tracks, constants = self._tracks, self._constants
+        costs, sure = self._costs(terms), self._sure(seen)
+        first = match_among(costs, constants.match, np.flatnonzero(tracks.confirmed), np.flatnonzero(sure))
+        recent = tracks.confirmed & (tracks.age == 1)
+        recent[[row for row, _ in first]] = False
+        second = match_among(terms[UNSURE_OVERLAP], constants.second, np.flatnonzero(recent), np.flatnonzero(~sure))
+        left = [column for column in free_columns(costs, first) if sure[column]]
+        third = match_among(costs, constants.unconfirmed, np.flatnonzero(~tracks.confirmed), left)
+        return staged(first, FIRST) + staged(second, SECOND) + staged(third, PROBATION)
+
+    def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:
+        """Return what a pair of a track and a sure detection costs, [num_tracks, num_detections]."""
+        return terms[SCORED_OVERLAP]
+
+    def _see(self, seen: Observations, pairs: tuple[StagedPair, ...]) -> np.ndarray:
+        """Correct the matched tracks, begin new ones, and return the track row of each detection, `NOBODY` for none."""
+        tracks = self._tracks
+        owners = tracks.see(pairs, seen)
+        known = np.flatnonzero((owners != NOBODY) & self._sure(seen))
+        tracks.remember(owners[known], None if seen.embeddings is None else seen.embeddings[known])
+        tracks.confirm(np.sort(owners[known]))
+        free = np.flatnonzero((owners == NOBODY) & self._sure(seen) & (seen.confidence >= self._constants.new))
+        owners[free] = new = tracks.start(seen, free)
+        tracks[_STARTED][new] = self._num_frames
+        if self._num_frames == 1:
+            tracks.confirm(new)
+        return owners
+
+    def _sure(self, seen: Observations) -> np.ndarray:
+        return seen.confidence >= self._constants.high
+
+    def _duplicates(self) -> np.ndarray:
+        """Return, [num_tracks], which tracks are a second one of a person: of a lost track and one that was seen the younger goes."""
+        tracks = self._tracks
+        found, lost = np.flatnonzero(tracks.age == 0), np.flatnonzero((tracks.age > 0) & tracks.confirmed)
+        gone = np.zeros(len(tracks), dtype=bool)
+        if not (len(found) and len(lost)):
+            return gone
+        box_ltrb, life = tracks.box_ltrb, self._num_frames - tracks.age - tracks[_STARTED]
+        same = iou_matrix(box_ltrb[found], box_ltrb[lost]) > self._constants.duplicate
+        lost_is_younger = life[found][:, None] > life[lost]
+        gone[lost] = (same & lost_is_younger).any(axis=0)
+        gone[found] = (same & ~lost_is_younger).any(axis=1)
+        return gone
