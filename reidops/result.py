@@ -23,7 +23,11 @@ ARMS = {"difference": "gain"}
 """How an arm of the tracking metrics is called where results are compared; the others keep their name."""
 
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
-NOT_SETTINGS = ("num_workers", "batch_size", "num_switches", "num_frames")
+TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
+MOST_PICTURES = 60
+"""Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in data/tracking."""
+
+NOT_SETTINGS = ("num_workers", "batch_size", "annotations", "num_switches", "num_frames")
 """Params of `embed` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
 
 
@@ -190,6 +194,9 @@ def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
     for place, folder in looked_at.items():
         for path in sorted(p for pattern in PICTURES for p in folder.glob(pattern)):
             yield path, place
+    for kind in TRACKING_PICTURES:
+        for path in sorted(p for p in (folders.tracking / kind).glob("[!.]*") if p.is_file())[:MOST_PICTURES]:
+            yield path, f"tracking/{kind}"
     yield folders.crops / "report.json", "data/crops"
     for folder, place in ((folders.validation / "docs", "data/docs"), (folders.tracking / "results", "tracking/results")):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):

@@ -1,132 +1,89 @@
-"""Pictures of what a tracker did: timelines, identity switches, annotated frames."""
+"""Pictures of what a tracker did with a sequence: timelines, identity switches, annotated frames, clips of the worst moments."""
 
 from collections.abc import Mapping, Sequence as Rows
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import cv2
-import matplotlib
 import numpy as np
 import pandas as pd
-import supervision as sv
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reidops.mot.boxes import ltwh_to_ltrb
-from reidops.mot.sequences import Sequence
-from reidops.tracking.embeddings import cut_box, read_frame
+from reidops.files import whole_file
+from reidops.mot.sequences import Sequence, read_sequence
+from reidops.parts import Part
+from reidops.tracking.clips import Clip, clip_length, marks_by_frame, worst_windows, write_clip
+from reidops.tracking.embeddings import read_frame
+from reidops.tracking.frames import annotate_frame
+from reidops.tracking.moments import Moment
+from reidops.tracking.reasons import explain
+from reidops.tracking.switch_sheet import draw_switches
+from reidops.tracking.switches import find_switches
+from reidops.tracking.timelines import draw_timeline
 
-_BOX = ["left", "top", "width", "height"]
-_COLOURS = matplotlib.colormaps["tab20"].colors
-_CROP_SIZE = (96, 192)  # width, height of a shown crop [px]
+SHOWN_ARMS = ("appearance", "no_appearance")
+"""The arm whose mistakes are shown: the model's; of a tracker that knows no appearance its only one."""
+
+TIMELINE_ARMS = ("no_appearance", "appearance", "oracle")
 
 
-def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figure:
-    """Return a figure with a panel per arm: a line per person of the ground truth, coloured and named by the track that held them.
+class PicturedArm(Protocol):
+    """The part of `ArmResult` that is drawn: one arm's tracks and events of one sequence, and what was weighed in some frames."""
 
-    A gap in the colour is a frame in which nobody found the person; a red mark is an identity switch.
+    arm: str
+    sequence: str
+    tracks: pd.DataFrame
+    events: pd.DataFrame
+    moments: Mapping[int, Moment]
+
+
+@dataclass(frozen=True)
+class PictureBounds:
+    """How many of each kind are made for a sequence, at most."""
+
+    num_switches: int = 8
+    num_frames: int = 3
+    num_clips: int = 1
+
+
+def write_pictures(part: Part, arms: Rows[PicturedArm], folder: Path, bounds: PictureBounds = PictureBounds()) -> None:
+    """Write a sequence's timelines of three arms and, of the model's arm, its switches, some frames and the worst moments.
+
+    Writes `timelines/<sequence>.png`, `switches/<sequence>.png`, `frames/<sequence>-<frame>.jpg`, `clips/<sequence>-<frame>.mp4`.
+
+    Raises:
+        ReidopsError: a frame is missing or broken.
     """
-    people = sorted({i for events in events_by_arm.values() for i in events["track_id"] if i >= 0})
-    size = (7 * len(events_by_arm), 1.5 + 0.22 * len(people))
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(events_by_arm), sharey=True, squeeze=False)[0]
-    for axes, (arm, events) in zip(panels, events_by_arm.items(), strict=True):
-        _draw_panel(axes, events, people)
-        axes.set(title=f"{title}, {arm.replace('_', ' ')}", xlabel="frame")
-    panels[0].set_ylabel("person (ground truth)")
-    panels[0].set_yticks(range(len(people)), [str(person) for person in people], fontsize=7)
-    return figure
+    sequence = read_sequence(part.folder)
+    of_sequence = {result.arm: result for result in arms if result.sequence == part.sequence}
+    shown = next(of_sequence[arm] for arm in SHOWN_ARMS if arm in of_sequence)
+    frames = range(part.first_frame, part.last_frame + 1)
+    timelines = {arm: of_sequence[arm].events for arm in TIMELINE_ARMS if arm in of_sequence}
+    _save(draw_timeline(timelines, part.sequence), folder / "timelines" / f"{part.sequence}.png")
+    _write_switches(sequence, shown, folder / "switches" / f"{part.sequence}.png", bounds.num_switches)
+    _write_frames(sequence, shown, frames, folder / "frames", bounds.num_frames)
+    for window in worst_windows(shown.events, frames, bounds.num_clips, clip_length(sequence.frame_rate)):
+        clip = Clip(sequence, shown.tracks, shown.events, window)
+        write_clip(clip, folder / "clips" / f"{part.sequence}-{window.start:06d}.mp4")
 
 
-def _draw_panel(axes: Axes, events: pd.DataFrame, people: Rows[int]) -> None:
-    place = {person: row for row, person in enumerate(people)}
-    for person, rows in events[events["track_id"] >= 0].groupby("track_id"):
-        axes.hlines(place[person], rows["frame"].min(), rows["frame"].max(), color="0.8", linewidth=1, zorder=0)
-    for person, tracker_id, first, last in held_runs(events):
-        colour = _COLOURS[tracker_id % len(_COLOURS)]
-        axes.broken_barh([(first - 0.5, last - first + 1)], (place[person] - 0.35, 0.7), color=colour)
-        axes.text(first, place[person], str(tracker_id), fontsize=6, va="center", clip_on=True)
-    switches = events[events["event"] == "SWITCH"]
-    axes.plot(switches["frame"], [place[i] for i in switches["track_id"]], "r|", markersize=11, markeredgewidth=2)
-    axes.margins(x=0.01)
+def _write_switches(sequence: Sequence, shown: PicturedArm, path: Path, num_switches: int) -> None:
+    if switches := find_switches(shown.events, num_switches):
+        reasons = [explain(switch, shown.moments, shown.tracks) for switch in switches]
+        _save(draw_switches(sequence, shown.tracks, switches, reasons), path)
 
 
-def held_runs(events: pd.DataFrame) -> list[tuple[int, int, int, int]]:
-    """Return (track_id, tracker_id, first frame, last frame) of every unbroken run in which one track held one person."""
-    held = events[events["event"].isin(["MATCH", "SWITCH"])].sort_values(["track_id", "frame"])
-    is_new = (held[["track_id", "tracker_id"]].diff() != 0).any(axis=1) | (held["frame"].diff() != 1)
-    runs = held.groupby(is_new.cumsum())
-    return [
-        (int(run["track_id"].iloc[0]), int(run["tracker_id"].iloc[0]), int(run["frame"].iloc[0]), int(run["frame"].iloc[-1]))
-        for _, run in runs
-    ]
+def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_frames: int) -> None:
+    """Write frames that are evenly spread over those that were tracked."""
+    marks = marks_by_frame(shown.events)
+    for frame in np.linspace(frames.start, frames.stop - 1, num_frames + 2).round().astype(int)[1:-1].tolist():
+        picture = annotate_frame(read_frame(sequence, frame), shown.tracks[shown.tracks["frame"] == frame], marks.get(frame))
+        _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        with whole_file(folder / f"{sequence.name}-{frame:06d}.jpg") as partial:
+            partial.write_bytes(encoded.tobytes())
 
 
-@dataclass(frozen=True)
-class Sighting:
-    """One box of a track in one frame, and the person of the ground truth in it (−1 = nobody)."""
-
-    frame: int
-    tracker_id: int
-    track_id: int
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A person whose track changed: last seen before as one track, then as another, which may have held somebody else before."""
-
-    before: Sighting
-    after: Sighting
-    owner: Sighting | None
-
-
-def find_switches(events: pd.DataFrame) -> list[Switch]:
-    """Return the identity switches of an event table, in order of frames."""
-    held = events[events["event"].isin(["MATCH", "SWITCH"])]
-    switches = events[events["event"] == "SWITCH"].sort_values(["frame", "track_id"])
-    return [_switch(_sighting(row), held) for _, row in switches.iterrows()]
-
-
-def _switch(after: Sighting, held: pd.DataFrame) -> Switch:
-    earlier = held[held["frame"] < after.frame]
-    before = earlier[earlier["track_id"] == after.track_id]
-    owner = earlier[earlier["tracker_id"] == after.tracker_id]
-    return Switch(_sighting(before.iloc[-1]), after, _sighting(owner.iloc[-1]) if len(owner) else None)
-
-
-def _sighting(row: pd.Series) -> Sighting:
-    return Sighting(int(row["frame"]), int(row["tracker_id"]), int(row["track_id"]))
-
-
-def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switch]) -> Figure:
-    """Return a contact sheet, a row per switch: the person before, the person after, and whom the new track held before that."""
-    box_of = tracks.set_index(["frame", "track_id"])[_BOX]
-    figure = Figure(figsize=(5.4, 2.5 * len(switches)), layout="constrained")
-    panels = figure.subplots(len(switches), 3, squeeze=False)
-    for row, switch in zip(panels, switches, strict=True):
-        for axes, sighting, word in zip(row, (switch.before, switch.after, switch.owner), ("before", "after", "was"), strict=True):
-            _draw_sighting(axes, sequence, box_of, sighting, word)
-    return figure
-
-
-def _draw_sighting(axes: Axes, sequence: Sequence, box_of: pd.DataFrame, sighting: Sighting | None, word: str) -> None:
-    axes.set_axis_off()
-    if sighting is None:
-        axes.set_title("a new track", fontsize=7)
-        return
-    box_ltwh = box_of.loc[(sighting.frame, sighting.tracker_id)].to_numpy()
-    crop = cut_box(read_frame(sequence, sighting.frame), box_ltwh)
-    if crop.size:
-        axes.imshow(cv2.cvtColor(cv2.resize(crop, _CROP_SIZE), cv2.COLOR_BGR2RGB))
-    axes.set_title(f"{word}: frame {sighting.frame}\nperson {sighting.track_id}, track {sighting.tracker_id}", fontsize=7)
-
-
-def annotate_frame(picture: np.ndarray, tracks: pd.DataFrame) -> np.ndarray:
-    """Return a copy of a BGR picture with the boxes and numbers of the tracks (rows of one frame)."""
-    detections = sv.Detections(
-        xyxy=ltwh_to_ltrb(tracks[_BOX].to_numpy(dtype=float)).reshape(-1, 4), tracker_id=tracks["track_id"].to_numpy(dtype=int)
-    )
-    by_track = sv.ColorLookup.TRACK
-    scene = sv.BoxAnnotator(color_lookup=by_track, thickness=2).annotate(picture.copy(), detections)
-    labels = [str(i) for i in detections.tracker_id]
-    annotator = sv.LabelAnnotator(color_lookup=by_track, text_scale=0.4, text_padding=3)
-    return annotator.annotate(scene, detections, labels)
+def _save(figure: Figure, path: Path) -> None:
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)

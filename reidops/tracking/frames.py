@@ -1,0 +1,118 @@
+"""Tracks drawn into a frame: boxes coloured and numbered by track, people who are held by the wrong track marked."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+import pandas as pd
+import supervision as sv
+from PIL import Image, ImageDraw, ImageFont
+
+from reidops.mot.boxes import ltwh_to_ltrb
+
+BOX = ["left", "top", "width", "height"]
+# Hues far from one another and from the red of a mistake, light enough for dark figures and dark enough for white letters; RGB.
+_PALETTE = (
+    (31, 119, 180), (44, 140, 44), (148, 103, 189), (140, 86, 75), (23, 150, 165), (120, 120, 20), (200, 80, 160), (60, 80, 200),
+    (210, 130, 0), (0, 120, 95), (95, 95, 110), (110, 45, 130), (70, 130, 220), (150, 110, 60), (85, 150, 30), (0, 95, 130),
+)  # fmt: skip
+MISTAKE = (225, 20, 35)
+_WHITE = (255, 255, 255)
+
+
+def colour_of(track_id: int) -> tuple[int, int, int]:
+    """Return a track's colour in all pictures, RGB 0 … 255; sixteen tracks apart it comes again."""
+    return _PALETTE[track_id % len(_PALETTE)]
+
+
+def annotate(picture: np.ndarray, detections: sv.Detections, marks: Mapping[int, str] | None = None) -> np.ndarray:
+    """Return a copy of a BGR picture with a box and a label of each detection (with `tracker_id`).
+
+    Args:
+        marks: tracker_id → what to write behind its number; such boxes are framed in red and drawn last.
+    """
+    marks = marks or {}
+    scene = picture.copy()
+    thickness = max(1, round(max(picture.shape[:2]) / 500))
+    order = sorted(range(len(detections)), key=lambda row: (int(detections.tracker_id[row]) in marks, row))
+    for row in order:
+        track_id = int(detections.tracker_id[row])
+        box_ltrb = np.round(detections.xyxy[row]).astype(int)
+        _draw_box(scene, box_ltrb, thickness, colour_of(track_id), marked=track_id in marks)
+        colour, text = (MISTAKE, f"{track_id} {marks[track_id]}") if track_id in marks else (colour_of(track_id), str(track_id))
+        _paste_label(scene, box_ltrb, _label(text, _font_size(picture), colour))
+    return scene
+
+
+def annotate_frame(picture: np.ndarray, tracks: pd.DataFrame, marks: Mapping[int, str] | None = None) -> np.ndarray:
+    """Return a copy of a BGR picture with the boxes and numbers of the tracks (rows of one frame); see `annotate`."""
+    box_ltrb = ltwh_to_ltrb(tracks[BOX].to_numpy(dtype=float)).reshape(-1, 4)
+    return annotate(picture, sv.Detections(xyxy=box_ltrb, tracker_id=tracks["track_id"].to_numpy(dtype=int)), marks)
+
+
+def add_caption(picture: np.ndarray, text: str, colour: tuple[int, int, int] = (30, 30, 30)) -> np.ndarray:
+    """Return the picture with a bar below that says `text` in as many lines as it needs; its height depends on the picture alone."""
+    size = _font_size(picture)
+    height, width = picture.shape[:2]
+    bar = Image.new("RGB", (width, caption_height(picture)), colour)
+    for number, line in enumerate(wrap(text, size, width - 2 * size)[:_CAPTION_LINES]):
+        ImageDraw.Draw(bar).text((size // 2, size // 3 + number * round(1.35 * size)), line, font=_font(size), fill=_WHITE)
+    return np.vstack([picture, np.asarray(bar)[:, :, ::-1]])
+
+
+_CAPTION_LINES = 2
+
+
+def caption_height(picture: np.ndarray) -> int:
+    """Return the height of a caption's bar in px, even, so that a video keeps all its rows."""
+    return 2 * round((0.8 + 1.35 * _CAPTION_LINES) * _font_size(picture) / 2)
+
+
+def wrap(text: str, size: int, width: int) -> list[str]:
+    """Return a text as lines that are at most `width` px wide in letters of `size` px, broken at blanks."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and _font(size).getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _font_size(picture: np.ndarray) -> int:
+    """Return the size of letters in px, so that they are read on a small picture and do not hide a large one."""
+    return int(np.clip(round(max(picture.shape[:2]) / 70), 11, 28))
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Return the letters that matplotlib brings along; OpenCV's own know neither → nor ≤."""
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"), size)
+
+
+@lru_cache(maxsize=2048)
+def _label(text: str, size: int, colour: tuple[int, int, int]) -> np.ndarray:
+    """Return white letters on a patch of a colour, BGR uint8 [h, w, 3]."""
+    patch = Image.new("RGB", (round(_font(size).getlength(text)) + size // 2, round(1.3 * size)), colour)
+    ImageDraw.Draw(patch).text((size // 4, size // 16), text, font=_font(size), fill=_WHITE)
+    return np.asarray(patch)[:, :, ::-1].copy()
+
+
+def _draw_box(scene: np.ndarray, box_ltrb: np.ndarray, thickness: int, colour: tuple[int, int, int], *, marked: bool) -> None:
+    left, top, right, bottom = (int(side) for side in box_ltrb)
+    if marked:
+        cv2.rectangle(scene, (left, top), (right, bottom), MISTAKE[::-1], 3 * thickness)
+    cv2.rectangle(scene, (left, top), (right, bottom), colour[::-1], thickness)
+
+
+def _paste_label(scene: np.ndarray, box_ltrb: np.ndarray, label: np.ndarray) -> None:
+    """Put a label on a box's upper edge, moved into the picture and cut where the picture is smaller."""
+    height, width = scene.shape[:2]
+    label = label[:height, :width]
+    left = int(np.clip(box_ltrb[0], 0, width - label.shape[1]))
+    top = int(np.clip(box_ltrb[1] - label.shape[0], 0, height - label.shape[0]))
+    scene[top : top + label.shape[0], left : left + label.shape[1]] = label

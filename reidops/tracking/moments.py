@@ -1,0 +1,103 @@
+"""A frame of interest as the tracker saw it: its decisions beside the boxes that it weighed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import takewhile
+
+import numpy as np
+
+from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.tracking.decisions import Decisions
+from reidops.tracking.embeddings import EmbeddedDetections
+from reidops.tracking.trackers import Tracker, tracked_frames
+
+# A tracker gives a detection's own box back, so what overlaps less is another detection.
+_SAME_BOX = 0.9
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a cost, the gate that it had to pass (None = it has none); a value of NaN was not weighed."""
+
+    name: str
+    value: float
+    limit: float | None
+
+    @property
+    def weighed(self) -> bool:
+        """Tell whether the tracker looked at it."""
+        return not np.isnan(self.value)
+
+    @property
+    def blocks(self) -> bool:
+        """Tell whether its gate kept track and detection apart."""
+        return self.limit is not None and self.weighed and self.value > self.limit
+
+    @property
+    def passes(self) -> bool:
+        """Tell whether its gate let the pair through."""
+        return self.limit is not None and self.weighed and self.value <= self.limit
+
+    def __str__(self) -> str:
+        """Return `appearance 0.62 > gate 0.50`."""
+        if not self.weighed:
+            return f"{self.name} not weighed"
+        gate = "" if self.limit is None else f" {'>' if self.blocks else '≤'} gate {number(self.limit)}"
+        return f"{self.name} {number(self.value)}{gate}"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a tracker weighed in one frame; `box_ltwh` [num_detections, 4] px are the columns of the decisions."""
+
+    decisions: Decisions
+    box_ltwh: np.ndarray
+
+    def row_of(self, track_id: int) -> int | None:
+        """Return the row of a track, None where it had been given up or had not begun."""
+        rows = np.flatnonzero(self.decisions.track_ids == track_id)
+        return int(rows[0]) if len(rows) and track_id >= 0 else None
+
+    def column_of(self, box_ltwh: np.ndarray) -> int | None:
+        """Return the detection with this box, None where it was not weighed."""
+        if not len(self.box_ltwh):
+            return None
+        overlaps = iou_matrix(ltwh_to_ltrb(np.asarray(box_ltwh, dtype=float)[None]), ltwh_to_ltrb(self.box_ltwh))[0]
+        best = int(overlaps.argmax())
+        return best if overlaps[best] >= _SAME_BOX else None
+
+    def pair_of_row(self, row: int | None) -> tuple[int, str] | None:
+        """Return the detection that a track was given, and by which stage; None where it went without."""
+        return next(((column, stage) for r, column, stage in self.decisions.pairs if r == row), None)
+
+    def pair_of_column(self, column: int | None) -> tuple[int, str] | None:
+        """Return the track that a detection was given to, and by which stage; None where a track began with it."""
+        return next(((row, stage) for row, c, stage in self.decisions.pairs if c == column), None)
+
+    def terms(self, row: int | None, column: int | None) -> tuple[Term, ...]:
+        """Return the terms of one track and one detection; empty where either was not there."""
+        if row is None or column is None:
+            return ()
+        limits = self.decisions.limits
+        return tuple(Term(name, float(values[row, column]), limits.get(name)) for name, values in self.decisions.terms.items())
+
+
+def record_moments(
+    tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], wanted: set[int], *, appearance: bool = True
+) -> dict[int, Moment]:
+    """Return what a new tracker weighs in the wanted frames, by frame; it runs no further than the last of them.
+
+    Which frames are wanted is known after a first run only. The decisions of all frames would be 1 MB a frame of a crowd; trackers
+    do the same again.
+    """
+    moments = {}
+    needed = takewhile(lambda frame: frame <= max(wanted, default=0), frames)
+    for frame, rows, _ in tracked_frames(tracker, detected, needed, appearance=appearance):
+        if frame in wanted and tracker.decisions is not None:
+            moments[frame] = Moment(tracker.decisions, detected.box_ltwh[rows][tracker.decisions.rows])
+    return moments
+
+
+def number(value: float) -> str:
+    """Return a cost as people read it: 0.62, 12.4, 1,203."""
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,0 +1,93 @@
+"""Why a person's track changed: what the tracker weighed of their detection, and which gate decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reidops.tracking.frames import BOX
+from reidops.tracking.moments import Moment, Term
+from reidops.tracking.switches import Switch
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a switch came about: a sentence, and the terms of the person's detection with the old track and with the new one."""
+
+    sentence: str
+    old: tuple[Term, ...] = ()
+    new: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One switch in the tracker's eyes: the person's detection (column), and the rows of the two tracks, None = not there."""
+
+    switch: Switch
+    moment: Moment
+    num_unseen: int
+    column: int
+    old: int | None
+    new: int | None
+
+
+def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame) -> Reason:
+    """Return why the person's old track was not given their detection, and why the new one was.
+
+    Args:
+        moments: by frame; a switch in another frame is not explained.
+        tracks: of the arm, frame, track_id and box.
+    """
+    moment = moments.get(switch.after.frame)
+    if moment is None:
+        return Reason("What the tracker weighed was not recorded in this frame.")
+    row = tracks[(tracks["frame"] == switch.after.frame) & (tracks["track_id"] == switch.after.tracker_id)].iloc[0]
+    column = moment.column_of(row[BOX].to_numpy(dtype=float))
+    if column is None:
+        return Reason("The tracker did not weigh this detection in this frame.")
+    new = moment.pair_of_column(column)
+    if new and int(moment.decisions.track_ids[new[0]]) not in (-1, switch.after.tracker_id):
+        return Reason("Tracks were linked after tracking, so that what was weighed goes by other numbers.")
+    case = _Case(switch, moment, _num_unseen(switch, tracks), column, moment.row_of(switch.before.tracker_id), new[0] if new else None)
+    sentence = f"{_why_not_the_old_track(case)}; {_why_the_new_track(case)}."
+    return Reason(sentence[0].upper() + sentence[1:], moment.terms(case.old, column), moment.terms(case.new, column))
+
+
+def _num_unseen(switch: Switch, tracks: pd.DataFrame) -> int:
+    """Return how many frames ago the old track was last seen, 1 = in the frame before."""
+    frames = tracks.loc[(tracks["track_id"] == switch.before.tracker_id) & (tracks["frame"] < switch.after.frame), "frame"]
+    return switch.after.frame - int(frames.max())
+
+
+def _why_not_the_old_track(case: _Case) -> str:
+    name = f"track {case.switch.before.tracker_id}"
+    if case.old is None:
+        return f"{name} had been given up, last seen {case.num_unseen} frames before"
+    taken = case.moment.pair_of_row(case.old)
+    if taken is not None:
+        there = _short(case.moment.terms(case.old, taken[0]))
+        here = _short(case.moment.terms(case.old, case.column))
+        return f"{name} went to another detection in stage “{taken[1]}”: {there} there, {here} here"
+    age = "was seen in the frame before" if case.num_unseen == 1 else f"was {case.num_unseen} frames old"
+    terms = case.moment.terms(case.old, case.column)
+    if blocking := [str(term) for term in terms if term.blocks]:
+        return f"{name} {age}: {' and '.join(blocking)} blocked it"
+    passed = ", ".join(str(term) for term in terms if term.passes) or "no gate was in its way"
+    return f"{name} {age} and could have passed ({passed}) but was not chosen"
+
+
+def _why_the_new_track(case: _Case) -> str:
+    after, owner = case.switch.after, case.switch.owner
+    if case.new is None:
+        return "a new track began"
+    held = f", which had held person {owner.track_id}," if owner and owner.track_id not in (-1, after.track_id) else ""
+    stage = case.moment.pair_of_column(case.column)[1]
+    terms = case.moment.terms(case.new, case.column)
+    passed = ", ".join(str(term) for term in terms if term.passes) or _short(terms)
+    begun = " (just begun)" if case.moment.decisions.track_ids[case.new] == -1 else ""
+    return f"track {after.tracker_id}{begun}{held} came through stage “{stage}”: {passed}"
+
+
+def _short(terms: tuple[Term, ...]) -> str:
+    """Return the values alone: `overlap 0.31, appearance 0.20`."""
+    return ", ".join(str(Term(term.name, term.value, None)) for term in terms if term.weighed)

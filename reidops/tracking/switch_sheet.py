@@ -1,0 +1,100 @@
+"""A sheet of identity switches: a row per switch with the crops, the cost terms beside their gates, and the reason in a sentence."""
+
+from collections.abc import Sequence as Rows
+from functools import lru_cache
+from textwrap import fill
+
+import cv2
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reidops.mot.sequences import Sequence
+from reidops.tracking.embeddings import cut_box, read_frame
+from reidops.tracking.frames import BOX, MISTAKE, colour_of
+from reidops.tracking.moments import Term, number
+from reidops.tracking.reasons import Reason
+from reidops.tracking.switches import Sighting, Switch
+
+_ROW_HEIGHT, _WIDTH = 2.6, 11.0  # inches
+_MARGIN = 0.2  # share of the box's sides shown around it
+_CROP_HEIGHT = 320  # px, the most
+_LINE = 62  # letters
+_MOST = 2.0  # gates, where a bar ends
+_GREEN, _RED, _GREY = "#2a7d2e", "#c8102e", "0.55"
+
+
+def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switch], reasons: Rows[Reason]) -> Figure:
+    """Return a sheet, a row per switch: the person before and after, whom the new track had held, the terms and gates, the reason.
+
+    Raises:
+        ReidopsError: a frame is missing or broken.
+    """
+    box_of = tracks.set_index(["frame", "track_id"])[BOX]
+    read = lru_cache(maxsize=3)(lambda frame: read_frame(sequence, frame))  # a frame's three crops, decoded once
+    figure = Figure(figsize=(_WIDTH, _ROW_HEIGHT * len(switches)), layout="constrained")
+    panels = figure.subplots(len(switches), 4, squeeze=False, gridspec_kw={"width_ratios": [1, 1, 1, 4]})
+    for row, switch, reason in zip(panels, switches, reasons, strict=True):
+        for axes, sighting, word in zip(row, (switch.before, switch.after, switch.owner), ("before", "after", "had held"), strict=False):
+            crop = None if sighting is None else _crop(read(sighting.frame), box_of.loc[(sighting.frame, sighting.tracker_id)])
+            _draw_sighting(axes, crop, sighting, word)
+        _draw_reason(row[3], switch, reason)
+    return figure
+
+
+def _crop(picture: np.ndarray, box_ltwh: pd.Series) -> np.ndarray:
+    """Return a box with some of what is around it, at most 320 px high, RGB."""
+    left, top, width, height = box_ltwh.to_numpy(dtype=float)
+    around = np.array([left - _MARGIN * width, top - _MARGIN * height / 2, width * (1 + 2 * _MARGIN), height * (1 + _MARGIN)])
+    crop = cut_box(picture, around)
+    if not crop.size:
+        return np.full((2, 1, 3), 200, np.uint8)
+    scale = min(1.0, _CROP_HEIGHT / len(crop))
+    return cv2.cvtColor(cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+
+
+def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | None, word: str) -> None:
+    axes.set(xticks=[], yticks=[])
+    if sighting is None:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "a new track,\nwhich had\nheld nobody", ha="center", va="center", fontsize=8, transform=axes.transAxes)
+        return
+    axes.imshow(crop)
+    colour = [value / 255 for value in colour_of(sighting.tracker_id)]
+    axes.spines[:].set(color=colour, linewidth=3)
+    who = "nobody" if sighting.track_id == -1 else f"person {sighting.track_id}"
+    axes.set_title(f"{word}: frame {sighting.frame}\n{who}, track {sighting.tracker_id}", fontsize=7.5)
+
+
+def _draw_reason(axes: Axes, switch: Switch, reason: Reason) -> None:
+    """Draw each term as a bar in units of its gate, the old track's above the new one's, and the sentence above them."""
+    axes.set_title(fill(reason.sentence, _LINE), fontsize=8.5, loc="left")
+    bars = [(f"{term.name}, track {track}", term) for terms in zip(*_aligned(reason), strict=True)
+            for track, term in zip((switch.before.tracker_id, switch.after.tracker_id), terms, strict=True) if term]  # fmt: skip
+    axes.set(xlim=(0, 1.6 * _MOST), ylim=(max(len(bars), 4) - 0.4, -0.6), xticks=[0, 1], xticklabels=["0", "gate"])
+    axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=7.5)
+    axes.tick_params(left=False, labelsize=7.5)
+    axes.spines[:].set_visible(False)
+    if bars:
+        axes.axvline(1, color="0.2", linewidth=1)
+    else:
+        axes.set_axis_off()
+        axes.set_title(fill(reason.sentence, _LINE), fontsize=8.5, loc="left")
+    for place, (_, term) in enumerate(bars):
+        _draw_term(axes, place, term)
+
+
+def _aligned(reason: Reason) -> tuple[list[Term | None], list[Term | None]]:
+    """Return the terms of both tracks in one order, None where a track was not there."""
+    names = [term.name for term in reason.old or reason.new]
+    return tuple([next((term for term in terms if term.name == name), None) for name in names] for terms in (reason.old, reason.new))
+
+
+def _draw_term(axes: Axes, place: int, term: Term) -> None:
+    colour = _RED if term.blocks else _GREEN if term.passes else _GREY
+    length = 0.0 if not term.weighed else min(term.value / term.limit if term.limit else term.value, _MOST)
+    axes.barh(place, length, height=0.6, color=colour)
+    gate = "no gate" if term.limit is None else f"gate {number(term.limit)}"
+    text = f"{number(term.value)} ({gate})" if term.weighed else "not weighed"
+    axes.text(length + 0.04, place, text, va="center", fontsize=7.5, color=colour)

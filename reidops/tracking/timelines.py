@@ -1,0 +1,80 @@
+"""Timelines: who of the ground truth was held by which track, frame by frame."""
+
+from collections.abc import Mapping, Sequence as Rows
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reidops.tracking.frames import MISTAKE, colour_of
+from reidops.tracking.held import held_runs, mistaken_rows
+
+# More people than this are not read in one picture: those who were mistaken most are drawn.
+MAX_PEOPLE = 40
+_PANEL_WIDTH = 6.5  # inches
+_LEAST_NAMED = 0.03  # share of the frames that a run must last to have its track's number written into it
+
+
+def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """Return a figure with a panel per arm: a line per person of the ground truth, coloured and numbered by the track that held them.
+
+    A person's own track is pale, a mistaken one is strong; a grey line is a frame in which nobody found the person, a red mark an
+    identity switch.
+    """
+    people, num_all = choose_people(events_by_arm)
+    size = (_PANEL_WIDTH * len(events_by_arm) + 0.5, 1.4 + 0.24 * max(2, len(people)))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(events_by_arm), sharey=True, squeeze=False)[0]
+    for axes, (arm, events) in zip(panels, events_by_arm.items(), strict=True):
+        _draw_panel(axes, events, people)
+        num_switches = int((events["event"] == "SWITCH").sum())
+        axes.set_title(f"{arm.replace('_', ' ')}: {num_switches} identity switch{'' if num_switches == 1 else 'es'}", fontsize=10)
+    shown = f"the {len(people)} of {num_all} people who were mistaken most" if num_all > len(people) else f"{num_all} people"
+    figure.suptitle(f"{title}: {shown} (pale = their own track, strong = another's, grey = not found)", fontsize=10)
+    panels[0].set_ylabel("person (ground truth)")
+    panels[0].set_yticks(range(len(people)), [str(person) for person in people], fontsize=7)
+    panels[0].set_ylim(len(people) - 0.4, -0.6)
+    return figure
+
+
+def choose_people(events_by_arm: Mapping[str, pd.DataFrame]) -> tuple[list[int], int]:
+    """Return the people that are drawn, in order, and how many there are; of too many those in most mistaken frames of all arms."""
+    everybody = pd.concat([events.loc[events["track_id"] >= 0, "track_id"] for events in events_by_arm.values()])
+    mistakes = pd.concat([mistaken_rows(events)["track_id"] for events in events_by_arm.values()]).value_counts()
+    counts = mistakes.reindex(sorted(everybody.unique()), fill_value=0).sort_values(ascending=False, kind="stable")
+    return sorted(int(person) for person in counts.index[:MAX_PEOPLE]), len(counts)
+
+
+def _draw_panel(axes: Axes, events: pd.DataFrame, people: Rows[int]) -> None:
+    place = {person: row for row, person in enumerate(people)}
+    wrong = set(zip(*(mistaken_rows(events)[name] for name in ("track_id", "tracker_id")), strict=True))
+    events = events[events["track_id"].isin(people)]
+    axes.set(xlabel="frame")
+    axes.tick_params(left=False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.margins(x=0.01)
+    if events.empty:
+        return
+    for person, frames in events.groupby("track_id")["frame"]:
+        axes.hlines(place[person], frames.min(), frames.max(), color="0.75", linewidth=1, zorder=0)
+    _draw_runs(axes, events, place, wrong)
+    switches = events[events["event"] == "SWITCH"]
+    rows = [place[person] for person in switches["track_id"]]
+    axes.plot(switches["frame"] - 0.5, rows, "|", color=_rgb(MISTAKE), markersize=13, markeredgewidth=1.8)
+
+
+def _draw_runs(axes: Axes, events: pd.DataFrame, place: Mapping[int, int], wrong: set[tuple[int, int]]) -> None:
+    """Draw all runs of one person in one call, as a long sequence has thousands; `wrong` are pairs of a person and a track not theirs."""
+    least = _LEAST_NAMED * (events["frame"].max() - events["frame"].min() + 1)
+    runs = pd.DataFrame(held_runs(events), columns=["person", "tracker_id", "first", "last"])
+    for person, of_person in runs.groupby("person"):
+        bars = [(run.first - 0.5, run.last - run.first + 1) for run in of_person.itertuples()]
+        colours = [(*_rgb(colour_of(i)), 1.0 if (person, i) in wrong else 0.4) for i in of_person["tracker_id"]]
+        axes.broken_barh(bars, (place[person] - 0.38, 0.76), facecolors=colours, linewidth=0)
+        for run in of_person[of_person["last"] - of_person["first"] + 1 >= least].itertuples():
+            colour = "white" if (person, run.tracker_id) in wrong else "black"
+            axes.text(run.first, place[person] + 0.03, f" {run.tracker_id}", fontsize=6, va="center", color=colour, clip_on=True)
+
+
+def _rgb(colour: tuple[int, int, int]) -> tuple[float, ...]:
+    return tuple(value / 255 for value in colour)
