@@ -1,62 +1,109 @@
-"""Track the held-out sequences with and without appearance, and score both officially.
+"""Track the held-out sequences without appearance, with random embeddings, with the model's and with an oracle's; score all officially.
 
 Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json
-Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv,
+Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv (both scorers), scorers.csv (why they differ),
+        proof.json (arms, headroom, differences with intervals), gaps.csv, gaps.png, protocol.json,
         results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
-        timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg
+        timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg, clips/<sequence>-<frame>.mp4
 """
 
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from reidops.files import read_json, whole_folder, write_json
+from reidops.errors import ReidopsError
+from reidops.files import read_json, repository_root, whole_folder, write_json
 from reidops.params import params_dataclass
-from reidops.tracking.constants import DeepSortConstants
+from reidops.tracking.constants import check_constants, constants_of
 from stages import run_stage
+
+if TYPE_CHECKING:
+    from reidops.tracking.evaluation import Trial
 
 log = logging.getLogger(__name__)
 
+# How a camera moved depends on the frames alone: neither a new model nor a new constant computes it again.
+CAMERA_CACHE = Path(".cache") / "camera_motion"
+
 Count = Annotated[int, Field(ge=0)]
+Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
 
 
 @params_dataclass
 class EvaluateTrackingParams:
-    """The tracker, its gate and its constants; the control arm has the same ones."""
+    """The tracker, its gate and its constants; all arms have the same ones, but for the oracle's gate."""
 
-    tracker: Literal["deepsort"]
-    # Largest cosine distance of a detection to a track: `calibrated` to this model, `published` (0.2, another model's), or a number.
-    gate: Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
+    tracker: Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort"]
+    gate: Gate  # of appearance, in the tracker's own cost: `calibrated` to this model, `published` (another model's), or a number
     # Least score in the detector's own scale; null = all; or one per detector, {DPM: 0.0, FRCNN: 0.3, SDP: 0.3}.
     min_confidence: float | dict[str, float] | None
-    deepsort: DeepSortConstants
+    constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones
+    tuning: str | None = None  # the file of a search for constants, which stand before the published ones; null = none
+    camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"
+    linking: bool = False  # join tracks that one person seems to have left behind, when the sequence is over
+    interpolation: bool = False  # fill the gaps of a track, when the sequence is over
+    window: Annotated[int, Field(ge=1)] = 30  # frames, stretches that the bootstrap draws
+    resamples: Annotated[int, Field(ge=1)] = 1000
+    seed: Count = 0  # of the bootstrap
     num_switches: Count = 8  # identity switches shown per sequence
     num_frames: Count = 3  # annotated frames shown per sequence
+    num_clips: Count = 1  # video clips of the worst moments per sequence
+
+    @field_validator("constants")
+    @classmethod
+    def _check_constants(cls, constants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        try:
+            check_constants(constants)
+        except ReidopsError as error:
+            raise ValueError(str(error)) from None  # what pydantic knows to put a name to
+        return constants
 
 
 def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: Path, params: EvaluateTrackingParams) -> None:
-    """Write scores, result files, events and pictures of both arms."""
+    """Write scores, the proof, result files, events and pictures of all arms."""
+    from reidops.parallel import map_parallel
+    from reidops.parts import read_parts
     from reidops.tracking.embeddings import tracked_parts
-    from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, score_tree
-    from reidops.tracking.report import choose_gate, format_scores, headline, write_arms, write_pictures
+    from reidops.tracking.evaluation import evaluate_parts
+    from reidops.tracking.pictures import PictureBounds, write_pictures
+    from reidops.tracking.proof import Draws
+    from reidops.tracking.protocol import check_protocol, describe_protocol, read_tuning
+    from reidops.tracking.report import format_proof, write_report
 
-    parts, calibrated = tracked_parts(raw), read_json(calibration)
-    gate = choose_gate(params.gate, calibrated, calibration)
-    trial = Trial(embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker, gate, params.deepsort)
-    arms = evaluate_parts(parts, trial)
-    scores = score_table(arms)
+    parts = read_parts(raw)
+    tuning = read_tuning(Path(params.tuning), params.tracker) if params.tuning else None
+    check_protocol(parts, tuning)
+    tracked, changed = tracked_parts(raw), (dict(tuning.constants) if tuning else {}) | params.constants.get(params.tracker, {})
+    trial = _trial(embeddings, calibration, params, changed)
+    arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        write_json(score_tree(scores), folder / "metrics.json")
-        write_json(headline(score_tree(scores)), folder / "headline.json")
-        scores.to_csv(folder / "sequences.csv", index=False, float_format="%.6f", lineterminator="\n")
-        write_arms(arms, folder)
-        for part in parts:
-            write_pictures(part, arms, folder, num_switches=params.num_switches, num_frames=params.num_frames)
-    num_frames = sum(part.num_frames for part in parts)
-    log.info("tracked %s frames of %d sequences, cosine gate %.3f\n%s", f"{num_frames:,}", len(parts), gate, format_scores(scores))
+        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed))
+        write_json(describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=tuning), folder / "protocol.json")
+        bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
+        map_parallel(partial(write_pictures, arms=arms, folder=folder, bounds=bounds), tracked, 1, desc="pictures")
+    num_frames = sum(part.num_frames for part in tracked)
+    gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
+    log.info("tracked %s frames of %d sequences by %s, %s\n%s", f"{num_frames:,}", len(tracked), params.tracker, gate, format_proof(proof))
+
+
+def _trial(embeddings: Path, calibration: Path, params: EvaluateTrackingParams, changed: dict[str, Any]) -> "Trial":
+    """Return what is tried; the motions of cameras are kept outside the stage's folder, which is made anew each time."""
+    from reidops.tracking.evaluation import Trial
+    from reidops.tracking.report import choose_gate
+    from reidops.tracking.trackers import Finishing
+
+    calibrated = read_json(calibration)
+    return Trial(
+        embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker,
+        gate=choose_gate(params.gate, params.tracker, calibrated, calibration),
+        constants=constants_of(params.tracker, changed),
+        camera=None if params.camera_motion == "none" else (params.camera_motion, repository_root() / CAMERA_CACHE),
+        finishing=Finishing(params.linking, params.interpolation),
+        num_switches=params.num_switches,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

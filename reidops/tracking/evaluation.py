@@ -1,31 +1,50 @@
-"""One sequence, tracked and scored by each arm: with appearance, and the control, the same tracker without it."""
+"""One sequence, tracked and scored by one arm; and the scores of all sequences and arms together."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
-from reidops.tracking.constants import DeepSortConstants
+from reidops.tracking.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_of, dressed, people_shown
+from reidops.tracking.constants import oracle_gate
+from reidops.tracking.decided import Decided, count_decided
 from reidops.tracking.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, event_table, reported_scores
+from reidops.tracking.gaps import find_returns, gap_counts
+from reidops.tracking.moments import Moment, record_moments
 from reidops.tracking.scoring import (
     Results, TrackingScores, combine_results, compare, official_results, official_scores, rules_of,
 )  # fmt: skip
-from reidops.tracking.trackers import Tracker, new_tracker, track_sequence
+from reidops.tracking.switches import switch_frames
+from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
+from reidops.tracking.windows import frame_counts
 
-ARMS = {"appearance": True, "no_appearance": False}
 COMBINED = "combined"
 SCORERS = ("reported", "trackeval")
+# To start a process costs about as much as to track and score a thousand frames.
+FRAMES_OF_ONE_PROCESS = 2000
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What one arm made of one sequence: its tracks (px 0-based), motmetrics' events and counts, TrackEval's results."""
+    """What one arm made of one sequence.
+
+    Attributes:
+        tracks: px 0-based.
+        events, counts: motmetrics'.
+        results: TrackEval's.
+        of_frames: what each frame adds to the scores, see `windows.frame_counts`.
+        gaps: what became of people who were out of sight, see `gaps.gap_counts`.
+        decided: how many associations appearance decided.
+        moments: what the tracker weighed in the frames that are shown, by frame.
+    """
 
     arm: str
     sequence: str
@@ -33,59 +52,98 @@ class ArmResult:
     events: pd.DataFrame
     counts: Counts
     results: Results
+    of_frames: np.ndarray
+    gaps: pd.DataFrame
+    decided: Decided
+    moments: Mapping[int, Moment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is tried: detections of at least some confidence, a tracker by name with its gate and constants."""
+    """What is tried: detections of at least some confidence, a tracker by name with its gate, constants and camera.
 
-    embeddings: Path  # folder of the sequences' files
-    weights_sha256: str  # the model that must have made them
+    Attributes:
+        embeddings: folder of the sequences' files.
+        weights_sha256: the model that must have made them.
+        gate: in the tracker's own cost; None = the published one.
+        constants: the tracker's dataclass of constants.
+        camera: the method by which the camera's motion is told, and the folder where motions that are known are kept.
+        num_switches: identity switches whose moments are kept.
+    """
+
+    embeddings: Path
+    weights_sha256: str
     min_confidence: float | dict[str, float] | None
     tracker: str
-    cosine_gate: float
-    constants: DeepSortConstants
+    gate: float | None
+    constants: Any
+    camera: tuple[str, Path] | None = None
+    finishing: Finishing = Finishing()
+    num_switches: int = 0
 
 
 def evaluate_parts(parts: Sequence[Part], trial: Trial) -> list[ArmResult]:
-    """Return what each arm makes of each part, sequences side by side.
+    """Return what each arm makes of each part, sequence by sequence; arms and sequences run side by side.
 
     Raises:
         ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
     """
-    # To start a process costs about as much as to track and score a thousand frames.
-    workers = None if sum(part.num_frames for part in parts) > 2000 else 1
-    return [result for arms in map_parallel(partial(_evaluate_part, trial=trial), parts, workers, desc="track") for result in arms]
+    arms = arms_of(trial.tracker)
+    workers = None if len(arms) * sum(part.num_frames for part in parts) > FRAMES_OF_ONE_PROCESS else 1
+    if trial.camera:  # before the arms, which share it
+        map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
+    # The longest first, so that no process is left with it at the end.
+    jobs = sorted(((part, arm) for part in parts for arm in arms), key=lambda job: -job[0].num_frames)
+    done = map_parallel(partial(_evaluate_job, trial=trial), jobs, workers, desc="track")
+    found = {(result.sequence, result.arm): result for result in done}
+    return [found[part.sequence, arm] for part in parts for arm in arms]
 
 
-def _evaluate_part(part: Part, trial: Trial) -> list[ArmResult]:
+def _evaluate_job(job: tuple[Part, str], trial: Trial) -> ArmResult:
+    part, arm = job
     sequence = read_sequence(part.folder)
     detected = read_embeddings(trial.embeddings / f"{part.sequence}.npz", trial.weights_sha256)
     floor = confidence_floor(trial.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
-    return evaluate_sequence(part, detected, partial(new_tracker, trial.tracker, trial.cosine_gate, trial.constants))
+    gate = oracle_gate(trial.tracker) if arm == ORACLE else trial.gate
+    start = partial(_start, part, trial, gate)
+    shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
+    return evaluate_arm(arm, part, detected, start, finishing=trial.finishing, num_switches=trial.num_switches if shown else 0)
 
 
-def evaluate_sequence(part: Part, detected: EmbeddedDetections, start: Callable[[], Tracker]) -> list[ArmResult]:
-    """Return what each arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor scored.
+def _start(part: Part, trial: Trial, gate: float | None) -> Tracker:
+    camera = new_camera(part, trial.camera) if trial.camera else None
+    return new_tracker(trial.tracker, gate, trial.constants, camera)
+
+
+def evaluate_arm(
+    arm: str, part: Part, detected: EmbeddedDetections, start: Callable[[], Tracker], *,
+    finishing: Finishing = Finishing(), num_switches: int = 0,
+) -> ArmResult:  # fmt: skip
+    """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor scored.
 
     Args:
-        start: makes the tracker, a new one for each arm.
+        start: makes the tracker, new each time; it runs a second time, up to the last switch whose moment is kept.
     """
+    frames = range(part.first_frame, part.last_frame + 1)
     annotations = read_annotations(read_sequence(part.folder))
-    frames = range(part.first_frame, part.last_frame + 1)
-    return [_evaluate_arm(arm, part, detected, start(), annotations[annotations["frame"].isin(frames)]) for arm in ARMS]
-
-
-def _evaluate_arm(
-    arm: str, part: Part, detected: EmbeddedDetections, tracker: Tracker, annotations: pd.DataFrame
-) -> ArmResult:
-    frames = range(part.first_frame, part.last_frame + 1)
-    tracks = track_sequence(tracker, detected, frames, appearance=ARMS[arm])
+    annotations = annotations[annotations["frame"].isin(frames)]
+    people = people_shown(detected, annotations)
+    worn = dressed(arm, detected, people, part.sequence)
+    decided: list[Decided] = []
+    tracks = track_sequence(
+        start(), worn, frames, appearance=arm != NO_APPEARANCE, watch=lambda tracker: decided.append(count_decided(tracker.decisions))
+    )
+    tracks = finish_tracks(tracks, finishing)
     comparison = compare(annotations, tracks, frames, rules_of(part.dataset))
     record = accumulate(comparison)
-    return ArmResult(arm, part.sequence, tracks, event_table(record), count_events(record), official_results(comparison))
+    events = event_table(record)
+    return ArmResult(
+        arm, part.sequence, tracks, events, count_events(record), official_results(comparison), frame_counts(comparison, events),
+        gap_counts(find_returns(detected.frame, people), events, comparison), sum(decided, Decided()),
+        record_moments(start(), worn, frames, switch_frames(events, num_switches), appearance=arm != NO_APPEARANCE),
+    )  # fmt: skip
 
 
 def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
@@ -94,8 +152,7 @@ def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
     The scorer `reported` is motmetrics with TrackEval's HOTA, `trackeval` is TrackEval throughout.
     """
     rows = []
-    for arm in ARMS:
-        of_arm = [result for result in arms if result.arm == arm]
+    for arm, of_arm in by_arm(arms).items():
         cases = {result.sequence: (result.counts, result.results) for result in of_arm}
         cases[COMBINED] = _combined(of_arm)
         for sequence, (counts, results) in cases.items():
@@ -104,11 +161,19 @@ def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("scorer", kind="stable", ignore_index=True)
 
 
+def by_arm(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
+    """Return the results of each arm that ran, in the order of the arms."""
+    return {arm: of_arm for arm in ARMS if (of_arm := [result for result in arms if result.arm == arm])}
+
+
 def score_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the reported scores as arm → sequence → score, and `difference`: what appearance adds."""
+    """Return the reported scores as arm → sequence → score, and `difference`: what the model's appearance adds."""
     reported = table[table["scorer"] == SCORERS[0]].drop(columns="scorer").set_index(["arm", "sequence"])
-    tree = {arm: {sequence: _plain(row) for sequence, row in reported.loc[arm].iterrows()} for arm in ARMS}
-    difference = reported.loc["appearance"] - reported.loc["no_appearance"]
+    arms = reported.index.unique("arm")
+    tree = {arm: {sequence: _plain(row) for sequence, row in reported.loc[arm].iterrows()} for arm in arms}
+    if APPEARANCE not in arms:
+        return tree
+    difference = reported.loc[APPEARANCE] - reported.loc[NO_APPEARANCE]
     return tree | {"difference": {sequence: _plain(row) for sequence, row in difference.iterrows()}}
 
 

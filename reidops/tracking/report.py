@@ -1,40 +1,74 @@
-"""What is kept of an evaluation: result files, events, pictures, and the table that is printed."""
+"""What is kept of an evaluation: result files, events, tables of the arms and of the scorers, and what is printed."""
 
-from collections.abc import Sequence as Rows
+from collections.abc import Mapping, Sequence as Rows
 from pathlib import Path
+from typing import Any
 
-import cv2
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from reidops.errors import ReidopsError
-from reidops.files import whole_file
-from reidops.mot.sequences import Sequence, read_sequence, write_results
-from reidops.parts import Part
-from reidops.tracking.constants import DEEPSORT_COSINE_GATE
-from reidops.tracking.embeddings import read_frame
-from reidops.tracking.evaluation import ARMS, COMBINED, SCORERS, ArmResult
-from reidops.tracking.pictures import annotate_frame, draw_switches, draw_timeline, find_switches
+from reidops.files import whole_file, write_json
+from reidops.mot.sequences import write_results
+from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE
+from reidops.tracking.constants import GATES
+from reidops.tracking.evaluation import COMBINED, SCORERS, ArmResult, by_arm, score_table, score_tree
+from reidops.tracking.gaps import draw_gaps, gap_table
+from reidops.tracking.proof import Draws, prove
 
 _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
-_SHOWN_ARM = "appearance"
+_OF_ARMS = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
+_EVENTS_OF = (APPEARANCE, NO_APPEARANCE)
+
+# Why the two scorers may differ in a figure.
+_REASONS = {
+    "MOTA": "follows from IDSW, FP and FN",
+    "IDF1": "one definition: the largest IDTP of a one-to-one naming over the whole sequence",
+    "HOTA": "motmetrics has none: TrackEval's in both",
+    "DetA": "motmetrics has none: TrackEval's in both",
+    "AssA": "motmetrics has none: TrackEval's in both",
+    "MOTP": "the mean IoU of the matches: other matches, another mean",
+    "IDSW": "motmetrics first gives a person the track that they had last, however long ago; TrackEval only the track of the frame before",
+    "FP": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
+    "FN": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
+    "MT": "motmetrics counts people held in at least 80 % of their frames, TrackEval in more than 80 %",
+    "ML": "one definition, less than 20 %; the matches may differ",
+    "Frag": "motmetrics counts a person missed and found again; TrackEval also one who was out of the ground truth in between",
+}
 
 
-def choose_gate(gate: float | str, calibration: dict, where: Path) -> float:
-    """Return the largest cosine distance: `calibrated`, `published`, or the number itself.
+def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> float | None:
+    """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
 
     Raises:
-        ReidopsError: the calibration has no such gate.
+        ReidopsError: the calibration has no gate for such a cost.
     """
-    if gate == "published":
-        return DEEPSORT_COSINE_GATE
+    if gate == "published" or tracker not in GATES:
+        return None
     if gate != "calibrated":
         return float(gate)
+    entry, factor = GATES[tracker]
     try:
-        return float(calibration["gates"]["cosine"])
+        return factor * float(calibration["gates"][entry])
     except KeyError:
-        raise ReidopsError(f"{where}: has no gates.cosine; run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number") from None
+        raise ReidopsError(f"{where}: has no gates.{entry}; run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number") from None
+
+
+def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws()) -> dict[str, Any]:
+    """Write every table and file of an evaluation but the pictures of its sequences; return the proof."""
+    scores = score_table(arms)
+    tree = score_tree(scores)
+    proof = prove(arms, tree, draws)
+    write_json(tree, folder / "metrics.json")
+    write_json(headline(tree), folder / "headline.json")
+    write_json(proof, folder / "proof.json")
+    _write_csv(scores, folder / "sequences.csv")
+    _write_csv(scorer_table(scores), folder / "scorers.csv")
+    gaps = gap_table({arm: [result.gaps for result in of_arm] for arm, of_arm in by_arm(arms).items()})
+    _write_csv(gaps, folder / "gaps.csv")
+    with whole_file(folder / "gaps.png") as partial:
+        draw_gaps(gaps).savefig(partial, format="png", dpi=110)
+    write_arms(arms, folder)
+    return proof
 
 
 def headline(tree: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
@@ -43,49 +77,49 @@ def headline(tree: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str
 
 
 def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
-    """Write `results/<arm>/<sequence>.txt` in MOTChallenge's format and `events/<arm>/<sequence>.csv`."""
+    """Write `results/<arm>/<sequence>.txt` in MOTChallenge's format, and `events/<arm>/<sequence>.csv` of the model and its control."""
     for result in arms:
         write_results(result.tracks, folder / "results" / result.arm / f"{result.sequence}.txt")
-        with whole_file(folder / "events" / result.arm / f"{result.sequence}.csv") as partial:
-            result.events.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
+        if result.arm in _EVENTS_OF:
+            _write_csv(result.events, folder / "events" / result.arm / f"{result.sequence}.csv", float_format="%.4f")
 
 
-def write_pictures(part: Part, arms: Rows[ArmResult], folder: Path, *, num_switches: int, num_frames: int) -> None:
-    """Write a sequence's timelines of all arms and, of the arm with appearance, its switches and some annotated frames."""
-    sequence = read_sequence(part.folder)
-    of_sequence = {result.arm: result for result in arms if result.sequence == part.sequence}
-    shown = of_sequence[_SHOWN_ARM]
-    timeline = draw_timeline({arm: result.events for arm, result in of_sequence.items()}, part.sequence)
-    _save(timeline, folder / "timelines" / f"{part.sequence}.png")
-    if switches := find_switches(shown.events)[:num_switches]:
-        _save(draw_switches(sequence, shown.tracks, switches), folder / "switches" / f"{part.sequence}.png")
-    for frame in np.linspace(part.first_frame, part.last_frame, num_frames + 2).round().astype(int)[1:-1]:
-        _write_frame(sequence, int(frame), shown.tracks, folder / "frames" / f"{part.sequence}-{frame:06d}.jpg")
+def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return how TrackEval and motmetrics differ on the combined scores of the reported arm: figure, both values, difference, why."""
+    arm = APPEARANCE if (scores["arm"] == APPEARANCE).any() else NO_APPEARANCE
+    combined = scores[(scores["arm"] == arm) & (scores["sequence"] == COMBINED)].set_index("scorer")
+    figures = list(_REASONS)
+    ours, theirs = (combined.loc[scorer, figures].astype(float) for scorer in SCORERS)
+    return pd.DataFrame({
+        "figure": figures, "motmetrics": ours.to_numpy(), "trackeval": theirs.to_numpy(), "difference": (ours - theirs).to_numpy(),
+        "why": list(_REASONS.values()),
+    })  # fmt: skip
 
 
-def format_scores(table: pd.DataFrame) -> str:
-    """Return the reported scores as lines: sequence × arm, and the difference that appearance makes."""
-    reported = table[table["scorer"] == SCORERS[0]].set_index(["sequence", "arm"])[list(_SHOWN)]
-    lines = [f"{'sequence':<24}{'arm':<16}" + "".join(f"{name:>8}" for name in _SHOWN)]
-    for sequence in reported.index.unique("sequence"):
-        scores = {arm: reported.loc[(sequence, arm)] for arm in ARMS}
-        scores["difference"] = scores["appearance"] - scores["no_appearance"]
-        lines += [f"{sequence:<24}{arm:<16}" + _format_row(row, signed=arm == "difference") for arm, row in scores.items()]
-    return "\n".join(lines)
+def format_proof(proof: Mapping[str, Any]) -> str:
+    """Return the table of the arms as lines, then what the model adds and the share of the headroom that it uses."""
+    lines = [f"{'arm':<16}" + "".join(f"{name:>8}" for name in _OF_ARMS)]
+    lines += [f"{arm:<16}" + "".join(_figure(scores, name) for name in _OF_ARMS) for arm, scores in proof["arms"].items()]
+    if not proof["uses_appearance"]:
+        return "\n".join([*lines, proof["reason"]])
+    combined, decided = proof["differences"][APPEARANCE][COMBINED], proof["decided"][COMBINED]
+    lines += [f"{name}: appearance adds {_interval(combined[name])}, {_headroom(proof['headroom'][name])}" for name in ("IDF1", "HOTA")]
+    return "\n".join([*lines, f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%}"])
 
 
-def _format_row(row: pd.Series, *, signed: bool) -> str:
-    sign = "+" if signed else ""
-    return "".join(f"{row[name]:>{sign}8.0f}" if name == "IDSW" else f"{row[name]:>{sign}8.3f}" for name in _SHOWN)
+def _figure(scores: Mapping[str, float], name: str) -> str:
+    return f"{scores[name]:>8.0f}" if name == "IDSW" else f"{scores[name]:>8.3f}"
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _interval(row: Mapping[str, Any]) -> str:
+    low, high = row["over_windows"]
+    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _headroom(row: Mapping[str, Any]) -> str:
+    return row["reason"] if row["share"] is None else f"{row['share']:.0%} of what the oracle adds"
+
+
+def _write_csv(table: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:
     with whole_file(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
-
-
-def _write_frame(sequence: Sequence, frame: int, tracks: pd.DataFrame, path: Path) -> None:
-    picture = annotate_frame(read_frame(sequence, frame), tracks[tracks["frame"] == frame])
-    _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
-    with whole_file(path) as partial:
-        partial.write_bytes(encoded.tobytes())
+        table.to_csv(partial, index=False, float_format=float_format, lineterminator="\n")

@@ -1,29 +1,41 @@
 """The trackers by name, and how one runs over a sequence.
 
-A new tracker is a file beside `deepsort.py`, a dataclass in `constants.py` and a name here.
+A new tracker is a file beside `deepsort.py`, a dataclass in `constants.py` and a name here and there.
 """
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import supervision as sv
 
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
-from reidops.tracking.constants import DeepSortConstants
+from reidops.mot.sequences import read_sequence
+from reidops.parts import Part
+from reidops.tracking.camera_cache import cached_motion
+from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.decisions import Decisions
+from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
 from reidops.tracking.embeddings import EmbeddedDetections
+from reidops.tracking.interpolation import interpolate_tracks
+from reidops.tracking.linking import link_tracks
+from reidops.tracking.ocsort import OcSort
+from reidops.tracking.sort import Sort
+from reidops.tracking.strongsort import StrongSort
 
-__all__ = ["TRACKERS", "DeepSort", "Tracker", "new_tracker", "track_sequence"]
-
-TRACKERS = {"deepsort": DeepSort}
+TRACKERS: dict[str, type] = {"sort": Sort, "deepsort": DeepSort, "strongsort": StrongSort, "ocsort": OcSort, "deepocsort": DeepOcSort}
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
 
 
 class Tracker(Protocol):
     """What every tracker offers, for a live video and for the pipeline alike."""
+
+    decisions: Decisions | None  # what was weighed in the last frame; None before the first
 
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
@@ -42,21 +54,56 @@ class Tracker(Protocol):
         """
 
 
-def new_tracker(name: str, cosine_gate: float, constants: DeepSortConstants) -> Tracker:
-    """Return a tracker by its name in params.yaml; it has seen no frame."""
-    return TRACKERS[name](cosine_gate, constants)
+def new_tracker(name: str, gate: float | None, constants: Any, camera: CameraMotion | None = None) -> Tracker:
+    """Return a tracker by its name in params.yaml; it has seen no frame.
+
+    Args:
+        gate: of appearance, in the tracker's own cost; None = the published one.
+        constants: the tracker's dataclass (`constants.CONSTANTS`).
+    """
+    return TRACKERS[name](constants, gate, camera)
 
 
-def track_sequence(tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *, appearance: bool = True) -> pd.DataFrame:
+def new_camera(part: Part, camera: tuple[str, Path]) -> CameraMotion:
+    """Return how the camera moved in the frames of a part, by a method; computed where the folder does not hold it yet."""
+    method, folder = camera
+    return cached_motion(read_sequence(part.folder), method, folder, range(part.first_frame, part.last_frame + 1))
+
+
+def track_sequence(
+    tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *,
+    appearance: bool = True, watch: Callable[[Tracker], None] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Return the tracks of a sequence: frame, track_id, left, top, width, height, confidence; px 0-based.
 
     Args:
         detected: its rows may come in any order.
         frames: the 1-based frames to run over, in order, those without detections too.
         appearance: False = keep the embeddings from the tracker.
+        watch: is shown the tracker after each frame, for its `decisions`.
     """
+    results = []
+    for frame, _, result in tracked_frames(tracker, detected, frames, appearance=appearance):
+        results.append((frame, result))
+        if watch is not None:
+            watch(tracker)
+    return _track_table(results)
+
+
+def tracked_frames(
+    tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *, appearance: bool = True
+) -> Iterator[tuple[int, list[int], sv.Detections]]:
+    """Yield frame, rows of its detections and what the tracker made of them, one frame after the other; see `track_sequence`."""
     rows_of = detected.rows_by_frame()
-    results = [(frame, _update(tracker, detected, rows_of.get(frame, []), appearance)) for frame in frames]
+    for frame in frames:
+        rows = rows_of.get(frame, [])
+        detections = sv.Detections(
+            xyxy=ltwh_to_ltrb(detected.box_ltwh[rows]), confidence=detected.confidence[rows], class_id=np.ones(len(rows), dtype=int)
+        )
+        yield frame, rows, tracker.update(detections, detected.embeddings[rows] if appearance else None)
+
+
+def _track_table(results: list[tuple[int, sv.Detections]]) -> pd.DataFrame:
     frame_of_row = np.concatenate([[0], *([frame] * len(result) for frame, result in results)])[1:].astype(int)
     box_ltwh = ltrb_to_ltwh(np.concatenate([np.zeros((0, 4)), *(result.xyxy for _, result in results)]))
     ids = np.concatenate([np.zeros(0, int), *(result.tracker_id for _, result in results)])
@@ -64,8 +111,16 @@ def track_sequence(tracker: Tracker, detected: EmbeddedDetections, frames: Itera
     return pd.DataFrame(dict(zip(_TRACK_COLUMNS, (frame_of_row, ids, *box_ltwh.T, confidence), strict=True)))
 
 
-def _update(tracker: Tracker, detected: EmbeddedDetections, rows: list[int], appearance: bool) -> sv.Detections:
-    detections = sv.Detections(
-        xyxy=ltwh_to_ltrb(detected.box_ltwh[rows]), confidence=detected.confidence[rows], class_id=np.ones(len(rows), dtype=int)
-    )
-    return tracker.update(detections, detected.embeddings[rows] if appearance else None)
+@dataclass(frozen=True)
+class Finishing:
+    """What is done to the tracks of a whole sequence afterwards, which no live video can have."""
+
+    linking: bool = False
+    interpolation: bool = False
+
+
+def finish_tracks(tracks: pd.DataFrame, finishing: Finishing) -> pd.DataFrame:
+    """Return the tracks with what belongs together linked and with their gaps filled, as far as asked for."""
+    if finishing.linking:
+        tracks = link_tracks(tracks)
+    return interpolate_tracks(tracks) if finishing.interpolation else tracks

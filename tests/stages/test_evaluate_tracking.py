@@ -4,12 +4,14 @@ import pandas as pd
 import pytest
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
+from pydantic import ValidationError
 
 from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_results, read_sequence
 from reidops.parts import Part, write_parts
-from reidops.tracking.constants import DeepSortConstants
+from reidops.tracking.arms import ARMS
+from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
 from reidops.tracking.embeddings import embed_sequence, write_embeddings
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
@@ -25,12 +27,12 @@ def data(tmp_path):
         detected = embed_sequence(sequence, read_detections(sequence), FakeEmbedder())
         write_embeddings(detected, tmp_path / "embeddings" / f"{path.name}.npz")
     write_parts(parts, tmp_path / "raw")
-    write_json({"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3}}, tmp_path / "calibration.json")
+    write_json({"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3, "ema_cosine": 0.25}}, tmp_path / "calibration.json")
     return tmp_path
 
 
 def run(data, **changes):
-    values = {"tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "deepsort": DeepSortConstants()}
+    values = {"tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "constants": {}, "num_clips": 0}
     params = EvaluateTrackingParams(**{**values, **changes})
     evaluate_tracking(data / "raw", data / "embeddings", data / "calibration.json", data / "tracking", params)
     return data / "tracking"
@@ -39,21 +41,69 @@ def run(data, **changes):
 def test_scores_results_events_and_pictures_are_written(data):
     folder = run(data, num_frames=2)
     made = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    expected = {"headline.json", "metrics.json", "sequences.csv"} | {f"timelines/TOY-0{i}.png" for i in (1, 2)}
-    expected |= {f"{kind}/{arm}/TOY-0{i}.{suffix}" for kind, suffix in (("results", "txt"), ("events", "csv"))
-                 for arm in ("appearance", "no_appearance") for i in (1, 2)}  # fmt: skip
+    expected = {f"{name}.json" for name in ("headline", "metrics", "proof", "protocol")} | {"gaps.csv", "gaps.png", "scorers.csv", "sequences.csv"}
+    expected |= {f"timelines/TOY-0{i}.png" for i in (1, 2)}
+    expected |= {f"results/{arm}/TOY-0{i}.txt" for arm in ARMS for i in (1, 2)}
+    expected |= {f"events/{arm}/TOY-0{i}.csv" for arm in ("appearance", "no_appearance") for i in (1, 2)}
     assert expected <= made
     assert len([name for name in made if name.startswith("frames/")]) == 4
 
 
 def test_the_metrics_are_fractions_and_counts_of_each_arm(data):
     metrics = json.loads((run(data) / "metrics.json").read_text())
-    assert set(metrics) == {"appearance", "no_appearance", "difference"}
+    assert set(metrics) == {*ARMS, "difference"}
     scores = metrics["no_appearance"]["combined"]
     assert set(scores) == {"MOTA", "IDF1", "HOTA", "DetA", "AssA", "IDSW", "MOTP", "FP", "FN", "MT", "ML", "Frag"}
     assert 0 < scores["IDF1"] <= 1
     # Three people in two sequences, each missed in the two frames before their track is confirmed.
     assert (scores["FN"], scores["FP"]) == (12, 0)
+
+
+@pytest.mark.parametrize("tracker", CONSTANTS)
+def test_every_tracker_runs_by_its_name(data, tracker):
+    folder = run(data, tracker=tracker, gate="published", num_frames=0)
+    proof = json.loads((folder / "proof.json").read_text())
+    assert proof["uses_appearance"] is (tracker not in WITHOUT_APPEARANCE)
+    assert set(proof["arms"]) == set(ARMS if proof["uses_appearance"] else ["no_appearance"])
+    assert proof["arms"]["no_appearance"]["IDF1"] > 0.8
+
+
+def test_constants_go_to_the_tracker_that_they_are_named_for(data):
+    lax = run(data, constants={"deepsort": {"n_init": 1}, "sort": {"max_age": 3}})
+    assert json.loads((lax / "metrics.json").read_text())["no_appearance"]["combined"]["FN"] == 0
+    assert json.loads((lax / "protocol.json").read_text())["constants"]["published_but_for"] == {"n_init": 1}
+
+
+@pytest.mark.parametrize(
+    ("constants", "says"),
+    [
+        ({"deepsort": {"maxage": 30}}, r"deepsort\.maxage is unknown; did you mean `max_age`"),
+        ({"deepsort": {"max_age": 0}}, r"deepsort\.max_age is 0: .*greater than or equal to 1"),
+        ({"deepsord": {}}, "deepsord is no tracker; known: sort, deepsort"),
+    ],
+)
+def test_a_constant_that_nobody_knows_is_refused(constants, says):
+    with pytest.raises(ValidationError, match=says):
+        EvaluateTrackingParams("deepsort", "calibrated", None, constants)
+
+
+def test_camera_motion_is_computed_once_and_outlives_the_stage(data, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(data))
+    run(data, camera_motion="sparse_flow", num_frames=0)
+    kept = {path: path.stat().st_mtime_ns for path in (data / ".cache" / "camera_motion").iterdir()}
+    assert sorted(path.name for path in kept) == ["TOY-01.sparse_flow.npz", "TOY-02.sparse_flow.npz"]
+    run(data, camera_motion="sparse_flow", num_frames=0)
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
+
+
+def test_tuning_on_a_scene_that_is_reported_is_refused(data):
+    row = {"dataset": "TOY", "sequence": "TOY-01", "scene": "TOY-01", "first_frame": 1, "last_frame": 6}
+    write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [row]}, data / "tuned.json")
+    with pytest.raises(ReidopsError, match="tuned on TOY-01, the scene of TOY-01"):
+        run(data, tuning=str(data / "tuned.json"))
+    write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [{**row, "scene": "TOY-03"}]}, data / "tuned.json")
+    protocol = json.loads((run(data, tuning=str(data / "tuned.json"), num_frames=0) / "protocol.json").read_text())
+    assert protocol["constants"]["published_but_for"] == {"max_age": 9} and protocol["tuned_on"][0]["scene"] == "TOY-03"
 
 
 def test_the_headline_is_of_the_combined_scores(data):
@@ -66,7 +116,7 @@ def test_the_headline_is_of_the_combined_scores(data):
 
 def test_both_scorers_stand_in_the_table(data):
     table = pd.read_csv(run(data) / "sequences.csv")
-    assert len(table) == 2 * 2 * 3
+    assert len(table) == 2 * len(ARMS) * 3
     assert set(table["scorer"]) == {"reported", "trackeval"}
 
 
@@ -83,7 +133,7 @@ def test_the_same_input_gives_the_same_bytes(data):
 
 
 def test_a_model_that_is_not_the_calibrated_one_is_refused(data):
-    write_json({"weights_sha256": "0" * 64, "gates": {"cosine": 0.3}}, data / "calibration.json")
+    write_json({"weights_sha256": "0" * 64, "gates": {"cosine": 0.3, "ema_cosine": 0.25}}, data / "calibration.json")
     with pytest.raises(ReidopsError, match="made by the model ffffffffffff, expected 000000000000"):
         run(data)
     assert not (data / "tracking").exists()

@@ -1,16 +1,17 @@
 import numpy as np
 import pandas as pd
 import pytest
-from mot_factory import write_mot_sequence
+from mot_factory import write_gt, write_mot_sequence
 
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part
-from reidops.tracking.constants import DeepSortConstants
+from reidops.tracking.arms import ARMS
+from reidops.tracking.constants import DeepSortConstants, SortConstants
 from reidops.tracking.embeddings import EmbeddedDetections, write_embeddings
 from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, score_tree
-from reidops.tracking.report import choose_gate, format_scores
-from reidops.tracking.trackers import DeepSort, track_sequence
+from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.trackers import track_sequence
 
 
 def embedded(sequence, rng) -> EmbeddedDetections:
@@ -34,24 +35,32 @@ def parts(tmp_path):
 
 
 def trial(folder, **changes) -> Trial:
-    values = {"min_confidence": None, "tracker": "deepsort", "cosine_gate": 0.2, "constants": DeepSortConstants(n_init=1)}
+    values = {"min_confidence": None, "tracker": "deepsort", "gate": 0.2, "constants": DeepSortConstants(n_init=1)}
     return Trial(folder, "model", **{**values, **changes})
 
 
 def test_each_arm_tracks_and_scores_each_sequence_and_both_together(parts, tmp_path):
     tree = score_tree(score_table(evaluate_parts(parts, trial(tmp_path))))
-    assert set(tree) == {"appearance", "no_appearance", "difference"}
-    for arm in ("appearance", "no_appearance"):
+    assert set(tree) == {*ARMS, "difference"}
+    for arm in ARMS:
         assert set(tree[arm]) == {"TOY-01", "TOY-02", "combined"}
-        assert tree[arm]["combined"]["IDF1"] == 1
+    assert tree["appearance"]["combined"]["IDF1"] == tree["oracle"]["combined"]["IDF1"] == 1
     assert tree["difference"]["combined"]["IDSW"] == 0
+
+
+def test_a_tracker_without_appearance_has_its_one_arm_only(parts, tmp_path):
+    results = evaluate_parts(parts, trial(tmp_path, tracker="sort", constants=SortConstants()))
+    assert [(result.sequence, result.arm) for result in results] == [("TOY-01", "no_appearance"), ("TOY-02", "no_appearance")]
+    assert set(score_tree(score_table(results))) == {"no_appearance"}
 
 
 def test_of_a_half_only_its_own_frames_are_tracked_and_scored(parts, tmp_path):
     half = [result for result in evaluate_parts(parts, trial(tmp_path)) if result.sequence == "TOY-02"]
+    assert [result.arm for result in half] == list(ARMS)
     for result in half:
-        assert sorted(result.tracks["frame"].unique()) == list(range(7, 13))
+        assert set(result.tracks["frame"]) <= set(range(7, 13))
         assert result.counts.num_objects == 3 * 6
+        assert len(result.of_frames) == 6
 
 
 def test_a_score_floor_above_all_scores_leaves_nothing_to_track(parts, tmp_path):
@@ -79,14 +88,26 @@ def test_a_sequence_without_detections_has_no_tracks(parts):
     assert track_sequence(DeepSort(), nothing, range(1, 13)).columns.tolist()[:2] == ["frame", "track_id"]
 
 
-def test_the_table_shows_each_arm_and_the_difference(parts, tmp_path):
-    lines = format_scores(score_table(evaluate_parts(parts, trial(tmp_path)))).splitlines()
-    assert [line.split()[:2] for line in lines[1:4]] == [["TOY-01", arm] for arm in ("appearance", "no_appearance", "difference")]
-    assert lines[-1].split()[0] == "combined"
+def test_arms_run_side_by_side_give_what_they_give_one_after_the_other(parts, tmp_path, monkeypatch):
+    alone = evaluate_parts(parts, trial(tmp_path))
+    monkeypatch.setattr("reidops.tracking.evaluation.FRAMES_OF_ONE_PROCESS", 0)
+    beside = evaluate_parts(parts, trial(tmp_path))
+    pd.testing.assert_frame_equal(score_table(beside), score_table(alone))
+    assert [(result.sequence, result.arm) for result in beside] == [(result.sequence, result.arm) for result in alone]
 
 
-def test_the_gate_is_the_calibrated_the_published_or_a_number(tmp_path):
-    calibration = {"gates": {"cosine": 0.31}}
-    assert [choose_gate(gate, calibration, tmp_path) for gate in ("calibrated", "published", 0.4)] == [0.31, 0.2, 0.4]
-    with pytest.raises(ReidopsError, match="no gates.cosine"):
-        choose_gate("calibrated", {}, tmp_path)
+def test_the_moments_of_switches_are_kept_for_the_reported_arm_only(tmp_path):
+    sequence = read_sequence(write_mot_sequence(tmp_path / "TOY-01", num_frames=12))
+    write_gt_of_one_person_for_two(sequence.folder)
+    part = Part("track", "TOY", "mot", sequence.folder, "TOY-01", "TOY-01", 1, 12)
+    write_embeddings(embedded(sequence, np.random.default_rng(0)), tmp_path / "TOY-01.npz")
+    results = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}
+    assert list(results["appearance"].moments) == [7]
+    assert not results["no_appearance"].moments and results["no_appearance"].counts.num_switches == 1
+
+
+def write_gt_of_one_person_for_two(folder):
+    """Let the ground truth say that the first person is the second from frame 7 on, and the second the first."""
+    lines = [line.split(",") for line in (folder / "gt" / "gt.txt").read_text().splitlines()]
+    rows = [[int(f), {1: 2, 2: 1}.get(int(i), int(i)) if int(f) >= 7 else int(i), *map(float, rest)] for f, i, *rest in lines if int(i) != 2 or int(f) < 7]
+    write_gt(folder, [tuple(row) for row in rows])

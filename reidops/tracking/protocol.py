@@ -1,0 +1,104 @@
+"""What was trained on, tuned on and reported: written into each result, and refused where it would not be a fair test."""
+
+from collections.abc import Mapping, Sequence as Rows
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reidops.datasets.sets import family_of
+from reidops.errors import ReidopsError
+from reidops.files import read_json
+from reidops.parts import Part
+
+MOT = "mot"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a search for constants found, and on which frames: rows of dataset, sequence, scene, first_frame, last_frame."""
+
+    tracker: str
+    constants: Mapping[str, Any]
+    tuned_on: Rows[Mapping[str, Any]]
+    source: str = ""
+
+
+def read_tuning(path: Path, tracker: str) -> Tuning:
+    """Return what the file of a search says.
+
+    Raises:
+        ReidopsError: the file is missing, does not say which tracker, which constants and which frames, or is of another tracker.
+    """
+    found = read_json(path)
+    missing = [name for name in ("tracker", "constants", "tuned_on") if name not in found]
+    if missing:
+        raise ReidopsError(f"{path}: does not say {', '.join(missing)}; constants are taken only from a search that names its tracker and its frames")
+    if found["tracker"] != tracker:
+        raise ReidopsError(f"{path}: holds constants of {found['tracker']}, but evaluate_tracking.tracker is {tracker}; tune that one, or set tuning: null")
+    return Tuning(found["tracker"], found["constants"], found["tuned_on"], str(path))
+
+
+def check_protocol(parts: Rows[Part], tuning: Tuning | None) -> None:
+    """Refuse to report on frames that trained the model, or on scenes that the tracker's constants were tuned on.
+
+    Sets of one family (MOT15, MOT16, MOT17) show the same videos: a frame of MOT16-02 is one of MOT17-02.
+
+    Raises:
+        ReidopsError: names the sequence and the frames.
+    """
+    tracked = [part for part in parts if part.part == "track"]
+    for part in tracked:
+        for train in (other for other in parts if other.part == "train" and _same_video(part, other)):
+            first, last = max(train.first_frame, part.first_frame), min(train.last_frame, part.last_frame)
+            if first <= last:
+                raise ReidopsError(
+                    f"parts.csv: frames {first} … {last} of {part.sequence} are tracked, but {train.sequence} of {train.dataset} trained on them;"
+                    " choose other sequences or split: half in the section download of params.yaml"
+                )
+        _check_tuning(part, tuning)
+
+
+def _check_tuning(part: Part, tuning: Tuning | None) -> None:
+    for row in tuning.tuned_on if tuning else ():
+        if (family_of(row["dataset"]), row["scene"]) == (family_of(part.dataset), part.scene):
+            raise ReidopsError(
+                f"{tuning.source}: the constants of {tuning.tracker} were tuned on {row['sequence']}, the scene of {part.sequence}, which is to be"
+                " reported; tune on other sequences, or report on others"
+            )
+
+
+def describe_protocol(parts: Rows[Part], *, tracker: str, changed: Mapping[str, Any], tuning: Tuning | None) -> dict[str, Any]:
+    """Return what a reader needs to know to take the figures for what they are.
+
+    Args:
+        changed: the tracker's constants that params.yaml sets to other values than the published ones.
+    """
+    return {
+        "trained_on": [_row(part) for part in parts if part.part == "train"],
+        "tested_on": [_row(part) for part in parts if part.part == "test"],
+        "reported_on": [_row(part) | {"kind": _kind(part, parts)} for part in parts if part.part == "track"],
+        "tracker": tracker,
+        "constants": {"published_but_for": dict(changed), "found_by": tuning.source if tuning else None},
+        "tuned_on": list(tuning.tuned_on) if tuning else "nothing in this pipeline: published constants, but for those named beside",
+    }
+
+
+def _kind(part: Part, parts: Rows[Part]) -> str:
+    """Say in a word how far what is reported lies from what trained."""
+    trained = [other for other in parts if other.part == "train"]
+    if any(_same_video(part, other) for other in trained):
+        return "half: other frames of this scene trained"
+    if any(family_of(part.dataset) == family_of(other.dataset) for other in trained):
+        return "scene: other scenes of this data set trained"
+    return "cross-set: no scene of this data set trained"
+
+
+def _same_video(part: Part, other: Part) -> bool:
+    if part.layout != MOT or other.layout != MOT:
+        return False
+    return (family_of(part.dataset), part.scene) == (family_of(other.dataset), other.scene)
+
+
+def _row(part: Part) -> dict[str, Any]:
+    row = {"dataset": part.dataset, "sequence": part.sequence, "scene": part.scene, "first_frame": part.first_frame, "last_frame": part.last_frame}
+    return row if part.layout == MOT else {"dataset": part.dataset}

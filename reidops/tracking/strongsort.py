@@ -1,0 +1,48 @@
+"""StrongSORT, from Du, Zhao, Song, Zhao, Su, Gong and Meng, "StrongSORT: Make DeepSORT great again", 2023.
+
+Section and equation numbers are the paper's. Its two steps after tracking are `linking.py` and `interpolation.py`.
+"""
+
+import numpy as np
+import supervision as sv
+
+from reidops.tracking.appearance import Ema
+from reidops.tracking.association import Pair, match_among
+from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.constants import StrongSortConstants
+from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.tracks import Observations, observe
+
+
+class StrongSort(DeepSort):
+    """DeepSORT with what section 3.2 changes, each in a method below; the overlap stage and the life of a track are DeepSORT's.
+
+    A moving average instead of a gallery, confident detections only and believed the more for it (NSA Kalman), motion in the cost, one
+    assignment of all confirmed tracks instead of the cascade, and the camera's motion, where it is told. The gate is on appearance
+    alone, motion has its own: a threshold calibrated on embeddings holds as it is.
+
+    Called without embeddings it is the same tracker without appearance: equation 6 with λ = 0.
+    """
+
+    def __init__(
+        self,
+        constants: StrongSortConstants = StrongSortConstants(),
+        gate: float | None = None,
+        camera: CameraMotion | None = None,
+    ) -> None:
+        self._begin(constants, Ema(constants.ema), constants.gate if gate is None else gate, camera)
+
+    @property
+    def _motion_weight(self) -> float:
+        return 1 - self._constants.appearance_weight
+
+    def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
+        seen = observe(detections, embeddings)
+        return seen[seen.confidence >= self._constants.high]
+
+    def _first_pairs(self, costs: np.ndarray, limit: float) -> list[Pair]:
+        """All confirmed tracks at once: who is good enough needs no precedence ("vanilla matching")."""
+        return match_among(costs, limit, np.flatnonzero(self._tracks.confirmed), range(costs.shape[1]))
+
+    def _confidence(self, seen: Observations) -> np.ndarray | None:
+        return seen.confidence if self._constants.nsa else None
