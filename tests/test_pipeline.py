@@ -107,7 +107,7 @@ def test_a_second_run_with_nothing_changed_runs_no_stage(repository):
 
 
 def test_a_changed_tracker_constant_rescores_and_does_not_embed_again(repository):
-    repository.change_params({"evaluate_tracking": {"deepsort": {"max_age": 12}}})
+    repository.change_params({"evaluate_tracking": {"constants": {"deepsort": {"max_age": 12}}}})
     ended = repository.dvc("repro")
     assert ended.returncode == 0, ended.stderr[-3000:]
     ran = [line.split("'")[1] for line in ended.stdout.splitlines() if line.startswith("Running stage")]
