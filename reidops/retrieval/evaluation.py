@@ -12,8 +12,8 @@ from tqdm import tqdm
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.images import CropStore, load_images
 from reidops.errors import ReidopsError
-from reidops.retrieval.calibration import Crops
 from reidops.retrieval.colour_histogram import embed_colours
+from reidops.retrieval.crop_distances import Crops
 from reidops.retrieval.matches import check_labels, find_matches
 from reidops.retrieval.ranking import RankingScores, score_blocks, score_embeddings
 from reidops.retrieval.reranking import reranked_blocks

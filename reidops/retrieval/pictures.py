@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from reidops.retrieval.calibration import Calibration, Distances
+from reidops.retrieval.calibration import Calibration
+from reidops.retrieval.crop_distances import Distances
 
 GENUINE, IMPOSTOR = "#16803c", "#cd2828"
 LINES = ("-", "--", ":")

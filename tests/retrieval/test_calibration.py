@@ -3,18 +3,8 @@
 import numpy as np
 import pytest
 
-from reidops.retrieval.calibration import (
-    PUBLISHED_GATE,
-    Crops,
-    Distances,
-    best_gate,
-    calibrate,
-    equal_error,
-    miss_rates,
-    pair_distances,
-    thinned,
-    track_distances,
-)
+from reidops.retrieval.calibration import PUBLISHED_GATES, best_gate, calibrate, equal_error, miss_rates
+from reidops.retrieval.crop_distances import Crops, Distances, moving_average_distances, moving_averages, nearest_distances, pair_up, thinned_rows
 
 EVEN = (np.arange(10_000) + 0.5) / 10_000
 
@@ -67,33 +57,74 @@ def test_pairs_agree_with_a_loop_over_all_pairs_of_a_camera() -> None:
         for j in range(i + 1, len(crops)):
             if crops.camids[i] == crops.camids[j]:
                 (genuine if crops.pids[i] == crops.pids[j] else impostor).append(1 - crops.embeddings[i] @ crops.embeddings[j])
-    pairs, _ = pair_distances(crops)
+    pairs = pair_up(crops).split()
     np.testing.assert_allclose(pairs.genuine, sorted(genuine), atol=1e-6)
     np.testing.assert_allclose(pairs.impostor, sorted(impostor), atol=1e-6)
 
 
-def test_tracks_agree_with_a_loop_over_crops_and_tracks() -> None:
+def test_nearest_crops_agree_with_a_loop_over_crops_and_tracks() -> None:
     crops, min_gap = drawn(num_people=4, per_track=4), 15
     nearest: dict[bool, list[float]] = {True: [], False: []}
-    mean: dict[bool, list[float]] = {True: [], False: []}
     for i in range(len(crops)):
         for pid in range(4):
             own = pid == crops.pids[i]
             members = [j for j in range(len(crops)) if crops.pids[j] == pid and crops.camids[j] == crops.camids[i]
                        and not (own and abs(crops.frames[i] - crops.frames[j]) < min_gap)]
             if members:
-                centre = crops.embeddings[members].mean(axis=0)
                 nearest[own].append(min(1 - float(crops.embeddings[i] @ crops.embeddings[j]) for j in members))
-                mean[own].append(1 - float(crops.embeddings[i] @ centre) / float(np.linalg.norm(centre)))
-    for found, expected in zip(track_distances(crops, min_gap), (nearest, mean), strict=True):
-        np.testing.assert_allclose(found.genuine, sorted(expected[True]), atol=1e-6)
-        np.testing.assert_allclose(found.impostor, sorted(expected[False]), atol=1e-6)
+    found = nearest_distances(crops, min_gap)
+    np.testing.assert_allclose(found.genuine, sorted(nearest[True]), atol=1e-6)
+    np.testing.assert_allclose(found.impostor, sorted(nearest[False]), atol=1e-6)
+
+
+def remembered(crops: Crops, pid: int, camid: int, last_frame: float) -> np.ndarray | None:
+    """Return a track's moving average after its crops up to a frame, by the trackers' own recurrence."""
+    average = None
+    for row in np.argsort(crops.frames, kind="stable"):
+        if (crops.pids[row], crops.camids[row]) == (pid, camid) and crops.frames[row] <= last_frame:
+            average = crops.embeddings[row] if average is None else 0.9 * average + 0.1 * crops.embeddings[row]
+            average = average / np.linalg.norm(average)
+    return average
+
+
+def test_moving_averages_agree_with_a_loop_over_crops_and_tracks_in_the_order_of_time() -> None:
+    crops, min_gap = drawn(num_people=4, per_track=5), 15
+    crops = crops.of(np.random.default_rng(1).permutation(len(crops)))
+    genuine, impostor = [], []
+    for i in range(len(crops)):
+        for pid in range(4):
+            own = pid == crops.pids[i]
+            average = remembered(crops, pid, crops.camids[i], crops.frames[i] - min_gap if own else np.inf)
+            if average is not None:
+                (genuine if own else impostor).append(1 - float(crops.embeddings[i] @ average))
+    found = moving_average_distances(crops, min_gap)
+    np.testing.assert_allclose(found.genuine, sorted(genuine), atol=1e-6)
+    np.testing.assert_allclose(found.impostor, sorted(impostor), atol=1e-6)
+
+
+def test_averages_are_of_all_crops_even_where_few_of_them_are_compared() -> None:
+    crops = drawn(num_people=3, num_cameras=1)
+    every, some = moving_average_distances(crops, 15), moving_average_distances(crops, 15, np.array([3, 12]))
+    assert len(some.genuine) == 2 and len(some.impostor) == 2 * 2
+    for of_some, of_every in ((some.genuine, every.genuine), (some.impostor, every.impostor)):
+        assert np.abs(of_some[:, None] - of_every).min(axis=1).max() < 1e-6
+
+
+def test_a_moving_average_follows_slowly_and_stays_unit() -> None:
+    before, after = np.eye(2, dtype=np.float32)
+    averages = moving_averages(np.array([before, *[after] * 6, *[after] * 30]))
+    assert averages[0] == pytest.approx(before)
+    assert averages[1] == pytest.approx(np.array([0.9, 0.1]) / np.hypot(0.9, 0.1))
+    assert averages[5] @ before > averages[5] @ after
+    assert averages[-1] @ after > 0.99
+    np.testing.assert_allclose(np.linalg.norm(averages, axis=1), 1, atol=1e-6)
 
 
 def test_a_crop_never_meets_its_own_neighbours_in_time() -> None:
-    near, _ = track_distances(drawn(per_track=2), min_gap=11)  # two crops ten frames apart
-    assert len(near.genuine) == 0
-    assert len(near.impostor) > 0
+    two = drawn(per_track=2)  # two crops ten frames apart
+    for found in (nearest_distances(two, 11), moving_average_distances(two, 11)):
+        assert len(found.genuine) == 0
+        assert len(found.impostor) > 0
 
 
 def test_the_report_says_what_it_was_fitted_on() -> None:
@@ -102,8 +133,8 @@ def test_the_report_says_what_it_was_fitted_on() -> None:
     assert (report["fitted_on"]["num_people"], report["fitted_on"]["num_crops"]) == (12, 192)
     assert report["num_genuine"] == 2 * 12 * (8 * 7 // 2)
     assert all(0 < gate < 1 for gate in report["gates"].values())
-    assert report["gates"]["half_cosine"] == report["gates"]["cosine"] / 2
-    assert report["at_gate"]["fnmr"] < 0.1
+    assert report["gates"]["half_cosine"] == report["gates"]["ema_cosine"] / 2
+    assert report["at_gate"]["fnmr"] < 0.1 and report["at_ema_gate"]["fnmr"] < 0.2
 
 
 def test_a_better_model_gets_a_tighter_gate() -> None:
@@ -116,22 +147,42 @@ def test_people_seen_once_by_each_camera_are_calibrated_over_all_cameras() -> No
     assert report["fitted_on"]["num_genuine_returns"] == 48
 
 
-def test_without_a_pair_the_published_gate_stands() -> None:
+def test_times_of_several_cameras_make_no_table_of_frame_gaps() -> None:
+    assert set(calibrate(drawn(num_cameras=4, per_track=1)).report["by"]) == {"visibility", "height"}
+    assert set(calibrate(drawn()).report["by"]) == {"frame_gap", "visibility", "height"}
+
+
+def test_without_a_pair_the_published_gates_stand() -> None:
     report = calibrate(drawn(num_people=1, num_cameras=1, per_track=1)).report
-    assert report["gates"]["cosine"] == PUBLISHED_GATE
+    assert report["gates"] == PUBLISHED_GATES
     assert report["eer"] is None
     assert report["fitted_on"]["scope"].startswith("none")
 
 
 def test_tables_count_every_pair_once() -> None:
-    pairs, tables = pair_distances(drawn())
-    for rows in (tables["visibility"], tables["height"]):
-        assert sum(row["num_genuine"] for row in rows) == len(pairs.genuine)
-        assert sum(row["num_impostor"] for row in rows) == len(pairs.impostor)
-    assert [row["at_least"] for row in tables["frame_gap"]] == [5, 15, 30, 60]
+    calibration = calibrate(drawn())
+    for rows in calibration.report["by"].values():
+        assert sum(row["num_genuine"] for row in rows) == len(calibration.pairs.genuine)
+        assert sum(row["num_impostor"] for row in rows) == len(calibration.pairs.impostor)
+    assert [row["at_least"] for row in calibration.report["by"]["frame_gap"]] == [0, 5, 15, 30, 60]
+
+
+def test_a_row_of_a_table_is_of_the_pairs_in_its_interval_by_the_worse_of_two_crops() -> None:
+    crops = drawn(num_people=5)
+    first, second = np.triu_indices(len(crops), k=1)
+    together = crops.camids[first] == crops.camids[second]
+    worse = np.minimum(crops.visibilities[first], crops.visibilities[second])
+    chosen = together & (worse >= 0.5) & (worse < 0.7)
+    distances, genuine = 1 - (crops.embeddings[first] * crops.embeddings[second]).sum(axis=1), crops.pids[first] == crops.pids[second]
+    row = next(row for row in calibrate(crops).report["by"]["visibility"] if row["at_least"] == 0.5)
+    of_one, of_two = distances[chosen & genuine], distances[chosen & ~genuine]
+    assert (row["num_genuine"], row["num_impostor"]) == (len(of_one), len(of_two))
+    assert (row["median_genuine"], row["median_impostor"]) == pytest.approx((np.median(of_one), np.median(of_two)), abs=2e-6)
+    assert row["eer"] == pytest.approx(equal_error(Distances(np.sort(of_one), np.sort(of_two)))[0], abs=2e-6)
 
 
 def test_thinning_keeps_every_person_and_camera() -> None:
-    few = thinned(drawn(), per_camera=24)
+    crops = drawn()
+    few = crops.of(thinned_rows(crops, per_camera=24))
     assert len(few) == 48
     assert len(np.unique(few.pids)) == 12
