@@ -23,12 +23,20 @@ def iou_matrix(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
 
     A box without area overlaps nothing, not even itself.
     """
-    a = np.asarray(a_ltrb, dtype=float).reshape(-1, 1, 4)
-    b = np.asarray(b_ltrb, dtype=float).reshape(1, -1, 4)
-    size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    intersection = np.prod(np.maximum(size, 0), axis=-1)
-    union = areas_ltrb(a) + areas_ltrb(b) - intersection
+    a = np.asarray(a_ltrb, dtype=float).reshape(-1, 4)
+    b = np.asarray(b_ltrb, dtype=float).reshape(-1, 4)
+    intersection = _overlaps(a, b, 0)
+    intersection *= _overlaps(a, b, 1)
+    union = areas_ltrb(a)[:, None] + areas_ltrb(b)
+    union -= intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def _overlaps(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
+    """Return how many px of every box lie in every box along x (0) or y (1), [num_a, num_b]."""
+    lengths = np.minimum(a[:, None, axis + 2], b[:, axis + 2])
+    lengths -= np.maximum(a[:, None, axis], b[:, axis])
+    return np.maximum(lengths, 0, out=lengths)
 
 
 def areas_ltrb(box_ltrb: np.ndarray) -> np.ndarray:

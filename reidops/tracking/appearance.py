@@ -22,8 +22,8 @@ class Memory(Protocol):
     def append(self, num_tracks: int) -> None:
         """Make room for new tracks, of which nothing is remembered yet, after the last."""
 
-    def keep(self, rows: Rows) -> None:
-        """Forget all tracks but these (numbers or a mask)."""
+    def keep(self, alive: np.ndarray) -> None:
+        """Forget the tracks outside the mask [num_tracks]."""
 
     def add(self, rows: Rows, embeddings: np.ndarray) -> None:
         """Remember what the tracks of these rows, each named once, look like, [num_rows, dim]; zeros are not remembered."""
@@ -57,15 +57,13 @@ class Gallery:
         self._places = np.concatenate([self._places, np.zeros((num_tracks, self._budget), dtype=int)])
         self._num_added = np.concatenate([self._num_added, np.zeros(num_tracks, dtype=int)])
 
-    def keep(self, rows: Rows) -> None:
+    def keep(self, alive: np.ndarray) -> None:
         """See `Memory`."""
-        before = self._places
-        self._places, self._num_added = before[rows], self._num_added[rows]
-        if len(self._places) < len(before):
-            given_up = np.setdiff1d(before, self._places)
-            self._free += given_up[given_up > 0].tolist()
-            if len(self._free) > 0.75 * len(self._pool):
-                self._compact()
+        given_up = self._places[~alive]
+        self._free += given_up[given_up > 0].tolist()
+        self._places, self._num_added = self._places[alive], self._num_added[alive]
+        if len(self._free) > 0.75 * len(self._pool):
+            self._compact()
 
     def add(self, rows: Rows, embeddings: np.ndarray) -> None:
         """See `Memory`; the newest takes the place of the oldest when the budget is spent."""
@@ -127,9 +125,9 @@ class Ema:
         """See `Memory`."""
         self._means = np.concatenate([self._means, np.zeros((num_tracks, self._means.shape[1]), dtype=np.float32)])
 
-    def keep(self, rows: Rows) -> None:
+    def keep(self, alive: np.ndarray) -> None:
         """See `Memory`."""
-        self._means = self._means[rows]
+        self._means = self._means[alive]
 
     def add(self, rows: Rows, embeddings: np.ndarray, alphas: np.ndarray | None = None) -> None:
         """See `Memory`; the first embedding of a track is taken whole.

@@ -52,7 +52,7 @@ def match_cascade(costs: np.ndarray, limit: float, tracks: Numbers, ages: Number
     """
     pairs: list[Pair] = []
     tracks, ages = np.asarray(tracks, dtype=int), np.asarray(ages, dtype=int)
-    for age in np.unique(ages):
+    for age in sorted(set(ages.tolist())):
         pairs += match_among(costs, limit, tracks[ages == age], free_columns(costs, pairs))
     return pairs
 

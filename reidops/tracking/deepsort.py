@@ -15,7 +15,7 @@ from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 from reidops.tracking.motion import XyahMotion
 from reidops.tracking.tracks import NOBODY, Observations, Tracks, observe, shown
 
-CASCADE, OVERLAPPING, REASSOCIATED = "cascade", "overlap", "reassociation"
+FIRST, OVERLAPPING, REASSOCIATED = "first", "overlap", "reassociation"
 
 
 class DeepSort:
@@ -38,12 +38,12 @@ class DeepSort:
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self.decisions: Decisions | None = None
         self._begin(constants, Gallery(constants.budget), DEEPSORT_COSINE_GATE if gate is None else gate, camera)
 
     def _begin(
         self, constants: DeepSortConstants | StrongSortConstants, memory: Memory, gate: float, camera: CameraMotion | None
     ) -> None:
+        self.decisions: Decisions | None = None
         self._constants = constants
         self._gate = gate
         self._camera = camera
@@ -54,13 +54,24 @@ class DeepSort:
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
         """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set; see `Tracker`."""
-        seen = observe(detections, embeddings)
+        seen = self._observe(detections, embeddings)
         self._predict(frame)
         self.decisions = self._decide(seen)
         owners = self._correct(seen, self.decisions.pairs)
         ids = self._tracks.ids_of(owners)
         self._tracks.keep(self._tracks.age <= np.where(self._tracks.confirmed, self._constants.max_age, 0))
         return shown(detections, seen, ids)
+
+    @property
+    def _motion_weight(self) -> float:
+        return self._constants.motion_weight
+
+    def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
+        return observe(detections, embeddings)
+
+    def _confidence(self, seen: Observations) -> np.ndarray | None:
+        """Return how much the filter believes each detection; None = all alike."""
+        return None
 
     def _predict(self, frame: np.ndarray | None) -> None:
         self._num_frames += 1
@@ -82,21 +93,24 @@ class DeepSort:
         return Decisions(tracks.ids, seen.rows, terms, limits, tuple(self._associate(terms)))
 
     def _associate(self, terms: dict[str, np.ndarray]) -> list[StagedPair]:
-        """Return which track is which detection: listing 1, then overlap, then ours."""
+        """Return which track is which detection: the cascade (listing 1), then overlap, then ours."""
         costs, limit = self._first_costs(terms[MOTION], terms.get(APPEARANCE))
-        confirmed, age = np.flatnonzero(self._tracks.confirmed), self._tracks.age
-        pairs = staged(match_cascade(costs, limit, confirmed, age[confirmed]), CASCADE)
-        recent = [row for row in free_rows(costs, pairs) if age[row] == 1]
+        pairs = staged(self._first_pairs(costs, limit), FIRST)
+        recent = [row for row in free_rows(costs, pairs) if self._tracks.age[row] == 1]
         second = match_among(terms[OVERLAP], self._constants.iou_gate, recent, free_columns(costs, pairs))
         pairs += staged(second, OVERLAPPING)
         return pairs + staged(self._reassociate(terms.get(APPEARANCE), pairs), REASSOCIATED)
+
+    def _first_pairs(self, costs: np.ndarray, limit: float) -> list[Pair]:
+        confirmed = np.flatnonzero(self._tracks.confirmed)
+        return match_cascade(costs, limit, confirmed, self._tracks.age[confirmed])
 
     def _first_costs(self, motion: np.ndarray, appearance: np.ndarray | None) -> tuple[np.ndarray, float]:
         """Return equation 5, gated by equation 6, [num_tracks, num_detections], and the most that a pair may cost."""
         motion_gate = self._constants.motion_gate
         if appearance is None:
             return motion, motion_gate or CHI2_GATE
-        weight = self._constants.motion_weight
+        weight = self._motion_weight
         costs = weight * motion + (1 - weight) * appearance
         blocked = (appearance > self._gate) | (motion > (motion_gate or np.inf))
         return np.where(blocked, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
@@ -113,7 +127,7 @@ class DeepSort:
     def _correct(self, seen: Observations, pairs: tuple[StagedPair, ...]) -> np.ndarray:
         """Correct, start and confirm tracks and return the row of each detection's."""
         tracks = self._tracks
-        owners = tracks.see(pairs, seen)
+        owners = tracks.see(pairs, seen, self._confidence(seen))
         columns = [column for _, column, _ in pairs]
         if seen.embeddings is not None:
             tracks.remember(owners[columns], seen.embeddings[columns])

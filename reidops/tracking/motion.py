@@ -92,9 +92,14 @@ class BoxMotion:
     def gate_distances(self, state: State, box_ltwh: np.ndarray) -> np.ndarray:
         """Return squared Mahalanobis distances of each track to each box, [num_tracks, num_boxes] (DeepSORT, equation 1)."""
         noise = self._measured_variances(state.means)
-        precisions = np.linalg.inv(_with_diagonals(state.covariances[:, :MEASURED, :MEASURED].copy(), noise))
-        innovations = self._measure(box_ltwh)[None] - state.means[:, None, :MEASURED]
-        return np.einsum("tbi,tbi->tb", innovations @ precisions, innovations)
+        scatter = np.linalg.cholesky(_with_diagonals(state.covariances[:, :MEASURED, :MEASURED].copy(), noise))
+        whiteners, measured = np.linalg.inv(scatter), self._measure(box_ltwh)
+        distances = np.zeros((len(state), len(measured)))
+        for whitener in whiteners.transpose(1, 0, 2):  # one row of each at a time: 10,000 boxes leave no room for [n, n, 4]
+            whitened = whitener @ measured.T
+            whitened -= np.sum(whitener * state.means[:, :MEASURED], axis=1)[:, None]
+            distances += np.square(whitened, out=whitened)
+        return distances
 
     def boxes(self, state: State) -> np.ndarray:
         """Return where the tracks are believed to be, box_ltwh [n, 4]."""
