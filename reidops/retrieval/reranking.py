@@ -5,24 +5,15 @@ row, its weights over its k-reciprocal neighbours, so memory grows with the numb
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from reidops.errors import ReidopsError
+from reidops.retrieval.neighbours import BLOCK_BYTES, Neighbours, nearest
 from reidops.retrieval.ranking import unit_rows
 
-BLOCK_BYTES = 64 * 2**20
-PAIRS_AT_ONCE = 2**16
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Who lies nearest to each of n crops: `index` [n, k + 1], nearest first, itself included; `farthest` [n], the largest distance."""
-
-    index: np.ndarray
-    farthest: np.ndarray
+PAIRS_AT_ONCE = 2**11
 
 
 def rerank(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3) -> np.ndarray:
@@ -46,28 +37,13 @@ def reranked_blocks(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2:
     of_query, of_gallery = encoded[:len(query)], encoded[len(query):].tocsc()
     block_size = max(1, BLOCK_BYTES // (4 * len(gallery)))
     for start in range(0, len(query), block_size):
-        plain = 1 - query[start:start + block_size] @ gallery.T
-        plain /= neighbours.farthest[start:start + len(plain), None]
-        for row, distances in enumerate(plain, start):
-            distances *= weight
-            distances += (1 - weight) * _jaccard_distances(of_query[[row]], of_gallery)
-        yield plain
-
-
-def nearest(crops: np.ndarray, k: int) -> Neighbours:
-    """Return each crop's k nearest and itself; at equal distances the one that comes first in `crops`, unit rows [n, dim]."""
-    index = np.empty((len(crops), k + 1), np.int32)
-    farthest = np.empty(len(crops), np.float32)
-    block_size = max(1, BLOCK_BYTES // (4 * len(crops)))
-    for start in range(0, len(crops), block_size):
-        distances = 1 - crops[start:start + block_size] @ crops.T
-        rows = slice(start, start + len(distances))
-        farthest[rows] = np.maximum(distances.max(axis=1), np.finfo(np.float32).tiny)
-        limits = np.partition(distances, k, axis=1)[:, k]
-        for row, (of_crop, limit) in enumerate(zip(distances, limits, strict=True), start):
-            candidates = np.flatnonzero(of_crop <= limit)
-            index[row] = candidates[np.argsort(of_crop[candidates], kind="stable")[:k + 1]]
-    return Neighbours(index, farthest)
+        distances = query[start:start + block_size] @ gallery.T
+        shares = weight / neighbours.farthest[start:start + len(distances), None]
+        distances *= -shares
+        distances += shares
+        for row, of_row in enumerate(distances, start):
+            of_row += (1 - weight) * _jaccard_distances(of_query, row, of_gallery)
+        yield distances
 
 
 def _encode(crops: np.ndarray, neighbours: Neighbours, k1: int, k2: int) -> sparse.csr_array:
@@ -112,12 +88,14 @@ def _pair_distances(crops: np.ndarray, rows: np.ndarray, columns: np.ndarray) ->
     return distances
 
 
-def _jaccard_distances(encoded: sparse.csr_array, gallery: sparse.csc_array) -> np.ndarray:
-    """Return one crop's Jaccard distance to every gallery crop from their sparse rows, [num_gallery] (equation 10)."""
-    start, stop = gallery.indptr[encoded.indices], gallery.indptr[encoded.indices + 1]
+def _jaccard_distances(queries: sparse.csr_array, row: int, gallery: sparse.csc_array) -> np.ndarray:
+    """Return the Jaccard distance of one query to every gallery crop from their sparse rows, [num_gallery] (equation 10)."""
+    own = slice(queries.indptr[row], queries.indptr[row + 1])
+    members, weights = queries.indices[own], queries.data[own]
+    start, stop = gallery.indptr[members], gallery.indptr[members + 1]
     counts = stop - start
     entries = np.arange(counts.sum()) + np.repeat(start - np.cumsum(counts) + counts, counts)
-    shared = np.minimum(gallery.data[entries], np.repeat(encoded.data, counts))
+    shared = np.minimum(gallery.data[entries], np.repeat(weights, counts))
     overlap = np.bincount(gallery.indices[entries], shared, minlength=gallery.shape[0])
     return 1 - overlap / (2 - overlap)
 
