@@ -1,0 +1,236 @@
+"""What following people through a video needs, one picture at a time: detections, a model with its gates, a tracker by name."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import pandas as pd
+import supervision as sv
+
+from reidops.detection.detectors import Detector, new_detector
+from reidops.detection.settings import DetectorSettings
+from reidops.errors import ReidopsError
+from reidops.files import read_json
+from reidops.mot.box_crops import MIN_CROP_SIDE, cut_box
+from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
+from reidops.mot.sequences import read_detection_file
+from reidops.params import check_section
+from reidops.tracking.camera_motion import METHODS
+from reidops.tracking.constants import GATES, WITHOUT_APPEARANCE, constants_of
+from reidops.tracking.embeddings import CropEmbedder
+from reidops.tracking.trackers import Tracker, new_tracker
+
+logger = logging.getLogger(__name__)
+
+NO_MODEL, PUBLIC = "none", "public"
+Settings = TypeVar("Settings")
+_MAX_OUTSIDE = 0.1  # share of boxes whose middle is outside the picture, above which they are of another resolution
+
+
+class FrameDetections(Protocol):
+    """What has the detections of a video, one picture at a time."""
+
+    def at(self, number: int, picture: np.ndarray) -> sv.Detections:
+        """Return the detections in the picture [h, w, 3] of a 1-based frame."""
+
+
+class DetectorAtWork:
+    """A detector that looks at every picture."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def at(self, number: int, picture: np.ndarray) -> sv.Detections:
+        """Return what it finds."""
+        return self._detector.detect(picture)
+
+
+class DetectionFile:
+    """Detections that were made before."""
+
+    def __init__(self, path: Path, *, scale: float = 1.0, size: tuple[int, int] | None = None) -> None:
+        """Read a file in MOTChallenge's det.txt format.
+
+        Args:
+            scale: by which its boxes are multiplied.
+            size: width and height in px of the pictures that they were made on, in place of `scale`.
+
+        Raises:
+            ReidopsError: the file is missing, or names the line that is no detection.
+        """
+        if not path.is_file():
+            raise ReidopsError(f"{path}: no such file; expected detections in MOTChallenge's det.txt format")
+        table = read_detection_file(path)
+        self._path = path
+        self._size = size
+        self._scale = np.array([scale, scale])
+        self._box_ltwh = table[["left", "top", "width", "height"]].to_numpy()
+        self._confidence = table["confidence"].to_numpy()
+        self._rows_of: Mapping[int, np.ndarray] = table.groupby("frame").indices
+        self._is_fitted = False
+
+    def at(self, number: int, picture: np.ndarray) -> sv.Detections:
+        """Return those of a frame, none where the file has none."""
+        if not self._is_fitted:
+            self._fit(width=picture.shape[1], height=picture.shape[0])
+        rows = self._rows_of.get(number, np.zeros(0, dtype=int))
+        box_ltrb = ltwh_to_ltrb(self._box_ltwh[rows]) * np.tile(self._scale, 2)
+        return sv.Detections(xyxy=box_ltrb, confidence=self._confidence[rows], class_id=np.ones(len(rows), dtype=int))
+
+    def _fit(self, *, width: int, height: int) -> None:
+        """Find the scale where the size was told, and warn of boxes that cannot be of this video."""
+        self._is_fitted = True
+        if self._size is not None:
+            self._scale = np.array([width, height]) / self._size
+        middles = (self._box_ltwh[:, :2] + self._box_ltwh[:, 2:] / 2) * self._scale
+        outside = ((middles < 0) | (middles > [width, height])).any(axis=1).mean() if len(middles) else 0
+        if outside > _MAX_OUTSIDE:
+            logger.warning(
+                "%s: the middle of %.0f %% of the boxes is outside the picture, %d × %d px; if they are of another resolution, say which"
+                " (--scale 0.5, or --detections-size 1920x1080)", self._path, 100 * outside, width, height,
+            )  # fmt: skip
+
+
+def open_detections(
+    source: str, video: Path, settings: DetectorSettings, *, scale: float = 1.0, size: tuple[int, int] | None = None
+) -> FrameDetections:
+    """Return the detections that a name means: `public` (the det/det.txt beside a folder of frames), a file, or a detector.
+
+    Raises:
+        ReidopsError: there is no such file or detector, or it cannot be read.
+    """
+    if source == PUBLIC:
+        folder = video if (video / "img1").is_dir() else video.parent
+        return DetectionFile(folder / "det" / "det.txt", scale=scale, size=size)
+    path = Path(source)
+    if path.suffix != ".onnx" and (path.exists() or path.suffix in (".txt", ".csv")):
+        return DetectionFile(path, scale=scale, size=size)
+    return DetectorAtWork(new_detector(source, settings))
+
+
+@dataclass(frozen=True)
+class Model:
+    """An embedder, and the gates that were calibrated for it; None where its folder has none."""
+
+    name: str
+    embedder: CropEmbedder
+    gates: Mapping[str, float] | None
+
+
+def load_model(name: str) -> Model | None:
+    """Return the model of a registry's name (`models:/person-reid@champion`) or of a folder; None for `none`.
+
+    A registered model has its calibration.json with it; a folder has it inside, or in `reid` beside it, as data/model has.
+
+    Raises:
+        ReidopsError: there is no such model, it is not whole, or the calibration is another model's.
+    """
+    if name == NO_MODEL:
+        return None
+    folder = _folder(name)
+    embedder = _load(folder)
+    return Model(name, embedder, _gates(folder, embedder.weights_sha256))
+
+
+def _folder(name: str) -> Path:
+    if name.startswith("models:/"):
+        # Imported here: it brings MLflow, which a folder needs not.
+        from reidops.registry import pull_model
+
+        return pull_model(name)
+    if not Path(name).is_dir():
+        raise ReidopsError(f"{name}: no such folder; expected a model's folder, models:/NAME@ALIAS, or none")
+    return Path(name)
+
+
+def _load(folder: Path) -> CropEmbedder:
+    """Load the safetensors; where only `export`'s files are, those."""
+    if (folder / "model.onnx").is_file() and not (folder / "model.safetensors").is_file():
+        from reidops.embedding.onnx_embedder import OnnxEmbedder
+
+        return OnnxEmbedder(folder)
+    import torch
+
+    from reidops.embedding.embedder import Embedder
+
+    return Embedder.load(folder, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _gates(folder: Path, weights_sha256: str) -> Mapping[str, float] | None:
+    places = (folder / "calibration.json", folder.parent / "reid" / "calibration.json")
+    path = next((path for path in places if path.is_file()), None)
+    if path is None:
+        return None
+    calibration = read_json(path)
+    made_for = calibration.get("weights_sha256", weights_sha256)
+    if made_for != weights_sha256:
+        raise ReidopsError(
+            f"{path}: calibrated for the model {made_for[:12]}, and {folder} holds {weights_sha256[:12]};"
+            " run `dvc repro evaluate_reid`, or take the calibration away and give --gate published"
+        )
+    return calibration.get("gates", {})
+
+
+def choose_gate(setting: str | float, tracker: str, model: Model | None) -> float | None:
+    """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker that has none.
+
+    Args:
+        setting: `calibrated` to this model, `published`, or the gate itself.
+
+    Raises:
+        ReidopsError: the model comes without a calibrated gate for this tracker.
+    """
+    if model is None or setting == "published" or tracker in WITHOUT_APPEARANCE:
+        return None
+    if setting != "calibrated":
+        return float(setting)
+    entry, factor = GATES[tracker]
+    if entry not in (model.gates or {}):
+        raise ReidopsError(
+            f"{model.name}: has no calibration.json with gates.{entry}, which {tracker} needs; run `dvc repro evaluate_reid`,"
+            " or give --gate published or a number"
+        )
+    return factor * float(model.gates[entry])
+
+
+def start_tracker(name: str, gate: float | None, camera: str, changes: Mapping[str, object]) -> Tracker:
+    """Return a tracker by its name, with the published constants but for some changes; it has seen no frame.
+
+    Args:
+        camera: a name of `camera_motion.METHODS`.
+
+    Raises:
+        ReidopsError: there is no such constant.
+    """
+    return new_tracker(name, gate, constants_of(name, changes), None if camera == "none" else METHODS[camera]())
+
+
+def changed(settings: Settings, changes: Mapping[str, object], section: str) -> Settings:
+    """Return a params dataclass with some values changed, checked as a section of params.yaml is.
+
+    Raises:
+        ReidopsError: a name is unknown or a value is of another type.
+    """
+    values = dataclasses.asdict(settings) | dict(changes)
+    return check_section(type(settings), {section: values}, section, Path("command line"))
+
+
+def embed_boxes(embedder: CropEmbedder, picture: np.ndarray, box_ltrb: np.ndarray) -> np.ndarray:
+    """Return the embeddings of the boxes [n, 4] of one picture, float32 [n, dim]; zeros for one that is too small inside it."""
+    crops = [cut_box(picture, box_ltwh) for box_ltwh in ltrb_to_ltwh(box_ltrb)]
+    rows = [row for row, crop in enumerate(crops) if min(crop.shape[:2]) >= MIN_CROP_SIDE]
+    embeddings = np.zeros((len(crops), embedder.dim), dtype=np.float32)
+    if rows:
+        embeddings[rows] = embedder.embed([crops[row] for row in rows])
+    return embeddings
+
+
+def result_table(number: int, tracked: sv.Detections) -> pd.DataFrame:
+    """Return the tracks of one frame, as `format_results` takes them."""
+    left, top, width, height = ltrb_to_ltwh(tracked.xyxy).T
+    columns = {"left": left, "top": top, "width": width, "height": height, "confidence": tracked.confidence}
+    return pd.DataFrame({"frame": number, "track_id": tracked.tracker_id, **columns})

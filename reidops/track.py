@@ -1,0 +1,250 @@
+"""Track the people of a video: write it with their boxes and numbers, and a MOTChallenge result file beside it.
+
+    python -m reidops.track street.mp4 --model models:/person-reid@champion --detections street.txt --tracker botsort --output tracked.mp4
+
+VIDEO is a file that OpenCV reads, or a folder of frames (img1). Detections come from a file in MOTChallenge's det.txt format, from
+`public` (the det/det.txt beside img1), or from a detector: a name of torchvision's, or an ONNX file. One frame at a time is in memory.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import supervision as sv
+import yaml
+from tqdm import tqdm
+
+from reidops.detection.settings import DetectorSettings
+from reidops.errors import ReidopsError
+from reidops.files import whole_file
+from reidops.live import (
+    FrameDetections, Model, changed, choose_gate, embed_boxes, load_model, open_detections, result_table, start_tracker,
+)  # fmt: skip
+from reidops.mot.sequences import format_results
+from reidops.tracking.constants import WITHOUT_APPEARANCE
+from reidops.tracking.embeddings import CropEmbedder
+from reidops.tracking.frames import annotate
+from reidops.tracking.trackers import TRACKERS, Tracker
+from reidops.tracking.video_writing import DEFAULT_CODEC, open_video
+from reidops.videos import BrokenOff, Video, read_video
+
+logger = logging.getLogger("reidops.track")
+
+_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+
+
+@dataclass
+class Follower:
+    """Detect, embed and track, one picture after the other."""
+
+    detections: FrameDetections
+    embedder: CropEmbedder | None
+    tracker: Tracker
+    min_confidence: float | None = None
+
+    def follow(self, number: int, picture: np.ndarray) -> sv.Detections:
+        """Return the detections of a frame that belong to confirmed tracks, with `tracker_id` set."""
+        detections = self.detections.at(number, picture)
+        if self.min_confidence is not None:
+            detections = detections[detections.confidence >= self.min_confidence]
+        embeddings = None if self.embedder is None else embed_boxes(self.embedder, picture, detections.xyxy)
+        return self.tracker.update(detections, embeddings, picture)
+
+
+@dataclass
+class Tally:
+    """What was tracked."""
+
+    num_frames: int = 0
+    num_boxes: int = 0
+    track_ids: set[int] = field(default_factory=set)
+    interrupted: bool = False
+
+    def add(self, tracked: sv.Detections) -> None:
+        """Count the tracks of a frame."""
+        self.num_frames += 1
+        self.num_boxes += len(tracked)
+        self.track_ids.update(tracked.tracker_id.tolist())
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the result file and the video go; no video = None."""
+
+    results: Path
+    video: Path | None
+    frame_rate: float
+    codec: str
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: exit 1 with one clear message on bad input; on Ctrl-C keep what was tracked and exit 130."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("reidops").setLevel(logging.INFO)
+    try:
+        tally = track(options)
+    except ReidopsError as error:
+        print(f"track: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    sys.exit(_INTERRUPTED if tally.interrupted else 0)
+
+
+def track(options: argparse.Namespace) -> Tally:
+    """Track what the options say and return the count; see `main`.
+
+    Raises:
+        ReidopsError: something that was named is not there, not whole, or does not fit.
+    """
+    _check_tracker(options.tracker)
+    video = read_video(options.video)
+    outputs = _outputs(options, video)
+    settings = changed(DetectorSettings(), _mapping(options.detector), "detector")
+    detections = open_detections(options.detections, options.video, settings, scale=options.scale, size=options.detections_size)
+    model = load_model(options.model)
+    gate = choose_gate(options.gate, options.tracker, model)
+    tracker = start_tracker(options.tracker, gate, options.camera_motion.replace("-", "_"), _mapping(options.constants))
+    follower = Follower(detections, model and model.embedder, tracker, options.min_confidence)
+    start = time.monotonic()
+    tally = write_tracks(video, follower, outputs, max_frames=options.max_frames)
+    speed = tally.num_frames / (time.monotonic() - start)
+    written = " and ".join(str(path) for path in (outputs.results, outputs.video) if path)
+    logger.info(
+        "%s, %s: %d frames at %.1f frames/s, %d tracks, %s boxes; wrote %s", options.tracker, _appearance(options.tracker, model, gate),
+        tally.num_frames, speed, len(tally.track_ids), f"{tally.num_boxes:,}", written,
+    )  # fmt: skip
+    return tally
+
+
+def _appearance(tracker: str, model: Model | None, gate: float | None) -> str:
+    if model is None or tracker in WITHOUT_APPEARANCE:
+        return "without appearance"
+    return "the published appearance gate" if gate is None else f"appearance gate {gate:.3f}"
+
+
+def _check_tracker(name: str) -> None:
+    if name not in TRACKERS:
+        raise ReidopsError(f"--tracker {name}: no tracker of that name; there are {', '.join(TRACKERS)}")
+
+
+def write_tracks(video: Video, follower: Follower, outputs: Outputs, *, max_frames: int | None = None) -> Tally:
+    """Follow the people of a video to its end, or to where it breaks off, and write both files whole.
+
+    Raises:
+        ReidopsError: there is not one frame, or a frame differs in size from the first.
+    """
+    tally = Tally()
+    with ExitStack() as stack:
+        stream = stack.enter_context(open(stack.enter_context(whole_file(outputs.results)), "w"))
+        writer = stack.enter_context(open_video(outputs.video, outputs.frame_rate, codec=outputs.codec)) if outputs.video else None
+        try:
+            for number, picture in _with_bar(video, max_frames):
+                tracked = follower.follow(number, picture)
+                stream.write(format_results(result_table(number, tracked)))
+                if writer is not None:
+                    writer.write(annotate(picture, tracked))
+                tally.add(tracked)
+        except BrokenOff as error:
+            _tell_end(tally, str(error), error)
+        except KeyboardInterrupt as error:
+            tally.interrupted = True
+            _tell_end(tally, f"interrupted after {tally.num_frames} frames", error)
+    return tally
+
+
+def _tell_end(tally: Tally, reason: str, error: BaseException) -> None:
+    """Say why there is no more; where nothing was tracked at all, that is an error."""
+    if not tally.num_frames:
+        raise error
+    logger.warning("%s; kept are the tracks of the %d frames until there", reason, tally.num_frames)
+
+
+def _with_bar(video: Video, max_frames: int | None) -> Iterator[tuple[int, np.ndarray]]:
+    lengths = [length for length in (video.num_frames, max_frames) if length is not None]
+    return tqdm(islice(video.frames(), max_frames), total=min(lengths, default=None), desc="track", unit="frame", disable=None, leave=False)
+
+
+def _outputs(options: argparse.Namespace, video: Video) -> Outputs:
+    """Return where things go.
+
+    Raises:
+        ReidopsError: no place was named, or it is the video's own.
+    """
+    if options.output is None and (options.results is None or not options.no_video):
+        raise ReidopsError("no output was named; give --output FILE.mp4, or --no-video and --results FILE.txt")
+    results = options.results or options.output.with_suffix(".txt")
+    annotated = None if options.no_video else options.output
+    for path in (results, annotated):
+        if path is not None and path.resolve() in (options.video.resolve(), Path(options.detections).resolve()):
+            raise ReidopsError(f"{path}: is read and would be written over; name another file")
+    return Outputs(results, annotated, options.frame_rate or video.frame_rate, options.codec)
+
+
+def _mapping(pairs: list[str]) -> dict[str, object]:
+    """Return `name=value` words as a mapping; values are YAML.
+
+    Raises:
+        ReidopsError: a word is none of these.
+    """
+    split = [pair.partition("=") for pair in pairs]
+    for pair, (name, equals, _) in zip(pairs, split, strict=True):
+        if not (name and equals):
+            raise ReidopsError(f"{pair}: expected name=value")
+    return {name: yaml.safe_load(value) for name, _, value in split}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m reidops.track", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("video", type=Path, metavar="VIDEO", help="a file that OpenCV reads, or a folder of frames")
+    add("--model", required=True, help="models:/NAME@ALIAS, a folder, or none: track without appearance")
+    add("--detections", default="public", help="a det.txt, public (beside img1), a detector of torchvision, or FILE.onnx (default: public)")
+    add("--scale", type=_positive, default=1.0, help="by which the boxes of a det.txt are multiplied")
+    add("--detections-size", type=_size, metavar="WxH", help="size in px of the pictures that a det.txt was made on, in place of --scale")
+    add("--tracker", default="botsort", help="sort, deepsort, strongsort, bytetrack, botsort, ocsort or deepocsort (default: botsort)")
+    add("--gate", type=_gate, default="calibrated", help="appearance gate: calibrated (calibration.json), published, or a number in the tracker's cost")
+    add("--constants", nargs="+", default=[], metavar="NAME=VALUE", help="constants of the tracker in place of the published ones: max_age=60 …")
+    add("--camera-motion", choices=("none", "sparse-flow", "ecc"), default="none")
+    add("--min-confidence", type=float, help="least score of a detection, in the detector's own scale")
+    add("--detector", nargs="+", default=[], metavar="NAME=VALUE", help="settings of a detector, as detect.detector of params.yaml: weights=FILE nms=0.6 …")
+    add("--output", type=Path, metavar="FILE.mp4", help="the video to write")
+    add("--results", type=Path, metavar="FILE.txt", help="the result file to write (default: --output's name with .txt)")
+    add("--no-video", action="store_true", help="write the result file only")
+    add("--codec", default=DEFAULT_CODEC, help=f"four letters; mp4v, vp09, … (default: {DEFAULT_CODEC})")
+    add("--frame-rate", type=_positive, help="of the video to write, fps (default: the source's)")
+    add("--max-frames", type=int, help="end after so many")
+    return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected width and height in px, 1920x1080")
+    return int(sides[0]), int(sides[1])
+
+
+def _gate(text: str) -> str | float:
+    return text if text in ("calibrated", "published") else _positive(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number above 0")
+    return value
+
+
+if __name__ == "__main__":
+    main()
