@@ -26,7 +26,7 @@ class ByteTrack:
     """Kalman motion and overlap in two turns: sure detections first, then unsure ones for the tracks that were seen a frame ago.
 
     Unsure detections extend tracks and never begin one. A track that begins in the first frame is shown at once, later ones are on
-    probation: shown when they are seen again in the next frame, else forgotten. Appearance and the camera play no part.
+    probation: shown when a sure detection extends them in the next frame, else forgotten. Appearance and the camera play no part.
 
     Attributes:
         decisions: of the last update, None before the first; detections below `low` are not weighed.
@@ -88,12 +88,13 @@ class ByteTrack:
         """Return which track is which detection: the two turns of the paper, then the tracks on probation with what is left."""
         tracks, constants = self._tracks, self._constants
         costs, sure = self._costs(terms), self._sure(seen)
-        first = match_among(costs, constants.match, np.flatnonzero(tracks.confirmed), np.flatnonzero(sure))
-        recent = tracks.confirmed & (tracks.age == 1)
-        recent[[row for row, _ in first]] = False
-        second = match_among(terms[UNSURE_OVERLAP], constants.second, np.flatnonzero(recent), np.flatnonzero(~sure))
-        left = [column for column in free_columns(costs, first) if sure[column]]
-        third = match_among(costs, constants.unconfirmed, np.flatnonzero(~tracks.confirmed), left)
+        takes_part = tracks.confirmed | constants.all_tracks
+        first = match_among(costs, constants.match, np.flatnonzero(takes_part), np.flatnonzero(sure))
+        left = takes_part & ((tracks.age == 1) | constants.all_tracks)
+        left[[row for row, _ in first]] = False
+        second = match_among(terms[UNSURE_OVERLAP], constants.second, np.flatnonzero(left), np.flatnonzero(~sure))
+        free = [column for column in free_columns(costs, first) if sure[column]]
+        third = match_among(costs, constants.unconfirmed, np.flatnonzero(~takes_part), free)
         return staged(first, FIRST) + staged(second, SECOND) + staged(third, PROBATION)
 
     def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:
@@ -106,7 +107,7 @@ class ByteTrack:
         owners = tracks.see(pairs, seen)
         known = np.flatnonzero((owners != NOBODY) & self._sure(seen))
         tracks.remember(owners[known], None if seen.embeddings is None else seen.embeddings[known])
-        tracks.confirm(np.sort(owners[known]))
+        tracks.confirm(np.sort(owners[owners != NOBODY]))
         free = np.flatnonzero((owners == NOBODY) & self._sure(seen) & (seen.confidence >= self._constants.new))
         owners[free] = new = tracks.start(seen, free)
         tracks[_STARTED][new] = self._num_frames

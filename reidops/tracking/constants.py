@@ -98,6 +98,9 @@ class ByteTrackConstants:
     fuse_score: bool = True  # the IoU counts by the score, clipped to 0 … 1; false for detectors with another scale (DPM)
     duplicate: Share = 0.85  # IoU of a lost track and one that was seen, above which the younger goes; 1 = never
     max_age: Count = 30  # frames that a track is kept unseen: a second at 30 fps
+    # The paper's algorithm 1 to the letter: all tracks take part in both turns. The authors' code, and so the default, lets those on
+    # probation have what is left, and lost ones no unsure detection.
+    all_tracks: bool = False
 
 
 @params_dataclass
