@@ -101,6 +101,11 @@ def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: A
     return Labels(**arrays)
 
 
+def are_distractors(labels: Labels) -> np.ndarray:
+    """Return which crops show nobody in particular, bool [n]."""
+    return labels.pids.astype(str) == DISTRACTOR
+
+
 def find_matches(query: Labels, gallery: Labels, junk: str | np.ndarray, gap: int | None = None) -> Matches:
     """Return what each query should find and what its ranking leaves out.
 
@@ -110,7 +115,7 @@ def find_matches(query: Labels, gallery: Labels, junk: str | np.ndarray, gap: in
     same_person = _same_person(query, gallery)
     if not isinstance(junk, str):
         mask = _checked_mask(junk, len(query), len(gallery))
-        is_junk, junk_rows = mask[same_person.queries, same_person.index], _rows_of_mask(mask)
+        is_junk, junk_rows = mask[same_person.queries, same_person.index], rows_of_mask(mask)
     elif junk == "same-camera":
         _needs(junk, query, gallery, "camids")
         is_junk = query.camids[same_person.queries] == gallery.camids[same_person.index]
@@ -147,13 +152,20 @@ def refuse_unmatched(matches: Matches, query: Labels, gallery: Labels, junk: str
     raise ReidopsError(f"none of {matches.num_query} queries has a match in a gallery of {matches.num_gallery}: {why}; {remedy}")
 
 
+def rows_of_mask(mask: np.ndarray) -> Rows:
+    """Return the columns in which each row of a boolean mask is True."""
+    queries, index = np.nonzero(mask)
+    counts = np.bincount(queries, minlength=len(mask))
+    return Rows(np.concatenate([[0], np.cumsum(counts)]), index)
+
+
 def _same_person(query: Labels, gallery: Labels) -> Rows:
     """Return for each query the gallery crops of its pid, none where that is a distractor's."""
     query_codes, gallery_codes = _codes(query.pids, gallery.pids)
     order = np.argsort(gallery_codes, kind="stable")
     first = np.searchsorted(gallery_codes[order], query_codes, "left")
     last = np.searchsorted(gallery_codes[order], query_codes, "right")
-    counts = np.where(query.pids.astype(str) == DISTRACTOR, 0, last - first)
+    counts = np.where(are_distractors(query), 0, last - first)
     return _ranges(order, first, counts)
 
 
@@ -191,12 +203,6 @@ def _selected(rows: Rows, chosen: np.ndarray) -> Rows:
     """Return the rows whose entry of `chosen`, [len(index)], is True."""
     counts = np.bincount(rows.queries[chosen], minlength=len(rows.start) - 1)
     return Rows(np.concatenate([[0], np.cumsum(counts)]), rows.index[chosen])
-
-
-def _rows_of_mask(mask: np.ndarray) -> Rows:
-    queries, index = np.nonzero(mask)
-    counts = np.bincount(queries, minlength=len(mask))
-    return Rows(np.concatenate([[0], np.cumsum(counts)]), index)
 
 
 def _flat(rows: Rows, num_gallery: int) -> np.ndarray:

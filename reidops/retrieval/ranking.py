@@ -11,7 +11,7 @@ Queries that have nobody to find are left out of every mean, counted and named.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,9 +20,11 @@ from reidops.errors import ReidopsError
 from reidops.retrieval.counting import rank_positives
 from reidops.retrieval.exact_counting import UnitRows, rank_block
 from reidops.retrieval.matches import Labels, Matches, check_labels, find_matches, refuse_unmatched
+from reidops.retrieval.single_shot import SingleShot, find_identities, rank_single_shots
 
 BLOCK_BYTES = 64 * 2**20
 RANKED_AT_ONCE = 2**21
+ROWS_AT_ONCE = 2**10
 UNIT_TOLERANCE = 1e-5
 
 
@@ -36,7 +38,7 @@ class RankingScores:
             mean that the embeddings have collapsed, and that the figures mean nothing.
         cmc: share of queries whose first match is among the first k, [max_rank] for k = 1 … max_rank.
         average_precisions, inverse_negative_penalties: [num_query], NaN for unmatched queries.
-        first_ranks: 1-based rank of the first match, [num_query], 0 for unmatched queries.
+        first_ranks: 1-based rank of the first match in the whole gallery, [num_query], 0 for unmatched queries.
         unmatched_queries: their rows, ascending.
     """
 
@@ -65,7 +67,7 @@ def score_embeddings(query: np.ndarray, gallery: np.ndarray, *, query_pids: Arra
                      query_camids: ArrayLike | None = None, gallery_camids: ArrayLike | None = None,
                      junk: str | np.ndarray = "same-camera", max_rank: int = 50,
                      query_frames: ArrayLike | None = None, gallery_frames: ArrayLike | None = None, gap: int | None = None,
-                     block_size: int | None = None) -> RankingScores:
+                     single_gallery_shot: SingleShot | None = None, block_size: int | None = None) -> RankingScores:
     """Score embeddings, [num_query, dim] and [num_gallery, dim], by their cosine distances.
 
     Rows are used as float32 unit rows; others are scaled to length 1 first. Ranks are those of distances without rounding
@@ -74,6 +76,7 @@ def score_embeddings(query: np.ndarray, gallery: np.ndarray, *, query_pids: Arra
     Args:
         junk: a rule of `matches.JUNK_RULES`, or a boolean mask [num_query, num_gallery].
         query_frames, gallery_frames, gap: what `junk="time-gap"` needs, in frames.
+        single_gallery_shot: count CMC, and rank1 to rank10 with it, in galleries of one crop per person (CUHK03; `single_shot.py`).
 
     Raises:
         ReidopsError: shapes disagree, a row is not finite or zero, a label that the rule needs is missing, query and gallery
@@ -87,15 +90,21 @@ def score_embeddings(query: np.ndarray, gallery: np.ndarray, *, query_pids: Arra
     if isinstance(junk, str) and junk == "none" and query.shape == gallery.shape and np.array_equal(query, gallery):
         raise ReidopsError("query and gallery are one set: each crop would find itself; use junk=np.eye(num_query, dtype=bool) to leave it out")
     matches = _matches(labels, junk, gap)
-    ranked = _rank_embeddings(query, gallery, matches, block_size or max(1, BLOCK_BYTES // (4 * len(gallery))))
-    return _scores(ranked, matches, max_rank)
+    block_size = block_size or max(1, BLOCK_BYTES // (4 * len(gallery)))
+    scores = _scores(_rank_embeddings(query, gallery, matches, block_size), matches, max_rank)
+    if single_gallery_shot is None:
+        return scores
+    identities = find_identities(labels[1], gallery)
+    ranks = rank_single_shots(lambda rows, drawn: _rank_embeddings(query[rows], gallery, drawn, block_size).of_hits,
+                              matches, identities, single_gallery_shot)
+    return _with_cmc(scores, ranks, max_rank)
 
 
 def score_distances(distances: np.ndarray, *, query_pids: ArrayLike, gallery_pids: ArrayLike,
                     query_camids: ArrayLike | None = None, gallery_camids: ArrayLike | None = None,
                     junk: str | np.ndarray = "same-camera", max_rank: int = 50,
-                    query_frames: ArrayLike | None = None, gallery_frames: ArrayLike | None = None,
-                    gap: int | None = None) -> RankingScores:
+                    query_frames: ArrayLike | None = None, gallery_frames: ArrayLike | None = None, gap: int | None = None,
+                    single_gallery_shot: SingleShot | None = None) -> RankingScores:
     """Score a given matrix of distances, [num_query, num_gallery], of any metric; smaller is nearer, +inf is allowed.
 
     Arguments as `score_embeddings`.
@@ -110,7 +119,12 @@ def score_distances(distances: np.ndarray, *, query_pids: ArrayLike, gallery_pid
     labels = _both_labels(query_pids, gallery_pids, query_camids, gallery_camids, query_frames, gallery_frames)
     _check_lengths(labels, distances.shape, "distances")
     matches = _matches(labels, junk, gap)
-    return score_blocks([distances], matches, max_rank)
+    scores = score_blocks([distances], matches, max_rank)
+    if single_gallery_shot is None:
+        return scores
+    identities = find_identities(labels[1], distances.T)
+    ranks = rank_single_shots(lambda rows, drawn: _rank_distances([distances[rows]], drawn).of_hits, matches, identities, single_gallery_shot)
+    return _with_cmc(scores, ranks, max_rank)
 
 
 def score_blocks(blocks: Iterable[np.ndarray], matches: Matches, max_rank: int = 50) -> RankingScores:
@@ -127,7 +141,7 @@ def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
     rows = np.ascontiguousarray(embeddings, dtype=np.float32)
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ReidopsError(f"{side} embeddings have the shape {list(rows.shape)}, expected [n, dim]")
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64))
+    lengths = np.sqrt(_squares(rows))
     broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
     if len(broken):
         named = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
@@ -135,6 +149,16 @@ def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
     if np.abs(lengths - 1).max(initial=0) <= UNIT_TOLERANCE:
         return rows
     return (rows / lengths[:, None]).astype(np.float32)
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """Return each row's sum of squares in float64; it depends on that row only, as einsum's does not, whose buffers cut rows in two."""
+    sums = np.empty(len(rows))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start:start + ROWS_AT_ONCE].astype(np.float64)
+        part *= part
+        part.sum(axis=1, out=sums[start:start + ROWS_AT_ONCE])
+    return sums
 
 
 def _both_labels(query_pids: ArrayLike, gallery_pids: ArrayLike, query_camids: ArrayLike | None, gallery_camids: ArrayLike | None,
@@ -207,12 +231,19 @@ def _scores(ranks: _Ranks, matches: Matches, max_rank: int) -> RankingScores:
     precisions[matched] = sums[matched] / hits.counts[matched]
     penalties[matched] = hits.counts[matched] / ranks.of_hits[hits.start[1:][matched] - 1]
     first[matched] = ranks.of_hits[hits.start[:-1][matched]]
-    cmc = np.array([(first[matched] <= k).mean() for k in range(1, max(max_rank, 10) + 1)])
     return RankingScores(
-        mAP=float(precisions[matched].mean()), mINP=float(penalties[matched].mean()),
-        rank1=float(cmc[0]), rank5=float(cmc[4]), rank10=float(cmc[9]),
+        mAP=float(precisions[matched].mean()), mINP=float(penalties[matched].mean()), **_cmc(first[matched], max_rank),
         num_query=matches.num_query, num_gallery=matches.num_gallery,
         num_unmatched_queries=len(matches.unmatched), num_tied_hits=ranks.num_tied,
-        cmc=cmc[:max_rank], average_precisions=precisions, inverse_negative_penalties=penalties,
+        average_precisions=precisions, inverse_negative_penalties=penalties,
         first_ranks=first, unmatched_queries=matches.unmatched,
     )
+
+
+def _cmc(first_ranks: np.ndarray, max_rank: int) -> dict[str, np.ndarray | float]:
+    cmc = np.array([(first_ranks <= k).mean() for k in range(1, max(max_rank, 10) + 1)])
+    return {"cmc": cmc[:max_rank], "rank1": float(cmc[0]), "rank5": float(cmc[4]), "rank10": float(cmc[9])}
+
+
+def _with_cmc(scores: RankingScores, first_ranks: np.ndarray, max_rank: int) -> RankingScores:
+    return replace(scores, **_cmc(first_ranks, max_rank))

@@ -1,12 +1,16 @@
 """Ranking agrees with a plain loop, whatever the order, the blocks and the ties."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from plain import plain_scores
+from threadpoolctl import threadpool_limits
 
 from reidops.errors import ReidopsError
+from reidops.retrieval.matches import Labels, find_matches
 from reidops.retrieval.ranking import RankingScores, score_distances, score_embeddings, unit_rows
 
 TOLERANCE = 1e-12
@@ -44,6 +48,12 @@ def assert_agree(scores: RankingScores, plain: dict[str, object]) -> None:
     assert scores.mINP == pytest.approx(plain["mINP"], abs=TOLERANCE)
     np.testing.assert_allclose(scores.cmc, plain["cmc"], atol=TOLERANCE, rtol=0)
     assert scores.unmatched_queries.tolist() == plain["unmatched"]
+
+
+def assert_same_bits(found: RankingScores, expected: RankingScores) -> None:
+    """Hold every figure against another search's, to the last bit."""
+    for field in fields(RankingScores):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name), field.name)
 
 
 @settings(max_examples=300, deadline=None)
@@ -99,6 +109,38 @@ def test_block_size_and_order_change_no_bit_of_a_large_search() -> None:
     for other in found[1:]:
         np.testing.assert_array_equal(other.average_precisions, found[0].average_precisions)
         np.testing.assert_array_equal(other.cmc, found[0].cmc)
+    assert 0.2 < found[0].mAP < 0.95
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), num_people=st.integers(1, 5), num_copies=st.integers(0, 25), dim=st.integers(1, 40),
+       block_size=st.integers(1, 20), threads=st.sampled_from([1, 2]))
+def test_order_blocks_and_threads_change_no_bit(seed: int, num_people: int, num_copies: int, dim: int, block_size: int, threads: int) -> None:
+    rng = np.random.default_rng(seed)
+    pids, camids = rng.integers(-1, num_people, 70), rng.integers(0, 3, 70)
+    embeddings = 3 * rng.normal(size=(num_people + 1, dim))[pids] + rng.normal(size=(70, dim))  # neither float32 nor of length 1
+    embeddings[rng.integers(20, 70, num_copies)] = embeddings[rng.integers(0, 20, num_copies)]
+    order = rng.permutation(50) + 20
+    query = {"query_pids": pids[:20], "query_camids": camids[:20]}
+    assume(find_matches(Labels(pids[:20], camids[:20]), Labels(pids[20:], camids[20:]), "same-camera").positives.index.size)
+    whole = score_embeddings(embeddings[:20], embeddings[20:], gallery_pids=pids[20:], gallery_camids=camids[20:], **query)
+    with threadpool_limits(threads):
+        other = score_embeddings(embeddings[:20], embeddings[order], gallery_pids=pids[order], gallery_camids=camids[order],
+                                 block_size=block_size, **query)
+    assert_same_bits(other, whole)
+
+
+def test_one_or_two_threads_change_no_bit_of_a_search_that_both_share() -> None:
+    rng = np.random.default_rng(6)
+    pids, camids = rng.integers(0, 40, 2600), rng.integers(0, 4, 2600)
+    embeddings = unit_rows(rng.normal(size=(40, 256))[pids] + 2 * rng.normal(size=(2600, 256)), "crops")
+    embeddings[2000:2600] = embeddings[600:1200]
+    labels = {"query_pids": pids[:600], "query_camids": camids[:600], "gallery_pids": pids[600:], "gallery_camids": camids[600:]}
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(score_embeddings(embeddings[:600], embeddings[600:], **labels))
+    assert_same_bits(*found)
     assert 0.2 < found[0].mAP < 0.95
 
 
@@ -168,6 +210,20 @@ def test_embeddings_of_other_length_rank_as_their_directions_do() -> None:
     assert score_embeddings(np.array([[1.0, 0.0]]), np.array([near_and_long, far_and_short]), **labels).rank1 == 1.0
 
 
+def test_a_query_set_that_is_the_gallery_is_ranked_without_each_querys_own_crop() -> None:
+    embeddings = unit_rows(np.array([[1, 0.0], [1, 0.2], [0, 1], [0.2, 1]]), "crops")
+    labels = {"query_pids": [1, 1, 2, 2], "gallery_pids": [1, 1, 2, 2]}
+    cameras = {"query_camids": [1, 2, 1, 2], "gallery_camids": [1, 2, 1, 2]}
+    for junk in ({"junk": "same-camera"} | cameras, {"junk": np.eye(4, dtype=bool)}):
+        scores = score_embeddings(embeddings, embeddings, **labels, **junk)
+        assert (scores.mAP, scores.first_ranks.tolist()) == (1.0, [1, 1, 1, 1])
+
+
+def test_an_infinite_distance_ranks_last() -> None:
+    scores = score_distances(np.array([[np.inf, 0.5, np.inf]]), query_pids=[1], gallery_pids=[1, 2, 3], junk="none")
+    assert (scores.first_ranks.tolist(), scores.num_tied_hits) == ([2], 1)
+
+
 EYE = np.eye(4, dtype=np.float32)
 INFINITE = np.where(EYE == 1, np.inf, EYE)
 BROKEN = np.where(np.arange(4)[:, None] == 2, np.nan, EYE)
@@ -177,11 +233,12 @@ CAMIDS = {"query_camids": [1, 1, 1, 1], "gallery_camids": [1, 1, 1, 1]}
 
 @pytest.mark.parametrize(("query", "gallery", "arguments", "message"), [
     (BROKEN, EYE, {}, "1 of 4 query embeddings are NaN, infinite or zero: rows 2;"),
-    (EYE, INFINITE, {}, "gallery embeddings are NaN"),
+    (EYE, INFINITE, {}, "4 of 4 gallery embeddings are NaN, infinite or zero: rows 0, 1, 2, 3;"),
     (0 * EYE, EYE, {}, "4 of 4 query embeddings are NaN, infinite or zero: rows 0, 1, 2, 3"),
     (EYE[:, :3] + 1, EYE, {}, "query embeddings have 3 dimensions, gallery embeddings 4"),
     (EYE[0], EYE, {}, r"query embeddings have the shape \[4\]"),
     (EYE[:3], EYE, {}, "there are 4 query and 4 gallery pids, but embeddings of 3 queries and 4 gallery crops"),
+    (EYE, EYE[:0], {"gallery_pids": [], "gallery_camids": []}, "there is no gallery crop to rank; check that the split wrote gallery rows"),
     (EYE, EYE, {"gallery_pids": []}, "there is no gallery crop"),
     (EYE, EYE, {"query_pids": []}, "there is no query crop"),
     (EYE, EYE, {"query_pids": ["1", "2", "3", "4"]}, "they would never match"),
