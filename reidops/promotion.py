@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Score = Literal["IDF1", "HOTA", "MOTA", "AssA", "DetA"]
@@ -39,13 +39,17 @@ class Bench:
 class TrackingResult:
     """One model's tracking scores on a bench.
 
-    `appearance` and `no_appearance` map a sequence, and `combined`, to its scores (fractions 0 … 1 and counts).
+    `appearance` and `no_appearance` map a sequence, and `combined`, to its scores (fractions 0 … 1 and counts); they are the same
+    where the tracker looks at no embedding (`uses_appearance`). `gains` maps a score to the 95 % interval of what appearance adds to
+    the combined one, low and high.
     """
 
     version: str
     bench: Bench
     appearance: Mapping[str, Mapping[str, float]]
     no_appearance: Mapping[str, Mapping[str, float]]
+    gains: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    uses_appearance: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,15 @@ class Decision:
 
 
 def decide_promotion(challenger: TrackingResult, champion: TrackingResult | None, rule: Rule) -> Decision:
-    """Decide by the combined score on the same sequences; without a champion the first model that helps the tracker becomes it."""
+    """Decide by the combined score on the same sequences; without a champion the first model that helps the tracker becomes it.
+
+    The reason ends with what appearance adds on these sequences, and how sure that is.
+    """
+    decision = _decide(challenger, champion, rule)
+    return replace(decision, reason=decision.reason + _told_gain(challenger, rule.score))
+
+
+def _decide(challenger: TrackingResult, champion: TrackingResult | None, rule: Rule) -> Decision:
     score = _scored(challenger.appearance, rule.score)
     if score is None:
         return Decision(False, f"{_name(challenger)} has no combined {rule.score} to be judged by")
@@ -121,6 +133,11 @@ def paired_differences(challenger: TrackingResult, champion: TrackingResult, sco
 
 def _no_gain(challenger: TrackingResult, score: float, rule: Rule) -> str | None:
     """Return why appearance did not help, None when it did."""
+    if not challenger.uses_appearance:
+        return (
+            f"{_name(challenger)} cannot be shown to help: the tracker looks at no embedding (register.require_gain asks for a gain; choose "
+            "an evaluate_tracking.tracker with appearance)"
+        )
     control = _scored(challenger.no_appearance, rule.score)
     if control is None:
         return f"{_name(challenger)} has no control arm to beat (the same tracker without appearance)"
@@ -130,6 +147,15 @@ def _no_gain(challenger: TrackingResult, score: float, rule: Rule) -> str | None
         f"{_name(challenger)} does not help the tracker: {rule.score} {score:.4f} with appearance, {control:.4f} without "
         "(register.require_gain asks for a gain)"
     )
+
+
+def _told_gain(result: TrackingResult, score: str) -> str:
+    """Return what appearance adds to a score, with its interval where it is known; empty where there is no control to compare with."""
+    ours, control = _scored(result.appearance, score), _scored(result.no_appearance, score)
+    if ours is None or control is None or not result.uses_appearance:
+        return ""
+    interval = " [{:+.4f}, {:+.4f}]".format(*result.gains[score]) if score in result.gains else ""
+    return f"; appearance adds {ours - control:+.4f}{interval} to this tracker's {score}"
 
 
 def _not_comparable(bench: Bench, champion: TrackingResult) -> str:

@@ -27,7 +27,7 @@ TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
 MOST_PICTURES = 60
 """Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in data/tracking."""
 
-NOT_SETTINGS = ("num_workers", "batch_size", "annotations", "num_switches", "num_frames")
+NOT_SETTINGS = ("num_workers", "batch_size", "annotations", "num_switches", "num_frames", "num_clips", "window", "resamples", "seed")
 """Params of `embed` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
 
 
@@ -103,7 +103,7 @@ def read_metrics(folders: Folders) -> dict[str, float]:
         "calibration": {name: calibration[name] for name in ("eer", "eer_threshold", "gates") if name in calibration},
         "export": read_json(folders.export / "parity.json"),
         "data": read_json(folders.validation / "report.json").get("counts", {}),
-        "tracking": flatten_tracking(read_json(folders.tracking / "metrics.json")),
+        "tracking": flatten_tracking(read_json(folders.tracking / "metrics.json")) | flatten_proof(read_json(folders.tracking / "proof.json")),
     }
     return numbers(figures)
 
@@ -118,6 +118,16 @@ def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> d
             kept = scores if sequence == COMBINED else {name: scores[name] for name in shown if name in scores}
             flat.update({f"{place}/{name}": value for name, value in kept.items()})
     return flat
+
+
+def flatten_proof(proof: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the model adds to the combined scores as `gain/<score>_low` and `_high`, and the shares `headroom/<score>`, `decided/share`."""
+    if not proof["uses_appearance"]:
+        return {}
+    rows = {score: row["over_windows"] for score, row in proof["differences"]["appearance"][COMBINED].items()}
+    bounds = {f"gain/{score}_{side}": row[place] for score, row in rows.items() for place, side in enumerate(("low", "high"))}
+    shares = {f"headroom/{score}": row["share"] for score, row in proof["headroom"].items()}
+    return bounds | shares | {"decided/share": proof["decided"][COMBINED]["share"]}
 
 
 def numbers(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -158,7 +168,13 @@ def read_bench(settings: Path, raw: Path) -> Bench:
     sections = yaml.safe_load(settings.read_text())
     tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking")}, separator=".")
     sequences = {part.sequence: _sequence_digest(part) for part in read_parts(raw) if part.part == "track"}
-    return Bench(sequences, {name: value for name, value in tracker.items() if name.rpartition(".")[2] not in NOT_SETTINGS})
+    return Bench(sequences, {name: value for name, value in tracker.items() if _is_setting(name, tracker)})
+
+
+def _is_setting(name: str, tracker: Mapping[str, str]) -> bool:
+    """Tell whether a param changes a score; constants of trackers that did not run do not."""
+    of_any, of_this = "evaluate_tracking.constants.", f"evaluate_tracking.constants.{tracker.get('evaluate_tracking.tracker')}."
+    return name.rpartition(".")[2] not in NOT_SETTINGS and (not name.startswith(of_any) or name.startswith(of_this))
 
 
 def _sequence_digest(part: Part) -> str:

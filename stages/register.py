@@ -13,7 +13,7 @@ from pydantic import Field
 
 from reidops.files import read_json, sha256, whole_folder, write_json
 from reidops.params import params_dataclass
-from reidops.promotion import Rule, Score, TrackingResult
+from reidops.promotion import COMBINED, Bench, Rule, Score, TrackingResult
 from stages import run_stage
 
 logger = logging.getLogger(__name__)
@@ -51,14 +51,22 @@ def register(
     run_id = registry.log_result(result, params.experiment)
     content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
     registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), content)
-    arms = read_json(tracking / "metrics.json")
-    scores = TrackingResult(registered.version, read_bench(settings, raw), arms["appearance"], arms["no_appearance"])
-    decision = registry.promote(registered, scores, rule)
+    decision = registry.promote(registered, read_scores(tracking, registered.version, read_bench(settings, raw)), rule)
     entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
     standing = "champion" if decision.champion else "not champion"
     logger.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
+
+
+def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
+    """Return what `evaluate_tracking` found; where the tracker looks at no embedding, its one arm stands for both."""
+    arms, proof = read_json(tracking / "metrics.json"), read_json(tracking / "proof.json")
+    control = arms["no_appearance"]
+    if not proof["uses_appearance"]:
+        return TrackingResult(version, bench, control, control, uses_appearance=False)
+    gains = {score: tuple(row["over_windows"]) for score, row in proof["differences"]["appearance"][COMBINED].items()}
+    return TrackingResult(version, bench, arms["appearance"], control, gains)
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:

@@ -101,6 +101,16 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
 
     gain = {"combined": {"IDF1": idf1 - control, "HOTA": idf1 - control, "IDSW": 0}}
     _write(tracking / "metrics.json", {"appearance": arm(idf1), "no_appearance": arm(control), "difference": gain})
+    _write(tracking / "proof.json", {
+        "uses_appearance": True,
+        "arms": {name: arm(v)["combined"] for name, v in {"no_appearance": control, "random": 0.2, "appearance": idf1, "oracle": 0.9}.items()},
+        "headroom": {"IDF1": {"share": (idf1 - control) / (0.9 - control)}, "HOTA": {"share": None, "reason": "the oracle gains nothing"}},
+        "differences": {"appearance": {"combined": {
+            name: {"difference": idf1 - control, "over_windows": [idf1 - control - 0.02, idf1 - control + 0.03], "over_sequences": None}
+            for name in ("IDF1", "HOTA")}}},
+        "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12}},
+        "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 1000, "seed": 0, "num_windows": 10, "num_sequences": 2},
+    })  # fmt: skip
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
 

@@ -81,3 +81,20 @@ def test_a_bench_is_told_by_its_content_not_by_its_order():
     turned = Bench(dict(reversed(BENCH.sequences.items())), dict(BENCH.tracker))
     assert turned.digest == BENCH.digest
     assert Bench(BENCH.sequences, {"max_age": 31}).digest != BENCH.digest
+
+
+def test_the_reason_ends_with_what_appearance_adds_and_how_sure_that_is():
+    plain = scored("1", 0.6)
+    sure = TrackingResult("1", BENCH, plain.appearance, plain.no_appearance, {"IDF1": (0.0412, 0.1631)})
+    assert decide_promotion(sure, None, Rule()).reason.endswith("; appearance adds +0.1000 [+0.0412, +0.1631] to this tracker's IDF1")
+    assert decide_promotion(plain, None, Rule()).reason.endswith("; appearance adds +0.1000 to this tracker's IDF1")
+    unsure = TrackingResult("1", BENCH, plain.appearance, plain.no_appearance, {"IDF1": (-0.02, 0.2)})
+    assert decide_promotion(unsure, None, Rule()).champion  # the interval is told; the rule is register.min_margin
+
+
+@pytest.mark.parametrize(("require_gain", "wins", "says"), [(True, False, "the tracker looks at no embedding"), (False, True, "there was no champion")])
+def test_behind_a_tracker_without_appearance_no_gain_can_be_shown(require_gain, wins, says):
+    arm = {"combined": {"IDF1": 0.7}}
+    decision = decide_promotion(TrackingResult("1", BENCH, arm, arm, uses_appearance=False), None, Rule(require_gain=require_gain))
+    assert decision.champion is wins
+    assert says in decision.reason and "adds" not in decision.reason
