@@ -59,6 +59,31 @@ def read_parts(raw: Path) -> list[Part]:
     return parts
 
 
+def tracked_parts(raw: Path) -> list[Part]:
+    """Return the parts of a data set that are tracked, one for each sequence.
+
+    Raises:
+        ReidopsError: there is none, or a sequence is there twice.
+    """
+    parts = find_tracked_parts(raw)
+    if not parts:
+        raise ReidopsError(f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without one, `dvc repro export evaluate_reid` is the end)")
+    return parts
+
+
+def find_tracked_parts(raw: Path) -> list[Part]:
+    """Return the parts of a data set that are tracked, one for each sequence; there may be none.
+
+    Raises:
+        ReidopsError: a sequence is there twice.
+    """
+    parts = [part for part in read_parts(raw) if part.part == "track"]
+    names = [part.sequence for part in parts]
+    if len(set(names)) < len(names):
+        raise ReidopsError(f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite each other")
+    return parts
+
+
 def write_parts(parts: list[Part], raw: Path, local: str | None = None) -> None:
     """Write `raw/parts.csv`; a folder outside `raw` is written as the user spelt `local`, so that the table suits any machine.
 

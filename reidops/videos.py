@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from reidops.errors import ReidopsError
+from reidops.mot.box_crops import read_picture
 from reidops.mot.sequences import read_sequence
 
 DEFAULT_FRAME_RATE = 25.0  # fps, of a folder that does not say
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
-_JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
 
 class BrokenOff(ReidopsError):
@@ -121,19 +121,3 @@ def _numbered(folder: Path) -> dict[int, Path]:
     if len(numbered) < len(paths):
         raise ReidopsError(f"{folder}: a frame is there twice ({len(paths)} pictures, {len(numbered)} numbers); remove one of them")
     return numbered
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """Return a picture, BGR uint8 [h, w, 3].
-
-    Raises:
-        ReidopsError: the file is missing, cut off, or is no picture.
-    """
-    encoded = path.read_bytes() if path.is_file() else b""
-    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad behind it.
-    whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if whole else None
-    if picture is None:
-        found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
-        raise ReidopsError(f"{path}: {found}; copy or unpack the frames again")
-    return picture

@@ -1,6 +1,6 @@
 """Embed every detection of the tracked sequences, once per model and detection set, and the boxes of their ground truth.
 
-Reads:  data/raw (parts.csv; det.txt, gt.txt and frames of the `track` rows), data/model
+Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/detections, data/model
 Writes: data/embeddings/<sequence>.npz, annotations/<sequence>.npz of a scene's first sequence; nothing where nothing is tracked
 """
 
@@ -34,12 +34,13 @@ class EmbedParams:
     batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass
 
 
-def embed(raw: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
+def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
     """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its people."""
     from reidops.embedding.embedder import Embedder
-    from reidops.mot.sequences import read_annotations, read_detections, read_sequence
+    from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
+    from reidops.parts import find_tracked_parts
     from reidops.tracking.embeddings import (
-        ANNOTATIONS, choose_detections, confidence_floor, embed_sequence, embed_with_people, find_tracked_parts, first_of_scenes, write_embeddings,
+        ANNOTATIONS, choose_detections, confidence_floor, embed_sequence, embed_with_people, first_of_scenes, write_embeddings,
     )  # fmt: skip
 
     parts = find_tracked_parts(raw)
@@ -50,7 +51,7 @@ def embed(raw: Path, model: Path, embeddings: Path, params: EmbedParams) -> None
         for part in parts:
             sequence = read_sequence(part.folder)
             floor = confidence_floor(params.min_confidence, sequence.detector)
-            chosen = choose_detections(_of_part(read_detections(sequence), part), min_confidence=floor, nms=params.nms)
+            chosen = choose_detections(read_detection_file(detections / f"{part.sequence}.txt", sequence.length), min_confidence=floor, nms=params.nms)
             if part in annotated:
                 annotations = _of_part(read_annotations(sequence), part)
                 detected, people = embed_with_people(sequence, chosen, annotations, embedder, batch_size=params.batch_size)

@@ -65,8 +65,7 @@ class EvaluateTrackingParams:
 def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: Path, params: EvaluateTrackingParams) -> None:
     """Write scores, the proof, result files, events and pictures of all arms."""
     from reidops.parallel import map_parallel
-    from reidops.parts import read_parts
-    from reidops.tracking.embeddings import tracked_parts
+    from reidops.parts import read_parts, tracked_parts
     from reidops.tracking.evaluation import evaluate_parts
     from reidops.tracking.pictures import PictureBounds, write_pictures
     from reidops.tracking.proof import Draws

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import groupby, islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -46,14 +47,22 @@ def read_frame(sequence: Sequence, frame: int) -> np.ndarray:
     Raises:
         ReidopsError: the file is missing, cut off, or is no picture.
     """
-    path = sequence.frame_path(frame)
+    return read_picture(sequence.frame_path(frame), f"there are boxes in that frame of {sequence.name}, fetch the data set again")
+
+
+def read_picture(path: Path, remedy: str = "copy or unpack the frames again") -> np.ndarray:
+    """Return a picture, BGR uint8 [h, w, 3].
+
+    Raises:
+        ReidopsError: the file is missing, cut off, or is no picture; says the remedy.
+    """
     encoded = path.read_bytes() if path.is_file() else b""
     # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad behind it.
     whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
     picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if whole else None
     if picture is None:
         found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
-        raise ReidopsError(f"{path}: {found}; there are detections in that frame of {sequence.name}, fetch the data set again")
+        raise ReidopsError(f"{path}: {found}; {remedy}")
     return picture
 
 

@@ -16,7 +16,7 @@ from reidops.files import whole_file
 from reidops.mot.box_crops import MIN_CROP_SIDE, crop_batches, cut_box, read_frame
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
-from reidops.parts import Part, read_parts
+from reidops.parts import Part
 
 __all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # of boxes and frames, for those who draw what was embedded
 
@@ -74,31 +74,6 @@ class EmbeddedDetections:
         """Return the rows of each frame that has any."""
         order = np.argsort(self.frame, kind="stable").tolist()
         return {int(frame): list(rows) for frame, rows in groupby(order, key=lambda row: self.frame[row])}
-
-
-def tracked_parts(raw: Path) -> list[Part]:
-    """Return the parts of a data set that are tracked, one for each sequence.
-
-    Raises:
-        ReidopsError: there is none, or a sequence is there twice.
-    """
-    parts = find_tracked_parts(raw)
-    if not parts:
-        raise ReidopsError(f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without one, `dvc repro export evaluate_reid` is the end)")
-    return parts
-
-
-def find_tracked_parts(raw: Path) -> list[Part]:
-    """Return the parts of a data set that are tracked, one for each sequence; there may be none.
-
-    Raises:
-        ReidopsError: a sequence is there twice.
-    """
-    parts = [part for part in read_parts(raw) if part.part == "track"]
-    names = [part.sequence for part in parts]
-    if len(set(names)) < len(names):
-        raise ReidopsError(f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite each other")
-    return parts
 
 
 def first_of_scenes(parts: list[Part]) -> list[Part]:

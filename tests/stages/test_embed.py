@@ -5,9 +5,11 @@ import pytest
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 
+from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.parts import Part, read_parts, write_parts
 from reidops.tracking.embeddings import read_embeddings
+from stages.detect import DetectParams, detect
 from stages.embed import EmbedParams, embed
 
 
@@ -19,11 +21,12 @@ def raw(tmp_path, monkeypatch):
     plays = (("train", "TOY-01-FRCNN", 1), ("track", "TOY-02-FRCNN", 5))
     parts = [Part(play, "TOY", "mot", folder / "train" / name, name, name[4:6], first, 12) for play, name, first in plays]
     write_parts(parts, tmp_path / "raw")
+    detect(tmp_path / "raw", tmp_path / "detections", DetectParams("public", DetectorSettings()))
     return tmp_path / "raw"
 
 
 def run(raw, **params):
-    embed(raw, raw / "model", raw.parent / "embeddings", EmbedParams(**params))
+    embed(raw, raw.parent / "detections", raw / "model", raw.parent / "embeddings", EmbedParams(**params))
     folder = raw.parent / "embeddings"
     return {path.relative_to(folder).as_posix(): read_embeddings(path) for path in sorted(folder.rglob("*.npz"))}
 

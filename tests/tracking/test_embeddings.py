@@ -10,10 +10,10 @@ from mot_factory import write_mot_sequence
 from reidops.errors import ReidopsError
 from reidops.mot import box_crops
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
-from reidops.parts import Part, write_parts
+from reidops.parts import Part, find_tracked_parts, tracked_parts, write_parts
 from reidops.tracking.embeddings import (
-    choose_detections, confidence_floor, cut_box, embed_sequence, embed_with_people, find_tracked_parts, first_of_scenes, read_embeddings,
-    tracked_parts, write_embeddings,
+    choose_detections, confidence_floor, cut_box, embed_sequence, embed_with_people, first_of_scenes, read_embeddings,
+    write_embeddings,
 )  # fmt: skip
 
 
