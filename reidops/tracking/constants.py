@@ -71,6 +71,9 @@ class OcSortConstants:
     delta: Count = 3  # Δt: frames over which a direction is told
     inertia: Annotated[float, Field(ge=0)] = 0.2  # λ: weight of the direction beside the IoU
     byte: bool = False  # a second association with unsure detections, as in ByteTrack
+    # What the published code does and the paper does not say: a detection that ends a gap corrects the filter twice, and a track's
+    # first detection has no part in its direction. false = as in the paper.
+    as_coded: bool = True
     max_age: Count = 30  # frames that a track is kept unseen
     min_hits: Annotated[int, Field(ge=0)] = 3  # detections in a row, after the first, from which on a track is shown
 

@@ -108,6 +108,8 @@ class OcSort:
         owners = tracks.see(pairs, seen)
         self._remember(rows, seen[columns])
         self._sightings.see(rows, tracks.state[rows], seen.box_ltwh[columns])
+        if self._constants.as_coded:
+            self._sightings.forget_before(rows[tracks.hits[rows] == 2])
         free = np.flatnonzero((owners == NOBODY) & (seen.confidence >= self._constants.high))
         owners[free] = tracks.start(seen, free)
         self._sightings.append(tracks.state[owners[free]], seen.box_ltwh[free])
@@ -120,6 +122,8 @@ class OcSort:
             return
         tracks, sightings, rows = self._tracks, self._sightings, rows[lost]
         told = reupdate(tracks.motion, sightings.state[rows], sightings.last[rows], box_ltwh[lost], tracks.age[rows])
+        if self._constants.as_coded:
+            told = tracks.motion.correct(told, box_ltwh[lost])
         tracks.state = tracks.state.replaced(rows, told)
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:

@@ -5,7 +5,7 @@ After Cao, Pang, Weng, Khirodkar and Kitani, "Observation-Centric SORT: rethinki
 
 import numpy as np
 
-from reidops.tracking.motion import BoxMotion, State
+from reidops.tracking.motion import BoxMotion, State, stack
 
 Rows = np.ndarray | list[int]
 
@@ -39,9 +39,7 @@ class Sightings:
         recent[:, 0] = box_ltwh
         self.last, self._origin = np.concatenate([self.last, box_ltwh]), np.concatenate([self._origin, box_ltwh])
         self._recent = np.concatenate([self._recent, recent])
-        self.state = State(
-            np.concatenate([self.state.means, state.means]), np.concatenate([self.state.covariances, state.covariances])
-        )
+        self.state = stack([self.state, state])
 
     def keep(self, rows: Rows) -> None:
         """Forget all tracks but these (numbers or a mask)."""
@@ -53,6 +51,11 @@ class Sightings:
         self._recent = np.concatenate([np.full_like(self._recent[:, :1], np.nan), self._recent[:, :-1]], axis=1)
         self._recent[rows, 0] = self.last[rows] = box_ltwh
         self.state = self.state.replaced(rows, state)
+
+    def forget_before(self, rows: Rows) -> None:
+        """Take the last sightings of these tracks for their first."""
+        self._origin[rows] = self.last[rows]
+        self._recent[rows, 1:] = np.nan
 
     def references(self) -> np.ndarray:
         """Return the sighting of Δt frames ago or, where there is none, the next one to it in time, [n, 4]."""
@@ -87,14 +90,16 @@ def reupdate(motion: BoxMotion, state: State, last: np.ndarray, box_ltwh: np.nda
         last, box_ltwh: where they were seen last and where they are now, [n, 4].
         gaps: frames between the two, [n], 1 = the frame before.
     """
-    for step in range(1, int(gaps.max(initial=0)) + 1):
-        going = np.flatnonzero(gaps >= step)
-        state = state.replaced(going, motion.predict(state[going]))
-        between = np.flatnonzero(gaps > step)
-        share = step / gaps[between, None]
-        virtual = (1 - share) * last[between] + share * box_ltwh[between]
-        state = state.replaced(between, motion.correct(state[between], virtual))
-    return state
+    order = np.argsort(-gaps, kind="stable")
+    gaps, last, box_ltwh, state = gaps[order], last[order], box_ltwh[order], state[order]
+    for remaining in range(int(gaps.max(initial=0)) - 1, -1, -1):  # frames from the one that is predicted to this one
+        lost = slice(np.searchsorted(-gaps, -remaining))  # who was lost by then: they come first
+        going = motion.predict(state[lost])
+        if remaining:
+            share = remaining / gaps[lost, None]
+            going = motion.correct(going, share * last[lost] + (1 - share) * box_ltwh[lost])
+        state = stack([going, state[lost.stop :]])
+    return state[np.argsort(order)]
 
 
 def warp_boxes(box_ltwh: np.ndarray, affine: np.ndarray) -> np.ndarray:

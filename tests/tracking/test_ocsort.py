@@ -125,6 +125,15 @@ def test_the_direction_decides_between_two_detections_that_overlap_alike():
     assert chosen == {0.0: [0], 2.0: [1]}
 
 
+@pytest.mark.parametrize(("as_coded", "agreement"), [(True, 0.0), (False, 0.5)])
+def test_the_published_code_leaves_the_first_detection_out_of_the_direction(as_coded, agreement):
+    tracker = OcSort(OcSortConstants(min_hits=0, as_coded=as_coded))
+    for left in (0, 10, 20):
+        ids(tracker, left)
+        told = 0.5 - tracker.decisions.terms[DIRECTION]
+    assert told == pytest.approx(agreement, abs=1e-3)
+
+
 def test_somebody_who_stops_behind_a_post_is_found_where_they_were_last_seen():
     """The filter believes them a body's width further on; the last sighting knows better."""
     tracker = OcSort(AT_ONCE)
@@ -136,9 +145,10 @@ def test_somebody_who_stops_behind_a_post_is_found_where_they_were_last_seen():
     assert tracker.decisions.pairs == ((0, 0, RECOVERED),)
 
 
-def test_after_recovery_the_filter_goes_on_as_if_it_had_seen_the_way_in_between():
+@pytest.mark.parametrize("as_coded", [True, False])
+def test_after_recovery_the_filter_goes_on_as_if_it_had_seen_the_way_in_between(as_coded):
     """Somebody turns round while hidden: what the filter was sure of before must not carry them off again."""
-    tracker = OcSort(AT_ONCE)
+    tracker = OcSort(OcSortConstants(min_hits=0, as_coded=as_coded))
     for left in range(0, 100, 10):
         ids(tracker, left)
     hide(tracker, 5)
@@ -147,6 +157,8 @@ def test_after_recovery_the_filter_goes_on_as_if_it_had_seen_the_way_in_between(
     mean, covariance = np.r_[measure(*box_ltwh[0]), 0, 0, 0], np.diag([10.0] * 4 + [1e4] * 3)
     for seen in box_ltwh[1:]:
         mean, covariance = plain_filter(*plain_filter(mean, covariance, None), measure(*seen))
+    if as_coded:
+        mean, covariance = plain_filter(mean, covariance, measure(*box_ltwh[-1]))
     assert tracker._tracks.state.means[0] == pytest.approx(mean)
     assert tracker._tracks.state.covariances[0] == pytest.approx(covariance)
 
