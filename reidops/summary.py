@@ -6,7 +6,7 @@ Reads the stages' JSON files only, so that it costs no import of what made them.
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from reidops.files import read_json, repository_root
 from reidops.promotion import COMBINED
 
 REID_SCORES = ("mAP", "rank1", "rank5", "mINP")
-TRACKING_SCORES = ("IDF1", "HOTA", "MOTA", "IDSW")
-ARMS = {"appearance": "with appearance", "no_appearance": "without appearance"}
+TRACKING_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
+ARMS = {"no_appearance": "without appearance", "random": "random embeddings", "appearance": "with appearance", "oracle": "an oracle's embeddings"}
+SEQUENCE_ARMS = ("no_appearance", "appearance")
 COLOUR_HISTOGRAM = "colour_histogram"
 
 
@@ -38,13 +39,16 @@ def render_summary(data: Path) -> Group:
         parts.append(reid_table(read_json(known["reid"])))
     if "tracking" in known:
         parts.append(tracking_table(read_json(known["tracking"])))
+    if "proof" in known:
+        parts.extend(proof_lines(read_json(known["proof"])))
     if "registration" in known:
         parts.extend(_registration_lines(read_json(known["registration"])))
     looks = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
     return Group(*parts, Text("\nWhere to look", style="bold"), *looks)
 
 
-_PLACES = {"reid": Path("reid/metrics.json"), "tracking": Path("tracking/metrics.json"), "registration": Path("registration/version.json")}
+_PLACES = {"reid": Path("reid/metrics.json"), "tracking": Path("tracking/metrics.json"), "proof": Path("tracking/proof.json"),
+           "registration": Path("registration/version.json")}  # fmt: skip
 
 
 def reid_table(metrics: Mapping[str, Any]) -> Table:
@@ -62,18 +66,44 @@ def reid_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def tracking_table(arms: Mapping[str, Any]) -> Table:
-    """Return the tracking scores of each sequence and combined, with appearance above the control arm."""
-    table = Table(title="Tracking the held-out sequences, with appearance and without", title_justify="left")
+    """Return the tracking scores of each sequence with appearance and without, then of all arms, combined."""
+    table = Table(title="Tracking the held-out sequences", title_justify="left")
     table.add_column("sequence")
     table.add_column("the same tracker")
     for score in TRACKING_SCORES:
         table.add_column(score, justify="right")
-    for name in sorted(arms["appearance"], key=lambda sequence: (sequence == COMBINED, sequence)):
-        for arm, label in ARMS.items():
+    for name in sorted(arms["no_appearance"], key=lambda sequence: (sequence == COMBINED, sequence)):
+        shown = [arm for arm in (ARMS if name == COMBINED else SEQUENCE_ARMS) if arm in arms]
+        for arm in shown:
             cells = [_figure(arms[arm].get(name, {}), score) for score in TRACKING_SCORES]
-            table.add_row(name if arm == "appearance" else "", label, *cells, style="bold" if name == COMBINED else None)
+            table.add_row(name if arm == shown[0] else "", ARMS[arm], *cells, style="bold" if name == COMBINED else None)
         table.add_section()
     return table
+
+
+def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
+    """Yield what the model adds, with its interval, the share of the oracle's gain that this is, and how much appearance decided."""
+    if not proof["uses_appearance"]:
+        yield Text(f"  {proof['reason']}")
+        return
+    differences, draws, decided = proof["differences"]["appearance"][COMBINED], proof["bootstrap"], proof["decided"][COMBINED]
+    for score in ("IDF1", "HOTA"):
+        used = proof["headroom"][score]
+        share = f"{used['share']:.0%} of what the oracle adds" if used["share"] is not None else f"– of the oracle's: {used['reason']}"
+        yield Text(f"  {score} {_signed(differences[score]['difference'])} {_interval(differences[score]['over_windows'])}, {share}")
+    over_sequences = differences["IDF1"]["over_sequences"]
+    drawn = f"  in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"
+    yield Text(drawn + (f"; over {draws['num_sequences']} sequences IDF1 {_interval(over_sequences)}" if over_sequences else ""))
+    yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations")
+
+
+def _interval(pair: Sequence[float]) -> str:
+    return f"[{_signed(pair[0])}, {_signed(pair[1])}]"
+
+
+def _signed(value: float) -> str:
+    """Return a difference with its sign, a true minus."""
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _figure(scores: Mapping[str, Any], name: str) -> str:
@@ -114,8 +144,9 @@ def headline_figures(data: Path) -> dict[str, float]:
     if (data / _PLACES["tracking"]).is_file():
         arms = read_json(data / _PLACES["tracking"])
         for score in ("IDF1", "HOTA", "MOTA"):
-            with_it, without = (arms[arm][COMBINED][score] for arm in ARMS)
-            figures |= {f"tracking/appearance/{score}": with_it, f"tracking/no_appearance/{score}": without, f"tracking/gain/{score}": with_it - without}
+            figures |= {f"tracking/{arm}/{score}": arms[arm][COMBINED][score] for arm in SEQUENCE_ARMS if arm in arms}
+            if "appearance" in arms:
+                figures[f"tracking/gain/{score}"] = arms["appearance"][COMBINED][score] - arms["no_appearance"][COMBINED][score]
     return figures
 
 
@@ -138,7 +169,10 @@ _PICTURES = {
     "training curves": "model/curves.png",
     "ranked galleries": "reid/gallery_*.png",
     "distances and gate": "reid/distances.png",
-    "tracking pictures": "tracking/*.png",
+    "people out of sight": "tracking/gaps.png",
+    "timelines": "tracking/timelines/*.png",
+    "identity switches": "tracking/switches/*.png",
+    "worst moments": "tracking/clips/*.mp4",
 }
 
 

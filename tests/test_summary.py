@@ -1,5 +1,6 @@
 """The one screen at the end."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def test_figures_version_reason_and_places_are_on_one_screen(tmp_path, monkeypat
     assert any("colour histogram" in line and "0.200" in line for line in lines)
     for sequence in SEQUENCES:
         assert sequence in text
-    assert any("combined" in line and "with appearance" in line and "0.700" in line for line in lines)
+    combined = next(i for i, line in enumerate(lines) if "combined" in line)
+    assert ["without appearance" in lines[combined], "0.600" in lines[combined]] == [True, True]
+    assert ["with appearance" in lines[combined + 1], "0.700" in lines[combined + 1]] == [True, True]
     assert "person-reid version 2: not champion" in text
     assert "it is worse than version 1" in text
     assert "data/validation/docs/index.html" in text
@@ -73,3 +76,24 @@ def test_a_store_that_is_gone_or_another_one_is_named(tmp_path, monkeypatch):
     assert store_missing(f"sqlite:///{store}") is None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other")
     assert "now names http://other" in store_missing(f"sqlite:///{store}")
+
+
+def test_what_the_model_adds_stands_with_its_interval_and_its_share_of_the_oracles_gain(tmp_path):
+    text = shown(write_result(tmp_path))
+    assert "IDF1 +0.100 [+0.080, +0.130], 33% of what the oracle adds" in text
+    assert "HOTA +0.100 [+0.080, +0.130], – of the oracle's: the oracle gains nothing" in text
+    assert "appearance decided 12.0% of 200 associations" in text
+
+
+def test_a_tracker_without_appearance_is_shown_with_its_one_arm_and_the_reason(tmp_path):
+    data = write_result(tmp_path)
+    arms, proof = (json.loads((data / "tracking" / f"{name}.json").read_text()) for name in ("metrics", "proof"))
+    write_json({"no_appearance": arms["no_appearance"]}, data / "tracking" / "metrics.json")
+    write_json({"uses_appearance": False, "reason": "it looks at no embedding", "arms": proof["arms"]}, data / "tracking" / "proof.json")
+    text = shown(data)
+    assert "it looks at no embedding" in text and "with appearance" not in text
+    assert "tracking/gain/IDF1" not in headline_figures(data) and headline_figures(data)["tracking/no_appearance/IDF1"] == 0.6
+
+
+def test_a_loss_is_written_with_a_minus(tmp_path):
+    assert "IDF1 −0.100 [−0.120, −0.070]" in shown(write_result(tmp_path, idf1=0.6, control=0.7))
