@@ -1,0 +1,23 @@
+"""A line of a table of measurements, and the table."""
+
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was done, the goal, what was measured, and whether that meets the goal; None = there is no goal."""
+
+    work: str
+    goal: str
+    measured: str
+    met: bool | None = None
+
+
+def format_measured(rows: list[Measured]) -> str:
+    """Return the lines as a Markdown table."""
+    table = pd.DataFrame([asdict(row) for row in rows])
+    table["met"] = table["met"].map({True: "yes", False: "NO"}).fillna("")
+    lines = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
