@@ -163,11 +163,14 @@ def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
                 yield f"train/{column}", int(step), float(value)
 
 
-def read_bench(settings: Path, raw: Path) -> Bench:
-    """Return what the tracking scores were taken on: sequences with their frames and files, and the tracker's settings."""
+def read_bench(settings: Path, raw: Path, detections: Path) -> Bench:
+    """Return what the tracking scores were taken on: sequences with their frames, people and detections, and the tracker's settings.
+
+    However the detections were made, they are known by what they are.
+    """
     sections = yaml.safe_load(settings.read_text())
     tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking")}, separator=".")
-    sequences = {part.sequence: _sequence_digest(part) for part in read_parts(raw) if part.part == "track"}
+    sequences = {part.sequence: _sequence_digest(part, detections) for part in read_parts(raw) if part.part == "track"}
     return Bench(sequences, {name: value for name, value in tracker.items() if _is_setting(name, tracker)})
 
 
@@ -177,9 +180,9 @@ def _is_setting(name: str, tracker: Mapping[str, str]) -> bool:
     return name.rpartition(".")[2] not in NOT_SETTINGS and (not name.startswith(of_any) or name.startswith(of_this))
 
 
-def _sequence_digest(part: Part) -> str:
+def _sequence_digest(part: Part, detections: Path) -> str:
     """Return the frames of a part and the digests of its ground truth and detections."""
-    files = (part.folder / "gt" / "gt.txt", part.folder / "det" / "det.txt")
+    files = (part.folder / "gt" / "gt.txt", detections / f"{part.sequence}.txt")
     digests = [sha256(path)[:12] if path.is_file() else "none" for path in files]
     return ":".join([f"{part.first_frame}-{part.last_frame}", *digests])
 

@@ -11,14 +11,16 @@ import pandas as pd
 from reidops.mot.sequences import Sequence
 from reidops.tracking.embeddings import read_frame
 from reidops.tracking.frames import BOX, MISTAKE, add_caption, annotate_frame
-from reidops.tracking.held import mistaken_rows
-from reidops.tracking.switches import Switch, find_switches
+from reidops.tracking.held import held_rows, mistaken_rows
+from reidops.tracking.switches import Switch, find_switches, switch_table
 from reidops.tracking.video_writing import write_video
 
 _SECONDS = 2.0
 _MOST_FRAMES = 60
 _WIDTH = 960  # px, the most
-_HOLD_SECONDS = 0.6  # for which the picture stands still at a switch
+_CALM = (30, 30, 30)  # RGB
+_NOTE = "red frame: the person is held by a track that is not theirs"
+_HOLD_SECONDS = 0.4  # for which the picture stands still at a switch
 
 
 def clip_length(frame_rate: float) -> int:
@@ -32,12 +34,11 @@ def worst_windows(events: pd.DataFrame, frames: range, num_windows: int, length:
     A switch weighs what it tore (`Switch.num_torn`), a frame in which a person is held by another's track weighs 1.
     """
     length = min(length, len(frames))
-    sums = np.convolve(_harm(events, frames), np.ones(length), "valid")  # by the first frame of a window
+    # What lies in the middle of a window counts most, so that one sees what came before and after.
+    sums = np.convolve(_harm(events, frames), np.hanning(length + 2)[1:-1], "valid")  # by the first frame of a window
     windows: list[range] = []
     while len(windows) < num_windows and sums.max() > 0:
-        # Of the equally bad ones the middle one, so that what happened stands amid what came before and after.
-        worst = np.flatnonzero(sums == sums.max())
-        first = int(worst[len(worst) // 2])
+        first = int(sums.argmax())
         windows.append(range(frames.start + first, frames.start + first + length))
         sums[max(0, first - length + 1) : first + length] = 0
     return windows
@@ -46,8 +47,8 @@ def worst_windows(events: pd.DataFrame, frames: range, num_windows: int, length:
 def _harm(events: pd.DataFrame, frames: range) -> np.ndarray:
     harm = np.zeros(len(frames))
     np.add.at(harm, mistaken_rows(events)["frame"].to_numpy(dtype=int) - frames.start, 1.0)
-    for switch in find_switches(events):
-        harm[switch.after.frame - frames.start] += switch.num_torn
+    switches = switch_table(held_rows(events))
+    np.add.at(harm, switches["frame"].to_numpy(dtype=int) - frames.start, switches["torn"].to_numpy(dtype=float))
     return harm
 
 
@@ -74,15 +75,15 @@ def _pictures(clip: Clip) -> Iterator[np.ndarray]:
     """Yield the annotated pictures, BGR, all of one size."""
     tracks = {int(frame): rows for frame, rows in clip.tracks[clip.tracks["frame"].isin(clip.frames)].groupby("frame")}
     marks = marks_by_frame(clip.events)
-    switches = [switch for switch in find_switches(clip.events) if switch.after.frame in clip.frames]
+    switches = find_switches(clip.events, frames=clip.frames)
     for frame in clip.frames:
         small, scale = shrink(read_frame(clip.sequence, frame))
         rows = tracks.get(frame, clip.tracks[:0])
         scene = annotate_frame(small, rows.assign(**{name: rows[name] * scale for name in BOX}), marks.get(frame))
         now = [switch for switch in switches if switch.after.frame == frame]
-        caption = add_caption(scene, _caption(clip.sequence, frame, now), MISTAKE if now else (30, 30, 30))
+        captioned = add_caption(scene, _caption(clip.sequence, frame, now), _NOTE, colour=MISTAKE if now else _CALM)
         for _ in range(1 + (round(_HOLD_SECONDS * clip.sequence.frame_rate) if now else 0)):
-            yield caption
+            yield captioned
 
 
 def marks_by_frame(events: pd.DataFrame) -> dict[int, Mapping[int, str]]:
@@ -95,8 +96,8 @@ def marks_by_frame(events: pd.DataFrame) -> dict[int, Mapping[int, str]]:
 
 
 def _caption(sequence: Sequence, frame: int, switches: list[Switch]) -> str:
-    changes = ", ".join(f"person {s.after.track_id}: track {s.before.tracker_id} → {s.after.tracker_id}" for s in switches)
-    return f"{sequence.name}  frame {frame}" + (f"  SWITCH {changes}" if changes else "")
+    changes = ", ".join(f"person {s.after.track_id} from track {s.before.tracker_id} to {s.after.tracker_id}" for s in switches)
+    return f"{sequence.name}, frame {frame}" + (f": {changes}" if changes else "")
 
 
 def shrink(picture: np.ndarray) -> tuple[np.ndarray, float]:

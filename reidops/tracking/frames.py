@@ -37,13 +37,14 @@ def annotate(picture: np.ndarray, detections: sv.Detections, marks: Mapping[int,
     marks = marks or {}
     scene = picture.copy()
     thickness = max(1, round(max(picture.shape[:2]) / 500))
-    order = sorted(range(len(detections)), key=lambda row: (int(detections.tracker_id[row]) in marks, row))
-    for row in order:
-        track_id = int(detections.tracker_id[row])
-        box_ltrb = np.round(detections.xyxy[row]).astype(int)
+    taken: list[tuple[int, int, int, int]] = []
+    # Marked boxes are drawn above the others, and their labels take their places first.
+    boxes = sorted(zip(detections.tracker_id.tolist(), np.round(detections.xyxy).astype(int), strict=True), key=lambda box: box[0] in marks)
+    for track_id, box_ltrb in boxes:
         _draw_box(scene, box_ltrb, thickness, colour_of(track_id), marked=track_id in marks)
+    for track_id, box_ltrb in reversed(boxes):
         colour, text = (MISTAKE, f"{track_id} {marks[track_id]}") if track_id in marks else (colour_of(track_id), str(track_id))
-        _paste_label(scene, box_ltrb, _label(text, _font_size(picture), colour))
+        taken.append(_paste_label(scene, box_ltrb, _label(text, _font_size(picture), colour), taken))
     return scene
 
 
@@ -53,12 +54,16 @@ def annotate_frame(picture: np.ndarray, tracks: pd.DataFrame, marks: Mapping[int
     return annotate(picture, sv.Detections(xyxy=box_ltrb, tracker_id=tracks["track_id"].to_numpy(dtype=int)), marks)
 
 
-def add_caption(picture: np.ndarray, text: str, colour: tuple[int, int, int] = (30, 30, 30)) -> np.ndarray:
-    """Return the picture with a bar below that says `text` in as many lines as it needs; its height depends on the picture alone."""
+def add_caption(picture: np.ndarray, text: str, note: str = "", *, colour: tuple[int, int, int] = (30, 30, 30)) -> np.ndarray:
+    """Return the picture with a bar below that says `text` and, where it leaves room in two lines, `note`.
+
+    The bar's height depends on the picture alone, so that all pictures of a video stay of one size.
+    """
     size = _font_size(picture)
     height, width = picture.shape[:2]
     bar = Image.new("RGB", (width, caption_height(picture)), colour)
-    for number, line in enumerate(wrap(text, size, width - 2 * size)[:_CAPTION_LINES]):
+    lines = [*wrap(text, size, width - size), note]
+    for number, line in enumerate(lines[:_CAPTION_LINES]):
         ImageDraw.Draw(bar).text((size // 2, size // 3 + number * round(1.35 * size)), line, font=_font(size), fill=_WHITE)
     return np.vstack([picture, np.asarray(bar)[:, :, ::-1]])
 
@@ -109,10 +114,26 @@ def _draw_box(scene: np.ndarray, box_ltrb: np.ndarray, thickness: int, colour: t
     cv2.rectangle(scene, (left, top), (right, bottom), colour[::-1], thickness)
 
 
-def _paste_label(scene: np.ndarray, box_ltrb: np.ndarray, label: np.ndarray) -> None:
-    """Put a label on a box's upper edge, moved into the picture and cut where the picture is smaller."""
-    height, width = scene.shape[:2]
-    label = label[:height, :width]
-    left = int(np.clip(box_ltrb[0], 0, width - label.shape[1]))
-    top = int(np.clip(box_ltrb[1] - label.shape[0], 0, height - label.shape[0]))
-    scene[top : top + label.shape[0], left : left + label.shape[1]] = label
+def _paste_label(scene: np.ndarray, box_ltrb: np.ndarray, label: np.ndarray, taken: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
+    """Put a label at a box where it hides no other (`taken`, ltrb), if there is such a place, and return where it is (ltrb).
+
+    It is moved into the picture, and cut where the picture is smaller.
+    """
+    label = label[: scene.shape[0], : scene.shape[1]]
+    places = _label_places(box_ltrb, label.shape[:2], scene.shape[:2])
+    place = next((place for place in places if not any(_overlap(place, other) for other in taken)), places[0])
+    left, top, right, bottom = place
+    scene[top:bottom, left:right] = label
+    return place
+
+
+def _label_places(box_ltrb: np.ndarray, size: tuple[int, int], scene: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Return where a label may be, ltrb, the best first: on the upper edge, left or right, in the upper corner, below the box."""
+    (left, top, right, bottom), (height, width) = (int(side) for side in box_ltrb), size
+    corners = [(left, top - height), (right - width, top - height), (left, top), (left, bottom), (left, top - 2 * height)]
+    inside = [(int(np.clip(x, 0, scene[1] - width)), int(np.clip(y, 0, scene[0] - height))) for x, y in corners]
+    return [(x, y, x + width, y + height) for x, y in inside]
+
+
+def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

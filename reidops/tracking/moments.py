@@ -42,8 +42,10 @@ class Term:
         """Return `appearance 0.62 > gate 0.50`."""
         if not self.weighed:
             return f"{self.name} not weighed"
-        gate = "" if self.limit is None else f" {'>' if self.blocks else '≤'} gate {number(self.limit)}"
-        return f"{self.name} {number(self.value)}{gate}"
+        if self.limit is None:
+            return f"{self.name} {number(self.value)}"
+        value, limit = numbers_apart(self.value, self.limit)
+        return f"{self.name} {value} {'>' if self.blocks else '≤'} gate {limit}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,13 @@ def record_moments(
     return moments
 
 
-def number(value: float) -> str:
+def number(value: float, more_digits: int = 0) -> str:
     """Return a cost as people read it: 0.62, 12.4, 1,203."""
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    digits = 2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
+    return f"{value:,.{digits + more_digits}f}"
+
+
+def numbers_apart(value: float, limit: float) -> tuple[str, str]:
+    """Return both with as many digits as tell them apart, 0.123 and 0.120; four more at most."""
+    more_digits = next((more for more in range(4) if value == limit or number(value, more) != number(limit, more)), 4)
+    return number(value, more_digits), number(limit, more_digits)

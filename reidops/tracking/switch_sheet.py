@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from reidops.mot.sequences import Sequence
 from reidops.tracking.embeddings import cut_box, read_frame
 from reidops.tracking.frames import BOX, MISTAKE, colour_of
-from reidops.tracking.moments import Term, number
+from reidops.tracking.moments import Term, number, numbers_apart
 from reidops.tracking.reasons import Reason
 from reidops.tracking.switches import Sighting, Switch
 
-_ROW_HEIGHT, _WIDTH = 2.6, 11.0  # inches
+_ROW_HEIGHT, _HEAD, _WIDTH = 2.6, 0.4, 12.0  # inches
 _MARGIN = 0.2  # share of the box's sides shown around it
 _CROP_HEIGHT = 320  # px, the most
-_LINE = 62  # letters
-_MOST = 2.0  # gates, where a bar ends
+_LINE = 88  # letters
+_MOST = 1.6  # gates, where a bar ends
 _GREEN, _RED, _GREY = "#2a7d2e", "#c8102e", "0.55"
 
 
@@ -33,14 +33,23 @@ def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switc
     """
     box_of = tracks.set_index(["frame", "track_id"])[BOX]
     read = lru_cache(maxsize=3)(lambda frame: read_frame(sequence, frame))  # a frame's three crops, decoded once
-    figure = Figure(figsize=(_WIDTH, _ROW_HEIGHT * len(switches)), layout="constrained")
-    panels = figure.subplots(len(switches), 4, squeeze=False, gridspec_kw={"width_ratios": [1, 1, 1, 4]})
-    for row, switch, reason in zip(panels, switches, reasons, strict=True):
+    height = _HEAD + _ROW_HEIGHT * len(switches)
+    figure = Figure(figsize=(_WIDTH, height))
+    title = f"{sequence.name}: identity switches (green = its gate let it pass, red = its gate blocked it)"
+    figure.text(0.5, 1 - 0.2 / height, title, ha="center", va="center", fontsize=10)
+    for place, (switch, reason) in enumerate(zip(switches, reasons, strict=True)):
+        row = _row_of_axes(figure, height - _HEAD - _ROW_HEIGHT * (place + 1), height)
         for axes, sighting, word in zip(row, (switch.before, switch.after, switch.owner), ("before", "after", "had held"), strict=False):
             crop = None if sighting is None else _crop(read(sighting.frame), box_of.loc[(sighting.frame, sighting.tracker_id)])
             _draw_sighting(axes, crop, sighting, word)
         _draw_reason(row[3], switch, reason)
     return figure
+
+
+def _row_of_axes(figure: Figure, bottom: float, height: float) -> list[Axes]:
+    """Return places for three crops and for the terms; inches, as a layout that measures every text takes longer than all the rest."""
+    places = [(left, 0.1, 1.35, 1.95) for left in (0.15, 1.6, 3.05)] + [(6.0, 0.35, 5.85, 1.5)]
+    return [figure.add_axes((left / _WIDTH, (bottom + low) / height, wide / _WIDTH, high / height)) for left, low, wide, high in places]
 
 
 def _crop(picture: np.ndarray, box_ltwh: pd.Series) -> np.ndarray:
@@ -69,18 +78,20 @@ def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | Non
 
 def _draw_reason(axes: Axes, switch: Switch, reason: Reason) -> None:
     """Draw each term as a bar in units of its gate, the old track's above the new one's, and the sentence above them."""
-    axes.set_title(fill(reason.sentence, _LINE), fontsize=8.5, loc="left")
+    after = switch.after
+    what = f"Frame {after.frame}: person {after.track_id} from track {switch.before.tracker_id} to {after.tracker_id}"
+    cost = f"{switch.num_torn} frame{'' if switch.num_torn == 1 else 's'} cut off"
+    axes.set_title(f"{what} ({cost})\n{fill(reason.sentence, _LINE)}", fontsize=8.5, loc="left")
     bars = [(f"{term.name}, track {track}", term) for terms in zip(*_aligned(reason), strict=True)
             for track, term in zip((switch.before.tracker_id, switch.after.tracker_id), terms, strict=True) if term]  # fmt: skip
-    axes.set(xlim=(0, 1.6 * _MOST), ylim=(max(len(bars), 4) - 0.4, -0.6), xticks=[0, 1], xticklabels=["0", "gate"])
+    axes.set(xlim=(0, _MOST + 0.9), ylim=(max(len(bars), 6) - 0.4, -0.6), xticks=[0, 1], xticklabels=["0", "gate"])
     axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=7.5)
     axes.tick_params(left=False, labelsize=7.5)
     axes.spines[:].set_visible(False)
     if bars:
         axes.axvline(1, color="0.2", linewidth=1)
     else:
-        axes.set_axis_off()
-        axes.set_title(fill(reason.sentence, _LINE), fontsize=8.5, loc="left")
+        axes.set(xticks=[])
     for place, (_, term) in enumerate(bars):
         _draw_term(axes, place, term)
 
@@ -95,6 +106,10 @@ def _draw_term(axes: Axes, place: int, term: Term) -> None:
     colour = _RED if term.blocks else _GREEN if term.passes else _GREY
     length = 0.0 if not term.weighed else min(term.value / term.limit if term.limit else term.value, _MOST)
     axes.barh(place, length, height=0.6, color=colour)
-    gate = "no gate" if term.limit is None else f"gate {number(term.limit)}"
-    text = f"{number(term.value)} ({gate})" if term.weighed else "not weighed"
-    axes.text(length + 0.04, place, text, va="center", fontsize=7.5, color=colour)
+    text = "not weighed" if not term.weighed else f"{number(term.value)}, no gate" if term.limit is None else _comparison(term)
+    axes.text(_MOST + 0.06, place, text, va="center", fontsize=7.5, color=colour)
+
+
+def _comparison(term: Term) -> str:
+    value, limit = numbers_apart(term.value, term.limit)
+    return f"{value} {'>' if term.blocks else '≤'} gate {limit}"

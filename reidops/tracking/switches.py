@@ -30,15 +30,27 @@ class Switch:
     num_torn: int = 1
 
 
-def find_switches(events: pd.DataFrame, num_switches: int | None = None) -> list[Switch]:
-    """Return the identity switches of an event table in order of frames; of more than `num_switches` those that tore most."""
+def find_switches(events: pd.DataFrame, num_switches: int | None = None, *, frames: range | None = None) -> list[Switch]:
+    """Return the identity switches of an event table in order of frames; of more than `num_switches` those that tore most.
+
+    Args:
+        frames: only those in these frames; None = all.
+    """
     held = held_rows(events)
+    table = switch_table(held)
+    if frames is not None:
+        table = table[table["frame"].isin(frames)]
+    worst_first = table.sort_values(["torn", "frame", "track_id"], ascending=[False, True, True])
+    return [_switch(row, held) for row in worst_first[:num_switches].sort_values(["frame", "track_id"]).itertuples()]
+
+
+def switch_table(held: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `held_rows` that are switches, with the frame and track before, and `torn`; see `Switch`."""
     length = held.groupby("stretch")["frame"].transform("size")
-    table = held.assign(torn=np.minimum(length, length.shift(fill_value=0)), before=held["frame"].shift(fill_value=0))
-    table = table.assign(before_tracker=held["tracker_id"].shift(fill_value=-1))
-    table = table[table["event"] == "SWITCH"].sort_values(["torn", "frame", "track_id"], ascending=[False, True, True], kind="stable")
-    chosen = table[:num_switches].sort_values(["frame", "track_id"])
-    return [_switch(row, held) for row in chosen.itertuples()]
+    table = held.assign(
+        before=held["frame"].shift(fill_value=0), before_tracker=held["tracker_id"].shift(fill_value=-1), torn=np.minimum(length, length.shift(fill_value=0))
+    )
+    return table[table["event"] == "SWITCH"]
 
 
 def _switch(row: tuple, held: pd.DataFrame) -> Switch:

@@ -22,15 +22,18 @@ def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figu
     identity switch.
     """
     people, num_all = choose_people(events_by_arm)
-    size = (_PANEL_WIDTH * len(events_by_arm) + 0.5, 1.4 + 0.24 * max(2, len(people)))
-    figure = Figure(figsize=size, layout="constrained")
+    width, height = _PANEL_WIDTH * len(events_by_arm) + 0.7, 1.5 + 0.24 * max(2, len(people))
+    figure = Figure(figsize=(width, height))
+    # Margins in inches: a layout that measures every text takes longer than all the rest.
+    figure.subplots_adjust(left=0.65 / width, right=1 - 0.1 / width, bottom=0.55 / height, top=1 - 0.85 / height, wspace=0.04)
     panels = figure.subplots(1, len(events_by_arm), sharey=True, squeeze=False)[0]
     for axes, (arm, events) in zip(panels, events_by_arm.items(), strict=True):
         _draw_panel(axes, events, people)
         num_switches = int((events["event"] == "SWITCH").sum())
         axes.set_title(f"{arm.replace('_', ' ')}: {num_switches} identity switch{'' if num_switches == 1 else 'es'}", fontsize=10)
     shown = f"the {len(people)} of {num_all} people who were mistaken most" if num_all > len(people) else f"{num_all} people"
-    figure.suptitle(f"{title}: {shown} (pale = their own track, strong = another's, grey = not found)", fontsize=10)
+    key = "pale: their own track, strong: a wrong one, grey: not found, red: identity switch"
+    figure.suptitle(f"{title}: {shown}\n{key}", fontsize=10, y=1 - 0.1 / height, va="top")
     panels[0].set_ylabel("person (ground truth)")
     panels[0].set_yticks(range(len(people)), [str(person) for person in people], fontsize=7)
     panels[0].set_ylim(len(people) - 0.4, -0.6)
@@ -69,11 +72,15 @@ def _draw_runs(axes: Axes, events: pd.DataFrame, place: Mapping[int, int], wrong
     runs = pd.DataFrame(held_runs(events), columns=["person", "tracker_id", "first", "last"])
     for person, of_person in runs.groupby("person"):
         bars = [(run.first - 0.5, run.last - run.first + 1) for run in of_person.itertuples()]
-        colours = [(*_rgb(colour_of(i)), 1.0 if (person, i) in wrong else 0.4) for i in of_person["tracker_id"]]
+        colours = [_rgb(colour_of(i)) if (person, i) in wrong else _pale(colour_of(i)) for i in of_person["tracker_id"]]
         axes.broken_barh(bars, (place[person] - 0.38, 0.76), facecolors=colours, linewidth=0)
         for run in of_person[of_person["last"] - of_person["first"] + 1 >= least].itertuples():
             colour = "white" if (person, run.tracker_id) in wrong else "black"
             axes.text(run.first, place[person] + 0.03, f" {run.tracker_id}", fontsize=6, va="center", color=colour, clip_on=True)
+
+
+def _pale(colour: tuple[int, int, int]) -> tuple[float, ...]:
+    return tuple(1 - 0.4 * (1 - value) for value in _rgb(colour))
 
 
 def _rgb(colour: tuple[int, int, int]) -> tuple[float, ...]:

@@ -60,7 +60,7 @@ def test_a_clip_has_the_frames_of_its_window_a_caption_and_stands_still_at_a_swi
     stream, shown = cv2.VideoCapture(str(tmp_path / "clip.mp4")), []
     while (step := stream.read())[0]:
         shown.append(step[1])
-    assert len(shown) == 4 + 6  # the set has ten frames in a second
+    assert len(shown) == 4 + 4  # the set has ten frames in a second
     assert shown[0].shape == (96 + caption_height(np.zeros((96, 160, 3))), 160, 3)
     red = [picture[100:, :, 2].mean() - picture[100:, :, 1].mean() > 80 for picture in shown]
-    assert red == [False] * 2 + [True] * 7 + [False]
+    assert red == [False] * 2 + [True] * 5 + [False]

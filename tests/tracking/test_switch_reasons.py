@@ -90,4 +90,7 @@ def test_a_moment_that_tells_nothing_of_the_switch_is_said_to(moments, boxes, wo
 
 def test_costs_are_written_short():
     assert [number(value) for value in (0.617, 9.4877, 45.12, 1203.4)] == ["0.62", "9.49", "45.1", "1,203"]
+    assert (str(Term("a", 0.123, 0.12)), str(Term("a", 0.12, 0.12)), str(Term("a", 0.11996, 0.12))) == (
+        "a 0.123 > gate 0.120", "a 0.12 ≤ gate 0.12", "a 0.11996 ≤ gate 0.12000"
+    )  # fmt: skip
     assert str(Term("overlap", 0.3, None)) == "overlap 0.30" and str(Term("motion", np.nan, 1.0)) == "motion not weighed"

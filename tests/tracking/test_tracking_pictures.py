@@ -110,6 +110,15 @@ def test_boxes_outside_and_larger_than_the_picture_are_drawn_where_they_can_be()
     assert scene.shape == picture.shape and scene.any()
 
 
+def test_labels_of_boxes_in_one_place_do_not_hide_each_other():
+    picture = np.zeros((200, 300, 3), dtype=np.uint8)
+    together = sv.Detections(xyxy=np.tile([100.0, 60, 160, 150], (3, 1)), tracker_id=np.array([1, 2, 3]))
+    alone = [(annotate(picture, together[[row]])[30:60] == colour_of(row + 1)[::-1]).all(axis=2).sum() for row in range(3)]
+    scene = annotate(picture, together)
+    for row in range(3):
+        assert (scene == colour_of(row + 1)[::-1]).all(axis=2).sum() >= 0.9 * alone[row] > 50
+
+
 def test_a_caption_is_below_the_picture_and_as_high_for_every_text():
     picture = np.full((90, 160, 3), 7, dtype=np.uint8)
     long = add_caption(picture, "person 1: track 7 → 12, " * 20)
@@ -129,10 +138,10 @@ def test_a_sheet_shows_crops_terms_and_the_reason_of_every_switch(sequence, trac
     sheet = draw_switches(sequence, tracks, switches, [explain(switches[0], {4: moment}, tracks), Reason("Nothing is known.")])
     titles = [axes.get_title() or axes.get_title(loc="left") for axes in sheet.axes]
     assert titles[:3] == ["before: frame 2\nperson 1, track 7", "after: frame 4\nperson 1, track 8", "had held: frame 1\nperson 2, track 8"]
-    assert titles[3].replace("\n", " ").startswith("Track 7 was seen in the frame before: overlap 0.80 > gate 0.70 blocked it; track 8")
+    assert titles[3].startswith("Frame 4: person 1 from track 7 to 8 (1 frame cut off)\nTrack 7 was seen in the frame before: overlap 0.80 > gate 0.70 blocked it;")
     assert [label.get_text() for label in sheet.axes[3].get_yticklabels()] == ["overlap, track 7", "overlap, track 8"]
-    assert [text.get_text() for text in sheet.axes[3].texts] == ["0.80 (gate 0.70)", "0.10 (gate 0.70)"]
-    assert "a new track" in sheet.axes[6].texts[0].get_text() and titles[7] == "Nothing is known."
+    assert [text.get_text() for text in sheet.axes[3].texts] == ["0.80 > gate 0.70", "0.10 ≤ gate 0.70"]
+    assert "a new track" in sheet.axes[6].texts[0].get_text() and titles[7].endswith("\nNothing is known.")
     sheet.savefig(tmp_path / "sheet.png")
 
 
