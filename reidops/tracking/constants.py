@@ -138,8 +138,8 @@ def oracle_gate(tracker: str) -> float:
 
 
 CONSTANTS: dict[str, type] = {
-    "sort": SortConstants, "deepsort": DeepSortConstants, "strongsort": StrongSortConstants, "ocsort": OcSortConstants,
-    "deepocsort": DeepOcSortConstants,
+    "sort": SortConstants, "deepsort": DeepSortConstants, "strongsort": StrongSortConstants, "bytetrack": ByteTrackConstants,
+    "botsort": BotSortConstants, "ocsort": OcSortConstants, "deepocsort": DeepOcSortConstants,
 }  # fmt: skip
 
 

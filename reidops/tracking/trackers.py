@@ -15,6 +15,8 @@ import supervision as sv
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
+from reidops.tracking.botsort import BotSort
+from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.camera_cache import cached_motion
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.decisions import Decisions
@@ -27,7 +29,10 @@ from reidops.tracking.ocsort import OcSort
 from reidops.tracking.sort import Sort
 from reidops.tracking.strongsort import StrongSort
 
-TRACKERS: dict[str, type] = {"sort": Sort, "deepsort": DeepSort, "strongsort": StrongSort, "ocsort": OcSort, "deepocsort": DeepOcSort}
+TRACKERS: dict[str, type] = {
+    "sort": Sort, "deepsort": DeepSort, "strongsort": StrongSort, "bytetrack": ByteTrack, "botsort": BotSort, "ocsort": OcSort,
+    "deepocsort": DeepOcSort,
+}  # fmt: skip
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
 
