@@ -1,6 +1,7 @@
 """Log the result in MLflow, register its model and decide whether it becomes champion.
 
-Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/reid, data/tracking, and params.yaml as the run's params
+Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/reid, data/detections, data/tracking,
+        and params.yaml as the run's params
 Writes: an MLflow run and a version of the registered model; data/registration/version.json
 """
 
@@ -39,7 +40,7 @@ class RegisterParams:
 
 
 def register(
-    settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, tracking: Path,
+    settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, detections: Path, tracking: Path,
     registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
     """Log, register, compare; write what came of it to `registration/version.json`."""
@@ -51,7 +52,7 @@ def register(
     run_id = registry.log_result(result, params.experiment)
     content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
     registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), content)
-    decision = registry.promote(registered, read_scores(tracking, registered.version, read_bench(settings, raw)), rule)
+    decision = registry.promote(registered, read_scores(tracking, registered.version, read_bench(settings, raw, detections)), rule)
     entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")

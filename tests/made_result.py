@@ -48,7 +48,7 @@ def _write_raw(raw: Path) -> None:
     _write(raw / "inventory.json", {"synthetic": {"source": "drawn", "num_files": 900, "num_bytes": 12345, "digest": "d" * 64}})
     for name in SEQUENCES:
         _write_text(raw / "synthetic" / "train" / name / "gt" / "gt.txt", f"1,1,10,10,20,40,1,1,1 {name}\n")
-        _write_text(raw / "synthetic" / "train" / name / "det" / "det.txt", f"1,-1,10,10,20,40,0.9 {name}\n")
+        _write_text(raw.parent / "detections" / f"{name}.txt", f"1,-1,10,10,20,40,0.9 {name}\n")
 
 
 def _write_model(data: Path, weights: np.ndarray) -> None:

@@ -164,13 +164,13 @@ def test_a_challenger_on_a_bench_of_its_own_waits(made, place, tmp_path):
 
 def test_the_bench_knows_frames_files_and_settings(tmp_path):
     data = write_result(tmp_path)
-    bench = read_bench(tmp_path / "params.yaml", data / "raw")
+    bench = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections")
     assert bench.tracker == {"embed.nms": "0.7", "evaluate_tracking.max_age": "30", "evaluate_tracking.min_confidence": "0.3"}
     assert set(bench.sequences) == set(SEQUENCES)
     write_result(tmp_path, settings=SETTINGS.replace("num_workers: 2", "num_workers: 1"))
-    assert read_bench(tmp_path / "params.yaml", data / "raw").digest == bench.digest
-    (data / "raw" / "synthetic" / "train" / SEQUENCES[0] / "det" / "det.txt").write_text("1,-1,0,0,9,9,0.5\n")
-    changed = read_bench(tmp_path / "params.yaml", data / "raw")
+    assert read_bench(tmp_path / "params.yaml", data / "raw", data / "detections").digest == bench.digest
+    (data / "detections" / f"{SEQUENCES[0]}.txt").write_text("1,-1,0,0,9,9,0.5\n")
+    changed = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections")
     assert changed.sequences[SEQUENCES[0]] != bench.sequences[SEQUENCES[0]]
     assert changed.sequences[SEQUENCES[1]] == bench.sequences[SEQUENCES[1]]
 

@@ -14,7 +14,7 @@ from reidops.params import check_section
 from stages.register import RegisterParams, register
 
 PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
-FOLDERS = ("raw", "crops", "validation", "model", "export", "reid", "tracking", "registration")
+FOLDERS = ("raw", "crops", "validation", "model", "export", "reid", "detections", "tracking", "registration")
 
 
 @pytest.fixture
