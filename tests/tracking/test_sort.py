@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+import supervision as sv
+
+from reidops.errors import ReidopsError
+from reidops.tracking.constants import SortConstants, StrongSortConstants
+from reidops.tracking.decisions import OVERLAP
+from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.sort import OVERLAPPING, Sort
+from reidops.tracking.strongsort import StrongSort
+
+TRACKERS = [Sort, DeepSort, StrongSort]
+by_tracker = pytest.mark.parametrize("start", TRACKERS)
+
+
+def detections(*lefts: float, width: float = 40.0) -> sv.Detections:
+    """Return boxes of 100 px height at the given left edges."""
+    left = np.array(lefts, dtype=float)
+    box_ltrb = np.column_stack([left, np.full_like(left, 100), left + width, np.full_like(left, 200)])
+    return sv.Detections(xyxy=box_ltrb.reshape(-1, 4), confidence=np.full(len(left), 0.9))
+
+
+def ids(tracker, *lefts: float) -> list[int]:
+    return tracker.update(detections(*lefts)).tracker_id.tolist()
+
+
+def test_a_track_is_shown_from_its_third_detection_on():
+    tracker = Sort()
+    assert [ids(tracker, x) for x in (0, 3, 6, 9)] == [[], [], [1], [1]]
+
+
+def test_min_hits_of_one_shows_a_track_at_once():
+    assert ids(Sort(SortConstants(min_hits=1)), 0) == [1]
+
+
+def test_on_probation_a_track_that_is_missed_once_is_forgotten():
+    tracker = Sort()
+    assert [ids(tracker, *lefts) for lefts in ([0], [0], [], [0], [0], [0])] == [[], [], [], [], [], [1]]
+
+
+@pytest.mark.parametrize(("num_hidden", "expected"), [(1, [1]), (2, [])])
+def test_a_proven_track_is_given_up_after_more_than_max_age_frames_unseen(num_hidden, expected):
+    tracker = Sort()
+    for _ in range(5):
+        ids(tracker, 0)
+    for _ in range(num_hidden):
+        ids(tracker)
+    assert ids(tracker, 0) == expected
+
+
+def test_a_detection_that_overlaps_too_little_is_somebody_else():
+    for iou, expected in ((0.3, []), (0.2, [1])):
+        tracker = Sort(SortConstants(iou=iou))
+        for _ in range(4):
+            ids(tracker, 0)
+        assert ids(tracker, 24) == expected  # 16 of 64 px shared: IoU 0.25
+
+
+def test_who_walks_on_is_found_where_the_speed_says_after_a_gap():
+    tracker = Sort(SortConstants(max_age=8))
+    for step in range(20):
+        ids(tracker, 12 * step)
+    for _ in range(6):
+        ids(tracker)
+    assert ids(tracker, 12 * 26) == [1]
+
+
+def test_the_assignment_overlaps_most_in_all_and_then_drops_what_overlaps_too_little():
+    """The first overlaps both tracks, the second one of them: greedy matching would leave the second alone."""
+    tracker = Sort(SortConstants(iou=0.1))
+    for _ in range(4):
+        shown = ids(tracker, 0, 20)
+    assert shown == [1, 2]
+    assert ids(tracker, 12, 45) == [1, 2]
+
+
+def test_what_was_weighed_is_told():
+    tracker = Sort(SortConstants(min_hits=2))
+    assert tracker.decisions is None
+    ids(tracker, 300, 0)
+    assert tracker.decisions.terms[OVERLAP].shape == (0, 2)
+    ids(tracker, 310, 0, 600)
+    ids(tracker, 0, 330)
+    told = tracker.decisions
+    assert (told.track_ids.tolist(), told.rows.tolist()) == ([1, 2, -1], [0, 1])
+    assert told.limits == {OVERLAP: 0.7}
+    assert told.pairs == ((0, 0, OVERLAPPING), (1, 1, OVERLAPPING))
+    assert told.terms[OVERLAP][0].tolist() == pytest.approx([0, 1])
+    assert 0 < told.terms[OVERLAP][1, 1] < 0.7
+
+
+def test_appearance_plays_no_part():
+    rng = np.random.default_rng(0)
+    looking, blind = Sort(), Sort(gate=0.1)
+    for boxes, embeddings in crowd(rng):
+        assert looking.update(boxes, embeddings).tracker_id.tolist() == blind.update(boxes).tracker_id.tolist()
+
+
+def crowd(rng: np.random.Generator, num_frames: int = 40, num_people: int = 8) -> list[tuple[sv.Detections, np.ndarray]]:
+    """Return frames of jittered, sometimes missed walkers with noisy embeddings."""
+    start, speed = rng.uniform(0, 600, num_people), rng.uniform(-6, 6, num_people)
+    looks = rng.normal(size=(num_people, 16))
+    frames = []
+    for step in range(num_frames):
+        seen = rng.uniform(size=num_people) > 0.2
+        boxes = detections(*(start + speed * step + rng.normal(0, 1, num_people))[seen])
+        boxes.confidence = rng.uniform(0.5, 1, len(boxes))
+        noisy = (looks + rng.normal(0, 0.2, looks.shape))[seen]
+        frames.append((boxes, (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)))
+    return frames
+
+
+@by_tracker
+@pytest.mark.parametrize("appearance", [True, False])
+def test_tracks_are_the_same_for_any_order_of_a_frames_rows(start, appearance):
+    rng = np.random.default_rng(3)
+    plain, shuffled = start(), start()
+    num_shown = 0
+    for boxes, embeddings in crowd(rng):
+        order = rng.permutation(len(boxes))
+        a = plain.update(boxes, embeddings if appearance else None)
+        b = shuffled.update(boxes[order], embeddings[order] if appearance else None)
+        track_of = {tuple(box): i for box, i in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)}
+        assert track_of == {tuple(box): i for box, i in zip(a.xyxy.tolist(), a.tracker_id.tolist(), strict=True)}
+        num_shown += len(a)
+    assert num_shown > 50
+
+
+@by_tracker
+@pytest.mark.parametrize("appearance", [True, False])
+def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_shown_box_is_the_callers(start, appearance):
+    tracker = start()
+    for boxes, embeddings in crowd(np.random.default_rng(5)):
+        result = tracker.update(boxes, embeddings if appearance else None)
+        told = tracker.decisions
+        assert len({row for row, *_ in told.pairs}) == len({column for _, column, _ in told.pairs}) == len(told.pairs)
+        for row, column, stage in told.pairs:
+            names = {"overlap": ["overlap"], "first": set(told.limits) - {"overlap"}}[stage]
+            assert all(told.terms[name][row, column] <= told.limits[name] for name in names)
+        assert len(set(result.tracker_id.tolist())) == len(result)
+        assert {tuple(box) for box in result.xyxy.tolist()} <= {tuple(box) for box in boxes.xyxy.tolist()}
+        assert set(told.rows.tolist()) <= set(range(len(boxes)))
+
+
+@by_tracker
+def test_frames_without_detections_give_none_and_tracks_outlive_one(start):
+    tracker = start()
+    assert len(tracker.update(sv.Detections.empty())) == 0
+    for _ in range(5):
+        ids(tracker, 0)
+    assert len(tracker.update(sv.Detections.empty(), np.zeros((0, 4), np.float32))) == 0
+    assert ids(tracker, 0) == [1]
+
+
+@by_tracker
+def test_a_frame_of_ten_thousand_detections_is_survived(start):
+    rng, tracker = np.random.default_rng(0), start()
+    for _ in range(4):
+        ids(tracker, 0, 100)
+    left_top = rng.uniform(-4000, [4000, 3000], (10_000, 2))
+    box_ltrb = np.concatenate([np.column_stack([left_top, left_top + [40, 100]]), detections(0, 100).xyxy])
+    flood = sv.Detections(xyxy=box_ltrb, confidence=np.full(len(box_ltrb), 0.9))
+    assert tracker.update(flood).tracker_id.tolist() == [1, 2]
+    assert ids(tracker, 0, 100)[:2] == [1, 2]
+
+
+@by_tracker
+@pytest.mark.parametrize("box", [[0, 0, np.nan, 10], [5, 5, 5, 50], [0, 0, np.inf, 10]])
+def test_a_box_that_is_none_is_named(start, box):
+    boxes = detections(0, 100)
+    boxes.xyxy[1] = box
+    with pytest.raises(ReidopsError, match="detection 1: box"):
+        start().update(boxes)
+
+
+def test_strongsort_and_deepsort_take_a_gate_of_their_own_and_sort_takes_it_without_use():
+    assert (DeepSort()._gate, StrongSort()._gate) == (0.2, StrongSortConstants.gate)
+    assert (DeepSort(gate=0.0)._gate, StrongSort(gate=0.1)._gate) == (0.0, 0.1)
+    assert ids(Sort(gate=0.1, camera=None), 0) == []
