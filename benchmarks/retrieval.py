@@ -1,63 +1,161 @@
-"""Measure ranking and re-ranking: `python benchmarks/retrieval.py`.
+"""What ranking, re-ranking and the embedding of test crops cost: `python benchmarks/retrieval.py`.
 
-Embeddings are drawn around one centre per person, so that mAP is .5 to .8 as of a trained model: on random ones nearly the
-whole gallery lies nearer than the farthest match. Seconds are CPU seconds of all threads, the least of three runs.
+python benchmarks/retrieval.py [--rows score_distances rerank …] [--repeats 3] [--threads 1] [--quick]
+
+Every row runs in a process of its own, in which the work and what it is held against take turns. CPU seconds are those of all
+threads, the least of the repeats; wall seconds likewise. With one thread both say the same on an idle machine; with more, CPU
+seconds also count the product's threads while they wait for the next block. Peak memory is that of the row's process, Python
+and the embeddings themselves included, before what it is held against has run.
+
+Embeddings are drawn around one centre per person, so that mAP is .5 to .8 as of a trained model: on random ones nearly the whole
+gallery lies nearer than the farthest match.
 """
 
 import argparse
+import json
 import os
+import resource
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
-from reidops.retrieval.ranking import score_distances, score_embeddings
+SPREAD = 2.2  # of a person's embeddings about their centre; more is harder
+DIM = 512
+PRODUCT_ROWS = 1024  # queries at a time of a product alone: faster than the whole, whose pages must first be had
 
 
-def main() -> None:
-    """Print one row per measurement."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spread", type=float, default=2.2, help="of a person's embeddings about their centre; more is harder")
-    parser.add_argument("--quick", action="store_true", help="a tenth of every size")
-    arguments = parser.parse_args()
-    share = 10 if arguments.quick else 1
-    print(f"{os.cpu_count()} cores, numpy {np.__version__}, Python {sys.version.split()[0]}")
-    measure_distances(*drawn(3368 // share, 15913 // share, 750 // share, arguments.spread))
-    measure_embeddings(*drawn(3368 // share, 19732 // share, 750 // share, arguments.spread))
+@dataclass(frozen=True)
+class Work:
+    """What a row measures: `ours`, which returns what is told beside the figures, and `base`, what it is held against."""
+
+    ours: Callable[[], str]
+    base: Callable[[], object]
 
 
-def measure_distances(query: np.ndarray, gallery: np.ndarray, labels: dict[str, np.ndarray]) -> None:
-    """Compare `score_distances` with a plain argsort implementation."""
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what is measured, what it may cost, and which ratio of the two works is told."""
+
+    what: str
+    size: str
+    target: str
+    ratio: str = ""
+    once: bool = False
+    all_cores: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The least seconds of several runs, and the most MB of the process."""
+
+    told: str
+    cpu_s: float
+    wall_s: float
+    base_cpu_s: float
+    base_wall_s: float
+    peak_mb: float
+
+
+def prepare_score_distances(share: int) -> Work:
+    """Rank a given matrix, against a plain argsort implementation."""
+    from reidops.retrieval.ranking import score_distances
+
+    query, gallery, labels = drawn(3368 // share, 15913 // share, 750 // share)
     distances = 1 - query @ gallery.T
-    ours, scores = cpu_seconds(lambda: score_distances(distances, **labels))
-    plain, mean_precision = cpu_seconds(lambda: argsort_map(distances, **labels), repeats=1)
-    size = f"{len(query):,} × {len(gallery):,}"
-    row(f"score_distances, {size}", f"{ours:.3f} s CPU, mAP {scores.mAP:.4f}", "at most 0.30 s")
-    row(f"plain argsort, {size}", f"{plain:.3f} s CPU, mAP differs by {abs(mean_precision - scores.mAP):.1e}", "")
-    row("ratio plain / ours", f"{plain / ours:.1f}", "at least 20")
+    return Work(lambda: f"mAP {score_distances(distances, **labels).mAP:.4f}", lambda: argsort_map(distances, **labels))
 
 
-def measure_embeddings(query: np.ndarray, gallery: np.ndarray, labels: dict[str, np.ndarray]) -> None:
-    """Compare `score_embeddings` with the matrix product that it holds."""
-    ours, scores = cpu_seconds(lambda: score_embeddings(query, gallery, **labels))
-    product, _ = cpu_seconds(lambda: query @ gallery.T)
-    row(f"score_embeddings, {len(query):,} × {len(gallery):,} × {query.shape[1]}", f"{ours:.3f} s CPU, mAP {scores.mAP:.4f}", "")
-    row("ratio to the product alone", f"{product:.3f} s CPU, {ours / product:.2f}", "at most 1.5")
+def prepare_score_embeddings(share: int) -> Work:
+    """Rank embeddings of Market-1501's size, against their matrix product alone."""
+    return _ranking(*drawn(3368 // share, 19732 // share, 750 // share))
 
 
-def drawn(num_query: int, num_gallery: int, num_people: int, spread: float, dim: int = 512) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+def prepare_score_embeddings_msmt17(share: int) -> Work:
+    """Rank embeddings of MSMT17's size, against their matrix product alone."""
+    return _ranking(*drawn(11659 // share, 82161 // share, 3060 // share))
+
+
+def _ranking(query: np.ndarray, gallery: np.ndarray, labels: dict[str, np.ndarray]) -> Work:
+    from reidops.retrieval.ranking import score_embeddings
+
+    return Work(lambda: f"mAP {score_embeddings(query, gallery, **labels).mAP:.4f}", lambda: product(query, gallery))
+
+
+def prepare_rerank(share: int) -> Work:
+    """Re-rank 3,368 queries in a gallery of 15,913, against the matrix product of all crops with each other."""
+    from reidops.retrieval.reranking import reranked_blocks
+
+    query, gallery, _ = drawn(3368 // share, 15913 // share, 750 // share)
+    crops = np.concatenate([query, gallery])
+    query, gallery = crops[:len(query)], crops[len(query):]
+    return Work(lambda: f"{sum(map(len, reranked_blocks(query, gallery))):,} queries", lambda: product(crops, crops))
+
+
+def prepare_embed(share: int) -> Work:
+    """Embed drawn crops of 128 × 64 px from a crops.tar, against the model's forward passes on batches that are ready."""
+    import pandas as pd
+    from training import draw_crops
+
+    from reidops.embedding.embedder import Embedder, describe
+    from reidops.embedding.images import CropStore, load_images
+    from reidops.embedding.network import EmbeddingNetwork
+    from reidops.retrieval.crop_embedding import embed_rows
+
+    backbone, (height, width) = ("resnet10t", (96, 48)) if share == 1 else ("mobilenetv4_conv_small_050", (32, 16))
+    network = EmbeddingNetwork(backbone)
+    description = describe(network, backbone=backbone, embedding_dim=0, pooling="avg", last_stride=2, height=height, width=width, num_classes=1)
+    embedder = Embedder(network, description)
+    with tempfile.TemporaryDirectory() as folder:
+        crops = draw_crops(Path(folder), num_people=128 // share)
+        store = CropStore(crops / "crops.tar", pd.read_parquet(crops / "crops.parquet"))  # stays open when the folder is gone
+    rows = np.arange(len(store))
+    batches = np.split(load_images(store, rows, height, width), range(64, len(store), 64))
+
+    def ours() -> str:
+        embed_rows(embedder, store, rows, 64)
+        return f"{backbone}, {height} × {width} px"
+
+    ours()  # what PyTorch does once only, for either
+    return Work(ours, lambda: [embedder.embed_images(batch) for batch in batches])
+
+
+ROWS = {
+    "score_distances": Row("score_distances", "3,368 × 15,913", "0.30 s CPU, 1/20 of a plain argsort's", "argsort / ours"),
+    "score_embeddings": Row("score_embeddings", "3,368 × 19,732 × 512", "1.5 × the product", "ours / product"),
+    "score_embeddings_msmt17": Row("score_embeddings", "11,659 × 82,161 × 512", "2 GB, 1.5 × the product", "ours / product", once=True),
+    "rerank": Row("re-ranking", "N = 19,281 × 512", "7 s CPU, 1 GB", "ours / product", once=True),
+    "embed": Row("embedding of crops", "2,048 crops", "0.95 of the forward's throughput", "forward / ours", all_cores=True),
+}
+
+
+def drawn(num_query: int, num_gallery: int, num_people: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Return query and gallery embeddings of people drawn from a seed, and their labels."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(num_people, dim)).astype(np.float32)
-    pids = rng.integers(0, num_people, num_query + num_gallery)
-    embeddings = centres[pids] + spread * rng.normal(size=(len(pids), dim)).astype(np.float32)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    camids = rng.integers(0, 6, len(pids))
+    centres = rng.standard_normal((num_people, DIM), np.float32)
+    pids, camids = rng.integers(0, num_people, num_query + num_gallery), rng.integers(0, 6, num_query + num_gallery)
+    embeddings = rng.standard_normal((len(pids), DIM), np.float32)
+    embeddings *= SPREAD
+    for start in range(0, len(pids), PRODUCT_ROWS):
+        part = embeddings[start:start + PRODUCT_ROWS]
+        part += centres[pids[start:start + PRODUCT_ROWS]]
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
     labels = {"query_pids": pids[:num_query], "gallery_pids": pids[num_query:],
               "query_camids": camids[:num_query], "gallery_camids": camids[num_query:]}
     return embeddings[:num_query], embeddings[num_query:], labels
+
+
+def product(query: np.ndarray, gallery: np.ndarray) -> None:
+    """Compute the matrix product block by block, each into the memory of the last."""
+    buffer = np.empty((PRODUCT_ROWS, len(gallery)), np.float32)
+    for start in range(0, len(query), PRODUCT_ROWS):
+        block = query[start:start + PRODUCT_ROWS]
+        np.matmul(block, gallery.T, out=buffer[:len(block)])
 
 
 def argsort_map(distances: np.ndarray, query_pids: np.ndarray, gallery_pids: np.ndarray,
@@ -73,19 +171,67 @@ def argsort_map(distances: np.ndarray, query_pids: np.ndarray, gallery_pids: np.
     return float(np.mean(precisions))
 
 
-def cpu_seconds(work: Callable[[], Any], repeats: int = 3) -> tuple[float, Any]:
-    """Return the CPU seconds of the fastest of some runs, and what the work returned."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        result = work()
-        seconds.append(time.process_time() - start)
-    return min(seconds), result
+def measure(name: str, share: int, repeats: int) -> Measured:
+    """Run one row in this process; what is prepared costs no seconds."""
+    work = globals()[f"prepare_{name}"](share)
+    ours, base, told, peak_mb = [], [], "", 0.0
+    for repeat in range(1 if ROWS[name].once else repeats):
+        began = _clocks()
+        told = work.ours()
+        ours.append(_since(began))
+        if repeat == 0:
+            peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        began = _clocks()
+        work.base()
+        base.append(_since(began))
+    return Measured(told, *np.min(ours, axis=0).tolist(), *np.min(base, axis=0).tolist(), peak_mb)
 
 
-def row(what: str, measured: str, target: str) -> None:
-    """Print one line of the table."""
-    print(f"| {what:48} | {measured:42} | {target:14} |", flush=True)
+def _clocks() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+def _since(began: tuple[float, float]) -> tuple[float, float]:
+    return time.process_time() - began[0], time.perf_counter() - began[1]
+
+
+def measure_apart(name: str, arguments: argparse.Namespace) -> Measured:
+    """Run one row in a process of its own."""
+    command = [sys.executable, __file__, "--row", name, "--repeats", str(arguments.repeats)] + ["--quick"] * arguments.quick
+    threads = {} if ROWS[name].all_cores else {variable: str(arguments.threads) for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | threads)
+    if ran.returncode:
+        raise SystemExit(f"{name}: {ran.stderr}")
+    return Measured(**json.loads(ran.stdout.splitlines()[-1]))
+
+
+def table_row(row: Row, found: Measured, quick: bool) -> list[str]:
+    """Return one line's cells; a ratio is named by what is divided by what."""
+    upside_down = row.ratio.endswith("/ ours")
+    ratios = [base / ours if upside_down else ours / base
+              for ours, base in ((found.cpu_s, found.base_cpu_s), (found.wall_s, found.base_wall_s))]
+    size = f"a tenth of {row.size}" if quick else row.size
+    return [f"{row.what}, {size}", row.target, f"{found.cpu_s:.3f}", f"{found.wall_s:.3f}", row.ratio, *(f"{ratio:.2f}" for ratio in ratios),
+            f"{found.peak_mb:.0f}", found.told]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", choices=sorted(ROWS), default=list(ROWS))
+    parser.add_argument("--repeats", type=int, default=3, help="of all rows but the two that take long")
+    parser.add_argument("--threads", type=int, default=1, help="of the matrix products; embedding takes all cores")
+    parser.add_argument("--quick", action="store_true", help="a tenth of every size")
+    parser.add_argument("--row", choices=sorted(ROWS), help="run one row in this process and print its bare figures")
+    arguments = parser.parse_args()
+    if arguments.row:
+        print(json.dumps(asdict(measure(arguments.row, 10 if arguments.quick else 1, arguments.repeats))))
+        return
+    print(f"{os.cpu_count()} cores, {arguments.threads} thread(s), numpy {np.__version__}, Python {sys.version.split()[0]}\n")
+    titles = ["work", "bound", "CPU s", "wall s", "ratio", "of CPU s", "of wall s", "peak MB", ""]
+    print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
+    for name in arguments.rows:
+        print(f"| {' | '.join(table_row(ROWS[name], measure_apart(name, arguments), arguments.quick))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import dense_rerank
+from threadpoolctl import threadpool_limits
 
 from reidops.errors import ReidopsError
+from reidops.retrieval import neighbours
+from reidops.retrieval.neighbours import nearest
 from reidops.retrieval.ranking import score_distances, unit_rows
 from reidops.retrieval.reranking import rerank
 
@@ -31,6 +34,34 @@ def test_sparse_rows_agree_with_dense_matrices(seed: int, num_query: int, num_ga
 def test_the_published_constants_agree_with_dense_matrices() -> None:
     crops, _ = people(0, 25, 300, 0.8)
     np.testing.assert_allclose(rerank(crops[:50], crops[50:]), dense_rerank(crops[:50], crops[50:], 20, 6, 0.3), atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), num_crops=st.integers(2, 420), k=st.integers(1, 25), dim=st.integers(1, 12))
+def test_neighbours_are_those_of_a_stable_sort_however_many_tie(seed: int, num_crops: int, k: int, dim: int) -> None:
+    crops = np.random.default_rng(seed).integers(-1, 2, (num_crops, dim)).astype(np.float32)  # whole products: float32 rounds none
+    k = min(k, num_crops - 1)
+    products = crops @ crops.T
+    found = nearest(crops, k)
+    np.testing.assert_array_equal(found.index, np.argsort(-products, axis=1, kind="stable")[:, :k + 1])
+    np.testing.assert_array_equal(found.farthest, np.maximum(1 - products.min(axis=1), np.finfo(np.float32).tiny))
+
+
+def test_blocks_that_do_not_divide_the_crops_give_the_same_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    crops, _ = people(6, 10, 333, 0.8)
+    whole = nearest(crops, 20)
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 333 * 50)
+    monkeypatch.setattr(neighbours, "CELLS_AT_ONCE", 333 * 7)
+    np.testing.assert_array_equal(nearest(crops, 20).index, whole.index)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_neither_the_gallerys_order_nor_the_threads_change_a_re_ranked_distance(threads: int) -> None:
+    crops, _ = people(7, 40, 900, 0.8)
+    order = np.random.default_rng(0).permutation(800)
+    with threadpool_limits(threads):
+        shuffled = rerank(crops[:100], crops[100:][order])
+    np.testing.assert_allclose(shuffled, rerank(crops[:100], crops[100:])[:, order], atol=1e-6)
 
 
 def test_re_ranking_raises_the_map_of_people_who_cluster() -> None:

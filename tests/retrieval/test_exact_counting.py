@@ -1,0 +1,46 @@
+"""Ranks are those of the embeddings, whatever the last bits of their float32 products are."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain import plain_ranks
+
+from reidops.retrieval.exact_counting import UnitRows, rank_block
+from reidops.retrieval.matches import rows_of_mask
+from reidops.retrieval.ranking import unit_rows
+
+NUM_QUERY, NUM_GALLERY = 4, 60
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), dim=st.sampled_from([2, 16, 128]), spread=st.sampled_from([0, 1e-7, 1e-6, 1e-5, 0.1]))
+def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks(seed: int, dim: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(5, dim))
+    query, gallery = (unit_rows(centres[rng.integers(0, 5, n)] + spread * rng.normal(size=(n, dim)), "crops") for n in (NUM_QUERY, NUM_GALLERY))
+    of_person, junk = rng.random((2, NUM_QUERY, NUM_GALLERY)) < 0.2
+    positives = of_person & ~junk
+    exact = -(query.astype(np.float64)[:, None] * gallery.astype(np.float64)[None]).sum(axis=2)
+    embeddings = UnitRows(query, gallery)
+    products = (exact + rng.uniform(-0.49, 0.49, exact.shape) * embeddings.error).astype(np.float32)
+    ranks, num_tied = rank_block(products, rows_of_mask(positives), rows_of_mask(junk), embeddings)
+    expected, expected_ties = [], 0
+    for row in range(NUM_QUERY):
+        hits, others = np.flatnonzero(positives[row]), np.flatnonzero(~positives[row] & ~junk[row])
+        expected += plain_ranks(exact[row], hits.tolist(), others.tolist())
+        expected_ties += sum(exact[row, hit] in exact[row, others] for hit in hits)
+    assert (ranks.tolist(), num_tied) == (expected, expected_ties)
+
+
+def test_the_error_covers_float32_products_of_either_order_of_summation() -> None:
+    rng = np.random.default_rng(0)
+    rows = unit_rows(rng.normal(size=(300, 512)) + 0.5, "crops")
+    exact = rows.astype(np.float64) @ rows.T.astype(np.float64)
+    one_by_one = np.zeros((300, 300), np.float32)
+    for k in range(512):  # the worst order that there is: no partial sums
+        one_by_one += rows[:, k, None] * rows[None, :, k]
+    error = UnitRows(rows, rows).error
+    for products in (rows @ rows.T, one_by_one):
+        assert np.abs(products - exact).max() < error / 2
+    assert error == pytest.approx(4 * 2**-24 * 512**0.5)
