@@ -1,0 +1,87 @@
+"""Gaps of a track filled after tracking, and its boxes smoothed: Gaussian-smoothed interpolation (GSI).
+
+After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.4, equations 9 to 12: gaps are filled along a line, then
+each of the four numbers of a box follows a Gaussian process over time. The kernel is written out here with NumPy and SciPy.
+"""
+
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy.linalg import cho_factor, cho_solve
+
+from reidops.params import params_dataclass
+
+_BOX = ["left", "top", "width", "height"]
+
+
+@params_dataclass
+class SmoothingConstants:
+    """GSI's constants (Du et al. 2023); the noise is ours, as the paper gives no figure."""
+
+    max_gap: Annotated[int, Field(ge=1)] = 20  # frames without a box, between two boxes, that are filled
+    tau: Annotated[float, Field(gt=0)] = 10.0  # τ of equation 12
+    noise: Annotated[float, Field(ge=0)] = 0.02  # of a box's numbers, as a share of the track's mean height; 0 = lines only
+
+
+def interpolate_tracks(tracks: pd.DataFrame, constants: SmoothingConstants = SmoothingConstants()) -> pd.DataFrame:
+    """Return the table with gaps filled and boxes smoothed, ordered by frame and track_id.
+
+    Args:
+        tracks: frame, track_id, left, top, width, height, …; px. Other columns of a filled row are those of the row before the gap.
+    """
+    if not len(tracks):
+        return tracks.copy()
+    parts = [_smooth(_fill(track, constants.max_gap), constants) for _, track in tracks.sort_values("frame").groupby("track_id")]
+    return pd.concat(parts).sort_values(["frame", "track_id"], ignore_index=True)
+
+
+def _fill(track: pd.DataFrame, max_gap: int) -> pd.DataFrame:
+    """Return one track with a row, on a line between its neighbours, for each frame of a gap that is no longer than `max_gap`."""
+    frames = track["frame"].to_numpy()
+    present = np.arange(frames[0], frames[-1] + 1)
+    before = np.searchsorted(frames, present, side="right") - 1
+    after = np.minimum(before + (frames[before] != present), len(frames) - 1)
+    stays = frames[after] - frames[before] - 1 <= max_gap
+    filled = track.iloc[before[stays]].assign(frame=present[stays])
+    for name in _BOX:
+        filled[name] = np.interp(present[stays], frames, track[name].to_numpy(dtype=float))
+    return filled.reset_index(drop=True)
+
+
+def _smooth(track: pd.DataFrame, constants: SmoothingConstants) -> pd.DataFrame:
+    box = track[_BOX].to_numpy(dtype=float)
+    noise = constants.noise * float(box[:, 3].mean())
+    if len(track) < 3 or noise == 0:
+        return track
+    smoothed = smooth_series(track["frame"].to_numpy(dtype=float), box, noise, constants.tau)
+    smoothed[:, 2:] = np.maximum(smoothed[:, 2:], 1.0)  # a box keeps an area, whatever its neighbours are
+    return track.assign(**dict(zip(_BOX, smoothed.T, strict=True)))
+
+
+def smooth_series(times: np.ndarray, values: np.ndarray, noise: float, tau: float) -> np.ndarray:
+    """Return the mean of a Gaussian process at the times where it was seen, [n, k] of values [n, k].
+
+    What it departs from is the line that fits best; how far it goes from there is as far as the values do (equations 9 to 11).
+
+    Args:
+        noise: standard deviation of one value, in the unit of the values.
+        tau: the length scale is τ ln(τ³ / n), kept in 1 / τ … τ² (equation 12); τ³ frames and more are left as they are, for then it
+            is shorter than a frame.
+    """
+    if len(times) >= tau**3:
+        return values.copy()
+    length = np.clip(tau * np.log(tau**3 / len(times)), 1 / tau, tau**2)
+    line = np.column_stack([np.ones_like(times), times - times.mean()])
+    trend = line @ np.linalg.lstsq(line, values, rcond=None)[0]
+    kernel = np.exp(-((times[:, None] - times) ** 2) / (2 * length**2))
+    smoothed = [trend[:, i] + _posterior(kernel, values[:, i] - trend[:, i], noise) for i in range(values.shape[1])]
+    return np.column_stack(smoothed)
+
+
+def _posterior(kernel: np.ndarray, residuals: np.ndarray, noise: float) -> np.ndarray:
+    """Return what of the residuals [n] is signal, where their variance is that of signal and noise together."""
+    variance = max(float(residuals @ residuals) / len(residuals), noise**2)
+    covariance = variance * kernel
+    return covariance @ cho_solve(cho_factor(covariance + noise**2 * np.eye(len(residuals))), residuals)
