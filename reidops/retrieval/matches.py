@@ -88,7 +88,7 @@ def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: A
     """Return one side's labels as arrays of one length.
 
     Raises:
-        ReidopsError: an array is empty, is not one-dimensional, or has another length than the pids.
+        ReidopsError: an array is empty, is not one-dimensional, has another length than the pids, or lacks a value.
     """
     columns = {"pids": pids, "camids": camids, "frames": frames}
     arrays = {name: None if values is None else np.asarray(values) for name, values in columns.items()}
@@ -98,11 +98,15 @@ def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: A
         if values is not None and values.shape != (len(arrays["pids"]),):
             expected = f"[{len(arrays['pids'])}], one per {side} crop"
             raise ReidopsError(f"{side}_{name} has the shape {list(values.shape)}, expected {expected}")
+        if values is not None and len(lacking := np.flatnonzero(_is_missing(values))):
+            raise ReidopsError(f"{side}_{name} has no value in {len(lacking)} rows, first in row {lacking[0]}; leave these crops out")
     return Labels(**arrays)
 
 
 def are_distractors(labels: Labels) -> np.ndarray:
     """Return which crops show nobody in particular, bool [n]."""
+    if labels.pids.dtype.kind in "iuf":
+        return labels.pids == int(DISTRACTOR)
     return labels.pids.astype(str) == DISTRACTOR
 
 
@@ -182,6 +186,15 @@ def _near_in_time(query: Labels, gallery: Labels, gap: int) -> Rows:
     rows = _ranges(order, first, last - first)
     ascending = np.argsort(_flat(rows, len(gallery)), kind="stable")
     return Rows(rows.start, rows.index[ascending])
+
+
+def _is_missing(values: np.ndarray) -> np.ndarray:
+    """Return which values are NaN or None, bool [n]."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind == "O":
+        return np.array([value is None or value != value for value in values])
+    return np.zeros(len(values), bool)
 
 
 def _codes(query: np.ndarray, gallery: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
