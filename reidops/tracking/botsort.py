@@ -3,6 +3,8 @@
 Section and equation numbers are the paper's.
 """
 
+from typing import ClassVar
+
 import numpy as np
 import supervision as sv
 
@@ -11,6 +13,7 @@ from reidops.tracking.bytetrack import SCORED_OVERLAP, ByteTrack
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import BotSortConstants
 from reidops.tracking.decisions import APPEARANCE, OVERLAP
+from reidops.tracking.motion import BoxMotion
 from reidops.tracking.motion_xywh import XywhMotion
 from reidops.tracking.tracks import Observations, observe
 
@@ -32,10 +35,12 @@ class BotSort(ByteTrack):
         decisions: of the last update, None before the first; its `appearance` is half the cosine distance.
     """
 
+    motion: ClassVar[BoxMotion] = XywhMotion()
+
     def __init__(
         self, constants: BotSortConstants = BotSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
     ) -> None:
-        self._begin(constants, XywhMotion(), Ema(constants.ema))
+        self._begin(constants, Ema(constants.ema))
         self._proximity = constants.proximity
         self._gate = constants.gate if gate is None else gate
         self._camera = camera

@@ -4,6 +4,8 @@ The algorithm is the paper's algorithm 1; what it leaves open (the score in the 
 authors published it.
 """
 
+from typing import ClassVar
+
 import numpy as np
 import supervision as sv
 
@@ -29,18 +31,21 @@ class ByteTrack:
     probation: shown when a sure detection extends them in the next frame, else forgotten. Appearance and the camera play no part.
 
     Attributes:
+        motion: the filter, of the class.
         decisions: of the last update, None before the first; detections below `low` are not weighed.
     """
+
+    motion: ClassVar[BoxMotion] = XyahMotion()
 
     def __init__(
         self, constants: ByteTrackConstants = ByteTrackConstants(), gate: float | None = None, camera: CameraMotion | None = None
     ) -> None:
         """Start without tracks; `gate` and `camera` are there so that all trackers are built alike, and ignored."""
-        self._begin(constants, XyahMotion(), None)
+        self._begin(constants, None)
 
-    def _begin(self, constants: ByteTrackConstants, motion: BoxMotion, memory: Memory | None) -> None:
+    def _begin(self, constants: ByteTrackConstants, memory: Memory | None) -> None:
         self._constants = constants
-        self._tracks = Tracks(motion, memory, {_STARTED: ()})
+        self._tracks = Tracks(self.motion, memory, {_STARTED: ()})
         self._num_frames = 0
         self.decisions: Decisions | None = None
 
