@@ -59,7 +59,7 @@ def reid_table(metrics: Mapping[str, Any]) -> Table:
         table.add_column(score, justify="right")
     table.add_column("queries", justify="right")
     for name, scores in sorted(metrics.items(), key=lambda row: row[0] == COLOUR_HISTOGRAM):
-        if isinstance(scores, Mapping):
+        if isinstance(scores, Mapping) and "mAP" in scores:  # re-association is no test set
             label = "a colour histogram" if name == COLOUR_HISTOGRAM else name
             table.add_row(label, *(_figure(scores, s) for s in REID_SCORES), _figure(scores, "num_query"))
     return table

@@ -1,21 +1,29 @@
-"""Rank people never trained on, beside a colour histogram, and find the distance at which two crops are one person.
+"""Rank people never trained on, beside a colour histogram; find the distance at which two crops are one person; look for lost people.
 
-Reads:  data/model, data/crops (crops.tar, crops.parquet)
-Writes: data/reid/ metrics.json, calibration.json, cmc.csv, queries.csv
-        gallery_<data set>.png, cmc.png, distances.png, people_<data set>.png
+Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings
+        data/raw (parts.csv; gt.txt of the `track` rows; gt.txt, det.txt and frames of the `train` rows if gates are fitted on detections)
+Writes: data/reid/ metrics.json, calibration.json, cmc.csv, queries.csv, reassociation.csv, gallery_<data set>.png,
+        people_<data set>.png, cmc.png, distances.png, calibration_tables.png, reassociation.png
 """
 
 import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from reidops.files import whole_folder, write_json
 from reidops.params import params_dataclass
 from reidops.tables import CROPS, read_table
 from stages import run_stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reidops.embedding.embedder import Embedder
+    from reidops.embedding.images import CropStore
+    from reidops.retrieval.calibration import Calibration
+    from reidops.retrieval.reassociation import Reassociation
 
 log = logging.getLogger(__name__)
 
@@ -29,43 +37,82 @@ class EvaluateReidParams:
     junk: Literal["auto", "same-camera", "none"] = "auto"  # auto = same-camera where people were seen by several cameras, else none
     max_rank: Positive = 50  # of the CMC curve
     rerank: bool = False  # k-reciprocal figures beside the plain ones
+    pool: Literal["auto", "none", "mean", "max"] = "auto"  # of a tracklet's crops; auto = mean in sets of tracklets
     flip_average: bool | None = None  # average with the mirror image; null = as the model was saved
+    views: Literal[1, 5] = 1  # of each ranked crop, averaged: the whole, or it and a window in each corner
     batch_size: Positive = 64  # crops per forward pass
+    calibrate_on: Literal["crops", "detections"] = "crops"  # held-out people as annotated, or as the training scenes' detector saw them
     min_gap: Positive = 15  # frames after which a track meets its own crops again, in calibration
     num_candidates: Annotated[float, Field(ge=0)] = 3.0  # lost tracks within reach of a person who returns, on average
     gallery_rows: Positive = 4  # queries drawn as best, as median and as worst
     gallery_columns: Positive = 10  # gallery crops drawn of each
 
 
-def evaluate_reid(model: Path, crops: Path, reid: Path, params: EvaluateReidParams) -> None:
-    """Write what `model` achieves on the test sets of `crops`, and the gates that its distances ask for."""
+def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: Path, params: EvaluateReidParams) -> None:
+    """Write what `model` achieves on the test sets of `crops` and on the tracked boxes of `embeddings`, and the gates that its distances ask for."""
     from reidops.embedding.embedder import Embedder
     from reidops.embedding.images import CropStore
     from reidops.retrieval import report
-    from reidops.retrieval.calibration import calibrate
-    from reidops.retrieval.evaluation import crops_to_calibrate, embed_row_colours, embed_rows, find_test_sets, score_tests
+    from reidops.retrieval.evaluation import embed_tests, score_tests
+    from reidops.retrieval.reassociation import tabulate
+    from reidops.retrieval.test_sets import find_test_sets
 
     table = read_table(crops / "crops.parquet", CROPS)
-    tests = find_test_sets(table, params.junk)
     embedder = Embedder.load(model, flip_average=params.flip_average)
     store = CropStore(crops / "crops.tar", table)
-    rows = np.flatnonzero(table["split"] != "train")
-    embeddings = embed_rows(embedder, store, rows, params.batch_size)
-    calibration = calibrate(crops_to_calibrate(table, embeddings), num_candidates=params.num_candidates, min_gap=params.min_gap)
-    scores = score_tests(tests, embeddings, embed_row_colours(store, tests), max_rank=params.max_rank, rerank=params.rerank)
+    tests = find_test_sets(table, params.junk)
+    embedded = embed_tests(embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size)
+    scores = score_tests(embedded, max_rank=params.max_rank, rerank=params.rerank)
+    calibration = _calibrate(table, Embedder.load(model), store, raw, params)  # as trackers load it
+    reassociated = tabulate(_reassociate(raw, embeddings, embedder.weights_sha256))
 
     with whole_folder(reid) as folder:
-        write_json({name: of_set.figures() for name, of_set in scores.items()}, folder / "metrics.json")
+        write_json(report.figures(scores, reassociated), folder / "metrics.json")
         write_json({"weights_sha256": embedder.weights_sha256, **calibration.report}, folder / "calibration.json")
-        report.write_curves(scores, tests, folder / "cmc.csv")
-        report.write_queries(table, tests, scores, folder / "queries.csv")
-        report.draw_curves(scores, tests, calibration, folder)
-        for test in tests:
-            report.draw_test_set(test, scores[test.name], embeddings, store, folder,
+        report.write_curves(scores, embedded.tests, folder / "cmc.csv")
+        report.write_queries(table, embedded.tests, scores, folder / "queries.csv")
+        report.write_reassociation(reassociated, folder)
+        report.draw_curves(scores, embedded.tests, calibration, folder)
+        for test in embedded.tests:
+            report.draw_test_set(test, scores[test.name], embedded.embeddings, store, folder,
                                  num_rows=params.gallery_rows, num_columns=params.gallery_columns)
-    for test in tests:
-        report.log_scores(test, tests, scores)
-    report.log_gate(calibration)
+    report.log_findings(embedded.tests, scores, calibration, reassociated)
+
+
+def _calibrate(table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", raw: Path, params: EvaluateReidParams) -> "Calibration":
+    """Return the gates of the held-out people: of their crops, or of the detections that show them."""
+    from reidops.parts import read_parts
+    from reidops.retrieval.calibration import calibrate
+    from reidops.retrieval.detected_crops import detected_crops
+    from reidops.retrieval.evaluation import crops_to_calibrate
+
+    limits = {"num_candidates": params.num_candidates, "min_gap": params.min_gap}
+    if params.calibrate_on == "detections":
+        detected = detected_crops(read_parts(raw), table, embedder, params.batch_size)
+        if len(detected):
+            return calibrate(detected, boxes="detections", **limits)
+        log.warning("no training set has detections of held-out people: the gates are fitted on their crops")
+    return calibrate(crops_to_calibrate(table, embedder, store, params.batch_size), **limits)
+
+
+def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> "dict[str, list[Reassociation]]":
+    """Return what becomes of lost people in the tracked sequences, on ground truth boxes (if embedded) and on detections."""
+    from reidops.mot.sequences import read_annotations, read_sequence
+    from reidops.retrieval.identities import people_of_boxes
+    from reidops.retrieval.reassociation import SceneBoxes, reassociate
+    from reidops.parts import find_tracked_parts
+    from reidops.tracking.embeddings import ANNOTATIONS, read_embeddings
+
+    boxes: dict[str, list[SceneBoxes]] = {"annotations": [], "detections": []}
+    for part in find_tracked_parts(raw):
+        detected = read_embeddings(embeddings / f"{part.sequence}.npz", weights_sha256)
+        people = people_of_boxes(detected.frame, detected.box_ltwh, read_annotations(read_sequence(part.folder)))
+        boxes["detections"].append(SceneBoxes(detected.embeddings, detected.frame, people))
+        annotated = embeddings / ANNOTATIONS / f"{part.sequence}.npz"
+        if annotated.is_file():
+            known = read_embeddings(annotated, weights_sha256)
+            boxes["annotations"].append(SceneBoxes(known.embeddings, known.frame, known.track_id))
+    return {name: reassociate(scenes) for name, scenes in boxes.items() if scenes}
 
 
 if __name__ == "__main__":

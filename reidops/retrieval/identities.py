@@ -32,6 +32,13 @@ def annotated_rows(frames: np.ndarray, box_ltwh: np.ndarray, annotations: pd.Dat
     return shown
 
 
+def people_of_boxes(frames: np.ndarray, box_ltwh: np.ndarray, annotations: pd.DataFrame) -> np.ndarray:
+    """Return the track_id of the annotation that each box shows, int64 [n], NOBODY where none does; arguments as above."""
+    rows = annotated_rows(frames, box_ltwh, annotations)
+    track_ids = annotations["track_id"].to_numpy()
+    return np.where(rows == NOBODY, NOBODY, track_ids[rows]) if len(track_ids) else rows
+
+
 def _assign(overlaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first, second = linear_sum_assignment(np.where(overlaps >= MIN_IOU, overlaps, 0.0), maximize=True)
     enough = overlaps[first, second] >= MIN_IOU

@@ -4,16 +4,21 @@ from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
 from reidops.retrieval.calibration import Calibration
 from reidops.retrieval.crop_distances import Distances
+from reidops.retrieval.reassociation import GAPS
 
 GENUINE, IMPOSTOR = "#16803c", "#cd2828"
 LINES = ("-", "--", ":")
 MARKERS = "os^DvP*X"
+BOXES = {"annotations": "ground truth boxes", "detections": "detector's boxes"}
+TITLES = {"rank1": "The same person is the nearest (rank1)", "MRR": "Mean of 1 / rank (MRR)"}
+UNITS = {"frame_gap": " (frames)", "visibility": "", "height": " (px)"}
 
 
 def draw_cmc(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
@@ -46,6 +51,51 @@ def draw_distances(calibration: Calibration) -> Figure:
         axes.set(ylabel="density", yticks=[])
         axes.margins(y=0.35)  # room for the legend
         axes.legend(fontsize=9, loc="upper right")
+    return figure
+
+
+def draw_reassociation(table: pd.DataFrame) -> Figure:
+    """Return rank1 and MRR of lost people against the frames since, on each kind of boxes and of a guess, from `tabulate`'s table."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    for axes, score in zip(figure.subplots(1, 2, sharey=True), ("rank1", "MRR"), strict=True):
+        for (boxes, rows), colour in zip(table.dropna().groupby("boxes"), (GENUINE, "#1f5fb4"), strict=False):
+            axes.plot(rows["gap"], rows[score], marker="o", markersize=5, color=colour, label=f"model, {BOXES[boxes]}")
+            axes.plot(rows["gap"], rows[f"chance_{score}"], "--", color=colour, alpha=0.55, linewidth=1, label=f"a guess, {BOXES[boxes]}")
+        axes.set(xscale="log", xlabel="frames since", ylim=(0, 1.02), title=TITLES[score])
+        axes.set_xticks(GAPS, [str(gap) for gap in GAPS])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    if table.dropna().empty:
+        figure.suptitle("No tracked sequence: nobody was looked for", fontsize=10)
+    else:
+        figure.axes[0].set_ylabel("share of queries")
+        figure.axes[1].legend(fontsize=9)
+    return figure
+
+
+def draw_tables(calibration: Calibration) -> Figure:
+    """Return the equal error rate and the median distances of pairs by each condition of the calibration's tables."""
+    tables = calibration.report["by"]
+    figure = Figure(figsize=(4.4 * len(tables), 5.6), layout="constrained")
+    panels = figure.subplots(2, len(tables), sharex="col", squeeze=False)
+    for (condition, rows), (errors, medians) in zip(tables.items(), panels.T, strict=True):
+        places, unit = np.arange(len(rows)), UNITS[condition]
+        errors.bar(places, [row["eer"] or 0.0 for row in rows], color="0.55")
+        for place, row in zip(places, rows, strict=True):
+            label = "–" if row["eer"] is None else f"{row['eer']:.3f}"
+            errors.annotate(f"{label}\n{row['num_genuine']:,} pairs", (place, row["eer"] or 0.0), ha="center", va="bottom", fontsize=7.5)
+        for kind, colour, name in (("genuine", GENUINE, "one person"), ("impostor", IMPOSTOR, "two people")):
+            values = [np.nan if row[f"median_{kind}"] is None else row[f"median_{kind}"] for row in rows]
+            medians.plot(places, values, marker="o", color=colour, label=name)
+        errors.margins(y=0.25)
+        errors.set(title=f"by {condition.replace('_', ' ')}{unit}")
+        medians.set(ylim=(0, None), xlabel=f"from {condition.replace('_', ' ')}{unit}")
+        medians.set_xticks(places, [f"{row['at_least']:g}" for row in rows])
+        for axes in (errors, medians):
+            axes.grid(alpha=0.3, axis="y")
+    panels[0, 0].set_ylabel("equal error rate of pairs")
+    panels[1, 0].set_ylabel("median of 1 − cosine")
+    panels[1, 0].legend(fontsize=9)
     return figure
 
 

@@ -15,6 +15,8 @@ import pandas as pd
 from reidops.retrieval.identities import NOBODY
 
 GAPS = (1, 2, 5, 10, 15, 30, 60, 90, 120, 150)  # frames
+KINDS = ("annotations", "detections")
+SCORES = ("rank1", "MRR", "chance_rank1", "chance_MRR", "num_query", "num_unmatched_queries")
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ def reassociate(scenes: Iterable[SceneBoxes], gaps: Iterable[int] = GAPS) -> lis
 
 
 def tabulate(by_boxes: Mapping[str, Iterable[Reassociation]]) -> pd.DataFrame:
-    """Return one row per kind of boxes and gap, with the columns of `Reassociation.figures`."""
-    return pd.DataFrame([{"boxes": name, **of_gap.figures()} for name, found in by_boxes.items() for of_gap in found])
+    """Return one row per kind of boxes and gap, with the columns boxes, gap and SCORES."""
+    rows = [{"boxes": name, **of_gap.figures()} for name, found in by_boxes.items() for of_gap in found]
+    return pd.DataFrame(rows, columns=["boxes", "gap", *SCORES])
 
 
 def _reassociate_scene(scene: SceneBoxes, gaps: Iterable[int]) -> list[Reassociation]:

@@ -3,20 +3,51 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reidops.embedding.images import CropStore
 from reidops.retrieval.calibration import Calibration
-from reidops.retrieval.evaluation import HISTOGRAM, TestSet, name_of_histogram
+from reidops.retrieval.evaluation import HISTOGRAM, name_of_histogram
 from reidops.retrieval.galleries import RankedRow, choose_queries, draw_galleries, nearest_rows
-from reidops.retrieval.pictures import draw_cmc, draw_distances, draw_map
+from reidops.retrieval.pictures import draw_cmc, draw_distances, draw_map, draw_reassociation, draw_tables
 from reidops.retrieval.ranking import RankingScores
+from reidops.retrieval.reassociation import GAPS, KINDS, SCORES
+from reidops.retrieval.test_sets import TestSet
 
 log = logging.getLogger(__name__)
 
 DPI = 110
+REASSOCIATION = "reassociation"  # beside the test sets in metrics.json
+
+
+def figures(scores: Mapping[str, RankingScores], reassociated: pd.DataFrame) -> dict[str, Any]:
+    """Return what metrics.json holds: figures by test set, and re-association by boxes and gap where somebody was looked for."""
+    found = {name: of_set.figures() for name, of_set in scores.items()}
+    scored = reassociated.dropna()
+    if scored.empty:
+        return found
+    by_boxes = {name: {score: dict(zip(rows["gap"].astype(str), rows[score], strict=True)) for score in ("rank1", "MRR")}
+                for name, rows in scored.groupby("boxes")}
+    return found | {REASSOCIATION: by_boxes}
+
+
+def write_reassociation(reassociated: pd.DataFrame, folder: Path) -> None:
+    """Write reassociation.csv, a row for each gap and a column for each curve, and draw reassociation.png."""
+    curves = reassociation_curves(reassociated)
+    curves.to_csv(folder / "reassociation.csv", index=False, float_format="%.6f", lineterminator="\n")
+    draw_reassociation(reassociated).savefig(folder / "reassociation.png", dpi=DPI)
+
+
+def reassociation_curves(reassociated: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each gap and, for each kind of boxes, the columns `rank1_annotations` …; empty where nobody was looked for."""
+    wide = pd.DataFrame({"gap": GAPS}).set_index("gap")
+    for boxes in KINDS:
+        rows = reassociated[reassociated["boxes"] == boxes].set_index("gap")
+        wide = wide.join(rows[list(SCORES)].add_suffix(f"_{boxes}"))
+    return wide.reset_index()
 
 
 def write_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], path: Path) -> None:
@@ -40,13 +71,14 @@ def write_queries(table: pd.DataFrame, tests: Sequence[TestSet], scores: Mapping
 
 
 def draw_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], calibration: Calibration, folder: Path) -> None:
-    """Draw cmc.png and distances.png."""
+    """Draw cmc.png, distances.png and calibration_tables.png."""
     curves = {}
     for test in tests:
         names = {test.name: "embedder", name_of_histogram(test, tests): "colour histogram", f"{test.name}_reranked": "embedder, re-ranked"}
         curves[test.name] = {label: scores[name].cmc for name, label in names.items() if name in scores}
     draw_cmc(curves).savefig(folder / "cmc.png", dpi=DPI)
     draw_distances(calibration).savefig(folder / "distances.png", dpi=DPI)
+    draw_tables(calibration).savefig(folder / "calibration_tables.png", dpi=DPI)
 
 
 def draw_test_set(test: TestSet, scores: RankingScores, embeddings: np.ndarray, store: CropStore, folder: Path,
@@ -60,6 +92,18 @@ def draw_test_set(test: TestSet, scores: RankingScores, embeddings: np.ndarray, 
     }
     draw_galleries(title, sections, store.decode, folder / f"gallery_{test.name}.png")
     draw_map(embeddings[test.gallery], test.labels["gallery_pids"]).savefig(folder / f"people_{test.name}.png", dpi=DPI)
+
+
+def log_findings(tests: Sequence[TestSet], scores: Mapping[str, RankingScores], calibration: Calibration, reassociated: pd.DataFrame) -> None:
+    """Say in a line each what was found on every test set, where the gate lies, and how lost people fared."""
+    for test in tests:
+        log_scores(test, tests, scores)
+    log_gate(calibration)
+    if reassociated.empty:
+        log.info("no tracked sequence: there is nobody to re-associate")
+    for boxes, rows in reassociated.groupby("boxes"):
+        told = ", ".join(f"{row.rank1:.3f} after {row.gap}" for row in rows.dropna().itertuples())
+        log.info("re-association on %s, rank1: %s frames", boxes, told or "nobody after any number of")
 
 
 def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, RankingScores]) -> None:
@@ -76,8 +120,9 @@ def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, Ran
 def log_gate(calibration: Calibration) -> None:
     """Say in one line where the gate lies and what it was fitted on."""
     report, fitted_on = calibration.report, calibration.report["fitted_on"]
-    log.info("gate %.3f (cosine), fitted on %s returns of %s held-out people (%s)", report["gates"]["cosine"],
-             f"{fitted_on['num_genuine_returns']:,}", f"{fitted_on['num_people']:,}", fitted_on["scope"])
+    log.info("gates %.3f (nearest crop) and %.3f (moving average), fitted on %s of %s held-out people, %s returns (%s)",
+             report["gates"]["cosine"], report["gates"]["ema_cosine"], fitted_on["boxes"], f"{fitted_on['num_people']:,}",
+             f"{fitted_on['num_genuine_returns']:,}", fitted_on["scope"])
 
 
 def _ranked_row(test: TestSet, query: int, scores: RankingScores, embeddings: np.ndarray, number: int) -> RankedRow:

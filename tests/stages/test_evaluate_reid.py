@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,13 +11,18 @@ import pandas as pd
 import pytest
 import torch
 from drawn_crops import write_crops
+from mot_factory import write_mot_set
 
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
-from reidops.retrieval.evaluation import find_test_sets
+from reidops.mot.sequences import read_annotations, read_detections, read_sequence
+from reidops.parts import Part, find_tracked_parts, write_parts
+from reidops.retrieval.test_sets import find_test_sets
+from reidops.retrieval.evaluation import embed_tests, score_tests
 from reidops.retrieval.ranking import score_embeddings
+from reidops.tracking.embeddings import embed_with_people, write_embeddings
 from reidops.tables import CROPS, read_table, write_table
 from stages.evaluate_reid import EvaluateReidParams, evaluate_reid
 
@@ -36,6 +42,31 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def write_raw(data: Path, *, tracked: bool) -> Path:
+    """Return data/raw with a training sequence TOY-01 and, where wanted, the tracked sequence TOY-02."""
+    folder = write_mot_set(data / "raw" / "TOY", num_frames=20)
+    plays = {"train": "TOY-01", "track": "TOY-02"} if tracked else {"train": "TOY-01"}
+    write_parts([Part(play, "TOY", "mot", folder / "train" / name, name, name[-2:], 1, 20) for play, name in plays.items()], data / "raw")
+    return data / "raw"
+
+
+def evaluate(model: Path, crops: Path, params: EvaluateReidParams = SMALL, *, tracked: bool = False) -> Path:
+    """Embed the tracked sequence, run `evaluate_reid` beside the crops folder and return the finished reid folder."""
+    data = crops.parent
+    raw = data / "raw" if (data / "raw").is_dir() else write_raw(data, tracked=tracked)
+    for part in find_tracked_parts(raw):
+        sequence = read_sequence(part.folder)
+        embedded = embed_with_people(sequence, read_detections(sequence), read_annotations(sequence), Embedder.load(model))
+        for boxes, folder in zip(embedded, (data / "embeddings", data / "embeddings" / "annotations"), strict=True):
+            write_embeddings(boxes, folder / f"{part.sequence}.npz")
+    evaluate_reid(model, crops, raw, data / "embeddings", data / "reid", params)
+    return data / "reid"
+
+
+def changed(**values: object) -> EvaluateReidParams:
+    return EvaluateReidParams(**{**vars(SMALL), **values})
+
+
 def crops_with_a_test_set(data: Path, *, num_cameras: int) -> Path:
     """Return a crops folder of 4 training, 5 tested and 5 held-out people; each tested one's first two crops are queries."""
     folder = write_crops(data, num_people=9, num_val=5, crops_per_person=8, num_cameras=num_cameras) / "crops"
@@ -51,8 +82,7 @@ def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """Return the crops folder and the finished reid folder of a set of two cameras."""
     data = tmp_path_factory.mktemp("data")
     crops = crops_with_a_test_set(data, num_cameras=2)
-    evaluate_reid(model, crops, data / "reid", EvaluateReidParams(**{**vars(SMALL), "rerank": True}))
-    return crops, data / "reid"
+    return crops, evaluate(model, crops, changed(rerank=True), tracked=True)
 
 
 def read(path: Path) -> dict:
@@ -61,8 +91,8 @@ def read(path: Path) -> dict:
 
 def test_every_file_is_there_and_every_picture_is_one(evaluated: tuple[Path, Path]) -> None:
     _, reid = evaluated
-    assert sorted(os.listdir(reid)) == ["calibration.json", "cmc.csv", "cmc.png", "distances.png", "gallery_drawn.png", "metrics.json",
-                                        "people_drawn.png", "queries.csv"]
+    assert sorted(os.listdir(reid)) == ["calibration.json", "calibration_tables.png", "cmc.csv", "cmc.png", "distances.png", "gallery_drawn.png",
+                                        "metrics.json", "people_drawn.png", "queries.csv", "reassociation.csv", "reassociation.png"]
     for picture in reid.glob("*.png"):
         assert min(cv2.imread(str(picture)).shape[:2]) > 200
 
@@ -78,7 +108,7 @@ def test_the_figures_are_those_of_the_embedded_crops(evaluated: tuple[Path, Path
     found = read(reid / "metrics.json")
     assert found["drawn"] == pytest.approx(expected, abs=1e-9)
     assert found["drawn"]["num_query"] == 10 and found["drawn"]["num_gallery"] == 30
-    assert set(found) == {"drawn", "drawn_reranked", "colour_histogram"}
+    assert set(found) == {"drawn", "drawn_reranked", "colour_histogram", "reassociation"}
 
 
 def test_coloured_clothes_are_found_by_a_colour_histogram(evaluated: tuple[Path, Path]) -> None:
@@ -90,7 +120,8 @@ def test_the_calibration_names_the_model_and_the_held_out_people(evaluated: tupl
     assert calibration["weights_sha256"] == Embedder.load(model).weights_sha256
     assert calibration["fitted_on"]["num_people"] == 5
     assert calibration["fitted_on"]["num_crops"] == 40
-    assert calibration["gates"]["half_cosine"] == calibration["gates"]["cosine"] / 2
+    assert calibration["fitted_on"]["boxes"] == "crops"
+    assert calibration["gates"]["half_cosine"] == calibration["gates"]["ema_cosine"] / 2
 
 
 def test_curves_and_queries_agree_with_the_figures(evaluated: tuple[Path, Path]) -> None:
@@ -113,27 +144,103 @@ def test_data_sets_are_scored_apart_each_beside_its_colour_histogram(model: Path
     table = read_table(crops / "crops.parquet", CROPS)
     table.loc[table["pid"] >= 7, "dataset"] = "other"
     write_table(table, crops / "crops.parquet", CROPS)
-    evaluate_reid(model, crops, tmp_path / "reid", SMALL)
-    figures = read(tmp_path / "reid" / "metrics.json")
+    figures = read(evaluate(model, crops) / "metrics.json")
     assert {name: row["num_query"] for name, row in figures.items()} == {
         "drawn": 6, "other": 4, "colour_histogram_drawn": 6, "colour_histogram_other": 4}
 
 
 def test_two_runs_write_the_same_figures(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
     crops, reid = evaluated
-    evaluate_reid(model, crops, tmp_path / "reid", EvaluateReidParams(**{**vars(SMALL), "rerank": True}))
-    for name in ("metrics.json", "calibration.json", "cmc.csv", "queries.csv", "gallery_drawn.png"):
+    data = crops.parent
+    evaluate_reid(model, crops, data / "raw", data / "embeddings", tmp_path / "reid", changed(rerank=True))
+    for name in ("metrics.json", "calibration.json", "cmc.csv", "queries.csv", "reassociation.csv", "gallery_drawn.png"):
         assert (tmp_path / "reid" / name).read_bytes() == (reid / name).read_bytes(), name
+
+
+def test_lost_people_are_looked_for_on_both_kinds_of_boxes(evaluated: tuple[Path, Path]) -> None:
+    _, reid = evaluated
+    found = read(reid / "metrics.json")["reassociation"]
+    curves = pd.read_csv(reid / "reassociation.csv").set_index("gap")
+    for boxes in ("annotations", "detections"):
+        assert list(found[boxes]["rank1"]) == list(found[boxes]["MRR"]) == ["1", "10", "15", "2", "5"]  # of 20 frames
+        for gap, rank1 in found[boxes]["rank1"].items():
+            assert curves.loc[int(gap), f"rank1_{boxes}"] == pytest.approx(rank1, abs=1e-6)
+            assert curves.loc[int(gap), f"chance_rank1_{boxes}"] == pytest.approx(1 / 3, abs=1e-6)
+            assert curves.loc[int(gap), f"num_query_{boxes}"] == 3 * (20 - int(gap))
+    assert curves.loc[30].filter(like="rank1").isna().all()
+    assert found["annotations"] == found["detections"]  # the drawn detector is faultless
+
+
+def test_without_a_tracked_set_there_is_nobody_to_re_associate(model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "reidops")
+    reid = evaluate(model, crops_with_a_test_set(tmp_path, num_cameras=2))
+    assert "reassociation" not in read(reid / "metrics.json")
+    assert pd.read_csv(reid / "reassociation.csv")["rank1_annotations"].isna().all()
+    assert "there is nobody to re-associate" in caplog.text
+
+
+def test_embeddings_of_another_model_are_refused(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+    data = evaluated[0].parent
+    shutil.copytree(data / "embeddings", tmp_path / "embeddings")
+    for path in (tmp_path / "embeddings").rglob("*.npz"):
+        with np.load(path) as archive:
+            arrays = dict(archive)
+        np.savez(path, **arrays | {"weights_sha256": np.array("0" * 64)})
+    with pytest.raises(ReidopsError, match="made by the model 000000000000"):
+        evaluate_reid(model, evaluated[0], data / "raw", tmp_path / "embeddings", tmp_path / "reid", SMALL)
+
+
+def test_a_set_of_tracklets_is_ranked_tracklet_by_tracklet(model: Path, tmp_path: Path) -> None:
+    crops = crops_with_a_test_set(tmp_path, num_cameras=1)
+    table = read_table(crops / "crops.parquet", CROPS)
+    tested = table["pid"].isin(TESTED)
+    table.loc[tested, "tracklet"] = table["pid"] + np.where(table["split"] == "query", 0, 100)  # of 2 and of 6 crops
+    write_table(table, crops / "crops.parquet", CROPS)
+    embedder, store, tests = Embedder.load(model), CropStore(crops / "crops.tar", table), find_test_sets(table)
+    scores = {pool: score_tests(embed_tests(embedder, store, table, tests, pool=pool), max_rank=5, rerank=False)["drawn"] for pool in ("mean", "max", "none")}
+    assert read(evaluate(model, crops) / "metrics.json")["drawn"] == pytest.approx(scores["mean"].figures())
+    assert [(scores[pool].num_query, scores[pool].num_gallery) for pool in ("mean", "max", "none")] == [(5, 5), (5, 5), (10, 30)]
+    for pool, together in (("mean", np.mean), ("max", np.max)):
+        sides = {side: [together(embedder.embed([store.decode(i) for i in rows.index]), axis=0) for _, rows in of_side.groupby("tracklet")]
+                 for side, of_side in table[tested].groupby("split")}
+        expected = score_embeddings(*(np.array(sides[side]) for side in ("query", "gallery")), query_pids=list(TESTED), gallery_pids=list(TESTED), junk="none")
+        assert scores[pool].mAP == pytest.approx(expected.mAP, abs=1e-9)
+
+
+def test_five_views_are_another_embedding_of_the_same_crops(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+    crops, reid = evaluated
+    data = crops.parent
+    evaluate_reid(model, crops, data / "raw", data / "embeddings", tmp_path / "reid", changed(rerank=True, views=5))
+    one, five = (read(folder / "metrics.json") for folder in (reid, tmp_path / "reid"))
+    assert one["drawn"] != five["drawn"]
+    assert one["colour_histogram"] == five["colour_histogram"]
+    assert read(reid / "calibration.json") == read(tmp_path / "reid" / "calibration.json")  # trackers see one view
+
+
+def test_gates_may_be_fitted_on_the_training_scenes_detections(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+    crops = crops_with_a_test_set(tmp_path, num_cameras=2)
+    table = read_table(crops / "crops.parquet", CROPS)
+    table.loc[table["pid"] == 9, ["dataset", "scene", "track_id"]] = ["TOY", "01", 1]
+    table.loc[table["pid"] == 10, ["dataset", "scene", "track_id"]] = ["TOY", "01", 3]
+    write_table(table, crops / "crops.parquet", CROPS)
+    fitted_on = read(evaluate(model, crops, changed(calibrate_on="detections")) / "calibration.json")["fitted_on"]
+    assert (fitted_on["boxes"], fitted_on["num_people"], fitted_on["num_crops"]) == ("detections", 2, 2 * 20)
+
+
+def test_without_detections_of_held_out_people_gates_are_fitted_on_crops(model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    crops = crops_with_a_test_set(tmp_path, num_cameras=2)
+    assert read(evaluate(model, crops, changed(calibrate_on="detections")) / "calibration.json")["fitted_on"]["boxes"] == "crops"
+    assert "no training set has detections of held-out people" in caplog.text
 
 
 def test_without_a_test_set_the_error_says_where_to_name_one(model: Path, tmp_path: Path) -> None:
     crops = write_crops(tmp_path) / "crops"
     with pytest.raises(ReidopsError, match="name a test set in params.yaml"):
-        evaluate_reid(model, crops, tmp_path / "reid", SMALL)
+        evaluate(model, crops)
     assert not (tmp_path / "reid").exists()
 
 
 def test_the_camera_rule_on_one_camera_is_refused_with_a_remedy(model: Path, tmp_path: Path) -> None:
     crops = crops_with_a_test_set(tmp_path, num_cameras=1)
     with pytest.raises(ReidopsError, match="seen by one camera only"):
-        evaluate_reid(model, crops, tmp_path / "reid", EvaluateReidParams(**{**vars(SMALL), "junk": "same-camera"}))
+        evaluate(model, crops, changed(junk="same-camera"))

@@ -1,0 +1,79 @@
+"""Crops of the crops table to unit vectors: by an embedder, from one view of each or from five, and by colours alone."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from reidops.embedding.embedder import Embedder
+from reidops.embedding.images import CropStore, resize_crop, run_ahead
+from reidops.retrieval.colour_histogram import embed_colours
+
+WINDOW = 0.875  # side of a shifted window, as a share of the crop's
+CHUNK = 16  # crops that a thread decodes at a time: one by one, handing them over costs as much as a small crop
+
+
+def embed_rows(embedder: Embedder, store: CropStore, rows: np.ndarray, batch_size: int, views: int = 1) -> np.ndarray:
+    """Return unit embeddings of some rows of the crops table, and zeros in the others, float32 [len(store), dim].
+
+    The next batch is decoded while one is embedded.
+
+    Args:
+        views: 1, or 5: the mean of the whole crop and of a window in each of its corners (multi-crop test-time augmentation).
+    """
+    embeddings = np.zeros((len(store), embedder.dim), np.float32)
+    batches = [rows[start:start + batch_size] for start in range(0, len(rows), batch_size)]
+    images = run_ahead(_decoded(store, batches, embedder.input_size, views))
+    for batch, of_batch in zip(tqdm(batches, "embed crops", disable=None), images, strict=True):
+        embeddings[batch] = embed_views(embedder, of_batch)
+    return embeddings
+
+
+def embed_views(embedder: Embedder, images: np.ndarray) -> np.ndarray:
+    """Return the unit mean of the embeddings of each crop's views, float32 [N, dim], from RGB uint8 [views, N, height, width, 3]."""
+    embedded = [embedder.embed_images(of_view) for of_view in images]
+    if len(embedded) == 1:
+        return embedded[0]
+    total = np.sum(embedded, axis=0)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def view(crop_bgr: np.ndarray, height: int, width: int, views: int) -> np.ndarray:
+    """Return a crop [h, w, 3] as so many inputs of a network, RGB uint8 [views, height, width, 3]: the whole, then its corners."""
+    whole = resize_crop(crop_bgr, height, width)[None]
+    if views == 1:
+        return whole
+    large = cv2.resize(crop_bgr, (round(width / WINDOW), round(height / WINDOW)), interpolation=_interpolation(crop_bgr, height, width))
+    tops, lefts = (0, large.shape[0] - height), (0, large.shape[1] - width)
+    corners = [large[top:top + height, left:left + width, ::-1] for top in tops for left in lefts]
+    return np.concatenate([whole, corners])
+
+
+def embed_row_colours(store: CropStore, rows: np.ndarray) -> np.ndarray:
+    """Return colour histograms of some rows as unit rows, and zeros in the others, float32 [len(store), dim]."""
+    colours = embed_colours(store.decode(row) for row in tqdm(rows, "count colours", disable=None))
+    whole = np.zeros((len(store), colours.shape[1]), np.float32)
+    whole[rows] = colours
+    return whole
+
+
+def _decoded(store: CropStore, batches: Sequence[np.ndarray], size: tuple[int, int], views: int) -> Iterator[np.ndarray]:
+    """Yield the views of each batch's crops, RGB uint8 [views, len(batch), height, width, 3]; OpenCV frees the GIL, so threads decode."""
+    with ThreadPoolExecutor() as pool:
+        for batch in batches:
+            images = np.empty((views, len(batch), *size, 3), np.uint8)
+            list(pool.map(lambda start: _load(store, batch, images, start), range(0, len(batch), CHUNK)))  # noqa: B023, B905
+            yield images
+
+
+def _load(store: CropStore, batch: np.ndarray, images: np.ndarray, start: int) -> None:
+    views, _, height, width, _ = images.shape
+    for place in range(start, min(start + CHUNK, len(batch))):
+        images[:, place] = view(store.decode(batch[place]), height, width, views)
+
+
+def _interpolation(crop_bgr: np.ndarray, height: int, width: int) -> int:
+    shrinks = crop_bgr.shape[0] * WINDOW >= height and crop_bgr.shape[1] * WINDOW >= width
+    return cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -1,0 +1,72 @@
+"""Held-out people as the detector of their training scene saw them: displaced boxes, cut heads and all."""
+
+from collections.abc import Sequence as Rows
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from reidops.embedding.images import run_ahead
+from reidops.mot.box_crops import crop_batches
+from reidops.mot.sequences import Sequence, read_annotations, read_detections, read_sequence
+from reidops.parts import Part
+from reidops.retrieval.crop_distances import Crops
+from reidops.retrieval.identities import NOBODY, annotated_rows
+
+BOX = ["left", "top", "width", "height"]
+
+
+class CropEmbedder(Protocol):
+    """The part of `reidops.Embedder` that is needed here."""
+
+    @property
+    def dim(self) -> int:
+        """Return the length of an embedding."""
+
+    def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray:
+        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3]."""
+
+
+def detected_crops(parts: Rows[Part], table: pd.DataFrame, embedder: CropEmbedder, batch_size: int = 64) -> Crops:
+    """Return the detections that show people of the split `val` in the training frames; none where no training set has detections.
+
+    A detection shows a pedestrian that it overlaps by an IoU of one half or more, one to one in each frame. Of a scene with
+    several detectors the first one's are taken, as for the crops.
+
+    Raises:
+        ReidopsError: a sequence's files cannot be read.
+    """
+    held_out = table[(table["split"] == "val") & (table["pid"] >= 0)]
+    rows = [_of_part(part, held_out) for part in _first_of_scenes(parts)]
+    crops = [_embed(sequence, detections, embedder, batch_size) for sequence, detections in rows if len(detections)]
+    empty = Crops(np.empty((0, embedder.dim), np.float32), *(np.empty(0, np.int64) for _ in range(3)), *(np.empty(0) for _ in range(2)))
+    return Crops(*(np.concatenate([getattr(part, name) for part in (empty, *crops)]) for name in Crops.__dataclass_fields__))
+
+
+def _first_of_scenes(parts: Rows[Part]) -> list[Part]:
+    trained = [part for part in parts if part.part == "train" and part.layout == "mot" and (part.folder / "det" / "det.txt").is_file()]
+    return list({(part.dataset, part.scene): part for part in reversed(trained)}.values())[::-1]
+
+
+def _of_part(part: Part, held_out: pd.DataFrame) -> tuple[Sequence, pd.DataFrame]:
+    """Return a sequence, and the detections of its held-out people with pid, camid and visibility."""
+    sequence = read_sequence(part.folder)
+    of_scene = held_out[(held_out["dataset"] == part.dataset) & (held_out["scene"] == part.scene)]
+    people = of_scene.drop_duplicates("track_id").set_index("track_id")[["pid", "camid"]]
+    annotations, detections = read_annotations(sequence), read_detections(sequence)
+    detections = detections[detections["frame"].between(part.first_frame, part.last_frame)].sort_values("frame", kind="stable")
+    shown = annotated_rows(detections["frame"].to_numpy(), detections[BOX].to_numpy(), annotations)
+    detections = detections[shown != NOBODY].reset_index(drop=True)
+    of_detection = annotations.iloc[shown[shown != NOBODY]][["track_id", "visibility"]].reset_index(drop=True)
+    return sequence, detections.join(of_detection).join(people, on="track_id", how="inner")
+
+
+def _embed(sequence: Sequence, detections: pd.DataFrame, embedder: CropEmbedder, batch_size: int) -> Crops:
+    embeddings = np.zeros((len(detections), embedder.dim), np.float32)
+    batches = run_ahead(crop_batches(sequence, detections["frame"].to_numpy(), detections[BOX].to_numpy(), batch_size))
+    for rows, crops in tqdm(batches, f"embed detections of {sequence.name}", disable=None, leave=False):
+        embeddings[rows] = embedder.embed(crops, batch_size=batch_size)
+    large_enough = embeddings.any(axis=1)
+    columns = ("pid", "camid", "frame", "visibility", "height")
+    return Crops(embeddings, *(detections[name].to_numpy() for name in columns)).of(np.flatnonzero(large_enough))
