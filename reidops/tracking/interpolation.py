@@ -22,7 +22,7 @@ class SmoothingConstants:
 
     max_gap: Annotated[int, Field(ge=1)] = 20  # frames without a box, between two boxes, that are filled
     tau: Annotated[float, Field(gt=0)] = 10.0  # τ of equation 12
-    noise: Annotated[float, Field(ge=0)] = 0.02  # of a box's numbers, as a share of the track's mean height; 0 = lines only
+    noise: Annotated[float, Field(ge=0)] = 0.01  # of a box's numbers, as a share of the track's mean height; 0 = lines only
 
 
 def interpolate_tracks(tracks: pd.DataFrame, constants: SmoothingConstants = SmoothingConstants()) -> pd.DataFrame:
@@ -67,8 +67,8 @@ def smooth_series(times: np.ndarray, values: np.ndarray, noise: float, tau: floa
 
     Args:
         noise: standard deviation of one value, in the unit of the values.
-        tau: the length scale is τ ln(τ³ / n), kept in 1 / τ … τ² (equation 12); τ³ frames and more are left as they are, for then it
-            is shorter than a frame.
+        tau: the length scale is τ ln(τ³ / n), kept in 1 / τ … τ² (equation 12); τ³ frames and more are left as they are, for it would
+            be shorter than a frame.
     """
     if len(times) >= tau**3:
         return values.copy()
