@@ -44,7 +44,7 @@ def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
         return tracking_embedding.measure(data, 5 if quick else 262, num_passes)
     import tracking_constants
 
-    return tracking_constants.measure(0.05 if quick else 1.0, num_passes)
+    return tracking_constants.measure(0.05, ("bytetrack",)) if quick else tracking_constants.measure(1.0)
 
 
 def run_section(section: str, arguments: argparse.Namespace) -> list[Measured]:

@@ -1,0 +1,24 @@
+"""benchmarks/tracking.py: what the table of speeds is measured with runs."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("trackers", reason="the `trackers` package is in the extra `test`")
+
+TOLD = {
+    "updates": ("sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort", "ocsort against the `trackers` package's"),
+    "scores": ("scores and events of 7 sequences", "TrackEval", "motmetrics"),
+    "embedding": ("embedding of 30 detections in 5 frames", "of the model's own forward"),
+    "constants": ("a changed constant", "7 sequences"),
+}
+
+
+@pytest.mark.parametrize("section", TOLD)
+def test_the_benchmark_of_tracking_prints_the_section(root, tmp_path, section):
+    command = [sys.executable, str(root / "benchmarks" / "tracking.py"), "--quick", "--only", section]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(root)})
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("| work | goal | measured | met |")
+    assert [told for told in TOLD[section] if told not in ran.stdout] == []
