@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import supervision as sv
 
-from reidops.tracking.appearance import FARTHEST, Ema
+from reidops.tracking.appearance import Ema
 from reidops.tracking.bytetrack import SCORED_OVERLAP, ByteTrack
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import BotSortConstants
@@ -72,6 +72,5 @@ class BotSort(ByteTrack):
         """Return the lesser of overlap and appearance, the latter where both gates let it pass (equations 12 and 13)."""
         if APPEARANCE not in terms:
             return terms[SCORED_OVERLAP]
-        appearance = terms[APPEARANCE]
-        passes = (appearance <= self._gate) & (appearance < FARTHEST / 2)  # not without an embedding, however wide the gate
-        return np.minimum(terms[SCORED_OVERLAP], np.where(passes, appearance, np.inf))
+        appearance = np.where(terms[APPEARANCE] <= self._gate, terms[APPEARANCE], np.inf)
+        return np.minimum(terms[SCORED_OVERLAP], appearance)
