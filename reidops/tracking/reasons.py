@@ -5,9 +5,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from reidops.tracking.botsort import PROXIMITY
+from reidops.tracking.decisions import APPEARANCE
 from reidops.tracking.frames import BOX
 from reidops.tracking.moments import Moment, Term
 from reidops.tracking.switches import Switch
+
+
+# Terms whose gate says whether appearance is looked at, not whether the pair may be made (BoT-SORT's).
+_GATES_OF_LOOKS = (PROXIMITY,)
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,19 @@ def _why_not_the_old_track(case: _Case) -> str:
         return f"{name} went to another detection in stage “{taken[1]}”: {there} there, {here} here"
     age = "was seen in the frame before" if case.num_unseen == 1 else f"was {case.num_unseen} frames old"
     terms = case.moment.terms(case.old, case.column)
-    if blocking := [str(term) for term in terms if term.blocks]:
-        return f"{name} {age}: {' and '.join(blocking)} blocked it"
-    passed = ", ".join(str(term) for term in terms if term.passes) or "no gate was in its way"
-    return f"{name} {age} and could have passed ({passed}) but was not chosen"
+    blocking = [str(term) for term in terms if term.blocks and term.name not in _GATES_OF_LOOKS]
+    passed = ", ".join(str(term) for term in terms if term.passes and term.name not in _GATES_OF_LOOKS)
+    if blocking:
+        return f"{name} {age}: {' and '.join(blocking)} blocked it{f' ({passed} did not)' if passed else ''}{_unasked(terms)}"
+    return f"{name} {age} and could have passed ({passed or 'no gate was in its way'}) but was not chosen{_unasked(terms)}"
+
+
+def _unasked(terms: tuple[Term, ...]) -> str:
+    """Say that appearance was not weighed, and what kept it from that, where it was so."""
+    if not any(term.name == APPEARANCE and not term.weighed for term in terms):
+        return ""
+    kept = [str(term) for term in terms if term.blocks and term.name in _GATES_OF_LOOKS]
+    return f", and appearance was not weighed{f' ({kept[0]})' if kept else ''}"
 
 
 def _why_the_new_track(case: _Case) -> str:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reidops.mot.sequences import Sequence
+from reidops.tracking.decisions import APPEARANCE
 from reidops.tracking.embeddings import cut_box, read_frame
 from reidops.tracking.frames import BOX, MISTAKE, colour_of
 from reidops.tracking.moments import Term, number, numbers_apart
@@ -20,7 +21,7 @@ from reidops.tracking.switches import Sighting, Switch
 _ROW_HEIGHT, _HEAD, _WIDTH = 2.6, 0.4, 12.0  # inches
 _MARGIN = 0.2  # share of the box's sides shown around it
 _CROP_HEIGHT = 320  # px, the most
-_LINE = 88  # letters
+_LINE = 82  # letters
 _MOST = 1.6  # gates, where a bar ends
 _GREEN, _RED, _GREY = "#2a7d2e", "#c8102e", "0.55"
 
@@ -48,7 +49,7 @@ def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switc
 
 def _row_of_axes(figure: Figure, bottom: float, height: float) -> list[Axes]:
     """Return places for three crops and for the terms; inches, as a layout that measures every text takes longer than all the rest."""
-    places = [(left, 0.1, 1.35, 1.95) for left in (0.15, 1.6, 3.05)] + [(6.0, 0.35, 5.85, 1.5)]
+    places = [(left, 0.1, 1.35, 1.95) for left in (0.15, 1.6, 3.05)] + [(6.5, 0.35, 5.35, 1.35)]
     return [figure.add_axes((left / _WIDTH, (bottom + low) / height, wide / _WIDTH, high / height)) for left, low, wide, high in places]
 
 
@@ -97,8 +98,12 @@ def _draw_reason(axes: Axes, switch: Switch, reason: Reason) -> None:
 
 
 def _aligned(reason: Reason) -> tuple[list[Term | None], list[Term | None]]:
-    """Return the terms of both tracks in one order, None where a track was not there."""
-    names = [term.name for term in reason.old or reason.new]
+    """Return the terms of both tracks in one order, None where a track was not there.
+
+    What was weighed of neither is left out, but for appearance: that nobody asked for it is what one wants to know.
+    """
+    weighed = {term.name for term in (*reason.old, *reason.new) if term.weighed or term.name == APPEARANCE}
+    names = [term.name for term in reason.old or reason.new if term.name in weighed]
     return tuple([next((term for term in terms if term.name == name), None) for name in names] for terms in (reason.old, reason.new))
 
 

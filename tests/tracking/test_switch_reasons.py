@@ -35,7 +35,7 @@ def sentence(switch, seen, boxes=SEEN):
 
 def test_a_blocked_track_is_told_with_its_age_its_cost_and_its_gate():
     found = sentence(BEGUN, moment(old=(0.95, 0.62, 4.0), pairs=()))
-    assert found == "Track 7 was 41 frames old: appearance 0.62 > gate 0.50 blocked it; a new track began."
+    assert found == "Track 7 was 41 frames old: appearance 0.62 > gate 0.50 blocked it (motion 4.00 ≤ gate 9.49 did not); a new track began."
 
 
 def test_all_gates_that_blocked_are_told_and_those_that_let_the_other_one_through():
@@ -70,8 +70,19 @@ def test_a_track_that_is_not_shown_yet_is_told_as_just_begun():
 
 def test_a_term_that_was_not_weighed_blocks_nothing():
     found = explain(STOLEN, {100: moment(old=(0.95, np.nan, 45.1))}, SEEN)
-    assert "old: motion 45.1 > gate 9.49 blocked it" in found.sentence
+    assert "old: motion 45.1 > gate 9.49 blocked it, and appearance was not weighed; track 12" in found.sentence
     assert [(term.weighed, term.blocks, term.passes) for term in found.old] == [(True, False, False), (False, False, False), (True, True, False)]
+
+
+def test_a_gate_of_appearance_alone_blocks_no_pair_but_keeps_appearance_from_being_weighed():
+    """BoT-SORT's proximity."""
+    terms = {"overlap": np.full((2, 2), 0.7), "proximity": np.full((2, 2), 0.7), "appearance": np.full((2, 2), np.nan)}
+    limits = {"overlap": 0.8, "proximity": 0.5, "appearance": 0.25}
+    decisions = Decisions(np.array([7, 12]), np.array([0, 1]), terms, limits, ((1, 0, "first"),))
+    assert sentence(BEGUN, Moment(decisions, BOX_LTWH)).startswith(
+        "Track 7 was 41 frames old and could have passed (overlap 0.70 ≤ gate 0.80) but was not chosen,"
+        " and appearance was not weighed (proximity 0.70 > gate 0.50); track 12"
+    )
 
 
 @pytest.mark.parametrize(

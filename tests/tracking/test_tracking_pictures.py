@@ -138,16 +138,21 @@ def test_a_sheet_shows_crops_terms_and_the_reason_of_every_switch(sequence, trac
     sheet = draw_switches(sequence, tracks, switches, [explain(switches[0], {4: moment}, tracks), Reason("Nothing is known.")])
     titles = [axes.get_title() or axes.get_title(loc="left") for axes in sheet.axes]
     assert titles[:3] == ["before: frame 2\nperson 1, track 7", "after: frame 4\nperson 1, track 8", "had held: frame 1\nperson 2, track 8"]
-    assert titles[3].startswith("Frame 4: person 1 from track 7 to 8 (1 frame cut off)\nTrack 7 was seen in the frame before: overlap 0.80 > gate 0.70 blocked it;")
-    assert [label.get_text() for label in sheet.axes[3].get_yticklabels()] == ["overlap, track 7", "overlap, track 8"]
-    assert [text.get_text() for text in sheet.axes[3].texts] == ["0.80 > gate 0.70", "0.10 ≤ gate 0.70"]
+    head, sentence = titles[3].split("\n", maxsplit=1)
+    assert head == "Frame 4: person 1 from track 7 to 8 (1 frame cut off)"
+    assert sentence.replace("\n", " ").startswith("Track 7 was seen in the frame before: overlap 0.80 > gate 0.70 blocked it, and appearance was not")
+    assert [label.get_text() for label in sheet.axes[3].get_yticklabels()] == [
+        "overlap, track 7", "overlap, track 8", "appearance, track 7", "appearance, track 8"
+    ]  # fmt: skip
+    assert [text.get_text() for text in sheet.axes[3].texts] == ["0.80 > gate 0.70", "0.10 ≤ gate 0.70", "not weighed", "not weighed"]
     assert "a new track" in sheet.axes[6].texts[0].get_text() and titles[7].endswith("\nNothing is known.")
     sheet.savefig(tmp_path / "sheet.png")
 
 
 def moment_of(box):
     """Return a moment in which the box, the only detection, goes to track 8 and not to track 7."""
-    terms = {"overlap": np.array([[0.8], [0.1]])}
+    nothing = np.full((2, 1), np.nan)
+    terms = {"overlap": np.array([[0.8], [0.1]]), "motion": nothing, "appearance": nothing}
     decisions = Decisions(np.array([7, 8]), np.array([0]), terms, {"overlap": 0.7}, ((1, 0, "overlap"),))
     return Moment(decisions, box[["left", "top", "width", "height"]].to_numpy(dtype=float))
 
