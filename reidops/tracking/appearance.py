@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from reidops.errors import ReidopsError
+
 # The largest cosine distance there is; also that of a detection or a track without an embedding, so that no gate lets it through.
 FARTHEST = 2.0
 
@@ -29,7 +31,11 @@ class Memory(Protocol):
         """Remember what the tracks of these rows, each named once, look like, [num_rows, dim]; zeros are not remembered."""
 
     def distances(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return the cosine distance of each track to each embedding [n, dim], [num_tracks, n] in 0 … 2; without one `FARTHEST`."""
+        """Return the cosine distance of each track to each embedding [n, dim], [num_tracks, n] in 0 … 2; without one `FARTHEST`.
+
+        Raises:
+            ReidopsError: the embeddings are longer or shorter than those that are remembered.
+        """
 
 
 class Gallery:
@@ -83,6 +89,7 @@ class Gallery:
         most = int(self.counts().max(initial=1))
         if not (self._pool.shape[1] and len(embeddings)):
             return np.full((len(self), len(embeddings)), FARTHEST)
+        _check_dim(self._pool, embeddings)
         similarity = self._pool @ embeddings.T
         similarity[0] = 1 - FARTHEST
         similarity[:, ~embeddings.any(axis=1)] = 1 - FARTHEST
@@ -150,5 +157,14 @@ class Ema:
         """See `Memory`."""
         if not (self._means.shape[1] and len(embeddings)):
             return np.full((len(self), len(embeddings)), FARTHEST)
+        _check_dim(self._means, embeddings)
         known = self._means.any(axis=1)[:, None] & embeddings.any(axis=1)
         return np.where(known, 1 - (self._means @ embeddings.T).astype(float), FARTHEST)
+
+
+def _check_dim(remembered: np.ndarray, embeddings: np.ndarray) -> None:
+    if remembered.shape[1] != embeddings.shape[1]:
+        raise ReidopsError(
+            f"embeddings of {embeddings.shape[1]} numbers, where the tracks are remembered by {remembered.shape[1]}:"
+            " they are another model's; start a new tracker with a new model"
+        )

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from reidops.errors import ReidopsError
 from reidops.tracking.appearance import FARTHEST, Ema, Gallery
 
 MEMORIES = [lambda: Gallery(5), lambda: Ema(0.9)]
@@ -130,3 +131,9 @@ def test_the_matrix_has_a_row_per_track_and_a_column_per_detection_even_without(
     assert memory.distances(np.zeros((0, 0), np.float32)).shape == (1, 0)
     memory.keep(np.array([False]))
     assert memory.distances(unit_rows(2)).shape == (0, 2)
+
+
+@by_memory
+def test_embeddings_of_another_model_are_told_by_their_length(start):
+    with pytest.raises(ReidopsError, match="embeddings of 4 numbers, where the tracks are remembered by 6.*start a new tracker"):
+        filled(start(), unit_rows(1)).distances(unit_rows(2, dim=4))

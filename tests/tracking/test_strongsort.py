@@ -90,6 +90,15 @@ def test_motion_has_its_share_of_the_cost():
         assert ids(tracker, [near], [RED]) == expected
 
 
+def test_reassociation_finds_a_person_again_where_motion_does_not_expect_them():
+    for share, expected in ((0.0, []), (0.8, [1])):
+        tracker = StrongSort(StrongSortConstants(reassociate=share))
+        for _ in range(20):
+            ids(tracker, [0], [RED])
+        hide(tracker, 3)
+        assert ids(tracker, [600], [RED]) == expected
+
+
 def test_a_camera_that_pans_is_made_up_for():
     shown = {}
     for name, camera in (("still", None), ("told", Pan(60.0))):
