@@ -62,11 +62,15 @@ class DeepSort:
         self._tracks.keep(self._tracks.age <= np.where(self._tracks.confirmed, self._constants.max_age, 0))
         return shown(detections, seen, ids)
 
+    # What StrongSORT does otherwise has a method of its own: these three, and `_first_pairs`.
+
     @property
     def _motion_weight(self) -> float:
+        """Return λ of equation 5."""
         return self._constants.motion_weight
 
     def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
+        """Return the detections that take part."""
         return observe(detections, embeddings)
 
     def _confidence(self, seen: Observations) -> np.ndarray | None:
@@ -102,6 +106,7 @@ class DeepSort:
         return pairs + staged(self._reassociate(terms.get(APPEARANCE), pairs), REASSOCIATED)
 
     def _first_pairs(self, costs: np.ndarray, limit: float) -> list[Pair]:
+        """Match the confirmed tracks, those seen last first (listing 1)."""
         confirmed = np.flatnonzero(self._tracks.confirmed)
         return match_cascade(costs, limit, confirmed, self._tracks.age[confirmed])
 
