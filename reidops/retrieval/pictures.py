@@ -16,7 +16,7 @@ from reidops.retrieval.reassociation import GAPS
 GENUINE, IMPOSTOR = "#16803c", "#cd2828"
 LINES = ("-", "--", ":")
 MARKERS = "os^DvP*X"
-BOXES = {"annotations": "ground truth boxes", "detections": "detector's boxes"}
+BOXES = {"annotations": ("ground truth boxes", "#1f5fb4"), "detections": ("detector's boxes", "#d07000")}
 TITLES = {"rank1": "The same person is the nearest (rank1)", "MRR": "Mean of 1 / rank (MRR)"}
 UNITS = {"frame_gap": " (frames)", "visibility": "", "height": " (px)"}
 
@@ -36,18 +36,18 @@ def draw_cmc(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
 
 
 def draw_distances(calibration: Calibration) -> Figure:
-    """Return the genuine and impostor distances of pairs and of returns to a track, the gate drawn into the second."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    of_pairs, of_tracks = figure.subplots(1, 2)
-    report = calibration.report
-    _draw_histograms(of_pairs, calibration.pairs)
-    _draw_histograms(of_tracks, calibration.nearest)
+    """Return the genuine and impostor distances of pairs and of returns to a track, each gate drawn into those of its cost."""
+    figure = Figure(figsize=(15, 4.2), layout="constrained")
+    panels, report = figure.subplots(1, 3), calibration.report
+    titles = ("Crop against crop", "Crop against the nearest crop of a track", "Crop against the moving average of a track")
+    for axes, title, distances in zip(panels, titles, (calibration.pairs, calibration.nearest, calibration.moving_average), strict=True):
+        _draw_histograms(axes, distances)
+        axes.set(title=title, xlabel="1 − cosine")
     if report["eer_threshold"] is not None:
-        of_pairs.axvline(report["eer_threshold"], color="0.2", linestyle=":", label=f"EER {report['eer']:.3f} at {report['eer_threshold']:.3f}")
-    of_tracks.axvline(report["gates"]["cosine"], color="0.1", label=_gate_label(report))
-    of_pairs.set(title="Crop against crop, one camera", xlabel="1 − cosine")
-    of_tracks.set(title="Crop against the nearest crop of a track", xlabel="1 − cosine")
-    for axes in (of_pairs, of_tracks):
+        panels[0].axvline(report["eer_threshold"], color="0.2", linestyle=":", label=f"EER {report['eer']:.3f} at {report['eer_threshold']:.3f}")
+    for axes, gate, rates in zip(panels[1:], ("cosine", "ema_cosine"), ("at_gate", "at_ema_gate"), strict=True):
+        axes.axvline(report["gates"][gate], color="0.1", label=_gate_label(report["gates"][gate], report[rates]))
+    for axes in panels:
         axes.set(ylabel="density", yticks=[])
         axes.margins(y=0.35)  # room for the legend
         axes.legend(fontsize=9, loc="upper right")
@@ -56,45 +56,36 @@ def draw_distances(calibration: Calibration) -> Figure:
 
 def draw_reassociation(table: pd.DataFrame) -> Figure:
     """Return rank1 and MRR of lost people against the frames since, on each kind of boxes and of a guess, from `tabulate`'s table."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    for axes, score in zip(figure.subplots(1, 2, sharey=True), ("rank1", "MRR"), strict=True):
-        for (boxes, rows), colour in zip(table.dropna().groupby("boxes"), (GENUINE, "#1f5fb4"), strict=False):
-            axes.plot(rows["gap"], rows[score], marker="o", markersize=5, color=colour, label=f"model, {BOXES[boxes]}")
-            axes.plot(rows["gap"], rows[f"chance_{score}"], "--", color=colour, alpha=0.55, linewidth=1, label=f"a guess, {BOXES[boxes]}")
-        axes.set(xscale="log", xlabel="frames since", ylim=(0, 1.02), title=TITLES[score])
-        axes.set_xticks(GAPS, [str(gap) for gap in GAPS])
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
+    figure = Figure(figsize=(12, 4.8), layout="constrained")
     if table.dropna().empty:
-        figure.suptitle("No tracked sequence: nobody was looked for", fontsize=10)
-    else:
-        figure.axes[0].set_ylabel("share of queries")
-        figure.axes[1].legend(fontsize=9)
+        figure.text(0.5, 0.5, "No tracked sequence: nobody was looked for", ha="center")
+        return figure
+    for axes, score in zip(figure.subplots(1, 2, sharey=True), TITLES, strict=True):
+        for (boxes, rows), line in zip(table.groupby("boxes"), (-0.14, -0.2), strict=False):
+            _draw_gaps(axes, rows, score, line)
+        axes.set(xlabel="frames since; beneath: queries scored", ylim=(0, 1.02), title=TITLES[score])
+        axes.set_xticks(range(len(GAPS)), [str(gap) for gap in GAPS])
+        axes.xaxis.labelpad = 32
+        axes.grid(alpha=0.3)
+    figure.axes[0].set(ylabel="share of queries")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=9, ncols=len(labels), loc="outside lower center")
     return figure
 
 
 def draw_tables(calibration: Calibration) -> Figure:
     """Return the equal error rate and the median distances of pairs by each condition of the calibration's tables."""
     tables = calibration.report["by"]
-    figure = Figure(figsize=(4.4 * len(tables), 5.6), layout="constrained")
-    panels = figure.subplots(2, len(tables), sharex="col", squeeze=False)
-    for (condition, rows), (errors, medians) in zip(tables.items(), panels.T, strict=True):
-        places, unit = np.arange(len(rows)), UNITS[condition]
-        errors.bar(places, [row["eer"] or 0.0 for row in rows], color="0.55")
-        for place, row in zip(places, rows, strict=True):
-            label = "–" if row["eer"] is None else f"{row['eer']:.3f}"
-            errors.annotate(f"{label}\n{row['num_genuine']:,} pairs", (place, row["eer"] or 0.0), ha="center", va="bottom", fontsize=7.5)
-        for kind, colour, name in (("genuine", GENUINE, "one person"), ("impostor", IMPOSTOR, "two people")):
-            values = [np.nan if row[f"median_{kind}"] is None else row[f"median_{kind}"] for row in rows]
-            medians.plot(places, values, marker="o", color=colour, label=name)
-        errors.margins(y=0.25)
-        errors.set(title=f"by {condition.replace('_', ' ')}{unit}")
-        medians.set(ylim=(0, None), xlabel=f"from {condition.replace('_', ' ')}{unit}")
-        medians.set_xticks(places, [f"{row['at_least']:g}" for row in rows])
-        for axes in (errors, medians):
-            axes.grid(alpha=0.3, axis="y")
-    panels[0, 0].set_ylabel("equal error rate of pairs")
-    panels[1, 0].set_ylabel("median of 1 − cosine")
+    figure = Figure(figsize=(5.2 * len(tables), 5.8), layout="constrained")
+    panels = figure.subplots(2, len(tables), sharex="col", sharey="row", squeeze=False)
+    for (condition, rows), column in zip(tables.items(), panels.T, strict=True):
+        _draw_errors(column[0], rows)
+        _draw_medians(column[1], rows)
+        name = condition.replace("_", " ") + UNITS[condition]
+        column[0].set(title=f"Pairs by {name}")
+        column[1].set(xlabel=f"{name}, from")
+    panels[0, 0].set(ylabel="equal error rate\n(pairs of one person / of two)")
+    panels[1, 0].set(ylabel="median of 1 − cosine", ylim=(0, None))
     panels[1, 0].legend(fontsize=9)
     return figure
 
@@ -111,7 +102,7 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
         of_person = places[pids[chosen] == pid]
         colour = matplotlib.colormaps["tab20"](number % 20)
         axes.scatter(*of_person.T, s=22, color=colour, marker=MARKERS[number % len(MARKERS)], linewidths=0)
-        axes.annotate(str(pid), np.median(of_person, axis=0), fontsize=8, ha="center", va="center",
+        axes.annotate(str(pid), of_person[np.argmax(of_person[:, 1])], (0, 9), textcoords="offset points", fontsize=8, ha="center", va="center",
                       bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.85})
     axes.set(xticks=[], yticks=[], title=f"{len(chosen):,} crops of {min(len(np.unique(pids)), max_people)} people, by pid (t-SNE)")
     return figure
@@ -126,11 +117,36 @@ def _draw_histograms(axes: Axes, distances: Distances) -> None:
             axes.hist(of_kind, edges, density=True, color=colour, alpha=0.5, label=f"{name} ({len(of_kind):,})")
 
 
-def _gate_label(report: dict) -> str:
-    gate, rates = report["gates"]["cosine"], report["at_gate"]
+def _gate_label(gate: float, rates: dict[str, float | None]) -> str:
     if rates["fnmr"] is None:
         return f"gate {gate:.3f}, published"
     return f"gate {gate:.3f}: refuses {rates['fnmr']:.1%} of returns,\nlets pass {rates['fmr']:.1%} of strangers"
+
+
+def _draw_gaps(axes: Axes, rows: pd.DataFrame, score: str, line: float) -> None:
+    """Draw one curve and its guess over evenly spaced gaps, the number of scored queries at `line`, a share of the height."""
+    places, name, colour = np.arange(len(rows)), *BOXES[rows["boxes"].iloc[0]]
+    axes.plot(places, rows[score], marker="o", markersize=5, color=colour, label=f"model, {name}")
+    axes.plot(places, rows[f"chance_{score}"], "--", color=colour, alpha=0.6, linewidth=1, label=f"a guess, {name}")
+    for place, number in zip(places, rows["num_query"] - rows["num_unmatched_queries"], strict=True):
+        axes.text(place, line, f"{number:,}", color=colour, fontsize=7.5, ha="center", transform=axes.get_xaxis_transform())
+
+
+def _draw_errors(axes: Axes, rows: list[dict]) -> None:
+    axes.bar(range(len(rows)), [row["eer"] or 0.0 for row in rows], color="0.6")
+    for place, row in enumerate(rows):
+        error = "none" if row["eer"] is None else f"{row['eer']:.3f}"
+        axes.annotate(f"{error}\n{row['num_genuine']:,} / {row['num_impostor']:,}", (place, row["eer"] or 0.0), ha="center", va="bottom", fontsize=7.5)
+    axes.margins(y=0.25)
+    axes.grid(alpha=0.3, axis="y")
+
+
+def _draw_medians(axes: Axes, rows: list[dict]) -> None:
+    for kind, colour, name in (("genuine", GENUINE, "one person"), ("impostor", IMPOSTOR, "two people")):
+        values = [np.nan if row[f"median_{kind}"] is None else row[f"median_{kind}"] for row in rows]
+        axes.plot(range(len(rows)), values, marker="o", color=colour, label=name)
+    axes.set_xticks(range(len(rows)), [f"{row['at_least']:g}" for row in rows])
+    axes.grid(alpha=0.3, axis="y")
 
 
 def _most_seen(pids: np.ndarray, max_people: int, max_crops: int) -> np.ndarray:

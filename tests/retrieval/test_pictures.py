@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from reidops.retrieval.calibration import calibrate
@@ -21,8 +22,9 @@ from reidops.retrieval.galleries import (
     draw_galleries,
     nearest_rows,
 )
-from reidops.retrieval.pictures import draw_distances, draw_map
+from reidops.retrieval.pictures import draw_distances, draw_map, draw_reassociation, draw_tables
 from reidops.retrieval.ranking import score_distances
+from reidops.retrieval.reassociation import reassociate, tabulate
 
 
 def clothed(upper: tuple[int, int, int], lower: tuple[int, int, int], height: int = 64) -> np.ndarray:
@@ -79,12 +81,39 @@ def test_right_crops_get_a_green_frame_and_wrong_ones_a_red_one(tmp_path: Path) 
     assert tuple(picture[edge, first + 30]) == (0, 0, 255)  # the blue coat, in RGB
 
 
-def test_the_gate_is_drawn_where_the_calibration_puts_it() -> None:
+def test_each_gate_is_drawn_where_the_calibration_puts_it() -> None:
     from test_calibration import drawn
 
     calibration = calibrate(drawn())
-    lines = draw_distances(calibration).axes[1].lines
-    assert [line.get_xdata()[0] for line in lines] == [calibration.report["gates"]["cosine"]]
+    panels = draw_distances(calibration).axes
+    assert [[line.get_xdata()[0] for line in axes.lines] for axes in panels] == [
+        [calibration.report["eer_threshold"]], [calibration.report["gates"]["cosine"]], [calibration.report["gates"]["ema_cosine"]]]
+
+
+def test_tables_are_drawn_a_bar_for_each_row_and_its_error_as_high() -> None:
+    from test_calibration import drawn
+
+    calibration = calibrate(drawn(spread=1.0))
+    panels = draw_tables(calibration).axes
+    for axes, rows in zip(panels[:3], calibration.report["by"].values(), strict=True):
+        assert [bar.get_height() for bar in axes.patches] == [row["eer"] or 0 for row in rows]
+    assert panels[3].lines[0].get_ydata().tolist() == pytest.approx(
+        [np.nan if row["median_genuine"] is None else row["median_genuine"] for row in calibration.report["by"]["frame_gap"]], nan_ok=True)
+
+
+def test_re_association_is_drawn_on_both_kinds_of_boxes_with_the_queries_counted() -> None:
+    from test_reassociation import drawn_scene
+
+    table = tabulate({"annotations": reassociate([drawn_scene(1)]), "detections": reassociate([drawn_scene(2)])})
+    axes = draw_reassociation(table).axes[0]
+    assert [line.get_label() for line in axes.lines] == [f"{who}, {boxes}" for boxes in ("ground truth boxes", "detector's boxes") for who in ("model", "a guess")]
+    shown = table[table["boxes"] == "annotations"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), shown["rank1"])
+    assert [text.get_text() for text in axes.texts[:10]] == [str(n) for n in shown["num_query"] - shown["num_unmatched_queries"]]
+
+
+def test_where_nobody_was_looked_for_the_picture_says_so() -> None:
+    assert "nobody was looked for" in draw_reassociation(tabulate({})).texts[0].get_text()
 
 
 def test_a_map_shows_every_crop_of_its_people_but_no_distractor() -> None:
