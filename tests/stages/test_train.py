@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -208,6 +209,17 @@ def test_whatever_learns_and_whatever_is_drawn_goes_on_after_a_stop_to_the_same_
 
 def _interrupt(_: Trainer) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_compiled_training_ends_where_a_plain_one_does(data, monkeypatch):
+    """Translated, but not to C++, which takes minutes; what is new then is the wrapper about the network."""
+    short = {"epochs": 1, "warmup_epochs": 0, "val_every": 1}
+    plain = weights(run(data, "plain", **short))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    compiled = weights(run(data, "compiled", **short, compile=True))
+    assert plain.keys() == compiled.keys()
+    for name, values in plain.items():
+        torch.testing.assert_close(compiled[name], values, rtol=1e-3, atol=1e-5, msg=lambda told, name=name: f"{name}: {told}")
 
 
 def test_data_that_did_not_pass_validation_are_not_trained_on(tmp_path):
