@@ -112,7 +112,7 @@ def prepare_embed(share: int) -> Work:
     description = describe(network, backbone=backbone, embedding_dim=0, pooling="avg", last_stride=2, height=height, width=width, num_classes=1)
     embedder = Embedder(network, description)
     with tempfile.TemporaryDirectory() as folder:
-        crops = draw_crops(Path(folder), num_people=128 // share)
+        crops = draw_crops(Path(folder), num_people=64 // share)
         store = CropStore(crops / "crops.tar", pd.read_parquet(crops / "crops.parquet"))  # stays open when the folder is gone
     rows = np.arange(len(store))
     batches = np.split(load_images(store, rows, height, width), range(64, len(store), 64))
@@ -130,7 +130,7 @@ ROWS = {
     "score_embeddings": Row("score_embeddings", "3,368 × 19,732 × 512", "1.5 × the product", "ours / product"),
     "score_embeddings_msmt17": Row("score_embeddings", "11,659 × 82,161 × 512", "2 GB, 1.5 × the product", "ours / product", once=True),
     "rerank": Row("re-ranking", "N = 19,281 × 512", "7 s CPU, 1 GB", "ours / product", once=True),
-    "embed": Row("embedding of crops", "2,048 crops", "0.95 of the forward's throughput", "forward / ours", all_cores=True),
+    "embed": Row("embedding of crops", "1,024 crops", "0.95 of the forward's throughput", "forward / ours", all_cores=True),
 }
 
 
