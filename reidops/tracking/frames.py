@@ -19,6 +19,8 @@ _PALETTE = (
     (31, 119, 180), (44, 140, 44), (148, 103, 189), (140, 86, 75), (23, 150, 165), (120, 120, 20), (200, 80, 160), (60, 80, 200),
     (210, 130, 0), (0, 120, 95), (95, 95, 110), (110, 45, 130), (70, 130, 220), (150, 110, 60), (85, 150, 30), (0, 95, 130),
 )  # fmt: skip
+# Labels of which others keep clear: among thousands there is no free place, and looking for one would take minutes.
+_MOST_APART = 150
 MISTAKE = (225, 20, 35)
 _WHITE = (255, 255, 255)
 
@@ -44,7 +46,7 @@ def annotate(picture: np.ndarray, detections: sv.Detections, marks: Mapping[int,
         _draw_box(scene, box_ltrb, thickness, colour_of(track_id), marked=track_id in marks)
     for track_id, box_ltrb in reversed(boxes):
         colour, text = (MISTAKE, f"{track_id} {marks[track_id]}") if track_id in marks else (colour_of(track_id), str(track_id))
-        taken.append(_paste_label(scene, box_ltrb, _label(text, _font_size(picture), colour), taken))
+        taken.append(_paste_label(scene, box_ltrb, _label(text, _font_size(picture), colour), taken[:_MOST_APART]))
     return scene
 
 

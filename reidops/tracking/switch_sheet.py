@@ -68,7 +68,7 @@ def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | Non
     axes.set(xticks=[], yticks=[])
     if sighting is None:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "a new track,\nwhich had\nheld nobody", ha="center", va="center", fontsize=8, transform=axes.transAxes)
+        axes.text(0.5, 0.5, "the new track\nhad held\nnobody", ha="center", va="center", fontsize=8, transform=axes.transAxes)
         return
     axes.imshow(crop)
     colour = [value / 255 for value in colour_of(sighting.tracker_id)]

@@ -145,7 +145,7 @@ def test_a_sheet_shows_crops_terms_and_the_reason_of_every_switch(sequence, trac
         "overlap, track 7", "overlap, track 8", "appearance, track 7", "appearance, track 8"
     ]  # fmt: skip
     assert [text.get_text() for text in sheet.axes[3].texts] == ["0.80 > gate 0.70", "0.10 ≤ gate 0.70", "not weighed", "not weighed"]
-    assert "a new track" in sheet.axes[6].texts[0].get_text() and titles[7].endswith("\nNothing is known.")
+    assert "nobody" in sheet.axes[6].texts[0].get_text() and titles[7].endswith("\nNothing is known.")
     sheet.savefig(tmp_path / "sheet.png")
 
 
