@@ -1,4 +1,5 @@
-"""ByteTrack, from Zhang, Sun, Jiang, Yu, Weng, Yuan, Luo, Liu and Wang, "ByteTrack: Multi-object tracking by associating every detection box", 2022.
+"""ByteTrack, from Zhang, Sun, Jiang, Yu, Weng, Yuan, Luo, Liu and Wang, "ByteTrack: Multi-object tracking by associating every
+detection box", 2022.
 
 The algorithm is the paper's algorithm 1; what it leaves open (the score in the cost, tracks on probation, duplicates) is as its
 authors published it.
@@ -63,7 +64,8 @@ class ByteTrack:
         self.decisions = self._decide(seen)
         owners = self._see(seen, self.decisions.pairs)
         alive = (tracks.age <= np.where(tracks.confirmed, self._constants.max_age, 0)) & ~self._duplicates()
-        ids = np.where(np.append(alive, False)[owners], tracks.ids_of(owners), UNCONFIRMED)  # the last one is `NOBODY`
+        is_shown = np.append(alive, False)[owners]  # `NOBODY`, −1, is the last
+        ids = np.where(is_shown, tracks.ids_of(owners), UNCONFIRMED)
         tracks.keep(alive)
         return shown(detections, seen, ids)
 

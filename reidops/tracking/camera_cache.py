@@ -76,8 +76,8 @@ def sequence_affines(sequence: Sequence, motion: CameraMotion, frames: range) ->
     """
     affines = np.tile(identity(), (len(frames), 1, 1))
     present = [place for place, frame in enumerate(frames) if sequence.frame_path(frame).is_file()]
-    if len(present) < len(frames):
-        _logger.warning("%s: %d of %d frames are missing; the camera is taken to stand still there", sequence.name, len(frames) - len(present), len(frames))
+    if missing := len(frames) - len(present):
+        _logger.warning("%s: %d of %d frames are missing; the camera is taken to stand still there", sequence.name, missing, len(frames))
     for place in tqdm(present, desc=f"camera {sequence.name}", unit="frame", disable=None, leave=False):
         picture = read_frame(sequence, frames[place])
         try:

@@ -86,8 +86,9 @@ class _Estimator:
 class SparseFlow(_Estimator):
     """Corners of the frame before, followed by pyramidal Lucas-Kanade; a similarity fitted to them by RANSAC.
 
-    Ours: a corner agrees within one pixel of the small picture. At OpenCV's three, walking people pull the camera along: MOT17-09's
-    stands still, and in its median frame the picture's corners are then moved by 0.5 px, at one by 0.2 px. And fewer than `min_points` corners, or fewer than `min_share` of them in agreement, say nothing about the camera.
+    Ours: a corner agrees within one pixel of the small picture. At OpenCV's three, walking people pull the camera along: the one of
+    MOT17-09 stands still, and in the median frame the corners of its picture are moved by 0.5 px then, at one by 0.2 px. And fewer
+    than `min_points` corners, or fewer than `min_share` of them in agreement, say nothing about the camera.
     """
 
     def __init__(self, downscale: int = 2, *, min_points: int = 10, min_share: float = 0.2) -> None:
