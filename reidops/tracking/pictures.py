@@ -1,5 +1,6 @@
 """Pictures of what a tracker did with a sequence: timelines, identity switches, annotated frames, clips of the worst moments."""
 
+import logging
 from collections.abc import Mapping, Sequence as Rows
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from reidops.tracking.reasons import explain
 from reidops.tracking.switch_sheet import draw_switches
 from reidops.tracking.switches import find_switches
 from reidops.tracking.timelines import draw_timeline
+from reidops.tracking.video_writing import usual_codec
+
+log = logging.getLogger(__name__)
 
 SHOWN_ARMS = ("appearance", "no_appearance")
 """The arm whose mistakes are shown: the model's; of a tracker that knows no appearance its only one."""
@@ -63,9 +67,7 @@ def write_pictures(part: Part, arms: Rows[PicturedArm], folder: Path, bounds: Pi
     _save(draw_timeline(timelines, part.sequence), folder / "timelines" / f"{part.sequence}.png")
     _write_switches(sequence, shown, folder / "switches" / f"{part.sequence}.png", bounds.num_switches)
     _write_frames(sequence, shown, frames, folder / "frames", bounds.num_frames)
-    for window in worst_windows(shown.events, frames, bounds.num_clips, clip_length(sequence.frame_rate)):
-        clip = Clip(sequence, shown.tracks, shown.events, window)
-        write_clip(clip, folder / "clips" / f"{part.sequence}-{window.start:06d}.mp4")
+    _write_clips(sequence, shown, frames, folder / "clips", bounds.num_clips)
 
 
 def _write_switches(sequence: Sequence, shown: PicturedArm, path: Path, num_switches: int) -> None:
@@ -82,6 +84,16 @@ def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder:
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
         with whole_file(folder / f"{sequence.name}-{frame:06d}.jpg") as partial:
             partial.write_bytes(encoded.tobytes())
+
+
+def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_clips: int) -> None:
+    windows = worst_windows(shown.events, frames, num_clips, clip_length(sequence.frame_rate))
+    codec = usual_codec(".mp4") if windows else None
+    if windows and codec is None:
+        log.warning("%s: no clips, as OpenCV here writes no mp4; opencv-python's wheels do", sequence.name)
+        return
+    for window in windows:
+        write_clip(Clip(sequence, shown.tracks, shown.events, window), folder / f"{sequence.name}-{window.start:06d}.mp4", codec)
 
 
 def _save(figure: Figure, path: Path) -> None:

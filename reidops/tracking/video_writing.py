@@ -117,6 +117,14 @@ def available_codecs(suffix: str = ".mp4") -> tuple[str, ...]:
         return tuple(codec for codec in (AVI_CODECS if suffix == ".avi" else CODECS) if _is_there(Path(folder) / f"{codec}{suffix}", codec))
 
 
+def usual_codec(suffix: str = ".mp4") -> str | None:
+    """Return the default codec, another one where OpenCV was built without it, None where it writes no video of this kind."""
+    with TemporaryDirectory() as folder:
+        if _is_there(Path(folder) / f"tried{suffix}", DEFAULT_CODEC):
+            return DEFAULT_CODEC
+    return next(iter(available_codecs(suffix)), None)
+
+
 def _is_there(path: Path, codec: str) -> bool:
     with _quiet():
         stream = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 25.0, (64, 64))

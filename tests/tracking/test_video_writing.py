@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from reidops.errors import ReidopsError
-from reidops.tracking.video_writing import available_codecs, open_video, write_video
+from reidops.tracking.video_writing import available_codecs, open_video, usual_codec, write_video
 
 
 def pictures(num_frames, width=64, height=48):
@@ -49,6 +49,14 @@ def test_a_container_that_nobody_knows_is_told(tmp_path):
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
 def test_the_codec_that_is_there_by_default_is_in_opencv_for_every_container(suffix):
     assert "mp4v" in available_codecs(suffix)
+
+
+def test_where_the_default_codec_is_missing_another_one_is_taken(monkeypatch):
+    assert usual_codec(".mp4") == "mp4v" and usual_codec(".txt") is None
+    monkeypatch.setattr("reidops.tracking.video_writing._is_there", lambda path, codec: codec == "vp09")
+    available_codecs.cache_clear()
+    assert usual_codec(".mp4") == "vp09"
+    available_codecs.cache_clear()
 
 
 def test_pictures_of_two_sizes_are_refused_and_nothing_is_left(tmp_path):
