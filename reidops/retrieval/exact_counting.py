@@ -95,7 +95,7 @@ def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: U
 
 
 def _find_rivals(distances: np.ndarray, positives: Rows, junk: Rows, keys: _Keys) -> np.ndarray:
-    """Return the sorted keys of other people's crops that are nearer than their row's farthest positive, or so near to it that they may be."""
+    """Return the sorted keys of other people's crops that are, or may be, nearer than their row's farthest positive."""
     rows, num_gallery = positives.queries, distances.shape[1]
     limits = np.full((len(distances), 1), -np.inf, np.float32)
     np.maximum.at(limits[:, 0], rows, distances[rows, positives.index] + np.float32(2 * keys.error))

@@ -123,7 +123,8 @@ def score_distances(distances: np.ndarray, *, query_pids: ArrayLike, gallery_pid
     if single_gallery_shot is None:
         return scores
     identities = find_identities(labels[1], distances.T)
-    ranks = rank_single_shots(lambda rows, drawn: _rank_distances([distances[rows]], drawn).of_hits, matches, identities, single_gallery_shot)
+    ranks = rank_single_shots(lambda rows, drawn: _rank_distances([distances[rows]], drawn).of_hits,
+                              matches, identities, single_gallery_shot)
     return _with_cmc(scores, ranks, max_rank)
 
 
@@ -206,9 +207,9 @@ def _rank_embeddings(query: np.ndarray, gallery: np.ndarray, matches: Matches, b
     for start, block in _negative_products(query, gallery, block_size):
         for first in range(0, len(block), rows_at_once):
             distances = block[first:first + rows_at_once]
-            rows = slice(start + first, start + first + len(distances))
-            of_rows, ties = rank_block(distances, matches.positives.between(rows.start, rows.stop), matches.junk.between(rows.start, rows.stop),
-                                       UnitRows(query[rows], gallery))
+            rows = start + first, start + first + len(distances)
+            embeddings = UnitRows(query[slice(*rows)], gallery)
+            of_rows, ties = rank_block(distances, matches.positives.between(*rows), matches.junk.between(*rows), embeddings)
             ranks.append(of_rows)
             tied += ties
     return _Ranks(np.concatenate(ranks), tied)

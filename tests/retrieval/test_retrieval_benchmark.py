@@ -9,7 +9,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 def test_the_benchmark_of_retrieval_prints_a_measured_row_for_each_work(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "retrieval.py"), "--quick", "--repeats", "1"]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)})
+    environment = {"PYTHONPATH": str(BENCHMARKS.parent), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert ran.returncode == 0, ran.stderr
     rows = [line.split(" | ") for line in ran.stdout.splitlines() if line.startswith("| ")][1:]
     assert [row[0].strip("| ").split(",")[0] for row in rows] == [
