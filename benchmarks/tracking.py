@@ -43,8 +43,11 @@ def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
 
         return tracking_embedding.measure(data, 5 if quick else 262, num_passes)
     import tracking_constants
+    from drawn_tracks import MOT17
 
-    return tracking_constants.measure(0.05, ("bytetrack",)) if quick else tracking_constants.measure(1.0)
+    if quick:
+        return tracking_constants.measure(("bytetrack",), ("05", "09"), 0.05)
+    return tracking_constants.measure(("bytetrack", "deepsort", "botsort"), tuple(MOT17), 1.0)
 
 
 def run_section(section: str, arguments: argparse.Namespace) -> list[Measured]:

@@ -11,7 +11,7 @@ TOLD = {
     "updates": ("sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort", "ocsort against the `trackers` package's"),
     "scores": ("scores and events of 7 sequences", "TrackEval", "motmetrics"),
     "embedding": ("embedding of 30 detections in 5 frames", "of the model's own forward"),
-    "constants": ("a changed constant", "7 sequences"),
+    "constants": ("a changed constant", "2 sequences", "s of CPU"),
 }
 
 
