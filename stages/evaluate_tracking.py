@@ -21,7 +21,9 @@ from reidops.tracking.constants import check_constants, constants_of
 from stages import run_stage
 
 if TYPE_CHECKING:
-    from reidops.tracking.evaluation import Trial
+    from reidops.parts import Part
+    from reidops.tracking.evaluation import ArmResult, Trial
+    from reidops.tracking.pictures import PictureBounds
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +68,8 @@ def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: 
     """Write scores, the proof, result files, events and pictures of all arms."""
     from reidops.parallel import map_parallel
     from reidops.parts import read_parts, tracked_parts
-    from reidops.tracking.evaluation import evaluate_parts
-    from reidops.tracking.pictures import PictureBounds, write_pictures
+    from reidops.tracking.evaluation import evaluate_parts, num_processes
+    from reidops.tracking.pictures import PictureBounds
     from reidops.tracking.proof import Draws
     from reidops.tracking.protocol import check_protocol, describe_protocol, read_tuning
     from reidops.tracking.report import format_proof, write_report
@@ -82,10 +84,19 @@ def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: 
         proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed))
         write_json(describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=tuning), folder / "protocol.json")
         bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
-        map_parallel(partial(write_pictures, arms=arms, folder=folder, bounds=bounds), tracked, 1, desc="pictures")
+        draw = partial(_draw, folder=folder, bounds=bounds)
+        pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
+        map_parallel(draw, pictured, num_processes(tracked, params.tracker), desc="pictures")
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
     log.info("tracked %s frames of %d sequences by %s, %s\n%s", f"{num_frames:,}", len(tracked), params.tracker, gate, format_proof(proof))
+
+
+def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "PictureBounds") -> None:
+    from reidops.tracking.pictures import write_pictures
+
+    part, arms = pictured
+    write_pictures(part, arms, folder, bounds)
 
 
 def _trial(embeddings: Path, calibration: Path, params: EvaluateTrackingParams, changed: dict[str, Any]) -> "Trial":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reidops.mot.sequences import read_annotations, read_sequence
-from reidops.parallel import map_parallel
+from reidops.parallel import map_parallel, num_workers
 from reidops.parts import Part
 from reidops.tracking.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_of, dressed, people_shown
 from reidops.tracking.constants import oracle_gate
@@ -89,60 +89,79 @@ def evaluate_parts(parts: Sequence[Part], trial: Trial) -> list[ArmResult]:
         ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
     """
     arms = arms_of(trial.tracker)
-    workers = None if len(arms) * sum(part.num_frames for part in parts) > FRAMES_OF_ONE_PROCESS else 1
+    workers = num_processes(parts, trial.tracker)
     if trial.camera:  # before the arms, which share it
         map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
-    # The longest first, so that no process is left with it at the end.
-    jobs = sorted(((part, arm) for part in parts for arm in arms), key=lambda job: -job[0].num_frames)
+    # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no process is
+    # left with it at the end.
+    groups = [arms] if len(parts) >= 2 * num_workers() else [(arm,) for arm in arms]
+    jobs = sorted(((part, group) for part in parts for group in groups), key=lambda job: -job[0].num_frames)
     done = map_parallel(partial(_evaluate_job, trial=trial), jobs, workers, desc="track")
-    found = {(result.sequence, result.arm): result for result in done}
+    found = {(result.sequence, result.arm): result for results in done for result in results}
     return [found[part.sequence, arm] for part in parts for arm in arms]
 
 
-def _evaluate_job(job: tuple[Part, str], trial: Trial) -> ArmResult:
-    part, arm = job
+def num_processes(parts: Sequence[Part], tracker: str) -> int | None:
+    """Return 1 where that is faster than to start others, else None, one per core."""
+    num_frames = len(arms_of(tracker)) * sum(part.num_frames for part in parts)
+    return None if num_frames > FRAMES_OF_ONE_PROCESS else 1
+
+
+def _evaluate_job(job: tuple[Part, tuple[str, ...]], trial: Trial) -> list[ArmResult]:
+    part, arms = job
+    seen = _see(part, trial)
+    return [evaluate_arm(arm, part, seen, partial(_start, part, trial, arm), trial) for arm in arms]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What all arms share of the part's frames of a sequence: ground truth, detections, whom they show, and who came back."""
+
+    annotations: pd.DataFrame
+    detected: EmbeddedDetections
+    people: np.ndarray
+    returns: pd.DataFrame
+
+
+def _see(part: Part, trial: Trial) -> Seen:
     sequence = read_sequence(part.folder)
     detected = read_embeddings(trial.embeddings / f"{part.sequence}.npz", trial.weights_sha256)
     floor = confidence_floor(trial.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
-    gate = oracle_gate(trial.tracker) if arm == ORACLE else trial.gate
-    start = partial(_start, part, trial, gate)
-    shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
-    return evaluate_arm(arm, part, detected, start, finishing=trial.finishing, num_switches=trial.num_switches if shown else 0)
+    annotations = read_annotations(sequence)
+    annotations = annotations[annotations["frame"].between(part.first_frame, part.last_frame)]
+    people = people_shown(detected, annotations)
+    return Seen(annotations, detected, people, find_returns(detected.frame, people))
 
 
-def _start(part: Part, trial: Trial, gate: float | None) -> Tracker:
+def _start(part: Part, trial: Trial, arm: str) -> Tracker:
     camera = new_camera(part, trial.camera) if trial.camera else None
+    gate = oracle_gate(trial.tracker) if arm == ORACLE else trial.gate
     return new_tracker(trial.tracker, gate, trial.constants, camera)
 
 
-def evaluate_arm(
-    arm: str, part: Part, detected: EmbeddedDetections, start: Callable[[], Tracker], *,
-    finishing: Finishing = Finishing(), num_switches: int = 0,
-) -> ArmResult:  # fmt: skip
+def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker], trial: Trial) -> ArmResult:
     """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor scored.
 
     Args:
         start: makes the tracker, new each time; it runs a second time, up to the last switch whose moment is kept.
     """
-    frames = range(part.first_frame, part.last_frame + 1)
-    annotations = read_annotations(read_sequence(part.folder))
-    annotations = annotations[annotations["frame"].isin(frames)]
-    people = people_shown(detected, annotations)
-    worn = dressed(arm, detected, people, part.sequence)
+    frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
+    worn = dressed(arm, seen.detected, seen.people, part.sequence)
     decided: list[Decided] = []
     tracks = track_sequence(
-        start(), worn, frames, appearance=arm != NO_APPEARANCE, watch=lambda tracker: decided.append(count_decided(tracker.decisions))
+        start(), worn, frames, appearance=appearance, watch=lambda tracker: decided.append(count_decided(tracker.decisions))
     )
-    tracks = finish_tracks(tracks, finishing)
-    comparison = compare(annotations, tracks, frames, rules_of(part.dataset))
+    tracks = finish_tracks(tracks, trial.finishing)
+    comparison = compare(seen.annotations, tracks, frames, rules_of(part.dataset))
     record = accumulate(comparison)
     events = event_table(record)
+    is_shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
+    shown = switch_frames(events, trial.num_switches) if is_shown else set()
     return ArmResult(
         arm, part.sequence, tracks, events, count_events(record), official_results(comparison), frame_counts(comparison, events),
-        gap_counts(find_returns(detected.frame, people), events, comparison), sum(decided, Decided()),
-        record_moments(start(), worn, frames, switch_frames(events, num_switches), appearance=arm != NO_APPEARANCE),
+        gap_counts(seen.returns, events, comparison), sum(decided, Decided()), record_moments(start(), worn, frames, shown, appearance=appearance),
     )  # fmt: skip
 
 
