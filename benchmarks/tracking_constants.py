@@ -1,8 +1,8 @@
 """Seconds that a changed tracker constant costs on seven half sequences of MOT17's sizes, from cached embeddings.
 
-The whole stage `evaluate_tracking` is timed by the clock, imports and all: every arm is tracked, scored, compared and pictured. The
-boxes are drawn and so are the embeddings, near to one vector for each person; every frame is the same picture, 1920 × 1080. The
-seconds of CPU, of all processes, stand beside it for machines that others use.
+The whole stage `evaluate_tracking` is timed by the clock, imports and all: every arm is tracked, scored and compared, once without
+and once with the pictures of switches and the clips. The boxes are drawn and so are the embeddings, near to one vector for each
+person; every frame is the same picture, 1920 × 1080. The seconds of CPU, of all processes, stand beside it for machines that others use.
 """
 
 import json
@@ -28,25 +28,27 @@ WEIGHTS = "0" * 64
 PARAMS = {
     "gate": "calibrated", "min_confidence": None, "constants": {"deepsort": {"max_age": 45}, "botsort": {"max_age": 45}, "bytetrack": {"max_age": 45}}
 }  # fmt: skip
+NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
 
 
 def measure(trackers: tuple[str, ...], scenes: tuple[str, ...], share: float) -> list[Measured]:
     """Return a line for each tracker, on the second halves of scenes of MOT17's sizes or of a share of them."""
     with tempfile.TemporaryDirectory() as folder:
         parts = draw_halves(Path(folder), scenes, share)
-        return [_measure_tracker(name, Path(folder), parts) for name in trackers]
+        return [_measure_tracker(name, Path(folder), parts, pictures) for name in trackers for pictures in (False, True)]
 
 
-def _measure_tracker(tracker: str, data: Path, parts: list[Part]) -> Measured:
+def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool) -> Measured:
     start, cpu_before = time.perf_counter(), _cpu_seconds()
     from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
-    params = EvaluateTrackingParams(tracker=tracker, **PARAMS)
+    params = EvaluateTrackingParams(tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
     evaluate_tracking(data / "raw", data / "embeddings", data / "calibration.json", data / "tracking" / tracker, params)
     seconds, cpu = time.perf_counter() - start, _cpu_seconds() - cpu_before
     num_arms = len(pd.read_csv(data / "tracking" / tracker / "sequences.csv")["arm"].unique())
     num_frames = sum(part.num_frames for part in parts)
-    work = f"{tracker}: a changed constant, {num_frames:,} frames of {len(parts)} sequences, arms: {num_arms}, cores: {num_workers()}"
+    pictured = "default pictures" if pictures else "timelines only"
+    work = f"{tracker}: a changed constant, {num_frames:,} frames of {len(parts)} sequences, arms: {num_arms}, {pictured}, cores: {num_workers()}"
     return Measured(work, f"< {GOAL} s", f"{seconds:.1f} s ({cpu:.1f} s of CPU)", seconds < GOAL)
 
 
