@@ -1,6 +1,9 @@
 """Cut boxes out of a sequence's frames, each frame decoded once and the crops of several frames in one batch."""
 
+import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from reidops.mot.sequences import Sequence
 
 # A crop narrower or lower than this [px] inside the frame says nothing about a person.
 MIN_CROP_SIDE = 4
+# Half of the cores decode: the network, or what feeds a GPU, needs the others.
+THREADS = max(1, (os.cpu_count() or 1) // 2)
 _JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
 
@@ -67,11 +72,18 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again") ->
 
 
 def _crops(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (row, BGR crop) of every box that is large enough inside its frame."""
-    # The last frame is kept until the next one is decoded: its memory then goes from hand to hand instead of to the kernel and back.
-    for frame, group in groupby(range(len(frames)), key=lambda row: int(frames[row])):
-        picture = read_frame(sequence, frame)
-        for row in group:
-            crop = cut_box(picture, box_ltwh[row])
-            if min(crop.shape[:2]) >= MIN_CROP_SIDE:
-                yield row, crop
+    """Yield (row, BGR crop) of every box that is large enough inside its frame; OpenCV frees the GIL, so threads decode."""
+    waiting: deque[Future[list[tuple[int, np.ndarray]]]] = deque()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for frame, rows in groupby(range(len(frames)), key=lambda row: int(frames[row])):
+            waiting.append(pool.submit(_cut_frame, sequence, frame, list(rows), box_ltwh))
+            if len(waiting) > 2 * THREADS:  # no more frames than these are ahead, however slow the network is
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _cut_frame(sequence: Sequence, frame: int, rows: list[int], box_ltwh: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    picture = read_frame(sequence, frame)
+    crops = [(row, cut_box(picture, box_ltwh[row])) for row in rows]
+    return [(row, crop) for row, crop in crops if min(crop.shape[:2]) >= MIN_CROP_SIDE]

@@ -65,7 +65,7 @@ def draw_reassociation(table: pd.DataFrame) -> Figure:
             _draw_gaps(axes, rows, score, line)
         axes.set(xlabel="frames since; beneath: queries scored", ylim=(0, 1.02), title=TITLES[score])
         axes.set_xticks(range(len(GAPS)), [str(gap) for gap in GAPS])
-        axes.xaxis.labelpad = 32
+        axes.xaxis.labelpad = 42
         axes.grid(alpha=0.3)
     figure.axes[0].set(ylabel="share of queries")
     handles, labels = figure.axes[0].get_legend_handles_labels()
