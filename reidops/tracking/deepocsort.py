@@ -18,7 +18,7 @@ class DeepOcSort(OcSort):
     """OC-SORT that knows how the camera moved and what its tracks look like, and goes by that the more the clearer it is.
 
     Called without embeddings it is OC-SORT with camera motion. As published, appearance only weighs: who no longer overlaps is not
-    brought back by it, and no pair is forbidden by it; a `gate` forbids those whose cosine distance is larger.
+    brought back by it, and no pair is forbidden by it; a `gate` forbids, in every stage, those whose cosine distance is larger.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class DeepOcSort(OcSort):
         bonus[:, sure] = clearness(likeness[:, sure], self._constants.clearest)
         return scores + (self._constants.appearance_weight + bonus) * likeness
 
-    def _first_passes(self, terms: dict[str, np.ndarray]) -> np.ndarray:
-        passes = super()._first_passes(terms)
+    def _likely(self, terms: dict[str, np.ndarray]) -> np.ndarray:
         if APPEARANCE not in terms or self._gate is None:
-            return passes
-        return passes & (terms[APPEARANCE] <= self._gate)
+            return super()._likely(terms)
+        # What has no embedding cannot be told apart.
+        return (terms[APPEARANCE] <= self._gate) | (terms[APPEARANCE] == FARTHEST)
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
         """Let each detection change its track's looks by how sure it is: one at the threshold not at all (dynamic appearance)."""

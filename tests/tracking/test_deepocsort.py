@@ -85,12 +85,18 @@ def test_as_published_nobody_is_brought_back_by_appearance_alone():
 
 
 @pytest.mark.parametrize(("gate", "expected"), [(None, [1]), (0.5, [2])])
-def test_a_gate_forbids_a_stranger_in_the_same_place_in_the_first_association(gate, expected):
-    """Somebody runs so fast that the stranger stands on the prediction, but not on the last sighting."""
+def test_a_gate_forbids_a_stranger_in_the_same_place(gate, expected):
     tracker = DeepOcSort(AT_ONCE, gate=gate)
-    for left in np.cumsum([0, 10, 20, 28, 32, 34, 34, 34]):
+    for left in (0, 3, 6):
         ids(tracker, [left], [RED])
-    assert ids(tracker, [left + 34], [BLUE]) == expected
+    assert ids(tracker, [9], [BLUE]) == expected
+
+
+def test_a_gate_lets_a_detection_without_embedding_pass():
+    tracker = DeepOcSort(AT_ONCE, gate=0.5)
+    for colour in (RED, RED, NOBODY):
+        result = ids(tracker, [0], [colour])
+    assert result == [1]
 
 
 @pytest.mark.parametrize(("confidence", "share"), [(1.0, 0.05), (0.8, 0.025), (0.6, 0.0)])
