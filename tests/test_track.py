@@ -1,5 +1,7 @@
 """reidops/track.py: the command line that tracks a video."""
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from mot_factory import person_box, write_mot_sequence
 
 from reidops import live
 from reidops.mot.sequences import read_results
-from reidops.track import main
+from reidops.track import Follower, Outputs, main, write_tracks
 from reidops.tracking.trackers import TRACKERS
 
 
@@ -190,3 +192,42 @@ def test_a_detector_looks_at_every_frame(here):
     for confidence, num_tracks in (("0.2", 2), ("0.5", 1)):
         assert track("--detector", f"min_confidence={confidence}", "layout=boxes", detections="d.onnx") == 0
         assert read_results(here / "out.txt")["track_id"].nunique() == num_tracks
+
+
+def test_rows_in_any_order_and_frames_without_any_give_the_same_tracks(here):
+    lines = [line for line in (here / "street.txt").read_text().splitlines() if not line.startswith("7,")]
+    texts = []
+    for order in (lines, lines[::-1]):
+        (here / "street.txt").write_text("\n".join(order) + "\n")
+        assert track() == 0
+        texts.append((here / "out.txt").read_text())
+    assert texts[0] == texts[1] and num_frames(here / "out.mp4") == 12
+    assert sorted(set(read_results(here / "out.txt")["frame"])) == [3, 4, 5, 6, 8, 9, 10, 11, 12]
+
+
+def test_without_a_detection_there_is_no_track_and_the_video_is_whole(here):
+    (here / "street.txt").write_text("")
+    assert track() == 0
+    assert (here / "out.txt").read_text() == "" and num_frames(here / "out.mp4") == 12
+
+
+def test_a_long_video_is_never_in_memory(here):
+    alive, most = [], 0
+
+    class Long:
+        num_frames, frame_rate = 60, 10.0
+
+        def frames(self):
+            nonlocal most
+            for number in range(1, 61):
+                picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+                alive.append(weakref.ref(picture))
+                most = max(most, sum(reference() is not None for reference in alive))
+                yield number, picture
+                del picture
+
+    tracker = live.start_tracker("deepsort", None, "sparse_flow", {})
+    follower = Follower(live.DetectionFile(here / "street.txt"), FakeEmbedder(), tracker)
+    tally = write_tracks(Long(), follower, Outputs(here / "out.txt", here / "out.mp4", 10.0, "mp4v"))
+    assert (tally.num_frames, tally.track_ids) == (60, {1, 2, 3})
+    assert most <= 3

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import yaml
 from made_detectors import write_detector
 from mot_factory import write_mot_set, write_rows
 
@@ -71,3 +72,9 @@ def test_a_failure_leaves_no_half_folder(raw):
 def test_a_source_that_means_nothing_is_told(raw):
     with pytest.raises(ReidopsError, match="own.txt: no such file or folder; detections are expected there"):
         run(raw, str(raw.parent / "own.txt"))
+
+
+def test_a_new_model_or_tracker_never_detects_again(root):
+    stage = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]["detect"]
+    assert "data/raw" in stage["deps"]
+    assert not [dep for dep in stage["deps"] if dep.startswith(("data/model", "reidops/embedding", "reidops/tracking"))]
