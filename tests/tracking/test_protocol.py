@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from reidops.errors import ReidopsError
+from reidops.files import write_json
+from reidops.parts import Part
+from reidops.tracking.protocol import Tuning, check_protocol, describe_protocol, read_tuning
+
+
+def part(role: str, dataset: str, scene: str, first: int, last: int, layout: str = "mot") -> Part:
+    return Part(role, dataset, layout, Path("somewhere"), f"{dataset}-{scene}", scene, first, last)
+
+
+HALF = [part("train", "MOT17", "09", 1, 263), part("track", "MOT17", "09", 264, 525)]
+SCENE = [part("train", "MOT17", "02", 1, 600), part("track", "MOT17", "09", 1, 525)]
+CROSS = [Part("train", "Market-1501", "market1501", Path("m"), "", "", 0, 0), part("track", "MOT17", "09", 1, 525)]
+
+
+@pytest.mark.parametrize(("parts", "kind"), [(HALF, "half"), (SCENE, "scene"), (CROSS, "cross-set")])
+def test_the_protocol_says_how_far_what_is_reported_lies_from_what_trained(parts, kind):
+    check_protocol(parts, None)
+    told = describe_protocol(parts, tracker="deepsort", changed={"max_age": 60}, tuning=None)
+    assert told["reported_on"][0]["kind"].startswith(kind)
+    assert told["reported_on"][0]["sequence"] == "MOT17-09" and told["trained_on"][0]["dataset"] == parts[0].dataset
+    assert told["constants"] == {"published_but_for": {"max_age": 60}, "found_by": None}
+
+
+@pytest.mark.parametrize("dataset", ["MOT17", "MOT16", "MOT15"])
+def test_a_frame_that_trained_is_not_reported_on_under_any_name_of_its_video(dataset):
+    parts = [part("train", dataset, "09", 1, 300), part("track", "MOT17", "09", 264, 525)]
+    with pytest.raises(ReidopsError, match=rf"frames 264 … 300 of MOT17-09 are tracked, but {dataset}-09 of {dataset} trained on them; choose"):
+        check_protocol(parts, None)
+
+
+def test_a_scene_of_another_family_with_the_same_number_is_another_scene():
+    check_protocol([part("train", "MOT20", "02", 1, 300), part("track", "MOT17", "02", 1, 300)], None)
+
+
+def tuned_on(dataset: str, scene: str) -> Tuning:
+    row = {"dataset": dataset, "sequence": f"{dataset}-{scene}", "scene": scene, "first_frame": 1, "last_frame": 100}
+    return Tuning("deepsort", {"max_age": 45}, [row], "tuned.json")
+
+
+def test_constants_tuned_on_a_scene_that_is_reported_are_refused_whatever_the_frames():
+    with pytest.raises(ReidopsError, match=r"tuned\.json: the constants of deepsort were tuned on MOT16-09, the scene of MOT17-09"):
+        check_protocol(SCENE, tuned_on("MOT16", "09"))
+    check_protocol(SCENE, tuned_on("MOT16", "02"))
+    told = describe_protocol(SCENE, tracker="deepsort", changed={"max_age": 45}, tuning=tuned_on("MOT16", "02"))
+    assert told["tuned_on"][0]["sequence"] == "MOT16-02" and told["constants"]["found_by"] == "tuned.json"
+
+
+def test_a_search_that_does_not_say_on_what_it_was_made_is_refused(tmp_path):
+    write_json({"tracker": "deepsort", "constants": {"max_age": 45}}, tmp_path / "tuned.json")
+    with pytest.raises(ReidopsError, match=r"tuned\.json: does not say tuned_on"):
+        read_tuning(tmp_path / "tuned.json", "deepsort")
+
+
+def test_constants_of_another_tracker_are_refused(tmp_path):
+    write_json({"tracker": "botsort", "constants": {}, "tuned_on": []}, tmp_path / "tuned.json")
+    with pytest.raises(ReidopsError, match="holds constants of botsort, but evaluate_tracking.tracker is deepsort"):
+        read_tuning(tmp_path / "tuned.json", "deepsort")
