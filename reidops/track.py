@@ -221,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-video", action="store_true", help="write the result file only")
     add("--codec", default=DEFAULT_CODEC, help=f"four letters; mp4v, vp09, … (default: {DEFAULT_CODEC})")
     add("--frame-rate", type=_positive, help="of the video to write, fps (default: the source's)")
-    add("--max-frames", type=int, help="end after so many")
+    add("--max-frames", type=_count, metavar="N", help="end after so many")
     return parser
 
 
@@ -234,6 +234,12 @@ def _size(text: str) -> tuple[int, int]:
 
 def _gate(text: str) -> str | float:
     return text if text in ("calibrated", "published") else _positive(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number above 0")
+    return int(text)
 
 
 def _positive(text: str) -> float:

@@ -168,7 +168,7 @@ def test_bad_input_is_one_message_and_no_file(here, capfd, options, changes, tol
 
 
 def test_words_that_are_no_numbers_are_told(here, capsys):
-    for option, value in (("--scale", "0"), ("--gate", "tight"), ("--detections-size", "768")):
+    for option, value in (("--scale", "0"), ("--gate", "tight"), ("--detections-size", "768"), ("--max-frames", "0")):
         assert track(option, value) == 2
         assert f"argument {option}: {value!r}, expected" in capsys.readouterr().err
 
