@@ -16,9 +16,8 @@ from reidops.tracking.embeddings import embed_sequence, write_embeddings
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
 
-@pytest.fixture
-def data(tmp_path):
-    """Return a folder with raw, embeddings and calibration of two tracked sequences."""
+def write_inputs(tmp_path):
+    """Write raw, embeddings and calibration of two tracked sequences; return the folder."""
     folder = write_mot_set(tmp_path / "raw" / "TOY")
     parts = []
     for path in sorted((folder / "train").iterdir()):
@@ -28,19 +27,37 @@ def data(tmp_path):
         write_embeddings(detected, tmp_path / "embeddings" / f"{path.name}.npz")
     write_parts(parts, tmp_path / "raw")
     write_json({"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3, "ema_cosine": 0.25}}, tmp_path / "calibration.json")
+    write_json({"tracker": "deepsort", "constants": {}, "tuned_on": []}, tmp_path / "tuning" / "constants.json")
     return tmp_path
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return a folder with the stage's inputs."""
+    return write_inputs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return what the stage wrote, pictures and all; for tests that only read it."""
+    return run(write_inputs(tmp_path_factory.mktemp("finished")), num_frames=2)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Leave out the pictures of sequences, which cost most."""
+    monkeypatch.setattr("stages.evaluate_tracking._draw", lambda pictured, folder, bounds: None)
 
 
 def run(data, **changes):
     values = {"tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "constants": {}, "num_clips": 0}
     params = EvaluateTrackingParams(**{**values, **changes})
-    evaluate_tracking(data / "raw", data / "embeddings", data / "calibration.json", data / "tracking", params)
+    evaluate_tracking(data / "raw", data / "embeddings", data / "calibration.json", data / "tuning", data / "tracking", params)
     return data / "tracking"
 
 
-def test_scores_results_events_and_pictures_are_written(data):
-    folder = run(data, num_frames=2)
-    made = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+def test_scores_results_events_and_pictures_are_written(finished):
+    made = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
     expected = {f"{name}.json" for name in ("headline", "metrics", "proof", "protocol")} | {"gaps.csv", "gaps.png", "scorers.csv", "sequences.csv"}
     expected |= {f"timelines/TOY-0{i}.png" for i in (1, 2)}
     expected |= {f"results/{arm}/TOY-0{i}.txt" for arm in ARMS for i in (1, 2)}
@@ -49,8 +66,8 @@ def test_scores_results_events_and_pictures_are_written(data):
     assert len([name for name in made if name.startswith("frames/")]) == 4
 
 
-def test_the_metrics_are_fractions_and_counts_of_each_arm(data):
-    metrics = json.loads((run(data) / "metrics.json").read_text())
+def test_the_metrics_are_fractions_and_counts_of_each_arm(finished):
+    metrics = json.loads((finished / "metrics.json").read_text())
     assert set(metrics) == {*ARMS, "difference"}
     scores = metrics["no_appearance"]["combined"]
     assert set(scores) == {"MOTA", "IDF1", "HOTA", "DetA", "AssA", "IDSW", "MOTP", "FP", "FN", "MT", "ML", "Frag"}
@@ -60,15 +77,15 @@ def test_the_metrics_are_fractions_and_counts_of_each_arm(data):
 
 
 @pytest.mark.parametrize("tracker", CONSTANTS)
-def test_every_tracker_runs_by_its_name(data, tracker):
-    folder = run(data, tracker=tracker, gate="published", num_frames=0)
+def test_every_tracker_runs_by_its_name(data, tracker, no_pictures):
+    folder = run(data, tracker=tracker, gate="published")
     proof = json.loads((folder / "proof.json").read_text())
     assert proof["uses_appearance"] is (tracker not in WITHOUT_APPEARANCE)
     assert set(proof["arms"]) == set(ARMS if proof["uses_appearance"] else ["no_appearance"])
     assert proof["arms"]["no_appearance"]["IDF1"] > 0.8
 
 
-def test_constants_go_to_the_tracker_that_they_are_named_for(data):
+def test_constants_go_to_the_tracker_that_they_are_named_for(data, no_pictures):
     lax = run(data, constants={"deepsort": {"n_init": 1}, "sort": {"max_age": 3}})
     assert json.loads((lax / "metrics.json").read_text())["no_appearance"]["combined"]["FN"] == 0
     assert json.loads((lax / "protocol.json").read_text())["constants"]["published_but_for"] == {"n_init": 1}
@@ -87,49 +104,48 @@ def test_a_constant_that_nobody_knows_is_refused(constants, says):
         EvaluateTrackingParams("deepsort", "calibrated", None, constants)
 
 
-def test_camera_motion_is_computed_once_and_outlives_the_stage(data, monkeypatch):
+def test_camera_motion_is_computed_once_and_outlives_the_stage(data, monkeypatch, no_pictures):
     monkeypatch.setenv("DVC_ROOT", str(data))
-    run(data, camera_motion="sparse_flow", num_frames=0)
+    run(data, camera_motion="sparse_flow")
     kept = {path: path.stat().st_mtime_ns for path in (data / ".cache" / "camera_motion").iterdir()}
     assert sorted(path.name for path in kept) == ["TOY-01.sparse_flow.npz", "TOY-02.sparse_flow.npz"]
-    run(data, camera_motion="sparse_flow", num_frames=0)
+    run(data, camera_motion="sparse_flow")
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
 
 
-def test_tuning_on_a_scene_that_is_reported_is_refused(data):
+def test_tuning_on_a_scene_that_is_reported_is_refused(data, no_pictures):
     row = {"dataset": "TOY", "sequence": "TOY-01", "scene": "TOY-01", "first_frame": 1, "last_frame": 6}
     write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [row]}, data / "tuned.json")
     with pytest.raises(ReidopsError, match="tuned on TOY-01, the scene of TOY-01"):
         run(data, tuning=str(data / "tuned.json"))
     write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [{**row, "scene": "TOY-03"}]}, data / "tuned.json")
-    protocol = json.loads((run(data, tuning=str(data / "tuned.json"), num_frames=0) / "protocol.json").read_text())
+    protocol = json.loads((run(data, tuning=str(data / "tuned.json")) / "protocol.json").read_text())
     assert protocol["constants"]["published_but_for"] == {"max_age": 9} and protocol["tuned_on"][0]["scene"] == "TOY-03"
 
 
-def test_the_headline_is_of_the_combined_scores(data):
-    folder = run(data)
-    metrics, shown = (json.loads((folder / name).read_text()) for name in ("metrics.json", "headline.json"))
+def test_the_headline_is_of_the_combined_scores(finished):
+    metrics, shown = (json.loads((finished / name).read_text()) for name in ("metrics.json", "headline.json"))
     assert set(shown) == set(metrics)
     for arm, scores in shown.items():
         assert scores == {name: metrics[arm]["combined"][name] for name in ("IDF1", "HOTA", "MOTA", "IDSW")}
 
 
-def test_both_scorers_stand_in_the_table(data):
-    table = pd.read_csv(run(data) / "sequences.csv")
+def test_both_scorers_stand_in_the_table(finished):
+    table = pd.read_csv(finished / "sequences.csv")
     assert len(table) == 2 * len(ARMS) * 3
     assert set(table["scorer"]) == {"reported", "trackeval"}
 
 
-def test_result_files_are_in_motchallenge_format(data):
-    tracks = read_results(run(data) / "results" / "no_appearance" / "TOY-01.txt")
-    truth = read_detections(read_sequence(data / "raw" / "TOY" / "train" / "TOY-01"))
+def test_result_files_are_in_motchallenge_format(finished):
+    tracks = read_results(finished / "results" / "no_appearance" / "TOY-01.txt")
+    truth = read_detections(read_sequence(finished.parent / "raw" / "TOY" / "train" / "TOY-01"))
     joined = tracks.merge(truth, on=["frame", "left", "top", "width", "height"])
     assert len(joined) == len(tracks) == 3 * 10
 
 
-def test_the_same_input_gives_the_same_bytes(data):
-    first = {path.name: path.read_bytes() for path in run(data).rglob("*.json")}
-    assert first == {path.name: path.read_bytes() for path in run(data).rglob("*.json")}
+def test_the_same_input_gives_the_same_bytes(data, no_pictures):
+    first, again = ({path.name: path.read_bytes() for path in run(data).rglob("*.[jct]*") if path.is_file()} for _ in range(2))
+    assert first == again
 
 
 def test_a_model_that_is_not_the_calibrated_one_is_refused(data):

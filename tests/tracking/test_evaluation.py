@@ -11,7 +11,7 @@ from reidops.tracking.constants import DeepSortConstants, SortConstants
 from reidops.tracking.embeddings import EmbeddedDetections, write_embeddings
 from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, score_tree
 from reidops.tracking.deepsort import DeepSort
-from reidops.tracking.trackers import track_sequence
+from reidops.tracking.trackers import Finishing, finish_tracks, track_sequence
 
 
 def embedded(sequence, rng) -> EmbeddedDetections:
@@ -111,3 +111,14 @@ def write_gt_of_one_person_for_two(folder):
     lines = [line.split(",") for line in (folder / "gt" / "gt.txt").read_text().splitlines()]
     rows = [[int(f), {1: 2, 2: 1}.get(int(i), int(i)) if int(f) >= 7 else int(i), *map(float, rest)] for f, i, *rest in lines if int(i) != 2 or int(f) < 7]
     write_gt(folder, [tuple(row) for row in rows])
+
+
+def test_tracks_are_linked_and_filled_after_tracking_where_asked_for():
+    frames = [1, 2, 3, 4, 9, 10, 11, 12]
+    tracks = pd.DataFrame({"frame": frames, "track_id": [1] * 4 + [2] * 4, "left": [2.0 * f for f in frames], "top": 5.0,
+                           "width": 40.0, "height": 100.0, "confidence": 1.0})  # fmt: skip
+    assert finish_tracks(tracks, Finishing()) is tracks
+    assert set(finish_tracks(tracks, Finishing(linking=True))["track_id"]) == {1}
+    assert len(finish_tracks(tracks, Finishing(interpolation=True))) == 8  # two tracks, each without a gap
+    both = finish_tracks(tracks, Finishing(linking=True, interpolation=True))
+    assert both["frame"].tolist() == list(range(1, 13)) and both["left"].to_numpy() == pytest.approx(2.0 * both["frame"].to_numpy(), abs=2)
