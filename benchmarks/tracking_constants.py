@@ -43,7 +43,7 @@ def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool
     from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
     params = EvaluateTrackingParams(tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
-    evaluate_tracking(data / "raw", data / "embeddings", data / "calibration.json", data / "tracking" / tracker, params)
+    evaluate_tracking(data / "raw", data / "embeddings", data / "calibration.json", data / "tuning", data / "tracking" / tracker, params)
     seconds, cpu = time.perf_counter() - start, _cpu_seconds() - cpu_before
     num_arms = len(pd.read_csv(data / "tracking" / tracker / "sequences.csv")["arm"].unique())
     num_frames = sum(part.num_frames for part in parts)
@@ -75,6 +75,8 @@ def draw_halves(data: Path, scenes: tuple[str, ...], share: float) -> list[Part]
         parts.append(part)
     write_parts(parts, data / "raw")
     (data / "calibration.json").write_text(json.dumps({"weights_sha256": WEIGHTS, "gates": {"cosine": 0.3, "ema_cosine": 0.25}}))
+    (data / "tuning").mkdir()
+    (data / "tuning" / "constants.json").write_text(json.dumps({"tracker": "deepsort", "constants": {}, "tuned_on": []}))
     return parts
 
 

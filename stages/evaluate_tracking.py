@@ -1,6 +1,6 @@
 """Track the held-out sequences without appearance, with random embeddings, with the model's and with an oracle's; score all officially.
 
-Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json
+Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json, data/tuning
 Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv (both scorers), scorers.csv (why they differ),
         proof.json (arms, headroom, differences with intervals), gaps.csv, gaps.png, protocol.json,
         results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
@@ -8,6 +8,7 @@ Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequen
 """
 
 import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from reidops.parts import Part
     from reidops.tracking.evaluation import ArmResult, Trial
     from reidops.tracking.pictures import PictureBounds
+    from reidops.tracking.protocol import Tuning
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +44,8 @@ class EvaluateTrackingParams:
     gate: Gate  # of appearance, in the tracker's own cost: `calibrated` to this model, `published` (another model's), or a number
     # Least score in the detector's own scale; null = all; or one per detector, {DPM: 0.0, FRCNN: 0.3, SDP: 0.3}.
     min_confidence: float | dict[str, float] | None
-    constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones
-    tuning: str | None = None  # the file of a search for constants, which stand before the published ones; null = none
+    constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones; those of a search replace them
+    tuning: str | None = None  # the file of a search made elsewhere; null = what the stage tune found, if it searched
     camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"
     linking: bool = False  # join tracks that one person seems to have left behind, when the sequence is over
     interpolation: bool = False  # fill the gaps of a track, when the sequence is over
@@ -64,7 +66,9 @@ class EvaluateTrackingParams:
         return constants
 
 
-def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: Path, params: EvaluateTrackingParams) -> None:
+def evaluate_tracking(
+    raw: Path, embeddings: Path, calibration: Path, tuning: Path, tracking: Path, params: EvaluateTrackingParams
+) -> None:
     """Write scores, the proof, result files, events and pictures of all arms."""
     from reidops.parallel import map_parallel
     from reidops.parts import read_parts, tracked_parts
@@ -75,14 +79,17 @@ def evaluate_tracking(raw: Path, embeddings: Path, calibration: Path, tracking: 
     from reidops.tracking.report import format_proof, write_report
 
     parts = read_parts(raw)
-    tuning = read_tuning(Path(params.tuning), params.tracker) if params.tuning else None
-    check_protocol(parts, tuning)
-    tracked, changed = tracked_parts(raw), (dict(tuning.constants) if tuning else {}) | params.constants.get(params.tracker, {})
+    found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
+    check_protocol(parts, found)
+    # A search started from published constants: others that were named for this tracker were not there, and would spoil what it found.
+    tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
     trial = _trial(embeddings, calibration, params, changed)
+    if found:
+        trial = _as_found(trial, found)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
         proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed))
-        write_json(describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=tuning), folder / "protocol.json")
+        write_json(describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found), folder / "protocol.json")
         bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
         draw = partial(_draw, folder=folder, bounds=bounds)
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
@@ -114,6 +121,13 @@ def _trial(embeddings: Path, calibration: Path, params: EvaluateTrackingParams, 
         finishing=Finishing(params.linking, params.interpolation),
         num_switches=params.num_switches,
     )  # fmt: skip
+
+
+def _as_found(trial: "Trial", found: "Tuning") -> "Trial":
+    """Return a trial with the gate and the least score that a search found, where it looked for them."""
+    log.info("%s: constants %s", found.source, ", ".join(f"{name} {value}" for name, value in found.constants.items()) or "as published")
+    values = {"gate": found.gate, "min_confidence": found.min_confidence}
+    return replace(trial, **{name: value for name, value in values.items() if value is not None})
 
 
 if __name__ == "__main__":

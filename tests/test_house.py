@@ -13,7 +13,7 @@ from stages import params_classes
 ROOT = Path(__file__).resolve().parents[1]
 GROUND = ("reidops.mot", "reidops.datasets", "reidops.embedding", "reidops.detection")
 FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation")
-STAGES = ("download", "convert", "validate", "train", "export", "detect", "embed", "evaluate_reid", "evaluate_tracking", "register")
+STAGES = ("download", "convert", "validate", "train", "export", "detect", "embed", "evaluate_reid", "tune", "evaluate_tracking", "register")
 LIBRARY = sorted(p for folder in ("reidops", "stages", "flows") for p in (ROOT / folder).rglob("*.py"))
 
 

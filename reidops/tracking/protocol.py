@@ -15,16 +15,21 @@ MOT = "mot"
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a search for constants found, and on which frames: rows of dataset, sequence, scene, first_frame, last_frame."""
+    """What a search for constants found, and on which frames: rows of dataset, sequence, scene, first_frame, last_frame.
+
+    `gate` (in the tracker's own cost) and `min_confidence` are None where they were not searched.
+    """
 
     tracker: str
     constants: Mapping[str, Any]
     tuned_on: Rows[Mapping[str, Any]]
     source: str = ""
+    gate: float | None = None
+    min_confidence: float | None = None
 
 
-def read_tuning(path: Path, tracker: str) -> Tuning:
-    """Return what the file of a search says.
+def read_tuning(path: Path, tracker: str) -> Tuning | None:
+    """Return what the file of a search says, None where it says that nothing was searched.
 
     Raises:
         ReidopsError: the file is missing, does not say which tracker, which constants and which frames, or is of another tracker.
@@ -33,9 +38,14 @@ def read_tuning(path: Path, tracker: str) -> Tuning:
     missing = [name for name in ("tracker", "constants", "tuned_on") if name not in found]
     if missing:
         raise ReidopsError(f"{path}: does not say {', '.join(missing)}; constants are taken only from a search that names its tracker and its frames")
+    if not found["tuned_on"]:
+        return None
     if found["tracker"] != tracker:
-        raise ReidopsError(f"{path}: holds constants of {found['tracker']}, but evaluate_tracking.tracker is {tracker}; tune that one, or set tuning: null")
-    return Tuning(found["tracker"], found["constants"], found["tuned_on"], str(path))
+        raise ReidopsError(
+            f"{path}: holds constants of {found['tracker']}, but evaluate_tracking.tracker is {tracker};"
+            f" set tune.tracker to {tracker}, or tune.trials to 0 and evaluate_tracking.tuning to null"
+        )
+    return Tuning(found["tracker"], found["constants"], found["tuned_on"], str(path), found.get("gate"), found.get("min_confidence"))
 
 
 def check_protocol(parts: Rows[Part], tuning: Tuning | None) -> None:
@@ -71,16 +81,22 @@ def describe_protocol(parts: Rows[Part], *, tracker: str, changed: Mapping[str, 
     """Return what a reader needs to know to take the figures for what they are.
 
     Args:
-        changed: the tracker's constants that params.yaml sets to other values than the published ones.
+        changed: the tracker's constants that a search, or else params.yaml, sets to other values than the published ones.
     """
     return {
         "trained_on": [_row(part) for part in parts if part.part == "train"],
         "tested_on": [_row(part) for part in parts if part.part == "test"],
         "reported_on": [_row(part) | {"kind": _kind(part, parts)} for part in parts if part.part == "track"],
         "tracker": tracker,
-        "constants": {"published_but_for": dict(changed), "found_by": tuning.source if tuning else None},
+        "constants": {"published_but_for": dict(changed), "found_by": tuning.source if tuning else None} | _found_beside(tuning),
         "tuned_on": list(tuning.tuned_on) if tuning else "nothing in this pipeline: published constants, but for those named beside",
     }
+
+
+def _found_beside(tuning: Tuning | None) -> dict[str, float]:
+    """Return the gate and the least score of a detection where a search found them."""
+    found = {"gate": tuning.gate, "min_confidence": tuning.min_confidence} if tuning else {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _kind(part: Part, parts: Rows[Part]) -> str:

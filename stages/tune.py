@@ -1,0 +1,134 @@
+"""Search for a tracker's constants on scenes that are not reported; off by default (`trials: 0`).
+
+A trial tracks all chosen scenes with some constants, from embeddings made once, and is scored on them together. The scenes are those
+that are tested and neither tracked nor trained on, whose people the model has not seen; where there are none, those that trained it,
+and then its people look better to the tracker than strangers will. That is why gates and shares of appearance are not searched unless
+they are named: what is searched is how long a track lives, and how boxes and their scores are weighed. `evaluate_tracking` takes what
+was found, says so in protocol.json, and refuses to report on a scene of the search.
+
+Reads:  data/raw (parts.csv; gt.txt, det.txt and frames of the scenes that are tuned on), data/model, data/reid/calibration.json;
+        nothing if trials is 0
+Writes: data/tuning/ constants.json (what was found, and on which frames), metrics.json, trials.csv and trials.png if there were trials
+"""
+
+import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from reidops.errors import ReidopsError
+from reidops.files import read_json, repository_root, whole_folder, write_json
+from reidops.params import params_dataclass
+from reidops.tracking.constants import GATES, constants_of
+from reidops.tracking.search_spaces import check_search, search_space
+from stages import run_stage
+
+if TYPE_CHECKING:
+    from reidops.parts import Part
+    from reidops.tracking.evaluation import Trial
+
+log = logging.getLogger(__name__)
+
+CAMERA_CACHE = Path(".cache") / "camera_motion"  # as of evaluate_tracking: how a camera moved depends on the frames alone
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@params_dataclass
+class TuneParams:
+    """The search; the tracker and its setting are those of evaluate_tracking."""
+
+    trials: Count = 0  # 0 = no search
+    tracker: Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort"] = "deepsort"
+    score: Literal["IDF1", "HOTA", "MOTA", "AssA"] = "IDF1"  # of all scenes together, by TrackEval
+    sequences: tuple[str, ...] = ()  # scenes or sequences to tune on; none = chosen here, see above
+    search: dict[str, dict[str, Any]] = Field(default_factory=dict)  # tracker → knob → [least, most], choices, or one value that is held
+    source: str = "public"  # of detections: public, a file or folder, or a detector by name, as detect.source
+    min_confidence: float | dict[str, float] | None = None  # least score, as evaluate_tracking.min_confidence
+    nms: Share | None = None  # as embed.nms
+    appearance: bool = True  # false = search with motion alone
+    gate: Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)] = "calibrated"  # as evaluate_tracking.gate
+    camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"  # as evaluate_tracking.camera_motion
+    timeout_s: Annotated[float, Field(gt=0)] | None = None  # no trial begins later; what is found then depends on the machine
+    seed: Count = 0
+    batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass
+
+    @field_validator("search")
+    @classmethod
+    def _check_search(cls, search: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        try:
+            check_search(search)
+        except ReidopsError as error:
+            raise ValueError(str(error)) from None  # what pydantic knows to put a name to
+        return search
+
+
+def tune(raw: Path, model: Path, calibration: Path, tuning: Path, params: TuneParams) -> None:
+    """Write the constants that scored best, and every trial."""
+    with whole_folder(tuning) as folder:
+        if params.trials:
+            _search(raw, model, calibration, folder, params)
+        else:
+            write_json({"tracker": params.tracker, "constants": {}, "tuned_on": []}, folder / "constants.json")
+            write_json({"num_trials": 0}, folder / "metrics.json")
+            log.info("no search for constants: trials is 0")
+
+
+def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: TuneParams) -> None:
+    from reidops.parts import read_parts
+    from reidops.tracking.tuning import Budget, search_constants
+    from reidops.tracking.tuning_report import format_search, write_search
+    from reidops.tracking.tuning_scenes import choose_scenes, scene_rows
+
+    parts = read_parts(raw)
+    chosen = choose_scenes(parts, params.sequences)
+    space = search_space(params.tracker, params.search.get(params.tracker, {}))
+    budget = Budget(params.trials, params.score, params.seed, params.timeout_s)
+    with TemporaryDirectory(dir=folder) as embeddings:
+        trial = _trial(Path(embeddings), calibration, params)
+        _embed(chosen, model, trial, space.floor(params.min_confidence), params)
+        trials = search_constants(chosen, trial, space, budget, appearance=params.appearance)
+    write_search(trials, space, params.score, scene_rows(chosen, parts), folder)
+    log.info("tuned on %s\n%s", ", ".join(part.sequence for part in chosen), format_search(trials, space, params.score))
+
+
+def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
+    """Return what all trials have in common."""
+    from reidops.tracking.evaluation import Trial
+    from reidops.tracking.report import choose_gate
+
+    calibrated = read_json(calibration)
+    return Trial(
+        embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker,
+        gate=choose_gate(params.gate, params.tracker, calibrated, calibration),
+        constants=constants_of(params.tracker, {}),
+        camera=None if params.camera_motion == "none" else (params.camera_motion, repository_root() / CAMERA_CACHE),
+    )  # fmt: skip
+
+
+def _embed(parts: list["Part"], model: Path, trial: "Trial", floor: float | dict[str, float] | None, params: TuneParams) -> None:
+    """Write each scene's detections with the model's embeddings, or with zeros where the tracker is not shown any."""
+    from reidops.detection.sources import open_source
+    from reidops.embedding.embedder import Embedder
+    from reidops.mot.sequences import read_sequence
+    from reidops.tracking.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
+    from reidops.tracking.tuning import without_embeddings
+
+    source = open_source(params.source)
+    embedder = Embedder.load(model) if params.appearance and params.tracker in GATES else None
+    for part in parts:
+        sequence = read_sequence(part.folder)
+        found = source.detections(sequence, range(part.first_frame, part.last_frame + 1))
+        chosen = choose_detections(found, min_confidence=confidence_floor(floor, sequence.detector), nms=params.nms)
+        if embedder is None:
+            detected = without_embeddings(chosen, trial.weights_sha256)
+        else:
+            detected = embed_sequence(sequence, chosen, embedder, batch_size=params.batch_size)
+        write_embeddings(detected, trial.embeddings / f"{part.sequence}.npz")
+
+
+if __name__ == "__main__":
+    run_stage(tune, TuneParams)
