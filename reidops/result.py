@@ -28,7 +28,7 @@ MOST_PICTURES = 60
 """Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in data/tracking."""
 
 NOT_SETTINGS = ("num_workers", "batch_size", "annotations", "num_switches", "num_frames", "num_clips", "window", "resamples", "seed")
-"""Params of `embed` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
+"""Params of `embed`, `tune` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
 
 
 @dataclass(frozen=True)
@@ -166,18 +166,22 @@ def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
 def read_bench(settings: Path, raw: Path, detections: Path) -> Bench:
     """Return what the tracking scores were taken on: sequences with their frames, people and detections, and the tracker's settings.
 
-    However the detections were made, they are known by what they are.
+    However the detections were made, they are known by what they are. Constants that a search found are, as a calibrated gate is, known
+    by how they were found: the section `tune` stands in place of those in `evaluate_tracking`.
     """
     sections = yaml.safe_load(settings.read_text())
-    tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking")}, separator=".")
     sequences = {part.sequence: _sequence_digest(part, detections) for part in read_parts(raw) if part.part == "track"}
-    return Bench(sequences, {name: value for name, value in tracker.items() if _is_setting(name, tracker)})
+    of_search = ("tune",) if (sections.get("tune") or {}).get("trials") else ()
+    tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking", *of_search)}, separator=".")
+    settings_of_tracker = {name: value for name, value in tracker.items() if _is_setting(name, tracker)}
+    return Bench(sequences, {n: v for n, v in settings_of_tracker.items() if not of_search or not n.startswith("evaluate_tracking.constants.")})
 
 
 def _is_setting(name: str, tracker: Mapping[str, str]) -> bool:
-    """Tell whether a param changes a score; constants of trackers that did not run do not."""
-    of_any, of_this = "evaluate_tracking.constants.", f"evaluate_tracking.constants.{tracker.get('evaluate_tracking.tracker')}."
-    return name.rpartition(".")[2] not in NOT_SETTINGS and (not name.startswith(of_any) or name.startswith(of_this))
+    """Tell whether a param changes a score; constants of trackers that did not run, and searches for them, do not."""
+    ran = tracker.get("evaluate_tracking.tracker")
+    of_others = any(name.startswith(place) and not name.startswith(f"{place}{ran}.") for place in ("evaluate_tracking.constants.", "tune.search."))
+    return name.rpartition(".")[2] not in NOT_SETTINGS and not of_others
 
 
 def _sequence_digest(part: Part, detections: Path) -> str:

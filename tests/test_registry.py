@@ -175,6 +175,17 @@ def test_the_bench_knows_frames_files_and_settings(tmp_path):
     assert changed.sequences[SEQUENCES[1]] == bench.sequences[SEQUENCES[1]]
 
 
+def test_constants_of_a_search_are_known_by_the_search(tmp_path):
+    by_hand = "evaluate_tracking: {tracker: sort, constants: {sort: {max_age: 9}}}\n"
+    on, off = (f"{by_hand}tune: {{trials: {trials}, score: IDF1, search: {{sort: {{iou: 0.1}}, ocsort: {{iou: 0.2}}}}}}\n" for trials in (20, 0))
+    data = write_result(tmp_path, settings=on)
+    searched = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections").tracker
+    assert searched == {"evaluate_tracking.tracker": "sort", "tune.trials": "20", "tune.score": "IDF1", "tune.search.sort.iou": "0.1"}
+    write_result(tmp_path, settings=off)
+    without = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections").tracker
+    assert without == {"evaluate_tracking.tracker": "sort", "evaluate_tracking.constants.sort.max_age": "9"}
+
+
 def test_what_is_pulled_is_what_was_registered(made, place, tmp_path):
     registered = register(made, place)
     registry.promote(registered, scored("1", 0.6, BENCH), Rule())
