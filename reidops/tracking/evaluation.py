@@ -14,7 +14,7 @@ from reidops.parallel import map_parallel, num_workers
 from reidops.parts import Part
 from reidops.tracking.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_of, dressed, people_shown
 from reidops.tracking.constants import oracle_gate
-from reidops.tracking.decided import Decided, count_decided
+from reidops.tracking.decided import Decided
 from reidops.tracking.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, event_table, reported_scores
 from reidops.tracking.gaps import find_returns, gap_counts
@@ -24,6 +24,7 @@ from reidops.tracking.scoring import (
 )  # fmt: skip
 from reidops.tracking.switches import switch_frames
 from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
+from reidops.tracking.watching import Watch
 from reidops.tracking.windows import frame_counts
 
 COMBINED = "combined"
@@ -145,23 +146,23 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
     """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor scored.
 
     Args:
-        start: makes the tracker, new each time; it runs a second time, up to the last switch whose moment is kept.
+        start: makes the tracker, new each time; it runs a second time where what it weighed was too much to be kept.
     """
     frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
     worn = dressed(arm, seen.detected, seen.people, part.sequence)
-    decided: list[Decided] = []
-    tracks = track_sequence(
-        start(), worn, frames, appearance=appearance, watch=lambda tracker: decided.append(count_decided(tracker.decisions))
-    )
-    tracks = finish_tracks(tracks, trial.finishing)
+    is_shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
+    watch = Watch(keeps=is_shown and trial.num_switches > 0)
+    tracks = finish_tracks(track_sequence(start(), worn, frames, appearance=appearance, watch=watch), trial.finishing)
     comparison = compare(seen.annotations, tracks, frames, rules_of(part.dataset))
     record = accumulate(comparison)
     events = event_table(record)
-    is_shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
-    shown = switch_frames(events, trial.num_switches) if is_shown else set()
+    wanted = switch_frames(events, trial.num_switches) if is_shown else set()
+    moments = watch.moments(worn, wanted) if wanted else {}
+    if moments is None:
+        moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
     return ArmResult(
         arm, part.sequence, tracks, events, count_events(record), official_results(comparison), frame_counts(comparison, events),
-        gap_counts(seen.returns, events, comparison), sum(decided, Decided()), record_moments(start(), worn, frames, shown, appearance=appearance),
+        gap_counts(seen.returns, events, comparison), watch.decided, moments,
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def new_camera(part: Part, camera: tuple[str, Path]) -> CameraMotion:
 
 def track_sequence(
     tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *,
-    appearance: bool = True, watch: Callable[[Tracker], None] | None = None,
+    appearance: bool = True, watch: Callable[[int, list[int], Tracker], None] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Return the tracks of a sequence: frame, track_id, left, top, width, height, confidence; px 0-based.
 
@@ -85,13 +85,13 @@ def track_sequence(
         detected: its rows may come in any order.
         frames: the 1-based frames to run over, in order, those without detections too.
         appearance: False = keep the embeddings from the tracker.
-        watch: is shown the tracker after each frame, for its `decisions`.
+        watch: is shown each frame's number, the rows of its detections, and the tracker after it, for its `decisions`.
     """
     results = []
-    for frame, _, result in tracked_frames(tracker, detected, frames, appearance=appearance):
+    for frame, rows, result in tracked_frames(tracker, detected, frames, appearance=appearance):
         results.append((frame, result))
         if watch is not None:
-            watch(tracker)
+            watch(frame, rows, tracker)
     return _track_table(results)
 
 

@@ -96,7 +96,7 @@ def test_arms_run_side_by_side_give_what_they_give_one_after_the_other(parts, tm
     assert [(result.sequence, result.arm) for result in beside] == [(result.sequence, result.arm) for result in alone]
 
 
-def test_the_moments_of_switches_are_kept_for_the_reported_arm_only(tmp_path):
+def test_the_moments_of_switches_are_kept_for_the_reported_arm_only(tmp_path, monkeypatch):
     sequence = read_sequence(write_mot_sequence(tmp_path / "TOY-01", num_frames=12))
     write_gt_of_one_person_for_two(sequence.folder)
     part = Part("track", "TOY", "mot", sequence.folder, "TOY-01", "TOY-01", 1, 12)
@@ -104,6 +104,10 @@ def test_the_moments_of_switches_are_kept_for_the_reported_arm_only(tmp_path):
     results = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}
     assert list(results["appearance"].moments) == [7]
     assert not results["no_appearance"].moments and results["no_appearance"].counts.num_switches == 1
+    monkeypatch.setattr("reidops.tracking.watching.MOST_BYTES", 0)  # then they are found in a second run
+    again = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}["appearance"].moments[7]
+    moment = results["appearance"].moments[7]
+    assert (again.box_ltwh == moment.box_ltwh).all() and (again.decisions.terms["overlap"] == moment.decisions.terms["overlap"]).all()
 
 
 def write_gt_of_one_person_for_two(folder):
