@@ -41,7 +41,7 @@ def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
     if section == "embedding":
         import tracking_embedding
 
-        return tracking_embedding.measure(data, 5 if quick else 262, num_passes)
+        return tracking_embedding.measure(data, 5 if quick else 80, num_passes)
     import tracking_constants
     from drawn_tracks import MOT17
 

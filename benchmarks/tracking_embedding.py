@@ -32,7 +32,7 @@ def measure(data: Path | None, num_frames: int, num_passes: int) -> list[Measure
     with tempfile.TemporaryDirectory() as folder:
         if data is not None:
             sequence = read_sequence(data / "MOT17" / "train" / "MOT17-09-FRCNN")
-            detections = read_detections(sequence)
+            detections = read_detections(sequence).query("frame <= @num_frames")
         else:
             sequence, detections = _draw_sequence(Path(folder), num_frames)
         return [_measure_network(sequence, detections, network, num_passes) for network in NETWORKS]
