@@ -102,7 +102,8 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
         of_person = places[pids[chosen] == pid]
         colour = matplotlib.colormaps["tab20"](number % 20)
         axes.scatter(*of_person.T, s=22, color=colour, marker=MARKERS[number % len(MARKERS)], linewidths=0)
-        axes.annotate(str(pid), of_person[np.argmax(of_person[:, 1])], (0, 9), textcoords="offset points", fontsize=8, ha="center", va="center",
+        middle = of_person[np.argmin(np.linalg.norm(of_person - np.median(of_person, axis=0), axis=1))]  # labels a crop, not a gap between them
+        axes.annotate(str(pid), middle, (0, 9), textcoords="offset points", fontsize=8, ha="center", va="center",
                       bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.85})
     axes.set(xticks=[], yticks=[], title=f"{len(chosen):,} crops of {min(len(np.unique(pids)), max_people)} people, by pid (t-SNE)")
     return figure
