@@ -1,7 +1,7 @@
 """What went wrong in which frame: motmetrics' event table, and its CLEAR and identity counts.
 
 motmetrics is also a second opinion on TrackEval's figures. The two differ by intent in what carries a pairing forward (the last
-match ever against the frame before), in MT (≥ 0.8 against > 0.8) and in Frag.
+match ever against the frame before), in MT (≥ 0.8 against > 0.8) and in Frag; `report.scorer_table` tells why.
 """
 
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ def accumulate(comparison: Comparison) -> motmetrics.MOTAccumulator:
 
 
 def count_events(accumulator: motmetrics.MOTAccumulator) -> Counts:
-    """Return motmetrics' counts of one sequence, taken from its record as `motmetrics.metrics` takes them, in a fiftieth of the time."""
+    """Return motmetrics' counts of one sequence, taken from its record as `motmetrics.metrics` takes them, but from arrays."""
     record = _Record.of(accumulator)
     held = record.types_are("MATCH", "SWITCH")
     misses, objects = record.types_are("MISS"), record.types_are("MISS", "MATCH", "SWITCH")

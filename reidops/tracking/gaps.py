@@ -20,7 +20,7 @@ GAP_EDGES = (1, 3, 6, 11, 31, 61, 121)
 
 
 def find_returns(frames: np.ndarray, people: np.ndarray) -> pd.DataFrame:
-    """Return one row per return: track_id, left (last frame before), back (first frame after), until (last before the next gap), gap [frames].
+    """Return one row per return: track_id, left (last frame before), back (first frame after), until (last before the next gap), gap.
 
     Args:
         frames, people: of each detection; people may be NOBODY.
@@ -65,8 +65,9 @@ def gap_counts(returns: pd.DataFrame, events: pd.DataFrame, comparison: Comparis
     of_returns = returns.assign(kept=kept_returns(returns, events), returns=1, length=_lengths(returns["gap"]))
     longest = returns.groupby("track_id")["gap"].max().reindex(people.index, fill_value=0)
     of_people = people.assign(people=1, length=_lengths(longest))
-    tables = (of_returns.groupby("length")[["returns", "kept"]].sum(), of_people.groupby("length")[["people", "truth", "tracks", "IDTP"]].sum())
-    return pd.concat([table.reindex((0, *GAP_EDGES), fill_value=0) for table in tables], axis=1).astype(int)
+    columns = {"returns": of_returns, "kept": of_returns, "people": of_people, "truth": of_people, "tracks": of_people, "IDTP": of_people}
+    sums = {name: table.groupby("length")[name].sum().reindex((0, *GAP_EDGES), fill_value=0) for name, table in columns.items()}
+    return pd.DataFrame(sums).astype(int)
 
 
 def gap_table(counts_by_arm: Mapping[str, Rows[pd.DataFrame]]) -> pd.DataFrame:
@@ -84,19 +85,19 @@ def draw_gaps(table: pd.DataFrame) -> Figure:
     share, idf1 = figure.subplots(1, 2)
     for arm, rows in table.groupby("arm", sort=False):
         label = arm.replace("_", " ")
-        share.plot(rows["gap_from"].map(_label_of(table)), rows["share"], "o-", label=label)
-        idf1.plot(rows["gap_from"].map(_label_of(table)), rows["IDF1"], "o-", label=label)
+        share.plot(rows["gap_from"].map(_labels(table, "returns")), rows["share"], "o-", label=label)
+        idf1.plot(rows["gap_from"].map(_labels(table, "people")), rows["IDF1"], "o-", label=label)
     share.set(title="people who come back and get their track again", xlabel="frames out of sight", ylabel="share of returns", ylim=(0, 1.02))
     idf1.set(title="IDF1 of the people whose longest gap this is", xlabel="longest gap [frames]", ylabel="IDF1", ylim=(0, 1.02))
     share.legend()
     return figure
 
 
-def _label_of(table: pd.DataFrame) -> dict[int, str]:
-    """Return what the axis says of each length, with the number of returns beneath."""
+def _labels(table: pd.DataFrame, counted: str) -> dict[int, str]:
+    """Return what the axis says of each length, with the number of returns or people beneath."""
     rows = table[table["arm"] == table["arm"].iloc[0]]
     ends = ["" if first == last else "…" if np.isnan(last) else f"–{last:.0f}" for first, last in zip(rows["gap_from"], rows["gap_to"], strict=True)]
-    return {first: f"{first}{end}\n({number})" for first, end, number in zip(rows["gap_from"], ends, rows["returns"], strict=True)}
+    return {first: f"{first}{end}\n({number})" for first, end, number in zip(rows["gap_from"], ends, rows[counted], strict=True)}
 
 
 def _lengths(gaps: pd.Series) -> np.ndarray:

@@ -59,7 +59,8 @@ def headroom(combined: Mapping[str, Mapping[str, float]], score: str) -> dict[st
     none, model, oracle = (combined[arm][score] for arm in (NO_APPEARANCE, APPEARANCE, ORACLE))
     if oracle > none:
         return {"share": (model - none) / (oracle - none)}
-    return {"share": None, "reason": f"the oracle's {score} {oracle:.3f} is not above {none:.3f} without appearance: there is nothing to gain here"}
+    reason = f"the oracle's {score} {oracle:.3f} is not above {none:.3f} without appearance: there is nothing to gain here"
+    return {"share": None, "reason": reason}
 
 
 def _differences(arm: str, results: Rows[ArmResult], control: Rows[ArmResult], tree: Tree, draws: Draws) -> dict[str, dict[str, Any]]:

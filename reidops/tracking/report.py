@@ -32,7 +32,8 @@ _REASONS = {
     "FN": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
     "MT": "motmetrics counts people held in at least 80 % of their frames, TrackEval in more than 80 %",
     "ML": "one definition, less than 20 %; the matches may differ",
-    "Frag": "motmetrics counts a person missed and found again; TrackEval also one who was out of the ground truth in between",
+    "Frag": "motmetrics counts a person missed and found again; TrackEval also one who was out of the ground truth in between, but passes over "
+    "frames without any track",
 }
 
 
@@ -50,7 +51,8 @@ def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path)
     try:
         return factor * float(calibration["gates"][entry])
     except KeyError:
-        raise ReidopsError(f"{where}: has no gates.{entry}; run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number") from None
+        remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
+        raise ReidopsError(f"{where}: has no gates.{entry}; {remedy}") from None
 
 
 def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws()) -> dict[str, Any]:

@@ -125,3 +125,29 @@ def test_the_event_table_names_the_frame_of_a_switch():
     assert switches.index.tolist() == [7]
     assert events[events["event"] == "MISS"].index.tolist() == [6]
     assert np.isclose(events.loc[1, "iou"], 1)
+
+
+def both(annotations: pd.DataFrame, found: pd.DataFrame, name: str) -> tuple[float, float]:
+    """Return a figure as motmetrics and as TrackEval have it."""
+    comparison = compare(annotations, found, FRAMES, MOT17)
+    results = official_results(comparison)
+    return getattr(reported_scores(count_events(accumulate(comparison)), results), name), getattr(official_scores(results), name)
+
+
+OTHER = truth(2, 500)  # somebody who is always there and always held, so that no frame is empty
+HELD = (9, 500, FRAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "motmetrics", "trackeval", "people", "found"),
+    [
+        # After a frame without it the first track is a little off and a second one lies better.
+        ("IDSW", 0, 1, truth(1, 0), tracks((7, 0, range(1, 3)), (7, 4, range(4, 11)), (8, 1, range(4, 11)), HELD)),
+        ("MT", 2, 1, truth(1, 0), tracks((7, 0, range(1, 9)), HELD)),  # eight of ten frames
+        ("Frag", 0, 1, truth(1, 0, frames=[1, 2, 3, 5, 6]), tracks((7, 0, range(1, 4)), (7, 0, range(5, 7)), HELD)),  # away in frame 4
+        ("Frag", 1, 1, truth(1, 0), tracks((7, 0, range(1, 4)), (7, 0, range(5, 11)), HELD)),  # missed in frame 4
+        ("Frag", 2, 0, truth(1, 0), tracks((7, 0, range(1, 4)), (7, 0, range(5, 11)), (9, 500, [*range(1, 4), *range(5, 11)]))),  # an empty frame 4
+    ],
+)  # fmt: skip
+def test_the_scorers_differ_where_the_table_of_reasons_says_so(name, motmetrics, trackeval, people, found):
+    assert both(pd.concat([people, OTHER]), found, name) == (motmetrics, trackeval)
