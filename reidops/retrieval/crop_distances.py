@@ -86,7 +86,7 @@ def as_one_camera(crops: Crops, min_gap: int) -> Crops:
 
 def pair_up(crops: Crops) -> Pairs:
     """Return all pairs of crops that one camera took."""
-    parts = [_pairs_of_camera(of_camera) for of_camera in crops.by_camera()]
+    parts = [_pairs_of_camera(of_camera) for of_camera in crops.by_camera()] or [_pairs_of_camera(crops)]  # no crops, no pairs
     return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in Pairs.__dataclass_fields__))
 
 
@@ -176,5 +176,5 @@ def _own_averages(embeddings: np.ndarray, averages: np.ndarray, frames: np.ndarr
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> Distances:
-    genuine, impostor = ([np.empty(0, np.float32), *kind] for kind in zip(*parts, strict=True))
+    genuine, impostor = zip((np.empty(0, np.float32),) * 2, *parts, strict=True)
     return Distances(np.sort(np.concatenate(genuine)), np.sort(np.concatenate(impostor)))

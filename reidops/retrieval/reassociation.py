@@ -56,6 +56,7 @@ class Reassociation:
 
 def reassociate(scenes: Iterable[SceneBoxes], gaps: Iterable[int] = GAPS) -> list[Reassociation]:
     """Return what becomes of every person's box at each gap, over all scenes; gaps longer than every scene have no queries."""
+    gaps = tuple(gaps)
     parts = [_reassociate_scene(scene, gaps) for scene in scenes]
     return [_joined(of_gap) for of_gap in zip(*parts, strict=True)]
 

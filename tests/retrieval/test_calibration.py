@@ -159,6 +159,13 @@ def test_without_a_pair_the_published_gates_stand() -> None:
     assert report["fitted_on"]["scope"].startswith("none")
 
 
+def test_without_a_single_held_out_crop_the_published_gates_stand() -> None:
+    calibration = calibrate(drawn().of(np.empty(0, int)))
+    assert calibration.report["gates"] == PUBLISHED_GATES
+    assert (calibration.report["fitted_on"]["num_people"], calibration.report["fitted_on"]["scope"]) == (0, "none: published gates")
+    assert [len(distances.genuine) for distances in (calibration.pairs, calibration.nearest, calibration.moving_average)] == [0, 0, 0]
+
+
 def test_tables_count_every_pair_once() -> None:
     calibration = calibrate(drawn())
     for rows in calibration.report["by"].values():
@@ -186,3 +193,9 @@ def test_thinning_keeps_every_person_and_camera() -> None:
     few = crops.of(thinned_rows(crops, per_camera=24))
     assert len(few) == 48
     assert len(np.unique(few.pids)) == 12
+
+
+def test_without_a_held_out_crop_the_published_gates_stand_too() -> None:
+    report = calibrate(drawn().of(np.empty(0, int))).report
+    assert report["gates"] == PUBLISHED_GATES
+    assert (report["eer"], report["fitted_on"]["num_crops"], report["num_genuine"]) == (None, 0, 0)

@@ -55,6 +55,12 @@ def test_ranks_are_those_of_a_plain_loop(gap: int) -> None:
     assert figures["num_query"] == len(ranks) + unmatched
 
 
+def test_gaps_may_be_given_one_after_the_other() -> None:
+    scenes = [drawn_scene(seed) for seed in (1, 2)]
+    once, again = reassociate(scenes, iter([1, 5])), reassociate(scenes, [1, 5])
+    assert [found.ranks.tolist() for found in once] == [found.ranks.tolist() for found in again]
+
+
 def test_a_guess_scores_what_chance_says() -> None:
     rng = np.random.default_rng(0)
     frames, people = (grid.ravel() for grid in np.meshgrid(range(1, 301), range(5), indexing="ij"))
@@ -88,6 +94,12 @@ def test_a_gap_longer_than_every_scene_has_no_queries_and_no_figure() -> None:
     assert table["gap"].tolist() == [5, 12]
     assert table["num_query"].tolist()[1] == 0
     assert np.isnan(table["rank1"][1]) and not np.isnan(table["rank1"][0])
+
+
+def test_gaps_may_come_from_an_iterator() -> None:
+    scenes = [drawn_scene(1), drawn_scene(2)]
+    assert [of_gap.gap for of_gap in reassociate(scenes, iter([1, 5]))] == [1, 5]
+    assert [len(of_gap.ranks) for of_gap in reassociate(scenes, iter([1, 5]))] == [len(of_gap.ranks) for of_gap in reassociate(scenes, [1, 5])]
 
 
 def annotations(*rows: tuple) -> pd.DataFrame:
