@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reidops.errors import ReidopsError
 from reidops.retrieval.matches import Rows
 
-# A float32 product of two unit rows of length D strays from the true one by a few times √D roundings at most; twice that, as
-# two products are compared.
-ROUNDINGS = 4 * 2.0**-24
+# The float32 product of two unit rows of length D strays from the true one by D roundings at most, in whatever order its terms
+# are summed: the terms' sizes sum to 1 at most (Cauchy and Schwarz). Most products stray by far less, but rows of a few round
+# values do not: their roundings all go one way. A hundredth more stands for rows that are not quite unit.
+ROUNDING = 1.01 * 2.0**-24
 STEPS_PER_UNIT = 2**28
 STEPS_PER_ROW = 4 * STEPS_PER_UNIT  # negative products lie in −1 … 1
 PAIRS_AT_ONCE = 2**12
+ROWS_AT_ONCE = 2**10
+UNIT_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,8 @@ class UnitRows:
 
     @property
     def error(self) -> float:
-        """Return how far apart two float32 products must lie for their order to be certain."""
-        return ROUNDINGS * float(np.sqrt(self.query.shape[1]))
+        """Return how far apart two float32 products must lie for their order to be certain: either may be off by half of it."""
+        return 2 * ROUNDING * self.query.shape[1]
 
     def negative_products(self, rows: np.ndarray, index: np.ndarray) -> np.ndarray:
         """Return −(query row · gallery row) of pairs in float64, [len(rows)]; each depends on its own two rows only."""
@@ -70,6 +74,25 @@ class _Keys:
     def pairs(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows and the gallery crops that keys stand for."""
         return keys // (STEPS_PER_ROW * self.num_gallery), keys % self.num_gallery
+
+
+def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
+    """Return embeddings as contiguous float32 unit rows, [n, dim]; the argument itself where it already is that.
+
+    Raises:
+        ReidopsError: not a matrix, or a row is NaN, infinite or zero; names the first rows.
+    """
+    rows = np.ascontiguousarray(embeddings, dtype=np.float32)
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ReidopsError(f"{side} embeddings have the shape {list(rows.shape)}, expected [n, dim]")
+    lengths = np.sqrt(_squares(rows))
+    broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
+    if len(broken):
+        named = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
+        raise ReidopsError(f"{len(broken)} of {len(rows)} {side} embeddings are NaN, infinite or zero: rows {named}; embed these crops again")
+    if np.abs(lengths - 1).max(initial=0) <= UNIT_TOLERANCE:
+        return rows
+    return (rows / lengths[:, None]).astype(np.float32)
 
 
 def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: UnitRows) -> tuple[np.ndarray, int]:
@@ -128,3 +151,13 @@ def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[
     nearer = theirs.searchsorted(ours)
     num_tied = np.count_nonzero(theirs.searchsorted(ours, "right") > nearer)
     return nearer - rivals[0].searchsorted(hits[0]), num_tied
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """Return each row's sum of squares in float64; it depends on that row only, as einsum's does not, whose buffers cut rows in two."""
+    sums = np.empty(len(rows))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start:start + ROWS_AT_ONCE].astype(np.float64)
+        part *= part
+        part.sum(axis=1, out=sums[start:start + ROWS_AT_ONCE])
+    return sums

@@ -88,8 +88,11 @@ def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: A
     """Return one side's labels as arrays of one length.
 
     Raises:
-        ReidopsError: an array is empty, is not one-dimensional, has another length than the pids, or lacks a value.
+        ReidopsError: there are no pids, or an array is empty, is not one-dimensional, has another length than the pids, or
+            lacks a value.
     """
+    if pids is None or np.ndim(pids) != 1:
+        raise ReidopsError(f"{side}_pids are {'missing' if pids is None else f'of the shape {list(np.shape(pids))}'}; give one pid per {side} crop, [n]")
     columns = {"pids": pids, "camids": camids, "frames": frames}
     arrays = {name: None if values is None else np.asarray(values) for name, values in columns.items()}
     if arrays["pids"].size == 0:

@@ -18,14 +18,12 @@ from numpy.typing import ArrayLike
 
 from reidops.errors import ReidopsError
 from reidops.retrieval.counting import rank_positives
-from reidops.retrieval.exact_counting import UnitRows, rank_block
+from reidops.retrieval.exact_counting import UnitRows, rank_block, unit_rows
 from reidops.retrieval.matches import Labels, Matches, check_labels, find_matches, refuse_unmatched
-from reidops.retrieval.single_shot import SingleShot, find_identities, rank_single_shots
+from reidops.retrieval.single_shot import Identities, SingleShot, find_identities, rank_single_shots
 
 BLOCK_BYTES = 64 * 2**20
 RANKED_AT_ONCE = 2**21
-ROWS_AT_ONCE = 2**10
-UNIT_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,9 @@ def score_embeddings(query: np.ndarray, gallery: np.ndarray, *, query_pids: Arra
 
     Raises:
         ReidopsError: shapes disagree, a row is not finite or zero, a label that the rule needs is missing, query and gallery
-            are one set whose every crop would find itself, or no query has a match.
+            are one set whose every crop would find itself, no query has a match, or a count is below 1.
     """
+    _check_counts(max_rank=max_rank, block_size=block_size)
     query, gallery = unit_rows(query, "query"), unit_rows(gallery, "gallery")
     if query.shape[1] != gallery.shape[1]:
         raise ReidopsError(f"query embeddings have {query.shape[1]} dimensions, gallery embeddings {gallery.shape[1]}; embed both with one model")
@@ -111,55 +110,36 @@ def score_distances(distances: np.ndarray, *, query_pids: ArrayLike, gallery_pid
 
     Raises:
         ReidopsError: the matrix is not two-dimensional or holds NaN, lengths disagree, a label that the rule needs is
-            missing, or no query has a match.
+            missing, no query has a match, or `max_rank` is below 1.
     """
+    _check_counts(max_rank=max_rank)
     distances = np.asarray(distances)
     if distances.ndim != 2:
         raise ReidopsError(f"distances have the shape {list(distances.shape)}, expected [num_query, num_gallery]")
     labels = _both_labels(query_pids, gallery_pids, query_camids, gallery_camids, query_frames, gallery_frames)
     _check_lengths(labels, distances.shape, "distances")
     matches = _matches(labels, junk, gap)
-    scores = score_blocks([distances], matches, max_rank)
-    if single_gallery_shot is None:
-        return scores
-    identities = find_identities(labels[1], distances.T)
-    ranks = rank_single_shots(lambda rows, drawn: _rank_distances([distances[rows]], drawn).of_hits,
-                              matches, identities, single_gallery_shot)
-    return _with_cmc(scores, ranks, max_rank)
+    identities = find_identities(labels[1], distances.T) if single_gallery_shot else None
+    return score_blocks([distances], matches, max_rank, identities=identities, single_gallery_shot=single_gallery_shot)
 
 
-def score_blocks(blocks: Iterable[np.ndarray], matches: Matches, max_rank: int = 50) -> RankingScores:
-    """Score distances that come as blocks of rows, [any, num_gallery], together one row per query, in order."""
-    return _scores(_rank_distances(blocks, matches), matches, max_rank)
+def score_blocks(blocks: Iterable[np.ndarray], matches: Matches, max_rank: int = 50, *,
+                 identities: Identities | None = None, single_gallery_shot: SingleShot | None = None) -> RankingScores:
+    """Score distances that come as blocks of rows, [any, num_gallery], together one row per query, in order.
 
-
-def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
-    """Return embeddings as contiguous float32 unit rows, [n, dim]; the argument itself where it already is that.
-
-    Raises:
-        ReidopsError: not a matrix, or a row is NaN, infinite or zero; names the first rows.
+    Args:
+        identities: whose crops the gallery holds, where `single_gallery_shot` is given.
     """
-    rows = np.ascontiguousarray(embeddings, dtype=np.float32)
-    if rows.ndim != 2 or rows.shape[1] == 0:
-        raise ReidopsError(f"{side} embeddings have the shape {list(rows.shape)}, expected [n, dim]")
-    lengths = np.sqrt(_squares(rows))
-    broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
-    if len(broken):
-        named = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
-        raise ReidopsError(f"{len(broken)} of {len(rows)} {side} embeddings are NaN, infinite or zero: rows {named}; embed these crops again")
-    if np.abs(lengths - 1).max(initial=0) <= UNIT_TOLERANCE:
-        return rows
-    return (rows / lengths[:, None]).astype(np.float32)
-
-
-def _squares(rows: np.ndarray) -> np.ndarray:
-    """Return each row's sum of squares in float64; it depends on that row only, as einsum's does not, whose buffers cut rows in two."""
-    sums = np.empty(len(rows))
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start:start + ROWS_AT_ONCE].astype(np.float64)
-        part *= part
-        part.sum(axis=1, out=sums[start:start + ROWS_AT_ONCE])
-    return sums
+    whole, of_shots, first = [], [], 0
+    for block in blocks:
+        whole.append(_rank_distances(block, matches, first))
+        if single_gallery_shot:
+            queries = range(first, first + len(block))
+            rank = lambda rows, drawn: _rank_distances(block[rows - first], drawn).of_hits  # noqa: B023, E731
+            of_shots.append(rank_single_shots(rank, matches, identities, single_gallery_shot, queries))
+        first += len(block)
+    scores = _scores(_joined(whole), matches, max_rank)
+    return _with_cmc(scores, np.concatenate(of_shots), max_rank) if single_gallery_shot else scores
 
 
 def _both_labels(query_pids: ArrayLike, gallery_pids: ArrayLike, query_camids: ArrayLike | None, gallery_camids: ArrayLike | None,
@@ -172,6 +152,12 @@ def _check_lengths(labels: tuple[Labels, Labels], shape: tuple[int, ...], what: 
     found = tuple(map(len, labels))
     if found != tuple(shape):
         raise ReidopsError(f"there are {found[0]} query and {found[1]} gallery pids, but {what} of {shape[0]} queries and {shape[1]} gallery crops")
+
+
+def _check_counts(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ReidopsError(f"{name} is {count}, expected at least 1")
 
 
 def _matches(labels: tuple[Labels, Labels], junk: str | np.ndarray, gap: int | None) -> Matches:
@@ -188,9 +174,14 @@ class _Ranks:
     num_tied: int
 
 
-def _rank_distances(blocks: Iterable[np.ndarray], matches: Matches) -> _Ranks:
-    ranks, tied = [], 0
-    for query, row in enumerate(row for block in blocks for row in block):
+def _joined(parts: list[_Ranks]) -> _Ranks:
+    return _Ranks(np.concatenate([part.of_hits for part in parts]), sum(part.num_tied for part in parts))
+
+
+def _rank_distances(distances: np.ndarray, matches: Matches, first: int = 0) -> _Ranks:
+    """Return the ranks of the queries that the rows of `distances` are of, the first of them number `first`."""
+    ranks, tied = [np.empty(0, np.int64)], 0
+    for query, row in enumerate(distances, first):
         if np.isnan(row.min()):
             raise ReidopsError(f"distances: row {query} holds NaN at gallery crop {int(np.isnan(row).argmax())}; embed these crops again")
         positives = matches.positives.of(query)
@@ -202,17 +193,15 @@ def _rank_distances(blocks: Iterable[np.ndarray], matches: Matches) -> _Ranks:
 
 
 def _rank_embeddings(query: np.ndarray, gallery: np.ndarray, matches: Matches, block_size: int) -> _Ranks:
-    ranks, tied = [], 0
+    parts = []
     rows_at_once = max(1, RANKED_AT_ONCE // len(gallery))
     for start, block in _negative_products(query, gallery, block_size):
         for first in range(0, len(block), rows_at_once):
             distances = block[first:first + rows_at_once]
             rows = start + first, start + first + len(distances)
             embeddings = UnitRows(query[slice(*rows)], gallery)
-            of_rows, ties = rank_block(distances, matches.positives.between(*rows), matches.junk.between(*rows), embeddings)
-            ranks.append(of_rows)
-            tied += ties
-    return _Ranks(np.concatenate(ranks), tied)
+            parts.append(_Ranks(*rank_block(distances, matches.positives.between(*rows), matches.junk.between(*rows), embeddings)))
+    return _joined(parts)
 
 
 def _negative_products(query: np.ndarray, gallery: np.ndarray, block_size: int) -> Iterator[tuple[int, np.ndarray]]:

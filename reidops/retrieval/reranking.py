@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from reidops.errors import ReidopsError
+from reidops.retrieval.exact_counting import unit_rows
 from reidops.retrieval.neighbours import BLOCK_BYTES, Neighbours, nearest
-from reidops.retrieval.ranking import unit_rows
 
 PAIRS_AT_ONCE = 2**11
 

@@ -48,7 +48,7 @@ def find_identities(gallery: Labels, columns: np.ndarray) -> Identities:
         columns: what tells gallery crops apart, [num_gallery, any]: embeddings, or the distances from all queries.
     """
     rows = np.ascontiguousarray(columns)
-    _, content = np.unique(rows.view(f"V{rows.strides[0]}").ravel(), return_inverse=True)
+    _, content = np.unique(rows.view(f"V{rows.itemsize * rows.shape[1]}").ravel(), return_inverse=True)
     known = [values for values in (gallery.frames, gallery.camids) if values is not None]
     order = np.lexsort((*known, content, gallery.pids))
     pids, distractors = gallery.pids[order], are_distractors(gallery)[order]
@@ -74,12 +74,18 @@ def draw_shots(identities: Identities, junk: np.ndarray, query: int, shot: Singl
     return drawn
 
 
-def rank_single_shots(rank: Rank, matches: Matches, identities: Identities, shot: SingleShot) -> np.ndarray:
-    """Return the rank of each matched query's person in each drawn gallery, [num_matched × repeats]."""
-    matched = np.flatnonzero(matches.positives.counts)
+def rank_single_shots(rank: Rank, matches: Matches, identities: Identities, shot: SingleShot, queries: range | None = None) -> np.ndarray:
+    """Return the rank of each matched query's person in each gallery drawn for it, [num_matched × repeats].
+
+    Args:
+        queries: those that are ranked; None = all. What is drawn for a query does not depend on it.
+    """
+    first, last = (queries.start, queries.stop) if queries else (0, matches.num_query)
+    matched = first + np.flatnonzero(matches.positives.counts[first:last])
     at_once = max(1, CELLS_AT_ONCE // (shot.repeats * matches.num_gallery))
     parts = [matched[start:start + at_once] for start in range(0, len(matched), at_once)]
-    return np.concatenate([rank(np.repeat(part, shot.repeats), _drawn_matches(part, matches, identities, shot)) for part in parts])
+    ranks = [rank(np.repeat(part, shot.repeats), _drawn_matches(part, matches, identities, shot)) for part in parts]
+    return np.concatenate([np.empty(0, np.int64), *ranks])
 
 
 def _drawn_matches(queries: np.ndarray, matches: Matches, identities: Identities, shot: SingleShot) -> Matches:

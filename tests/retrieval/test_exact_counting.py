@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import plain_ranks
 
-from reidops.retrieval.exact_counting import UnitRows, rank_block
+from reidops.retrieval.exact_counting import UnitRows, rank_block, unit_rows
 from reidops.retrieval.matches import rows_of_mask
-from reidops.retrieval.ranking import unit_rows
 
 NUM_QUERY, NUM_GALLERY = 4, 60
 
@@ -33,14 +32,24 @@ def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks
     assert (ranks.tolist(), num_tied) == (expected, expected_ties)
 
 
-def test_the_error_covers_float32_products_of_either_order_of_summation() -> None:
-    rng = np.random.default_rng(0)
-    rows = unit_rows(rng.normal(size=(300, 512)) + 0.5, "crops")
+def off(rows: np.ndarray) -> float:
+    """Return how far float32 products stray at most, summed as BLAS does it or one by one, which is the worst order, as a share of half the error."""
     exact = rows.astype(np.float64) @ rows.T.astype(np.float64)
-    one_by_one = np.zeros((300, 300), np.float32)
-    for k in range(512):  # the worst order that there is: no partial sums
+    one_by_one = np.zeros((len(rows), len(rows)), np.float32)
+    for k in range(rows.shape[1]):
         one_by_one += rows[:, k, None] * rows[None, :, k]
-    error = UnitRows(rows, rows).error
-    for products in (rows @ rows.T, one_by_one):
-        assert np.abs(products - exact).max() < error / 2
-    assert error == pytest.approx(4 * 2**-24 * 512**0.5)
+    return max(float(np.abs(products - exact).max()) for products in (rows @ rows.T, one_by_one)) / (UnitRows(rows, rows).error / 2)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 64, 512, 2048])
+def test_the_error_covers_float32_products_in_either_order_of_summation(dim: int) -> None:
+    rng = np.random.default_rng(0)
+    normal, few_values = rng.normal(size=(100, dim)) + 0.5, rng.integers(0, 4, (100, dim)) + 0.5
+    for rows in (normal, few_values, np.ones((100, dim))):
+        assert off(unit_rows(rows, "crops")) < 1
+
+
+def test_rows_of_few_values_stray_further_than_chance_would_have_it() -> None:
+    rows = unit_rows(np.random.default_rng(0).integers(0, 4, (100, 512)) + 0.5, "crops")
+    by_chance = 2 * 2.0**-24 * 512**0.5
+    assert off(rows) * UnitRows(rows, rows).error / 2 > by_chance  # a bound that grows with √D does not hold

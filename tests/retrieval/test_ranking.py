@@ -10,8 +10,9 @@ from plain import plain_scores
 from threadpoolctl import threadpool_limits
 
 from reidops.errors import ReidopsError
+from reidops.retrieval.exact_counting import unit_rows
 from reidops.retrieval.matches import Labels, find_matches
-from reidops.retrieval.ranking import RankingScores, score_distances, score_embeddings, unit_rows
+from reidops.retrieval.ranking import RankingScores, score_distances, score_embeddings
 
 TOLERANCE = 1e-12
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from reidops.errors import ReidopsError
-from reidops.retrieval.ranking import score_distances, score_embeddings, unit_rows
+from reidops.retrieval.exact_counting import unit_rows
+from reidops.retrieval.ranking import score_distances, score_embeddings
 
 
 def test_pids_may_be_strings() -> None:
@@ -48,6 +49,11 @@ CAMIDS = {"query_camids": [1, 1, 1, 1], "gallery_camids": [1, 1, 1, 1]}
     (EYE, EYE[:0], {"gallery_pids": [], "gallery_camids": []}, "there is no gallery crop to rank; check that the split wrote gallery rows"),
     (EYE, EYE, {"gallery_pids": []}, "there is no gallery crop"),
     (EYE, EYE, {"query_pids": []}, "there is no query crop"),
+    (EYE, EYE, {"query_pids": None}, "query_pids are missing; give one pid per query crop"),
+    (EYE, EYE, {"gallery_pids": 7}, r"gallery_pids are of the shape \[\]; give one pid per gallery crop"),
+    (EYE, EYE, {"gallery_pids": np.ones((4, 1))}, r"gallery_pids are of the shape \[4, 1\]"),
+    (EYE, EYE, {"max_rank": 0}, "max_rank is 0, expected at least 1"),
+    (EYE, EYE, {"block_size": -1}, "block_size is -1, expected at least 1"),
     (EYE, EYE, {"query_pids": ["1", "2", "3", "4"]}, "they would never match"),
     (EYE, EYE, {"query_camids": None}, "junk='same-camera' needs query_camids"),
     (EYE, EYE, {"query_camids": [1, 2]}, r"query_camids has the shape \[2\], expected \[4\]"),

@@ -9,8 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from reidops.errors import ReidopsError
 from reidops.retrieval import neighbours
+from reidops.retrieval.exact_counting import unit_rows
 from reidops.retrieval.neighbours import nearest
-from reidops.retrieval.ranking import score_distances, unit_rows
+from reidops.retrieval.ranking import score_distances
 from reidops.retrieval.reranking import rerank
 
 

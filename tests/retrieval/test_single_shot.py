@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from plain import plain_ranks
 
 from reidops.errors import ReidopsError
-from reidops.retrieval.matches import Labels
-from reidops.retrieval.ranking import score_distances, score_embeddings, unit_rows
+from reidops.retrieval.exact_counting import unit_rows
+from reidops.retrieval.matches import Labels, find_matches
+from reidops.retrieval.ranking import score_blocks, score_distances, score_embeddings
 from reidops.retrieval.single_shot import SingleShot, draw_shots, find_identities
 
 
@@ -90,6 +91,22 @@ def test_neither_the_gallerys_order_nor_the_block_size_changes_a_bit() -> None:
             gallery_camids=camids[rows], single_gallery_shot=SingleShot(5), block_size=block_size).cmc.tolist())
     assert found[0] == found[1] == found[2]
     assert 0.2 < found[0][0] < 0.99
+
+
+def test_a_gallery_of_one_crop_is_drawn_whole() -> None:
+    scores = score_distances(np.arange(5.0)[:, None], query_pids=[1] * 5, gallery_pids=[1], junk="none", single_gallery_shot=SingleShot(3))
+    assert (scores.rank1, scores.cmc.shape) == (1.0, (50,))
+
+
+@pytest.mark.parametrize("bounds", [(0, 30), (0, 1, 30), (0, 7, 11, 30)])
+def test_distances_that_come_in_blocks_are_ranked_in_the_same_galleries(bounds: tuple[int, ...]) -> None:
+    search, shot = drawn_search(4, num_query=30, num_gallery=40), SingleShot(3)
+    query, gallery = (Labels(search[f"{side}_pids"], search[f"{side}_camids"]) for side in ("query", "gallery"))
+    blocks = [search["distances"][first:last] for first, last in itertools.pairwise(bounds)]
+    found = score_blocks(iter(blocks), find_matches(query, gallery, "same-camera"),
+                         identities=find_identities(gallery, search["distances"].T), single_gallery_shot=shot)
+    whole = score_distances(**search, single_gallery_shot=shot)
+    assert (found.cmc.tolist(), found.mAP) == (whole.cmc.tolist(), whole.mAP)
 
 
 def test_another_seed_draws_other_galleries() -> None:
