@@ -50,7 +50,8 @@ def draw_distances(calibration: Calibration) -> Figure:
     for axes in panels:
         axes.set(ylabel="density", yticks=[])
         axes.margins(y=0.35)  # room for the legend
-        axes.legend(fontsize=9, loc="upper right")
+        if axes.get_legend_handles_labels()[0]:  # none where there is not a single pair
+            axes.legend(fontsize=9, loc="upper right")
     return figure
 
 
@@ -95,9 +96,7 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
     chosen = _most_seen(pids, max_people, max_crops)
     figure = Figure(figsize=(7.5, 7), layout="constrained")
     axes = figure.subplots()
-    # Fewer neighbours than crops are asked of t-SNE by its definition.
-    perplexity = min(25.0, max(1.0, (len(chosen) - 1) / 3))
-    places = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(embeddings[chosen])
+    places = _places(embeddings[chosen])
     for number, pid in enumerate(np.unique(pids[chosen])):
         of_person = places[pids[chosen] == pid]
         colour = matplotlib.colormaps["tab20"](number % 20)
@@ -148,6 +147,15 @@ def _draw_medians(axes: Axes, rows: list[dict]) -> None:
         axes.plot(range(len(rows)), values, marker="o", color=colour, label=name)
     axes.set_xticks(range(len(rows)), [f"{row['at_least']:g}" for row in rows])
     axes.grid(alpha=0.3, axis="y")
+
+
+def _places(embeddings: np.ndarray) -> np.ndarray:
+    """Return where t-SNE puts the crops, [n, 2]; one alone, or crops that are all alike, at the origin."""
+    if np.ptp(embeddings, axis=0).max() == 0:
+        return np.zeros((len(embeddings), 2))
+    # Fewer neighbours than crops are asked of t-SNE by its definition.
+    perplexity = min(25.0, max(1.0, (len(embeddings) - 1) / 3))
+    return TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(embeddings)
 
 
 def _most_seen(pids: np.ndarray, max_people: int, max_crops: int) -> np.ndarray:

@@ -116,6 +116,21 @@ def test_where_nobody_was_looked_for_the_picture_says_so() -> None:
     assert "nobody was looked for" in draw_reassociation(tabulate({})).texts[0].get_text()
 
 
+def test_without_a_single_pair_the_published_gates_are_drawn_alone() -> None:
+    from test_calibration import drawn
+
+    panels = draw_distances(calibrate(drawn().of(np.empty(0, int)))).axes
+    assert [[line.get_label() for line in axes.lines] for axes in panels] == [[], ["gate 0.200, published"], ["gate 0.400, published"]]
+    assert not any(axes.patches for axes in panels)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_a_map_of_few_crops_or_of_crops_that_are_all_alike_has_places_for_them(number: int) -> None:
+    for embeddings in (np.eye(6, dtype=np.float32)[:number], np.ones((number, 6), np.float32)):
+        places = [points.get_offsets() for points in draw_map(embeddings, np.arange(number)).axes[0].collections]
+        assert len(places) == number and np.isfinite(places).all()
+
+
 def test_a_map_shows_every_crop_of_its_people_but_no_distractor() -> None:
     rng = np.random.default_rng(0)
     pids = np.repeat([3, 5, -1], 8)
