@@ -89,10 +89,10 @@ class SearchSpace:
         return {**self.held, **{name: knob.draw(name, trial) for name, knob in self.knobs.items()}}
 
     def floor(self, min_confidence: float | dict[str, float] | None) -> float | dict[str, float] | None:
-        """Return the least score of a detection that any trial looks at, which is `min_confidence` unless the search says otherwise."""
-        if MIN_CONFIDENCE in self.knobs:
-            return min(self.knobs[MIN_CONFIDENCE].values)
-        return self.held.get(MIN_CONFIDENCE, min_confidence)
+        """Return a score that every detection has that any trial looks at, the start with its `min_confidence` included; None = any."""
+        if MIN_CONFIDENCE not in self.knobs:
+            return self.held.get(MIN_CONFIDENCE, min_confidence)
+        return min(min_confidence, *self.knobs[MIN_CONFIDENCE].values) if isinstance(min_confidence, int | float) else None
 
 
 def search_space(tracker: str, changed: Mapping[str, Any]) -> SearchSpace:

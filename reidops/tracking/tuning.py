@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import optuna
 import pandas as pd
 from tqdm import tqdm
 
@@ -59,9 +58,10 @@ def search_constants(parts: Rows[Part], trial: Trial, space: SearchSpace, budget
     Raises:
         ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
     """
+    workers = _num_workers(parts, budget.trials + 1)
     if trial.camera:  # before the trials, which share it
-        map_parallel(partial(new_camera, camera=trial.camera), parts, _num_workers(parts), desc="camera")
-    score = partial(_score_values, parts=parts, trial=trial, appearance=appearance)
+        map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
+    score = partial(_score_values, parts=parts, trial=trial, appearance=appearance, workers=workers)
     start = Tried(START, _start_values(space), score(space.held))
     return [start, *run_trials(space, score, budget, floor=start.scores[budget.score])]
 
@@ -75,6 +75,8 @@ def run_trials(
         score: scores of some values, by name.
         floor: the score to beat, which the bar shows until a trial does.
     """
+    import optuna  # here, for the processes that track need none of it
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=budget.seed))
     known: dict[tuple[Any, ...], Mapping[str, float]] = {}
@@ -109,19 +111,19 @@ def split_values(values: Mapping[str, Any], tracker: str) -> tuple[dict[str, Any
     return constants, {name: values[name] for name in OF_ALL if values.get(name) is not None}
 
 
-def _score_values(values: Mapping[str, Any], parts: Rows[Part], trial: Trial, appearance: bool) -> dict[str, float]:
+def _score_values(values: Mapping[str, Any], parts: Rows[Part], trial: Trial, appearance: bool, workers: int | None) -> dict[str, float]:
     """Return what all parts together score with some values."""
     constants, of_all = split_values(values, trial.tracker)
     job = partial(_results, trial=replace(trial, constants=constants_of(trial.tracker, constants), **of_all), appearance=appearance)
     ordered = sorted(parts, key=lambda part: -part.num_frames)  # the longest first, so that no process is left with it at the end
-    results = map_parallel(job, ordered, _num_workers(parts))
+    results = map_parallel(job, ordered, workers)
     scores = asdict(official_scores(combine_results({part.sequence: found for part, found in zip(ordered, results, strict=True)})))
     return {name: scores[name] for name in SHOWN}
 
 
-def _num_workers(parts: Rows[Part]) -> int | None:
-    """Return 1 where that is faster than to hand the work to others, else None, one per core."""
-    return None if sum(part.num_frames for part in parts) > FRAMES_OF_ONE_PROCESS else 1
+def _num_workers(parts: Rows[Part], num_trials: int) -> int | None:
+    """Return 1 where that is faster than to start other processes, which all trials share, else None, one per core."""
+    return None if num_trials * sum(part.num_frames for part in parts) > FRAMES_OF_ONE_PROCESS else 1
 
 
 def _results(part: Part, trial: Trial, appearance: bool) -> Results:

@@ -119,8 +119,25 @@ def test_gate_and_least_score_are_searched_where_they_are_named(data):
     found = run(data, tracker="deepsort", search=search)
     # Every detection has 0.9: no trial keeps one, and the start, with the setting's own gate and all detections, wins.
     assert found["constants"] == {} and "gate" not in found and "min_confidence" not in found
+    metrics = json.loads((data / "tuning" / "metrics.json").read_text())
+    assert metrics["found"] == metrics["start"] and metrics["start"]["IDF1"] > 0.5
     found = run(data, tracker="deepsort", search={"deepsort": {**search["deepsort"], "min_confidence": 0.5, "max_age": [10, 12]}})
     assert found["min_confidence"] == 0.5 and 0.1 <= found["gate"] <= 0.6
+
+
+def test_detections_of_ones_own_and_the_cameras_motion_take_part(data, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(data))
+    for name in ("TOY-01", "TOY-02"):
+        (data / "own").mkdir(exist_ok=True)
+        (data / "own" / f"{name}.txt").write_text("1,-1,20,20,12,30,0.9\n")
+    run(data, source="own", tracker="botsort", trials=1, search={}, camera_motion="sparse_flow")
+    assert json.loads((data / "tuning" / "metrics.json").read_text())["found"]["IDF1"] < 0.1  # one box is all there is
+    assert sorted(path.name for path in (data / ".cache" / "camera_motion").iterdir()) == ["TOY-01.sparse_flow.npz", "TOY-02.sparse_flow.npz"]
+
+
+def test_without_appearance_no_model_is_asked(data, monkeypatch):
+    monkeypatch.setattr(embedder, "Embedder", None)
+    assert run(data, tracker="deepsort", trials=1, search={}, appearance=False)["tracker"] == "deepsort"
 
 
 def test_what_was_found_is_what_is_reported_with(data):
