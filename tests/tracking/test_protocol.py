@@ -57,6 +57,6 @@ def test_a_search_that_does_not_say_on_what_it_was_made_is_refused(tmp_path):
 
 
 def test_constants_of_another_tracker_are_refused(tmp_path):
-    write_json({"tracker": "botsort", "constants": {}, "tuned_on": []}, tmp_path / "tuned.json")
+    write_json({"tracker": "botsort", "constants": {}, "tuned_on": list(tuned_on("MOT16", "02").tuned_on)}, tmp_path / "tuned.json")
     with pytest.raises(ReidopsError, match="holds constants of botsort, but evaluate_tracking.tracker is deepsort"):
         read_tuning(tmp_path / "tuned.json", "deepsort")
