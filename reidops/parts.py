@@ -14,6 +14,7 @@ from reidops.tables import PARTS, read_table, write_table
 
 LOCAL = "local:"
 IDENTITY = "identity:"
+CLASSIC_CUHK03 = "-classic-"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Part:
     def divides_people(self) -> bool:
         """Tell whether the frames are shared by train and test, and the people divided."""
         return self.protocol.startswith(IDENTITY)
+
+    @property
+    def is_single_gallery_shot(self) -> bool:
+        """Tell whether figures of this split are published of galleries of one crop per person: those of CUHK03's classic ones."""
+        return self.layout == "cuhk03" and CLASSIC_CUHK03 in self.protocol
 
     @property
     def num_frames(self) -> int:

@@ -37,6 +37,7 @@ class EvaluateReidParams:
     junk: Literal["auto", "same-camera", "none"] = "auto"  # auto = same-camera where people were seen by several cameras, else none
     max_rank: Positive = 50  # of the CMC curve
     rerank: bool = False  # k-reciprocal figures beside the plain ones
+    single_gallery_shot: Literal["auto"] | bool = "auto"  # CMC in galleries of one drawn crop per person; auto = for CUHK03's classic splits
     pool: Literal["auto", "none", "mean", "max"] = "auto"  # of a tracklet's crops; auto = mean in sets of tracklets
     flip_average: bool | None = None  # average with the mirror image; null = as the model was saved
     views: Literal[1, 5] = 1  # of each ranked crop, averaged: the whole, or it and a window in each corner
@@ -60,7 +61,7 @@ def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: P
     table = read_table(crops / "crops.parquet", CROPS)
     embedder = Embedder.load(model, flip_average=params.flip_average)
     store = CropStore(crops / "crops.tar", table)
-    tests = find_test_sets(table, params.junk)
+    tests = find_test_sets(table, params.junk, _single_gallery_shot(table, raw, params))
     embedded = embed_tests(embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size)
     scores = score_tests(embedded, max_rank=params.max_rank, rerank=params.rerank)
     calibration = _calibrate(table, Embedder.load(model), store, raw, params)  # as trackers load it
@@ -77,6 +78,15 @@ def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: P
             report.draw_test_set(test, scores[test.name], embedded.embeddings, store, folder,
                                  num_rows=params.gallery_rows, num_columns=params.gallery_columns)
     report.log_findings(embedded.tests, scores, calibration, reassociated)
+
+
+def _single_gallery_shot(table: "pd.DataFrame", raw: Path, params: EvaluateReidParams) -> set[str]:
+    """Return the data sets whose CMC is counted in galleries of one crop per person."""
+    from reidops.parts import read_parts
+
+    if params.single_gallery_shot == "auto":
+        return {part.dataset for part in read_parts(raw) if part.part == "test" and part.is_single_gallery_shot}
+    return set(table["dataset"]) if params.single_gallery_shot else set()
 
 
 def _calibrate(table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", raw: Path, params: EvaluateReidParams) -> "Calibration":

@@ -109,8 +109,10 @@ def log_findings(tests: Sequence[TestSet], scores: Mapping[str, RankingScores], 
 def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, RankingScores]) -> None:
     """Say in one line what was found on a test set, and warn of what makes its figures doubtful."""
     found, colours = scores[test.name], scores[name_of_histogram(test, tests)]
-    log.info("%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f) of %s queries in %s crops, junk %s; %d queries have no match",
-             test.name, found.mAP, found.rank1, colours.mAP, colours.rank1, f"{found.num_query:,}", f"{found.num_gallery:,}", test.junk,
+    shot = test.single_gallery_shot
+    drawn = f", rank1 in {shot.repeats} galleries of one crop per person" if shot else ""
+    log.info("%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f) of %s queries in %s crops, junk %s%s; %d queries have no match",
+             test.name, found.mAP, found.rank1, colours.mAP, colours.rank1, f"{found.num_query:,}", f"{found.num_gallery:,}", test.junk, drawn,
              found.num_unmatched_queries)
     if found.num_tied_hits > found.num_query:
         log.warning("%s: %s right crops lie exactly as far away as wrong ones: the embeddings have collapsed, the figures mean nothing",

@@ -4,7 +4,8 @@ For each query, one of the crops that its junk rule leaves is drawn of each iden
 person is found among them; that is repeated, and CMC is the mean. mAP and mINP stay those of the whole gallery, as in
 torchreid. Distractors have no identity: every one of them stays.
 
-A draw knows a gallery crop by its labels and its distances, not by its place, so it is the same in any order of the gallery.
+A draw knows a gallery crop by its labels, then by its embedding's or its distances' values, not by its place. So it is the
+same in any order of the gallery, and last bits that another machine rounds otherwise seldom change it.
 """
 
 from collections.abc import Callable
@@ -42,15 +43,14 @@ class Identities:
 
 
 def find_identities(gallery: Labels, columns: np.ndarray) -> Identities:
-    """Return whose crops the gallery holds; the crops of one identity stand in an order that their content decides.
+    """Return whose crops the gallery holds; those of one identity stand in the order of camera, frame and content.
 
     Args:
         columns: what tells gallery crops apart, [num_gallery, any]: embeddings, or the distances from all queries.
     """
-    rows = np.ascontiguousarray(columns)
-    _, content = np.unique(rows.view(f"V{rows.itemsize * rows.shape[1]}").ravel(), return_inverse=True)
+    content = np.unique(columns, axis=0, return_inverse=True)[1].ravel()
     known = [values for values in (gallery.frames, gallery.camids) if values is not None]
-    order = np.lexsort((*known, content, gallery.pids))
+    order = np.lexsort((content, *known, gallery.pids))
     pids, distractors = gallery.pids[order], are_distractors(gallery)[order]
     starts = np.concatenate([[True], (pids[1:] != pids[:-1]) | distractors[1:]])
     return Identities(order, np.flatnonzero(starts))

@@ -14,6 +14,7 @@ from scipy.io import savemat
 from reidops.datasets.cuhk03 import PROTOCOLS, SET, list_part, reads
 from reidops.datasets.matlab import read_picture
 from reidops.errors import ReidopsError
+from reidops.parts import Part
 
 PEOPLE = {1: 4, 2: 2}  # pair of cameras → people
 # Which of a person's ten cells hold a picture: person 2 of pair 1 was seen by one camera only.
@@ -137,6 +138,12 @@ def test_a_person_has_one_number_in_all_protocols(tmp_path: Path) -> None:
 def test_there_are_twenty_classic_splits_of_each_kind_of_boxes() -> None:
     assert len(PROTOCOLS) == len(set(PROTOCOLS)) == 42
     assert PROTOCOLS[0] == "detected" and {"labeled", "detected-classic-0", "labeled-classic-19"} <= set(PROTOCOLS)
+
+
+def test_the_classic_splits_alone_are_ranked_in_galleries_of_one_crop_per_person() -> None:
+    for protocol in PROTOCOLS:
+        part = Part("test", "CUHK03", SET.layout, Path("CUHK03"), "", "CUHK03", 0, 0, protocol)
+        assert part.is_single_gallery_shot == (protocol not in ("detected", "labeled"))
 
 
 def test_a_classic_split_needs_no_file_of_the_newer_protocol() -> None:

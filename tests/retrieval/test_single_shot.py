@@ -109,6 +109,14 @@ def test_distances_that_come_in_blocks_are_ranked_in_the_same_galleries(bounds: 
     assert (found.cmc.tolist(), found.mAP) == (whole.cmc.tolist(), whole.mAP)
 
 
+def test_last_bits_that_are_rounded_otherwise_draw_the_same_galleries() -> None:
+    rng = np.random.default_rng(0)
+    labels, embeddings = Labels(rng.integers(0, 4, 30)), unit_rows(rng.normal(size=(30, 16)), "gallery")
+    otherwise = np.nextafter(embeddings, np.where(rng.random(embeddings.shape) < 0.5, -1, 1).astype(np.float32))
+    drawn, again = (draw_shots(find_identities(labels, rows), np.empty(0, int), 0, SingleShot(5)) for rows in (embeddings, otherwise))
+    assert not np.array_equal(embeddings, otherwise) and np.array_equal(drawn, again)
+
+
 def test_another_seed_draws_other_galleries() -> None:
     search = drawn_search(2, num_query=30, num_gallery=60)
     assert score_distances(**search, single_gallery_shot=SingleShot(1, seed=0)).cmc.tolist() != score_distances(

@@ -21,7 +21,10 @@ from reidops.mot.sequences import read_annotations, read_detections, read_sequen
 from reidops.parts import Part, find_tracked_parts, write_parts
 from reidops.retrieval.test_sets import find_test_sets
 from reidops.retrieval.evaluation import embed_tests, score_tests
+from reidops.retrieval.matches import Labels
 from reidops.retrieval.ranking import score_embeddings
+from reidops.retrieval.reranking import rerank
+from reidops.retrieval.single_shot import SingleShot, draw_shots, find_identities
 from reidops.tracking.embeddings import embed_with_people, write_embeddings
 from reidops.tables import CROPS, read_table, write_table
 from stages.evaluate_reid import EvaluateReidParams, evaluate_reid
@@ -147,6 +150,43 @@ def test_data_sets_are_scored_apart_each_beside_its_colour_histogram(model: Path
     figures = read(evaluate(model, crops) / "metrics.json")
     assert {name: row["num_query"] for name, row in figures.items()} == {
         "drawn": 6, "other": 4, "colour_histogram_drawn": 6, "colour_histogram_other": 4}
+
+
+def galleries_of_one_crop(model: Path, crops: Path, *, reranked: bool) -> float:
+    """Return rank1 over ten galleries of one crop per person, drawn for each query, by a plain loop."""
+    table = read_table(crops / "crops.parquet", CROPS)
+    store, embedder = CropStore(crops / "crops.tar", table), Embedder.load(model)
+    query, gallery = (table[table["split"] == side].reset_index() for side in ("query", "gallery"))
+    of_query, of_gallery = (embedder.embed([store.decode(i) for i in rows["index"]]) for rows in (query, gallery))
+    distances = rerank(of_query, of_gallery) if reranked else 1 - of_query.astype(float) @ of_gallery.T
+    identities = find_identities(Labels(gallery["pid"].to_numpy(), gallery["camid"].to_numpy()), of_gallery)
+    hits = []
+    for number, asked in query.iterrows():
+        is_own = gallery["pid"] == asked["pid"]
+        junk = np.flatnonzero(is_own & (gallery["camid"] == asked["camid"]))
+        for drawn in draw_shots(identities, junk, number, SingleShot(10, seed=0)):
+            assert sorted(gallery["pid"][drawn]) == list(TESTED)
+            hits.append(distances[number, is_own & drawn].item() <= distances[number, drawn].min())
+    return float(np.mean(hits))
+
+
+def test_a_classic_split_of_cuhk03_is_ranked_in_galleries_of_one_crop_per_person(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+    crops, reid = evaluated
+    ordinary = read(reid / "metrics.json")
+    parts = [Part("test", "drawn", "cuhk03", tmp_path / "raw" / "drawn", "", "drawn", 0, 0, protocol) for protocol in ("labeled-classic-3", "labeled")]
+    found = {}
+    for part, setting in ((parts[0], "auto"), (parts[0], False), (parts[1], "auto"), (parts[1], True)):
+        write_parts([part], tmp_path / "raw")
+        evaluate_reid(model, crops, tmp_path / "raw", tmp_path / "none", tmp_path / "reid", changed(rerank=True, single_gallery_shot=setting))
+        found[part.protocol, setting] = read(tmp_path / "reid" / "metrics.json")
+    ordinary.pop("reassociation")
+    assert found["labeled", "auto"] == found["labeled-classic-3", False] == ordinary
+    assert found["labeled", True] == found["labeled-classic-3", "auto"]
+    for name, reranked in (("drawn", False), ("drawn_reranked", True)):
+        figures = found["labeled-classic-3", "auto"][name]
+        assert figures["rank1"] == pytest.approx(galleries_of_one_crop(model, crops, reranked=reranked), abs=1e-9)
+        assert figures["rank1"] != ordinary[name]["rank1"] and figures["mAP"] == ordinary[name]["mAP"]
+    assert found["labeled", True]["colour_histogram"]["rank5"] == 1.0  # five people, five crops
 
 
 def test_two_runs_write_the_same_figures(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
