@@ -82,7 +82,7 @@ class ByteTrack:
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Return the terms of the costs, [num_tracks, num_detections], and the most that the gates let pass of them."""
         constants = self._constants
-        overlap, sure = iou_matrix(self._tracks.box_ltrb, seen.box_ltrb), self._sure(seen)
+        overlap, sure = self._tracks.overlaps(seen), self._sure(seen)
         scores = np.clip(seen.confidence, 0, 1) if constants.fuse_score else 1.0
         terms = {
             OVERLAP: 1 - overlap,

@@ -6,7 +6,6 @@ Section, equation and listing numbers are the paper's.
 import numpy as np
 import supervision as sv
 
-from reidops.mot.boxes import iou_matrix
 from reidops.tracking.appearance import Gallery, Memory
 from reidops.tracking.association import Pair, StagedPair, free_columns, free_rows, match_among, match_cascade, staged
 from reidops.tracking.camera_motion import CameraMotion
@@ -87,7 +86,7 @@ class DeepSort:
         """Weigh every track against every detection and match them."""
         tracks, constants = self._tracks, self._constants
         terms = {
-            OVERLAP: 1 - iou_matrix(tracks.box_ltrb, seen.box_ltrb),
+            OVERLAP: 1 - tracks.overlaps(seen),
             MOTION: tracks.motion.gate_distances(tracks.state, seen.box_ltwh),
         }
         if seen.embeddings is not None:

@@ -77,7 +77,7 @@ class OcSort:
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Return the cost terms by name, [num_tracks, num_detections], and the most that a gate lets pass of each."""
-        overlap = iou_matrix(self._tracks.box_ltrb, seen.box_ltrb)
+        overlap = self._tracks.overlaps(seen)
         terms = {OVERLAP: 1 - overlap, DIRECTION: 0.5 - self._sightings.agreement(seen.box_ltwh)}
         return terms, {OVERLAP: 1 - self._constants.iou}
 

@@ -3,7 +3,6 @@
 import numpy as np
 import supervision as sv
 
-from reidops.mot.boxes import iou_matrix
 from reidops.tracking.association import match_best, staged
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import SortConstants
@@ -48,6 +47,6 @@ class Sort:
         return shown(detections, seen, ids)
 
     def _decide(self, seen: Observations) -> Decisions:
-        costs, limit = 1 - iou_matrix(self._tracks.box_ltrb, seen.box_ltrb), 1 - self._constants.iou
+        costs, limit = 1 - self._tracks.overlaps(seen), 1 - self._constants.iou
         pairs = staged(match_best(costs, limit), OVERLAPPING)
         return Decisions(self._tracks.ids, seen.rows, {OVERLAP: costs}, {OVERLAP: limit}, tuple(pairs))

@@ -20,13 +20,16 @@ import numpy as np
 import supervision as sv
 
 from reidops.errors import ReidopsError
-from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
+from reidops.mot.boxes import iou_matrix, ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.tracking.appearance import Memory
 from reidops.tracking.association import Pair, StagedPair, split_pairs
 from reidops.tracking.motion import BoxMotion, stack
 
 UNCONFIRMED = -1
 NOBODY = -1
+
+# A frame weighs each track against each detection, at up to 80 bytes a pair (Deep OC-SORT): 10,000 against 10,000 still go.
+MOST_PAIRS = 2**27
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,19 @@ class Tracks:
     def box_ltrb(self) -> np.ndarray:
         """The same, left, top, right, bottom."""
         return ltwh_to_ltrb(self.box_ltwh)
+
+    def overlaps(self, seen: Observations) -> np.ndarray:
+        """Return the IoU of each track, where it is believed to be, with each detection, [n, len(seen)].
+
+        Raises:
+            ReidopsError: there are more pairs than memory is taken to have room for.
+        """
+        if len(self) * len(seen) > MOST_PAIRS:
+            raise ReidopsError(
+                f"{len(self):,} tracks against {len(seen):,} detections of a frame are more than {MOST_PAIRS:,} pairs, which is too much for"
+                " memory; leave out unlikely detections (min_confidence, nms), or forget lost tracks sooner (max_age)"
+            )
+        return iou_matrix(self.box_ltrb, seen.box_ltrb)
 
     def predict(self, keeps_size: np.ndarray | None = None) -> None:
         """Carry all tracks one frame on; `keeps_size` as in `BoxMotion.predict`."""
