@@ -47,7 +47,14 @@ class PublicDetections:
     """The det.txt that a sequence was published with."""
 
     def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
-        """Return those of some frames, in the order of the file."""
+        """Return those of some frames, in the order of the file.
+
+        Raises:
+            ReidopsError: the sequence has none, or the file is not as published.
+        """
+        path = sequence.folder / "det" / "det.txt"
+        if not path.is_file():
+            raise ReidopsError(f"{path}: no such file; for a sequence without public detections set detect.source to a detector, or to files of yours")
         return _of_frames(read_detections(sequence), frames)
 
 

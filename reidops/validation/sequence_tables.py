@@ -80,7 +80,9 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
     sequence = job.sequence
     annotations, annotations_fault = _read(read_annotations, sequence, ANNOTATIONS.dtypes)
     detections, detections_fault = _empty(DETECTIONS.dtypes), ""
-    if job.is_tracked:
+    # A sequence without public detections is tracked with others, or the stage `detect` refuses it.
+    has_detections = job.is_tracked and (sequence.folder / "det" / "det.txt").is_file()
+    if has_detections:
         detections, detections_fault = _read(read_detections, sequence, DETECTIONS.dtypes)
     frames = _frames(job)
     record = {
@@ -91,7 +93,7 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
         "annotations_fault": annotations_fault,
         "detections_fault": detections_fault,
         "num_images_past_end": _num_images(sequence) - int(frames["exists"].sum()),
-        "empty_frames_fault": _empty_frames(detections, sequence.length) if job.is_tracked and not detections_fault else "",
+        "empty_frames_fault": _empty_frames(detections, sequence.length) if has_detections and not detections_fault else "",
         "unlike_copy": _unlike_copy(sequence),
         **_pedestrian_counts(sequence, annotations),
     }

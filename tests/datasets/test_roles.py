@@ -159,12 +159,18 @@ def test_a_detector_that_is_not_there_is_named_with_those_that_are(tmp_path: Pat
         assign_parts({"MOT17": found}, MOT17)
 
 
-@pytest.mark.parametrize("missing", ["gt/gt.txt", "det/det.txt", "img1/000004.jpg", "seqinfo.ini"])
+@pytest.mark.parametrize("missing", ["gt/gt.txt", "img1/000004.jpg", "seqinfo.ini"])
 def test_what_a_part_lacks_is_named_with_its_folder(tmp_path: Path, missing: str) -> None:
     found = SetFolder("MOT17", "mot", write_mot_set(tmp_path, SCENES), "drawn")
     (tmp_path / "train" / "MOT17-09" / missing).unlink()
     with pytest.raises(ReidopsError, match=f"MOT17-09.*{missing}"):
         assign_parts({"MOT17": found}, MOT17)
+
+
+def test_a_sequence_without_public_detections_may_be_tracked(tmp_path: Path) -> None:
+    found = SetFolder("MOT17", "mot", write_mot_set(tmp_path, SCENES), "drawn")
+    (tmp_path / "train" / "MOT17-09" / "det/det.txt").unlink()
+    assert any(part.part == "track" and part.sequence == "MOT17-09" for part in assign_parts({"MOT17": found}, MOT17))
 
 
 def test_a_market_folder_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -36,6 +36,12 @@ def test_public_detections_are_those_of_the_wanted_frames(sequences):
     assert chosen.equals(published[published["frame"].isin([5, 6, 7])].reset_index(drop=True))
 
 
+def test_a_sequence_without_public_detections_says_what_else_there_is(sequences):
+    (sequences[0].folder / "det" / "det.txt").unlink()
+    with pytest.raises(ReidopsError, match=r"TOY-01/det/det\.txt: no such file; .* set detect\.source to a detector"):
+        open_source("public").detections(sequences[0], range(1, 5))
+
+
 @pytest.mark.parametrize("place", ["{}.txt", "{}/det/det.txt", "{}/det.txt"])
 def test_a_folder_holds_a_file_for_each_sequence(sequences, tmp_path, place):
     for left, sequence in enumerate(sequences, 1):

@@ -181,6 +181,13 @@ def test_frames_without_a_detection_are_named(tmp_path):
     assert inspect_sequence(SequenceJob(sequence, "raw", False, 0)).record["empty_frames_fault"] == ""
 
 
+def test_a_tracked_sequence_without_public_detections_has_no_fault(tmp_path):
+    folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
+    (folder / "det" / "det.txt").unlink()
+    tables = inspect_sequence(SequenceJob(read_sequence(folder), "raw", True, 0))
+    assert (tables.record["detections_fault"], tables.record["empty_frames_fault"], len(tables.detections)) == ("", "", 0)
+
+
 def test_the_half_counts_are_those_of_the_frames_that_validate(sound):
     assert (sound.record["num_half_boxes"], sound.record["num_half_people"]) == (3 * 5, 3)  # frames 8 … 12 of 12
 
