@@ -2,7 +2,8 @@
 
 Both arms are drawn together (paired), so that a hard stretch is hard for both. Percentiles of the drawn differences are the interval.
 Windows are taken as independent, which they are only roughly: a person who is lost stays lost in the next window, so intervals over
-windows are rather too narrow than too wide. Intervals over sequences need no such belief, but several sequences.
+windows are rather too narrow than too wide. Intervals over sequences need no such belief, but several sequences:
+from two only 3 different sets can be drawn, from three 10, so that such an interval is coarse.
 """
 
 from collections.abc import Sequence as Rows

@@ -2,7 +2,8 @@
 
 - headroom: (appearance − no_appearance) / (oracle − no_appearance), of combined scores, where the oracle is better than the control.
 - differences: each arm less the control, combined and for each sequence, with bootstrap intervals (`bootstrap.py`) of what windows of
-  the sequences add to the scores (`windows.py`).
+  the sequences add to the scores (`windows.py`). The copies of a video for several detectors (MOT17-02-DPM, -FRCNN, -SDP) are drawn
+  together, for they show the same people in the same frames: taken for three videos they would make the intervals too narrow.
 - decided: the share of associations that appearance decided (`decided.py`).
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from reidops.mot.sequences import DETECTORS
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE, ORACLE
 from reidops.tracking.bootstrap import LEVEL, Interval, over_sequences, over_windows
 from reidops.tracking.decided import Decided
@@ -44,13 +46,14 @@ def prove(arms: Rows[ArmResult], tree: Tree, draws: Draws = Draws()) -> dict[str
     if APPEARANCE not in ran:
         return proof | {"uses_appearance": False, "reason": NO_GAIN_POSSIBLE}
     control = ran.pop(NO_APPEARANCE)
+    videos = _by_video(control, draws.window)
     return proof | {
         "uses_appearance": True,
         "headroom": {name: headroom(proof["arms"], name) for name in HEADROOM_SCORES},
         "differences": {arm: _differences(arm, results, control, tree, draws) for arm, results in ran.items()},
         "decided": _decided(ran[APPEARANCE]),
         "bootstrap": {"level": LEVEL, "window_frames": draws.window, "resamples": draws.resamples, "seed": draws.seed,
-                      "num_windows": sum(len(window_counts(r.of_frames, draws.window)) for r in control), "num_sequences": len(control)},
+                      "num_windows": sum(map(len, videos)), "num_sequences": len(videos)},
     }  # fmt: skip
 
 
@@ -68,7 +71,18 @@ def _differences(arm: str, results: Rows[ArmResult], control: Rows[ArmResult], t
     ours, theirs = ([window_counts(result.of_frames, draws.window) for result in side] for side in (results, control))
     names = [result.sequence for result in results]
     rows = {name: _difference(arm, name, [a], [b], tree, draws) for name, a, b in zip(names, ours, theirs, strict=True)}
+    ours, theirs = (_by_video(side, draws.window) for side in (results, control))
     return rows | {COMBINED: _difference(arm, COMBINED, ours, theirs, tree, draws)}
+
+
+def _by_video(results: Rows[ArmResult], length: int) -> list[np.ndarray]:
+    """Return the windows of each video, the counts of its copies for several detectors added up."""
+    videos: dict[tuple[str, int], np.ndarray] = {}
+    for result in results:
+        stem, _, last = result.sequence.rpartition("-")
+        video = (stem if last in DETECTORS else result.sequence, len(result.of_frames))
+        videos[video] = videos.get(video, 0) + window_counts(result.of_frames, length)
+    return list(videos.values())
 
 
 def _difference(arm: str, sequence: str, ours: list[np.ndarray], theirs: list[np.ndarray], tree: Tree, draws: Draws) -> dict[str, Any]:

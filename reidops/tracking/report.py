@@ -104,8 +104,9 @@ def format_proof(proof: Mapping[str, Any]) -> str:
     lines += [f"{arm:<16}" + "".join(_figure(scores, name) for name in _OF_ARMS) for arm, scores in proof["arms"].items()]
     if not proof["uses_appearance"]:
         return "\n".join([*lines, proof["reason"]])
-    combined, decided = proof["differences"][APPEARANCE][COMBINED], proof["decided"][COMBINED]
+    combined, decided, draws = proof["differences"][APPEARANCE][COMBINED], proof["decided"][COMBINED], proof["bootstrap"]
     lines += [f"{name}: appearance adds {_interval(combined[name])}, {_headroom(proof['headroom'][name])}" for name in ("IDF1", "HOTA")]
+    lines += [f"in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"]
     return "\n".join([*lines, f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%}"])
 
 

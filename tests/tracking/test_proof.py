@@ -102,7 +102,25 @@ def test_the_table_shows_each_arm_and_what_the_model_adds(proof):
     assert [line.split()[0] for line in lines[1:5]] == ["no_appearance", "random", "appearance", "oracle"]
     assert lines[5] == "IDF1: appearance adds +0.100 [+0.100, +0.100], 25% of what the oracle adds"
     assert "there is nothing to gain here" in lines[6]  # HOTA is 0 in every arm of this case
-    assert lines[7] == "appearance decided 6 of 20 associations, 30.0%"
+    assert lines[7] == "in brackets: 95% of 200 draws of 12 windows of about 10 frames"
+    assert lines[8] == "appearance decided 6 of 20 associations, 30.0%"
+
+
+def test_copies_of_a_video_for_several_detectors_are_drawn_together_and_tell_no_more_than_one():
+    rng = np.random.default_rng(0)
+    idtp = {arm: rng.uniform(20, 90, 60) for arm in ("no_appearance", "random", "appearance", "oracle")}
+
+    def gain(*names: str) -> dict:
+        arms = [arm_result(arm, name, values) for name in names for arm, values in idtp.items()]
+        return prove(arms, score_tree(score_table(arms)), Draws(window=10, resamples=300))
+
+    once, copies = gain("MOT17-02-DPM"), gain("MOT17-02-DPM", "MOT17-02-FRCNN", "MOT17-02-SDP")
+    for arm, of_scores in once["differences"].items():
+        assert copies["differences"][arm]["combined"]["IDF1"]["over_windows"] == pytest.approx(of_scores["combined"]["IDF1"]["over_windows"])
+        assert copies["differences"][arm]["combined"]["IDF1"]["over_sequences"] is None
+    assert copies["bootstrap"] == once["bootstrap"]
+    two = gain("MOT17-02-DPM", "MOT17-04-DPM")
+    assert (two["bootstrap"]["num_sequences"], two["bootstrap"]["num_windows"]) == (2, 12)
 
 
 def test_a_tracker_without_appearance_proves_nothing_and_says_so():
