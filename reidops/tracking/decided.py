@@ -1,6 +1,7 @@
 """How many associations appearance decided, from what the tracker weighed.
 
 A pair of track and detection counts as decided by appearance when
+- the stage that made it has appearance in its cost (a stage that goes by overlap or by the last sighting alone has not),
 - appearance was weighed for it and lies within its gate (in a tracker without such a gate: was weighed), and
 - overlap alone would not have made it: it is not among the pairs of the assignment that overlaps most in all, of all tracks and
   detections of the frame, in which no pair overlaps less than the tracker's own overlap gate asks for.
@@ -13,8 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reidops.tracking import bytetrack, deepsort, ocsort
 from reidops.tracking.association import match
 from reidops.tracking.decisions import APPEARANCE, OVERLAP, Decisions
+
+# Stages in which appearance may forbid a pair, but makes none.
+BLIND_STAGES = (deepsort.OVERLAPPING, bytetrack.SECOND, ocsort.UNSURE, ocsort.RECOVERED)
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,13 @@ def count_decided(decisions: Decisions | None) -> Decided:
     """Return how many of a frame's pairs appearance decided; None = nothing was weighed."""
     if decisions is None:
         return Decided()
-    pairs = [(row, column) for row, column, _ in decisions.pairs]
+    pairs = [(row, column) for row, column, stage in decisions.pairs if stage not in BLIND_STAGES]
     weighed = decisions.terms.get(APPEARANCE)
     if not pairs or weighed is None:
-        return Decided(len(pairs))
+        return Decided(len(decisions.pairs))
     overlap = decisions.terms[OVERLAP]
     # A gate of 1 − IoU = 1 lets pairs through that do not touch: no overlap, no pair.
     limit = min(decisions.limits.get(OVERLAP, 1.0), np.nextafter(1.0, 0.0))
     by_overlap = set(match(np.where(np.isnan(overlap), np.inf, overlap), limit))
     gate = decisions.limits.get(APPEARANCE, np.inf)
-    return Decided(len(pairs), sum(pair not in by_overlap and bool(weighed[pair] <= gate) for pair in pairs))
+    return Decided(len(decisions.pairs), sum(pair not in by_overlap and bool(weighed[pair] <= gate) for pair in pairs))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reidops.tracking.decided import Decided, count_decided
+from reidops.tracking.decided import BLIND_STAGES, Decided, count_decided
 from reidops.tracking.decisions import Decisions
 
 
@@ -33,6 +33,13 @@ LOOKS = [[0.1, 0.9], [0.9, 0.1]]
 )
 def test_a_pair_is_decided_by_appearance_when_overlap_alone_would_not_have_made_it(overlap, appearance, pairs, decided, because):
     assert count_decided(decisions(overlap, appearance, pairs)) == Decided(len(pairs), decided), because
+
+
+@pytest.mark.parametrize("stage", BLIND_STAGES)
+def test_a_stage_that_does_not_weigh_looks_decides_nothing_by_them(stage):
+    seen = decisions([[FAR, NEAR], [NEAR, FAR]], LOOKS, [])
+    made = Decisions(seen.track_ids, seen.rows, seen.terms, seen.limits, ((0, 0, stage), (1, 1, "first")))
+    assert count_decided(made) == Decided(2, 1)
 
 
 def test_where_the_tracker_has_no_gate_of_overlap_boxes_must_touch():
