@@ -40,6 +40,9 @@ def read_tuning(path: Path, tracker: str) -> Tuning | None:
         raise ReidopsError(f"{path}: does not say {', '.join(missing)}; constants are taken only from a search that names its tracker and its frames")
     if not found["tuned_on"]:
         return None
+    for row in found["tuned_on"]:
+        if not (isinstance(row, Mapping) and row.keys() >= {"dataset", "sequence", "scene"}):
+            raise ReidopsError(f"{path}: tuned_on holds {row}; expected dataset, sequence and scene of each sequence that was tuned on")
     if found["tracker"] != tracker:
         raise ReidopsError(
             f"{path}: holds constants of {found['tracker']}, but evaluate_tracking.tracker is {tracker};"

@@ -56,6 +56,13 @@ def test_a_search_that_does_not_say_on_what_it_was_made_is_refused(tmp_path):
         read_tuning(tmp_path / "tuned.json", "deepsort")
 
 
+@pytest.mark.parametrize("row", ["MOT17-02", {"dataset": "MOT17", "sequence": "MOT17-02"}])
+def test_a_search_that_does_not_name_its_scenes_whole_is_refused(tmp_path, row):
+    write_json({"tracker": "deepsort", "constants": {}, "tuned_on": [row]}, tmp_path / "tuned.json")
+    with pytest.raises(ReidopsError, match=r"tuned\.json: tuned_on holds .*MOT17-02.*expected dataset, sequence and scene"):
+        read_tuning(tmp_path / "tuned.json", "deepsort")
+
+
 def test_constants_of_another_tracker_are_refused(tmp_path):
     write_json({"tracker": "botsort", "constants": {}, "tuned_on": list(tuned_on("MOT16", "02").tuned_on)}, tmp_path / "tuned.json")
     with pytest.raises(ReidopsError, match="holds constants of botsort, but evaluate_tracking.tracker is deepsort"):
