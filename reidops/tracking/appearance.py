@@ -28,7 +28,11 @@ class Memory(Protocol):
         """Forget the tracks outside the mask [num_tracks]."""
 
     def add(self, rows: Rows, embeddings: np.ndarray) -> None:
-        """Remember what the tracks of these rows, each named once, look like, [num_rows, dim]; zeros are not remembered."""
+        """Remember what the tracks of these rows, each named once, look like, [num_rows, dim]; zeros are not remembered.
+
+        Raises:
+            ReidopsError: the embeddings are longer or shorter than those that are remembered.
+        """
 
     def distances(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the cosine distance of each track to each embedding [n, dim], [num_tracks, n] in 0 … 2; without one `FARTHEST`.
@@ -77,6 +81,8 @@ class Gallery:
         rows, embeddings = np.asarray(rows, dtype=int)[known], embeddings[known]
         if not len(rows):
             return
+        if self._pool.shape[1]:
+            _check_dim(self._pool, embeddings)
         turns = self._num_added[rows] % self._budget
         places = self._places[rows, turns]
         places[places == 0] = self._take(int(np.sum(places == 0)), embeddings.shape[1])
@@ -148,6 +154,7 @@ class Ema:
             return
         if not self._means.shape[1]:
             self._means = np.zeros((len(self._means), embeddings.shape[1]), dtype=np.float32)
+        _check_dim(self._means, embeddings)
         alphas = np.full(len(rows), self._alpha) if alphas is None else np.asarray(alphas, dtype=float)[known]
         alphas = np.where(self._means[rows].any(axis=1), alphas, 0)[:, None].astype(np.float32)
         means = alphas * self._means[rows] + (1 - alphas) * embeddings[known]

@@ -137,3 +137,5 @@ def test_the_matrix_has_a_row_per_track_and_a_column_per_detection_even_without(
 def test_embeddings_of_another_model_are_told_by_their_length(start):
     with pytest.raises(ReidopsError, match="embeddings of 4 numbers, where the tracks are remembered by 6.*start a new tracker"):
         filled(start(), unit_rows(1)).distances(unit_rows(2, dim=4))
+    with pytest.raises(ReidopsError, match="embeddings of 4 numbers, where the tracks are remembered by 6"):
+        filled(start(), unit_rows(1)).add([0], unit_rows(1, dim=4))  # a tracker may remember what it did not compare
