@@ -8,7 +8,7 @@ from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part
 from reidops.tracking.arms import ARMS
 from reidops.tracking.constants import DeepSortConstants, SortConstants
-from reidops.tracking.embeddings import EmbeddedDetections, write_embeddings
+from reidops.tracking.embeddings import EmbeddedDetections, read_embeddings, write_embeddings
 from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, score_tree
 from reidops.tracking.deepsort import DeepSort
 from reidops.tracking.trackers import Finishing, finish_tracks, track_sequence
@@ -68,6 +68,22 @@ def test_a_score_floor_above_all_scores_leaves_nothing_to_track(parts, tmp_path)
     assert all(result.tracks.empty for result in results)
     tree = score_tree(score_table(results))
     assert tree["appearance"]["combined"]["FN"] == 3 * 12 + 3 * 6
+
+
+@pytest.mark.parametrize("frame", [1, 6])
+def test_a_frame_of_ten_thousand_detections_is_tracked_and_scored_in_every_arm(parts, tmp_path, frame):
+    rng, name = np.random.default_rng(0), "TOY-01"
+    seen = read_embeddings(tmp_path / f"{name}.npz")
+    crowd = np.column_stack([rng.uniform(-50, 200, (10_000, 2)), rng.uniform(5, 80, (10_000, 2))])
+    crowded = EmbeddedDetections(
+        np.append(seen.frame, np.full(10_000, frame, np.int32)), np.concatenate([seen.box_ltwh, crowd.astype(np.float32)]),
+        np.append(seen.confidence, np.full(10_000, 0.9, np.float32)),
+        np.concatenate([seen.embeddings, np.tile(np.eye(8, dtype=np.float32), (1250, 1))]), "model",
+    )  # fmt: skip
+    write_embeddings(crowded, tmp_path / f"{name}.npz")
+    results = evaluate_parts(parts[:1], trial(tmp_path, constants=DeepSortConstants()))
+    assert [result.arm for result in results] == list(ARMS)
+    assert all(result.counts.num_objects == 3 * 12 and len(result.tracks) < 100 for result in results)
 
 
 def test_embeddings_of_another_model_than_the_calibrated_one_are_refused(parts, tmp_path):
