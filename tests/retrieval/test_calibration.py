@@ -62,8 +62,9 @@ def test_pairs_agree_with_a_loop_over_all_pairs_of_a_camera() -> None:
     np.testing.assert_allclose(pairs.impostor, sorted(impostor), atol=1e-6)
 
 
-def test_nearest_crops_agree_with_a_loop_over_crops_and_tracks() -> None:
-    crops, min_gap = drawn(num_people=4, per_track=4), 15
+@pytest.mark.parametrize("min_gap", [15, 20])
+def test_nearest_crops_agree_with_a_loop_over_crops_and_tracks(min_gap: int) -> None:
+    crops = drawn(num_people=4, per_track=4)
     nearest: dict[bool, list[float]] = {True: [], False: []}
     for i in range(len(crops)):
         for pid in range(4):
@@ -87,8 +88,9 @@ def remembered(crops: Crops, pid: int, camid: int, last_frame: float) -> np.ndar
     return average
 
 
-def test_moving_averages_agree_with_a_loop_over_crops_and_tracks_in_the_order_of_time() -> None:
-    crops, min_gap = drawn(num_people=4, per_track=5), 15
+@pytest.mark.parametrize("min_gap", [15, 20])
+def test_moving_averages_agree_with_a_loop_over_crops_and_tracks_in_the_order_of_time(min_gap: int) -> None:
+    crops = drawn(num_people=4, per_track=5)
     crops = crops.of(np.random.default_rng(1).permutation(len(crops)))
     genuine, impostor = [], []
     for i in range(len(crops)):

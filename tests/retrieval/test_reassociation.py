@@ -115,6 +115,12 @@ def test_a_box_shows_the_pedestrian_whom_it_overlaps_by_half() -> None:
     assert rows.tolist() == [1, 0, NOBODY, NOBODY]  # the third is farther from 7, who is taken; in frame 2 nobody stands at 40
 
 
+def test_a_box_that_overlaps_a_pedestrian_by_less_than_half_shows_nobody() -> None:
+    people = annotations((1, 7, 0, True, 1), (2, 7, 0, True, 1))
+    boxes = np.array([[3, 0, 10, 20], [4, 0, 10, 20]], float)  # 7 / 13 and 6 / 14
+    assert annotated_rows(np.array([1, 2]), boxes, people).tolist() == [0, NOBODY]
+
+
 def test_two_boxes_never_show_one_person_and_two_people_never_one_box() -> None:
     people = annotations((1, 7, 0, True, 1), (1, 8, 3, True, 1))
     boxes = np.array([[1, 0, 10, 20], [-1, 0, 10, 20]], float)  # the first overlaps both people well, the second only 7
