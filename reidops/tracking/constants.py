@@ -80,12 +80,16 @@ class OcSortConstants:
 
 @params_dataclass
 class DeepOcSortConstants(OcSortConstants):
-    """Deep OC-SORT's constants (Maggiolino et al. 2023), and OC-SORT's."""
+    """Deep OC-SORT's constants (Maggiolino et al. 2023), and OC-SORT's.
+
+    Its published code weighs no embedding in a frame in which overlap leaves no choice; so does `as_coded`.
+    """
 
     appearance_weight: Annotated[float, Field(ge=0)] = 0.75  # of the cosine beside the IoU
     clearest: Annotated[float, Field(ge=0)] = 0.5  # ε: most that is added to that weight where a match stands out
     alpha: Share = 0.95  # least share of what was remembered of a track's looks; the surer a detection, the nearer to it
-    gate: ClassVar[float | None] = None  # largest cosine distance: nothing was published
+    # Cosine distance from which on looks speak for no pair; none is forbidden by it. Nothing was published: all pairs are weighed.
+    gate: ClassVar[float | None] = None
 
 
 @params_dataclass

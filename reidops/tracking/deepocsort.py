@@ -9,7 +9,7 @@ import supervision as sv
 from reidops.tracking.appearance import FARTHEST, Ema
 from reidops.tracking.camera_motion import CameraMotion, identity
 from reidops.tracking.constants import DeepOcSortConstants
-from reidops.tracking.decisions import APPEARANCE
+from reidops.tracking.decisions import APPEARANCE, OVERLAP
 from reidops.tracking.ocsort import OcSort
 from reidops.tracking.tracks import Observations, observe
 
@@ -17,8 +17,16 @@ from reidops.tracking.tracks import Observations, observe
 class DeepOcSort(OcSort):
     """OC-SORT that knows how the camera moved and what its tracks look like, and goes by that the more the clearer it is.
 
-    Called without embeddings it is OC-SORT with camera motion. As published, appearance only weighs: who no longer overlaps is not
-    brought back by it, and no pair is forbidden by it; a `gate` forbids, in every stage, those whose cosine distance is larger.
+    Called without embeddings it is OC-SORT with camera motion. Appearance only weighs, and in the first association alone: the
+    threshold is on the IoU, so that who no longer overlaps is not brought back by looks, and a stranger is not kept away by them.
+
+    Args:
+        gate: cosine distance from which on looks do not speak for a pair (ours): overlap and direction decide, as without
+            embeddings. None = as published: all pairs are weighed.
+        camera: tells how the camera moved; None = it stands still.
+
+    Attributes:
+        decisions: of the last update, None before the first; its `appearance` is NaN where overlap left no choice.
     """
 
     def __init__(
@@ -44,34 +52,45 @@ class DeepOcSort(OcSort):
             self._sightings.warp(self._tracks.motion, affine)
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Add the cosine distance to the terms; as published, it is not weighed in a frame in which overlap leaves no choice."""
         terms, limits = super()._weigh(seen)
         if seen.embeddings is None:
             return terms, limits
-        terms[APPEARANCE] = self._tracks.memory.distances(seen.embeddings)
+        overlapping = (terms[OVERLAP] <= limits[OVERLAP]) & (seen.confidence >= self._constants.high)
+        unasked = self._constants.as_coded and leaves_no_choice(overlapping)
+        terms[APPEARANCE] = np.where(unasked, np.nan, self._tracks.memory.distances(seen.embeddings))
         return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
+        """Return IoU, direction and likeness as a score; the likeness weighs the more the clearer it is (adaptive weighting)."""
         scores = super()._first_scores(seen, terms)
         if APPEARANCE not in terms:
             return scores
         sure = seen.confidence >= self._constants.high
-        # What has no embedding is neither like nor unlike anybody.
-        likeness = np.where(terms[APPEARANCE] < FARTHEST, 1 - terms[APPEARANCE], 0)
+        likeness = self._likeness(terms[APPEARANCE])
         bonus = np.zeros_like(likeness)
         bonus[:, sure] = clearness(likeness[:, sure], self._constants.clearest)
         return scores + (self._constants.appearance_weight + bonus) * likeness
 
-    def _likely(self, terms: dict[str, np.ndarray]) -> np.ndarray:
-        if APPEARANCE not in terms or self._gate is None:
-            return super()._likely(terms)
-        # What has no embedding cannot be told apart.
-        return (terms[APPEARANCE] <= self._gate) | (terms[APPEARANCE] == FARTHEST)
+    def _likeness(self, distances: np.ndarray) -> np.ndarray:
+        """Return how like each pair is, 1 = the same; 0 = looks say nothing: nobody asked, there is no embedding, or a gate is reached.
+
+        As published it is the cosine. With a gate it falls evenly to 0 at the gate: a step there would let a hair's breadth decide.
+        """
+        if self._gate is None:
+            return np.where(distances < FARTHEST, 1 - distances, 0)
+        return np.fmax(self._gate - distances, 0) / max(self._gate, 1e-6)
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
         """Let each detection change its track's looks by how sure it is: one at the threshold not at all (dynamic appearance)."""
         alpha, least = self._constants.alpha, self._constants.high
         trust = np.clip((seen.confidence - least) / max(1 - least, 1e-6), 0, 1)
         self._tracks.remember(rows, seen.embeddings, alphas=alpha + (1 - alpha) * (1 - trust))
+
+
+def leaves_no_choice(overlapping: np.ndarray) -> bool:
+    """Tell whether each track overlaps at most one detection and each detection one track at most, mask [num_tracks, num_detections]."""
+    return all(overlapping.sum(axis=axis).max(initial=0) <= 1 for axis in (0, 1))
 
 
 def clearness(likeness: np.ndarray, most: float) -> np.ndarray:

@@ -8,12 +8,14 @@ from reidops.tracking.camera_cache import CachedMotion
 from reidops.tracking.camera_motion import identity
 from reidops.tracking.constants import DeepOcSortConstants, OcSortConstants
 from reidops.tracking.decisions import APPEARANCE
-from reidops.tracking.deepocsort import DeepOcSort, clearness
-from reidops.tracking.ocsort import OcSort
+from reidops.tracking.deepocsort import DeepOcSort, clearness, leaves_no_choice
+from reidops.tracking.ocsort import FIRST, RECOVERED, OcSort
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
 NOBODY = np.zeros(3, dtype=np.float32)
 AT_ONCE = DeepOcSortConstants(min_hits=0)
+ALWAYS_ASKED = DeepOcSortConstants(min_hits=0, as_coded=False)
+PEOPLE = 12  # of the drawn scene
 
 
 def detections(*lefts: float, confidence: float = 1.0) -> sv.Detections:
@@ -29,10 +31,15 @@ def ids(tracker: OcSort, lefts: list[float], colours: list[np.ndarray] | None = 
 
 
 def walks(num_frames: int, num_people: int) -> list[sv.Detections]:
-    """Return people who walk among each other by whole px; one in ten is not seen."""
+    """Return people who walk among each other by whole px; one in ten is not seen. Each detection's person is in its `data`."""
     rng = np.random.default_rng(4)
     lefts = np.round(np.cumsum(rng.normal(0, 4, (num_frames, num_people)), axis=0) + np.linspace(0, 40 * num_people, num_people))
-    return [detections(*row[rng.random(num_people) < 0.9]) for row in lefts]
+    scene = []
+    for row in lefts:
+        seen = detections(*row)
+        seen.data["person"] = np.arange(num_people)
+        scene.append(seen[rng.random(num_people) < 0.9])
+    return scene
 
 
 @pytest.mark.parametrize("byte", [False, True])
@@ -84,12 +91,29 @@ def test_as_published_nobody_is_brought_back_by_appearance_alone():
     assert ids(tracker, [300], [RED]) == [2]
 
 
-@pytest.mark.parametrize(("gate", "expected"), [(None, [1]), (0.5, [2])])
-def test_a_gate_forbids_a_stranger_in_the_same_place(gate, expected):
+@pytest.mark.parametrize("gate", [None, 0.5])
+def test_a_stranger_in_the_same_place_is_not_kept_away(gate):
     tracker = DeepOcSort(AT_ONCE, gate=gate)
     for left in (0, 3, 6):
         ids(tracker, [left], [RED])
-    assert ids(tracker, [9], [BLUE]) == expected
+    assert ids(tracker, [9], [BLUE]) == [1]
+
+
+@pytest.mark.parametrize(("gate", "expected"), [(None, [2, 1]), (0.35, [2, 1]), (0.25, [1, 2]), (0.0, [1, 2])])
+def test_beyond_a_gate_overlap_decides(gate, expected):
+    """The boxes stay, but each looks a little more like the other track: by 0.3 unlike it, and 0.4 unlike its own."""
+    likeness = np.array([[0.6, 0.7], [0.7, 0.6]])
+    colours = np.column_stack([likeness, np.sqrt(1 - (likeness**2).sum(axis=1))])
+    tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, appearance_weight=5), gate=gate)
+    for _ in range(10):
+        ids(tracker, [0, 10], [RED, GREEN])
+    assert ids(tracker, [0, 10], list(colours)) == expected
+
+
+def test_likeness_ends_at_the_gate_without_a_step():
+    distances = np.array([[0.0, 0.1, 0.2, 0.3999, 0.4, 0.4001, FARTHEST, np.nan]])
+    assert DeepOcSort(gate=0.4)._likeness(distances)[0] == pytest.approx([1, 0.75, 0.5, 0.00025, 0, 0, 0, 0])
+    assert DeepOcSort()._likeness(distances)[0] == pytest.approx([1, 0.9, 0.8, 0.6001, 0.6, 0.5999, 0, 0])
 
 
 def test_a_gate_lets_a_detection_without_embedding_pass():
@@ -101,7 +125,7 @@ def test_a_gate_lets_a_detection_without_embedding_pass():
 
 @pytest.mark.parametrize(("confidence", "share"), [(1.0, 0.05), (0.8, 0.025), (0.6, 0.0)])
 def test_a_detection_changes_the_looks_by_how_sure_it_is(confidence, share):
-    tracker = DeepOcSort(AT_ONCE)
+    tracker = DeepOcSort(ALWAYS_ASKED)
     ids(tracker, [0], [RED])
     ids(tracker, [0], [GREEN], confidence=confidence)
     expected = (1 - share) * RED + share * GREEN
@@ -111,11 +135,98 @@ def test_a_detection_changes_the_looks_by_how_sure_it_is(confidence, share):
 
 
 def test_a_detection_without_embedding_is_tracked_by_overlap():
-    tracker = DeepOcSort(AT_ONCE)
+    tracker = DeepOcSort(ALWAYS_ASKED)
     for _ in range(3):
         ids(tracker, [0, 300], [RED, GREEN])
     assert ids(tracker, [0, 300], [NOBODY, GREEN]) == [1, 2]
     assert tracker.decisions.terms[APPEARANCE][:, 0].tolist() == [FARTHEST, FARTHEST]
+
+
+@pytest.mark.parametrize(("as_coded", "stage"), [(True, FIRST), (False, RECOVERED)])
+def test_as_in_the_published_code_looks_are_not_asked_where_overlap_leaves_no_choice(as_coded, stage):
+    """Asked, a track far away that is more alike draws the detection off the one it overlaps, and the sightings pair it after all."""
+    tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, as_coded=as_coded))
+    for _ in range(3):
+        ids(tracker, [0, 300], [RED, GREEN])
+    assert ids(tracker, [5], [GREEN]) == [1]
+    assert [name for *_, name in tracker.decisions.pairs] == [stage]
+    assert np.isnan(tracker.decisions.terms[APPEARANCE]).all() == as_coded
+
+
+def test_an_unsure_detection_is_no_choice():
+    tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, byte=True))
+    ids(tracker, [0], [RED])
+    seen = detections(0, 5)
+    for unsure, asked in ((0.3, False), (0.9, True)):
+        seen.confidence = np.array([1.0, unsure])
+        tracker.update(seen, np.array([RED, GREEN]))
+        assert np.isnan(tracker.decisions.terms[APPEARANCE]).any() != asked
+
+
+@pytest.mark.parametrize(("overlapping", "expected"), [
+    (np.zeros((0, 3)), True), (np.zeros((3, 0)), True), (np.zeros((2, 2)), True), (np.eye(3), True), (np.eye(2, 4), True),
+    ([[1, 1], [0, 0]], False), ([[1, 0], [1, 0]], False), ([[1, 0], [1, 1]], False),
+])  # fmt: skip
+def test_a_choice_is_left_where_a_track_or_a_detection_overlaps_two(overlapping, expected):
+    assert leaves_no_choice(np.array(overlapping, dtype=bool)) == expected
+
+
+def meetings(num_frames: int = 60) -> list[sv.Detections]:
+    """Return pairs of people who walk into each other, are both hidden where they would cover each other, and turn back.
+
+    Each detection's person is in its `data`.
+    """
+    rng = np.random.default_rng(9)
+    apart = np.abs(np.arange(num_frames) - num_frames / 2) * 4.0
+    scene = []
+    for gap in apart + 14:
+        left = np.ravel([(pair * 600 - gap / 2, pair * 600 + gap / 2) for pair in range(PEOPLE // 2)]) + rng.normal(0, 2, PEOPLE)
+        seen = detections(*left)
+        seen.data["person"] = np.arange(PEOPLE)
+        scene.append(seen[np.full(PEOPLE, gap > 24)])
+    return scene
+
+
+def num_mistaken(tracker: OcSort, scene: list[sv.Detections], embeddings: list[np.ndarray | None]) -> int:
+    """Return how many detections are not given to the track that their person had first."""
+    first: dict[int, int] = {}
+    num = 0
+    for seen, vectors in zip(scene, embeddings, strict=True):
+        result = tracker.update(seen, vectors)
+        given = dict(zip(result.data["person"].tolist(), result.tracker_id.tolist(), strict=True)) if len(result) else {}
+        num += sum(given.get(person) != first.setdefault(person, given.get(person)) for person in seen.data["person"].tolist())
+    return num
+
+
+def directions(num: int, dim: int = 256) -> np.ndarray:
+    vectors = np.random.default_rng(num).normal(0, 1, (num, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("gate", [None, 0.5])
+def test_who_knows_everybody_is_right_where_overlap_mistakes_people_for_each_other(gate):
+    scene, people = meetings(), directions(PEOPLE)
+    by_overlap = num_mistaken(DeepOcSort(AT_ONCE), scene, [None] * len(scene))
+    assert by_overlap > 100
+    assert num_mistaken(DeepOcSort(AT_ONCE, gate=gate), scene, [people[seen.data["person"]] for seen in scene]) == 0
+
+
+def random_vectors(scene: list[sv.Detections]) -> list[np.ndarray]:
+    counts = [len(seen) for seen in scene]
+    return np.split(directions(sum(counts)), np.cumsum(counts)[:-1])
+
+
+@pytest.mark.parametrize("scene", [walks(60, 10), meetings()], ids=["walks", "meetings"])
+def test_with_a_gate_vectors_that_mean_nothing_change_no_track(scene):
+    random, plain = DeepOcSort(ALWAYS_ASKED, gate=0.5), DeepOcSort(ALWAYS_ASKED)
+    for seen, vectors in zip(scene, random_vectors(scene), strict=True):
+        assert random.update(seen, vectors).tracker_id.tolist() == plain.update(seen).tracker_id.tolist()
+
+
+@pytest.mark.parametrize("scene", [walks(60, 10), meetings()], ids=["walks", "meetings"])
+def test_as_published_vectors_that_mean_nothing_do_little_harm(scene):
+    by_overlap = num_mistaken(DeepOcSort(AT_ONCE), scene, [None] * len(scene))
+    assert num_mistaken(DeepOcSort(AT_ONCE), scene, random_vectors(scene)) <= 1.1 * by_overlap
 
 
 def test_clearness_equals_that_of_a_plain_loop():
