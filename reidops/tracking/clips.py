@@ -77,13 +77,20 @@ def _pictures(clip: Clip) -> Iterator[np.ndarray]:
     marks = marks_by_frame(clip.events)
     switches = find_switches(clip.events, frames=clip.frames)
     for frame in clip.frames:
-        small, scale = shrink(read_frame(clip.sequence, frame))
+        small, scale = _read_small(clip.sequence, frame)
         rows = tracks.get(frame, clip.tracks[:0])
         scene = annotate_frame(small, rows.assign(**{name: rows[name] * scale for name in BOX}), marks.get(frame))
         now = [switch for switch in switches if switch.after.frame == frame]
         captioned = add_caption(scene, _caption(clip.sequence, frame, now), _NOTE, colour=MISTAKE if now else _CALM)
         for _ in range(1 + (round(_HOLD_SECONDS * clip.sequence.frame_rate) if now else 0)):
             yield captioned
+
+
+def _read_small(sequence: Sequence, frame: int) -> tuple[np.ndarray, float]:
+    """Return a frame at most 960 px wide, and the scale of its boxes."""
+    halved = sequence.width >= 2 * _WIDTH
+    small, scale = shrink(read_frame(sequence, frame, halved=halved))
+    return small, scale / 2 if halved else scale
 
 
 def marks_by_frame(events: pd.DataFrame) -> dict[int, Mapping[int, str]]:

@@ -133,7 +133,7 @@ def _label_places(box_ltrb: np.ndarray, size: tuple[int, int], scene: tuple[int,
     """Return where a label may be, ltrb, the best first: on the upper edge, left or right, in the upper corner, below the box."""
     (left, top, right, bottom), (height, width) = (int(side) for side in box_ltrb), size
     corners = [(left, top - height), (right - width, top - height), (left, top), (left, bottom), (left, top - 2 * height)]
-    inside = [(int(np.clip(x, 0, scene[1] - width)), int(np.clip(y, 0, scene[0] - height))) for x, y in corners]
+    inside = [(max(0, min(x, scene[1] - width)), max(0, min(y, scene[0] - height))) for x, y in corners]
     return [(x, y, x + width, y + height) for x, y in inside]
 
 

@@ -1,5 +1,6 @@
 """Who was held by which track: an event table read person by person."""
 
+import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
@@ -19,9 +20,12 @@ def mistaken_rows(events: pd.DataFrame) -> pd.DataFrame:
     Whose a track is: people and tracks are paired, one to one, so that as many frames as possible are right (as IDF1 does).
     """
     held = held_rows(events)
-    table = pd.crosstab(held["track_id"], held["tracker_id"])
-    rows, columns = linear_sum_assignment(-table.to_numpy())
-    track_of = dict(zip(table.index[rows], table.columns[columns], strict=True))
+    people, person = np.unique(held["track_id"], return_inverse=True)
+    tracks, track = np.unique(held["tracker_id"], return_inverse=True)
+    num_frames = np.zeros((len(people), len(tracks)), dtype=int)
+    np.add.at(num_frames, (person, track), 1)
+    rows, columns = linear_sum_assignment(-num_frames)
+    track_of = dict(zip(people[rows], tracks[columns], strict=True))
     return held[held["track_id"].map(track_of) != held["tracker_id"]]
 
 
@@ -30,4 +34,4 @@ def held_runs(events: pd.DataFrame) -> list[tuple[int, int, int, int]]:
     held = held_rows(events)
     runs = held.groupby((held["stretch"].diff().ne(0) | held["frame"].diff().ne(1)).cumsum())
     table = runs.agg(track_id=("track_id", "first"), tracker_id=("tracker_id", "first"), first=("frame", "first"), last=("frame", "last"))
-    return [tuple(int(value) for value in row) for row in table.itertuples(index=False)]
+    return [tuple(row) for row in table.to_numpy(dtype=int).tolist()]

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence as Rows
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from reidops.tracking.frames import MISTAKE, colour_of
@@ -50,7 +52,8 @@ def choose_people(events_by_arm: Mapping[str, pd.DataFrame]) -> tuple[list[int],
 
 def _draw_panel(axes: Axes, events: pd.DataFrame, people: Rows[int]) -> None:
     place = {person: row for row, person in enumerate(people)}
-    wrong = set(zip(*(mistaken_rows(events)[name] for name in ("track_id", "tracker_id")), strict=True))
+    mistaken = mistaken_rows(events)
+    wrong = set(zip(mistaken["track_id"], mistaken["tracker_id"], strict=True))
     events = events[events["track_id"].isin(people)]
     axes.set(xlabel="frame")
     axes.tick_params(left=False)
@@ -58,8 +61,8 @@ def _draw_panel(axes: Axes, events: pd.DataFrame, people: Rows[int]) -> None:
     axes.margins(x=0.01)
     if events.empty:
         return
-    for person, frames in events.groupby("track_id")["frame"]:
-        axes.hlines(place[person], frames.min(), frames.max(), color="0.75", linewidth=1, zorder=0)
+    seen = events.groupby("track_id")["frame"].agg(["min", "max"])
+    axes.hlines([place[person] for person in seen.index], seen["min"], seen["max"], color="0.75", linewidth=1, zorder=0)
     _draw_runs(axes, events, place, wrong)
     switches = events[events["event"] == "SWITCH"]
     rows = [place[person] for person in switches["track_id"]]
@@ -67,16 +70,17 @@ def _draw_panel(axes: Axes, events: pd.DataFrame, people: Rows[int]) -> None:
 
 
 def _draw_runs(axes: Axes, events: pd.DataFrame, place: Mapping[int, int], wrong: set[tuple[int, int]]) -> None:
-    """Draw all runs of one person in one call, as a long sequence has thousands; `wrong` are pairs of a person and a track not theirs."""
+    """Draw all runs at once, as a long sequence has thousands; `wrong` are pairs of a person and a track not theirs."""
+    runs = np.array(held_runs(events), dtype=int).reshape(-1, 4)
+    middles = np.array([place[person] for person in runs[:, 0]])
+    left, right, low, high = runs[:, 2] - 0.5, runs[:, 3] + 0.5, middles - 0.38, middles + 0.38
+    corners = np.stack([left, low, left, high, right, high, right, low], axis=1).reshape(-1, 4, 2)
+    colours = [_rgb(colour_of(i)) if (person, i) in wrong else _pale(colour_of(i)) for person, i in runs[:, :2].tolist()]
+    axes.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0))
     least = _LEAST_NAMED * (events["frame"].max() - events["frame"].min() + 1)
-    runs = pd.DataFrame(held_runs(events), columns=["person", "tracker_id", "first", "last"])
-    for person, of_person in runs.groupby("person"):
-        bars = [(run.first - 0.5, run.last - run.first + 1) for run in of_person.itertuples()]
-        colours = [_rgb(colour_of(i)) if (person, i) in wrong else _pale(colour_of(i)) for i in of_person["tracker_id"]]
-        axes.broken_barh(bars, (place[person] - 0.38, 0.76), facecolors=colours, linewidth=0)
-        for run in of_person[of_person["last"] - of_person["first"] + 1 >= least].itertuples():
-            colour = "white" if (person, run.tracker_id) in wrong else "black"
-            axes.text(run.first, place[person] + 0.03, f" {run.tracker_id}", fontsize=6, va="center", color=colour, clip_on=True)
+    for person, tracker_id, first, _ in runs[runs[:, 3] - runs[:, 2] + 1 >= least].tolist():
+        colour = "white" if (person, tracker_id) in wrong else "black"
+        axes.text(first, place[person] + 0.03, f" {tracker_id}", fontsize=6, va="center", color=colour, clip_on=True)
 
 
 def _pale(colour: tuple[int, int, int]) -> tuple[float, ...]:
