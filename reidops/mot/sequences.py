@@ -227,8 +227,7 @@ def _read_lines(path: Path, length: int | None, *, minimum_fields: int, may_be_e
     if not lines and not may_be_empty:
         raise ReidopsError(f"{path}: is empty; expected one line per box")
     num_fields = lines[0][1].count(",") + 1 if lines else minimum_fields
-    rows = [_numbers(line, path, n, num_fields, minimum_fields) for n, line in lines]
-    values = np.array(rows, dtype=np.float64).reshape(len(rows), num_fields)
+    values = _values(lines, path, num_fields, minimum_fields).reshape(len(lines), num_fields)
     _check_values(values, lines, path, length)
     return values
 
@@ -238,6 +237,16 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ReidopsError(f"{path}: byte {error.start} is no text; expected lines of numbers, copy or unpack the file again") from None
+
+
+def _values(lines: list[tuple[int, str]], path: Path, num_fields: int, minimum_fields: int) -> np.ndarray:
+    """Return the numbers of all lines one after the other; line by line only where a fault is to be named."""
+    if num_fields >= minimum_fields and all(line.count(",") == num_fields - 1 for _, line in lines):
+        try:
+            return np.array([float(field) for field in ",".join(line for _, line in lines).split(",")] if lines else [], dtype=np.float64)
+        except ValueError:
+            pass
+    return np.array([_numbers(line, path, n, num_fields, minimum_fields) for n, line in lines], dtype=np.float64)
 
 
 def _numbers(line: str, path: Path, n: int, num_fields: int, minimum_fields: int) -> list[float]:

@@ -52,6 +52,7 @@ class Gallery:
         self._budget = budget
         self._pool = np.zeros((1, 0), dtype=np.float32)  # the first row is nobody's: what tracks without embeddings point to
         self._free: list[int] = []
+        self._end = 1  # rows from here on were never given to a track: nothing is compared with them
         self._places = np.zeros((0, budget), dtype=int)  # rows of the pool; 0 = not yet
         self._num_added = np.zeros(0, dtype=int)
 
@@ -72,7 +73,7 @@ class Gallery:
         given_up = self._places[~alive]
         self._free += given_up[given_up > 0].tolist()
         self._places, self._num_added = self._places[alive], self._num_added[alive]
-        if len(self._free) > 0.75 * len(self._pool):
+        if self._end > 1.5 * (np.count_nonzero(self._places) + 1):
             self._compact()
 
     def add(self, rows: Rows, embeddings: np.ndarray) -> None:
@@ -96,7 +97,7 @@ class Gallery:
         if not (self._pool.shape[1] and len(embeddings)):
             return np.full((len(self), len(embeddings)), FARTHEST)
         _check_dim(self._pool, embeddings)
-        similarity = self._pool @ embeddings.T
+        similarity = self._pool[: self._end] @ embeddings.T
         similarity[0] = 1 - FARTHEST
         similarity[:, ~embeddings.any(axis=1)] = 1 - FARTHEST
         return 1 - similarity[self._places[:, :most]].max(axis=1).astype(float)
@@ -110,14 +111,16 @@ class Gallery:
             grown[:size] = self._pool if self._pool.shape[1] else 0
             self._free += range(len(grown) - 1, size - 1, -1)
             self._pool = grown
-        return [self._free.pop() for _ in range(num_places)]
+        places = [self._free.pop() for _ in range(num_places)]
+        self._end = max([self._end, *(place + 1 for place in places)])
+        return places
 
     def _compact(self) -> None:
         """Give back the memory of a crowd that is gone."""
         held = self._places > 0
         self._pool = np.concatenate([np.zeros_like(self._pool[:1]), self._pool[self._places[held]]])
         self._places[held] = np.arange(1, len(self._pool))
-        self._free = []
+        self._free, self._end = [], len(self._pool)
 
 
 class Ema:

@@ -52,6 +52,8 @@ def match_cascade(costs: np.ndarray, limit: float, tracks: Numbers, ages: Number
     """
     pairs: list[Pair] = []
     tracks, ages = np.asarray(tracks, dtype=int), np.asarray(ages, dtype=int)
+    hopeful = (costs[tracks] <= limit).any(axis=1)  # after many frames most lost tracks are near to nothing
+    tracks, ages = tracks[hopeful], ages[hopeful]
     for age in sorted(set(ages.tolist())):
         pairs += match_among(costs, limit, tracks[ages == age], free_columns(costs, pairs))
     return pairs
