@@ -1,10 +1,11 @@
 """Search for a tracker's constants on scenes that are not reported; off by default (`trials: 0`).
 
 A trial tracks all chosen scenes with some constants, from embeddings made once, and is scored on them together. The scenes are those
-that are tested and neither tracked nor trained on, whose people the model has not seen; where there are none, those that trained it,
-and then its people look better to the tracker than strangers will. That is why gates and shares of appearance are not searched unless
-they are named: what is searched is how long a track lives, and how boxes and their scores are weighed. `evaluate_tracking` takes what
-was found, says so in protocol.json, and refuses to report on a scene of the search.
+that are tested and neither tracked nor trained on, whose people the model has not seen; where there are none, those that trained it.
+To the model their people look better than strangers will: what is found with them trusts looks too much and is worth less in the
+report, so that such a search goes by motion alone (`appearance: auto`). Nor are gates and shares of appearance searched unless they are
+named: what is searched is how long a track lives, and how boxes and their scores are weighed. `evaluate_tracking` takes what was
+found, says so in protocol.json, and refuses to report on a scene of the search.
 
 Reads:  data/raw (parts.csv; gt.txt, det.txt and frames of the scenes that are tuned on), data/model, data/reid/calibration.json;
         nothing if trials is 0
@@ -12,6 +13,7 @@ Writes: data/tuning/ constants.json (what was found, and on which frames), metri
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -49,7 +51,7 @@ class TuneParams:
     source: str = "public"  # of detections: public, a file or folder, or a detector by name, as detect.source
     min_confidence: float | dict[str, float] | None = None  # least score, as evaluate_tracking.min_confidence
     nms: Share | None = None  # as embed.nms
-    appearance: bool = True  # false = search with motion alone
+    appearance: Literal["auto"] | bool = "auto"  # false = search with motion alone; auto = true where all scenes show strangers to the model
     gate: Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)] = "calibrated"  # as evaluate_tracking.gate
     camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"  # as evaluate_tracking.camera_motion
     timeout_s: Annotated[float, Field(gt=0)] | None = None  # no trial begins later; what is found then depends on the machine
@@ -81,18 +83,21 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
     from reidops.parts import read_parts
     from reidops.tracking.tuning import Budget, search_constants
     from reidops.tracking.tuning_report import format_search, write_search
-    from reidops.tracking.tuning_scenes import choose_scenes, scene_rows
+    from reidops.tracking.tuning_scenes import STRANGERS, choose_scenes, people_of, scene_rows
 
     parts = read_parts(raw)
     chosen = choose_scenes(parts, params.sequences)
+    if params.appearance == "auto":
+        params = replace(params, appearance=all(people_of(part, parts) == STRANGERS for part in chosen))
     space = search_space(params.tracker, params.search.get(params.tracker, {}))
     budget = Budget(params.trials, params.score, params.seed, params.timeout_s)
     with TemporaryDirectory(dir=folder) as embeddings:
         trial = _trial(Path(embeddings), calibration, params)
         _embed(chosen, model, trial, space.floor(params.min_confidence), params)
-        trials = search_constants(chosen, trial, space, budget, appearance=params.appearance)
+        trials = search_constants(chosen, trial, space, budget, appearance=params.appearance is True)
     write_search(trials, space, params.score, scene_rows(chosen, parts), folder)
-    log.info("tuned on %s\n%s", ", ".join(part.sequence for part in chosen), format_search(trials, space, params.score))
+    looks = "with the model's appearance" if params.appearance and params.tracker in GATES else "by motion alone"
+    log.info("tuned on %s, %s\n%s", ", ".join(part.sequence for part in chosen), looks, format_search(trials, space, params.score))
 
 
 def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":

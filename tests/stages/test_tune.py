@@ -135,9 +135,19 @@ def test_detections_of_ones_own_and_the_cameras_motion_take_part(data, monkeypat
     assert sorted(path.name for path in (data / ".cache" / "camera_motion").iterdir()) == ["TOY-01.sparse_flow.npz", "TOY-02.sparse_flow.npz"]
 
 
-def test_without_appearance_no_model_is_asked(data, monkeypatch):
-    monkeypatch.setattr(embedder, "Embedder", None)
-    assert run(data, tracker="deepsort", trials=1, search={}, appearance=False)["tracker"] == "deepsort"
+def test_the_model_is_not_asked_about_people_who_trained_it(data, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    asked = []
+    monkeypatch.setattr(FakeEmbedder, "load", classmethod(lambda cls, model: asked.append(model) or cls()))
+    run(data, tracker="deepsort", trials=1, search={})
+    assert not asked and "by motion alone" in caplog.text
+    run(data, tracker="deepsort", trials=1, search={}, appearance=True)
+    assert len(asked) == 1 and "with the model's appearance" in caplog.text
+    share_out(data, {"TOY-01": ["train"], "TOY-02": ["test"], "TOY-03": ["test", "track"]})
+    run(data, tracker="deepsort", trials=1, search={})
+    assert len(asked) == 2
+    run(data, tracker="deepsort", trials=1, search={}, appearance=False)
+    assert len(asked) == 2
 
 
 def test_what_was_found_is_what_is_reported_with(data):
@@ -184,7 +194,7 @@ def test_a_name_that_cannot_be_tuned_on_is_refused(data, name, says):
 def test_a_model_that_is_not_the_calibrated_one_is_refused(data):
     write_json({"weights_sha256": "0" * 64, "gates": {"cosine": 0.3, "ema_cosine": 0.25}}, data / "calibration.json")
     with pytest.raises(ReidopsError, match="made by the model ffffffffffff, expected 000000000000"):
-        run(data, tracker="deepsort", search={})
+        run(data, tracker="deepsort", search={}, appearance=True)
 
 
 def test_a_scene_without_detections_is_named(data):
