@@ -93,8 +93,7 @@ def _draw_reason(axes: Axes, switch: Switch, reason: Reason) -> None:
         axes.axvline(1, color="0.2", linewidth=1)
     else:
         axes.set(xticks=[])
-    for place, (_, term) in enumerate(bars):
-        _draw_term(axes, place, term)
+    _draw_terms(axes, [term for _, term in bars])
 
 
 def _aligned(reason: Reason) -> tuple[list[Term | None], list[Term | None]]:
@@ -107,12 +106,17 @@ def _aligned(reason: Reason) -> tuple[list[Term | None], list[Term | None]]:
     return tuple([next((term for term in terms if term.name == name), None) for name in names] for terms in (reason.old, reason.new))
 
 
-def _draw_term(axes: Axes, place: int, term: Term) -> None:
-    colour = _RED if term.blocks else _GREEN if term.passes else _GREY
-    length = 0.0 if not term.weighed else min(term.value / term.limit if term.limit else term.value, _MOST)
-    axes.barh(place, length, height=0.6, color=colour)
-    text = "not weighed" if not term.weighed else f"{number(term.value)}, no gate" if term.limit is None else _comparison(term)
-    axes.text(_MOST + 0.06, place, text, va="center", fontsize=7.5, color=colour)
+def _draw_terms(axes: Axes, terms: Rows[Term]) -> None:
+    colours = [_RED if term.blocks else _GREEN if term.passes else _GREY for term in terms]
+    axes.barh(range(len(terms)), [_length(term) for term in terms], height=0.6, color=colours)
+    for place, (term, colour) in enumerate(zip(terms, colours, strict=True)):
+        text = "not weighed" if not term.weighed else f"{number(term.value)}, no gate" if term.limit is None else _comparison(term)
+        axes.text(_MOST + 0.06, place, text, va="center", fontsize=7.5, color=colour)
+
+
+def _length(term: Term) -> float:
+    """Return how long a term's bar is, in gates."""
+    return 0.0 if not term.weighed else min(term.value / term.limit if term.limit else term.value, _MOST)
 
 
 def _comparison(term: Term) -> str:
