@@ -24,6 +24,7 @@ from reidops.tracking.embeddings import EmbeddedDetections, write_embeddings
 
 GOAL = 30  # s
 DIM = 512
+NOISE = 0.4  # of the length of a person's own vector: two embeddings of one person lie a cosine distance of 0.14 apart
 WEIGHTS = "0" * 64
 PARAMS = {
     "gate": "calibrated", "min_confidence": None, "constants": {"deepsort": {"max_age": 45}, "botsort": {"max_age": 45}, "bytetrack": {"max_age": 45}}
@@ -94,10 +95,10 @@ def _write_sequence(folder: Path, annotations: pd.DataFrame, picture: Path) -> N
 
 
 def _draw_embedded(annotations: pd.DataFrame, rng: np.random.Generator) -> EmbeddedDetections:
-    """Return detections of most boxes, in order of frames, with the vector of their person and a noise as long as it."""
+    """Return detections of most boxes, in order of frames, with the vector of whom they show, who changes each 100 frames, and noise."""
     rows = draw_tracks(annotations, rng, found=0.8).sort_values("frame", kind="stable")
     vectors = rng.normal(0, 1, (int(rows["track_id"].max()) + 1, DIM)).astype(np.float32)
-    embeddings = vectors[rows["track_id"]] + rng.normal(0, 1, (len(rows), DIM)).astype(np.float32)
+    embeddings = vectors[rows["track_id"]] + rng.normal(0, NOISE, (len(rows), DIM)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     confidence = rng.uniform(0.4, 1, len(rows)).astype(np.float32)
     boxes = rows[["left", "top", "width", "height"]].to_numpy(np.float32)
