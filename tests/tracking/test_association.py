@@ -3,7 +3,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from reidops.tracking.association import free_columns, free_rows, match, match_best, match_cascade, split_pairs, staged
+from reidops.tracking.association import free_columns, free_rows, match, match_among, match_best, match_cascade, split_pairs, staged
 
 
 def least_total(costs: np.ndarray, limit: float) -> float:
@@ -75,3 +75,14 @@ def test_pairs_keep_their_stage_and_come_apart_into_rows_and_columns():
     assert (rows.tolist(), columns.tolist()) == ([3, 1], [0, 2])
     assert free_rows(np.zeros((4, 3)), pairs) == [0, 2]
     assert [part.dtype.kind for part in split_pairs([])] == ["i", "i"]
+
+
+def test_tracks_that_nothing_is_near_to_leave_the_cascade_as_it_is():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        costs = np.where(rng.uniform(size=(12, 6)) < 0.2, rng.uniform(size=(12, 6)), np.inf)
+        tracks, ages = rng.permutation(12)[:10], rng.integers(1, 5, 10)
+        expected = []
+        for age in range(1, 5):
+            expected += match_among(costs, 0.7, tracks[ages == age], free_columns(costs, expected))
+        assert match_cascade(costs, 0.7, tracks, ages) == expected

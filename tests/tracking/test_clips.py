@@ -5,8 +5,9 @@ import pytest
 from mot_factory import write_mot_sequence
 from test_tracking_pictures import events, held
 
+from reidops.mot.box_crops import read_frame
 from reidops.mot.sequences import read_annotations, read_sequence
-from reidops.tracking.clips import Clip, clip_length, marks_by_frame, shrink, worst_windows, write_clip
+from reidops.tracking.clips import Clip, _read_small, clip_length, marks_by_frame, shrink, worst_windows, write_clip
 from reidops.tracking.frames import caption_height
 
 # Person 1 loses a long track in frame 21; person 2 is another's for one frame in 61.
@@ -46,6 +47,17 @@ def test_a_mistaken_person_is_marked_with_their_identity():
 def test_pictures_are_at_most_960_px_wide_with_even_sides(size, expected, scale):
     small, found = shrink(np.zeros((size[1], size[0], 3), np.uint8))
     assert (small.shape[1::-1], found) == (expected, scale)
+
+
+@pytest.mark.parametrize(("width", "scale"), [(3840, 0.25), (1920, 0.5), (1280, 0.75), (160, 1.0)])
+def test_a_frame_that_is_decoded_small_shows_what_the_whole_one_shows(tmp_path, width, scale):
+    sequence = read_sequence(write_mot_sequence(tmp_path / "TOY-01", num_frames=1, width=width, height=width // 2))
+    coarse = np.random.default_rng(0).integers(0, 255, (8, 16, 3), dtype=np.uint8)
+    cv2.imwrite(str(sequence.frame_path(1)), cv2.resize(coarse, (width, width // 2), interpolation=cv2.INTER_CUBIC))
+    small, found = _read_small(sequence, 1)
+    whole, _ = shrink(read_frame(sequence, 1))
+    assert found == scale and small.shape == whole.shape
+    assert np.abs(small.astype(float) - whole).mean() < 2
 
 
 def test_a_clip_shows_two_seconds():
