@@ -12,7 +12,7 @@ Two kinds of distances are told apart:
   | `ema_cosine` | 1 − cosine to the exponential moving average (.9) of the track's crops | StrongSORT |
   | `half_cosine` | half of that | BoT-SORT |
 
-  Deep OC-SORT weighs the cosine and has no gate.
+  Deep OC-SORT has no published gate; with `ema_cosine` two looks count for nothing beyond it.
 
 A gate is where wrong decisions are fewest. When a detection appears, either a lost person has returned or somebody new has
 come, equally often; the motion model leaves `num_candidates` lost tracks within reach. So a returning person is refused in

@@ -86,20 +86,15 @@ class OcSort:
         overlap, least = 1 - terms[OVERLAP], self._constants.iou
         last_overlap = iou_matrix(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
         sure = seen.confidence >= self._constants.high
-        likely = self._likely(terms)
-        stages = {FIRST: Stage(self._first_scores(seen, terms), likely & (overlap >= least), sure)}
+        stages = {FIRST: Stage(self._first_scores(seen, terms), overlap >= least, sure)}
         if self._constants.byte:
-            stages[UNSURE] = Stage(overlap, likely & (overlap >= least), ~sure)
-        return stages | {RECOVERED: Stage(last_overlap, likely & (last_overlap >= least), sure)}
+            stages[UNSURE] = Stage(overlap, overlap >= least, ~sure)
+        return stages | {RECOVERED: Stage(last_overlap, last_overlap >= least, sure)}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return IoU and direction (OCM) as a score; as published, a direction counts by the detection's confidence."""
         direction = self._constants.inertia * seen.confidence * (0.5 - terms[DIRECTION])
         return 1 - terms[OVERLAP] + direction
-
-    def _likely(self, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return which pairs are not forbidden whatever their overlap, [num_tracks, num_detections]; here none is."""
-        return np.ones(terms[OVERLAP].shape, dtype=bool)
 
     def _see(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
         """Correct the tracks that were found, begin new ones, and return the track row of each detection, `NOBODY` for none."""
