@@ -20,7 +20,7 @@ from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_detection_file
 from reidops.params import check_section
 from reidops.tracking.camera_motion import METHODS
-from reidops.tracking.constants import GATES, WITHOUT_APPEARANCE, constants_of
+from reidops.tracking.constants import constants_of, gate_of
 from reidops.tracking.embeddings import CropEmbedder
 from reidops.tracking.trackers import Tracker, new_tracker
 
@@ -184,17 +184,11 @@ def choose_gate(setting: str | float, tracker: str, model: Model | None) -> floa
     Raises:
         ReidopsError: the model comes without a calibrated gate for this tracker.
     """
-    if model is None or setting == "published" or tracker in WITHOUT_APPEARANCE:
+    if model is None:
         return None
-    if setting != "calibrated":
-        return float(setting)
-    entry, factor = GATES[tracker]
-    if entry not in (model.gates or {}):
-        raise ReidopsError(
-            f"{model.name}: has no calibration.json with gates.{entry}, which {tracker} needs; run `dvc repro evaluate_reid`,"
-            " or give --gate published or a number"
-        )
-    return factor * float(model.gates[entry])
+    remedy = "run `dvc repro evaluate_reid`, or give --gate published or a number"
+    missing = f"{model.name}: has no calibration.json with gates.{{entry}}, which {tracker} needs; {remedy}"
+    return gate_of(setting, tracker, model.gates or {}, missing=missing)
 
 
 def start_tracker(name: str, gate: float | None, camera: str, changes: Mapping[str, object]) -> Tracker:

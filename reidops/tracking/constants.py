@@ -132,6 +132,28 @@ GATES: dict[str, tuple[str, float]] = {
     "deepocsort": ("ema_cosine", 1.0),
 }
 
+
+def gate_of(setting: float | str, tracker: str, gates: Mapping[str, float], *, missing: str) -> float | None:
+    """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
+
+    Args:
+        setting: `calibrated`, `published`, or the gate itself.
+        gates: of a calibration, by cost.
+        missing: what is told where the calibration lacks the gate, `{entry}` in the place of its name.
+
+    Raises:
+        ReidopsError: it does.
+    """
+    if setting == "published" or tracker not in GATES:
+        return None
+    if setting != "calibrated":
+        return float(setting)
+    entry, factor = GATES[tracker]
+    if entry not in gates:
+        raise ReidopsError(missing.format(entry=entry))
+    return factor * float(gates[entry])
+
+
 # Between one person's vectors (distance 0) and two people's, which the oracle holds at a right angle (distance 1).
 ORACLE_COSINE_GATE = 0.5
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from reidops.errors import ReidopsError
 from reidops.files import whole_file, write_json
 from reidops.mot.sequences import write_results
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE
-from reidops.tracking.constants import GATES
+from reidops.tracking.constants import gate_of
 from reidops.tracking.evaluation import COMBINED, SCORERS, ArmResult, by_arm, score_table, score_tree
 from reidops.tracking.gaps import draw_gaps, gap_table
 from reidops.tracking.proof import Draws, prove
@@ -43,16 +42,8 @@ def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path)
     Raises:
         ReidopsError: the calibration has no gate for such a cost.
     """
-    if gate == "published" or tracker not in GATES:
-        return None
-    if gate != "calibrated":
-        return float(gate)
-    entry, factor = GATES[tracker]
-    try:
-        return factor * float(calibration["gates"][entry])
-    except KeyError:
-        remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
-        raise ReidopsError(f"{where}: has no gates.{entry}; {remedy}") from None
+    remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
+    return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
 
 
 def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws()) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from reidops.mot.sequences import Sequence
 from reidops.tracking.decisions import APPEARANCE
 from reidops.tracking.embeddings import cut_box, read_frame
-from reidops.tracking.frames import BOX, MISTAKE, colour_of
+from reidops.tracking.frames import BOX, colour_of
 from reidops.tracking.moments import Term, number, numbers_apart
 from reidops.tracking.reasons import Reason
 from reidops.tracking.switches import Sighting, Switch

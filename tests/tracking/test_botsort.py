@@ -9,7 +9,7 @@ from reidops.tracking.botsort import PROXIMITY, BotSort
 from reidops.tracking.bytetrack import FIRST, SECOND
 from reidops.tracking.camera_motion import NoMotion, identity
 from reidops.tracking.constants import BotSortConstants
-from reidops.tracking.decisions import APPEARANCE, OVERLAP
+from reidops.tracking.decisions import APPEARANCE
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
 NOBODY = np.zeros(3, dtype=np.float32)

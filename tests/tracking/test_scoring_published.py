@@ -6,7 +6,6 @@ from pathlib import Path
 
 import motmetrics
 import numpy as np
-import pandas as pd
 import pytest
 
 from reidops.mot.sequences import read_annotations, read_results, read_sequence
