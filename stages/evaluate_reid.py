@@ -2,8 +2,8 @@
 
 Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings
         data/raw (parts.csv; gt.txt of the `track` rows; gt.txt, det.txt and frames of the `train` rows if gates are fitted on detections)
-Writes: data/reid/ metrics.json, calibration.json, cmc.csv, queries.csv, reassociation.csv, gallery_<data set>.png,
-        people_<data set>.png, cmc.png, distances.png, calibration_tables.png, reassociation.png
+Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json, cmc.csv, queries.csv, reassociation.csv,
+        gallery_<data set>.png, people_<data set>.png, cmc.png, distances.png, calibration_tables.png, reassociation.png
 """
 
 import logging
@@ -68,6 +68,7 @@ def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: P
     reassociated = tabulate(_reassociate(raw, embeddings, embedder.weights_sha256))
 
     with whole_folder(reid) as folder:
+        write_json(report.headline(scores), folder / "headline.json")
         write_json(report.figures(scores, reassociated), folder / "metrics.json")
         write_json({"weights_sha256": embedder.weights_sha256, **calibration.report}, folder / "calibration.json")
         report.write_curves(scores, embedded.tests, folder / "cmc.csv")

@@ -34,6 +34,11 @@ def figures(scores: Mapping[str, RankingScores], reassociated: pd.DataFrame) -> 
     return found | {REASSOCIATION: by_boxes}
 
 
+def headline(scores: Mapping[str, RankingScores]) -> dict[str, dict[str, float]]:
+    """Return what `dvc metrics show` has room for: mAP and rank1 by test set."""
+    return {name: {"mAP": of_set.mAP, "rank1": of_set.rank1} for name, of_set in scores.items()}
+
+
 def write_reassociation(reassociated: pd.DataFrame, folder: Path) -> None:
     """Write reassociation.csv, a row for each gap and a column for each curve, and draw reassociation.png."""
     curves = reassociation_curves(reassociated)

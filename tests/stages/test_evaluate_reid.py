@@ -95,7 +95,7 @@ def read(path: Path) -> dict:
 def test_every_file_is_there_and_every_picture_is_one(evaluated: tuple[Path, Path]) -> None:
     _, reid = evaluated
     assert sorted(os.listdir(reid)) == ["calibration.json", "calibration_tables.png", "cmc.csv", "cmc.png", "distances.png", "gallery_drawn.png",
-                                        "metrics.json", "people_drawn.png", "queries.csv", "reassociation.csv", "reassociation.png"]
+                                        "headline.json", "metrics.json", "people_drawn.png", "queries.csv", "reassociation.csv", "reassociation.png"]
     for picture in reid.glob("*.png"):
         assert min(cv2.imread(str(picture)).shape[:2]) > 200
 
@@ -112,6 +112,8 @@ def test_the_figures_are_those_of_the_embedded_crops(evaluated: tuple[Path, Path
     assert found["drawn"] == pytest.approx(expected, abs=1e-9)
     assert found["drawn"]["num_query"] == 10 and found["drawn"]["num_gallery"] == 30
     assert set(found) == {"drawn", "drawn_reranked", "colour_histogram", "reassociation"}
+    shown = {name: {"mAP": scores["mAP"], "rank1": scores["rank1"]} for name, scores in found.items() if name != "reassociation"}
+    assert read(reid / "headline.json") == shown
 
 
 def test_coloured_clothes_are_found_by_a_colour_histogram(evaluated: tuple[Path, Path]) -> None:
