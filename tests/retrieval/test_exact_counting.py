@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plain import plain_ranks
 
@@ -10,10 +10,12 @@ from reidops.retrieval.exact_counting import UnitRows, rank_block, unit_rows
 from reidops.retrieval.matches import rows_of_mask
 
 NUM_QUERY, NUM_GALLERY = 4, 60
+LAST_ROUNDING = 2.0**-24  # of a product of at most 2 as it is stored in float32: the drawn products' own, beside what they are off by
 
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), dim=st.sampled_from([2, 16, 128]), spread=st.sampled_from([0, 1e-7, 1e-6, 1e-5, 0.1]))
+@example(seed=866, dim=2, spread=1e-7)
 def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks(seed: int, dim: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(5, dim))
@@ -22,7 +24,9 @@ def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks
     positives = of_person & ~junk
     exact = -(query.astype(np.float64)[:, None] * gallery.astype(np.float64)[None]).sum(axis=2)
     embeddings = UnitRows(query, gallery)
-    products = (exact + rng.uniform(-0.49, 0.49, exact.shape) * embeddings.error).astype(np.float32)
+    off_by = embeddings.error / 2 - LAST_ROUNDING
+    products = (exact + rng.uniform(-off_by, off_by, exact.shape)).astype(np.float32)
+    assert np.abs(products - exact).max() <= embeddings.error / 2
     ranks, num_tied = rank_block(products, rows_of_mask(positives), rows_of_mask(junk), embeddings)
     expected, expected_ties = [], 0
     for row in range(NUM_QUERY):
