@@ -41,7 +41,7 @@ def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
     if section == "embedding":
         import tracking_embedding
 
-        return tracking_embedding.measure(data, 5 if quick else 80, num_passes)
+        return tracking_embedding.measure(data, 30 if quick else 600, 1 if quick else 9)
     import tracking_constants
     from drawn_tracks import MOT17
 

@@ -11,17 +11,16 @@ import numpy as np
 import pandas as pd
 import supervision as sv
 
+from reidops.box_embedding import CropEmbedder
 from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import read_json
-from reidops.mot.box_crops import MIN_CROP_SIDE, cut_box
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_detection_file
 from reidops.params import check_section
 from reidops.tracking.camera_motion import METHODS
 from reidops.tracking.constants import constants_of, gate_of
-from reidops.tracking.embeddings import CropEmbedder
 from reidops.tracking.trackers import Tracker, new_tracker
 
 logger = logging.getLogger(__name__)
@@ -211,16 +210,6 @@ def changed(settings: Settings, changes: Mapping[str, object], section: str) -> 
     """
     values = dataclasses.asdict(settings) | dict(changes)
     return check_section(type(settings), {section: values}, section, Path("command line"))
-
-
-def embed_boxes(embedder: CropEmbedder, picture: np.ndarray, box_ltrb: np.ndarray) -> np.ndarray:
-    """Return the embeddings of the boxes [n, 4] of one picture, float32 [n, dim]; zeros for one that is too small inside it."""
-    crops = [cut_box(picture, box_ltwh) for box_ltwh in ltrb_to_ltwh(box_ltrb)]
-    rows = [row for row, crop in enumerate(crops) if min(crop.shape[:2]) >= MIN_CROP_SIDE]
-    embeddings = np.zeros((len(crops), embedder.dim), dtype=np.float32)
-    if rows:
-        embeddings[rows] = embedder.embed([crops[row] for row in rows])
-    return embeddings
 
 
 def result_table(number: int, tracked: sv.Detections) -> pd.DataFrame:

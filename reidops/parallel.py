@@ -1,9 +1,11 @@
-"""Map a function over sequences: in this process, or in several."""
+"""Map a function over sequences, in this process or in several, and over batches, one for each core."""
 
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -44,6 +46,31 @@ def map_parallel(
             results.append(result)
             bar.update()
     return results
+
+
+def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:
+    """Yield `function` of each batch, in their order; each core has a batch of its own, and torch one thread for it.
+
+    Threads that share a batch wait for each other at every layer of a network, and all of them for the one whose core decodes a
+    picture meanwhile; each with a batch of its own waits for nobody. Of what is not yet yielded no more is begun than torch has
+    threads (`OMP_NUM_THREADS`), and one batch beside.
+    """
+    import torch  # who reads what was embedded needs none
+
+    num_cores = torch.get_num_threads()
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(num_cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(function, batch))
+                if len(waiting) > num_cores:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+            torch.set_num_threads(num_cores)  # what one thread sets holds for those that start later
 
 
 @contextmanager

@@ -21,15 +21,16 @@ import supervision as sv
 import yaml
 from tqdm import tqdm
 
+from reidops.box_embedding import CropEmbedder, embed_boxes
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.live import (
-    FrameDetections, Model, changed, choose_gate, embed_boxes, load_model, open_detections, result_table, start_tracker,
+    FrameDetections, Model, changed, choose_gate, load_model, open_detections, result_table, start_tracker,
 )  # fmt: skip
+from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.tracking.constants import WITHOUT_APPEARANCE
-from reidops.tracking.embeddings import CropEmbedder
 from reidops.tracking.frames import annotate
 from reidops.tracking.trackers import TRACKERS, Tracker
 from reidops.tracking.video_writing import DEFAULT_CODEC, open_video
@@ -89,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("reidops").setLevel(logging.INFO)
+    keep_freed_memory()
     try:
         tally = track(options)
     except ReidopsError as error:

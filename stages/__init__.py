@@ -21,6 +21,7 @@ if sys.argv[0] == "-m":  # `python -m stages.…` is still importing: until `run
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from reidops.errors import ReidopsError
+from reidops.memory import keep_freed_memory
 from reidops.params import check_all, read_params
 
 
@@ -29,6 +30,7 @@ def run_stage(stage: Callable[..., None], params_class: type) -> None:
     section = stage.__name__
     arguments = _parser(stage).parse_args()
     configure_logging()
+    keep_freed_memory()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         check_all(params_classes(), arguments.params)

@@ -61,7 +61,7 @@ def download(raw: Path, params: DownloadParams) -> None:
         write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
     counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
     if not roles.track:
-        log.warning("download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, embed will stop")
+        log.warning("download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, evaluate_tracking will stop")
     log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 

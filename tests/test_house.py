@@ -106,7 +106,7 @@ LAZY_DOORS = {"reidops/registry.py", "reidops/registry_store.py", "reidops/promo
 NOT_THE_MODEL = {f"reidops/retrieval/{name}.py" for name in ("ranking", "counting", "exact_counting", "matches", "single_shot")}
 
 # What every stage stands on: a change there is a change of contracts, for which one runs `dvc repro --force`.
-FOUNDATION = {f"reidops/{name}.py" for name in ("errors", "files", "params", "tables", "parallel", "parts", "image_headers")} | {
+FOUNDATION = {f"reidops/{name}.py" for name in ("errors", "files", "params", "tables", "parallel", "memory", "parts", "image_headers")} | {
     "reidops/mot/sequences.py", "reidops/mot/boxes.py"}  # fmt: skip
 
 

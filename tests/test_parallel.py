@@ -1,16 +1,18 @@
-"""reidops/parallel.py: the same list for any number of workers."""
+"""reidops/parallel.py: the same list for any number of workers or cores."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from reidops.errors import ReidopsError
-from reidops.parallel import map_parallel, num_workers
+from reidops.parallel import map_on_cores, map_parallel, num_workers
 
 
 def square(x: int) -> int:
@@ -33,6 +35,55 @@ def test_an_error_of_a_worker_reaches_the_caller(workers):
 def test_nothing_maps_to_nothing():
     assert map_parallel(square, []) == []
     assert num_workers() >= 1
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_of_a_new_thread() -> int:
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return seen[0]
+
+
+def test_batches_come_in_order_with_one_thread_of_torch_on_each_core(two_threads):
+    both = threading.Barrier(2, timeout=30)  # passes only when two cores are at work
+
+    def work(batch: int) -> tuple[int, int]:
+        both.wait()
+        time.sleep(0.01 * (batch % 2))
+        return batch, torch.get_num_threads()
+
+    assert list(map_on_cores(work, range(6))) == [(batch, 1) for batch in range(6)]
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+
+
+def test_few_batches_are_begun_before_their_turn(two_threads):
+    begun = []
+    for place, batch in enumerate(map_on_cores(lambda batch: begun.append(batch) or batch, range(20))):
+        assert batch == place
+        time.sleep(0.002)
+        assert len(begun) <= place + 1 + 3
+
+
+def test_a_batch_that_fails_reaches_the_caller_and_torch_has_its_threads_again(two_threads):
+    with pytest.raises(ReidopsError, match="-1 is negative"):
+        list(map_on_cores(square, [1, -1, 2, 3]))
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+
+
+def test_who_looks_no_further_leaves_torch_its_threads(two_threads):
+    batches = map_on_cores(square, range(9))
+    assert next(batches) == 0
+    batches.close()
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
 
 
 def wait(seconds: float) -> None:

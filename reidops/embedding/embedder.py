@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,8 @@ class Embedder:
         self.network = network.to(device, memory_format=torch.channels_last).eval()
         self.description = description
         self._device = device
+        # On a CPU several threads embed side by side; on a GPU they take turns, or each would need the memory of a batch.
+        self._turn: AbstractContextManager[Any] = nullcontext() if device == "cpu" else Lock()
 
     @classmethod
     def load(cls, source: str | Path, device: str = "cpu", *, flip_average: bool | None = None) -> "Embedder":
@@ -80,7 +84,7 @@ class Embedder:
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             return self.network(torch.from_numpy(images).to(self._device)).cpu().numpy()
 
     def save(self, folder: Path, *, trained_on: dict[str, Any] | None = None) -> None:

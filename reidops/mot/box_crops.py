@@ -1,10 +1,6 @@
 """Cut boxes out of a sequence's frames, each frame decoded once and the crops of several frames in one batch."""
 
-import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby, islice
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import cv2
@@ -16,15 +12,26 @@ from reidops.mot.sequences import Sequence
 
 # A crop narrower or lower than this [px] inside the frame says nothing about a person.
 MIN_CROP_SIDE = 4
-# Half of the cores decode: the network, or what feeds a GPU, needs the others.
-THREADS = max(1, (os.cpu_count() or 1) // 2)
 _JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
 
-def crop_batches(
-    sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray, batch_size: int
-) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Yield (rows, BGR crops) of `batch_size` boxes each, the last batch smaller; boxes that are too small inside their frame are left out.
+def frame_batches(frames: np.ndarray, batch_size: int) -> list[slice]:
+    """Return the rows of batches of whole frames, so that each frame is decoded once: `batch_size` rows at most, or one frame's.
+
+    Args:
+        frames: 1-based, [n], ascending.
+    """
+    starts = np.append(np.flatnonzero(np.diff(frames, prepend=-1)), len(frames))
+    batches, first = [], 0
+    for start, end in pairwise(starts.tolist()):
+        if end - first > batch_size and start > first:
+            batches.append(slice(first, start))
+            first = start
+    return [*batches, slice(first, len(frames))] if len(frames) else []
+
+
+def cut_boxes(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the rows of the boxes that are large enough inside their frame, and their BGR crops; each frame is decoded once.
 
     Args:
         frames: 1-based, [n], ascending.
@@ -33,10 +40,12 @@ def crop_batches(
     Raises:
         ReidopsError: a frame that holds a box is missing or cannot be decoded.
     """
-    crops = _crops(sequence, frames, box_ltwh)
-    while batch := list(islice(crops, batch_size)):
-        rows, pictures = zip(*batch, strict=True)
-        yield list(rows), list(pictures)
+    cut: list[tuple[int, np.ndarray]] = []
+    for frame, rows in groupby(range(len(frames)), key=lambda row: int(frames[row])):
+        picture = read_frame(sequence, frame)
+        cut += [(row, cut_box(picture, box_ltwh[row])) for row in rows]
+    large_enough = [(row, crop) for row, crop in cut if min(crop.shape[:2]) >= MIN_CROP_SIDE]
+    return np.array([row for row, _ in large_enough], int), [crop for _, crop in large_enough]
 
 
 def cut_box(picture: np.ndarray, box_ltwh: np.ndarray) -> np.ndarray:
@@ -75,20 +84,3 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
         raise ReidopsError(f"{path}: {found}; {remedy}")
     return picture
 
-
-def _crops(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (row, BGR crop) of every box that is large enough inside its frame; OpenCV frees the GIL, so threads decode."""
-    waiting: deque[Future[list[tuple[int, np.ndarray]]]] = deque()
-    with ThreadPoolExecutor(THREADS) as pool:
-        for frame, rows in groupby(range(len(frames)), key=lambda row: int(frames[row])):
-            waiting.append(pool.submit(_cut_frame, sequence, frame, list(rows), box_ltwh))
-            if len(waiting) > 2 * THREADS:  # no more frames than these are ahead, however slow the network is
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-
-
-def _cut_frame(sequence: Sequence, frame: int, rows: list[int], box_ltwh: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    picture = read_frame(sequence, frame)
-    crops = [(row, cut_box(picture, box_ltwh[row])) for row in rows]
-    return [(row, crop) for row, crop in crops if min(crop.shape[:2]) >= MIN_CROP_SIDE]

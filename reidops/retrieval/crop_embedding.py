@@ -1,33 +1,30 @@
 """Crops of the crops table to unit vectors: by an embedder, from one view of each or from five, and by colours alone."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from reidops.embedding.embedder import Embedder
-from reidops.embedding.images import CropStore, resize_crop, run_ahead
+from reidops.embedding.images import CropStore, resize_crop
+from reidops.parallel import map_on_cores
 from reidops.retrieval.colour_histogram import embed_colours
 
 WINDOW = 0.875  # side of a shifted window, as a share of the crop's
-CHUNK = 16  # crops that a thread decodes at a time: one by one, handing them over costs as much as a small crop
 
 
 def embed_rows(embedder: Embedder, store: CropStore, rows: np.ndarray, batch_size: int, views: int = 1) -> np.ndarray:
     """Return unit embeddings of some rows of the crops table, and zeros in the others, float32 [len(store), dim].
 
-    The next batch is decoded while one is embedded.
+    Each core decodes and embeds batches of its own.
 
     Args:
         views: 1, or 5: the mean of the whole crop and of a window in each of its corners (multi-crop test-time augmentation).
     """
     embeddings = np.zeros((len(store), embedder.dim), np.float32)
     batches = [rows[start:start + batch_size] for start in range(0, len(rows), batch_size)]
-    images = run_ahead(_decoded(store, batches, embedder.input_size, views))
-    for batch, of_batch in zip(tqdm(batches, "embed crops", disable=None), images, strict=True):
-        embeddings[batch] = embed_views(embedder, of_batch)
+    embedded = map_on_cores(lambda batch: embed_views(embedder, _load(store, batch, embedder.input_size, views)), batches)
+    for batch, of_batch in zip(tqdm(batches, "embed crops", disable=None), embedded, strict=True):
+        embeddings[batch] = of_batch
     return embeddings
 
 
@@ -59,19 +56,9 @@ def embed_row_colours(store: CropStore, rows: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _decoded(store: CropStore, batches: Sequence[np.ndarray], size: tuple[int, int], views: int) -> Iterator[np.ndarray]:
-    """Yield the views of each batch's crops, RGB uint8 [views, len(batch), height, width, 3]; OpenCV frees the GIL, so threads decode."""
-    with ThreadPoolExecutor() as pool:
-        for batch in batches:
-            images = np.empty((views, len(batch), *size, 3), np.uint8)
-            list(pool.map(lambda start: _load(store, batch, images, start), range(0, len(batch), CHUNK)))  # noqa: B023, B905
-            yield images
-
-
-def _load(store: CropStore, batch: np.ndarray, images: np.ndarray, start: int) -> None:
-    views, _, height, width, _ = images.shape
-    for place in range(start, min(start + CHUNK, len(batch))):
-        images[:, place] = view(store.decode(batch[place]), height, width, views)
+def _load(store: CropStore, batch: np.ndarray, size: tuple[int, int], views: int) -> np.ndarray:
+    """Return the views of some rows' crops, RGB uint8 [views, len(batch), height, width, 3]."""
+    return np.stack([view(store.decode(row), *size, views) for row in batch], axis=1)
 
 
 def _interpolation(crop_bgr: np.ndarray, height: int, width: int) -> int:

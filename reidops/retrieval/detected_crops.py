@@ -1,31 +1,17 @@
 """Held-out people as the detector of their training scene saw them: displaced boxes, cut heads and all."""
 
 from collections.abc import Sequence as Rows
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from reidops.embedding.images import run_ahead
-from reidops.mot.box_crops import crop_batches
+from reidops.box_embedding import CropEmbedder, embed_sequence_boxes
 from reidops.mot.sequences import Sequence, read_annotations, read_detections, read_sequence
 from reidops.parts import Part
 from reidops.retrieval.crop_distances import Crops
 from reidops.retrieval.identities import NOBODY, annotated_rows
 
 BOX = ["left", "top", "width", "height"]
-
-
-class CropEmbedder(Protocol):
-    """The part of `reidops.Embedder` that is needed here."""
-
-    @property
-    def dim(self) -> int:
-        """Return the length of an embedding."""
-
-    def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray:
-        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3]."""
 
 
 def detected_crops(parts: Rows[Part], table: pd.DataFrame, embedder: CropEmbedder, batch_size: int = 64) -> Crops:
@@ -63,10 +49,8 @@ def _of_part(part: Part, held_out: pd.DataFrame) -> tuple[Sequence, pd.DataFrame
 
 
 def _embed(sequence: Sequence, detections: pd.DataFrame, embedder: CropEmbedder, batch_size: int) -> Crops:
-    embeddings = np.zeros((len(detections), embedder.dim), np.float32)
-    batches = run_ahead(crop_batches(sequence, detections["frame"].to_numpy(), detections[BOX].to_numpy(), batch_size))
-    for rows, crops in tqdm(batches, f"embed detections of {sequence.name}", disable=None, leave=False):
-        embeddings[rows] = embedder.embed(crops, batch_size=batch_size)
+    frames, box_ltwh = detections["frame"].to_numpy(), detections[BOX].to_numpy()
+    embeddings = embed_sequence_boxes(sequence, frames, box_ltwh, embedder, batch_size=batch_size, desc="embed detections of")
     large_enough = embeddings.any(axis=1)
     columns = ("pid", "camid", "frame", "visibility", "height")
     return Crops(embeddings, *(detections[name].to_numpy() for name in columns)).of(np.flatnonzero(large_enough))

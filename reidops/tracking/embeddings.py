@@ -3,17 +3,15 @@
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from reidops.embedding.images import run_ahead
+from reidops.box_embedding import CropEmbedder, embed_sequence_boxes
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
-from reidops.mot.box_crops import MIN_CROP_SIDE, crop_batches, cut_box, read_frame
+from reidops.mot.box_crops import MIN_CROP_SIDE, cut_box, read_frame
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
 from reidops.parts import Part
@@ -23,21 +21,6 @@ __all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # of boxes and frames, for
 ANNOTATIONS = "annotations"  # folder of the embedded ground truth, below that of the detections
 PEDESTRIAN, NOBODY = 1, -1  # class, and the track_id of a box of which it is not known
 _ARRAYS = ("frame", "box_ltwh", "confidence", "embedding", "weights_sha256")
-
-
-class CropEmbedder(Protocol):
-    """The part of `reidops.Embedder` that is needed here."""
-
-    @property
-    def dim(self) -> int:
-        """Return the length of an embedding."""
-
-    @property
-    def weights_sha256(self) -> str:
-        """Return the hash of the weights, by which its embeddings are known."""
-
-    def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray:
-        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3]."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +105,7 @@ def embed_sequence(
     table = detections.sort_values("frame", kind="stable")
     box_ltwh = table[["left", "top", "width", "height"]].to_numpy(np.float32)
     frames = table["frame"].to_numpy(np.int32)
-    embeddings = np.zeros((len(table), embedder.dim), dtype=np.float32)
-    with tqdm(total=len(table), desc=f"embed {sequence.name}", unit="crop", disable=None, leave=False) as bar:
-        # The next batch is read while this one is embedded; no more than three batches are in memory.
-        for rows, crops in run_ahead(crop_batches(sequence, frames, box_ltwh, batch_size)):
-            embeddings[rows] = embedder.embed(crops, batch_size=batch_size)
-            bar.update(len(rows))
+    embeddings = embed_sequence_boxes(sequence, frames, box_ltwh, embedder, batch_size=batch_size)
     confidence = table["confidence"].to_numpy(np.float32)
     return EmbeddedDetections(frames, box_ltwh, confidence, embeddings, embedder.weights_sha256, _track_ids(table))
 

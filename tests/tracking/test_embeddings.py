@@ -1,14 +1,19 @@
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from mot_factory import write_mot_sequence
 
 from reidops.errors import ReidopsError
 from reidops.mot import box_crops
+from reidops.mot.box_crops import frame_batches
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.parts import Part, find_tracked_parts, tracked_parts, write_parts
 from reidops.tracking.embeddings import (
@@ -53,13 +58,24 @@ def test_each_embedding_is_that_of_its_own_box(sequence):
         assert detected.embeddings[row] == pytest.approx(colour / np.linalg.norm(colour), abs=1e-5)
 
 
-def test_batches_run_across_frames_and_each_frame_is_decoded_once(sequence, monkeypatch):
+@pytest.mark.parametrize(("batch_size", "batches"), [(1, [3, 3, 3, 3]), (6, [6, 6]), (10, [3, 9]), (64, [12])])
+def test_batches_hold_several_whole_frames_and_each_frame_is_decoded_once(sequence, monkeypatch, batch_size, batches):
     decoded = []
     monkeypatch.setattr(box_crops, "read_frame", lambda s, f: decoded.append(f) or cv2.imread(str(s.frame_path(f))))
     embedder = MeanColour()
-    embed_sequence(sequence, read_detections(sequence), embedder, batch_size=5)
-    assert embedder.batches == [5, 5, 2]
+    embed_sequence(sequence, read_detections(sequence), embedder, batch_size=batch_size)
+    assert sorted(embedder.batches) == batches
     assert sorted(decoded) == [1, 2, 3, 4]
+
+
+@given(frames=st.lists(st.integers(1, 30), max_size=60).map(sorted), batch_size=st.integers(1, 20))
+def test_no_frame_is_in_two_batches_and_none_could_take_the_next_frame(frames, batch_size):
+    batches = [frames[rows] for rows in frame_batches(np.array(frames, int), batch_size)]
+    assert sum(batches, []) == frames and all(batches)
+    for batch, following in pairwise(batches):
+        assert batch[-1] < following[0]
+        assert len(batch) + following.count(following[0]) > batch_size
+    assert all(len(batch) <= batch_size or len(set(batch)) == 1 for batch in batches)
 
 
 def test_a_box_outside_the_frame_or_too_small_gets_zeros(sequence):
@@ -193,19 +209,17 @@ def test_of_the_copies_for_several_detectors_the_first_one_brings_the_people(seq
     assert first_of_scenes([*copies, other]) == [copies[0], other]
 
 
-def test_no_more_than_a_few_batches_and_frames_are_read_ahead(tmp_path, monkeypatch):
-    """A network slower than the disk must not fill the memory with crops."""
-    monkeypatch.setattr(box_crops, "THREADS", 2)
+def test_a_network_that_is_slower_than_the_disk_does_not_fill_the_memory_with_crops(tmp_path, monkeypatch):
     sequence = read_sequence(write_mot_sequence(tmp_path / "TOY-01", num_frames=40, num_people=1))
-    cut, ahead, real = [], [], box_crops.cut_box
+    cut, held, real = [], [], box_crops.cut_box
     monkeypatch.setattr(box_crops, "cut_box", lambda picture, box: cut.append(1) or real(picture, box))
 
     class Slow(MeanColour):
         def embed(self, crops, batch_size=64):
             time.sleep(0.01)
-            ahead.append(len(cut) - len(self.batches))
+            held.append(len(cut) - len(self.batches))
             return super().embed(crops, batch_size)
 
     embed_sequence(sequence, read_detections(sequence), Slow(), batch_size=1)
-    assert len(ahead) == 40
-    assert max(ahead) <= 3 + 2 * 2 + 2  # batches at hand, frames that wait, frames in the making
+    assert len(held) == 40
+    assert max(held) <= torch.get_num_threads()  # each core holds one batch

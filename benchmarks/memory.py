@@ -1,0 +1,90 @@
+"""What it brings that a stage keeps the memory that its layers leave: `python benchmarks/memory.py` prints the table of the README.
+
+python benchmarks/memory.py [--quick]
+
+Images/s of a network forward and in training steps (forward, backward, Adam), batches of 64 on all threads, in a process that
+keeps what it frees (`keep_freed_memory`, as every stage does) and in one that leaves it to glibc. The processes take turns; the
+median of some passes is given. --quick runs it on little, which shows that it runs and says nothing about speed.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from measured import Measured, format_measured
+
+NETWORKS = (("osnet_x0_25", 256, 128), ("resnet10t", 96, 48), ("resnet50", 256, 128))
+BATCH, STEPS = 64, 3
+ARMS = ("glibc's way", "kept")
+
+
+def measure(backbone: str, height: int, width: int, batch: int, kept: bool) -> dict[str, float]:
+    """Return images/s of the network in this process: forward, and in training."""
+    import torch
+
+    from reidops.embedding.network import EmbeddingNetwork
+    from reidops.memory import keep_freed_memory
+
+    if kept:
+        keep_freed_memory()
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(backbone).to(memory_format=torch.channels_last)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), dtype=np.uint8))
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def forward() -> None:
+        with torch.inference_mode():
+            network.eval()(images)
+
+    def train() -> None:
+        optimizer.zero_grad()
+        network.train()(images).sum().backward()
+        optimizer.step()
+
+    return {work.__name__: _rate(work, batch) for work in (forward, train)}
+
+
+def _rate(work: Callable[[], None], batch: int) -> float:
+    """Return images/s; the first two passes, in which memory is first fetched, do not count."""
+    work(), work()
+    seconds = []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return batch / float(np.median(seconds))
+
+
+def main() -> None:
+    """Print the table, or, as the process of an arm, its rates as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--arm", nargs=5, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.arm:
+        backbone, *numbers = arguments.arm
+        height, width, batch, kept = map(int, numbers)
+        print(json.dumps(measure(backbone, height, width, batch, bool(kept))))
+        return
+    networks, batch, passes = ((("mobilenetv4_conv_small_050", 32, 16),), 2, 1) if arguments.quick else (NETWORKS, BATCH, 3)
+    rows = []
+    for network in networks:
+        found: list[list[dict[str, float]]] = [[], []]
+        for _ in range(passes):
+            for kept in range(len(ARMS)):
+                command = [sys.executable, __file__, "--arm", *map(str, (*network, batch, kept))]
+                ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                found[kept].append(json.loads(ran.stdout))
+        for work in ("forward", "train"):
+            rates = [float(np.median([rate[work] for rate in arm])) for arm in found]
+            told = f"{rates[1] / rates[0]:.2f} ×: {rates[1]:,.0f} against {rates[0]:,.0f} images/s"
+            rows.append(Measured(f"{network[0]} {network[1]} × {network[2]}, {work}, batches of {batch}", "", told))
+    print(format_measured(rows))
+
+
+if __name__ == "__main__":
+    main()

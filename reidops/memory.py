@@ -1,0 +1,19 @@
+"""What this process does with memory that it has done with."""
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+_LARGEST_INT = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Let freed memory stay with this process for the next array; a no-op where the C library is not glibc.
+
+    Left to itself, glibc fetches every array of more than 32 MB from the system and gives it back at once, which zeroes it page by
+    page each time: a network's layers on a CPU then wait for memory for up to half of their time (`benchmarks/memory.py`).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, _LARGEST_INT)
