@@ -28,7 +28,7 @@ repro: env
 	@python -m reidops.summary
 
 test: env
-	$(HERE) python -m pytest
+	$(HERE) python -m pytest -n 2 --dist loadfile
 
 env: .venv/installed
 

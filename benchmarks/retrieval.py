@@ -105,8 +105,10 @@ def prepare_embed(share: int) -> Work:
     from reidops.embedding.embedder import Embedder, describe
     from reidops.embedding.images import CropStore, load_images
     from reidops.embedding.network import EmbeddingNetwork
+    from reidops.memory import keep_freed_memory
     from reidops.retrieval.crop_embedding import embed_rows
 
+    keep_freed_memory()  # as the stage does, for the forward and for us
     backbone, (height, width) = ("resnet10t", (96, 48)) if share == 1 else ("mobilenetv4_conv_small_050", (32, 16))
     network = EmbeddingNetwork(backbone)
     description = describe(network, backbone=backbone, embedding_dim=0, pooling="avg", last_stride=2, height=height, width=width, num_classes=1)

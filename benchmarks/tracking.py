@@ -41,6 +41,9 @@ def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
     if section == "embedding":
         import tracking_embedding
 
+        from reidops.memory import keep_freed_memory
+
+        keep_freed_memory()  # as every stage does, for the forward and for us
         return tracking_embedding.measure(data, 30 if quick else 600, 1 if quick else 9)
     import tracking_constants
     from drawn_tracks import MOT17

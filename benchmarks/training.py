@@ -43,6 +43,7 @@ from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
 from reidops.embedding.sampling import IdentitySampler
 from reidops.embedding.training import Loop, Trainer, TrainingData
+from reidops.memory import keep_freed_memory
 from reidops.tables import CROPS, read_table
 
 LOSSES = {"cross-entropy": 1.0, "triplet": 1.0}
@@ -283,6 +284,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="the best of so many")
     parser.add_argument("--decoders", action="store_true")
     settings = parser.parse_args()
+    keep_freed_memory()  # as the stage does, for every arm
     with tempfile.TemporaryDirectory() as scratch:
         bench = read_bench(settings, Path(scratch))
         if settings.decoders:

@@ -59,9 +59,12 @@ def download(raw: Path, params: DownloadParams) -> None:
         parts = assign_parts(sets, roles)
         write_parts(parts, folder, params.local)
         write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
+        bare = [part.sequence for part in parts if part.part == "track" and not (part.folder / "det" / "det.txt").is_file()]
     counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
     if not roles.track:
         log.warning("download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, evaluate_tracking will stop")
+    if bare:
+        log.warning("%s: no det/det.txt; let detect.source name a detector or files of yours, or detect will stop after the training", ", ".join(bare))
     log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 

@@ -18,3 +18,10 @@ def test_the_benchmark_of_training_prints_its_ratios(tmp_path, options, told):
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)})
     assert ran.returncode == 0, ran.stderr
     assert told in ran.stdout
+
+
+def test_the_benchmark_of_memory_prints_what_keeping_it_brings(tmp_path):
+    command = [sys.executable, str(BENCHMARKS / "memory.py"), "--quick"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)})
+    assert ran.returncode == 0, ran.stderr
+    assert "forward, batches of 2" in ran.stdout and "train, batches of 2" in ran.stdout

@@ -164,6 +164,22 @@ def test_nothing_to_track_is_said_at_once(tmp_path, caplog):
     assert "download.track is empty" in caplog.text
 
 
+def test_a_tracked_sequence_without_detections_is_told_before_anything_is_trained(sets: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for path in (sets / "MOT17").rglob("det.txt"):
+        path.unlink()
+    download(Path("data/raw"), mot17())
+    tracked = {part.sequence for part in read_parts(Path("data/raw")) if part.part == "track"}
+    assert tracked and all(name in caplog.text for name in tracked)
+    assert "no det/det.txt; let detect.source name a detector" in caplog.text
+
+
+def test_detections_that_come_out_of_an_archive_are_seen(sets: Path, caplog: pytest.LogCaptureFixture) -> None:
+    zip_set(sets / "MOT17", sets / "MOT17.zip")
+    shutil.rmtree(sets / "MOT17")
+    download(Path("data/raw"), mot17())
+    assert "det.txt" not in caplog.text
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 

@@ -10,7 +10,7 @@ pytest.importorskip("trackers", reason="the `trackers` package is in the extra `
 TOLD = {
     "updates": ("sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort", "ocsort against the `trackers` package's"),
     "scores": ("scores and events of 7 sequences", "TrackEval", "motmetrics"),
-    "embedding": ("embedding of 30 detections in 5 frames", "of the model's own forward"),
+    "embedding": ("embedding of 30 detections, 6 in a frame", "21 in a frame", "of the model's own forward"),
     "constants": ("a changed constant", "2 sequences", "s of CPU"),
 }
 
