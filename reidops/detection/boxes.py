@@ -1,9 +1,9 @@
-"""Boxes that a network found: of several for one person the best, cut to the picture, the unlikely left out."""
+"""Boxes that a network found: cut to the picture, the surest first, the unlikely left out."""
 
 import numpy as np
 import supervision as sv
 
-from reidops.mot.boxes import areas_ltrb, clip_ltrb, iou_matrix
+from reidops.mot.boxes import areas_ltrb, clip_ltrb
 
 
 def found(box_ltrb: np.ndarray, confidence: np.ndarray, picture: np.ndarray, min_confidence: float) -> sv.Detections:
@@ -18,14 +18,3 @@ def found(box_ltrb: np.ndarray, confidence: np.ndarray, picture: np.ndarray, min
     rows = np.flatnonzero((confidence >= min_confidence) & (areas_ltrb(inside) > 0))
     rows = rows[np.argsort(-confidence[rows], kind="stable")]
     return sv.Detections(xyxy=inside[rows], confidence=confidence[rows].astype(float), class_id=np.ones(len(rows), dtype=int))
-
-
-def unsuppressed(box_ltrb: np.ndarray, confidence: np.ndarray, max_iou: float) -> np.ndarray:
-    """Return the rows of the boxes [n, 4] that no surer kept one covers by more than `max_iou`, the surest first."""
-    waiting = np.argsort(-confidence, kind="stable")
-    kept = []
-    while len(waiting):
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        waiting = waiting[iou_matrix(box_ltrb[best], box_ltrb[waiting])[0] <= max_iou]
-    return np.array(kept, dtype=int)

@@ -11,11 +11,12 @@ import onnxruntime
 import supervision as sv
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
-from reidops.detection.boxes import found, unsuppressed
+from reidops.detection.boxes import found
 from reidops.detection.letterbox import Placement, letterbox, pad
 from reidops.detection.onnx_outputs import Candidates, read_outputs
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
+from reidops.mot.boxes import unsuppressed
 
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 _TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}

@@ -1,4 +1,4 @@
-"""Boxes as arrays [n, 4] of px: ltwh ↔ ltrb, overlap, clipping.
+"""Boxes as arrays [n, 4] of px: ltwh ↔ ltrb, overlap, clipping, suppression.
 
 The edges are continuous: a box from 10 to 20 is 10 px wide. Only who cuts pixels rounds.
 """
@@ -47,3 +47,14 @@ def areas_ltrb(box_ltrb: np.ndarray) -> np.ndarray:
 def clip_ltrb(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
     """Return the boxes [..., 4] cut to the frame [0, width] × [0, height]; one outside it loses its area."""
     return np.clip(np.asarray(boxes, dtype=float), 0, [width, height, width, height])
+
+
+def unsuppressed(box_ltrb: np.ndarray, confidence: np.ndarray, max_iou: float) -> np.ndarray:
+    """Return the rows of the boxes [n, 4] that no surer kept one covers by more than `max_iou`, the surest first."""
+    waiting = np.argsort(-confidence, kind="stable")
+    kept = []
+    while len(waiting):
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(best)
+        waiting = waiting[iou_matrix(box_ltrb[best], box_ltrb[waiting])[0] <= max_iou]
+    return np.array(kept, dtype=int)

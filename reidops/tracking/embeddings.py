@@ -12,7 +12,7 @@ from reidops.box_embedding import CropEmbedder, embed_sequence_boxes
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.mot.box_crops import MIN_CROP_SIDE, cut_box, read_frame
-from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import Sequence
 from reidops.parts import Part
 
@@ -86,8 +86,10 @@ def choose_detections(detections: pd.DataFrame, *, min_confidence: float | None 
     if min_confidence is not None:
         chosen = chosen[chosen["confidence"] >= min_confidence]
     if nms is not None:
-        kept = [_unsuppressed(rows, nms) for _, rows in chosen.groupby("frame")]
-        chosen = chosen.loc[sorted(index for indices in kept for index in indices)]
+        box_ltrb, confidence = ltwh_to_ltrb(chosen[["left", "top", "width", "height"]].to_numpy()), chosen["confidence"].to_numpy()
+        of_frames = chosen.groupby("frame").indices.values()
+        kept = [rows[unsuppressed(box_ltrb[rows], confidence[rows], nms)] for rows in of_frames]
+        chosen = chosen.iloc[np.sort(np.concatenate([np.empty(0, int), *kept]))]
     return chosen.reset_index(drop=True)
 
 
@@ -190,14 +192,3 @@ def _unit(embeddings: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
 
-
-def _unsuppressed(rows: pd.DataFrame, limit: float) -> list[int]:
-    """Return the index of the boxes of one frame that no better one covers by more than `limit` IoU."""
-    ranked = rows.sort_values("confidence", ascending=False, kind="stable")
-    box_ltrb = ltwh_to_ltrb(ranked[["left", "top", "width", "height"]].to_numpy())
-    overlaps = iou_matrix(box_ltrb, box_ltrb) > limit
-    kept: list[int] = []
-    for place in range(len(ranked)):
-        if not overlaps[place, kept].any():
-            kept.append(place)
-    return ranked.index[kept].tolist()

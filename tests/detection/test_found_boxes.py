@@ -1,7 +1,6 @@
 import numpy as np
 
-from reidops.detection.boxes import found, unsuppressed
-from reidops.mot.boxes import iou_matrix
+from reidops.detection.boxes import found
 
 PICTURE = np.zeros((60, 100, 3), np.uint8)
 
@@ -20,16 +19,3 @@ def test_a_box_outside_the_picture_or_inside_out_is_left_out():
 
 def test_nothing_found_is_no_detection():
     assert len(found(np.zeros((0, 4)), np.zeros(0), PICTURE, 0.5)) == 0
-    assert unsuppressed(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
-
-
-def test_suppression_keeps_what_a_plain_loop_keeps():
-    rng = np.random.default_rng(3)
-    corners = rng.uniform(0, 40, (60, 2))
-    boxes, scores = np.hstack([corners, corners + rng.uniform(5, 30, (60, 2))]), rng.uniform(0, 1, 60)
-    kept = []
-    for row in sorted(range(60), key=lambda row: -scores[row]):
-        if all(iou_matrix(boxes[[row]], boxes[[other]])[0, 0] <= 0.5 for other in kept):
-            kept.append(row)
-    assert 5 < len(kept) < 60
-    assert unsuppressed(boxes, scores, 0.5).tolist() == kept

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reidops.mot.boxes import areas_ltrb, clip_ltrb, iou_matrix, ltrb_to_ltwh, ltwh_to_ltrb
+from reidops.mot.boxes import areas_ltrb, clip_ltrb, iou_matrix, ltrb_to_ltwh, ltwh_to_ltrb, unsuppressed
 
 
 def plain_iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -51,3 +51,19 @@ def test_a_box_turned_inside_out_has_no_area():
 def test_clipping_keeps_what_lies_in_the_frame():
     boxes = [[-5, -5, 5, 5], [90, 40, 120, 60], [200, 200, 210, 210]]
     assert clip_ltrb(boxes, 100, 50).tolist() == [[0, 0, 5, 5], [90, 40, 100, 50], [100, 50, 100, 50]]
+
+
+def test_suppression_keeps_what_a_plain_loop_keeps():
+    rng = np.random.default_rng(3)
+    corners = rng.uniform(0, 40, (60, 2))
+    boxes, scores = np.hstack([corners, corners + rng.uniform(5, 30, (60, 2))]), rng.uniform(0, 1, 60)
+    kept = []
+    for row in sorted(range(60), key=lambda row: -scores[row]):
+        if all(iou_matrix(boxes[[row]], boxes[[other]])[0, 0] <= 0.5 for other in kept):
+            kept.append(row)
+    assert 5 < len(kept) < 60
+    assert unsuppressed(boxes, scores, 0.5).tolist() == kept
+
+
+def test_nothing_is_left_of_nothing():
+    assert unsuppressed(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
