@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import supervision as sv
+from drawn_crowd import draw_crowd
 
 from reidops.errors import ReidopsError
 from reidops.tracking import tracks
@@ -34,6 +35,23 @@ def sequence(frames: list[int], times: int = 1) -> EmbeddedDetections:
 
 def tracked(name: str, detected: EmbeddedDetections, num_frames: int = 12):
     return track_sequence(start(name), detected, range(1, num_frames + 1))
+
+
+@pytest.mark.parametrize("appearance", [True, False])
+@pytest.mark.parametrize(("name", "changes"), [*((name, {}) for name in TRACKERS), ("botsort", {"proximity": None})])
+def test_tracks_are_the_same_for_any_order_of_a_frames_rows_and_no_two_rows_share_one(name, changes, appearance):
+    rng = np.random.default_rng(3)
+    plain, shuffled = (new_tracker(name, None, CONSTANTS[name](**changes)) for _ in range(2))
+    num_shown = 0
+    for boxes, embeddings in draw_crowd(rng, least_score=0.5):
+        order = rng.permutation(len(boxes))
+        a = plain.update(boxes, embeddings if appearance else None)
+        b = shuffled.update(boxes[order], embeddings[order] if appearance else None)
+        track_of = {tuple(box): track for box, track in zip(a.xyxy.tolist(), a.tracker_id.tolist(), strict=True)}
+        assert track_of == {tuple(box): track for box, track in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)}
+        assert len(set(track_of.values())) == len(a)
+        num_shown += len(a)
+    assert num_shown > 60
 
 
 @by_name

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import supervision as sv
+from drawn_crowd import draw_crowd
 
 from reidops.errors import ReidopsError
 from reidops.tracking.botsort import PROXIMITY, BotSort
@@ -145,37 +146,9 @@ def test_the_camera_is_asked_once_for_each_frame_with_its_picture_also_for_those
     assert [p is picture for _, p in camera.asked] == [True, True, False]
 
 
-def crowd(rng: np.random.Generator, num_frames: int = 50, num_people: int = 10) -> list[tuple[sv.Detections, np.ndarray]]:
-    """Return frames of jittered, sometimes missed walkers with scores of all kinds and noisy embeddings, some of them zeros."""
-    start, speed, looks = rng.uniform(0, 600, num_people), rng.uniform(-6, 6, num_people), rng.normal(size=(num_people, 16))
-    frames = []
-    for step in range(num_frames):
-        seen = rng.random(num_people) > 0.15
-        lefts = (start + speed * step + rng.normal(0, 1, num_people))[seen]
-        noisy = (looks + rng.normal(0, 0.3, looks.shape))[seen]
-        noisy *= (rng.random(len(noisy)) > 0.1)[:, None] / np.linalg.norm(noisy, axis=1, keepdims=True)
-        frames.append((detections(*lefts, scores=rng.uniform(0.05, 1, len(lefts)).tolist()), noisy.astype(np.float32)))
-    return frames
-
-
-@pytest.mark.parametrize("constants", [BotSortConstants(), NO_PROXIMITY])
-@pytest.mark.parametrize("appearance", [True, False])
-def test_tracks_are_the_same_for_any_order_of_a_frames_rows(constants, appearance):
-    rng = np.random.default_rng(3)
-    plain, shuffled, num_shown = BotSort(constants), BotSort(constants), 0
-    for boxes, embeddings in crowd(rng):
-        order = rng.permutation(len(boxes))
-        a = plain.update(boxes, embeddings if appearance else None)
-        b = shuffled.update(boxes[order], embeddings[order] if appearance else None)
-        track_of = {tuple(box): i for box, i in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)}
-        assert track_of == {tuple(box): i for box, i in zip(a.xyxy.tolist(), a.tracker_id.tolist(), strict=True)}
-        num_shown += len(a)
-    assert num_shown > 200
-
-
 def test_without_embeddings_it_is_the_same_as_with_embeddings_of_nobody():
     plain, nobody = BotSort(NO_PROXIMITY), BotSort(NO_PROXIMITY)
-    for boxes, embeddings in crowd(np.random.default_rng(4)):
+    for boxes, embeddings in draw_crowd(np.random.default_rng(4)):
         assert plain.update(boxes).tracker_id.tolist() == nobody.update(boxes, np.zeros_like(embeddings)).tracker_id.tolist()
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import supervision as sv
+from drawn_crowd import draw_crowd
 
 from reidops.errors import ReidopsError
 from reidops.tracking.bytetrack import FIRST, PROBATION, SCORED_OVERLAP, SECOND, UNSURE_OVERLAP, ByteTrack
@@ -134,31 +135,9 @@ def test_two_who_pass_each_other_keep_their_tracks():
     assert dict(zip(shown.xyxy[:, 0].tolist(), shown.tracker_id.tolist(), strict=True)) == {234.0: 1, 6.0: 2}
 
 
-def crowd(rng: np.random.Generator, num_frames: int = 60, num_people: int = 10) -> list[sv.Detections]:
-    """Return frames of jittered, sometimes missed walkers with scores of all kinds."""
-    start, speed = rng.uniform(0, 600, num_people), rng.uniform(-6, 6, num_people)
-    frames = []
-    for step in range(num_frames):
-        seen = rng.random(num_people) > 0.15
-        lefts = (start + speed * step + rng.normal(0, 1, num_people))[seen]
-        frames.append(detections(*lefts, scores=rng.uniform(0.05, 1, len(lefts)).tolist()))
-    return frames
-
-
-def test_tracks_are_the_same_for_any_order_of_a_frames_rows():
-    rng = np.random.default_rng(3)
-    plain, shuffled, num_shown = ByteTrack(), ByteTrack(), 0
-    for boxes in crowd(rng):
-        a, b = plain.update(boxes), shuffled.update(boxes[rng.permutation(len(boxes))])
-        track_of = {tuple(box): i for box, i in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)}
-        assert track_of == {tuple(box): i for box, i in zip(a.xyxy.tolist(), a.tracker_id.tolist(), strict=True)}
-        num_shown += len(a)
-    assert num_shown > 200
-
-
 def test_no_two_detections_of_a_frame_share_a_track():
     tracker = ByteTrack()
-    for boxes in crowd(np.random.default_rng(5)):
+    for boxes, _ in draw_crowd(np.random.default_rng(5)):
         shown = tracker.update(boxes).tracker_id.tolist()
         assert len(set(shown)) == len(shown)
 
@@ -192,7 +171,7 @@ def test_detections_without_scores_are_sure():
 
 def test_embeddings_gate_and_camera_play_no_part():
     rng, plain, given = np.random.default_rng(4), ByteTrack(), ByteTrack(gate=0.0, camera=object())
-    for boxes in crowd(rng):
+    for boxes, _ in draw_crowd(rng):
         with_looks = given.update(boxes, rng.normal(size=(len(boxes), 8)), np.zeros((10, 10, 3), np.uint8))
         assert with_looks.tracker_id.tolist() == plain.update(boxes).tracker_id.tolist()
 

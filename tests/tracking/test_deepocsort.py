@@ -243,16 +243,6 @@ def test_without_a_second_best_nothing_stands_out(shape):
     assert clearness(np.ones(shape), 0.5).tolist() == np.zeros(shape).tolist()
 
 
-def test_tracks_do_not_depend_on_the_order_of_a_frames_detections():
-    rng = np.random.default_rng(7)
-    straight, shuffled = DeepOcSort(), DeepOcSort()
-    for seen in walks(40, 10):
-        colours = rng.normal(0, 1, (len(seen), 8)).astype(np.float32)
-        colours /= np.linalg.norm(colours, axis=1, keepdims=True)
-        order = rng.permutation(len(seen))
-        expected, result = straight.update(seen, colours), shuffled.update(seen[order], colours[order])
-        assert dict(zip(result.xyxy[:, 0], result.tracker_id, strict=True)) == dict(zip(expected.xyxy[:, 0], expected.tracker_id, strict=True))
-
 
 def test_frames_without_detections_are_passed_over():
     tracker = DeepOcSort(AT_ONCE)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import supervision as sv
+from drawn_crowd import draw_crowd
 
 from reidops.errors import ReidopsError
 from reidops.tracking.constants import DeepSortConstants
@@ -107,37 +108,9 @@ def test_reassociation_finds_a_person_again_where_motion_does_not_expect_them():
         assert ids(tracker, [600], [RED]) == expected
 
 
-def crowd(rng: np.random.Generator, num_frames: int = 40, num_people: int = 8) -> list[tuple[sv.Detections, np.ndarray]]:
-    """Return frames of jittered, sometimes missed walkers with noisy embeddings."""
-    start, speed = rng.uniform(0, 600, num_people), rng.uniform(-6, 6, num_people)
-    looks = rng.normal(size=(num_people, 16))
-    frames = []
-    for step in range(num_frames):
-        seen = rng.uniform(size=num_people) > 0.2
-        boxes = detections(*(start + speed * step + rng.normal(0, 1, num_people))[seen])
-        noisy = (looks + rng.normal(0, 0.2, looks.shape))[seen]
-        frames.append((boxes, (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)))
-    return frames
-
-
-@pytest.mark.parametrize("appearance", [True, False])
-def test_tracks_are_the_same_for_any_order_of_a_frames_rows(appearance):
-    rng = np.random.default_rng(3)
-    plain, shuffled = DeepSort(), DeepSort()
-    num_shown = 0
-    for boxes, embeddings in crowd(rng):
-        order = rng.permutation(len(boxes))
-        a = plain.update(boxes, embeddings if appearance else None)
-        b = shuffled.update(boxes[order], embeddings[order] if appearance else None)
-        track_of = {tuple(box): i for box, i in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)}
-        assert track_of == {tuple(box): i for box, i in zip(a.xyxy.tolist(), a.tracker_id.tolist(), strict=True)}
-        num_shown += len(a)
-    assert num_shown > 100
-
-
 def test_no_two_detections_of_a_frame_share_a_track():
     tracker = DeepSort()
-    for boxes, embeddings in crowd(np.random.default_rng(5)):
+    for boxes, embeddings in draw_crowd(np.random.default_rng(5)):
         shown = tracker.update(boxes, embeddings).tracker_id.tolist()
         assert len(set(shown)) == len(shown)
 

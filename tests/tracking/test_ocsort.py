@@ -199,17 +199,6 @@ def test_detections_without_confidence_are_all_sure():
     assert tracker.update(sv.Detections(xyxy=np.array([[0, 0, 40, 100.0]]))).tracker_id.tolist() == [1]
 
 
-def test_tracks_do_not_depend_on_the_order_of_a_frames_detections():
-    rng = np.random.default_rng(3)
-    straight, shuffled = OcSort(), OcSort()
-    lefts = np.cumsum(rng.normal(0, 6, (40, 12)), axis=0) + np.linspace(0, 300, 12)
-    for row in lefts:
-        seen = detections(*row, confidence=rng.uniform(0.5, 1, 12).tolist())
-        order = rng.permutation(12)
-        expected, result = straight.update(seen), shuffled.update(seen[order])
-        expected_ids = dict(zip(expected.xyxy[:, 0], expected.tracker_id, strict=True))
-        assert dict(zip(result.xyxy[:, 0], result.tracker_id, strict=True)) == expected_ids
-
 
 def test_a_sequence_without_detections_has_no_tracks():
     tracker = OcSort()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import supervision as sv
+from drawn_crowd import draw_crowd
 
 from reidops.errors import ReidopsError
 from reidops.tracking.constants import SortConstants, StrongSortConstants
@@ -92,45 +93,15 @@ def test_what_was_weighed_is_told():
 def test_appearance_plays_no_part():
     rng = np.random.default_rng(0)
     looking, blind = Sort(), Sort(gate=0.1)
-    for boxes, embeddings in crowd(rng):
+    for boxes, embeddings in draw_crowd(rng):
         assert looking.update(boxes, embeddings).tracker_id.tolist() == blind.update(boxes).tracker_id.tolist()
-
-
-def crowd(rng: np.random.Generator, num_frames: int = 40, num_people: int = 8) -> list[tuple[sv.Detections, np.ndarray]]:
-    """Return frames of jittered, sometimes missed walkers with noisy embeddings."""
-    start, speed = rng.uniform(0, 600, num_people), rng.uniform(-6, 6, num_people)
-    looks = rng.normal(size=(num_people, 16))
-    frames = []
-    for step in range(num_frames):
-        seen = rng.uniform(size=num_people) > 0.2
-        boxes = detections(*(start + speed * step + rng.normal(0, 1, num_people))[seen])
-        boxes.confidence = rng.uniform(0.5, 1, len(boxes))
-        noisy = (looks + rng.normal(0, 0.2, looks.shape))[seen]
-        frames.append((boxes, (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)))
-    return frames
-
-
-@by_tracker
-@pytest.mark.parametrize("appearance", [True, False])
-def test_tracks_are_the_same_for_any_order_of_a_frames_rows(start, appearance):
-    rng = np.random.default_rng(3)
-    plain, shuffled = start(), start()
-    num_shown = 0
-    for boxes, embeddings in crowd(rng):
-        order = rng.permutation(len(boxes))
-        a = plain.update(boxes, embeddings if appearance else None)
-        b = shuffled.update(boxes[order], embeddings[order] if appearance else None)
-        track_of = {tuple(box): i for box, i in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)}
-        assert track_of == {tuple(box): i for box, i in zip(a.xyxy.tolist(), a.tracker_id.tolist(), strict=True)}
-        num_shown += len(a)
-    assert num_shown > 50
 
 
 @by_tracker
 @pytest.mark.parametrize("appearance", [True, False])
 def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_shown_box_is_the_callers(start, appearance):
     tracker = start()
-    for boxes, embeddings in crowd(np.random.default_rng(5)):
+    for boxes, embeddings in draw_crowd(np.random.default_rng(5)):
         result = tracker.update(boxes, embeddings if appearance else None)
         told = tracker.decisions
         assert len({row for row, *_ in told.pairs}) == len({column for _, column, _ in told.pairs}) == len(told.pairs)
