@@ -41,7 +41,7 @@ class TrackingResult:
 
     `appearance` and `no_appearance` map a sequence, and `combined`, to its scores (fractions 0 … 1 and counts); they are the same
     where the tracker looks at no embedding (`uses_appearance`). `gains` maps a score to the 95 % interval of what appearance adds to
-    the combined one, low and high.
+    the combined one, low and high. `run_id` names the run that holds the files of this evaluation.
     """
 
     version: str
@@ -50,6 +50,7 @@ class TrackingResult:
     no_appearance: Mapping[str, Mapping[str, float]]
     gains: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     uses_appearance: bool = True
+    run_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Rule:
 class Decision:
     """Whether the challenger becomes champion, and why in a sentence.
 
-    `differences` holds challenger minus champion for each sequence where both were scored on one bench.
+    `differences` holds challenger minus champion for each sequence where both were scored on one bench, `lead` the 95 % interval of
+    the combined difference over windows of these sequences, low and high, where it is known.
     """
 
     champion: bool
@@ -77,18 +79,24 @@ class Decision:
     score: float | None = None
     champion_score: float | None = None
     differences: Mapping[str, float] | None = None
+    lead: tuple[float, float] | None = None
 
 
-def decide_promotion(challenger: TrackingResult, champion: TrackingResult | None, rule: Rule) -> Decision:
+def decide_promotion(
+    challenger: TrackingResult, champion: TrackingResult | None, rule: Rule, lead: tuple[float, float] | None = None
+) -> Decision:
     """Decide by the combined score on the same sequences; without a champion the first model that helps the tracker becomes it.
 
     The reason ends with what appearance adds on these sequences, and how sure that is.
+
+    Args:
+        lead: 95 % interval of the challenger's combined score less the champion's, told beside the difference.
     """
-    decision = _decide(challenger, champion, rule)
+    decision = _decide(challenger, champion, rule, lead)
     return replace(decision, reason=decision.reason + _told_gain(challenger, rule.score))
 
 
-def _decide(challenger: TrackingResult, champion: TrackingResult | None, rule: Rule) -> Decision:
+def _decide(challenger: TrackingResult, champion: TrackingResult | None, rule: Rule, lead: tuple[float, float] | None) -> Decision:
     score = _scored(challenger.appearance, rule.score)
     if score is None:
         return Decision(False, f"{_name(challenger)} has no combined {rule.score} to be judged by")
@@ -101,10 +109,10 @@ def _decide(challenger: TrackingResult, champion: TrackingResult | None, rule: R
         return Decision(True, f"{_name(challenger)} is the champion already, {rule.score} {score:.4f}", score, score)
     if champion.bench.digest != challenger.bench.digest:
         return Decision(False, _not_comparable(challenger.bench, champion), score=score)
-    return _compare(challenger, champion, score, rule)
+    return _compare(challenger, champion, score, rule, lead)
 
 
-def _compare(challenger: TrackingResult, champion: TrackingResult, score: float, rule: Rule) -> Decision:
+def _compare(challenger: TrackingResult, champion: TrackingResult, score: float, rule: Rule, lead: tuple[float, float] | None) -> Decision:
     """Compare two models on one bench."""
     other = _scored(champion.appearance, rule.score)
     if other is None:
@@ -115,11 +123,11 @@ def _compare(challenger: TrackingResult, champion: TrackingResult, score: float,
     verb = "beats" if wins else "does not beat"
     asked = f" by the {rule.min_margin:g} asked for" if rule.min_margin and not wins else ""
     reason = (
-        f"{rule.score} {score:.4f} {verb} the champion's (version {champion.version}) {other:.4f}{asked}: {margin:+.4f} over the same "
+        f"{rule.score} {score:.4f} {verb} the champion's (version {champion.version}) {other:.4f}{asked}: {margin:+.4f}{_interval(lead)} over the same "
         f"{_sequences(len(differences))}, better on {sum(d > 0 for d in differences.values())} "
         f"({', '.join(f'{name} {d:+.4f}' for name, d in differences.items())})"
     )
-    return Decision(wins, reason, score, other, differences)
+    return Decision(wins, reason, score, other, differences, lead)
 
 
 def paired_differences(challenger: TrackingResult, champion: TrackingResult, score: Score) -> dict[str, float]:
@@ -154,8 +162,11 @@ def _told_gain(result: TrackingResult, score: str) -> str:
     ours, control = _scored(result.appearance, score), _scored(result.no_appearance, score)
     if ours is None or control is None or not result.uses_appearance:
         return ""
-    interval = " [{:+.4f}, {:+.4f}]".format(*result.gains[score]) if score in result.gains else ""
-    return f"; appearance adds {ours - control:+.4f}{interval} to this tracker's {score}"
+    return f"; appearance adds {ours - control:+.4f}{_interval(result.gains.get(score))} to this tracker's {score}"
+
+
+def _interval(bounds: tuple[float, float] | None) -> str:
+    return "" if bounds is None else " [{:+.4f}, {:+.4f}]".format(*bounds)
 
 
 def _not_comparable(bench: Bench, champion: TrackingResult) -> str:

@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -16,6 +16,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this w
 import mlflow
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import Schema, TensorSpec
@@ -24,7 +25,7 @@ from reidops.errors import ReidopsError
 from reidops.promotion import Bench, Decision, Rule, TrackingResult, decide_promotion
 from reidops.registry_live import find_training
 from reidops.registry_store import StoreUnreachable, find_experiment, open_store, tracking_uri
-from reidops.result import Result
+from reidops.result import WINDOWS, Result
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.json")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tqdm")
 """What a puller needs, in the versions that the model was registered with."""
+
+CHAMPION_WINDOWS = f"tracking/{WINDOWS}"
 
 _MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
 _CALL_LIMIT = 100  # params or tags in one call; MLflow takes no more
@@ -158,16 +161,38 @@ def model_signature(dim: int) -> ModelSignature:
     return ModelSignature(Schema([crops]), Schema([TensorSpec(np.dtype("float32"), (-1, dim))]))
 
 
-def promote(registered: Registered, scores: TrackingResult, rule: Rule) -> Decision:
-    """Keep the version's scores with it, compare it with the champion and move the alias where it wins."""
+def promote(
+    registered: Registered, scores: TrackingResult, rule: Rule, lead_over: Callable[[Path], tuple[float, float] | None] | None = None
+) -> Decision:
+    """Keep the version's scores with it, compare it with the champion and move the alias where it wins.
+
+    Args:
+        lead_over: from the champion's windows.npz to the 95 % interval of the challenger's lead; called where there is such a file.
+    """
     with open_store() as client:
         _keep_scores(client, registered, scores)
         aliases = client.get_registered_model(registered.name).aliases
         champion = _read_scores(client, registered.name, str(aliases[CHAMPION]), scores.bench) if CHAMPION in aliases else None
-        decision = decide_promotion(scores, champion, rule)
+        lead = None if champion is None or lead_over is None else _lead(client, champion, lead_over)
+        decision = decide_promotion(scores, champion, rule, lead)
         if decision.champion:
             client.set_registered_model_alias(registered.name, CHAMPION, registered.version)
     return decision
+
+
+def _lead(
+    client: mlflow.MlflowClient, champion: TrackingResult, lead_over: Callable[[Path], tuple[float, float] | None]
+) -> tuple[float, float] | None:
+    """Return the interval of the lead over a champion; None where its windows were not kept, or are gone with their run."""
+    if not champion.run_id:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            windows = client.download_artifacts(champion.run_id, CHAMPION_WINDOWS, folder)
+        except (MlflowException, OSError):
+            logger.info("run %s, the champion's, has no %s: the difference to it is told without an interval", champion.run_id, CHAMPION_WINDOWS)
+            return None
+        return lead_over(Path(windows))
 
 
 def _keep_scores(client: mlflow.MlflowClient, registered: Registered, scores: TrackingResult) -> None:
@@ -184,7 +209,7 @@ def _read_scores(client: mlflow.MlflowClient, name: str, version: str, bench: Be
     if text is None:
         return TrackingResult(version, Bench({}, {}), {}, {})
     kept = json.loads(text)
-    return TrackingResult(version, Bench(**kept["bench"]), kept["appearance"], kept["no_appearance"])
+    return TrackingResult(version, Bench(**kept["bench"]), kept["appearance"], kept["no_appearance"], run_id=kept.get("run_id", ""))
 
 
 def describe(registered: Registered, run_id: str) -> dict[str, Any]:

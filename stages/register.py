@@ -6,7 +6,7 @@ Writes: an MLflow run and a version of the registered model; data/registration/v
 """
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +52,8 @@ def register(
     run_id = registry.log_result(result, params.experiment)
     content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
     registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), content)
-    decision = registry.promote(registered, read_scores(tracking, registered.version, read_bench(settings, raw, detections)), rule)
+    scores = replace(read_scores(tracking, registered.version, read_bench(settings, raw, detections)), run_id=run_id)
+    decision = registry.promote(registered, scores, rule, lambda champions: read_lead(tracking, champions, params.score))
     entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
@@ -68,6 +69,15 @@ def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
         return TrackingResult(version, bench, control, control, uses_appearance=False)
     gains = {score: tuple(row["over_windows"]) for score, row in proof["differences"]["appearance"][COMBINED].items()}
     return TrackingResult(version, bench, arms["appearance"], control, gains)
+
+
+def read_lead(tracking: Path, champions: Path, score: Score) -> tuple[float, float] | None:
+    """Return the 95 % interval of a score less the champion's, over the windows that both kept; None where those are not the same."""
+    from reidops.tracking.rivals import WINDOWS, lead_over
+
+    drawn = read_json(tracking / "proof.json").get("bootstrap")
+    intervals = drawn and lead_over(tracking / WINDOWS, champions, resamples=drawn["resamples"], seed=drawn["seed"])
+    return (intervals[score].low, intervals[score].high) if intervals and score in intervals else None
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:

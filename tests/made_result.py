@@ -11,6 +11,8 @@ from safetensors.numpy import save_file
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
 from reidops.embedding.images import resize_crops
 from reidops.files import sha256
+from reidops.tracking.rivals import WINDOWS, write_windows
+from reidops.tracking.windows import NUM_COUNTS
 
 HEIGHT, WIDTH, DIM = 16, 8, 6
 SEQUENCES = ("SYN-05-FRCNN", "SYN-06-FRCNN")
@@ -111,8 +113,17 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
         "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12}},
         "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 1000, "seed": 0, "num_windows": 10, "num_sequences": 2},
     })  # fmt: skip
+    write_windows([(name, _counts(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / WINDOWS)
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
+
+
+def _counts(idf1: float, num_frames: int) -> np.ndarray:
+    """Return what frames add where ten people are annotated and tracked, in the one half of a sequence better than in the other."""
+    counts = np.zeros((num_frames, NUM_COUNTS))
+    counts[:, :2] = 10
+    counts[:, 2] = 10 * idf1 + np.where(np.arange(num_frames) < num_frames / 2, idf1, -idf1)
+    return counts
 
 
 def _write(path: Path, data: object) -> None:

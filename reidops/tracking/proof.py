@@ -2,8 +2,7 @@
 
 - headroom: (appearance − no_appearance) / (oracle − no_appearance), of combined scores, where the oracle is better than the control.
 - differences: each arm less the control, combined and for each sequence, with bootstrap intervals (`bootstrap.py`) of what windows of
-  the sequences add to the scores (`windows.py`). The copies of a video for several detectors (MOT17-02-DPM, -FRCNN, -SDP) are drawn
-  together, for they show the same people in the same frames: taken for three videos they would make the intervals too narrow.
+  the sequences add to the scores (`windows.py`). The copies of a video for several detectors are drawn together.
 - decided: the share of associations that appearance decided (`decided.py`).
 """
 
@@ -13,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from reidops.mot.sequences import DETECTORS
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE, ORACLE
 from reidops.tracking.bootstrap import LEVEL, Interval, over_sequences, over_windows
 from reidops.tracking.decided import Decided
 from reidops.tracking.evaluation import COMBINED, ArmResult, by_arm
-from reidops.tracking.windows import WINDOW_SCORES, window_counts
+from reidops.tracking.windows import WINDOW_SCORES, window_counts, windows_by_video
 
 HEADROOM_SCORES = ("IDF1", "HOTA", "AssA", "MOTA")
 NO_GAIN_POSSIBLE = "this tracker looks at no embedding: it has one arm, and no model can help it"
@@ -76,13 +74,7 @@ def _differences(arm: str, results: Rows[ArmResult], control: Rows[ArmResult], t
 
 
 def _by_video(results: Rows[ArmResult], length: int) -> list[np.ndarray]:
-    """Return the windows of each video, the counts of its copies for several detectors added up."""
-    videos: dict[tuple[str, int], np.ndarray] = {}
-    for result in results:
-        stem, _, last = result.sequence.rpartition("-")
-        video = (stem if last in DETECTORS else result.sequence, len(result.of_frames))
-        videos[video] = videos.get(video, 0) + window_counts(result.of_frames, length)
-    return list(videos.values())
+    return list(windows_by_video(((result.sequence, result.of_frames) for result in results), length).values())
 
 
 def _difference(arm: str, sequence: str, ours: list[np.ndarray], theirs: list[np.ndarray], tree: Tree, draws: Draws) -> dict[str, Any]:

@@ -11,12 +11,14 @@ how well a pair of person and track belongs together (HOTA's A). What a frame ad
 Sums over all frames of a sequence are exactly the counts behind its scores; sums over sequences those behind the combined ones.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
+from reidops.mot.sequences import DETECTORS
 from reidops.tracking.scoring import MATCH_IOU, Comparison, numbered
 
 THRESHOLDS = np.arange(0.05, 0.99, 0.05)  # HOTA's
@@ -51,6 +53,23 @@ def window_counts(of_frames: np.ndarray, length: int) -> np.ndarray:
     """Return the counts of consecutive windows of about `length` frames, [num_windows, NUM_COUNTS]; the windows are as even as can be."""
     num_windows = max(1, round(len(of_frames) / length))
     return np.stack([window.sum(axis=0) for window in np.array_split(of_frames, num_windows)])
+
+
+def windows_by_video(of_frames: Iterable[tuple[str, np.ndarray]], length: int) -> dict[str, np.ndarray]:
+    """Return the windows of each video, the counts of its copies for several detectors added up.
+
+    The copies (MOT17-02-DPM, -FRCNN, -SDP) show the same people in the same frames: taken for three videos they would make
+    intervals too narrow.
+
+    Args:
+        of_frames: names of sequences, and what each of their frames adds (`frame_counts`).
+    """
+    videos: dict[str, np.ndarray] = {}
+    for sequence, counts in of_frames:
+        stem, _, last = sequence.rpartition("-")
+        video = f"{stem if last in DETECTORS else sequence}:{len(counts)}"
+        videos[video] = videos.get(video, 0) + window_counts(counts, length)
+    return videos
 
 
 def window_scores(sums: np.ndarray) -> dict[str, np.ndarray]:

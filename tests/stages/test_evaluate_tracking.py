@@ -13,6 +13,8 @@ from reidops.parts import Part, write_parts
 from reidops.tracking.arms import ARMS
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
 from reidops.tracking.embeddings import embed_sequence, write_embeddings
+from reidops.tracking.rivals import read_windows
+from reidops.tracking.windows import window_scores
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
 
@@ -58,7 +60,7 @@ def run(data, **changes):
 
 def test_scores_results_events_and_pictures_are_written(finished):
     made = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
-    expected = {f"{name}.json" for name in ("headline", "metrics", "proof", "protocol")} | {"gaps.csv", "gaps.png", "scorers.csv", "sequences.csv"}
+    expected = {f"{name}.json" for name in ("headline", "metrics", "proof", "protocol")} | {"gaps.csv", "gaps.png", "scorers.csv", "sequences.csv", "windows.npz"}
     expected |= {f"timelines/TOY-0{i}.png" for i in (1, 2)}
     expected |= {f"results/{arm}/TOY-0{i}.txt" for arm in ARMS for i in (1, 2)}
     expected |= {f"events/{arm}/TOY-0{i}.csv" for arm in ("appearance", "no_appearance") for i in (1, 2)}
@@ -121,6 +123,14 @@ def test_tuning_on_a_scene_that_is_reported_is_refused(data, no_pictures):
     write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [{**row, "scene": "TOY-03"}]}, data / "tuned.json")
     protocol = json.loads((run(data, tuning=str(data / "tuned.json")) / "protocol.json").read_text())
     assert protocol["constants"]["published_but_for"] == {"max_age": 9} and protocol["tuned_on"][0]["scene"] == "TOY-03"
+
+
+def test_the_windows_that_later_models_are_compared_on_add_up_to_the_scores(finished):
+    windows = read_windows(finished / "windows.npz")
+    assert list(windows) == ["TOY-01:12", "TOY-02:12"]
+    scores = window_scores(sum(counts.sum(axis=0) for counts in windows.values()))
+    combined = json.loads((finished / "metrics.json").read_text())["appearance"]["combined"]
+    assert {name: float(value) for name, value in scores.items()} == pytest.approx({name: combined[name] for name in scores})
 
 
 def test_the_headline_is_of_the_combined_scores(finished):

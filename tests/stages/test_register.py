@@ -5,12 +5,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_result import SEQUENCES, write_result
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.params import check_section
+from reidops.tracking.rivals import write_windows
+from reidops.tracking.windows import NUM_COUNTS
 from stages.register import RegisterParams, register
 
 PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
@@ -47,11 +50,28 @@ def test_results_follow_each_other_to_the_championship(repository):
     assert (better["version"], better["aliases"]) == ("2", ["challenger", "champion"])
     assert better["decision"]["champion_score"] == 0.70
     assert better["decision"]["differences"] == pytest.approx(dict.fromkeys(SEQUENCES, 0.05))
+    low, high = better["decision"]["lead"]
+    assert 0.045 <= low < 0.05 < high <= 0.055
+    assert f"+0.0500 [{low:+.4f}, {high:+.4f}] over the same 2 sequences" in better["decision"]["reason"]
 
     write_result(repository, seed=2, idf1=0.80, control=0.81)
     useless = run_register(repository)
     assert (useless["version"], useless["aliases"], useless["decision"]["champion"]) == ("3", ["challenger"], False)
     assert "does not help the tracker" in useless["decision"]["reason"]
+
+
+def test_a_champion_whose_windows_are_gone_or_are_others_is_compared_without_an_interval(repository):
+    write_result(repository, seed=0, idf1=0.70)
+    (repository / "data" / "tracking" / "windows.npz").unlink()
+    run_register(repository)
+    write_result(repository, seed=1, idf1=0.75)
+    second = run_register(repository)
+    assert second["decision"]["champion"] and second["decision"]["lead"] is None
+    assert "+0.0500 over the same 2 sequences" in second["decision"]["reason"]
+
+    write_result(repository, seed=2, idf1=0.80)
+    write_windows([("03", np.ones((60, NUM_COUNTS)))], 30, repository / "data" / "tracking" / "windows.npz")
+    assert run_register(repository)["decision"]["lead"] is None
 
 
 def test_a_clone_without_a_store_registers_what_it_was_given(repository, monkeypatch):
