@@ -33,7 +33,7 @@ from reidops.mot.sequences import format_results
 from reidops.tracking.constants import WITHOUT_APPEARANCE
 from reidops.tracking.frames import annotate
 from reidops.tracking.trackers import TRACKERS, Tracker
-from reidops.tracking.video_writing import DEFAULT_CODEC, open_video
+from reidops.tracking.video_writing import CODECS, open_video
 from reidops.videos import BrokenOff, Video, read_video
 
 logger = logging.getLogger("reidops.track")
@@ -77,12 +77,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the result file and the video go; no video = None."""
+    """Where the result file and the video go; no video = None, and so is the container's usual codec."""
 
     results: Path
     video: Path | None
     frame_rate: float
-    codec: str
+    codec: str | None = None
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -218,10 +218,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--camera-motion", choices=("none", "sparse-flow", "ecc"), default="none")
     add("--min-confidence", type=float, help="least score of a detection, in the detector's own scale")
     add("--detector", nargs="+", default=[], metavar="NAME=VALUE", help="settings of a detector, as detect.detector of params.yaml: weights=FILE nms=0.6 …")
-    add("--output", type=Path, metavar="FILE.mp4", help="the video to write")
+    add("--output", type=Path, metavar="FILE.mp4", help=f"the video to write; {', '.join(CODECS)}")
     add("--results", type=Path, metavar="FILE.txt", help="the result file to write (default: --output's name with .txt)")
     add("--no-video", action="store_true", help="write the result file only")
-    add("--codec", default=DEFAULT_CODEC, help=f"four letters; mp4v, vp09, … (default: {DEFAULT_CODEC})")
+    add("--codec", help="of .mp4: " + ", ".join(CODECS[".mp4"]) + "; of .avi: " + ", ".join(CODECS[".avi"]) + " (default: the first of each)")
     add("--frame-rate", type=_positive, help="of the video to write, fps (default: the source's)")
     add("--max-frames", type=_count, metavar="N", help="end after so many")
     return parser

@@ -13,7 +13,7 @@ from reidops.tracking.embeddings import read_frame
 from reidops.tracking.frames import BOX, MISTAKE, add_caption, annotate_frame
 from reidops.tracking.held import held_rows, mistaken_rows
 from reidops.tracking.switches import Switch, find_switches, switch_table
-from reidops.tracking.video_writing import DEFAULT_CODEC, write_video
+from reidops.tracking.video_writing import write_video
 
 _SECONDS = 2.0
 _MOST_FRAMES = 60
@@ -62,13 +62,13 @@ class Clip:
     frames: range
 
 
-def write_clip(clip: Clip, path: Path, codec: str = DEFAULT_CODEC) -> None:
+def write_clip(clip: Clip, path: Path) -> None:
     """Write a clip, at most 960 px wide; the picture stands still for a moment at every switch.
 
     Raises:
         ReidopsError: a frame is missing or broken.
     """
-    write_video(_pictures(clip), path, clip.sequence.frame_rate, codec=codec)
+    write_video(_pictures(clip), path, clip.sequence.frame_rate)
 
 
 def _pictures(clip: Clip) -> Iterator[np.ndarray]:

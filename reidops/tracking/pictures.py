@@ -1,6 +1,5 @@
 """Pictures of what a tracker did with a sequence: timelines, identity switches, annotated frames, clips of the worst moments."""
 
-import logging
 from collections.abc import Mapping, Sequence as Rows
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,6 @@ from reidops.tracking.reasons import explain
 from reidops.tracking.switch_sheet import draw_switches
 from reidops.tracking.switches import find_switches
 from reidops.tracking.timelines import draw_timeline
-from reidops.tracking.video_writing import usual_codec
-
-log = logging.getLogger(__name__)
 
 SHOWN_ARMS = ("appearance", "no_appearance")
 """The arm whose mistakes are shown: the model's; of a tracker that knows no appearance its only one."""
@@ -87,13 +83,8 @@ def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder:
 
 
 def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_clips: int) -> None:
-    windows = worst_windows(shown.events, frames, num_clips, clip_length(sequence.frame_rate))
-    codec = usual_codec(".mp4") if windows else None
-    if windows and codec is None:
-        log.warning("%s: no clips, as OpenCV here writes no mp4; opencv-python's wheels do", sequence.name)
-        return
-    for window in windows:
-        write_clip(Clip(sequence, shown.tracks, shown.events, window), folder / f"{sequence.name}-{window.start:06d}.mp4", codec)
+    for window in worst_windows(shown.events, frames, num_clips, clip_length(sequence.frame_rate)):
+        write_clip(Clip(sequence, shown.tracks, shown.events, window), folder / f"{sequence.name}-{window.start:06d}.mp4")
 
 
 def _save(figure: Figure, path: Path) -> None:

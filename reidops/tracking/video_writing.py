@@ -3,23 +3,56 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from tqdm import tqdm
 
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 
-CODECS = ("avc1", "vp09", "mp4v")
-AVI_CODECS = ("MJPG", "XVID", "mp4v")
-"""Four-letter codes that OpenCV may know. Browsers play avc1 and vp09. OpenCV's wheels hold no avc1, and their vp09 takes a hundred times
-as long as mp4v (960 × 540 px: 300 against 3 CPU ms a picture), which every player but a browser knows."""
 
-DEFAULT_CODEC = "mp4v"
+@dataclass(frozen=True)
+class _Encoder:
+    """An encoder of FFmpeg with its settings; crf and global_quality hold the quality, whatever size that takes."""
+
+    name: str
+    options: dict[str, str]
+    color_range: ColorRange = ColorRange.MPEG
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+_QUALITY_4 = {"flags": "+qscale", "global_quality": str(4 * 118)}  # of 1 … 31, 1 the best; FFmpeg counts in steps of 1/118
+
+# CPU ms and KiB a picture of MOT17-09 at 960 × 540 px: vp9 8 and 8, h264 8 and 5, av1 12 and 6, mpeg4 3 and 34.
+_ENCODERS = {
+    # Without a lag each picture is let go at once, which halves the memory.
+    "vp9": _Encoder("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "32"}),
+    "h264": _Encoder("libx264", {"preset": "veryfast", "crf": "23"}),
+    # SVT-AV1 writes its settings onto the terminal, but for this variable.
+    "av1": _Encoder("libsvtav1", {"preset": "10", "crf": "35", "svtav1-params": "lp=1"}, environment={"SVT_LOG": "0"}),
+    "mpeg4": _Encoder("mpeg4", _QUALITY_4),
+    "mjpeg": _Encoder("mjpeg", _QUALITY_4, ColorRange.JPEG),
+}
+_NUM_THREADS = 2  # of one video: several are written side by side
+_FORMATS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska", ".avi": "avi"}
+
+CODECS = {
+    ".mp4": ("vp9", "h264", "av1", "mpeg4"),
+    ".webm": ("vp9", "av1"),
+    ".mkv": ("vp9", "h264", "av1", "mpeg4", "mjpeg"),
+    ".avi": ("mpeg4", "mjpeg"),
+}
+"""Container → its codecs, the usual one first. Browsers play vp9 and av1, and h264 where the system decodes it; OpenCV's wheels read all but av1."""
+
+_MOST_RATE = 1000.0  # pictures per second
+_MOST_TICKS = 65535  # per second, that MPEG-4 can count
 
 
 class VideoWriter:
@@ -28,9 +61,11 @@ class VideoWriter:
     def __init__(self, path: Path, partial: Path, frame_rate: float, codec: str) -> None:
         self._path = path
         self._partial = partial
-        self._frame_rate = frame_rate
+        self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # for which a picture is shown
         self._codec = codec
-        self._stream: cv2.VideoWriter | None = None
+        self._container: av.container.OutputContainer | None = None
+        self._stream: av.VideoStream | None = None
+        self._reformatter = VideoReformatter()
         self._shape: tuple[int, ...] = ()
         self.num_frames = 0
 
@@ -38,19 +73,59 @@ class VideoWriter:
         """Append a picture, BGR uint8 [h, w, 3]; the first one tells the size. An odd last row or column is left out.
 
         Raises:
-            ReidopsError: it is of another size than the first (OpenCV would drop it and say nothing), or the codec is not there.
+            ReidopsError: it is of another size than the first, or of one that the codec does not take.
         """
         self.num_frames += 1
         self._check(picture)
-        if self._stream is None:
-            self._shape = picture.shape
-            self._stream = _open(self._path, self._partial, self._frame_rate, picture.shape[1::-1], self._codec)
-        self._stream.write(np.ascontiguousarray(picture))
+        self._shape = picture.shape
+        with self._explained():
+            if self._container is None:
+                self._open()
+            self._container.mux(self._stream.encode(self._frame(picture)))
 
     def close(self) -> None:
         """End the file; it is not yet looked at."""
-        if self._stream is not None:
-            self._stream.release()
+        container, self._container = self._container, None
+        if container is not None:
+            with self._explained(), container:
+                container.mux(self._stream.encode())
+
+    def _open(self) -> None:
+        encoder, suffix = _ENCODERS[self._codec], self._path.suffix.lower()
+        options = {"movflags": "+faststart"} if suffix == ".mp4" else {}  # the index first, for a player that is still loading
+        for name, value in encoder.environment.items():
+            os.environ.setdefault(name, value)
+        # A relative name with a colon in it would be an address.
+        container = av.open(str(self._partial.absolute()), "w", format=_FORMATS[suffix], container_options=options)
+        try:
+            self._stream = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
+            self._set_up(self._stream.codec_context, encoder)
+            container.start_encoding()
+        except BaseException:
+            container.close()
+            raise
+        self._container = container
+
+    def _set_up(self, context: av.VideoCodecContext, encoder: _Encoder) -> None:
+        context.height, context.width = (side // 2 * 2 for side in self._shape[:2])
+        context.pix_fmt = "yuv420p"
+        context.time_base = self._seconds
+        context.bit_rate = 0
+        context.thread_count = _NUM_THREADS
+        # BT.601 is what players and OpenCV take for granted where a container cannot tell.
+        context.colorspace, context.color_range = Colorspace.ITU601, encoder.color_range
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+
+    def _frame(self, picture: np.ndarray) -> av.VideoFrame:
+        height, width = (side // 2 * 2 for side in picture.shape[:2])
+        # OpenCV rounds; FFmpeg's own conversion from BGR is a level too dark and too green.
+        planes = cv2.cvtColor(np.ascontiguousarray(picture[:height, :width]), cv2.COLOR_BGR2YUV_I420)
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
+        if (wanted := _ENCODERS[self._codec].color_range) != ColorRange.MPEG:
+            frame = self._reformatter.reformat(frame, src_color_range=ColorRange.MPEG, dst_color_range=wanted, threads=1)
+        frame.pts, frame.duration, frame.time_base = self.num_frames - 1, 1, self._seconds
+        return frame
 
     def _check(self, picture: np.ndarray) -> None:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 2:
@@ -58,46 +133,54 @@ class VideoWriter:
                 f"{self._path}: picture {self.num_frames} is {picture.dtype} {list(picture.shape)}, expected BGR uint8 [h, w, 3]"
                 " of at least 2 × 2 px"
             )
-        if self._stream is not None and picture.shape != self._shape:
+        if self._shape and picture.shape != self._shape:
             (height, width), (first_height, first_width) = picture.shape[:2], self._shape[:2]
             raise ReidopsError(
                 f"{self._path}: picture {self.num_frames} is {width} × {height} px, the first was {first_width} × {first_height};"
                 " a video has one size: scale the pictures first"
             )
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what FFmpeg could not encode; let through what the system refused, as a full disk."""
+        try:
+            yield
+        except av.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise ReidopsError(
+                f"{self._path}: FFmpeg cannot write pictures of {self._shape[1]} × {self._shape[0]} px with the codec {self._codec!r}"
+                f" ({error.strerror}); scale them, or name another codec: {', '.join(available_codecs(self._path.suffix))}"
+            ) from None
+
 
 @contextmanager
-def open_video(path: Path, frame_rate: float, *, codec: str = DEFAULT_CODEC) -> Iterator[VideoWriter]:
+def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> Iterator[VideoWriter]:
     """Yield a writer; the video is renamed to `path` when the block ends well and it can be read again, deleted otherwise.
 
     Args:
-        path: its suffix names the container, .mp4 for `CODECS`, .avi for `AVI_CODECS`.
-        frame_rate: pictures per second.
-        codec: one of `available_codecs(path.suffix)`.
+        path: its suffix names the container, one of `CODECS`.
+        frame_rate: pictures per second, at most 1000.
+        codec: one of `available_codecs(path.suffix)`; None takes the first.
 
     Raises:
         ReidopsError: the codec is not there, pictures differ in size, there was none, or not all of them are in the file.
     """
     path = Path(path)
-    if not (np.isfinite(frame_rate) and frame_rate > 0):
-        raise ReidopsError(f"{path}: a frame rate of {frame_rate} pictures per second; expected a number above 0")
+    if not 0 < frame_rate <= _MOST_RATE:
+        raise ReidopsError(f"{path}: a frame rate of {frame_rate} pictures per second; expected a number above 0, at most {_MOST_RATE:.0f}")
+    codec = _checked_codec(path, codec)
     with whole_file(path) as partial:
-        # OpenCV chooses the container by the suffix, which a partial name does not have.
-        named = partial.with_name(f"{partial.name}{path.suffix}")
-        writer = VideoWriter(path, named, frame_rate, codec)
+        writer = VideoWriter(path, partial, frame_rate, codec)
         try:
-            try:
-                yield writer
-            finally:
-                writer.close()
-            _check_whole(named, path, writer.num_frames)
-            os.replace(named, partial)
+            yield writer
         finally:
-            named.unlink(missing_ok=True)
+            writer.close()
+        _check_whole(partial, path, writer.num_frames)
 
 
 def write_video(
-    pictures: Iterable[np.ndarray], path: Path, frame_rate: float, *, codec: str = DEFAULT_CODEC, num_frames: int | None = None
+    pictures: Iterable[np.ndarray], path: Path, frame_rate: float, *, codec: str | None = None, num_frames: int | None = None
 ) -> int:
     """Write all pictures with a progress bar and return how many there were; see `open_video`.
 
@@ -112,43 +195,28 @@ def write_video(
 
 @cache
 def available_codecs(suffix: str = ".mp4") -> tuple[str, ...]:
-    """Return those codecs that OpenCV can write here into a container, tried with a picture each."""
-    with TemporaryDirectory() as folder:
-        return tuple(codec for codec in (AVI_CODECS if suffix == ".avi" else CODECS) if _is_there(Path(folder) / f"{codec}{suffix}", codec))
+    """Return those codecs of a container whose encoder PyAV brings here, the usual one first; its wheels bring all."""
+    return tuple(codec for codec in CODECS.get(suffix.lower(), ()) if _is_there(_ENCODERS[codec].name))
 
 
-def usual_codec(suffix: str = ".mp4") -> str | None:
-    """Return the default codec, another one where OpenCV was built without it, None where it writes no video of this kind."""
-    with TemporaryDirectory() as folder:
-        if _is_there(Path(folder) / f"tried{suffix}", DEFAULT_CODEC):
-            return DEFAULT_CODEC
-    return next(iter(available_codecs(suffix)), None)
+def _is_there(encoder: str) -> bool:
+    try:
+        return bool(av.Codec(encoder, "w"))
+    except av.codec.codec.UnknownCodecError:
+        return False
 
 
-def _is_there(path: Path, codec: str) -> bool:
-    with _quiet():
-        stream = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 25.0, (64, 64))
-        opened = stream.isOpened()
-        stream.write(np.zeros((64, 64, 3), np.uint8))
-        stream.release()
-    return opened and _num_frames(path) == 1
-
-
-def _open(path: Path, partial: Path, frame_rate: float, size: tuple[int, int], codec: str) -> cv2.VideoWriter:
-    """Open OpenCV's writer for pictures of `size`, width and height in px."""
-    if len(codec) == 4:
-        with _quiet():
-            stream = cv2.VideoWriter(str(partial), cv2.VideoWriter_fourcc(*codec), float(frame_rate), size)
-        if stream.isOpened():
-            return stream
-    there = ", ".join(available_codecs(path.suffix)) or "none: name the file .mp4"
-    raise ReidopsError(
-        f"{path}: OpenCV cannot write {size[0]} × {size[1]} px with the codec {codec!r} here; codecs that are there for {path.suffix}: {there}"
-    )
+def _checked_codec(path: Path, codec: str | None) -> str:
+    there = available_codecs(path.suffix)
+    if not there:
+        raise ReidopsError(f"{path}: no video can be written to {path.suffix or 'a file without a suffix'}; expected {', '.join(CODECS)}")
+    if codec is not None and codec not in there:
+        raise ReidopsError(f"{path}: no codec {codec!r} is there for {path.suffix}; there are {', '.join(there)}")
+    return codec or there[0]
 
 
 def _check_whole(partial: Path, path: Path, num_frames: int) -> None:
-    """Refuse a file that does not hold all frames: OpenCV says nothing when a disk is full."""
+    """Refuse a file that does not hold all frames."""
     if not num_frames:
         raise ReidopsError(f"{path}: no picture was written, and a video has at least one; look at what should have made them")
     found = _num_frames(partial)
@@ -157,20 +225,12 @@ def _check_whole(partial: Path, path: Path, num_frames: int) -> None:
 
 
 def _num_frames(path: Path) -> int:
-    """Return the frames that a container says to hold, 0 where it cannot be read."""
-    with _quiet():
-        stream = cv2.VideoCapture(str(path))
-        found = int(stream.get(cv2.CAP_PROP_FRAME_COUNT)) if stream.isOpened() else 0
-        stream.release()
-    return found
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep OpenCV from telling on the terminal what is told here in a sentence."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    """Return the encoded pictures that a container holds, up to where it cannot be read."""
+    found = 0
     try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+        with av.open(str(path.absolute())) as container:
+            for packet in container.demux():
+                found += packet.size > 0 and not packet.is_corrupt  # as the one is that a cut goes through
+    except av.FFmpegError:
+        pass
+    return found

@@ -196,14 +196,6 @@ def test_every_kind_of_picture_is_written_for_a_sequence(sequence, tracks, tmp_p
     assert cv2.imread(str(tmp_path / "out" / "frames" / "TOY-01-000002.jpg")).shape == (96, 160, 3)
 
 
-def test_without_any_codec_there_are_no_clips_and_all_other_pictures(sequence, tracks, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("reidops.tracking.pictures.usual_codec", lambda suffix: None)
-    part = Part("track", "TOY", "mot", sequence.folder, "TOY-01", "01", 1, 4)
-    write_pictures(part, [Arm("appearance", tracks, SWAP)], tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"timelines", "switches", "frames"}
-    assert "TOY-01: no clips, as OpenCV here writes no mp4" in caplog.text
-
-
 def test_a_sequence_without_mistakes_has_neither_switches_nor_clips(sequence, tracks, tmp_path):
     part = Part("track", "TOY", "mot", sequence.folder, "TOY-01", "01", 1, 4)
     write_pictures(part, [Arm("appearance", tracks, events(*held(1, 7, 7, 7, 7)))], tmp_path / "out", PictureBounds(num_frames=0))
