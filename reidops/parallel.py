@@ -15,6 +15,8 @@ from tqdm import tqdm
 # After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of its own.
 _QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
 
+MOST_BATCHES = 8  # in work at once
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -52,18 +54,19 @@ def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) ->
     """Yield `function` of each batch, in their order; each core has a batch of its own, and torch one thread for it.
 
     Threads that share a batch wait for each other at every layer of a network, and all of them for the one whose core decodes a
-    picture meanwhile; each with a batch of its own waits for nobody. Of what is not yet yielded no more is begun than torch has
-    threads (`OMP_NUM_THREADS`), and one batch beside.
+    picture meanwhile; each with a batch of its own waits for nobody. torch's threads (`OMP_NUM_THREADS`) are the cores; more than
+    MOST_BATCHES of them share the batches evenly, for each batch needs its memory. Not yet yielded is one batch more at most.
     """
     import torch  # who reads what was embedded needs none
 
     num_cores = torch.get_num_threads()
+    num_batches = min(num_cores, MOST_BATCHES)
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(num_cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(num_batches, initializer=torch.set_num_threads, initargs=(num_cores // num_batches,)) as pool:
         try:
             for batch in batches:
                 waiting.append(pool.submit(function, batch))
-                if len(waiting) > num_cores:
+                if len(waiting) > num_batches:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

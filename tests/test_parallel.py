@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from reidops.errors import ReidopsError
-from reidops.parallel import map_on_cores, map_parallel, num_workers
+from reidops.parallel import MOST_BATCHES, map_on_cores, map_parallel, num_workers
 
 
 def square(x: int) -> int:
@@ -38,11 +38,16 @@ def test_nothing_maps_to_nothing():
 
 
 @pytest.fixture
-def two_threads():
+def torch_threads():
+    """Set how many threads torch has, for one test."""
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
+    yield torch.set_num_threads
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_threads(torch_threads):
+    torch_threads(2)
 
 
 def threads_of_a_new_thread() -> int:
@@ -63,6 +68,21 @@ def test_batches_come_in_order_with_one_thread_of_torch_on_each_core(two_threads
 
     assert list(map_on_cores(work, range(6))) == [(batch, 1) for batch in range(6)]
     assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+
+
+def test_on_many_cores_few_batches_share_them(torch_threads):
+    torch_threads(2 * MOST_BATCHES + 1)
+    at_work, most = [], []
+
+    def work(batch: int) -> int:
+        at_work.append(batch)
+        most.append(len(at_work))
+        time.sleep(0.002)
+        at_work.remove(batch)
+        return torch.get_num_threads()
+
+    assert set(map_on_cores(work, range(40))) == {2}
+    assert max(most) <= MOST_BATCHES
 
 
 def test_few_batches_are_begun_before_their_turn(two_threads):

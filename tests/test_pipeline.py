@@ -51,7 +51,7 @@ class Repository:
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "dvc", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=300)
+        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=550)
 
     def kill_repro_when(self, reached: Callable[[], bool]) -> None:
         """Start `dvc repro` and send SIGKILL to all of it once `reached`."""
