@@ -1,29 +1,30 @@
-"""What it brings that a stage keeps the memory that its layers leave: `python benchmarks/memory.py` prints the table of the README.
+"""What it brings and costs that a stage keeps the memory that its layers leave: `python benchmarks/memory.py` prints the README's figures.
 
 python benchmarks/memory.py [--quick]
 
-Images/s of a network forward and in training steps (forward, backward, Adam), batches of 64 on all threads, in a process that
-keeps what it frees (`keep_freed_memory`, as every stage does) and in one that leaves it to glibc. The processes take turns; the
-median of some passes is given. --quick runs it on little, which shows that it runs and says nothing about speed.
+Images/s of a network forward and in training steps (forward, backward, Adam), batches of 64 on all threads, and the peak memory of
+both, in a process that keeps what it frees (`keep_freed_memory`, as every stage does) and in one that leaves it to glibc. The processes
+take turns; the median of three is given. --quick runs it on little, which shows that it runs and says nothing about speed.
 """
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from measured import Measured, format_measured
 
 NETWORKS = (("osnet_x0_25", 256, 128), ("resnet10t", 96, 48), ("resnet50", 256, 128))
-BATCH, STEPS = 64, 3
-ARMS = ("glibc's way", "kept")
+BATCH, STEPS = 64, 5
 
 
 def measure(backbone: str, height: int, width: int, batch: int, kept: bool) -> dict[str, float]:
-    """Return images/s of the network in this process: forward, and in training."""
+    """Return images/s of the network in this process, forward and in training, and its peak memory, MB."""
     import torch
 
     from reidops.embedding.network import EmbeddingNetwork
@@ -45,7 +46,8 @@ def measure(backbone: str, height: int, width: int, batch: int, kept: bool) -> d
         network.train()(images).sum().backward()
         optimizer.step()
 
-    return {work.__name__: _rate(work, batch) for work in (forward, train)}
+    rates = {work.__name__: _rate(work, batch) for work in (forward, train)}
+    return rates | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def _rate(work: Callable[[], None], batch: int) -> float:
@@ -73,16 +75,18 @@ def main() -> None:
     networks, batch, passes = ((("mobilenetv4_conv_small_050", 32, 16),), 2, 1) if arguments.quick else (NETWORKS, BATCH, 3)
     rows = []
     for network in networks:
-        found: list[list[dict[str, float]]] = [[], []]
+        found: tuple[list, list] = [], []  # left to glibc, kept
         for _ in range(passes):
-            for kept in range(len(ARMS)):
+            for kept, of_arm in enumerate(found):
                 command = [sys.executable, __file__, "--arm", *map(str, (*network, batch, kept))]
                 ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-                found[kept].append(json.loads(ran.stdout))
+                of_arm.append(json.loads(ran.stdout))
+        left, kept = (pd.DataFrame(of_arm).median() for of_arm in found)
         for work in ("forward", "train"):
-            rates = [float(np.median([rate[work] for rate in arm])) for arm in found]
-            told = f"{rates[1] / rates[0]:.2f} ×: {rates[1]:,.0f} against {rates[0]:,.0f} images/s"
+            told = f"{kept[work] / left[work]:.2f} ×: {kept[work]:,.0f} against {left[work]:,.0f} images/s"
             rows.append(Measured(f"{network[0]} {network[1]} × {network[2]}, {work}, batches of {batch}", "", told))
+        told = f"{kept['peak_mb'] / left['peak_mb']:.2f} ×: {kept['peak_mb']:,.0f} against {left['peak_mb']:,.0f} MB"
+        rows.append(Measured(f"{network[0]} {network[1]} × {network[2]}, peak memory", "", told))
     print(format_measured(rows))
 
 

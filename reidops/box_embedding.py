@@ -1,4 +1,4 @@
-"""Embed boxes of one picture, or of a sequence's frames: each decoded once, the boxes of several frames in one batch, a batch on every core."""
+"""Embed boxes: of one picture, or of a sequence's frames, each decoded once, those of several frames in one batch, several batches at once."""
 
 from typing import Protocol
 
@@ -34,7 +34,7 @@ def embed_sequence_boxes(
     Args:
         frames: 1-based, [n], ascending.
         box_ltwh: px, 0-based, [n, 4].
-        batch_size: boxes that a core holds at a time, where a frame has no more.
+        batch_size: boxes of a batch, where no frame has more.
         desc: what the progress bar says, before the sequence's name.
 
     Raises:
@@ -47,9 +47,10 @@ def embed_sequence_boxes(
 
     embeddings = np.zeros((len(frames), embedder.dim), dtype=np.float32)
     with tqdm(total=len(frames), desc=f"{desc} {sequence.name}", unit="crop", disable=None, leave=False) as bar:
-        for rows, of_rows in map_on_cores(embed, frame_batches(frames, batch_size)):
+        batches = frame_batches(frames, batch_size)
+        for batch, (rows, of_rows) in zip(batches, map_on_cores(embed, batches), strict=True):
             embeddings[rows] = of_rows
-            bar.update(len(rows))
+            bar.update(batch.stop - batch.start)
     return embeddings
 
 

@@ -1,11 +1,11 @@
-"""Map a function over sequences, in this process or in several, and over batches, one for each core."""
+"""Map a function over sequences, in this process or in several, and over batches, one on each core."""
 
 import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 # After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of its own.
 _QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
 
-MOST_BATCHES = 8  # in work at once
+MOST_BATCHES = 8  # of `map_on_cores`, in work at once
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,29 +51,38 @@ def map_parallel(
 
 
 def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:
-    """Yield `function` of each batch, in their order; each core has a batch of its own, and torch one thread for it.
+    """Yield `function` of each batch, in their order; each batch has a thread of its own, and torch there one thread for each core.
 
     Threads that share a batch wait for each other at every layer of a network, and all of them for the one whose core decodes a
-    picture meanwhile; each with a batch of its own waits for nobody. torch's threads (`OMP_NUM_THREADS`) are the cores; more than
-    MOST_BATCHES of them share the batches evenly, for each batch needs its memory. Not yet yielded is one batch more at most.
+    picture meanwhile; each with a batch of its own waits for nobody. There are as many batches as torch has threads
+    (`OMP_NUM_THREADS`), but two at least, so that one is read while the other is embedded, and MOST_BATCHES at most, which then share
+    torch's threads evenly: each needs its memory. One batch more may wait to be yielded.
     """
     import torch  # who reads what was embedded needs none
 
-    num_cores = torch.get_num_threads()
-    num_batches = min(num_cores, MOST_BATCHES)
+    num_threads = torch.get_num_threads()
+    num_batches = min(max(2, num_threads), MOST_BATCHES)
+    of_each = max(1, num_threads // num_batches)
+    try:
+        with ThreadPoolExecutor(num_batches, initializer=torch.set_num_threads, initargs=(of_each,)) as pool:
+            yield from _in_turn(pool, function, batches, num_batches)
+    finally:
+        torch.set_num_threads(num_threads)  # what one thread sets holds for those that start later
+
+
+def _in_turn(pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """Yield the results in the items' order; `ahead` items are begun or wait beside the one that is yielded."""
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(num_batches, initializer=torch.set_num_threads, initargs=(num_cores // num_batches,)) as pool:
-        try:
-            for batch in batches:
-                waiting.append(pool.submit(function, batch))
-                if len(waiting) > num_batches:
-                    yield waiting.popleft().result()
-            while waiting:
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-            torch.set_num_threads(num_cores)  # what one thread sets holds for those that start later
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from reidops.errors import ReidopsError
 from reidops.promotion import Bench, Decision, Rule, TrackingResult, decide_promotion
 from reidops.registry_live import find_training
 from reidops.registry_store import StoreUnreachable, find_experiment, open_store, tracking_uri
-from reidops.result import WINDOWS, Result
+from reidops.result import Result
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tqdm")
 """What a puller needs, in the versions that the model was registered with."""
 
-CHAMPION_WINDOWS = f"tracking/{WINDOWS}"
+CHAMPION_WINDOWS = "tracking/windows.npz"
 
 _MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
 _CALL_LIMIT = 100  # params or tags in one call; MLflow takes no more
@@ -183,16 +183,16 @@ def promote(
 def _lead(
     client: mlflow.MlflowClient, champion: TrackingResult, lead_over: Callable[[Path], tuple[float, float] | None]
 ) -> tuple[float, float] | None:
-    """Return the interval of the lead over a champion; None where its windows were not kept, or are gone with their run."""
+    """Return the interval of the lead over a champion; None where its windows cannot be had or read, which is no reason not to compare."""
     if not champion.run_id:
         return None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            windows = client.download_artifacts(champion.run_id, CHAMPION_WINDOWS, folder)
-        except (MlflowException, OSError):
-            logger.info("run %s, the champion's, has no %s: the difference to it is told without an interval", champion.run_id, CHAMPION_WINDOWS)
+            return lead_over(Path(client.download_artifacts(champion.run_id, CHAMPION_WINDOWS, folder)))
+        except (MlflowException, OSError, ReidopsError) as error:
+            told = " ".join(str(error).split())
+            logger.warning("the difference to the champion has no interval: %s of its run %s: %s", CHAMPION_WINDOWS, champion.run_id, told)
             return None
-        return lead_over(Path(windows))
 
 
 def _keep_scores(client: mlflow.MlflowClient, registered: Registered, scores: TrackingResult) -> None:

@@ -24,9 +24,6 @@ ARMS = {"difference": "gain"}
 
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
 TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
-WINDOWS = "windows.npz"
-"""What a later champion or challenger is compared with, as evaluate_tracking writes it."""
-
 MOST_PICTURES = 60
 """Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in data/tracking."""
 
@@ -223,8 +220,8 @@ def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
     for kind in TRACKING_PICTURES:
         for path in sorted(p for p in (folders.tracking / kind).glob("[!.]*") if p.is_file())[:MOST_PICTURES]:
             yield path, f"tracking/{kind}"
-    if (folders.tracking / WINDOWS).is_file():
-        yield folders.tracking / WINDOWS, "tracking"
+    if (folders.tracking / "windows.npz").is_file():
+        yield folders.tracking / "windows.npz", "tracking"
     yield folders.crops / "report.json", "data/crops"
     for folder, place in ((folders.validation / "docs", "data/docs"), (folders.tracking / "results", "tracking/results")):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):

@@ -64,7 +64,7 @@ def download(raw: Path, params: DownloadParams) -> None:
     if not roles.track:
         log.warning("download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, evaluate_tracking will stop")
     if bare:
-        log.warning("%s: no det/det.txt; let detect.source name a detector or files of yours, or detect will stop after the training", ", ".join(bare))
+        log.warning("%s: no det/det.txt; detect will stop unless detect.source names a detector or files of yours", ", ".join(bare))
     log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 

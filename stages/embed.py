@@ -31,7 +31,7 @@ class EmbedParams:
     min_confidence: float | dict[str, float] | None = None
     nms: Annotated[float, Field(ge=0, le=1)] | None = None  # IoU; of two boxes above it only the better one stays; null = both
     annotations: bool = True  # ground truth boxes too, on which evaluate_reid tells the model's errors from the detector's
-    batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass
+    batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass, of which a CPU has up to 8 at a time
 
 
 def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:

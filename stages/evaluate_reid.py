@@ -41,7 +41,7 @@ class EvaluateReidParams:
     pool: Literal["auto", "none", "mean", "max"] = "auto"  # of a tracklet's crops; auto = mean in sets of tracklets
     flip_average: bool | None = None  # average with the mirror image; null = as the model was saved
     views: Literal[1, 5] = 1  # of each ranked crop, averaged: the whole, or it and a window in each corner
-    batch_size: Positive = 64  # crops per forward pass
+    batch_size: Positive = 64  # crops per forward pass, of which a CPU has up to 8 at a time
     calibrate_on: Literal["crops", "detections"] = "crops"  # held-out people as annotated, or as the training scenes' detector saw them
     min_gap: Positive = 15  # frames after which a track meets its own crops again, in calibration
     num_candidates: Annotated[float, Field(ge=0)] = 3.0  # lost tracks within reach of a person who returns, on average

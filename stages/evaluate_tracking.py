@@ -3,6 +3,7 @@
 Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json, data/tuning
 Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv (both scorers), scorers.csv (why they differ),
         proof.json (arms, headroom, differences with intervals), gaps.csv, gaps.png, protocol.json,
+        windows.npz (what each window added to the scores, for models to come),
         results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
         timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg, clips/<sequence>-<frame>.mp4
 """

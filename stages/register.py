@@ -73,10 +73,10 @@ def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
 
 def read_lead(tracking: Path, champions: Path, score: Score) -> tuple[float, float] | None:
     """Return the 95 % interval of a score less the champion's, over the windows that both kept; None where those are not the same."""
-    from reidops.tracking.rivals import WINDOWS, lead_over
+    from reidops.tracking.rivals import lead_over
 
     drawn = read_json(tracking / "proof.json").get("bootstrap")
-    intervals = drawn and lead_over(tracking / WINDOWS, champions, resamples=drawn["resamples"], seed=drawn["seed"])
+    intervals = drawn and lead_over(tracking / "windows.npz", champions, resamples=drawn["resamples"], seed=drawn["seed"])
     return (intervals[score].low, intervals[score].high) if intervals and score in intervals else None
 
 

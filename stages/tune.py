@@ -56,7 +56,7 @@ class TuneParams:
     camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"  # as evaluate_tracking.camera_motion
     timeout_s: Annotated[float, Field(gt=0)] | None = None  # no trial begins later; what is found then depends on the machine
     seed: Count = 0
-    batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass
+    batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass, of which a CPU has up to 8 at a time
 
     @field_validator("search")
     @classmethod

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
 from reidops.embedding.images import resize_crops
 from reidops.files import sha256
-from reidops.tracking.rivals import WINDOWS, write_windows
+from reidops.tracking.rivals import write_windows
 from reidops.tracking.windows import NUM_COUNTS
 
 HEIGHT, WIDTH, DIM = 16, 8, 6
@@ -113,7 +113,7 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
         "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12}},
         "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 1000, "seed": 0, "num_windows": 10, "num_sequences": 2},
     })  # fmt: skip
-    write_windows([(name, _counts(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / WINDOWS)
+    write_windows([(name, _counts(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
 

@@ -93,6 +93,29 @@ def test_few_batches_are_begun_before_their_turn(two_threads):
         assert len(begun) <= place + 1 + 3
 
 
+def test_one_thread_of_torch_still_reads_a_batch_while_the_other_is_embedded(torch_threads):
+    torch_threads(1)
+    both = threading.Barrier(2, timeout=30)
+    assert len(list(map_on_cores(lambda _: both.wait(), range(4)))) == 4
+
+
+def test_a_thread_that_starts_late_takes_nothing_from_torch(torch_threads, monkeypatch):
+    torch_threads(4)
+    set_threads, begun = torch.set_num_threads, []
+
+    def late(number: int) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            begun.append(number)
+            time.sleep(0.1 * (len(begun) > 1))
+        set_threads(number)
+
+    monkeypatch.setattr(torch, "set_num_threads", late)
+    batches = map_on_cores(square, range(9))
+    assert next(batches) == 0
+    batches.close()
+    assert len(begun) > 1 and threads_of_a_new_thread() == 4
+
+
 def test_a_batch_that_fails_reaches_the_caller_and_torch_has_its_threads_again(two_threads):
     with pytest.raises(ReidopsError, match="-1 is negative"):
         list(map_on_cores(square, [1, -1, 2, 3]))

@@ -83,4 +83,3 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
         found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
         raise ReidopsError(f"{path}: {found}; {remedy}")
     return picture
-

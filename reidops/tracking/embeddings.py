@@ -191,4 +191,3 @@ def _unit(embeddings: np.ndarray) -> np.ndarray:
     rows = embeddings.astype(np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-

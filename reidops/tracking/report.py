@@ -13,7 +13,7 @@ from reidops.tracking.constants import gate_of
 from reidops.tracking.evaluation import COMBINED, SCORERS, ArmResult, by_arm, score_table, score_tree
 from reidops.tracking.gaps import draw_gaps, gap_table
 from reidops.tracking.proof import Draws, prove
-from reidops.tracking.rivals import WINDOWS, write_windows
+from reidops.tracking.rivals import write_windows
 
 _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
 _OF_ARMS = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
@@ -63,7 +63,7 @@ def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws()) ->
         draw_gaps(gaps).savefig(partial, format="png", dpi=110)
     write_arms(arms, folder)
     reported = by_arm(arms)[APPEARANCE if proof["uses_appearance"] else NO_APPEARANCE]
-    write_windows([(result.sequence, result.of_frames) for result in reported], draws.window, folder / WINDOWS)
+    write_windows([(result.sequence, result.of_frames) for result in reported], draws.window, folder / "windows.npz")
     return proof
 
 

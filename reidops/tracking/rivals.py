@@ -15,8 +15,6 @@ from reidops.files import whole_file
 from reidops.tracking.bootstrap import Interval, over_windows
 from reidops.tracking.windows import NUM_COUNTS, windows_by_video
 
-WINDOWS = "windows.npz"
-
 
 def write_windows(of_frames: Rows[tuple[str, np.ndarray]], length: int, path: Path) -> None:
     """Write the windows of each video; see `windows_by_video`."""

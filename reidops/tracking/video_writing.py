@@ -51,7 +51,7 @@ CODECS = {
 }
 """Container → its codecs, the usual one first. Browsers play vp9 and av1, and h264 where the system decodes it; OpenCV's wheels read all but av1."""
 
-_MOST_RATE = 1000.0  # pictures per second
+_LEAST_RATE, _MOST_RATE = 0.001, 1000.0  # pictures per second
 _MOST_TICKS = 65535  # per second, that MPEG-4 can count
 
 
@@ -148,9 +148,10 @@ class VideoWriter:
         except av.FFmpegError as error:
             if isinstance(error, OSError):
                 raise
+            others = [codec for codec in available_codecs(self._path.suffix) if codec != self._codec]
             raise ReidopsError(
                 f"{self._path}: FFmpeg cannot write pictures of {self._shape[1]} × {self._shape[0]} px with the codec {self._codec!r}"
-                f" ({error.strerror}); scale them, or name another codec: {', '.join(available_codecs(self._path.suffix))}"
+                f" ({error.strerror}); scale them, or name another codec: {', '.join(others)}"
             ) from None
 
 
@@ -160,15 +161,15 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
 
     Args:
         path: its suffix names the container, one of `CODECS`.
-        frame_rate: pictures per second, at most 1000.
+        frame_rate: pictures per second, 0.001 … 1000.
         codec: one of `available_codecs(path.suffix)`; None takes the first.
 
     Raises:
         ReidopsError: the codec is not there, pictures differ in size, there was none, or not all of them are in the file.
     """
     path = Path(path)
-    if not 0 < frame_rate <= _MOST_RATE:
-        raise ReidopsError(f"{path}: a frame rate of {frame_rate} pictures per second; expected a number above 0, at most {_MOST_RATE:.0f}")
+    if not _LEAST_RATE <= frame_rate <= _MOST_RATE:
+        raise ReidopsError(f"{path}: a frame rate of {frame_rate} pictures per second; expected {_LEAST_RATE:g} … {_MOST_RATE:g}")
     codec = _checked_codec(path, codec)
     with whole_file(path) as partial:
         writer = VideoWriter(path, partial, frame_rate, codec)

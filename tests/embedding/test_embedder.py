@@ -1,5 +1,8 @@
 """reidops/embedding/embedder.py and description.py: what was saved is what is loaded, or it is refused."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -165,3 +168,26 @@ def test_a_description_without_a_name_says_which(folder):
     write_json(told, folder / "embedder.json")
     with pytest.raises(ReidopsError, match="pooling missing"):
         Embedder.load(folder)
+
+
+def test_on_another_device_than_the_cpu_batches_take_turns_and_on_the_cpu_none_waits(monkeypatch):
+    def most_at_once(device: str) -> int:
+        at_work, most = [], []
+
+        class Network(torch.nn.Module):
+            def forward(self, images):
+                at_work.append(images)
+                most.append(len(at_work))
+                time.sleep(0.05)
+                at_work.pop()
+                return torch.zeros(len(images), 4)
+
+        network = Network()
+        monkeypatch.setattr(network, "to", lambda *place, **options: network)
+        embedder = Embedder(network, None, device)
+        embedder._device = "cpu"  # there may be no other here
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(embedder.embed_images, [np.zeros((1, 8, 4, 3), np.uint8)] * 6))
+        return max(most)
+
+    assert most_at_once("cuda") == 1 < most_at_once("cpu")

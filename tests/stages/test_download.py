@@ -170,7 +170,7 @@ def test_a_tracked_sequence_without_detections_is_told_before_anything_is_traine
     download(Path("data/raw"), mot17())
     tracked = {part.sequence for part in read_parts(Path("data/raw")) if part.part == "track"}
     assert tracked and all(name in caplog.text for name in tracked)
-    assert "no det/det.txt; let detect.source name a detector" in caplog.text
+    assert "no det/det.txt; detect will stop unless detect.source names a detector" in caplog.text
 
 
 def test_detections_that_come_out_of_an_archive_are_seen(sets: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -74,6 +74,16 @@ def test_a_champion_whose_windows_are_gone_or_are_others_is_compared_without_an_
     assert run_register(repository)["decision"]["lead"] is None
 
 
+def test_a_champion_whose_windows_are_broken_is_told_of_and_compared_without_an_interval(repository, caplog):
+    write_result(repository, seed=0, idf1=0.70)
+    (repository / "data" / "tracking" / "windows.npz").write_bytes(b"half a file")
+    first = run_register(repository)
+    write_result(repository, seed=1, idf1=0.75)
+    second = run_register(repository)
+    assert second["decision"]["champion"] and second["decision"]["lead"] is None
+    assert f"has no interval: tracking/windows.npz of its run {first['run_id']}" in caplog.text and "holds no windows" in caplog.text
+
+
 def test_a_clone_without_a_store_registers_what_it_was_given(repository, monkeypatch):
     """It took data/ from a remote: the run that version.json names is not in its store."""
     write_result(repository)

@@ -243,7 +243,6 @@ def test_without_a_second_best_nothing_stands_out(shape):
     assert clearness(np.ones(shape), 0.5).tolist() == np.zeros(shape).tolist()
 
 
-
 def test_frames_without_detections_are_passed_over():
     tracker = DeepOcSort(AT_ONCE)
     assert ids(tracker, [], []) == []

@@ -222,4 +222,4 @@ def test_a_network_that_is_slower_than_the_disk_does_not_fill_the_memory_with_cr
 
     embed_sequence(sequence, read_detections(sequence), Slow(), batch_size=1)
     assert len(held) == 40
-    assert max(held) <= torch.get_num_threads()  # each core holds one batch
+    assert max(held) <= max(2, torch.get_num_threads())  # batches in work

@@ -199,7 +199,6 @@ def test_detections_without_confidence_are_all_sure():
     assert tracker.update(sv.Detections(xyxy=np.array([[0, 0, 40, 100.0]]))).tracker_id.tolist() == [1]
 
 
-
 def test_a_sequence_without_detections_has_no_tracks():
     tracker = OcSort()
     assert [len(tracker.update(sv.Detections.empty())) for _ in range(5)] == [0] * 5

@@ -86,6 +86,7 @@ def test_a_browser_finds_what_it_can_play_and_the_index_first(tmp_path):
     assert 0 < content.index(b"moov") < content.index(b"mdat")
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted where Linux lists them")
 def test_a_video_is_encoded_by_few_threads(tmp_path):
     before = len(os.listdir("/proc/self/task"))
     with open_video(tmp_path / "out.mp4", 10) as video:
@@ -191,9 +192,9 @@ def test_a_video_of_nothing_is_refused(tmp_path):
         write_video([], tmp_path / "out.mp4", 10)
 
 
-@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1001])
+@pytest.mark.parametrize("rate", [0, -1, 1e-10, float("nan"), float("inf"), 1001])
 def test_a_frame_rate_that_is_none_is_refused(tmp_path, rate):
-    with pytest.raises(ReidopsError, match=r"out\.mp4: a frame rate of .* expected a number above 0, at most 1000"):
+    with pytest.raises(ReidopsError, match=r"out\.mp4: a frame rate of .* expected 0.001 … 1000"):
         write_video(pictures(1), tmp_path / "out.mp4", rate)
 
 
