@@ -20,7 +20,7 @@ import pandas as pd
 from measured import Measured, format_measured
 
 NETWORKS = (("osnet_x0_25", 256, 128), ("resnet10t", 96, 48), ("resnet50", 256, 128))
-BATCH, STEPS = 64, 5
+BATCH, STEPS = 64, 3
 
 
 def measure(backbone: str, height: int, width: int, batch: int, kept: bool) -> dict[str, float]:
