@@ -18,6 +18,13 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let every test and its fixtures draw the same weights and maps, whatever ran before it in its process."""
+    if "torch" in sys.modules:  # who draws none need not load it
+        sys.modules["torch"].manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Return the repository's folder."""
