@@ -51,7 +51,7 @@ def map_parallel(
 
 
 def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:
-    """Yield `function` of each batch, in their order; each batch has a thread of its own, and torch there one thread for each core.
+    """Yield `function` of each batch, in their order; each batch has a thread of its own, and there torch its share of the cores.
 
     Threads that share a batch wait for each other at every layer of a network, and all of them for the one whose core decodes a
     picture meanwhile; each with a batch of its own waits for nobody. There are as many batches as torch has threads
