@@ -28,7 +28,7 @@ repro: env
 	@python -m reidops.summary
 
 test: env
-	$(HERE) python -m pytest -n 2 --dist loadfile
+	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1
 
 env: .venv/installed
 

@@ -3,6 +3,7 @@
 The tests of this file share one repository and build on each other, in the order of the file.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -56,14 +57,18 @@ class Repository:
     def kill_repro_when(self, reached: Callable[[], bool]) -> None:
         """Start `dvc repro` and send SIGKILL to all of it once `reached`."""
         command = [sys.executable, "-m", "dvc", "repro"]
-        log = open(self.folder.parent / "killed.log", "w")  # noqa: SIM115 — outlives the call, in the process
-        process = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True)
+        told = self.folder.parent / "killed.log"
+        with open(told, "w") as log:
+            process = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 200
-        while not reached():
-            assert process.poll() is None and time.monotonic() < deadline, (self.folder.parent / "killed.log").read_text()
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        try:
+            while not reached():
+                assert process.poll() is None and time.monotonic() < deadline, told.read_text()
+                time.sleep(0.01)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself, as it should not
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def read(self, name: str) -> dict:
         return json.loads((self.folder / name).read_text())

@@ -1,9 +1,8 @@
 """Videos that appear under their name only when they are whole."""
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -25,18 +24,16 @@ class _Encoder:
     name: str
     options: dict[str, str]
     color_range: ColorRange = ColorRange.MPEG
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 _QUALITY_4 = {"flags": "+qscale", "global_quality": str(4 * 118)}  # of 1 … 31, 1 the best; FFmpeg counts in steps of 1/118
 
-# CPU ms and KiB a picture of MOT17-09 at 960 × 540 px: vp9 8 and 8, h264 8 and 5, av1 12 and 6, mpeg4 3 and 34.
+# CPU ms and KiB a picture of MOT17-09 at 960 × 540 px: vp9 8 and 8, h264 8 and 5, mpeg4 3 and 34.
+# No AV1: for root, its encoder SVT-AV1 makes the thread that opens it and all that it starts later run before every other process.
 _ENCODERS = {
     # Without a lag each picture is let go at once, which halves the memory.
     "vp9": _Encoder("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "32"}),
     "h264": _Encoder("libx264", {"preset": "veryfast", "crf": "23"}),
-    # SVT-AV1 writes its settings onto the terminal, but for this variable.
-    "av1": _Encoder("libsvtav1", {"preset": "10", "crf": "35", "svtav1-params": "lp=1"}, environment={"SVT_LOG": "0"}),
     "mpeg4": _Encoder("mpeg4", _QUALITY_4),
     "mjpeg": _Encoder("mjpeg", _QUALITY_4, ColorRange.JPEG),
 }
@@ -44,12 +41,12 @@ _NUM_THREADS = 2  # of one video: several are written side by side
 _FORMATS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska", ".avi": "avi"}
 
 CODECS = {
-    ".mp4": ("vp9", "h264", "av1", "mpeg4"),
-    ".webm": ("vp9", "av1"),
-    ".mkv": ("vp9", "h264", "av1", "mpeg4", "mjpeg"),
+    ".mp4": ("vp9", "h264", "mpeg4"),
+    ".webm": ("vp9",),
+    ".mkv": ("vp9", "h264", "mpeg4", "mjpeg"),
     ".avi": ("mpeg4", "mjpeg"),
 }
-"""Container → its codecs, the usual one first. Browsers play vp9 and av1, and h264 where the system decodes it; OpenCV's wheels read all but av1."""
+"""Container → its codecs, the usual one first. Browsers play vp9, and h264 where the system decodes it; OpenCV's wheels read all."""
 
 _LEAST_RATE, _MOST_RATE = 0.001, 1000.0  # pictures per second
 _MOST_TICKS = 65535  # per second, that MPEG-4 can count
@@ -93,8 +90,6 @@ class VideoWriter:
     def _open(self) -> None:
         encoder, suffix = _ENCODERS[self._codec], self._path.suffix.lower()
         options = {"movflags": "+faststart"} if suffix == ".mp4" else {}  # the index first, for a player that is still loading
-        for name, value in encoder.environment.items():
-            os.environ.setdefault(name, value)
         # A relative name with a colon in it would be an address.
         container = av.open(str(self._partial.absolute()), "w", format=_FORMATS[suffix], container_options=options)
         try:
