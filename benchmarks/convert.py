@@ -69,6 +69,7 @@ def prepare_long(data: Path, output: Path, workers: int) -> Work:
 
 def _stage(folder: Path, output: Path, workers: int) -> Work:
     from reidops.datasets.inventory import write_inventory
+    from reidops.memory import keep_freed_memory
     from reidops.mot.sequences import read_sequence
     from reidops.parts import Part, write_parts
     from reidops.tables import CROPS, read_table
@@ -80,6 +81,7 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
     write_inventory(parts, output, {"MOT17": f"local:{folder.parent.parent}"})
 
     def work() -> int:
+        keep_freed_memory()  # as every stage's script does
         convert(output, output / "crops", ConvertParams(min_per_person=1, workers=workers))
         return len(read_table(output / "crops" / "crops.parquet", CROPS))
 

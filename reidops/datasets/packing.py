@@ -26,7 +26,7 @@ from reidops.errors import ReidopsError
 from reidops.image_headers import check_whole, read_size
 from reidops.parallel import map_parallel, num_workers
 
-_FRAMES_PER_CHUNK = 32
+_FRAMES_PER_CHUNK = 8
 _CROPS_PER_CHUNK = 1024  # of those that are not cut out of frames
 _BUFFER_BYTES = 1 << 20
 
