@@ -7,13 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import TypeVar
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
-
-from reidops.memory import keep_freed_memory
 
 # After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of its own.
 _QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
@@ -46,17 +43,11 @@ def map_parallel(
     with bar, Parallel(n_jobs=workers, return_as="generator") as pool:
         results = []
         with _ignored_interrupts():
-            coming = pool(delayed(function if workers == 1 else partial(_work, function))(item) for item in items)
+            coming = pool(delayed(function)(item) for item in items)
         for result in coming:
             results.append(result)
             bar.update()
     return results
-
-
-def _work(function: Callable[[Item], Result], item: Item) -> Result:
-    """Return `function` of the item, in a worker process that keeps its memory: else it would fetch that of each frame anew."""
-    keep_freed_memory()
-    return function(item)
 
 
 def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:

@@ -36,19 +36,3 @@ def test_a_large_array_that_follows_others_gets_their_memory(root, threaded):
         return int(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout)
 
     assert pages("keep_freed_memory()") < 10 < pages("")  # 32 where pages are huge, else 16,384
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only glibc's malloc can be asked to keep what is freed")
-def test_a_worker_has_the_memory_of_earlier_frames_for_the_next(root):
-    frames = "[numpy.full((1080, 1920, 3), value, numpy.uint8) for value in range(4)]"
-    script = (
-        "import resource, numpy; from reidops.parallel import map_parallel\n"
-        "def fetched(_):\n"
-        f"    {frames}\n"
-        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        f"    {frames}\n"
-        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
-        "print(max(map_parallel(fetched, range(4), 2)))"
-    )
-    told = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True).stdout
-    assert int(told) < 50  # else thousands, or a few where pages are huge

@@ -24,6 +24,7 @@ from reidops.datasets.matlab import read_picture
 from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_whole, read_size
+from reidops.memory import keep_freed_memory
 from reidops.parallel import map_parallel, num_workers
 
 _FRAMES_PER_CHUNK = 8
@@ -113,6 +114,7 @@ def _spill(chunks: list[_Chunk], rules: CutRules, workers: int) -> dict[Path, np
 
 
 def _spill_chunk(chunk: _Chunk, rules: CutRules) -> np.ndarray:
+    keep_freed_memory()  # of one frame for the next, in a process of its own
     with open(chunk.spill, "wb", buffering=_BUFFER_BYTES) as stream:
         return _write_chunk(chunk.sources, stream, rules)
 
