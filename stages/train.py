@@ -8,6 +8,7 @@ Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
 On several GPUs or hosts: train.processes, or `torchrun --nproc-per-node=2 -m stages.train --crops data/crops …` on each host.
 """
 
+import dataclasses
 import logging
 import os
 import shutil
@@ -89,7 +90,7 @@ class TrainParams:
     local_grey: Share = 0.0  # probability that a rectangle of it does
     auto_augment: str | None = None  # a policy of timm: rand-m7-n2, original, …; null = none
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.99  # decay of the averaged weights; 0 = none
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"  # auto = the fastest that this machine computes in
     compile: bool = False  # let torch.compile translate the network first: minutes at the start, faster steps on a GPU
     clip: NotNegative = 0.0  # largest norm of the gradient; 0 = no limit
     val_every: Positive = 2  # epochs between two looks at the held-out people
@@ -102,15 +103,19 @@ class TrainParams:
 def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
     from reidops.embedding.checkpoints import Checkpoints
-    from reidops.embedding.ranks import launched
+    from reidops.embedding.precision import choose_precision
+    from reidops.embedding.ranks import check_equal_on_all_ranks, launched
 
     _check_report(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
     # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
     idle_weights = params.freeze is not None or params.parts > 0
+    network = _build_network(params)
+    wanted, params = params.precision, dataclasses.replace(params, precision=choose_precision(params.precision, network))
     with launched(params.processes, params.precision, idle_weights=idle_weights) as fabric:
-        network = _build_network(params)
+        check_equal_on_all_ranks(fabric, params.precision, "train.precision", "name one precision in place of auto")
+        _log_precision(wanted, params.precision, fabric)
         checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
         if fabric.is_global_zero:
             checkpoints.prune()
@@ -129,6 +134,19 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
         log.info("trained %s for %d epochs; the weights of epoch %d are kept", params.backbone, params.epochs, trained.epoch)
     else:
         log.info("kept the weights of %s as they were loaded", params.backbone)
+
+
+def _log_precision(wanted: str, chosen: str, fabric: "Fabric") -> None:
+    """Log the precision; warn where bf16 was asked for on a CPU that does not compute in it."""
+    from reidops.embedding.precision import cpu_computes_in_bf16, measure_bf16_slowdown
+
+    reason = "chosen by train.precision: auto" if wanted == "auto" else "set by train.precision"
+    log.info("precision %s on %s (%s)", chosen, fabric.device.type, reason)
+    if chosen == "bf16-mixed" and fabric.device.type == "cpu" and fabric.is_global_zero and not cpu_computes_in_bf16():
+        log.warning(
+            "train.precision is bf16-mixed, but this CPU has no bf16 instructions: a convolution takes %.1f times as long as in float32"
+            " here; set train.precision to auto or 32-true", measure_bf16_slowdown(),
+        )  # fmt: skip
 
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
@@ -284,7 +302,7 @@ def _save(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.Data
     start = Path(params.weights).name if params.weights else "published weights" if params.pretrained else "random weights"
     facts = {"started_from": start, "epoch": trained.epoch}
     if params.epochs:
-        facts |= {"datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
+        facts |= {"precision": params.precision, "datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
     network.load_state_dict(trained.weights)
     description = describe(
         network, backbone=params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,

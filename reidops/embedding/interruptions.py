@@ -41,7 +41,7 @@ def out_of_memory_told(batch: str) -> Iterator[None]:
         told = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ReidopsError(
             f"out of memory with {batch}: {told}. Lower train.people_per_batch (train.accumulate adds up the gradients of several"
-            " batches), train.height and train.width, or set train.precision to bf16-mixed; the last checkpoint is kept"
+            " batches), train.height and train.width, or set train.precision to bf16-mixed on a GPU or CPU that computes in it; the last checkpoint is kept"
         ) from None
 
 

@@ -57,6 +57,17 @@ def _torchrun() -> tuple[int, int] | None:
     return int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
 
 
+def check_equal_on_all_ranks(fabric: Fabric, value: str, name: str, remedy: str) -> None:
+    """Check that all ranks hold the same value.
+
+    Raises:
+        ReidopsError: this rank's value is not rank 0's.
+    """
+    first = fabric.broadcast(value) if fabric.world_size > 1 else value
+    if value != first:
+        raise ReidopsError(f"{name} is {value} on rank {fabric.global_rank} and {first} on rank 0; {remedy}")
+
+
 def gather(fabric: Fabric, values: Tensor) -> Tensor:
     """Return all ranks' values [n, …] one after the other, [num_ranks · n, …]; gradients go back to where they came from."""
     if fabric.world_size == 1:

@@ -15,6 +15,7 @@ import torch
 from drawn_crops import write_crops
 from safetensors.torch import load_file
 
+from reidops.embedding import precision
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.training import Trainer
 from reidops.errors import ReidopsError
@@ -184,6 +185,36 @@ def test_without_held_out_people_the_last_epoch_is_kept_and_that_is_said(tmp_pat
 
 def test_bf16_and_every_part_that_can_be_left_out_train_too(data):
     run(data, "plain", precision="bf16-mixed", ema=0.0, clip=1.0, erasing=0.0, jitter=0.0, optimizer="sgd", loss_options={"triplet": {"margin": 0.3}}, epochs=1)
+
+
+def test_the_chosen_precision_is_logged_and_stands_in_the_model(data, monkeypatch, caplog):
+    monkeypatch.setattr(precision, "cpu_computes_in_bf16", lambda: False)
+    with caplog.at_level("INFO"):
+        model = run(data, "auto", precision="auto", epochs=1)
+    assert "precision 32-true on cpu (chosen by train.precision: auto)" in caplog.text
+    assert read_json(model / "embedder.json")["trained_on"]["precision"] == "32-true"
+
+
+def test_a_training_begun_in_one_precision_does_not_go_on_in_another(data, monkeypatch, caplog):
+    """The same params on a machine that computes in bf16, then the checkpoint's folder on one that does not."""
+    monkeypatch.setattr(precision, "has_depthwise_convolutions", lambda network: False)
+    monkeypatch.setattr(precision, "cpu_computes_in_bf16", lambda: True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        fail_at_step(patch, 8, _interrupt)
+        run(data, "moved", precision="auto")
+    monkeypatch.setattr(precision, "cpu_computes_in_bf16", lambda: False)
+    with caplog.at_level("INFO"):
+        model = run(data, "moved", precision="auto")
+    assert "go on after step" not in caplog.text
+    assert read_json(model / "embedder.json")["trained_on"]["precision"] == "32-true"
+
+
+def test_bf16_by_name_on_a_cpu_without_it_warns_with_the_measured_factor(data, monkeypatch, caplog):
+    monkeypatch.setattr(precision, "cpu_computes_in_bf16", lambda: False)
+    monkeypatch.setattr(precision, "measure_bf16_slowdown", lambda: 17.25)
+    run(data, "named", precision="bf16-mixed", epochs=1)
+    (warning,) = [record.getMessage() for record in caplog.records if "bf16" in record.getMessage() and record.levelname == "WARNING"]
+    assert "17.2 times" in warning and "auto or 32-true" in warning
 
 
 LEARNT_LOSSES = {"arcface": 0.5, "center": 1.0, "circle-softmax": 0.5, "cosface": 0.5}

@@ -1,0 +1,68 @@
+"""Choose the numeric precision of a training from what the device computes in.
+
+A processor without bf16 instructions (AVX512_BF16, AMX, Arm's BF16 extension) still accepts bf16 tensors, but converts every
+value: convolutions then run 15 to 30 times slower than in float32.
+"""
+
+import os
+import time
+
+import torch
+from torch import nn
+
+AUTO = "auto"
+_ONEDNN_LIMITS_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+"""Values of ONEDNN_MAX_CPU_ISA that forbid oneDNN its bf16 kernels (oneDNN developer guide, "CPU Dispatcher Control")."""
+
+
+def choose_precision(wanted: str, network: nn.Module) -> str:
+    """Return the precision that `auto` stands for on this machine, or `wanted` itself where it is not `auto`.
+
+    On a GPU: `bf16-mixed` where it computes in bf16, else `16-mixed`. On a CPU: `bf16-mixed` where it computes in bf16 and the
+    network has no depthwise convolutions, which are slower in bf16; else `32-true`.
+    """
+    if wanted != AUTO:
+        return wanted
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if torch.backends.mps.is_available() or not cpu_computes_in_bf16() or has_depthwise_convolutions(network):
+        return "32-true"
+    return "bf16-mixed"
+
+
+def cpu_computes_in_bf16() -> bool:
+    """Return whether torch has fast bf16 kernels on this CPU, within the limits that ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA set."""
+    limits = (os.environ.get(name, "").upper() for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"))
+    if any(limit in _ONEDNN_LIMITS_WITHOUT_BF16 for limit in limits):
+        return False
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():  # on Arm this is the whole answer
+        return False
+    if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2") and torch.cpu._is_avx2_supported():
+        return False
+    return not torch.cpu._is_avx2_supported() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def has_depthwise_convolutions(network: nn.Module) -> bool:
+    """Return whether a convolution of the network has a group for each input channel."""
+    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
+    return any(layer.groups == layer.in_channels > 1 for layer in convolutions)
+
+
+def measure_bf16_slowdown(seconds: float = 0.3) -> float:
+    """Return time in bf16 ÷ time in float32 of one convolution, forward and backward, on this CPU; takes about a second."""
+    layer = nn.Conv2d(128, 128, 3, padding=1).to(memory_format=torch.channels_last)
+    inputs = torch.ones(16, 128, 12, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+
+    def run_pass(enabled: bool) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            layer(inputs).float().sum().backward()
+
+    def seconds_per_pass(enabled: bool) -> float:
+        run_pass(enabled)  # compiles the kernels
+        num_passes, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds or num_passes == 0:
+            run_pass(enabled)
+            num_passes += 1
+        return (time.perf_counter() - started) / num_passes
+
+    return seconds_per_pass(enabled=True) / seconds_per_pass(enabled=False)
