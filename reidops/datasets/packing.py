@@ -19,13 +19,14 @@ from typing import BinaryIO, TypeVar
 import cv2
 import numpy as np
 
+from reidops.cores import usable_cores
 from reidops.datasets.decoding import decode_whole
 from reidops.datasets.matlab import read_picture
 from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_whole, read_size
 from reidops.memory import keep_freed_memory
-from reidops.parallel import map_parallel, num_workers
+from reidops.parallel import map_parallel
 
 _FRAMES_PER_CHUNK = 8
 _CROPS_PER_CHUNK = 1024  # of those that are not cut out of frames
@@ -79,7 +80,7 @@ def pack_crops(sources: list[CropSource], tar: Path, rules: CutRules | None = No
     Raises:
         ReidopsError: an image is missing, unreadable, damaged, cut off or of another size than said.
     """
-    workers = workers or num_workers()
+    workers = workers or usable_cores()
     with tempfile.TemporaryDirectory(dir=tar.parent, prefix=f".{tar.name}.", ignore_cleanup_errors=True) as folder:
         chunks = [_Chunk(chunk, Path(folder) / f"{n:05d}") for n, chunk in enumerate(_chunks(sources))]
         spilled = _spill(chunks, rules or CutRules(), workers) if workers > 1 else {}

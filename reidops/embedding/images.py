@@ -12,10 +12,10 @@ from typing import TypeVar
 import cv2
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_whole
+from reidops.progress_bar import progress_bar
 
 INTERPOLATION = "area where both sides shrink, else bilinear"
 
@@ -85,7 +85,7 @@ def load_images(store: CropStore, rows: Sequence[int] | np.ndarray, height: int,
 
     with ThreadPoolExecutor() as pool:
         jobs = pool.map(load, range(len(rows)))
-        for _ in tqdm(jobs, total=len(rows), desc=desc, disable=None if desc else True, leave=False):
+        for _ in progress_bar(jobs, total=len(rows), desc=desc or "", unit="crops", shown=desc is not None):
             pass
     return images
 
