@@ -46,6 +46,7 @@ def test_what_the_user_set_stays(environment, monkeypatch):
     assert (os.environ["OMP_WAIT_POLICY"], os.environ["OMP_NUM_THREADS"]) == ("ACTIVE", "7")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or usable_cores() < 2, reason="needs two cores and an affinity to lower")
 def test_torch_gets_the_cores_of_the_affinity():
     core = min(os.sched_getaffinity(0))

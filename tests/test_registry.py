@@ -21,6 +21,8 @@ from reidops.errors import ReidopsError
 from reidops.promotion import Bench, Rule, TrackingResult
 from reidops.result import Folders, Result, read_bench, read_result
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
 
 

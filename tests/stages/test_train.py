@@ -22,6 +22,8 @@ from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 from stages.train import TrainParams, train
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3, "crops_per_person": 2,
     "epochs": 3, "warmup_epochs": 1, "val_every": 1, "precision": "32-true", "threads": 1, "ema": 0.9, "track": None,
