@@ -50,11 +50,15 @@ class EvaluateReidParams:
 
 
 def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: Path, params: EvaluateReidParams) -> None:
-    """Write what `model` achieves on the test sets of `crops` and on the tracked boxes of `embeddings`, and the gates that its distances ask for."""
+    """Write what `model` achieves on the test sets of `crops` and on the tracked boxes of `embeddings`, and the gates that its distances ask for.
+
+    Raises:
+        ReidopsError: the embeddings of a test set have collapsed, or an input is missing or broken.
+    """
     from reidops.embedding.embedder import Embedder
     from reidops.embedding.images import CropStore
     from reidops.retrieval import report
-    from reidops.retrieval.evaluation import embed_tests, score_tests
+    from reidops.retrieval.evaluation import embed_tests, refuse_collapsed, score_tests
     from reidops.retrieval.reassociation import tabulate
     from reidops.retrieval.test_sets import find_test_sets
 
@@ -63,6 +67,7 @@ def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: P
     store = CropStore(crops / "crops.tar", table)
     tests = find_test_sets(table, params.junk, _single_gallery_shot(table, raw, params))
     embedded = embed_tests(embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size)
+    refuse_collapsed(embedded)
     scores = score_tests(embedded, max_rank=params.max_rank, rerank=params.rerank)
     calibration = _calibrate(table, Embedder.load(model), store, raw, params)  # as trackers load it
     reassociated = tabulate(_reassociate(raw, embeddings, embedder.weights_sha256))

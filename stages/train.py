@@ -278,9 +278,15 @@ def _fit(
 
 
 def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
-    """Return the network as it is, for `epochs: 0`."""
-    from reidops.embedding.keeping import TrainedWeights
+    """Return the network as it is, for `epochs: 0`.
 
+    Raises:
+        ReidopsError: a value of its weights is NaN or infinite.
+    """
+    from reidops.embedding.keeping import TrainedWeights
+    from reidops.embedding.weights import check_finite
+
+    check_finite(network.state_dict(), "the weights that train.epochs: 0 keeps")
     return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
 
 

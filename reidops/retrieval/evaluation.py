@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reidops.embedding.collapse import find_collapse
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.images import CropStore
+from reidops.errors import ReidopsError
 from reidops.retrieval.crop_distances import Crops
 from reidops.retrieval.crop_embedding import embed_row_colours, embed_rows
 from reidops.retrieval.pooling import find_tracklets
@@ -38,6 +40,21 @@ def embed_tests(embedder: Embedder, store: CropStore, table: pd.DataFrame, tests
     rows = tracklets.rows
     embeddings, colours = embed_rows(embedder, store, rows, batch_size, views), embed_row_colours(store, rows)
     return EmbeddedTests(tests, tracklets.pool(embeddings, pool), tracklets.pool(colours, pool))
+
+
+def refuse_collapsed(embedded: EmbeddedTests) -> None:
+    """Check that the model's embeddings tell the crops of each test set apart.
+
+    Raises:
+        ReidopsError: the embeddings of a test set have collapsed (`reidops/embedding/collapse.py`); says how.
+    """
+    for test in embedded.tests:
+        collapse = find_collapse(embedded.embeddings[np.concatenate([test.query, test.gallery])])
+        if collapse:
+            raise ReidopsError(
+                f"{test.name}: the network has collapsed on the test crops ({collapse}): no ranking or gate of it means anything;"
+                " train again with a lower train.learning_rate or a longer train.warmup_epochs, or name another file in train.weights"
+            )
 
 
 def score_tests(embedded: EmbeddedTests, *, max_rank: int, rerank: bool) -> dict[str, RankingScores]:

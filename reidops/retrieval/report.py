@@ -120,8 +120,8 @@ def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, Ran
              test.name, found.mAP, found.rank1, colours.mAP, colours.rank1, f"{found.num_query:,}", f"{found.num_gallery:,}", test.junk, drawn,
              found.num_unmatched_queries)
     if found.num_tied_hits > found.num_query:
-        log.warning("%s: %s right crops lie exactly as far away as wrong ones: the embeddings have collapsed, the figures mean nothing",
-                    test.name, f"{found.num_tied_hits:,}")
+        log.warning("%s: %s matches are exactly as far away as a crop of another person, which ranks before them; many embeddings are equal,"
+                    " check for copies among the crops", test.name, f"{found.num_tied_hits:,}")
 
 
 def log_gate(calibration: Calibration) -> None:

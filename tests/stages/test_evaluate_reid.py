@@ -282,6 +282,18 @@ def test_without_a_test_set_the_error_says_where_to_name_one(model: Path, tmp_pa
     assert not (tmp_path / "reid").exists()
 
 
+@pytest.mark.parametrize("left", [0.0, 1e-3])
+def test_a_collapsed_model_fails_instead_of_scoring(model: Path, tmp_path: Path, left: float) -> None:
+    embedder = Embedder.load(model)
+    torch.manual_seed(1)
+    embedder.network.projection.weight.data *= left
+    embedder.network.projection.bias.data.normal_()
+    embedder.save(tmp_path / "collapsed")
+    with pytest.raises(ReidopsError, match=r"drawn: the network has collapsed on the test crops \(the 40 embeddings are all but equal.*train\.learning_rate"):
+        evaluate(tmp_path / "collapsed", crops_with_a_test_set(tmp_path, num_cameras=2))
+    assert not (tmp_path / "reid").exists()
+
+
 def test_the_camera_rule_on_one_camera_is_refused_with_a_remedy(model: Path, tmp_path: Path) -> None:
     crops = crops_with_a_test_set(tmp_path, num_cameras=1)
     with pytest.raises(ReidopsError, match="seen by one camera only"):
