@@ -8,6 +8,7 @@ import pandas as pd
 
 from reidops.embedding.collapse import find_collapse
 from reidops.embedding.embedder import Embedder
+from reidops.embedding.held_out import CheckpointPeople, fit_the_gate
 from reidops.embedding.images import CropStore
 from reidops.errors import ReidopsError
 from reidops.retrieval.crop_distances import Crops
@@ -73,8 +74,13 @@ def name_of_histogram(test: TestSet, tests: Sequence[TestSet]) -> str:
 
 
 def crops_to_calibrate(table: pd.DataFrame, embedder: Embedder, store: CropStore, batch_size: int) -> Crops:
-    """Return the held-out training people, split `val`, embedded: never trained on, never ranked, never tracked."""
-    rows = np.flatnonzero((table["split"] == "val") & (table["pid"] >= 0))
+    """Return the held-out people who fit the gate, embedded: never trained on, never ranked, never tracked."""
+    rows = np.flatnonzero(fit_the_gate(table, checkpoint_people_of(embedder)))
     embeddings = embed_rows(embedder, store, rows, batch_size)[rows]
     columns = ("pid", "camid", "frame", "visibility", "height")
     return Crops(embeddings, *(table[name].to_numpy()[rows] for name in columns))
+
+
+def checkpoint_people_of(embedder: Embedder) -> CheckpointPeople:
+    """Return which of the held-out people chose the embedder's checkpoint, as its embedder.json says."""
+    return embedder.description.trained_on.get("checkpoint_people", "all")
