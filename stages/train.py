@@ -94,6 +94,7 @@ class TrainParams:
     compile: bool = False  # let torch.compile translate the network first: minutes at the start, faster steps on a GPU
     clip: NotNegative = 0.0  # largest norm of the gradient; 0 = no limit
     val_every: Positive = 2  # epochs between two looks at the held-out people
+    checkpoint_people: Literal["all", "half"] = "all"  # held-out people who choose the checkpoint; half = the others alone fit the gate
     processes: Positive = 1  # on this host, each with its GPU or its share of the cores; the batch is shared; torchrun overrides it
     track: str | None = "reidops"  # MLflow experiment that shows the curves while it trains; null = none
     threads: Positive | None = None  # of torch; null = one per core; the weights depend on it in the last bits
@@ -238,7 +239,8 @@ def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabr
         mean=network.mean, std=network.std,
     )  # fmt: skip
     store = CropStore(tar, table)
-    held_out = read_held_out(store, table, params.height, params.width, score_embeddings) if fabric.is_global_zero else None
+    judges = partial(read_held_out, store, table, params.height, params.width, score_embeddings, params.checkpoint_people)
+    held_out = judges() if fabric.is_global_zero else None
     log.info("%s crops of %d people to learn from, %d steps an epoch", f"{len(rows):,}", labels.max() + 1, len(sampler))
     images = GrowingImages(partial(ImageBatches, store, rows), (params.height, params.width), params.early_sizes)
     return TrainingData(images, labels, sampler, augmentation, held_out)
@@ -278,9 +280,15 @@ def _fit(
 
 
 def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
-    """Return the network as it is, for `epochs: 0`."""
-    from reidops.embedding.keeping import TrainedWeights
+    """Return the network as it is, for `epochs: 0`.
 
+    Raises:
+        ReidopsError: a value of its weights is NaN or infinite.
+    """
+    from reidops.embedding.keeping import TrainedWeights
+    from reidops.embedding.weights import check_finite
+
+    check_finite(network.state_dict(), "the weights that train.epochs: 0 keeps")
     return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
 
 
@@ -302,7 +310,7 @@ def _save(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.Data
     start = Path(params.weights).name if params.weights else "published weights" if params.pretrained else "random weights"
     facts = {"started_from": start, "epoch": trained.epoch}
     if params.epochs:
-        facts |= {"precision": params.precision, "datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
+        facts |= {"checkpoint_people": params.checkpoint_people, "precision": params.precision, "datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
     network.load_state_dict(trained.weights)
     description = describe(
         network, backbone=params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,

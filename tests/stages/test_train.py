@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from drawn_crops import write_crops
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from reidops.embedding import precision
 from reidops.embedding.embedder import Embedder
@@ -281,6 +281,16 @@ def test_no_epochs_keep_the_loaded_weights_as_they_are(data, undisturbed):
     assert equal(weights(model), undisturbed)
     assert sorted(f.name for f in model.iterdir()) == ["embedder.json", "history.csv", "model.safetensors"]
     assert pd.read_csv(model / "history.csv").empty
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_checkpoint_with_nan_is_refused_by_its_tensor_whether_or_not_it_is_trained_on(data, undisturbed, tmp_path, epochs):
+    spoiled = {name: values.clone() for name, values in undisturbed.items()}
+    spoiled["backbone.conv_stem.weight"].view(-1)[:5] = torch.nan
+    save_file(spoiled, tmp_path / "nan.safetensors")
+    with pytest.raises(ReidopsError, match=r"nan\.safetensors: NaN or infinite values in backbone\.conv_stem\.weight \(5 of \d+ values\)"):
+        run(data, "refused", epochs=epochs, weights=str(tmp_path / "nan.safetensors"))
+    assert not (data / "refused").exists()
 
 
 def test_batches_that_are_added_up_make_fewer_steps_and_are_resumed_alike(data, monkeypatch):
