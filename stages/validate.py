@@ -57,8 +57,10 @@ def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -
         gate.draw_pictures(table, people.tables["people"], crops / "crops.tar", folder, num_people=params.contact_sheet_people)
         findings = gate.judge([sequences, people, sides], folder)
     gate.stop_on_errors(findings, validation)
-    num_annotations = sequences.counts["num_annotations"]
-    log.info("inspected %s crops and %s annotations: no error, %d warnings", f"{len(table):,}", f"{num_annotations:,}", len(findings))
+    log.info(
+        "inspected %s crops and %s annotations: no error, %s",
+        f"{len(table):,}", f"{sequences.counts['num_annotations']:,}", gate.name_warnings(findings, validation),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
