@@ -43,6 +43,8 @@ class DownloadParams:
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.5  # identity: share of each scene's people who are tested
     urls: dict[str, Addresses] = Field(default={})  # set → addresses to fetch it from, in the order to try them
     hashes: dict[str, Hash] = Field(default={})  # set → md5:… or sha256:… of its archive
+    # Pixels of the largest picture that any stage decodes; a change of it changes no result.
+    max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     synthetic: SyntheticParams = Field(default_factory=SyntheticParams)  # what is drawn
 
 
