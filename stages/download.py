@@ -72,9 +72,9 @@ def download(raw: Path, params: DownloadParams) -> None:
 
 def _obtain(name: str, raw: Path, params: DownloadParams, sets: Mapping[str, "SetFolder"]) -> "SetFolder":
     """Return the set; one that is named again with another protocol is got once."""
+    from reidops.datasets.families import base_name
     from reidops.datasets.layouts import SetFolder
     from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set, with_protocol_of
-    from reidops.datasets.sets import base_name
     from reidops.mot.synthetic import write_synthetic
 
     twin = next((found for known, found in sets.items() if base_name(known) == base_name(name)), None)

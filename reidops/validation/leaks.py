@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from reidops.datasets.sets import family_of
+from reidops.datasets.families import family_of
 from reidops.mot.splits import split_half
 from reidops.parts import Part
 from reidops.validation.crop_tables import SIDES
