@@ -33,7 +33,7 @@ class ValidateParams:
     max_outside_share: Share = 0.001  # share of boxes wholly outside their frame, above it an error (MOT17-10 has 3 of 17,450)
     min_people: Annotated[int, Field(ge=2)] = 8  # people in train, below it an error
     min_crops_per_person: Annotated[int, Field(ge=2)] = 4  # crops, below it a warning
-    near_duplicate_bits: Annotated[int, Field(ge=0, le=16)] = 3  # of 64 bits of the perceptual hash of crops and frames; 0 = equal hashes only
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=16)] = 3  # of 64 bits of the perceptual hash; 0 = equal hashes only
     max_near_duplicate_share: Share = 0.005  # share of the hashed crops, above it a warning
     contact_sheet_people: Annotated[int, Field(ge=1, le=200)] = 24  # people on the contact sheet
 

@@ -57,7 +57,8 @@ def read_origin(trained_on: Mapping[str, Any], name: str) -> Origin:
     """
     if "scenes" in trained_on:
         return Origin(trained_on["started_from"], tuple(trained_on["scenes"]), trained_on["unknown_start"])
-    rows = tuple({"dataset": dataset, "scene": "", "sequence": "", "first_frame": 0, "last_frame": 0} for dataset in trained_on.get("datasets", ()))
+    nowhere = {"scene": "", "sequence": "", "first_frame": 0, "last_frame": 0}
+    rows = tuple({"dataset": dataset, **nowhere} for dataset in trained_on.get("datasets", ()))
     return Origin(trained_on.get("started_from", name), rows, name)
 
 
@@ -96,9 +97,9 @@ def check_start(start: Origin, crops: pd.DataFrame) -> None:
                 shared &= rows["track_id"].isin(row["people"])
             if shared.any():
                 raise ReidopsError(
-                    f"train.weights: {start.started_from} was trained on frames {row['first_frame']} … {row['last_frame']} of {_called(row)}"
-                    f" (so says the {_DESCRIPTION} beside it), and {int(shared.sum()):,} query and gallery crops are people of these frames;"
-                    " start from other weights, or change download.sequences or download.split so that others are tested"
+                    f"train.weights: {start.started_from} was trained on {_called(row)} (its {_DESCRIPTION} says so), and"
+                    f" {int(shared.sum()):,} query and gallery crops are people of these frames; start from other weights, or test other"
+                    " scenes (download.sequences, download.split)"
                 )
 
 

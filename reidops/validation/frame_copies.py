@@ -64,23 +64,26 @@ def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, 
         max_bits: of 64, up to which two frames look alike.
     """
     labels = dict(zip((part.folder for part in parts), shown, strict=True))
-    trained, scored = _frames_of(parts, ("train",)), _frames_of(parts, ("test", "track"))
+    trained, scored = _frames_of(parts, ("train",)), _frames_of(parts, ("track", "test"))
     copies = _first_copies(trained, scored)
     twins = _nearest_twins(trained, scored, sample, max_bits * _BITS_PER_BIT) if sample else {}
     records = [
-        (labels[own.sequence.folder], own.numbers.start, own.sequence.name, copies.get(own.word, ""), twins.get(own.word, "")) for own in trained
-    ]
+        {
+            "file": labels[own.sequence.folder], "row": own.numbers.start, "sequence": own.sequence.name,
+            "copy_fault": copies.get(own.word, ""), "twin_fault": twins.get(own.word, ""),
+        }
+        for own in trained
+    ]  # fmt: skip
     return pd.DataFrame(records, columns=COLUMNS)
 
 
 def _frames_of(parts: Rows[Part], roles: tuple[str, ...]) -> list[Frames]:
     """Return the frames that play one of the roles, one entry per video and range: MOT17's copies for several detectors are one video."""
     found: dict[tuple[str, int, int], Frames] = {}
-    for part in parts:
-        if part.part in roles and part.layout == "mot":
-            key = scene_key(part.dataset, part.scene)
-            own = Frames(read_sequence(part.folder), range(part.first_frame, part.last_frame + 1), key, f"{part.sequence} of {part.dataset} ({part.part})")
-            found.setdefault((key, part.first_frame, part.last_frame), own)
+    for part in (part for role in roles for part in parts if part.part == role and part.layout == "mot"):
+        key = scene_key(part.dataset, part.scene)
+        numbers, word = range(part.first_frame, part.last_frame + 1), f"{part.sequence} of {part.dataset} ({part.part})"
+        found.setdefault((key, part.first_frame, part.last_frame), Frames(read_sequence(part.folder), numbers, key, word))
     return list(found.values())
 
 
@@ -138,12 +141,12 @@ def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max
     ours, theirs = hashes[: len(trained)], hashes[len(trained) :]
     found = {}
     for own, own_hashes in zip(trained, ours, strict=True):
-        near = [
-            (*_nearest(own_hashes, other_hashes), other.word) for other, other_hashes in zip(scored, theirs, strict=True) if other.key != own.key
-        ]
+        others = [(other, other_hashes) for other, other_hashes in zip(scored, theirs, strict=True) if other.key != own.key]
+        near = [(*_nearest(own_hashes, other_hashes), other.word) for other, other_hashes in others]
         bits, number, other_number, other = min(near, default=(max_bits + 1, 0, 0, ""))
         if bits <= max_bits:
-            found[own.word] = f"frame {number} of {own.word} looks like frame {other_number} of {other}, {bits} of {_CELLS * _CELLS} bits apart"
+            apart = f"{bits} of {_CELLS * _CELLS} bits apart"
+            found[own.word] = f"frame {number} of {own.word} looks like frame {other_number} of {other}, {apart}"
     return found
 
 
