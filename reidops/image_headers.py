@@ -73,8 +73,8 @@ def size_fault(width: int, height: int) -> str:
     if width * height <= most:
         return ""
     return (
-        f"the picture has {width:,} × {height:,} px, more than the bound of {most:,} pixels; if it is meant to be so large, raise max_pixels"
-        f" in the section download of params.yaml (outside the pipeline the environment variable {MAX_PIXELS_VARIABLE})"
+        f"the picture has {width:,} × {height:,} px, more than the bound of {most:,} pixels; if it is meant to be so large, raise"
+        f" max_pixels in the section download of params.yaml (outside the pipeline the environment variable {MAX_PIXELS_VARIABLE})"
     )
 
 

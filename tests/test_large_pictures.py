@@ -22,7 +22,10 @@ from reidops.validation.images import decode_colour, inspect_image
 from reidops.videos import read_video
 
 WIDTH, HEIGHT = 20_000, 15_000
-REFUSED = r"000001\.png: .*20,000 × 15,000 px, more than the bound of 100,000,000 pixels; .* raise max_pixels in the section download of params\.yaml"
+REFUSED = (
+    r"000001\.png: .*20,000 × 15,000 px, more than the bound of 100,000,000 pixels; .*"
+    r" raise max_pixels in the section download of params\.yaml"
+)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -114,10 +114,10 @@ def check_tracked(origin: Origin, sequence: str, dataset: str, scene: str, frame
         if first <= last:
             raise ReidopsError(
                 f"frames {first} … {last} of {sequence} are tracked, but the model (started from {origin.started_from}) was trained on"
-                f" {_called(row)}, frames {row['first_frame']} … {row['last_frame']}, as its {_DESCRIPTION} says; take other weights in"
-                " train.weights, or track other sequences (download.sequences)"
+                f" {_called(row)} (its {_DESCRIPTION} says so); name other weights in train.weights, or track other sequences"
+                " (download.sequences)"
             )
 
 
 def _called(row: Scene) -> str:
-    return f"{row['sequence']} of {row['dataset']}"
+    return f"frames {row['first_frame']} … {row['last_frame']} of {row['sequence']} of {row['dataset']}"

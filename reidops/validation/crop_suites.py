@@ -277,14 +277,17 @@ def frame_copies_suite() -> Suite:
     """Return what is expected of the frames of every sequence that trains, beside the frames that are tested or tracked."""
     return [
         expect(
-            gxe.ExpectColumnValuesToBeInSet, "no frame that trains is the same file as a frame of another sequence that is tested or tracked",
+            gxe.ExpectColumnValuesToBeInSet,
+            "no frame that trains is the same file as a frame of another sequence that is tested or tracked",
             because="A copy of a video under another name is the same video: a model trained on it is scored on what it was trained on.",
-            remedy="Take one of the two sequences out of download's train, or out of its test and track.", column="copy_fault", value_set=[""],
+            remedy="Take one of the two sequences out of download's train, or out of its test and track.",
+            column="copy_fault", value_set=[""],
         ),
         expect(
-            gxe.ExpectColumnValuesToBeInSet, "no sampled frame that trains looks like a frame of another sequence that is tested or tracked",
+            gxe.ExpectColumnValuesToBeInSet,
+            "no sampled frame that trains looks like a frame of another sequence that is tested or tracked",
             because="A video that was encoded or scaled again looks the same and has other bytes.",
-            remedy="Look at the two frames. If one video is a copy of the other, take it out of download's train, or out of its test and track.",
+            remedy="Look at the two frames. Take a video that is a copy of the other out of download's train, or out of its test and track.",
             level=WARNING, column="twin_fault", value_set=[""],
         ),
     ]  # fmt: skip

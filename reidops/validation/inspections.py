@@ -28,7 +28,9 @@ class Inspected:
     tables: dict[str, pd.DataFrame] = field(repr=False, default_factory=dict)
 
 
-def inspect_raw(parts: Rows[Part], raw: Path, *, image_sample: int, max_outside_share: float, frame_sample: int, max_bits: int) -> Inspected:
+def inspect_raw(
+    parts: Rows[Part], raw: Path, *, image_sample: int, max_outside_share: float, frame_sample: int, max_bits: int
+) -> Inspected:
     """Read every MOT sequence of the parts and return its tables with their suites.
 
     Args:

@@ -39,7 +39,10 @@ def opened(path: Path) -> Iterator[OpenTar]:
 
 
 def with_tar_faults(crops: pd.DataFrame, tar: Path) -> pd.DataFrame:
-    """Add `fault`, what is wrong with each crop's place in the tar ("" for nothing), and `digest`, uint64, of its bytes; decodes no picture."""
+    """Add `fault`, what is wrong with each crop's place in the tar ("" for nothing), and `digest`, uint64, of the crop's bytes.
+
+    No picture is decoded.
+    """
     columns = (crops[name] for name in ("path", "offset", "size", "width", "height"))
     with opened(tar) as content:
         found = [_inspect_member(content, *place) for place in zip(*columns, strict=True)]

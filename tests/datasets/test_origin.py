@@ -9,7 +9,9 @@ from reidops.datasets.origin import Origin, check_start, origin_of_start, read_o
 from reidops.errors import ReidopsError
 from reidops.files import sha256, write_json
 
-ROW = {"dataset": "MOT17", "scene": "09", "sequence": "MOT17-09-FRCNN", "num_people": 2, "first_frame": 1, "last_frame": 263, "people": [3, 5]}
+ROW = {
+    "dataset": "MOT17", "scene": "09", "sequence": "MOT17-09-FRCNN", "first_frame": 1, "last_frame": 263, "num_people": 2, "people": [3, 5],
+}  # fmt: skip
 
 
 def crops(*rows: tuple[str, str, str, int, int, str]) -> pd.DataFrame:
@@ -68,13 +70,11 @@ def test_a_record_of_an_earlier_version_names_sets_and_is_unknown_otherwise():
 def test_weights_that_were_trained_on_tested_people_are_refused(row):
     dataset, track_id = row
     table = crops((dataset, "09", f"{dataset}-09", track_id, 100, "gallery"))
-    with pytest.raises(ReidopsError, match=r"old\.pt was trained on frames 1 … 263 of MOT17-09-FRCNN of MOT17 .* 1 query and gallery crops"):
+    with pytest.raises(ReidopsError, match=r"old\.pt was trained on frames 1 … 263 of MOT17-09-FRCNN of MOT17 .* 1 query and"):
         check_start(Origin("old.pt", (ROW,)), table)
 
 
-@pytest.mark.parametrize(
-    "row", [("MOT17", "09", 3, 264, "query"), ("MOT17", "02", 3, 100, "query"), ("MOT17", "09", 4, 100, "query"), ("MOT17", "09", 3, 100, "train")]
-)
+@pytest.mark.parametrize("row", [("09", 3, 264, "query"), ("02", 3, 100, "query"), ("09", 4, 100, "query"), ("09", 3, 100, "train")])
 def test_weights_may_start_where_other_frames_scenes_or_people_are_tested(row):
-    dataset, scene, track_id, frame, split = row
-    check_start(Origin("old.pt", (ROW,)), crops((dataset, scene, f"{dataset}-{scene}", track_id, frame, split)))
+    scene, track_id, frame, split = row
+    check_start(Origin("old.pt", (ROW,)), crops(("MOT17", scene, f"MOT17-{scene}", track_id, frame, split)))

@@ -122,9 +122,9 @@ def test_a_warning_passes_and_is_told(data):
 def test_the_closing_line_names_the_warnings_and_where_to_read_them(data, caplog):
     caplog.set_level("INFO", logger="stages.validate")
     run(data, min_crops_per_person=50)
-    assert caplog.messages[-1].endswith(
-        f"no error, 1 warning (people: expected that a person of train or val has at least 50 crops (5 not)); read them in {data / 'validation' / 'index.html'}"
-    )
+    page = data / "validation" / "index.html"
+    named = "1 warning (people: expected that a person of train or val has at least 50 crops (5 not))"
+    assert caplog.messages[-1].endswith(f"no error, {named}; read them in {page}")
 
 
 def test_the_closing_line_of_faultless_data_says_that_there_is_no_warning(data, caplog):

@@ -20,10 +20,8 @@ CROSS = [Part("train", "Market-1501", "market1501", Path("m"), "", "", 0, 0), pa
 
 def trained_here(parts: list[Part]) -> Origin:
     """Return the origin of weights that began at random and learnt from the training parts."""
-    rows = [
-        {"dataset": p.dataset, "scene": p.scene, "sequence": p.sequence, "first_frame": p.first_frame, "last_frame": p.last_frame, "people": [1]}
-        for p in parts if p.part == "train"
-    ]  # fmt: skip
+    names = ("dataset", "scene", "sequence", "first_frame", "last_frame")
+    rows = [{name: getattr(own, name) for name in names} | {"people": [1]} for own in parts if own.part == "train"]
     return Origin("random weights", tuple(rows))
 
 
@@ -73,7 +71,8 @@ def test_weights_that_go_on_from_unknown_ones_are_told_with_both():
 @pytest.mark.parametrize("dataset", ["MOT17", "MOT16"])
 def test_a_model_whose_record_names_tracked_frames_is_refused(dataset):
     origin = Origin("model.safetensors", trained_here([part("train", dataset, "09", 1, 300)]).scenes)
-    with pytest.raises(ReidopsError, match=rf"frames 264 … 300 of MOT17-09 are tracked, but the model .* was trained on {dataset}-09 of {dataset}, frames 1"):
+    told = rf"frames 264 … 300 of MOT17-09 are tracked, but the model .* was trained on frames 1 … 300 of {dataset}-09 of {dataset}"
+    with pytest.raises(ReidopsError, match=told):
         check_protocol(CROSS[:1] + HALF[1:], None, origin)
     check_protocol(CROSS[:1] + [part("track", "MOT17", "09", 301, 525)], None, origin)
 
