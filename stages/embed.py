@@ -37,6 +37,7 @@ class EmbedParams:
 
 def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
     """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its people."""
+    from reidops.datasets.origin import check_tracked, read_origin
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
     from reidops.parts import find_tracked_parts
@@ -46,6 +47,9 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
 
     parts = find_tracked_parts(raw)
     embedder = Embedder.load(model)
+    origin = read_origin(embedder.description.trained_on, str(model))
+    for part in parts:
+        check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
     annotated = first_of_scenes(parts) if params.annotations else []
     counts = Counter()
     with whole_folder(embeddings) as folder:
