@@ -22,6 +22,7 @@ if sys.argv[0] == "-m":  # `python -m stages.…` is still importing: until `run
 
 from reidops.cores import share_cores
 from reidops.errors import ReidopsError
+from reidops.image_headers import bound_pixels
 from reidops.memory import keep_freed_memory
 from reidops.params import check_all, read_params
 from reidops.progress_bar import named_work
@@ -36,7 +37,9 @@ def run_stage(stage: Callable[..., None], params_class: type) -> None:
     share_cores()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        check_all(params_classes(), arguments.params)
+        classes = params_classes()
+        check_all(classes, arguments.params)
+        bound_pixels(read_params(classes["download"], "download", arguments.params).max_pixels)
         params = read_params(params_class, section, arguments.params)
         paths = {name: getattr(arguments, name) for name in _path_names(stage)}
         with named_work(section):

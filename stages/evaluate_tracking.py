@@ -76,12 +76,13 @@ def evaluate_tracking(
     from reidops.tracking.evaluation import evaluate_parts, num_processes
     from reidops.tracking.pictures import PictureBounds
     from reidops.tracking.proof import Draws
-    from reidops.tracking.protocol import check_protocol, describe_protocol, read_tuning
+    from reidops.tracking.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
     from reidops.tracking.report import format_proof, write_report
 
     parts = read_parts(raw)
     found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
-    check_protocol(parts, found)
+    origin = read_model_origin(embeddings)
+    check_protocol(parts, found, origin)
     # A search started from published constants: others that were named for this tracker were not there, and would spoil what it found.
     tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
     trial = _trial(embeddings, calibration, params, changed)
@@ -90,7 +91,8 @@ def evaluate_tracking(
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
         proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed))
-        write_json(describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found), folder / "protocol.json")
+        protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
+        write_json(protocol, folder / "protocol.json")
         bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
         draw = partial(_draw, folder=folder, bounds=bounds)
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]

@@ -30,6 +30,7 @@ from stages import run_stage
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from reidops.datasets.origin import Origin
     from reidops.embedding.checkpoints import Checkpoints
     from reidops.embedding.keeping import TrainedWeights
     from reidops.embedding.network import EmbeddingNetwork
@@ -103,6 +104,7 @@ class TrainParams:
 
 def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
+    from reidops.datasets.origin import check_start, origin_of_start
     from reidops.embedding.checkpoints import Checkpoints
     from reidops.embedding.precision import choose_precision
     from reidops.embedding.ranks import check_equal_on_all_ranks, launched
@@ -113,6 +115,8 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
     idle_weights = params.freeze is not None or params.parts > 0
     network = _build_network(params)
+    start = origin_of_start(Path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    check_start(start, table)
     wanted, params = params.precision, dataclasses.replace(params, precision=choose_precision(params.precision, network))
     with launched(params.processes, params.precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, params.precision, "train.precision", "name one precision in place of auto")
@@ -127,7 +131,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
             else:
                 trained = _untrained(network)
             if fabric.is_global_zero:
-                _write(network, trained, table, model, params)
+                _write(network, trained, table, model, params, start)
                 checkpoints.delete()
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
@@ -292,23 +296,28 @@ def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
     return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
 
 
-def _write(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, model: Path, params: TrainParams) -> None:
+def _write(
+    network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, model: Path, params: TrainParams, start: "Origin"
+) -> None:
     from reidops.embedding.curves import draw_curves
 
     with whole_folder(model) as folder:
-        _save(network, trained, table, folder, params)
+        _save(network, trained, table, folder, params, start)
         with whole_file(folder / "history.csv") as partial:
             trained.history.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
         if len(trained.history):
             draw_curves(trained.history, folder / "curves.png")
 
 
-def _save(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, folder: Path, params: TrainParams) -> None:
+def _save(
+    network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, folder: Path, params: TrainParams, start: "Origin"
+) -> None:
+    from reidops.datasets.origin import with_training
     from reidops.embedding.embedder import Embedder, describe
 
     learnt = table[table["split"] == "train"]
-    start = Path(params.weights).name if params.weights else "published weights" if params.pretrained else "random weights"
-    facts = {"started_from": start, "epoch": trained.epoch}
+    origin = with_training(start, table) if params.epochs else start
+    facts = {**origin.facts, "epoch": trained.epoch}
     if params.epochs:
         facts |= {"checkpoint_people": params.checkpoint_people, "precision": params.precision, "datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
     network.load_state_dict(trained.weights)
