@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,10 @@ DEEPSORT_COSINE_GATE = 0.2
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
+# The box that a tracker returns for a track that was seen in this frame: the Kalman filter's after the detection corrected it, or the
+# detection's own. docs/deviations.md says which one each tracker was published with.
+Boxes = Literal["filter", "detections"]
+
 
 @params_dataclass
 class DeepSortConstants:
@@ -33,6 +37,8 @@ class DeepSortConstants:
     # Ours: unseen tracks that both stages left are taken up again by appearance alone, wherever they come back, at this share of
     # the cosine gate; 0 = never, as published.
     reassociate: Share = 0.0
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
+    coast: Annotated[int, Field(ge=0)] = 1  # frames that a confirmed track is returned unseen, at its predicted box; 0 = never
 
 
 @params_dataclass
@@ -42,6 +48,7 @@ class SortConstants:
     iou: Share = 0.3  # least IoU of a pair
     max_age: Count = 1  # frames that a track is kept unseen
     min_hits: Count = 3  # detections in a row that prove a track; from the last of them on it is shown
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
 
 
 @params_dataclass
@@ -59,6 +66,8 @@ class StrongSortConstants:
     n_init: Count = 3  # detections in a row that confirm a track
     nsa: bool = True  # a confident detection is believed more
     reassociate: Share = 0.0  # ours, as DeepSORT's; 0 = never, as published
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
+    coast: Annotated[int, Field(ge=0)] = 1  # as DeepSORT's
 
 
 @params_dataclass
@@ -76,6 +85,7 @@ class OcSortConstants:
     as_coded: bool = True
     max_age: Count = 30  # frames that a track is kept unseen
     min_hits: Annotated[int, Field(ge=0)] = 3  # detections in a row, after the first, from which on a track is shown
+    boxes: Boxes = "detections"  # whose box is returned, see `Boxes`
 
 
 @params_dataclass
@@ -108,6 +118,7 @@ class ByteTrackConstants:
     # The paper's algorithm 1 to the letter: all tracks take part in both turns. The authors' code, and so the default, lets those on
     # probation have what is left, and lost ones no unsure detection.
     all_tracks: bool = False
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
 
 
 @params_dataclass

@@ -12,7 +12,7 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import CHI2_GATE, DEEPSORT_COSINE_GATE, DeepSortConstants, StrongSortConstants
 from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 from reidops.tracking.motion import XyahMotion
-from reidops.tracking.tracks import NOBODY, Observations, Tracks, observe, shown
+from reidops.tracking.tracks import NOBODY, Observations, Tracks, coasting, observe, shown
 
 FIRST, OVERLAPPING, REASSOCIATED = "first", "overlap", "reassociation"
 
@@ -48,6 +48,7 @@ class DeepSort:
         self._camera = camera
         self._tracks = Tracks(XyahMotion(), memory)
         self._num_frames = 0
+        self._last = sv.Detections.empty()  # what was returned for the frame before
 
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
@@ -57,9 +58,12 @@ class DeepSort:
         self._predict(frame)
         self.decisions = self._decide(seen)
         owners = self._correct(seen, self.decisions.pairs)
-        ids = self._tracks.ids_of(owners)
-        self._tracks.keep(self._tracks.age <= np.where(self._tracks.confirmed, self._constants.max_age, 0))
-        return shown(detections, seen, ids)
+        tracks, constants = self._tracks, self._constants
+        result = shown(detections, seen, tracks.ids_of(owners), tracks.reported_boxes(owners, constants.boxes))
+        tracks.keep(tracks.age <= np.where(tracks.confirmed, constants.max_age, 0))
+        coasted = coasting(self._last, tracks, constants.coast)
+        self._last = sv.Detections.merge([result, coasted]) if len(coasted) else result
+        return self._last
 
     # What StrongSORT does otherwise has a method of its own: these three, and `_first_pairs`.
 

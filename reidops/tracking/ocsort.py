@@ -69,7 +69,7 @@ class OcSort:
         matches = match_in_turn(self._stages(seen, terms))
         self.decisions = Decisions(tracks.ids.copy(), seen.rows, terms, limits, tuple(matches))
         owners = self._see([(row, column) for row, column, _ in matches], seen)
-        result = shown(detections, seen, self._shown_ids(owners))
+        result = shown(detections, seen, self._shown_ids(owners), tracks.reported_boxes(owners, constants.boxes))
         alive = tracks.age <= constants.max_age
         tracks.keep(alive)
         self._sightings.keep(alive)

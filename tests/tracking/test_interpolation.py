@@ -30,6 +30,11 @@ def test_a_filled_row_has_the_other_columns_of_the_row_before_the_gap():
     assert interpolate_tracks(seen, LINES)["confidence"].tolist() == [0.5, 0.6, 0.6, 0.9]
 
 
+def test_a_filled_row_has_no_detection():
+    table = track(1, [1, 2, 5], 0).assign(detection=[7, 8, 9])
+    assert interpolate_tracks(table)["detection"].tolist() == [7, 8, -1, -1, 9]
+
+
 def test_each_track_is_filled_by_itself_and_all_come_ordered_by_frame():
     table = pd.concat([without(track(2, range(1, 6), 500), 3), without(track(1, range(2, 7), 0), 4)])
     result = interpolate_tracks(table.sample(frac=1, random_state=1), LINES)

@@ -20,7 +20,8 @@ def detections(*lefts: float, confidence: float | list[float] = 0.9) -> sv.Detec
 
 def ids(tracker, lefts: list[float], colours: list[np.ndarray] | None = None, **options) -> list[int]:
     embeddings = None if colours is None else np.array(colours, dtype=np.float32).reshape(len(lefts), 3)
-    return tracker.update(detections(*lefts, **options), embeddings).tracker_id.tolist()
+    result = tracker.update(detections(*lefts, **options), embeddings)
+    return result.tracker_id[result.data["detection"] >= 0].tolist()
 
 
 def hide(tracker, num_frames: int) -> None:
