@@ -21,7 +21,9 @@ _BOX = ["left", "top", "width", "height"]
 class SmoothingConstants:
     """GSI's constants (Du et al. 2023); the noise is ours, as the paper gives no figure."""
 
-    max_gap: Annotated[int, Field(ge=1)] = 20  # frames without a box, between two boxes, that are filled
+    # Frames without a box, between two boxes, that are filled at most. The published code fills where the frame numbers of the two boxes
+    # differ by less than its interval, 20: at most 18 frames.
+    max_gap: Annotated[int, Field(ge=1)] = 18
     tau: Annotated[float, Field(gt=0)] = 10.0  # τ of equation 12
     noise: Annotated[float, Field(ge=0)] = 0.01  # of a box's numbers, as a share of the track's mean height; 0 = lines only
 

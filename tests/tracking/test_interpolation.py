@@ -19,8 +19,8 @@ def test_a_gap_is_filled_along_a_line():
     pd.testing.assert_frame_equal(filled, whole)
 
 
-@pytest.mark.parametrize(("num_missing", "num_rows"), [(20, 30), (21, 9)])
-def test_a_gap_of_more_than_max_gap_frames_stays(num_missing, num_rows):
+@pytest.mark.parametrize(("num_missing", "num_rows"), [(18, 30), (19, 11)])
+def test_gsi_of_interval_20_fills_gaps_of_at_most_18_frames(num_missing, num_rows):
     gap = range(6, 6 + num_missing)
     assert len(interpolate_tracks(without(track(1, range(1, 31), 0), *gap), LINES)) == num_rows
 
