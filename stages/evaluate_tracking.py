@@ -89,7 +89,7 @@ def evaluate_tracking(
         trial = _as_found(trial, found)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed))
+        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed), _say(arms, trial))
         write_json(describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found), folder / "protocol.json")
         bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
         draw = partial(_draw, folder=folder, bounds=bounds)
@@ -98,6 +98,14 @@ def evaluate_tracking(
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
     log.info("tracked %s frames of %d sequences by %s, %s\n%s", f"{num_frames:,}", len(tracked), params.tracker, gate, format_proof(proof))
+
+
+def _say(arms: list["ArmResult"], trial: "Trial") -> str:
+    from reidops.tracking.decided import appearance_rule, say_of_appearance
+    from reidops.tracking.evaluation import by_arm
+
+    tracks = {arm: [result.tracks for result in results] for arm, results in by_arm(arms).items()}
+    return say_of_appearance(tracks, trial.tracker, appearance_rule(trial.tracker, trial.constants))
 
 
 def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "PictureBounds") -> None:
