@@ -146,9 +146,10 @@ def test_both_scorers_stand_in_the_table(finished):
     assert set(table["scorer"]) == {"reported", "trackeval"}
 
 
-def test_result_files_are_in_motchallenge_format(finished):
-    tracks = read_results(finished / "results" / "no_appearance" / "TOY-01.txt")
-    truth = read_detections(read_sequence(finished.parent / "raw" / "TOY" / "train" / "TOY-01"))
+def test_result_files_are_in_motchallenge_format(data, no_pictures):
+    folder = run(data, constants={"deepsort": {"boxes": "detections", "coast": 0}})
+    tracks = read_results(folder / "results" / "no_appearance" / "TOY-01.txt")
+    truth = read_detections(read_sequence(data / "raw" / "TOY" / "train" / "TOY-01"))
     joined = tracks.merge(truth, on=["frame", "left", "top", "width", "height"])
     assert len(joined) == len(tracks) == 3 * 10
 
