@@ -65,6 +65,13 @@ class StrongSortConstants:
     max_age: Count = 30  # frames that a track is kept unseen
     n_init: Count = 3  # detections in a row that confirm a track
     nsa: bool = True  # a confident detection is believed more
+    # What the gate bounds: `cost`, appearance and motion together, as in the published code; or `appearance` alone (ours), so that a
+    # gate that was calibrated on embeddings holds as it is.
+    gate_on: Literal["cost", "appearance"] = "cost"
+    # What the published code does and the paper does not say: a confidence c multiplies the standard deviation of the noise by 1 − c
+    # (the paper: its variance), and the camera's motion moves the boxes of the tracks before prediction. false = the variance, and the
+    # camera's motion moves the whole state (speeds and covariances too) after prediction.
+    as_coded: bool = True
     reassociate: Share = 0.0  # ours, as DeepSORT's; 0 = never, as published
     boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
     coast: Annotated[int, Field(ge=0)] = 1  # as DeepSORT's
@@ -92,11 +99,16 @@ class OcSortConstants:
 class DeepOcSortConstants(OcSortConstants):
     """Deep OC-SORT's constants (Maggiolino et al. 2023), and OC-SORT's.
 
-    Its published code weighs no embedding in a frame in which overlap leaves no choice; so does `as_coded`.
+    Its published code weighs no embedding in a frame in which overlap leaves no choice nor for a pair that does not overlap, and where
+    the best match does not stand out it lowers the weight by the ratio of the second best to the best, instead of raising it by their
+    difference where it does. `as_coded` does the same; false = as in the paper.
     """
 
+    filter: Literal["xywh", "xysr"] = "xywh"  # the published code's, BoT-SORT's over width and height; or OC-SORT's over area and aspect
+
     appearance_weight: Annotated[float, Field(ge=0)] = 0.75  # of the cosine beside the IoU
-    clearest: Annotated[float, Field(ge=0)] = 0.5  # ε: most that is added to that weight where a match stands out
+    # ε: most that is added to that weight where a match stands out; `as_coded`: ratio of second best to best up to which it stands out.
+    clearest: Annotated[float, Field(ge=0)] = 0.5
     alpha: Share = 0.95  # least share of what was remembered of a track's looks; the surer a detection, the nearer to it
     # Cosine distance from which on looks speak for no pair; none is forbidden by it. Nothing was published: all pairs are weighed.
     gate: ClassVar[float | None] = None

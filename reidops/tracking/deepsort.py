@@ -15,6 +15,7 @@ from reidops.tracking.motion import XyahMotion
 from reidops.tracking.tracks import NOBODY, Observations, Tracks, coasting, observe, shown
 
 FIRST, OVERLAPPING, REASSOCIATED = "first", "overlap", "reassociation"
+COST = "cost"  # a term of the decisions: appearance and motion together, where the gate bounds both
 
 
 class DeepSort:
@@ -65,12 +66,17 @@ class DeepSort:
         self._last = sv.Detections.merge([result, coasted]) if len(coasted) else result
         return self._last
 
-    # What StrongSORT does otherwise has a method of its own: these three, and `_first_pairs`.
+    # What StrongSORT does otherwise has a method of its own: these five, and `_first_pairs`.
 
     @property
     def _motion_weight(self) -> float:
         """Return λ of equation 5."""
         return self._constants.motion_weight
+
+    @property
+    def _gates_cost(self) -> bool:
+        """Tell whether the gate bounds equation 5 as a whole instead of appearance alone."""
+        return False
 
     def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
         """Return the detections that take part."""
@@ -95,7 +101,10 @@ class DeepSort:
         }
         if seen.embeddings is not None:
             terms[APPEARANCE] = tracks.memory.distances(seen.embeddings)
-        limits = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, APPEARANCE: self._gate}
+            if self._gates_cost:
+                terms[COST] = self._costs(terms[MOTION], terms[APPEARANCE])
+        gated = COST if self._gates_cost else APPEARANCE
+        limits = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, gated: self._gate}
         limits = {name: limit for name, limit in limits.items() if name in terms and limit is not None}
         return Decisions(tracks.ids, seen.rows, terms, limits, tuple(self._associate(terms)))
 
@@ -118,10 +127,15 @@ class DeepSort:
         motion_gate = self._constants.motion_gate
         if appearance is None:
             return motion, motion_gate or CHI2_GATE
-        weight = self._motion_weight
-        costs = weight * motion + (1 - weight) * appearance
-        blocked = (appearance > self._gate) | (motion > (motion_gate or np.inf))
-        return np.where(blocked, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
+        weight, costs = self._motion_weight, self._costs(motion, appearance)
+        costs = np.where(motion > (motion_gate or np.inf), np.inf, costs)
+        if self._gates_cost:
+            return costs, self._gate
+        return np.where(appearance > self._gate, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
+
+    def _costs(self, motion: np.ndarray, appearance: np.ndarray) -> np.ndarray:
+        """Return equation 5, [num_tracks, num_detections]."""
+        return self._motion_weight * motion + (1 - self._motion_weight) * appearance
 
     def _reassociate(self, appearance: np.ndarray | None, pairs: list[StagedPair]) -> list[Pair]:
         """Match unseen tracks that both stages left by appearance alone, wherever they come back; not in the paper."""

@@ -137,6 +137,10 @@ class Tracks:
         """Move all tracks with the camera, [2, 3], as in `BoxMotion.warp`."""
         self.state = self.motion.warp(self.state, affine)
 
+    def warp_boxes(self, affine: np.ndarray) -> None:
+        """Move the boxes of all tracks with the camera, [2, 3], as in `BoxMotion.warp_boxes`."""
+        self.state = self.motion.warp_boxes(self.state, affine)
+
     def see(self, pairs: Sequence[Pair | StagedPair], seen: Observations, confidence: np.ndarray | None = None) -> np.ndarray:
         """Correct the tracks of the pairs by their detections; what they look like is left to `remember`.
 
