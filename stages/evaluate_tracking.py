@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root, whole_folder, write_json
 from reidops.params import params_dataclass
-from reidops.tracking.constants import check_constants, constants_of
+from reidops.tracking.constants import camera_of, check_constants, constants_of
 from stages import run_stage
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class EvaluateTrackingParams:
     min_confidence: float | dict[str, float] | None
     constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones; those of a search replace them
     tuning: str | None = None  # the file of a search made elsewhere; null = what the stage tune found, if it searched
-    camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"
+    camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"  # published = ecc for strongsort, sparse_flow for botsort and deepocsort
     linking: bool = False  # join tracks that one person seems to have left behind, when the sequence is over
     interpolation: bool = False  # fill the gaps of a track, when the sequence is over
     window: Annotated[int, Field(ge=1)] = 30  # frames, stretches that the bootstrap draws
@@ -122,11 +122,12 @@ def _trial(embeddings: Path, calibration: Path, params: EvaluateTrackingParams, 
     from reidops.tracking.trackers import Finishing
 
     calibrated = read_json(calibration)
+    method = camera_of(params.camera_motion, params.tracker)
     return Trial(
         embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker,
         gate=choose_gate(params.gate, params.tracker, calibrated, calibration),
         constants=constants_of(params.tracker, changed),
-        camera=None if params.camera_motion == "none" else (params.camera_motion, repository_root() / CAMERA_CACHE),
+        camera=(method, repository_root() / CAMERA_CACHE) if method else None,
         finishing=Finishing(params.linking, params.interpolation),
         num_switches=params.num_switches,
     )  # fmt: skip

@@ -156,6 +156,20 @@ GATES: dict[str, tuple[str, float]] = {
 }
 
 
+# The method by which a tracker was published to compensate the camera's motion; the others were published without.
+PUBLISHED_CAMERA: dict[str, str] = {"strongsort": "ecc", "botsort": "sparse_flow", "deepocsort": "sparse_flow"}
+
+
+def camera_of(setting: str, tracker: str) -> str | None:
+    """Return the method by which the camera's motion is estimated for a tracker; None = it is not.
+
+    Args:
+        setting: `published`, `none`, or a name of `camera_motion.METHODS`.
+    """
+    method = PUBLISHED_CAMERA.get(tracker, "none") if setting == "published" else setting
+    return None if method == "none" else method
+
+
 def gate_of(setting: float | str, tracker: str, gates: Mapping[str, float], *, missing: str) -> float | None:
     """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
 
