@@ -47,7 +47,8 @@ class EvaluateTrackingParams:
     min_confidence: float | dict[str, float] | None
     constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones; those of a search replace them
     tuning: str | None = None  # the file of a search made elsewhere; null = what the stage tune found, if it searched
-    camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"  # published = ecc for strongsort, sparse_flow for botsort and deepocsort
+    # published = ecc for strongsort, sparse_flow for botsort and deepocsort, none for the others
+    camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"
     linking: bool = False  # join tracks that one person seems to have left behind, when the sequence is over
     interpolation: bool = False  # fill the gaps of a track, when the sequence is over
     window: Annotated[int, Field(ge=1)] = 30  # frames, stretches that the bootstrap draws

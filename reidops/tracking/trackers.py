@@ -50,7 +50,9 @@ class Tracker(Protocol):
 
         `data["detection"]` says which of the caller's detections each row is. The box of a row is the detection's or the filter's, by the
         tracker's constant `boxes`. DeepSORT and StrongSORT add a row for a track that was not seen in this frame but in the one before
-        (constant `coast`): its box is the predicted one, and `data["detection"]` is −1. It is called once for every frame in order, also for one without detections (`sv.Detections.empty()`).
+        (constant `coast`): its box is the predicted one, and `data["detection"]` is −1.
+
+        It is called once for every frame in order, also for one without detections (`sv.Detections.empty()`).
 
         Args:
             detections: `xyxy` is box_ltrb in px.
@@ -118,8 +120,9 @@ def _track_table(results: list[tuple[int, list[int], sv.Detections]]) -> pd.Data
     box_ltwh = ltrb_to_ltwh(np.concatenate([np.zeros((0, 4)), *(result.xyxy for _, _, result in results)]))
     ids = np.concatenate([np.zeros(0, int), *(result.tracker_id for _, _, result in results)])
     confidence = np.concatenate([np.zeros(0), *(result.confidence for _, _, result in results)])
-    # The last place is that of NO_DETECTION, −1.
-    detection = np.concatenate([np.zeros(0, int), *(np.append(rows, NO_DETECTION).astype(int)[result.data[DETECTION]] for _, rows, result in results)])
+    # NO_DETECTION is −1: it picks the place that is appended.
+    chosen = [np.append(rows, NO_DETECTION).astype(int)[result.data[DETECTION]] for _, rows, result in results]
+    detection = np.concatenate([np.zeros(0, int), *chosen])
     return pd.DataFrame(dict(zip(_TRACK_COLUMNS, (frame_of_row, ids, *box_ltwh.T, confidence, detection), strict=True)))
 
 
