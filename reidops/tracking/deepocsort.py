@@ -20,7 +20,8 @@ class DeepOcSort(OcSort):
     """OC-SORT that knows how the camera moved and what its tracks look like, and goes by that the more the clearer it is.
 
     Called without embeddings and with `filter: xysr` it is OC-SORT with camera motion. Appearance only weighs, and in the first
-    association alone: the threshold is on the IoU, so that who no longer overlaps is not brought back by looks, and a stranger is not kept away by them.
+    association alone: the threshold is on the IoU, so that a person who no longer overlaps is not brought back by appearance, and a
+    stranger is not kept away by it.
 
     Args:
         gate: cosine distance from which on looks do not speak for a pair (ours): overlap and direction decide, as without
