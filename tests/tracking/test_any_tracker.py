@@ -135,7 +135,7 @@ def test_whose_box_is_returned_is_a_constant_and_each_row_knows_its_detection(na
             shown = tracker.update(last, LOOKS[:2])
         boxes[kind] = dict(zip(shown.data["detection"].tolist(), shown.xyxy.tolist(), strict=True))
     assert np.array_equal([boxes["detections"][row] for row in range(2)], last.xyxy)
-    assert boxes["filter"][1][0] > boxes["detections"][1][0] + 0.5
+    assert boxes["filter"][1][0] > boxes["detections"][1][0] + 0.05  # px; StrongSORT hardly doubts a detection of score 0.9
     assert boxes["filter"][0] == pytest.approx(boxes["detections"][0])
 
 
