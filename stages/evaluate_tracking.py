@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root, whole_folder, write_json
 from reidops.params import params_dataclass
-from reidops.tracking.constants import check_constants, constants_of
+from reidops.tracking.constants import camera_of, check_constants, constants_of
 from stages import run_stage
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class EvaluateTrackingParams:
     min_confidence: float | dict[str, float] | None
     constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones; those of a search replace them
     tuning: str | None = None  # the file of a search made elsewhere; null = what the stage tune found, if it searched
-    camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"
+    # published = ecc for strongsort, sparse_flow for botsort and deepocsort, none for the others
+    camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"
     linking: bool = False  # join tracks that one person seems to have left behind, when the sequence is over
     interpolation: bool = False  # fill the gaps of a track, when the sequence is over
     window: Annotated[int, Field(ge=1)] = 30  # frames, stretches that the bootstrap draws
@@ -90,7 +91,7 @@ def evaluate_tracking(
         trial = _as_found(trial, found)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed))
+        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed), _say(arms, trial))
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
         write_json(protocol, folder / "protocol.json")
         bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
@@ -100,6 +101,14 @@ def evaluate_tracking(
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
     log.info("tracked %s frames of %d sequences by %s, %s\n%s", f"{num_frames:,}", len(tracked), params.tracker, gate, format_proof(proof))
+
+
+def _say(arms: list["ArmResult"], trial: "Trial") -> str:
+    from reidops.tracking.decided import appearance_rule, say_of_appearance
+    from reidops.tracking.evaluation import by_arm
+
+    tracks = {arm: [result.tracks for result in results] for arm, results in by_arm(arms).items()}
+    return say_of_appearance(tracks, trial.tracker, appearance_rule(trial.tracker, trial.constants))
 
 
 def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "PictureBounds") -> None:
@@ -116,11 +125,12 @@ def _trial(embeddings: Path, calibration: Path, params: EvaluateTrackingParams, 
     from reidops.tracking.trackers import Finishing
 
     calibrated = read_json(calibration)
+    method = camera_of(params.camera_motion, params.tracker)
     return Trial(
         embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker,
         gate=choose_gate(params.gate, params.tracker, calibrated, calibration),
         constants=constants_of(params.tracker, changed),
-        camera=None if params.camera_motion == "none" else (params.camera_motion, repository_root() / CAMERA_CACHE),
+        camera=(method, repository_root() / CAMERA_CACHE) if method else None,
         finishing=Finishing(params.linking, params.interpolation),
         num_switches=params.num_switches,
     )  # fmt: skip

@@ -110,7 +110,7 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
         "differences": {"appearance": {"combined": {
             name: {"difference": idf1 - control, "over_windows": [idf1 - control - 0.02, idf1 - control + 0.03], "over_sequences": None}
             for name in ("IDF1", "HOTA")}}},
-        "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12}},
+        "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12, "reordered": 31}},
         "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 1000, "seed": 0, "num_windows": 10, "num_sequences": 2},
     })  # fmt: skip
     write_windows([(name, _counts(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")

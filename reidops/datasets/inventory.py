@@ -13,12 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from reidops.datasets.sets import LAYOUTS
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root, sha256, whole_file, write_json
 from reidops.parts import Part
+from reidops.progress_bar import progress_bar
 
 _CACHE = Path(".cache") / "file_digests"
 _SETTLED_NS = 2_000_000_000  # of a file that changed less than this before it was hashed, another change may leave the times as they are
@@ -43,7 +42,7 @@ class FileDigests:
         digests = {path: digest for path, (state, digest) in known.items() if state == states[path]}
         waiting = [path for path in paths if path not in digests]
         with ThreadPoolExecutor() as pool:
-            hashing = tqdm(pool.map(sha256, waiting), f"hash {self._place.name}", total=len(waiting), disable=None, leave=False)
+            hashing = progress_bar(pool.map(sha256, waiting), desc=f"hash {self._place.name}", total=len(waiting), unit="files")
             digests.update(zip(waiting, hashing, strict=True))
         settled = [path for path in paths if max(states[path][1:]) < now - _SETTLED_NS]
         self._keep({self._name(path): [states[path], digests[path]] for path in settled})

@@ -158,7 +158,7 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
     record = accumulate(comparison)
     events = event_table(record)
     wanted = switch_frames(events, trial.num_switches) if is_shown else set()
-    moments = watch.moments(worn, wanted) if wanted else {}
+    moments = watch.moments(wanted) if wanted else {}
     if moments is None:
         moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
     return ArmResult(

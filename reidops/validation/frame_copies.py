@@ -9,7 +9,8 @@ the same camera some tens, a frame of another video about a hundred. Frames of o
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence as Rows
+from collections.abc import Iterable
+from collections.abc import Sequence as Rows
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from reidops.files import sha256
 from reidops.image_headers import size_fault, stated_size
 from reidops.mot.sequences import Sequence, read_sequence
 from reidops.parts import Part
+from reidops.progress_bar import progress_bar
 from reidops.validation.leaks import scene_key
 from reidops.validation.near_duplicates import difference_bits
 
@@ -137,7 +138,7 @@ def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max
     steps = {own.word: math.ceil(len(own.numbers) / sample) for own in trained}
     looked_at = [(own, own.numbers[:: steps[own.word]]) for own in trained]
     looked_at += [(other, _runs(other.numbers, max(steps.values(), default=1))) for other in scored]
-    hashes = [_hash_frames(own, numbers) for own, numbers in tqdm(looked_at, "hash frames", disable=None, leave=False)]
+    hashes = [_hash_frames(own, numbers) for own, numbers in progress_bar(looked_at, desc="hash frames", unit="sequences")]
     ours, theirs = hashes[: len(trained)], hashes[len(trained) :]
     found = {}
     for own, own_hashes in zip(trained, ours, strict=True):
