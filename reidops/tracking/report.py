@@ -81,13 +81,16 @@ def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
 
 
 def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how TrackEval and motmetrics differ on the combined scores of the reported arm: figure, both values, difference, why."""
+    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm: figure, both values, difference, why.
+
+    Every score that is reported anywhere else is TrackEval's.
+    """
     arm = APPEARANCE if (scores["arm"] == APPEARANCE).any() else NO_APPEARANCE
     combined = scores[(scores["arm"] == arm) & (scores["sequence"] == COMBINED)].set_index("scorer")
     figures = list(_REASONS)
-    ours, theirs = (combined.loc[scorer, figures].astype(float) for scorer in SCORERS)
+    reported, second = (combined.loc[scorer, figures].astype(float) for scorer in SCORERS)
     return pd.DataFrame({
-        "figure": figures, "motmetrics": ours.to_numpy(), "trackeval": theirs.to_numpy(), "difference": (ours - theirs).to_numpy(),
+        "figure": figures, "motmetrics": second.to_numpy(), "trackeval": reported.to_numpy(), "difference": (second - reported).to_numpy(),
         "why": list(_REASONS.values()),
     })  # fmt: skip
 
