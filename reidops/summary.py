@@ -82,23 +82,34 @@ def tracking_table(arms: Mapping[str, Any]) -> Table:
 
 
 def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield what the model adds, with its interval, the share of the oracle's gain that this is, and how much appearance decided."""
+    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and how much appearance decided."""
     if not proof["uses_appearance"]:
         yield Text(f"  {proof['reason']}")
         return
-    differences, draws, decided = proof["differences"]["appearance"][COMBINED], proof["bootstrap"], proof["decided"][COMBINED]
+    differences, over_random, decided = proof["differences"]["appearance"][COMBINED], proof["over_random"][COMBINED], proof["decided"][COMBINED]
     for score in ("IDF1", "HOTA"):
-        used = proof["headroom"][score]
-        share = f"{used['share']:.0%} of what the oracle adds" if used["share"] is not None else f"– of the oracle's: {used['reason']}"
-        yield Text(f"  {score} {_signed(differences[score]['difference'])} {_interval(differences[score]['over_windows'])}, {share}")
-    over_sequences = differences["IDF1"]["over_sequences"]
-    drawn = f"  in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"
-    yield Text(drawn + (f"; over {draws['num_sequences']} sequences IDF1 {_interval(over_sequences)}" if over_sequences else ""))
+        yield Text(f"  {score} {_gain(differences[score], 'windows')} over no appearance")
+        yield Text(f"  {score} {_gain(over_random[score], 'windows')} over random embeddings")
+        yield Text(f"  {score} {_headroom(proof['headroom'][score])}")
+    if proof["bootstrap"]["num_sequences"] > 1:
+        yield Text(f"  IDF1 {_gain(differences['IDF1'], 'sequences')} over no appearance")
+    drawn = proof["bootstrap"]
+    yield Text(f"  in brackets: {drawn['level']:.0%} confidence intervals and their units; a window is about {drawn['window_frames']} frames")
     yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations")
 
 
-def _interval(pair: Sequence[float]) -> str:
-    return f"[{_signed(pair[0])}, {_signed(pair[1])}]"
+def _gain(row: Mapping[str, Any], units: str) -> str:
+    """Return a difference with its interval over windows or sequences and the number of them."""
+    interval, num_units = row[f"over_{units}"], row[f"num_{units}"]
+    bounds = "too few to say" if interval is None else f"{_signed(interval[0])}, {_signed(interval[1])}"
+    return f"{_signed(row['difference'])} [{bounds}; {num_units} {units}]"
+
+
+def _headroom(row: Mapping[str, Any]) -> str:
+    """Return which share of the oracle's gain the model reaches, counted from the better of the two controls."""
+    if row["share"] is None:
+        return f"share of the oracle's gain: –, {row['reason']}"
+    return f"{row['share']:.0%} of what the oracle adds to the better control, {ARMS[row['control']]}"
 
 
 def _signed(value: float) -> str:
@@ -147,6 +158,7 @@ def headline_figures(data: Path) -> dict[str, float]:
             figures |= {f"tracking/{arm}/{score}": arms[arm][COMBINED][score] for arm in SEQUENCE_ARMS if arm in arms}
             if "appearance" in arms:
                 figures[f"tracking/gain/{score}"] = arms["appearance"][COMBINED][score] - arms["no_appearance"][COMBINED][score]
+                figures[f"tracking/gain_over_random/{score}"] = arms["appearance"][COMBINED][score] - arms["random"][COMBINED][score]
     return figures
 
 

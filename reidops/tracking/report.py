@@ -9,10 +9,11 @@ import pandas as pd
 from reidops.files import whole_file, write_json
 from reidops.mot.sequences import write_results
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE
+from reidops.tracking.bootstrap import LEVEL
 from reidops.tracking.constants import gate_of
 from reidops.tracking.evaluation import COMBINED, SCORERS, ArmResult, by_arm, score_table, score_tree
 from reidops.tracking.gaps import draw_gaps, gap_table
-from reidops.tracking.proof import Draws, prove
+from reidops.tracking.proof import CONTROLS, prove
 from reidops.tracking.rivals import write_windows
 
 _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
@@ -47,11 +48,15 @@ def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path)
     return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
 
 
-def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws()) -> dict[str, Any]:
-    """Write every table and file of an evaluation but the pictures of its sequences; return the proof."""
+def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30) -> dict[str, Any]:
+    """Write every table and file of an evaluation but the pictures of its sequences; return the proof.
+
+    Args:
+        window: frames of a window of the confidence intervals.
+    """
     scores = score_table(arms)
     tree = score_tree(scores)
-    proof = prove(arms, tree, draws)
+    proof = prove(arms, tree, window)
     write_json(tree, folder / "metrics.json")
     write_json(headline(tree), folder / "headline.json")
     write_json(proof, folder / "proof.json")
@@ -63,7 +68,7 @@ def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws()) ->
         draw_gaps(gaps).savefig(partial, format="png", dpi=110)
     write_arms(arms, folder)
     reported = by_arm(arms)[APPEARANCE if proof["uses_appearance"] else NO_APPEARANCE]
-    write_windows([(result.sequence, result.of_frames) for result in reported], draws.window, folder / "windows.npz")
+    write_windows([(result.sequence, result.of_frames) for result in reported], window, folder / "windows.npz")
     return proof
 
 
@@ -101,9 +106,11 @@ def format_proof(proof: Mapping[str, Any]) -> str:
     lines += [f"{arm:<16}" + "".join(_figure(scores, name) for name in _OF_ARMS) for arm, scores in proof["arms"].items()]
     if not proof["uses_appearance"]:
         return "\n".join([*lines, proof["reason"]])
-    combined, decided, draws = proof["differences"][APPEARANCE][COMBINED], proof["decided"][COMBINED], proof["bootstrap"]
-    lines += [f"{name}: appearance adds {_interval(combined[name])}, {_headroom(proof['headroom'][name])}" for name in ("IDF1", "HOTA")]
-    lines += [f"in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"]
+    differences, over_random, decided = proof["differences"][APPEARANCE][COMBINED], proof["over_random"][COMBINED], proof["decided"][COMBINED]
+    for name in ("IDF1", "HOTA"):
+        lines.append(f"{name}: {_gain(differences[name])} over no appearance, {_gain(over_random[name])} over random embeddings")
+        lines.append(f"{name}: {_headroom(proof['headroom'][name])}")
+    lines.append(f"in brackets: {LEVEL:.0%} confidence intervals over windows of about {proof['bootstrap']['window_frames']} frames")
     return "\n".join([*lines, f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%}"])
 
 
@@ -111,13 +118,16 @@ def _figure(scores: Mapping[str, float], name: str) -> str:
     return f"{scores[name]:>8.0f}" if name == "IDSW" else f"{scores[name]:>8.3f}"
 
 
-def _interval(row: Mapping[str, Any]) -> str:
+def _gain(row: Mapping[str, Any]) -> str:
+    """Return a difference with its interval and the number of windows that it comes from."""
+    if row["over_windows"] is None:
+        return f"{row['difference']:+.3f} [{row['num_windows']} windows, too few to say]"
     low, high = row["over_windows"]
-    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}; {row['num_windows']} windows]"
 
 
 def _headroom(row: Mapping[str, Any]) -> str:
-    return row["reason"] if row["share"] is None else f"{row['share']:.0%} of what the oracle adds"
+    return row["reason"] if row["share"] is None else f"{row['share']:.0%} of what the oracle adds to the tracker {CONTROLS[row['control']]}"
 
 
 def _write_csv(table: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:

@@ -10,14 +10,12 @@ the largest IDTP, and A = TPA / (TPA + FPA + FNA) of each couple. For all window
 What stays fixed is the matching of boxes within each frame, by CLEAR and by HOTA: it depends on the rest of the sequence hardly at all.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from reidops.mot.sequences import DETECTORS
 from reidops.tracking.counts import THRESHOLDS, levels, on_own_track, own_tracks, reaching
 from reidops.tracking.overlaps import MATCH_IOU, Comparison, joined
 
@@ -160,20 +158,6 @@ def _frame_errors(comparison: Comparison) -> np.ndarray:
     held, switches = (np.bincount(frames, minlength=pairs.num_frames) for frames in (frame, frame[found.switched]))
     people, tracks = pairs.num_boxes
     return np.column_stack([people - held, tracks - held, switches])
-
-
-def windows_by_video(tables: Iterable[tuple[str, FrameTables]], length: int) -> dict[str, list[WindowTables]]:
-    """Return the windows of each video: one entry, or one for each of its copies for several detectors.
-
-    The copies (MOT17-02-DPM, -FRCNN, -SDP) show the same people in the same frames: taken for three videos they would make
-    intervals too narrow. So a window is drawn in all copies at once.
-    """
-    videos: dict[str, list[WindowTables]] = {}
-    for sequence, of_frames in tables:
-        stem, _, last = sequence.rpartition("-")
-        video = f"{stem if last in DETECTORS else sequence}:{len(of_frames)}"
-        videos.setdefault(video, []).append(of_frames.windows(length))
-    return videos
 
 
 def window_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
