@@ -6,8 +6,10 @@ the difference follows from that (Efron and Tibshirani 1993, chapter 11), and th
 
 Windows are not independent: a person who got another track keeps it in the windows that follow. So the variance over windows is taken
 from the slow part of the series of influences: its projections on the first B = ⌊n^(2/3)⌋ cosines (Lazarus, Lewis, Stock and Watson
-2018), with the quantile of Student's t for B degrees of freedom. Whole sequences are independent: their variance is the plain one,
-B = n − 1. Student's t makes the interval wide where units are few; below `LEAST_UNITS` there is none.
+2018), with the quantile of Student's t for B degrees of freedom. IDF1 takes the plain variance, B = n − 1: a wrong track is right in
+the windows on one side of a switch and wrong on the other, so that the windows differ by the whole cost of the switch already, and
+the slow part would make the interval far too wide. Whole sequences are independent: B = n − 1 for every score. Student's t makes the
+interval wide where units are few; below `LEAST_UNITS` there is none.
 
 `benchmarks/intervals.py` measures both properties: how often equal models differ significantly, and the coverage by number of units.
 """
@@ -22,6 +24,7 @@ from reidops.tracking.windows import WindowTables, window_scores
 
 LEVEL = 0.95
 LEAST_UNITS = 5
+PLAIN_VARIANCE = ("IDF1",)
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,13 @@ def over_windows(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str
     """
     num_windows = sum(map(len, ours))
     without = [np.concatenate([_total(side) - video.whole + video.without for video in side]) for side in (ours, theirs)]
-    return _intervals(_total(ours), _total(theirs), *without, num_projections=int(num_windows ** (2 / 3)))
+    return _intervals(_total(ours), _total(theirs), *without, slow=int(num_windows ** (2 / 3)))
 
 
 def over_sequences(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
     """Return, for each score, the interval of ours − theirs over whole videos; None below LEAST_UNITS videos."""
     without = [np.stack([_total(side) - video.whole for video in side]) for side in (ours, theirs)]
-    return _intervals(_total(ours), _total(theirs), *without, num_projections=len(ours) - 1)
+    return _intervals(_total(ours), _total(theirs), *without, slow=len(ours) - 1)
 
 
 def margin(influences: np.ndarray, num_projections: int) -> np.ndarray:
@@ -96,8 +99,9 @@ def _total(side: Rows[LeaveOneOut]) -> np.ndarray:
 
 
 def _intervals(
-    ours: np.ndarray, theirs: np.ndarray, ours_without: np.ndarray, theirs_without: np.ndarray, *, num_projections: int
+    ours: np.ndarray, theirs: np.ndarray, ours_without: np.ndarray, theirs_without: np.ndarray, *, slow: int
 ) -> dict[str, Interval | None]:
+    """Return the intervals of all scores; `slow` is the number of projections for those other than IDF1."""
     better, worse, better_without, worse_without = (window_scores(counts) for counts in (ours, theirs, ours_without, theirs_without))
     num_units = len(ours_without)
     if num_units < LEAST_UNITS:
@@ -105,6 +109,6 @@ def _intervals(
     intervals = {}
     for name in better:
         difference, without = better[name] - worse[name], better_without[name] - worse_without[name]
-        half = margin((num_units - 1) * (without.mean() - without), num_projections)
+        half = margin((num_units - 1) * (without.mean() - without), num_units - 1 if name in PLAIN_VARIANCE else slow)
         intervals[name] = Interval(float(difference - half), float(difference + half), num_units)
     return intervals

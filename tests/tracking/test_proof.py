@@ -19,7 +19,7 @@ def tables(idtp: list[int], size: int = 100) -> FrameTables:
     hit = person < np.array(idtp)[frame]
     boxes, ids = np.column_stack([frame, person]), np.arange(size)
     return FrameTables(
-        errors=np.zeros((len(idtp), 3), int), people=boxes, tracks=boxes, couples=np.column_stack([ids, ids]), overlaps=boxes[hit],
+        errors=np.column_stack([size - np.array(idtp), np.zeros((len(idtp), 2), int)]), people=boxes, tracks=boxes, couples=np.column_stack([ids, ids]), overlaps=boxes[hit],
         matches=np.column_stack([boxes[hit], np.zeros(hit.sum(), int)]),
     )  # fmt: skip
 
@@ -45,10 +45,11 @@ def test_of_a_mean_of_independent_units_the_interval_is_student_s():
 def test_an_interval_over_windows_is_that_of_their_series_of_gains():
     rng = np.random.default_rng(1)
     ours, theirs = rng.integers(40, 90, 12), rng.integers(30, 80, 12)
-    interval = over_windows([counted(ours[:5]), counted(ours[5:])], [counted(theirs[:5]), counted(theirs[5:])])["IDF1"]
+    intervals = over_windows([counted(ours[:5]), counted(ours[5:])], [counted(theirs[:5]), counted(theirs[5:])])
     gain = (ours - theirs) / 100
-    half = margin(gain - gain.mean(), 5)  # ⌊12^(2/3)⌋
-    assert bounds(interval) == pytest.approx([gain.mean() - half, gain.mean() + half], abs=1e-12) and interval.units == 12
+    for name, num_projections in (("IDF1", 11), ("MOTA", 5)):  # 5 = ⌊12^(2/3)⌋
+        half = margin(gain - gain.mean(), num_projections)
+        assert bounds(intervals[name]) == pytest.approx([gain.mean() - half, gain.mean() + half], abs=1e-12) and intervals[name].units == 12
 
 
 def test_arms_that_are_equal_differ_by_nothing():
