@@ -4,7 +4,7 @@ python benchmarks/intervals.py [--data ../shared/data] [--models 16] [--only nul
 
 - null: models that are equal by construction, the oracle's vectors with independent noise of one size, track drawn streets and, with
   the data at hand, MOT17-09. A 95 % interval of the difference of two such models should exclude 0 in about 5 % of all pairs. `before`
-  is the bootstrap of earlier versions: identity and association fixed on the whole sequence, percentiles of 1,000 draws.
+  is the bootstrap of earlier versions: identity and association fixed on the whole sequence, percentiles of 1,000 draws. `over windows` takes windows for the units of every score.
 - coverage: how often the interval of a mean contains the truth, by number of units, for independent units and for a series with an
   autocorrelation of .3.
 
@@ -27,7 +27,7 @@ from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.mot.synthetic import SyntheticParams, write_synthetic
 from reidops.tracking.arms import ORACLE, dressed, people_shown
-from reidops.tracking.bootstrap import LeaveOneOut, margin, over_windows
+from reidops.tracking.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
 from reidops.tracking.constants import constants_of
 from reidops.tracking.counts import on_own_track
 from reidops.tracking.embeddings import EmbeddedDetections
@@ -89,7 +89,7 @@ def _track(folder: Path, case: Case, tracker: str, seed: int) -> Tracked:
     tracks = track_sequence(new_tracker(tracker, gate, constants_of(tracker, TRACKERS[tracker])), model, case.frames)
     comparison = compare(annotations, tracks, case.frames, rules_of("MOT17"))
     tables = FrameTables.of(comparison)
-    return Tracked(LeaveOneOut.of(tables.windows(case.window)), fixed_counts(comparison, tables, case.window))
+    return Tracked(LeaveOneOut.of(tables, case.window), fixed_counts(comparison, tables, case.window))
 
 
 def _read(folder: Path, frames: range) -> tuple[EmbeddedDetections, pd.DataFrame]:
@@ -126,7 +126,7 @@ def null_table(drawn: Path, data: Path | None, num_models: int, quick: bool) -> 
         sequences = track_models(case, tracker, num_models)
         pairs = list(combinations(range(num_models), 2))
         num_windows = sum(len(models[0].tables) for models in sequences)
-        for way, excludes in (("before", excluded_before), ("now", excluded_now)):
+        for way, excludes in (("before", excluded_before), ("over windows", excluded_over_windows), ("now", excluded_now)):
             found = np.array([excludes([(models[a], models[b]) for models in sequences]) for a, b in pairs])
             shares = dict(zip(SCORES, 100 * found.mean(axis=0), strict=True))
             rows.append({"tracked": case.name, "tracker": tracker, "windows": num_windows, "way": way, **shares})
@@ -136,8 +136,16 @@ def null_table(drawn: Path, data: Path | None, num_models: int, quick: bool) -> 
 
 
 def excluded_now(pairs: list[tuple[Tracked, Tracked]]) -> list[bool]:
-    """Return, for each score, whether today's interval of the difference of two models excludes 0; equal tracks do not."""
-    intervals = over_windows([a.tables for a, _ in pairs], [b.tables for _, b in pairs])
+    """Return, for each score, whether the reported interval of the difference of two models excludes 0; equal tracks do not."""
+    return _excluded(best_intervals([a.tables for a, _ in pairs], [b.tables for _, b in pairs]))
+
+
+def excluded_over_windows(pairs: list[tuple[Tracked, Tracked]]) -> list[bool]:
+    """Return the same for the interval over windows."""
+    return _excluded(over_windows([a.tables for a, _ in pairs], [b.tables for _, b in pairs]))
+
+
+def _excluded(intervals: dict[str, Interval | None]) -> list[bool]:
     return [bool(intervals[name].low > 0 or intervals[name].high < 0) for name in SCORES]
 
 

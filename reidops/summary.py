@@ -88,21 +88,24 @@ def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
         return
     differences, over_random, decided = proof["differences"]["appearance"][COMBINED], proof["over_random"][COMBINED], proof["decided"][COMBINED]
     for score in ("IDF1", "HOTA"):
-        yield Text(f"  {score} {_gain(differences[score], 'windows')} over no appearance")
-        yield Text(f"  {score} {_gain(over_random[score], 'windows')} over random embeddings")
+        yield Text(f"  {score} {_gain(differences[score])} over no appearance")
+        yield Text(f"  {score} {_gain(over_random[score])} over random embeddings")
         yield Text(f"  {score} {_headroom(proof['headroom'][score])}")
-    if proof["bootstrap"]["num_sequences"] > 1:
-        yield Text(f"  IDF1 {_gain(differences['IDF1'], 'sequences')} over no appearance")
-    drawn = proof["bootstrap"]
-    yield Text(f"  in brackets: {drawn['level']:.0%} confidence intervals and their units; a window is about {drawn['window_frames']} frames")
+    drawn, row = proof["bootstrap"], differences["IDF1"]
+    windows = f"{_bounds(row['over_windows'])}; {row['num_windows']} windows of about {drawn['window_frames']} frames"
+    sequences = f"{_bounds(row['over_sequences'])}; {row['num_sequences']} sequences" if row["num_sequences"] > 1 else ""
+    yield Text(f"  IDF1 over no appearance by other units: [{windows}]" + (f", [{sequences}]" if sequences else ""))
+    yield Text(f"  in brackets: {drawn['level']:.0%} confidence intervals and the number of units that they come from")
     yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations")
 
 
-def _gain(row: Mapping[str, Any], units: str) -> str:
-    """Return a difference with its interval over windows or sequences and the number of them."""
-    interval, num_units = row[f"over_{units}"], row[f"num_{units}"]
-    bounds = "too few to say" if interval is None else f"{_signed(interval[0])}, {_signed(interval[1])}"
-    return f"{_signed(row['difference'])} [{bounds}; {num_units} {units}]"
+def _gain(row: Mapping[str, Any]) -> str:
+    """Return a difference with its interval and the units that it comes from."""
+    return f"{_signed(row['difference'])} [{_bounds(row['interval'])}; {row['num_units']} {row['unit']}]"
+
+
+def _bounds(interval: Sequence[float] | None) -> str:
+    return "too few to say" if interval is None else f"{_signed(interval[0])}, {_signed(interval[1])}"
 
 
 def _headroom(row: Mapping[str, Any]) -> str:

@@ -120,8 +120,9 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
 
 
 def _gain(difference: float) -> dict[str, dict[str, object]]:
-    """Return the rows of a gain, with an interval over ten windows and none over two sequences."""
-    row = {"difference": difference, "over_windows": [difference - 0.02, difference + 0.03], "num_windows": 10,
+    """Return the rows of a gain, with an interval over 20 people and ten windows and none over two sequences."""
+    row = {"difference": difference, "interval": [difference - 0.02, difference + 0.03], "unit": "people", "num_units": 20,
+           "over_windows": [difference - 0.02, difference + 0.03], "num_windows": 10,
            "over_sequences": None, "num_sequences": 2}  # fmt: skip
     return {name: row for name in ("IDF1", "HOTA")}
 

@@ -80,22 +80,22 @@ def test_a_store_that_is_gone_or_another_one_is_named(tmp_path, monkeypatch):
     assert "now names http://other" in store_missing(f"sqlite:///{store}")
 
 
-def test_the_gain_over_both_controls_stands_with_interval_and_number_of_windows(tmp_path):
+def test_the_gain_over_both_controls_stands_with_interval_and_number_of_units(tmp_path):
     text = shown(write_result(tmp_path))
-    assert "IDF1 +0.100 [+0.080, +0.130; 10 windows] over no appearance" in text
-    assert "IDF1 +0.500 [+0.480, +0.530; 10 windows] over random embeddings" in text
+    assert "IDF1 +0.100 [+0.080, +0.130; 20 people] over no appearance" in text
+    assert "IDF1 +0.500 [+0.480, +0.530; 20 people] over random embeddings" in text
     assert "IDF1 33% of what the oracle adds to the better control, without appearance" in text
     assert "HOTA share of the oracle's gain: –, the oracle gains nothing" in text
-    assert "IDF1 +0.100 [too few to say; 2 sequences] over no appearance" in text
+    assert "IDF1 over no appearance by other units: [+0.080, +0.130; 10 windows of about 30 frames], [too few to say; 2 sequences]" in text
     assert "appearance decided 12.0% of 200 associations" in text
 
 
-def test_too_few_windows_are_said_to_be_too_few(tmp_path):
+def test_too_few_people_are_said_to_be_too_few(tmp_path):
     data = write_result(tmp_path)
     proof = json.loads((data / "tracking" / "proof.json").read_text())
-    proof["over_random"]["combined"]["IDF1"] |= {"over_windows": None, "num_windows": 4}
+    proof["over_random"]["combined"]["IDF1"] |= {"interval": None, "num_units": 4}
     write_json(proof, data / "tracking" / "proof.json")
-    assert "IDF1 +0.500 [too few to say; 4 windows] over random embeddings" in shown(data)
+    assert "IDF1 +0.500 [too few to say; 4 people] over random embeddings" in shown(data)
 
 
 def test_a_tracker_without_appearance_is_shown_with_its_one_arm_and_the_reason(tmp_path):
@@ -109,4 +109,4 @@ def test_a_tracker_without_appearance_is_shown_with_its_one_arm_and_the_reason(t
 
 
 def test_a_loss_is_written_with_a_minus(tmp_path):
-    assert "IDF1 −0.100 [−0.120, −0.070; 10 windows] over no appearance" in shown(write_result(tmp_path, idf1=0.6, control=0.7))
+    assert "IDF1 −0.100 [−0.120, −0.070; 20 people] over no appearance" in shown(write_result(tmp_path, idf1=0.6, control=0.7))

@@ -1,7 +1,8 @@
 """What the ReID model is worth to the tracker: the arms beside each other, with differences and their confidence intervals.
 
-- differences: each arm minus the tracker without appearance, combined and for each sequence, with intervals over windows and over
-  sequences (`bootstrap.py`). The copies of a video for several detectors count as one.
+- differences: each arm minus the tracker without appearance, combined and for each sequence. `interval` is over the units that suit
+  the score, people or windows; `over_windows` and `over_sequences` stand beside it (`bootstrap.py`). The copies of a video for several
+  detectors count as one.
 - over_random: the model minus random embeddings, likewise. Any vectors may help a tracker whose rules prefer having some; what the
   model knows of people is the gain over both controls.
 - headroom: (model − control) / (oracle − control) of combined scores, from the better of the two controls.
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE, ORACLE, RANDOM
-from reidops.tracking.bootstrap import LEVEL, Interval, LeaveOneOut, over_sequences, over_windows
+from reidops.tracking.bootstrap import LEVEL, OF_PEOPLE, PEOPLE, WINDOWS, Interval, LeaveOneOut, best_intervals, over_sequences, over_windows
 from reidops.tracking.decided import Decided
 from reidops.tracking.evaluation import COMBINED, ArmResult, by_arm
 from reidops.tracking.rivals import add_copies
@@ -74,7 +75,7 @@ class _Counted:
 
     @classmethod
     def of(cls, results: Rows[ArmResult], window: int) -> "_Counted":
-        sequences = {result.sequence: LeaveOneOut.of(result.of_frames.windows(window)) for result in results}
+        sequences = {result.sequence: LeaveOneOut.of(result.of_frames, window) for result in results}
         return cls(sequences, list(add_copies((result.sequence, len(result.of_frames), sequences[result.sequence]) for result in results).values()))
 
 
@@ -88,12 +89,13 @@ def _differences(arm: str, control: str, counted: Mapping[str, _Counted], tree: 
 def _difference(
     scores: Mapping[str, float], control: Mapping[str, float], ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]
 ) -> dict[str, dict[str, Any]]:
-    windows, sequences = over_windows(ours, theirs), over_sequences(ours, theirs)
-    num_windows = sum(map(len, ours))
+    best, windows, sequences = (method(ours, theirs) for method in (best_intervals, over_windows, over_sequences))
+    num_units = {PEOPLE: sum(len(video.without_people) for video in ours), WINDOWS: sum(map(len, ours))}
     return {
         score: {
             "difference": scores[score] - control[score],
-            "over_windows": _pair(windows[score]), "num_windows": num_windows,
+            "interval": _pair(best[score]), "unit": (unit := PEOPLE if score in OF_PEOPLE else WINDOWS), "num_units": num_units[unit],
+            "over_windows": _pair(windows[score]), "num_windows": num_units[WINDOWS],
             "over_sequences": _pair(sequences[score]), "num_sequences": len(ours),
         }
         for score in WINDOW_SCORES

@@ -110,7 +110,7 @@ def format_proof(proof: Mapping[str, Any]) -> str:
     for name in ("IDF1", "HOTA"):
         lines.append(f"{name}: {_gain(differences[name])} over no appearance, {_gain(over_random[name])} over random embeddings")
         lines.append(f"{name}: {_headroom(proof['headroom'][name])}")
-    lines.append(f"in brackets: {LEVEL:.0%} confidence intervals over windows of about {proof['bootstrap']['window_frames']} frames")
+    lines.append(f"in brackets: {LEVEL:.0%} confidence intervals and their units")
     return "\n".join([*lines, f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%}"])
 
 
@@ -119,11 +119,9 @@ def _figure(scores: Mapping[str, float], name: str) -> str:
 
 
 def _gain(row: Mapping[str, Any]) -> str:
-    """Return a difference with its interval and the number of windows that it comes from."""
-    if row["over_windows"] is None:
-        return f"{row['difference']:+.3f} [{row['num_windows']} windows, too few to say]"
-    low, high = row["over_windows"]
-    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}; {row['num_windows']} windows]"
+    """Return a difference with its interval and the units that it comes from."""
+    bounds = "too few to say" if row["interval"] is None else "{:+.3f}, {:+.3f}".format(*row["interval"])
+    return f"{row['difference']:+.3f} [{bounds}; {row['num_units']} {row['unit']}]"
 
 
 def _headroom(row: Mapping[str, Any]) -> str:

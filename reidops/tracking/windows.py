@@ -150,6 +150,24 @@ class FrameTables:
         )
 
 
+    def people_apart(self) -> WindowTables:
+        """Return the tables with a row for each person in place of a window, and a last row of the boxes of tracks that are nobody's.
+
+        A person's row holds the boxes of tracks that HOTA matches to them at its first threshold. It holds no errors.
+        """
+        whole = self.windows(len(self))
+        (num_people, num_tracks), (person, track) = (whole.people.shape[1], whole.tracks.shape[1]), self.couples.T
+        tracks = np.zeros((num_people + 1, num_tracks))
+        np.add.at(tracks, (person, track), whole.matches[0, :, 0])
+        tracks[-1] = whole.tracks[0] - tracks.sum(axis=0)
+        overlaps = np.zeros((num_people + 1, len(self.couples)))
+        overlaps[person, np.arange(len(self.couples))] = whole.overlaps[0]
+        matches = np.zeros((num_people + 1, *whole.matches.shape[1:]))
+        matches[person, np.arange(len(self.couples))] = whole.matches[0]
+        people = np.vstack([np.diag(whole.people[0]), np.zeros((1, num_people))])
+        return WindowTables(np.zeros((num_people + 1, 3)), people, tracks, self.couples, overlaps, matches)
+
+
 def _frame_errors(comparison: Comparison) -> np.ndarray:
     """Return CLEAR's misses, false positives and switches of each frame, int [num_frames, 3]."""
     pairs = comparison.overlaps

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from reidops.tracking.bootstrap import LeaveOneOut, over_windows
+from reidops.tracking.bootstrap import LeaveOneOut, best_intervals
 from reidops.tracking.windows import FrameTables
 
 NUM_PEOPLE, NUM_FRAMES, NUM_MODELS = 24, 600, 14
@@ -27,8 +27,8 @@ def draw_tracks(rng: np.random.Generator) -> FrameTables:
 def pairs():
     """Return the intervals of all pairs of models that differ by chance alone."""
     rng = np.random.default_rng(5)
-    models = [LeaveOneOut.of(draw_tracks(rng).windows(30)) for _ in range(NUM_MODELS)]
-    return [over_windows([a], [b]) for a, b in combinations(models, 2)]
+    models = [LeaveOneOut.of(draw_tracks(rng), 30) for _ in range(NUM_MODELS)]
+    return [best_intervals([a], [b]) for a, b in combinations(models, 2)]
 
 
 @pytest.mark.parametrize("score", ["IDF1", "HOTA", "AssA", "MOTA"])
@@ -44,5 +44,5 @@ def test_a_better_model_is_significant(score):
     whole = np.column_stack([better.tracks[:, 0], better.people[:, 1]])  # nobody's track breaks
     ids = np.arange(NUM_PEOPLE)
     better = FrameTables(np.zeros((NUM_FRAMES, 3), int), whole, whole, np.column_stack([ids, ids]), whole, np.column_stack([whole, np.full(len(whole), 19)]))
-    lead = over_windows([LeaveOneOut.of(better.windows(30))], [LeaveOneOut.of(worse.windows(30))])
+    lead = best_intervals([LeaveOneOut.of(better, 30)], [LeaveOneOut.of(worse, 30)])
     assert lead[score].low > 0

@@ -26,7 +26,7 @@ def tables(idtp: list[int], size: int = 100) -> FrameTables:
 
 def counted(idtp: list[int]) -> LeaveOneOut:
     """Return the counts of windows of one frame."""
-    return LeaveOneOut.of(tables(idtp).windows(1))
+    return LeaveOneOut.of(tables(idtp), 1)
 
 
 def bounds(interval) -> list[float]:
@@ -109,6 +109,7 @@ def test_the_proof_holds_the_gain_over_both_controls_with_intervals_and_units(pr
     assert set(gain) == set(proof["over_random"]) == {"A", "B", "combined"} and set(proof["differences"]) == {"random", "appearance", "oracle"}
     for row, difference in ((gain["combined"]["IDF1"], 0.1), (proof["over_random"]["combined"]["IDF1"], 0.3)):
         assert row["difference"] == pytest.approx(difference) and row["over_windows"] == pytest.approx([difference, difference])
+        assert row["interval"] == pytest.approx([difference, difference], abs=0.15) and (row["unit"], row["num_units"]) == ("people", 200)
         assert (row["num_windows"], row["over_sequences"], row["num_sequences"]) == (12, None, 2)
     assert gain["A"]["IDF1"]["num_windows"] == 6
     assert proof["decided"]["combined"] == {"pairs": 20, "decided": 6, "share": 0.3}
@@ -118,10 +119,10 @@ def test_the_proof_holds_the_gain_over_both_controls_with_intervals_and_units(pr
 def test_the_table_shows_each_arm_and_the_gain_over_both_controls(proof):
     lines = format_proof(proof).splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["no_appearance", "random", "appearance", "oracle"]
-    assert lines[5] == "IDF1: +0.100 [+0.100, +0.100; 12 windows] over no appearance, +0.300 [+0.300, +0.300; 12 windows] over random embeddings"
+    assert lines[5].startswith("IDF1: +0.100 [") and "; 200 people] over no appearance, +0.300 [" in lines[5] and lines[5].endswith("over random embeddings")
     assert lines[6] == "IDF1: 25% of what the oracle adds to the tracker without appearance"
     assert "there is nothing to gain here" in lines[8]  # HOTA is 0 in every arm of this case
-    assert lines[9] == "in brackets: 95% confidence intervals over windows of about 10 frames"
+    assert lines[9] == "in brackets: 95% confidence intervals and their units"
     assert lines[10] == "appearance decided 6 of 20 associations, 30.0%"
 
 

@@ -5,7 +5,7 @@ import pytest
 from made_result import made_tables
 
 from reidops.errors import ReidopsError
-from reidops.tracking.bootstrap import LeaveOneOut, over_windows
+from reidops.tracking.bootstrap import LeaveOneOut, best_intervals
 from reidops.tracking.rivals import lead_over, read_windows, write_windows
 from reidops.tracking.windows import NUM_COUNTS, FrameTables
 
@@ -16,7 +16,7 @@ def tables(share: float, num_frames: int = 90) -> FrameTables:
 
 
 def counted(of_frames: FrameTables) -> LeaveOneOut:
-    return LeaveOneOut.of(of_frames.windows(15))
+    return LeaveOneOut.of(of_frames, 15)
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -25,6 +25,7 @@ def test_what_is_written_is_read_again(tmp_path):
     assert list(windows) == ["A-01:90"] and len(windows["A-01:90"]) == 6
     assert np.array_equal(windows["A-01:90"].whole, counted(tables(0.6)).whole)
     assert np.array_equal(windows["A-01:90"].without, counted(tables(0.6)).without)
+    assert np.array_equal(windows["A-01:90"].without_people, counted(tables(0.6)).without_people)
 
 
 def test_copies_of_a_video_for_several_detectors_are_one_video(tmp_path):
@@ -39,8 +40,8 @@ def test_the_lead_is_that_of_paired_windows_whatever_the_order_of_the_sequences(
     write_windows(list(ours.items()), 15, tmp_path / "ours.npz")
     write_windows(list(reversed(theirs.items())), 15, tmp_path / "theirs.npz")
     lead = lead_over(tmp_path / "ours.npz", tmp_path / "theirs.npz")
-    assert lead == over_windows([counted(ours[name]) for name in ours], [counted(theirs[name]) for name in ours])
-    assert 0.1 < lead["IDF1"].low < 0.2 < lead["IDF1"].high < 0.3 and lead["IDF1"].units == 12
+    assert lead == best_intervals([counted(ours[name]) for name in ours], [counted(theirs[name]) for name in ours])
+    assert 0.1 < lead["IDF1"].low < 0.2 < lead["IDF1"].high < 0.3 and (lead["IDF1"].units, lead["IDF1"].unit) == (100, "people") and (lead["MOTA"].units, lead["MOTA"].unit) == (12, "windows")
 
 
 def test_a_model_has_no_lead_over_itself(tmp_path):
@@ -52,7 +53,8 @@ def test_a_model_has_no_lead_over_itself(tmp_path):
 def test_a_lead_over_four_windows_has_no_interval(tmp_path):
     for name, share in (("ours", 0.7), ("theirs", 0.6)):
         write_windows([("A", tables(share, 60))], 15, tmp_path / f"{name}.npz")
-    assert set(lead_over(tmp_path / "ours.npz", tmp_path / "theirs.npz").values()) == {None}
+    lead = lead_over(tmp_path / "ours.npz", tmp_path / "theirs.npz")
+    assert lead["MOTA"] is None and lead["IDSW"] is None and lead["IDF1"].units == 50
 
 
 @pytest.mark.parametrize("other", [{"B": 90}, {"A": 120}, {"A": 90, "B": 90}])
@@ -78,6 +80,6 @@ def test_a_broken_file_is_named(tmp_path, content):
 def test_a_missing_file_and_counts_of_another_kind_are_named(tmp_path):
     with pytest.raises(ReidopsError, match="windows.npz: no such file"):
         read_windows(tmp_path / "windows.npz")
-    np.savez(tmp_path / "windows.npz", format=np.array(2), A=np.ones((3, 2)))
-    with pytest.raises(ReidopsError, match=r"A has the shape \[3, 2\]"):
+    np.savez(tmp_path / "windows.npz", format=np.array(2), **{"A/windows": np.ones((3, 2))})
+    with pytest.raises(ReidopsError, match=r"A/windows has the shape \[3, 2\]"):
         read_windows(tmp_path / "windows.npz")
