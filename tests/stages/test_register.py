@@ -5,15 +5,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
-from made_result import SEQUENCES, write_result
+from made_result import SEQUENCES, made_tables, write_result
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.params import check_section
 from reidops.tracking.rivals import write_windows
-from reidops.tracking.windows import NUM_COUNTS
 from stages.register import RegisterParams, register
 
 PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
@@ -70,7 +68,7 @@ def test_a_champion_whose_windows_are_gone_or_are_others_is_compared_without_an_
     assert "+0.0500 over the same 2 sequences" in second["decision"]["reason"]
 
     write_result(repository, seed=2, idf1=0.80)
-    write_windows([("03", np.ones((60, NUM_COUNTS)))], 30, repository / "data" / "tracking" / "windows.npz")
+    write_windows([("03", made_tables(0.8, num_frames=60))], 30, repository / "data" / "tracking" / "windows.npz")
     assert run_register(repository)["decision"]["lead"] is None
 
 
