@@ -114,13 +114,14 @@ def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], fou
 
     gate, min_confidence = params.gate, params.min_confidence
     if found:
-        log.info("%s: constants %s", found.source, ", ".join(f"{name} {value}" for name, value in found.constants.items()) or "as published")
+        constants = ", ".join(f"{name} {value}" for name, value in found.constants.items())
+        log.info("%s: constants %s", found.source, constants or "as published")
         gate = gate if found.gate is None else found.gate
         min_confidence = min_confidence if found.min_confidence is None else found.min_confidence
     return TrialSettings(
         params.tracker, gate, min_confidence, changed, params.camera_motion, params.linking, params.interpolation, params.window,
         scoring_code_digest(),
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ def embed_again(parts: Rows[Part], embeddings: Path, embedder: CropEmbedder, fol
         write_embeddings(replace(detected, embeddings=rows, weights_sha256=embedder.weights_sha256), folder / f"{part.sequence}.npz")
 
 
-def score_again(parts: Rows[Part], settings: TrialSettings, embeddings: Path, calibration: Path, folder: Path) -> dict[str, dict[str, float]]:
+def score_again(
+    parts: Rows[Part], settings: TrialSettings, embeddings: Path, calibration: Path, folder: Path
+) -> dict[str, dict[str, float]]:
     """Return the scores of the model's arm by sequence, and `combined`; write its windows to `folder`/windows.npz.
 
     Args:

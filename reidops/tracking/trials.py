@@ -50,7 +50,8 @@ def read_trial_settings(path: Path) -> TrialSettings:
     try:
         return TrialSettings(**found)
     except TypeError as error:
-        raise ReidopsError(f"{path}: holds no settings of an evaluation ({error}); make it again with `dvc repro -f evaluate_tracking`") from None
+        remedy = "make it again with `dvc repro -f evaluate_tracking`"
+        raise ReidopsError(f"{path}: holds no settings of an evaluation ({error}); {remedy}") from None
 
 
 def build_trial(settings: TrialSettings, embeddings: Path, calibration: Path, num_switches: int = 0) -> Trial:
@@ -74,4 +75,4 @@ def build_trial(settings: TrialSettings, embeddings: Path, calibration: Path, nu
         camera=None if settings.camera_motion == "none" else (settings.camera_motion, repository_root() / CAMERA_CACHE),
         finishing=Finishing(settings.linking, settings.interpolation),
         num_switches=num_switches,
-    )  # fmt: skip
+    )
