@@ -20,7 +20,7 @@ HERE := XDG_CACHE_HOME=$(CURDIR)/.cache XDG_CONFIG_HOME=$(CURDIR)/.cache/config 
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test env clean
+.PHONY: repro test test-fast env clean
 .DEFAULT_GOAL := repro
 
 repro: env
@@ -29,6 +29,10 @@ repro: env
 
 test: env
 	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1
+
+# Without processes, trainings and servers; at most 90 s on two cores.
+test-fast: env
+	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1 -m "not slow"
 
 env: .venv/installed
 

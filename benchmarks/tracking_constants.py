@@ -18,7 +18,7 @@ import psutil
 from drawn_tracks import HEIGHT, WIDTH, draw_annotations, draw_tracks
 from measured import Measured
 
-from reidops.parallel import num_workers
+from reidops.cores import usable_cores
 from reidops.parts import Part, write_parts
 from reidops.tracking.embeddings import EmbeddedDetections, write_embeddings
 
@@ -49,7 +49,7 @@ def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool
     num_arms = len(pd.read_csv(data / "tracking" / tracker / "sequences.csv")["arm"].unique())
     num_frames = sum(part.num_frames for part in parts)
     pictured = "default pictures" if pictures else "timelines only"
-    work = f"{tracker}: a changed constant, {num_frames:,} frames of {len(parts)} sequences, arms: {num_arms}, {pictured}, cores: {num_workers()}"
+    work = f"{tracker}: a changed constant, {num_frames:,} frames of {len(parts)} sequences, arms: {num_arms}, {pictured}, cores: {usable_cores()}"
     return Measured(work, f"< {GOAL} s", f"{seconds:.1f} s ({cpu:.1f} s of CPU)", seconds < GOAL)
 
 

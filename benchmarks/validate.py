@@ -2,7 +2,8 @@
 
 python benchmarks/validate.py [--annotations 112297] [--crops 80000]
 
-The sets are drawn into a temporary folder and removed again; frames are empty files, crops one small JPEG many times. Seconds
+The sets are drawn into a temporary folder and removed again. Frames are small files of one size and different bytes, so that all of them
+are hashed; crops are one small JPEG, each with other bytes behind its end. Seconds
 are user + system time of the stage's process, its imports included; memory is the highest resident size of that process.
 """
 
@@ -45,7 +46,7 @@ def _draw_sequence(folder: Path, length: int, num_boxes: int, rng: np.random.Gen
         (folder / name).mkdir(parents=True)
     (folder / "seqinfo.ini").write_text(SEQINFO.format(name=folder.name, length=length))
     for frame in range(1, length + 1):
-        (folder / "img1" / f"{frame:06d}.jpg").touch()
+        (folder / "img1" / f"{frame:06d}.jpg").write_text(f"{folder.name} {frame:06d}")
     person, frame = np.divmod(np.arange(num_boxes), length)  # track by track, as published
     boxes = np.column_stack([rng.integers(1, WIDTH - 100, num_boxes), rng.integers(1, HEIGHT - 250, num_boxes)])
     rows = np.column_stack([frame + 1, person + 1, boxes, np.full((num_boxes, 2), (80, 200)), np.ones((num_boxes, 3))])
@@ -81,21 +82,21 @@ def _draw_tar(tar: Path, paths: list[str]) -> tuple[list[int], int]:
     """Write the tar and return where each JPEG begins, and how many bytes each has."""
     picture = np.random.default_rng(0).integers(0, 255, (64, 32, 3), dtype=np.uint8)
     jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
-    offsets = []
+    offsets, size = [], len(jpeg) + 8
     with tarfile.open(tar, "w", format=tarfile.USTAR_FORMAT) as stream:
-        for path in paths:
+        for number, path in enumerate(paths):
             member = tarfile.TarInfo(path)
-            member.size = len(jpeg)
+            member.size = size
             offsets.append(stream.offset + tarfile.BLOCKSIZE)
-            stream.addfile(member, io.BytesIO(jpeg))
-    return offsets, len(jpeg)
+            stream.addfile(member, io.BytesIO(jpeg + b"%08d" % number))
+    return offsets, size
 
 
 def run_stage(data: Path) -> None:
     """Run the stage's function and print what this process has used."""
     from stages.validate import ValidateParams, validate
 
-    params = ValidateParams(image_sample=0, crop_sample=0)
+    params = ValidateParams(image_sample=0, frame_sample=0, crop_sample=0)
     validate(data / "raw", data / "crops", data / "validation", params)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"CPU {used.ru_utime + used.ru_stime:.1f} s, peak memory {used.ru_maxrss / 1024:.0f} MiB")

@@ -3,12 +3,12 @@
 from typing import Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from reidops.mot.box_crops import MIN_CROP_SIDE, cut_box, cut_boxes, frame_batches
 from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence
 from reidops.parallel import map_on_cores
+from reidops.progress_bar import progress_bar
 
 
 class CropEmbedder(Protocol):
@@ -46,7 +46,7 @@ def embed_sequence_boxes(
         return batch.start + rows, embedder.embed(crops, batch_size=batch_size) if crops else np.empty((0, embedder.dim))
 
     embeddings = np.zeros((len(frames), embedder.dim), dtype=np.float32)
-    with tqdm(total=len(frames), desc=f"{desc} {sequence.name}", unit="crop", disable=None, leave=False) as bar:
+    with progress_bar(total=len(frames), desc=f"{desc} {sequence.name}", unit="crops") as bar:
         batches = frame_batches(frames, batch_size)
         for batch, (rows, of_rows) in zip(batches, map_on_cores(embed, batches), strict=True):
             embeddings[rows] = of_rows

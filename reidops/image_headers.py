@@ -1,8 +1,13 @@
-"""What can be said about a JPEG, PNG or BMP without decoding it: is it whole, how large is the picture."""
+"""What can be said about a JPEG, PNG or BMP without decoding it: is it whole, how large is the picture, is it too large to decode."""
 
+import io
+import os
 import struct
 
 from reidops.errors import ReidopsError
+
+DEFAULT_MAX_PIXELS = 100_000_000  # of one picture: 300 MB once it is decoded; a frame of 8K has 33 million
+MAX_PIXELS_VARIABLE = "REIDOPS_MAX_PIXELS"
 
 _JPEG, _PNG, _BMP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM"
 _JPEG_END, _JPEG_SCAN = b"\xff\xd9", b"\xff\xda"
@@ -55,6 +60,72 @@ def read_size(data: bytes, where: str) -> tuple[int, int]:
     if size is None:
         raise ReidopsError(f"{where}: is no JPEG, PNG or BMP; expected one crop as such a file")
     return size
+
+
+def bound_pixels(max_pixels: int) -> None:
+    """Set the largest number of pixels of a picture that this process, and processes that it starts, decode."""
+    os.environ[MAX_PIXELS_VARIABLE] = str(max_pixels)
+
+
+def size_fault(width: int, height: int) -> str:
+    """Return what keeps a picture of this size in px from being decoded, "" for nothing."""
+    most = int(os.environ.get(MAX_PIXELS_VARIABLE) or DEFAULT_MAX_PIXELS)
+    if width * height <= most:
+        return ""
+    return (
+        f"the picture has {width:,} × {height:,} px, more than the bound of {most:,} pixels; if it is meant to be so large, raise"
+        f" max_pixels in the section download of params.yaml (outside the pipeline the environment variable {MAX_PIXELS_VARIABLE})"
+    )
+
+
+def check_size(width: int, height: int, where: str) -> None:
+    """Refuse a picture that has more pixels than the bound.
+
+    Raises:
+        ReidopsError: names the picture, its size, the bound and the param.
+    """
+    fault = size_fault(width, height)
+    if fault:
+        raise ReidopsError(f"{where}: {fault}")
+
+
+def states_size(data: bytes, where: str) -> bool:
+    """Tell whether an image file's header states the picture's size; what states none must not be decoded.
+
+    A small file can hold a very large picture, and a decoder takes memory for all its pixels.
+
+    Raises:
+        ReidopsError: the picture has more pixels than the bound.
+    """
+    size = stated_size(data)
+    if size is not None:
+        check_size(*size, where)
+    return size is not None
+
+
+def stated_size(data: bytes) -> tuple[int, int] | None:
+    """Return (width, height) in px from the header of any image file, None where it states none."""
+    if data.startswith(_JPEG):
+        return _jpeg_size(data)
+    if data.startswith(_PNG):
+        return struct.unpack_from(">II", data, 16) if len(data) >= _PNG_HEADER_BYTES else None
+    if data.startswith(_BMP):
+        return _bmp_size(data) if len(data) >= _BMP_HEADER.size else None
+    return _size_of_other_format(data)
+
+
+def _size_of_other_format(data: bytes) -> tuple[int, int] | None:
+    """Return (width, height) in px of a WebP, TIFF, GIF or another format that Pillow knows; None for none."""
+    from PIL import Image, UnidentifiedImageError  # most pictures are JPEGs, and every worker process would pay for the import
+
+    library_bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours takes its place
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.size
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return None
+    finally:
+        Image.MAX_IMAGE_PIXELS = library_bound
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from joblib import Parallel, delayed
-from tqdm import tqdm
+
+from reidops.cores import usable_cores
+from reidops.progress_bar import progress_bar
 
 # After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of its own.
 _QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
@@ -19,11 +21,6 @@ MOST_BATCHES = 8  # of `map_on_cores`, in work at once
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def num_workers() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_parallel(
@@ -38,8 +35,8 @@ def map_parallel(
     if _QUIET not in os.environ.get("PYTHONWARNINGS", ""):
         os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _QUIET]))
     items = list(items)
-    workers = min(workers or num_workers(), max(1, len(items)))
-    bar = tqdm(total=len(items), desc=desc, disable=None if desc else True, leave=False)
+    workers = min(workers or usable_cores(), max(1, len(items)))
+    bar = progress_bar(total=len(items), desc=desc or "", unit="items", shown=desc is not None)
     with bar, Parallel(n_jobs=workers, return_as="generator") as pool:
         results = []
         with _ignored_interrupts():

@@ -83,7 +83,7 @@ def read_result(settings: Path, folders: Folders) -> Result:
     metrics = read_metrics(folders)
     parts = read_parts(folders.raw)
     return Result(
-        name=_run_name(model, parts),
+        name=_run_name(model),
         description=_description(metrics),
         params=flatten(sections, separator="."),
         metrics=metrics,
@@ -239,9 +239,11 @@ def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
             yield path, f"{place}/{path.parent.relative_to(folder)}".removesuffix("/.")
 
 
-def _run_name(model: Mapping[str, Any], parts: list[Part]) -> str:
-    trained_on = "+".join(dict.fromkeys(part.dataset for part in parts if part.part == "train"))
-    name = f"{model['backbone']} {model['height']}x{model['width']} on {trained_on} ({model['weights_sha256'][:8]})"
+def _run_name(model: Mapping[str, Any]) -> str:
+    trained_on = model.get("trained_on", {})
+    datasets = trained_on.get("datasets")  # absent where nothing was trained here (train.epochs: 0)
+    origin = f"on {'+'.join(datasets)}" if datasets else f"from {trained_on.get('started_from', 'unknown weights')}"
+    name = f"{model['backbone']} {model['height']}x{model['width']} {origin} ({model['weights_sha256'][:8]})"
     experiment = os.environ.get("DVC_EXP_NAME")
     return f"{name} {experiment}" if experiment else name
 

@@ -94,7 +94,10 @@ def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
     over_sequences = differences["IDF1"]["over_sequences"]
     drawn = f"  in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"
     yield Text(drawn + (f"; over {draws['num_sequences']} sequences IDF1 {_interval(over_sequences)}" if over_sequences else ""))
-    yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations")
+    reordered = f"in {decided['reordered']:,} it preferred another track than the control"
+    yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations; {reordered}")
+    if proof.get("say"):
+        yield Text(f"  {proof['say']}", style="yellow")
 
 
 def _interval(pair: Sequence[float]) -> str:

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import supervision as sv
 import yaml
-from tqdm import tqdm
 
 from reidops.box_embedding import CropEmbedder, embed_boxes
+from reidops.cores import share_cores
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
@@ -30,6 +30,7 @@ from reidops.live import (
 )  # fmt: skip
 from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
+from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import WITHOUT_APPEARANCE
 from reidops.tracking.frames import annotate
 from reidops.tracking.trackers import TRACKERS, Tracker
@@ -91,6 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("reidops").setLevel(logging.INFO)
     keep_freed_memory()
+    share_cores()
     try:
         tally = track(options)
     except ReidopsError as error:
@@ -172,7 +174,7 @@ def _tell_end(tally: Tally, reason: str, error: BaseException) -> None:
 
 def _with_bar(video: Video, max_frames: int | None) -> Iterator[tuple[int, np.ndarray]]:
     lengths = [length for length in (video.num_frames, max_frames) if length is not None]
-    return tqdm(islice(video.frames(), max_frames), total=min(lengths, default=None), desc="track", unit="frame", disable=None, leave=False)
+    return progress_bar(islice(video.frames(), max_frames), total=min(lengths, default=None), desc="track", unit="frames")
 
 
 def _outputs(options: argparse.Namespace, video: Video) -> Outputs:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from reidops.errors import ReidopsError
+from reidops.image_headers import check_size
 from reidops.mot.box_crops import read_picture
 from reidops.mot.sequences import read_sequence
 
@@ -77,6 +78,7 @@ class VideoFile:
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self._path))
+        check_size(int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), str(self._path))
         if not capture.isOpened() or not capture.grab():
             raise ReidopsError(
                 f"{self._path}: OpenCV cannot read it: it is no video, it is cut off before its first frame or index, or its codec is"

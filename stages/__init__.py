@@ -20,9 +20,12 @@ from typing import Any
 if sys.argv[0] == "-m":  # `python -m stages.…` is still importing: until `run_stage` listens, Ctrl-C ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from reidops.cores import share_cores
 from reidops.errors import ReidopsError
+from reidops.image_headers import bound_pixels
 from reidops.memory import keep_freed_memory
 from reidops.params import check_all, read_params
+from reidops.progress_bar import named_work
 
 
 def run_stage(stage: Callable[..., None], params_class: type) -> None:
@@ -31,12 +34,16 @@ def run_stage(stage: Callable[..., None], params_class: type) -> None:
     arguments = _parser(stage).parse_args()
     configure_logging()
     keep_freed_memory()
+    share_cores()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        check_all(params_classes(), arguments.params)
+        classes = params_classes()
+        check_all(classes, arguments.params)
+        bound_pixels(read_params(classes["download"], "download", arguments.params).max_pixels)
         params = read_params(params_class, section, arguments.params)
         paths = {name: getattr(arguments, name) for name in _path_names(stage)}
-        stage(**paths, params=params)
+        with named_work(section):
+            stage(**paths, params=params)
     except ReidopsError as error:
         print(f"{section}: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

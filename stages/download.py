@@ -43,6 +43,8 @@ class DownloadParams:
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.5  # identity: share of each scene's people who are tested
     urls: dict[str, Addresses] = Field(default={})  # set → addresses to fetch it from, in the order to try them
     hashes: dict[str, Hash] = Field(default={})  # set → md5:… or sha256:… of its archive
+    # Pixels of the largest picture that any stage decodes; a change of it changes no result.
+    max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     synthetic: SyntheticParams = Field(default_factory=SyntheticParams)  # what is drawn
 
 
@@ -70,9 +72,9 @@ def download(raw: Path, params: DownloadParams) -> None:
 
 def _obtain(name: str, raw: Path, params: DownloadParams, sets: Mapping[str, "SetFolder"]) -> "SetFolder":
     """Return the set; one that is named again with another protocol is got once."""
+    from reidops.datasets.families import base_name
     from reidops.datasets.layouts import SetFolder
     from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set, with_protocol_of
-    from reidops.datasets.sets import base_name
     from reidops.mot.synthetic import write_synthetic
 
     twin = next((found for known, found in sets.items() if base_name(known) == base_name(name)), None)

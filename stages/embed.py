@@ -1,7 +1,8 @@
 """Embed every detection of the tracked sequences, once per model and detection set, and the boxes of their ground truth.
 
 Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/detections, data/model
-Writes: data/embeddings/<sequence>.npz, annotations/<sequence>.npz of a scene's first sequence; nothing where nothing is tracked
+Writes: data/embeddings/<sequence>.npz, annotations/<sequence>.npz of a scene's first sequence; neither where nothing is tracked;
+        trained_on.json, what the model's embedder.json says of its training
 """
 
 import logging
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from reidops.files import whole_folder
+from reidops.files import whole_folder, write_json
 from reidops.params import params_dataclass
 from stages import run_stage
 
@@ -36,6 +37,7 @@ class EmbedParams:
 
 def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
     """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its people."""
+    from reidops.datasets.origin import check_tracked, read_origin
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
     from reidops.parts import find_tracked_parts
@@ -45,9 +47,13 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
 
     parts = find_tracked_parts(raw)
     embedder = Embedder.load(model)
+    origin = read_origin(embedder.description.trained_on, str(model))
+    for part in parts:
+        check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
     annotated = first_of_scenes(parts) if params.annotations else []
     counts = Counter()
     with whole_folder(embeddings) as folder:
+        write_json(embedder.description.trained_on, folder / "trained_on.json")
         for part in parts:
             sequence = read_sequence(part.folder)
             floor = confidence_floor(params.min_confidence, sequence.detector)

@@ -50,11 +50,15 @@ class EvaluateReidParams:
 
 
 def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: Path, params: EvaluateReidParams) -> None:
-    """Write what `model` achieves on the test sets of `crops` and on the tracked boxes of `embeddings`, and the gates that its distances ask for."""
+    """Write what `model` achieves on the test sets of `crops` and on the tracked boxes of `embeddings`, and the gates that its distances ask for.
+
+    Raises:
+        ReidopsError: the embeddings of a test set have collapsed, or an input is missing or broken.
+    """
     from reidops.embedding.embedder import Embedder
     from reidops.embedding.images import CropStore
     from reidops.retrieval import report
-    from reidops.retrieval.evaluation import embed_tests, score_tests
+    from reidops.retrieval.evaluation import embed_tests, refuse_collapsed, score_tests
     from reidops.retrieval.reassociation import tabulate
     from reidops.retrieval.test_sets import find_test_sets
 
@@ -63,6 +67,7 @@ def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: P
     store = CropStore(crops / "crops.tar", table)
     tests = find_test_sets(table, params.junk, _single_gallery_shot(table, raw, params))
     embedded = embed_tests(embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size)
+    refuse_collapsed(embedded)
     scores = score_tests(embedded, max_rank=params.max_rank, rerank=params.rerank)
     calibration = _calibrate(table, Embedder.load(model), store, raw, params)  # as trackers load it
     reassociated = tabulate(_reassociate(raw, embeddings, embedder.weights_sha256))
@@ -91,15 +96,17 @@ def _single_gallery_shot(table: "pd.DataFrame", raw: Path, params: EvaluateReidP
 
 
 def _calibrate(table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", raw: Path, params: EvaluateReidParams) -> "Calibration":
-    """Return the gates of the held-out people: of their crops, or of the detections that show them."""
+    """Return the gates of the held-out people who fit them: of their crops, or of the detections that show them."""
+    from reidops.embedding.held_out import fit_the_gate
     from reidops.parts import read_parts
     from reidops.retrieval.calibration import calibrate
     from reidops.retrieval.detected_crops import detected_crops
-    from reidops.retrieval.evaluation import crops_to_calibrate
+    from reidops.retrieval.evaluation import checkpoint_people_of, crops_to_calibrate
 
-    limits = {"num_candidates": params.num_candidates, "min_gap": params.min_gap}
+    chosen_by, is_trained = checkpoint_people_of(embedder), embedder.description.trained_on.get("epoch", 0) > 0
+    limits = {"num_candidates": params.num_candidates, "min_gap": params.min_gap, "chose_checkpoint": chosen_by == "all" and is_trained}
     if params.calibrate_on == "detections":
-        detected = detected_crops(read_parts(raw), table, embedder, params.batch_size)
+        detected = detected_crops(read_parts(raw), table[fit_the_gate(table, chosen_by)], embedder, params.batch_size)
         if len(detected):
             return calibrate(detected, boxes="detections", **limits)
         log.warning("no training set has detections of held-out people: the gates are fitted on their crops")

@@ -25,7 +25,7 @@ from stages import run_stage
 
 if TYPE_CHECKING:
     from reidops.parts import Part
-    from reidops.tracking.evaluation import ArmResult
+    from reidops.tracking.evaluation import ArmResult, Trial
     from reidops.tracking.pictures import PictureBounds
     from reidops.tracking.protocol import Tuning
     from reidops.tracking.trials import TrialSettings
@@ -46,7 +46,8 @@ class EvaluateTrackingParams:
     min_confidence: float | dict[str, float] | None
     constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones; those of a search replace them
     tuning: str | None = None  # the file of a search made elsewhere; null = what the stage tune found, if it searched
-    camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"
+    # published = ecc for strongsort, sparse_flow for botsort and deepocsort, none for the others
+    camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"
     linking: bool = False  # join tracks that one person seems to have left behind, when the sequence is over
     interpolation: bool = False  # fill the gaps of a track, when the sequence is over
     window: Annotated[int, Field(ge=1)] = 30  # frames, stretches that the bootstrap draws
@@ -75,22 +76,24 @@ def evaluate_tracking(
     from reidops.tracking.evaluation import evaluate_parts, num_processes
     from reidops.tracking.pictures import PictureBounds
     from reidops.tracking.proof import Draws
-    from reidops.tracking.protocol import check_protocol, describe_protocol, read_tuning
+    from reidops.tracking.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
     from reidops.tracking.report import format_proof, write_report
     from reidops.tracking.trials import build_trial
 
     parts = read_parts(raw)
     found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
-    check_protocol(parts, found)
+    origin = read_model_origin(embeddings)
+    check_protocol(parts, found, origin)
     # A search started from published constants: others that were named for this tracker were not there, and would spoil what it found.
     tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
     settings = _trial_settings(params, changed, found)
     trial = build_trial(settings, embeddings, calibration, params.num_switches)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed))
+        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed), _say(arms, trial))
         write_json(asdict(settings), folder / "trial.json")
-        write_json(describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found), folder / "protocol.json")
+        protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
+        write_json(protocol, folder / "protocol.json")
         bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
         draw = partial(_draw, folder=folder, bounds=bounds)
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
@@ -98,6 +101,14 @@ def evaluate_tracking(
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
     log.info("tracked %s frames of %d sequences by %s, %s\n%s", f"{num_frames:,}", len(tracked), params.tracker, gate, format_proof(proof))
+
+
+def _say(arms: list["ArmResult"], trial: "Trial") -> str:
+    from reidops.tracking.decided import appearance_rule, say_of_appearance
+    from reidops.tracking.evaluation import by_arm
+
+    tracks = {arm: [result.tracks for result in results] for arm, results in by_arm(arms).items()}
+    return say_of_appearance(tracks, trial.tracker, appearance_rule(trial.tracker, trial.constants))
 
 
 def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "PictureBounds") -> None:

@@ -120,10 +120,11 @@ class Comparer:
         """Return a model's scores by sequence, tracked as the evaluated one was but for a calibrated gate, which is the model's own."""
         from reidops.embedding.embedder import Embedder
         from reidops.parts import tracked_parts
-        from reidops.tracking.rescoring import embed_again, score_again
+        from reidops.tracking.rescoring import check_unseen, embed_again, score_again
         from reidops.tracking.trials import read_trial_settings
 
         parts, settings = tracked_parts(self.raw), read_trial_settings(self.tracking / "trial.json")
+        check_unseen(parts, model)
         embed_again(parts, self.embeddings, Embedder.load(model), folder)
         return score_again(parts, settings, folder, model / "calibration.json", folder)
 

@@ -30,6 +30,7 @@ from stages import run_stage
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from reidops.datasets.origin import Origin
     from reidops.embedding.checkpoints import Checkpoints
     from reidops.embedding.keeping import TrainedWeights
     from reidops.embedding.network import EmbeddingNetwork
@@ -94,6 +95,7 @@ class TrainParams:
     compile: bool = False  # let torch.compile translate the network first: minutes at the start, faster steps on a GPU
     clip: NotNegative = 0.0  # largest norm of the gradient; 0 = no limit
     val_every: Positive = 2  # epochs between two looks at the held-out people
+    checkpoint_people: Literal["all", "half"] = "all"  # held-out people who choose the checkpoint; half = the others alone fit the gate
     processes: Positive = 1  # on this host, each with its GPU or its share of the cores; the batch is shared; torchrun overrides it
     track: str | None = "reidops"  # MLflow experiment that shows the curves while it trains; null = none
     threads: Positive | None = None  # of torch; null = one per core; the weights depend on it in the last bits
@@ -102,6 +104,7 @@ class TrainParams:
 
 def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
+    from reidops.datasets.origin import check_start, origin_of_start
     from reidops.embedding.checkpoints import Checkpoints
     from reidops.embedding.precision import choose_precision
     from reidops.embedding.ranks import check_equal_on_all_ranks, launched
@@ -112,6 +115,8 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
     idle_weights = params.freeze is not None or params.parts > 0
     network = _build_network(params)
+    start = origin_of_start(Path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    check_start(start, table)
     wanted, params = params.precision, dataclasses.replace(params, precision=choose_precision(params.precision, network))
     with launched(params.processes, params.precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, params.precision, "train.precision", "name one precision in place of auto")
@@ -126,7 +131,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
             else:
                 trained = _untrained(network)
             if fabric.is_global_zero:
-                _write(network, trained, table, model, params)
+                _write(network, trained, table, model, params, start)
                 checkpoints.delete()
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
@@ -238,7 +243,8 @@ def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabr
         mean=network.mean, std=network.std,
     )  # fmt: skip
     store = CropStore(tar, table)
-    held_out = read_held_out(store, table, params.height, params.width, score_embeddings) if fabric.is_global_zero else None
+    judges = partial(read_held_out, store, table, params.height, params.width, score_embeddings, params.checkpoint_people)
+    held_out = judges() if fabric.is_global_zero else None
     log.info("%s crops of %d people to learn from, %d steps an epoch", f"{len(rows):,}", labels.max() + 1, len(sampler))
     images = GrowingImages(partial(ImageBatches, store, rows), (params.height, params.width), params.early_sizes)
     return TrainingData(images, labels, sampler, augmentation, held_out)
@@ -278,31 +284,42 @@ def _fit(
 
 
 def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
-    """Return the network as it is, for `epochs: 0`."""
-    from reidops.embedding.keeping import TrainedWeights
+    """Return the network as it is, for `epochs: 0`.
 
+    Raises:
+        ReidopsError: a value of its weights is NaN or infinite.
+    """
+    from reidops.embedding.keeping import TrainedWeights
+    from reidops.embedding.weights import check_finite
+
+    check_finite(network.state_dict(), "the weights that train.epochs: 0 keeps")
     return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
 
 
-def _write(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, model: Path, params: TrainParams) -> None:
+def _write(
+    network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, model: Path, params: TrainParams, start: "Origin"
+) -> None:
     from reidops.embedding.curves import draw_curves
 
     with whole_folder(model) as folder:
-        _save(network, trained, table, folder, params)
+        _save(network, trained, table, folder, params, start)
         with whole_file(folder / "history.csv") as partial:
             trained.history.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
         if len(trained.history):
             draw_curves(trained.history, folder / "curves.png")
 
 
-def _save(network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, folder: Path, params: TrainParams) -> None:
+def _save(
+    network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, folder: Path, params: TrainParams, start: "Origin"
+) -> None:
+    from reidops.datasets.origin import with_training
     from reidops.embedding.embedder import Embedder, describe
 
     learnt = table[table["split"] == "train"]
-    start = Path(params.weights).name if params.weights else "published weights" if params.pretrained else "random weights"
-    facts = {"started_from": start, "epoch": trained.epoch}
+    origin = with_training(start, table) if params.epochs else start
+    facts = {**origin.facts, "epoch": trained.epoch}
     if params.epochs:
-        facts |= {"precision": params.precision, "datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
+        facts |= {"checkpoint_people": params.checkpoint_people, "precision": params.precision, "datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
     network.load_state_dict(trained.weights)
     description = describe(
         network, backbone=params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,

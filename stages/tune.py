@@ -23,7 +23,7 @@ from pydantic import Field, field_validator
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root, whole_folder, write_json
 from reidops.params import params_dataclass
-from reidops.tracking.constants import GATES, constants_of
+from reidops.tracking.constants import GATES, camera_of, constants_of
 from reidops.tracking.search_spaces import check_search, search_space
 from stages import run_stage
 
@@ -53,7 +53,7 @@ class TuneParams:
     nms: Share | None = None  # as embed.nms
     appearance: Literal["auto"] | bool = "auto"  # false = search with motion alone; auto = true where all scenes show strangers to the model
     gate: Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)] = "calibrated"  # as evaluate_tracking.gate
-    camera_motion: Literal["none", "sparse_flow", "ecc"] = "none"  # as evaluate_tracking.camera_motion
+    camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"  # as evaluate_tracking.camera_motion
     timeout_s: Annotated[float, Field(gt=0)] | None = None  # no trial begins later; what is found then depends on the machine
     seed: Count = 0
     batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass, of which a CPU has up to 8 at a time
@@ -106,11 +106,12 @@ def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
     from reidops.tracking.report import choose_gate
 
     calibrated = read_json(calibration)
+    method = camera_of(params.camera_motion, params.tracker)
     return Trial(
         embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker,
         gate=choose_gate(params.gate, params.tracker, calibrated, calibration),
         constants=constants_of(params.tracker, {}),
-        camera=None if params.camera_motion == "none" else (params.camera_motion, repository_root() / CAMERA_CACHE),
+        camera=(method, repository_root() / CAMERA_CACHE) if method else None,
     )  # fmt: skip
 
 

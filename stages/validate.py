@@ -28,6 +28,7 @@ class ValidateParams:
     """How much is looked at, and from where on a finding is one."""
 
     image_sample: Sample = 8  # frames decoded per sequence; 0 = none, -1 = all
+    frame_sample: Annotated[int, Field(ge=0)] = 64  # training frames hashed per sequence, to find scored ones that look alike; 0 = none
     crop_sample: Sample = 20_000  # crops decoded and hashed; 0 = none, -1 = all
     max_outside_share: Share = 0.001  # share of boxes wholly outside their frame, above it an error (MOT17-10 has 3 of 17,450)
     min_people: Annotated[int, Field(ge=2)] = 8  # people in train, below it an error
@@ -44,7 +45,11 @@ def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -
 
     parts = read_parts(raw)
     table = looks.read_crops(crops)
-    sequences = looks.inspect_raw(parts, raw, image_sample=params.image_sample, max_outside_share=params.max_outside_share)
+    sequences = looks.inspect_raw(
+        parts, raw,
+        image_sample=params.image_sample, max_outside_share=params.max_outside_share,
+        frame_sample=params.frame_sample, max_bits=params.near_duplicate_bits,
+    )  # fmt: skip
     people = looks.inspect_crops(
         table, crops, parts,
         crop_sample=params.crop_sample, min_people=params.min_people, min_crops_per_person=params.min_crops_per_person,
@@ -57,8 +62,10 @@ def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -
         gate.draw_pictures(table, people.tables["people"], crops / "crops.tar", folder, num_people=params.contact_sheet_people)
         findings = gate.judge([sequences, people, sides], folder)
     gate.stop_on_errors(findings, validation)
-    num_annotations = sequences.counts["num_annotations"]
-    log.info("inspected %s crops and %s annotations: no error, %d warnings", f"{len(table):,}", f"{num_annotations:,}", len(findings))
+    log.info(
+        "inspected %s crops and %s annotations: no error, %s",
+        f"{len(table):,}", f"{sequences.counts['num_annotations']:,}", gate.name_warnings(findings, validation),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,14 +2,20 @@
 
 import os
 import signal
+import socketserver
+import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from reidops.cores import usable_cores
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # mot_factory and its like
+SLOW_WORK = ((subprocess.Popen, "__init__"), (socketserver.TCPServer, "__init__"))
 
 for name in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK"):
     os.environ.setdefault(name, "1")
@@ -18,6 +24,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+# Test processes share the cores: the threads of each wait asleep, and there are not more of them than cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))))
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -30,6 +40,25 @@ def pytest_runtest_setup() -> None:
     """Let every test and its fixtures draw the same weights and maps, whatever ran before it in its process."""
     if "torch" in sys.modules:  # who draws none need not load it
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Refuse processes, trainings and servers to a test, and to its fixtures, unless it is marked `slow`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("slow") is None:
+            for owner, name in SLOW_WORK:
+                patch.setattr(owner, name, _refusal(f"{owner.__name__}.{name}"))
+            if "reidops.embedding.training" in sys.modules:
+                patch.setattr(sys.modules["reidops.embedding.training"].Trainer, "fit", _refusal("Trainer.fit"))
+        return (yield)
+
+
+def _refusal(what: str) -> Callable[..., None]:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError(f"the fast lane has no {what}: mark this test with @pytest.mark.slow")
+
+    return refuse
 
 
 @pytest.fixture(scope="session")

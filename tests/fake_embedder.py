@@ -1,10 +1,13 @@
 """An embedder for tests that need none of torch: every crop gets the same unit vector."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 
 class FakeEmbedder:
     dim, weights_sha256 = 4, "f" * 64
+    description = SimpleNamespace(trained_on={"started_from": "random weights", "scenes": [], "unknown_start": ""})
 
     @classmethod
     def load(cls, model):

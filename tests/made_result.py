@@ -115,7 +115,7 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
         "over_random": {"combined": {
             name: {"difference": idf1 - 0.2, "over_windows": [idf1 - 0.25, idf1 - 0.15], "num_windows": 10, "over_sequences": None}
             for name in ("IDF1", "HOTA")}},
-        "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12}},
+        "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12, "reordered": 31}},
         "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 1000, "seed": 0, "num_windows": 10, "num_sequences": 2},
     })  # fmt: skip
     _write(tracking / "trial.json", {

@@ -1,5 +1,7 @@
 """Draw tiny MOTChallenge sets for tests: coloured rectangles that walk to the right."""
 
+import re
+import zlib
 from pathlib import Path
 
 import cv2
@@ -57,8 +59,14 @@ def write_mot_sequence(
     write_rows(folder / "det" / "det.txt", detections)
     for frame in range(1, num_frames + 1):
         people = {person: boxes[person, frame] for person in range(1, num_people + 1)}
-        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.jpg"), draw_frame(people, width, height, seed=frame))
+        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.jpg"), draw_frame(people, width, height, seed=_seed(folder.name, frame)))
     return folder
+
+
+def _seed(sequence: str, frame: int) -> int:
+    """Return a seed of the frame's own; a sequence's copies for several detectors show the same frames."""
+    video = re.sub("-(DPM|FRCNN|SDP)$", "", sequence)
+    return zlib.crc32(f"{video} {frame}".encode())
 
 
 def write_gt(folder: Path, rows: list[tuple]) -> None:

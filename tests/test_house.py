@@ -109,8 +109,10 @@ LAZY_DOORS = {"reidops/registry.py", "reidops/registry_store.py", "reidops/compa
 NOT_THE_MODEL = {f"reidops/retrieval/{name}.py" for name in ("ranking", "counting", "exact_counting", "matches", "single_shot")}
 
 # What every stage stands on: a change there is a change of contracts, for which one runs `dvc repro --force`.
-FOUNDATION = {f"reidops/{name}.py" for name in ("errors", "files", "params", "tables", "parallel", "memory", "parts", "image_headers")} | {
-    "reidops/mot/sequences.py", "reidops/mot/boxes.py"}  # fmt: skip
+FOUNDATION = {
+    f"reidops/{name}.py"
+    for name in ("errors", "files", "params", "tables", "parallel", "cores", "progress_bar", "memory", "parts", "image_headers")
+} | {"reidops/mot/sequences.py", "reidops/mot/boxes.py"}
 
 
 def _library_files(start: Path) -> set[Path]:

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import ctypes, resource, threading
 from reidops.memory import keep_freed_memory

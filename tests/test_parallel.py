@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from reidops.cores import usable_cores
 from reidops.errors import ReidopsError
-from reidops.parallel import MOST_BATCHES, map_on_cores, map_parallel, num_workers
+from reidops.parallel import MOST_BATCHES, map_on_cores, map_parallel
 
 
 def square(x: int) -> int:
@@ -34,7 +35,7 @@ def test_an_error_of_a_worker_reaches_the_caller(workers):
 
 def test_nothing_maps_to_nothing():
     assert map_parallel(square, []) == []
-    assert num_workers() >= 1
+    assert usable_cores() >= 1
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from reidops.embedding.optimization import RateCurve, build_optimizer, build_sch
 from reidops.params import read_params
 from stages.train import TrainParams
 
+pytestmark = pytest.mark.slow
+
 RECIPES = sorted(Path(__file__).parent.parent.glob("recipes/*.yaml"))
 NUM_PEOPLE, STEPS = 4, 10
 

@@ -22,6 +22,8 @@ from reidops.promotion import Bench, Bounds, Rule, TrackingResult
 from reidops.registry_champion import promote
 from reidops.result import Folders, Result, read_bench, read_result
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
 
 

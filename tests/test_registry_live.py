@@ -9,6 +9,8 @@ import pytest
 from reidops import registry_live
 from reidops.registry_store import open_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _store(tmp_path_factory):

@@ -82,7 +82,14 @@ def test_what_the_model_adds_stands_with_its_interval_and_its_share_of_the_oracl
     text = shown(write_result(tmp_path))
     assert "IDF1 +0.100 [+0.080, +0.130], 33% of what the oracle adds" in text
     assert "HOTA +0.100 [+0.080, +0.130], – of the oracle's: the oracle gains nothing" in text
-    assert "appearance decided 12.0% of 200 associations" in text
+    assert "appearance decided 12.0% of 200 associations; in 31 it preferred another track than the control" in text
+
+
+def test_embeddings_that_change_no_track_are_told_in_the_summary(tmp_path):
+    data = write_result(tmp_path)
+    proof = json.loads((data / "tracking" / "proof.json").read_text())
+    write_json(proof | {"say": "botsort's rules leave appearance no say"}, data / "tracking" / "proof.json")
+    assert "botsort's rules leave appearance no say" in shown(data)
 
 
 def test_a_tracker_without_appearance_is_shown_with_its_one_arm_and_the_reason(tmp_path):

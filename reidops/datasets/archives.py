@@ -17,6 +17,7 @@ from tqdm import tqdm
 from reidops.datasets.containers import Member, TarContainer, TooLarge, ZipContainer, open_container
 from reidops.errors import ReidopsError
 from reidops.files import whole_folder
+from reidops.progress_bar import progress_bar
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
@@ -81,7 +82,7 @@ def _unpack_one(archive: Path, folder: Path, wanted: Wanted | None, max_bytes: i
 
 def _bar(archive: Path, container: ZipContainer | TarContainer) -> tqdm:
     total = container.num_bytes
-    return tqdm(desc=f"unpack {archive.name}", total=total, unit="B", unit_scale=True, disable=None, leave=False)
+    return progress_bar(desc=f"unpack {archive.name}", total=total, unit="B", unit_scale=True)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import IO
 import cv2
 import numpy as np
 
+from reidops.image_headers import size_fault, stated_size
+
 # libjpeg paints over what it cannot read and says so on the standard error stream, nowhere else.
 _COMPLAINT = re.compile(r"Corrupt JPEG data: .*|Premature end of JPEG file.*")
 _LEFT_OVER = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
@@ -18,12 +20,18 @@ _END = b"\xff\xd9"
 
 
 def decode_whole(data: bytes) -> tuple[np.ndarray | None, str]:
-    """Return an image file's bytes as BGR uint8 [height, width, 3] (None = no image) and what the decoder complained about, or "".
+    """Return an image file's bytes as BGR uint8 [height, width, 3] (None = not decoded) and what is wrong with it, "" for nothing.
+
+    A picture with more pixels than the bound is not decoded (`reidops.image_headers`).
 
     Found is damage after which the codes make no sense or end before the picture does: a hole, and about two thirds of what
     overwrites hundreds of bytes. Not found is damage after which the picture is full too soon, since OpenCV reads no further,
     and a few changed bytes that are another picture's code; a JPEG has no checksum.
     """
+    size = stated_size(data)
+    fault = size_fault(*size) if size else ""
+    if size is None or fault:
+        return None, fault
     with tempfile.TemporaryFile() as heard:
         with _errors_into(heard):
             image = _decode(data)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import requests
 import urllib3
-from tqdm import tqdm
 
 from reidops.datasets.archives import fault_of_archive
 from reidops.errors import ReidopsError, Unreachable
+from reidops.progress_bar import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def check_hash(path: Path, expected: str) -> str | None:
     """Return what is wrong with the file's hash, None if nothing; `expected` is `md5:…` or `sha256:…`."""
     algorithm, _, wanted = expected.partition(":")
     digest = hashlib.new(algorithm)
-    bar = tqdm(desc=f"check {path.name}", total=_num_bytes(path), unit="B", unit_scale=True, disable=None, leave=False)
+    bar = progress_bar(desc=f"check {path.name}", total=_num_bytes(path), unit="B", unit_scale=True)
     with bar, open(path, "rb", buffering=0) as stream:
         while block := stream.read(_HASH_BYTES):
             digest.update(block)
@@ -273,7 +273,7 @@ def _check_room(part: Path, archive: Archive, start: int, total: int | None) -> 
 
 def _append(response: requests.Response, part: Path, start: int, total: int | None) -> None:
     name = part.name.removesuffix(".part")
-    bar = tqdm(desc=f"fetch {name}", initial=start, total=total, unit="B", unit_scale=True, disable=None, leave=False)
+    bar = progress_bar(desc=f"fetch {name}", initial=start, total=total, unit="B", unit_scale=True)
     try:
         with bar, open(part, "r+b" if start else "wb") as stream:
             stream.seek(start)

@@ -1,21 +1,72 @@
 """What a user's folder held when the pipeline first saw it, so that a later stage notices that it changed.
 
 Local sets are neither copied nor linked into data/raw: DVC would hash gigabytes. So DVC does not see them change; this does.
+The content of every file is hashed; what was hashed once is kept by the file's size and times (`FileDigests`).
 """
 
 import hashlib
+import json
 import os
+import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from reidops.datasets.sets import LAYOUTS
 from reidops.errors import ReidopsError
-from reidops.files import read_json, write_json
+from reidops.files import read_json, repository_root, sha256, whole_file, write_json
 from reidops.parts import Part
+from reidops.progress_bar import progress_bar
 
-_TEXT = {".txt", ".ini", ".csv", ".json", ".mat"}
-_MOST_TEXT_BYTES = 64 << 20  # CUHK03 keeps all its pictures in one .mat of 1.5 GB
+_CACHE = Path(".cache") / "file_digests"
+_SETTLED_NS = 2_000_000_000  # of a file that changed less than this before it was hashed, another change may leave the times as they are
+
+
+class FileDigests:
+    """The SHA-256 of files in a folder, or of one file; of a file whose size and times are as before it is not computed again.
+
+    They are kept in `.cache/file_digests` of the repository, in one file for each `place`: name → [[size, mtime, ctime], digest].
+    """
+
+    def __init__(self, place: Path) -> None:
+        name = hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:32]
+        self._place, self._path = place, repository_root() / _CACHE / f"{name}.json"
+        self._kept = self._read()
+
+    def of(self, paths: list[Path]) -> list[str]:
+        """Return the digest of each file, in order."""
+        now = time.time_ns()
+        states = {path: _state(path) for path in paths}
+        known = {path: self._kept.get(self._name(path), [[], ""]) for path in paths}
+        digests = {path: digest for path, (state, digest) in known.items() if state == states[path]}
+        waiting = [path for path in paths if path not in digests]
+        with ThreadPoolExecutor() as pool:
+            hashing = progress_bar(pool.map(sha256, waiting), desc=f"hash {self._place.name}", total=len(waiting), unit="files")
+            digests.update(zip(waiting, hashing, strict=True))
+        settled = [path for path in paths if max(states[path][1:]) < now - _SETTLED_NS]
+        self._keep({self._name(path): [states[path], digests[path]] for path in settled})
+        return [digests[path] for path in paths]
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._place).as_posix()
+
+    def _read(self) -> dict[str, list[Any]]:
+        try:
+            return json.loads(self._path.read_text())
+        except (OSError, ValueError):  # nothing is kept yet, or it is damaged: everything is hashed again
+            return {}
+
+    def _keep(self, digests: dict[str, list[Any]]) -> None:
+        if digests != self._kept:
+            with whole_file(self._path) as partial:
+                partial.write_text(json.dumps(digests))
+
+
+def _state(path: Path) -> list[int]:
+    """Return size [bytes] and the times of the last change of content and of the entry [ns]."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def write_inventory(parts: list[Part], raw: Path, sources: dict[str, str]) -> None:
@@ -42,16 +93,14 @@ def check_inventory(parts: list[Part], raw: Path) -> None:
 
 
 def take_inventory(places: list[Path]) -> dict[str, Any]:
-    """Return number of files, bytes, and a digest over (relative path, size) and over the content of small lists and tables."""
+    """Return number of files, bytes, and a digest over the path and the content of every file."""
     digest = hashlib.sha256()
     num_files = num_bytes = 0
     for place in places:
-        for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
-            size = path.stat().st_size
-            num_files, num_bytes = num_files + 1, num_bytes + size
-            digest.update(os.fsencode(f"{place.name}/{path.relative_to(place).as_posix()}\0{size}\0"))
-            if path.suffix in _TEXT and size <= _MOST_TEXT_BYTES:
-                digest.update(path.read_bytes())
+        paths = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+        for path, content in zip(paths, FileDigests(place).of(paths), strict=True):
+            num_files, num_bytes = num_files + 1, num_bytes + path.stat().st_size
+            digest.update(os.fsencode(f"{place.name}/{path.relative_to(place).as_posix()}\0{content}\0"))
     return {"num_files": num_files, "num_bytes": num_bytes, "digest": digest.hexdigest()}
 
 
@@ -71,5 +120,5 @@ def _places(parts: list[Part]) -> dict[str, list[Path]]:
 def _compare(now: dict[str, Any], noted: dict[str, Any], where: str) -> None:
     changed = [f"{name} {noted[name]:,} → {now[name]:,}" for name in ("num_files", "num_bytes") if noted[name] != now[name]]
     if changed or now["digest"] != noted["digest"]:
-        what = ", ".join(changed) or "a text file or a name changed"
+        what = ", ".join(changed) or "the content or the name of a file changed"
         raise ReidopsError(f"{where}: changed after download took its inventory ({what}); run `dvc repro -f download`")

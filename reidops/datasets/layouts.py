@@ -6,7 +6,8 @@ from pathlib import Path
 from reidops.datasets import folder_per_identity
 from reidops.datasets.motchallenge import PUBLISHED
 from reidops.datasets.reid_set import ReidSet
-from reidops.datasets.sets import GENERIC, SETS, base_name
+from reidops.datasets.families import base_name
+from reidops.datasets.sets import GENERIC, SETS
 
 
 @dataclass(frozen=True)

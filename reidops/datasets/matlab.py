@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reidops.errors import ReidopsError
+from reidops.image_headers import check_size
 
 if TYPE_CHECKING:
     import h5py
@@ -27,10 +28,11 @@ def read_picture(file: str, member: str) -> np.ndarray:
     """Return a picture of a 7.3 file as BGR uint8 [height, width, 3]; the file stays open for the next call.
 
     Raises:
-        ReidopsError: the file or the member is missing or damaged, or the member is no RGB picture.
+        ReidopsError: the file or the member is missing or damaged, or the member is no RGB picture or has more pixels than the bound.
     """
     if not is_picture(file, member):
         raise ReidopsError(f"{file}: {member} is no picture (RGB, 8 bits); copy or unpack the file again")
+    check_size(*_find(file, member).shape[1:], f"{file}: {member}")
     return np.ascontiguousarray(read_matrix(file, member)[:, :, ::-1])
 
 

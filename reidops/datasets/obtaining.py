@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from reidops.datasets.archives import ARCHIVE_SUFFIXES, unpack
+from reidops.datasets.families import base_name
 from reidops.datasets.fetching import Archive, fault_of, fetch
 from reidops.datasets.layouts import SetFolder, expected_layout, find_set, is_laid_out, layout_as, layout_of, listing
 from reidops.datasets.motchallenge import HOW_TO_ASK, PUBLISHED
-from reidops.datasets.sets import SETS, base_name, protocol_of
+from reidops.datasets.sets import SETS, protocol_of
 from reidops.errors import ReidopsError, Unreachable
 from reidops.mot.sequences import DETECTORS
 from reidops.parts import LOCAL, local_folder

@@ -19,13 +19,14 @@ from typing import BinaryIO, TypeVar
 import cv2
 import numpy as np
 
+from reidops.cores import usable_cores
 from reidops.datasets.decoding import decode_whole
 from reidops.datasets.matlab import read_picture
 from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
-from reidops.image_headers import check_whole, read_size
+from reidops.image_headers import check_size, check_whole, read_size, states_size
 from reidops.memory import keep_freed_memory
-from reidops.parallel import map_parallel, num_workers
+from reidops.parallel import map_parallel
 
 _FRAMES_PER_CHUNK = 8
 _CROPS_PER_CHUNK = 1024  # of those that are not cut out of frames
@@ -74,12 +75,12 @@ def pack_crops(sources: list[CropSource], tar: Path, rules: CutRules | None = No
 
     `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a file,
     else the file's own bytes. Sources of one image file must stand together. A file that is copied is not decoded: it must be
-    a JPEG, PNG or BMP and have its end, and damage in its middle is left for `validate` to find.
+    a JPEG, PNG or BMP, have its end and no more pixels than the bound; damage in its middle is left for `validate` to find.
 
     Raises:
-        ReidopsError: an image is missing, unreadable, damaged, cut off or of another size than said.
+        ReidopsError: an image is missing, unreadable, damaged, cut off, of another size than said, or has more pixels than the bound.
     """
-    workers = workers or num_workers()
+    workers = workers or usable_cores()
     with tempfile.TemporaryDirectory(dir=tar.parent, prefix=f".{tar.name}.", ignore_cleanup_errors=True) as folder:
         chunks = [_Chunk(chunk, Path(folder) / f"{n:05d}") for n, chunk in enumerate(_chunks(sources))]
         spilled = _spill(chunks, rules or CutRules(), workers) if workers > 1 else {}
@@ -149,7 +150,9 @@ def _images(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes,
     else:
         for source in sources:
             image = _read(source.file)
-            yield image, *read_size(image, source.file)
+            size = read_size(image, source.file)
+            check_size(*size, source.file)
+            yield image, *size
 
 
 def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, int, int]]:
@@ -177,7 +180,7 @@ def _decode(source: CropSource) -> np.ndarray:
     """Return the whole image as BGR uint8 [height, width, 3]."""
     data = _read(source.file)
     check_whole(data, source.file)
-    frame, complaint = decode_whole(data)
+    frame, complaint = decode_whole(data) if states_size(data, source.file) else (None, "")
     if frame is None:
         raise ReidopsError(f"{source.file}: is no readable image; copy or unpack it again")
     if complaint:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from reidops.datasets.families import family_of
 from reidops.datasets.layouts import SetFolder
-from reidops.datasets.sets import LAYOUTS, family_of
+from reidops.datasets.sets import LAYOUTS
 from reidops.errors import ReidopsError
 from reidops.mot.crops import check_frames
 from reidops.mot.sequences import Sequence, find_sequences, read_sequence

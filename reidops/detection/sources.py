@@ -5,7 +5,6 @@ from typing import Protocol
 
 import pandas as pd
 import supervision as sv
-from tqdm import tqdm
 
 from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
@@ -14,6 +13,7 @@ from reidops.files import repository_root
 from reidops.mot.box_crops import read_picture
 from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence, read_detection_file, read_detections
+from reidops.progress_bar import progress_bar
 from reidops.tables import DETECTIONS
 
 PUBLIC = "public"
@@ -101,7 +101,7 @@ class DetectorSource:
         Raises:
             ReidopsError: a frame is missing or is no whole picture.
         """
-        bar = tqdm(frames, desc=f"detect {sequence.name}", unit="frame", disable=None, leave=False)
+        bar = progress_bar(frames, desc=f"detect {sequence.name}", unit="frames")
         tables = [detection_table(frame, self._detector.detect(read_picture(sequence.frame_path(frame)))) for frame in bar]
         return pd.concat(tables, ignore_index=True) if tables else detection_table(1, sv.Detections.empty())
 

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from tqdm import tqdm
 
 from reidops.embedding.description import EmbedderDescription, check_golden, golden_crop, golden_values, read_description
 from reidops.embedding.images import resize_crops
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.files import sha256
+from reidops.progress_bar import progress_bar
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "embedder.json"
@@ -78,7 +78,7 @@ class Embedder:
             desc: what the progress bar says; None = no bar.
         """
         starts = range(0, len(crops), batch_size)
-        bar = tqdm(starts, desc=desc, disable=None if desc else True, leave=False)
+        bar = progress_bar(starts, desc=desc or "", unit="batches", shown=desc is not None)
         batches = [self.embed_images(resize_crops(crops[i : i + batch_size], *self.input_size)) for i in bar]
         return np.concatenate([np.empty((0, self.dim), np.float32), *batches])
 

@@ -12,10 +12,10 @@ from typing import TypeVar
 import cv2
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from reidops.errors import ReidopsError
-from reidops.image_headers import check_whole
+from reidops.image_headers import check_whole, states_size
+from reidops.progress_bar import progress_bar
 
 INTERPOLATION = "area where both sides shrink, else bilinear"
 
@@ -63,10 +63,10 @@ class CropStore:
         """Return the crop of the table's row `i`, BGR uint8 [h, w, 3].
 
         Raises:
-            ReidopsError: its bytes are no whole JPEG, PNG or BMP; the crop is named.
+            ReidopsError: its bytes are no whole JPEG, PNG or BMP, or it has more pixels than the bound; the crop is named.
         """
         encoded = np.asarray(self._bytes[self._offsets[i] : self._offsets[i] + self._sizes[i]])
-        whole = len(encoded) == self._sizes[i] and _is_whole(encoded.tobytes())
+        whole = len(encoded) == self._sizes[i] and _is_whole(encoded.tobytes(), f"{self.path}: {self._names[i]}")
         crop_bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if whole else None
         if crop_bgr is None:
             raise ReidopsError(
@@ -85,7 +85,7 @@ def load_images(store: CropStore, rows: Sequence[int] | np.ndarray, height: int,
 
     with ThreadPoolExecutor() as pool:
         jobs = pool.map(load, range(len(rows)))
-        for _ in tqdm(jobs, total=len(rows), desc=desc, disable=None if desc else True, leave=False):
+        for _ in progress_bar(jobs, total=len(rows), desc=desc or "", unit="crops", shown=desc is not None):
             pass
     return images
 
@@ -153,13 +153,17 @@ def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:
             yield item
 
 
-def _is_whole(encoded: bytes) -> bool:
-    """Tell whether an image file has its end: OpenCV paints what is missing grey and says nothing."""
+def _is_whole(encoded: bytes, where: str) -> bool:
+    """Tell whether an image file has its size and its end: OpenCV paints what is missing grey and says nothing.
+
+    Raises:
+        ReidopsError: the picture has more pixels than the bound.
+    """
     try:
         check_whole(encoded, "")
     except ReidopsError:
         return False
-    return True
+    return states_size(encoded, where)
 
 
 def _told(crop: object) -> str:

@@ -9,11 +9,21 @@ from lightning_fabric import Fabric
 from timm.utils import ModelEmaV3
 from torch import Tensor
 
+from reidops.embedding.collapse import find_collapse
 from reidops.embedding.network import TrainingNetwork
 from reidops.embedding.progress import Progress
 from reidops.embedding.validation import HeldOut, embed_images
+from reidops.embedding.weights import check_finite
+from reidops.errors import ReidopsError
 
 log = logging.getLogger(__name__)
+
+UNJUDGED = {"val_mAP": math.nan, "val_rank1": math.nan}
+ALL_COLLAPSED = (
+    "the network has collapsed on the held-out people in every epoch that was judged, so that no checkpoint can be chosen; the warnings above"
+    " say how. Lower train.learning_rate, raise train.warmup_epochs or set train.clip. With a triplet loss alone, which can collapse to one"
+    " point, add cross-entropy to train.losses"
+)
 
 
 @dataclass(frozen=True)
@@ -44,17 +54,33 @@ class Keeper:
             self._average.update(self._network, step)
 
     def judge(self, epoch: int, progress: Progress) -> dict[str, float]:
-        """Return the held-out figures, NaN where nobody judges; note the weights in `progress` when they are the best so far."""
+        """Return the held-out figures; note the weights in `progress` when they are the best so far.
+
+        The figures are NaN, and the weights are not noted, where nobody judges or the held-out embeddings have collapsed.
+        """
         if self._held_out is None:
-            return {"val_mAP": math.nan, "val_rank1": math.nan}
-        scores = self._held_out.score(embed_images(self._kept.embedding, self._held_out.images, self._fabric))
+            return UNJUDGED
+        embeddings = embed_images(self._kept.embedding, self._held_out.images, self._fabric)
+        collapse = find_collapse(embeddings)
+        if collapse:
+            log.warning("epoch %d is not kept: the network has collapsed on the held-out people (%s);"
+                        " where this lasts, lower train.learning_rate or raise train.warmup_epochs", epoch, collapse)
+            return UNJUDGED
+        scores = self._held_out.score(embeddings)
         if progress.best is None or scores.mAP > progress.best["mAP"]:
             progress.best = {"mAP": scores.mAP, "epoch": epoch, "weights": self._copy()}
         return {"val_mAP": scores.mAP, "val_rank1": scores.rank1}
 
     def choose(self, epochs: int, progress: Progress) -> TrainedWeights:
-        """Return the best weights of a training of so many epochs."""
+        """Return the best weights of a training of so many epochs.
+
+        Raises:
+            ReidopsError: every epoch that was judged had collapsed, or a value of the weights is not finite.
+        """
         best, history = progress.best, pd.DataFrame(progress.history)
+        if best is None and self._held_out is not None:
+            raise ReidopsError(ALL_COLLAPSED)
+        check_finite(best["weights"] if best else self._copy(), "the trained weights")
         if best is None:
             log.info("no held-out people: the weights of the last epoch are kept, unjudged")
             return TrainedWeights(self._copy(), epochs, history)

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from tqdm import tqdm
 
 
 @dataclass
@@ -22,11 +21,6 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Any] | None = None
-
-
-def image_bar(total: int, done: int, *, shown: bool) -> tqdm:
-    """Return a progress bar over images: it shows images/s and the time left; none where nobody looks at the stream."""
-    return tqdm(total=total, initial=done, desc="train", unit=" images", disable=None if shown else True)
 
 
 def told(row: dict[str, float], images_per_second: float) -> str:

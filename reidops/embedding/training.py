@@ -28,11 +28,12 @@ from reidops.embedding.interruptions import out_of_memory_told, stop_request
 from reidops.embedding.keeping import Keeper, TrainedWeights
 from reidops.embedding.losses import BranchLosses
 from reidops.embedding.network import TrainingNetwork
-from reidops.embedding.progress import Progress, image_bar, told
+from reidops.embedding.progress import Progress, told
 from reidops.embedding.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
 from reidops.embedding.sampling import IdentitySampler
 from reidops.embedding.validation import HeldOut
 from reidops.errors import ReidopsError
+from reidops.progress_bar import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class Trainer:
         self._resume()
         num_batches, batch = len(self._data.sampler), self._batch_size * self._fabric.world_size
         done = min(self._progress.step * self._loop.accumulate, epochs * num_batches) * batch
-        bar = image_bar(epochs * num_batches * batch, done, shown=self._fabric.is_global_zero)
+        bar = progress_bar(total=epochs * num_batches * batch, initial=done, desc="train", unit="images", shown=self._fabric.is_global_zero, leave=True)
         size = " × ".join(map(str, self._data.images.size))
         with bar, stop_request() as stop, out_of_memory_told(f"batches of {self._batch_size} crops of {size} px a process"):
             while self._progress.step < epochs * self._epoch_steps:

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
+from reidops.embedding.held_out import CheckpointPeople, choose_the_checkpoint
 from reidops.embedding.images import CropStore, load_images
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
@@ -54,12 +55,14 @@ def embed_images(network: EmbeddingNetwork, images: np.ndarray, fabric: Fabric, 
     return torch.cat(batches).numpy()
 
 
-def read_held_out(store: CropStore, table: pd.DataFrame, height: int, width: int, ranking: Ranking) -> HeldOut | None:
-    """Read the crops of the split `val`; None, with the reason in the log, where they cannot judge a network.
+def read_held_out(
+    store: CropStore, table: pd.DataFrame, height: int, width: int, ranking: Ranking, checkpoint_people: CheckpointPeople = "all"
+) -> HeldOut | None:
+    """Read the crops of the people who choose the checkpoint; None, with the reason in the log, where they cannot judge a network.
 
     Noise is ranked once, so that a split in which nobody has anybody to find is found out before the first epoch.
     """
-    rows = table.index[table["split"] == "val"].to_numpy()
+    rows = table.index[choose_the_checkpoint(table, checkpoint_people)].to_numpy()
     if len(rows) == 0:
         log.warning("no held-out people: the crops table has no row with split `val`, the last epoch's weights will be kept")
         return None

@@ -1,6 +1,7 @@
 """Weights from outside: timm's published ones, or a file."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -57,7 +58,7 @@ def load_weights(network: EmbeddingNetwork, path: Path) -> None:
     embeds as its backbone does.
 
     Raises:
-        ReidopsError: the file is missing or unreadable, or a key or shape does not fit; the keys are named.
+        ReidopsError: the file is missing or unreadable, a key or shape does not fit, or a value is NaN or infinite; the keys are named.
     """
     state = _read_state(path)
     of_network = any(name.startswith("backbone.") for name in state)
@@ -71,7 +72,20 @@ def load_weights(network: EmbeddingNetwork, path: Path) -> None:
             f"{path}: these weights are of another architecture than train.backbone, {network.backbone_name};"
             f" missing: {_few(missing)}; unknown: {_few(unknown)}; of another shape: {_few(misshapen)}"
         )
+    check_finite({name: values for name, values in state.items() if name in expected}, str(path))
     target.load_state_dict(state, strict=False)
+
+
+def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
+    """Check that every value of a network's weights is a finite number.
+
+    Raises:
+        ReidopsError: one is NaN or infinite; names the tensors.
+    """
+    broken = {name: int((~torch.isfinite(values)).sum()) for name, values in weights.items() if not torch.isfinite(values).all()}
+    if broken:
+        named = _few([f"{name} ({number:,} of {weights[name].numel():,} values)" for name, number in broken.items()])
+        raise ReidopsError(f"{where}: NaN or infinite values in {named}; take another checkpoint or train again")
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from reidops.errors import ReidopsError
+from reidops.image_headers import states_size
 from reidops.mot.boxes import clip_ltrb, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
 
@@ -72,13 +73,13 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
         halved: half as wide and high, for which a JPEG is decoded in less than half the time.
 
     Raises:
-        ReidopsError: the file is missing, cut off, or is no picture; says the remedy.
+        ReidopsError: the file is missing, cut off, has more pixels than the bound, or is no picture; says the remedy.
     """
     encoded = path.read_bytes() if path.is_file() else b""
     # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad behind it.
     whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
     size = cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), size) if whole else None
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), size) if whole and states_size(encoded, str(path)) else None
     if picture is None:
         found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
         raise ReidopsError(f"{path}: {found}; {remedy}")

@@ -51,13 +51,15 @@ class Calibration:
     moving_average: Distances
 
 
-def calibrate(crops: Crops, *, num_candidates: float = 3.0, min_gap: int = 15, boxes: str = "crops") -> Calibration:
+def calibrate(crops: Crops, *, num_candidates: float = 3.0, min_gap: int = 15, boxes: str = "crops",
+              chose_checkpoint: bool = True) -> Calibration:
     """Return error rates and gates from crops of people whom the model was not trained on and no tracker is scored on.
 
     Args:
         num_candidates: lost tracks within reach of a returning person, on average.
         min_gap: frames between a crop and what it is compared with, when a track meets its own crops.
         boxes: what the crops are of, for the report.
+        chose_checkpoint: whether these people also chose the checkpoint, for the report; `docs/calibration.md` says what that costs.
 
     Where one camera saw too few people return, all cameras count as one; where nobody returns at all, the published gates
     stand. `report["fitted_on"]` says which, with the counts.
@@ -70,7 +72,8 @@ def calibrate(crops: Crops, *, num_candidates: float = 3.0, min_gap: int = 15, b
         nearest = nearest_distances(crops.of(rows), min_gap)
     average = moving_average_distances(crops, min_gap, rows)
     chosen = crops.of(rows)
-    fitted_on = {"boxes": boxes, "scope": scope, "num_crops": len(chosen), "num_people": len(np.unique(chosen.pids)), "min_gap_frames": min_gap,
+    fitted_on = {"boxes": boxes, "scope": scope, "num_crops": len(chosen), "num_people": len(np.unique(chosen.pids)),
+                 "chose_checkpoint": chose_checkpoint, "min_gap_frames": min_gap,
                  "num_candidates": num_candidates, "num_genuine_returns": len(nearest.genuine), "num_impostor_returns": len(nearest.impostor)}
     if not nearest.is_enough:
         logger.warning("%d crops of %d held-out people give no returns to calibrate on: the gates are the published ones", len(chosen), fitted_on["num_people"])

@@ -1,8 +1,9 @@
-"""The rank of each positive, by counting what lies nearer instead of sorting the gallery.
+"""The rank of each positive, found by counting nearer and equally distant crops instead of sorting the gallery.
 
-The rule for ties: a positive's rank is one plus the number of gallery crops that are not junk and strictly nearer. Positives
-at one distance, which the rule would give one rank, take successive ranks from it. So crops of other people at exactly a
-positive's distance count as farther, and no rank depends on the gallery's order.
+The rule for ties: ties count against the model. A gallery crop of another person at the same distance as a positive ranks
+before the positive. A positive's rank is one plus the number of other people's crops that are not junk and at most as far
+away; positives at the same distance take successive ranks. So no rank depends on the order of the gallery, and an embedder
+that gives every crop the same embedding ranks every match last.
 """
 
 import numpy as np
@@ -16,9 +17,9 @@ def rank_positives(distances: np.ndarray, positives: np.ndarray, junk: np.ndarra
         positives, junk: gallery rows, disjoint; at least one positive.
     """
     hits = np.sort(distances[positives])
-    nearer = distances[distances <= hits[-1]]
-    nearer.sort()
+    within = np.sort(distances[distances <= hits[-1]])
     left_out = np.sort(distances[junk])
-    ahead = nearer.searchsorted(hits) - hits.searchsorted(hits) - left_out.searchsorted(hits)
-    upto = nearer.searchsorted(hits, "right") - hits.searchsorted(hits, "right") - left_out.searchsorted(hits, "right")
-    return ahead + np.arange(1, len(hits) + 1), int(np.count_nonzero(upto > ahead))
+    nearer, ahead = (
+        within.searchsorted(hits, side) - hits.searchsorted(hits, side) - left_out.searchsorted(hits, side) for side in ("left", "right")
+    )
+    return ahead + np.arange(1, len(hits) + 1), int(np.count_nonzero(ahead > nearer))

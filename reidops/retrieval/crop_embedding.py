@@ -2,11 +2,11 @@
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.images import CropStore, resize_crop
 from reidops.parallel import map_on_cores
+from reidops.progress_bar import progress_bar
 from reidops.retrieval.colour_histogram import embed_colours
 
 WINDOW = 0.875  # side of a shifted window, as a share of the crop's
@@ -23,7 +23,7 @@ def embed_rows(embedder: Embedder, store: CropStore, rows: np.ndarray, batch_siz
     embeddings = np.zeros((len(store), embedder.dim), np.float32)
     batches = [rows[start:start + batch_size] for start in range(0, len(rows), batch_size)]
     embedded = map_on_cores(lambda batch: embed_views(embedder, _load(store, batch, embedder.input_size, views)), batches)
-    for batch, of_batch in zip(tqdm(batches, "embed crops", disable=None), embedded, strict=True):
+    for batch, of_batch in zip(progress_bar(batches, desc="embed crops", unit="batches"), embedded, strict=True):
         embeddings[batch] = of_batch
     return embeddings
 
@@ -50,7 +50,7 @@ def view(crop_bgr: np.ndarray, height: int, width: int, views: int) -> np.ndarra
 
 def embed_row_colours(store: CropStore, rows: np.ndarray) -> np.ndarray:
     """Return colour histograms of some rows as unit rows, and zeros in the others, float32 [len(store), dim]."""
-    colours = embed_colours(store.decode(row) for row in tqdm(rows, "count colours", disable=None))
+    colours = embed_colours(store.decode(row) for row in progress_bar(rows, desc="count colours", unit="crops"))
     whole = np.zeros((len(store), colours.shape[1]), np.float32)
     whole[rows] = colours
     return whole

@@ -14,16 +14,18 @@ from reidops.retrieval.identities import NOBODY, annotated_rows
 BOX = ["left", "top", "width", "height"]
 
 
-def detected_crops(parts: Rows[Part], table: pd.DataFrame, embedder: CropEmbedder, batch_size: int = 64) -> Crops:
-    """Return the detections that show people of the split `val` in the training frames; none where no training set has detections.
+def detected_crops(parts: Rows[Part], held_out: pd.DataFrame, embedder: CropEmbedder, batch_size: int = 64) -> Crops:
+    """Return the detections that show held-out people in the training frames; none where no training set has detections.
 
     A detection shows a pedestrian that it overlaps by an IoU of one half or more, one to one in each frame. Of a scene with
     several detectors the first one's are taken, as for the crops.
 
+    Args:
+        held_out: rows of the crops table that show these people.
+
     Raises:
         ReidopsError: a sequence's files cannot be read.
     """
-    held_out = table[(table["split"] == "val") & (table["pid"] >= 0)]
     rows = [_of_part(part, held_out) for part in _first_of_scenes(parts)]
     crops = [_embed(sequence, detections, embedder, batch_size) for sequence, detections in rows if len(detections)]
     empty = Crops(np.empty((0, embedder.dim), np.float32), *(np.empty(0, np.int64) for _ in range(3)), *(np.empty(0) for _ in range(2)))

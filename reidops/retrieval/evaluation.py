@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reidops.embedding.collapse import find_collapse
 from reidops.embedding.embedder import Embedder
+from reidops.embedding.held_out import CheckpointPeople, fit_the_gate
 from reidops.embedding.images import CropStore
+from reidops.errors import ReidopsError
 from reidops.retrieval.crop_distances import Crops
 from reidops.retrieval.crop_embedding import embed_row_colours, embed_rows
 from reidops.retrieval.pooling import find_tracklets
@@ -40,6 +43,21 @@ def embed_tests(embedder: Embedder, store: CropStore, table: pd.DataFrame, tests
     return EmbeddedTests(tests, tracklets.pool(embeddings, pool), tracklets.pool(colours, pool))
 
 
+def refuse_collapsed(embedded: EmbeddedTests) -> None:
+    """Check that the model's embeddings tell the crops of each test set apart.
+
+    Raises:
+        ReidopsError: the embeddings of a test set have collapsed (`reidops/embedding/collapse.py`); says how.
+    """
+    for test in embedded.tests:
+        collapse = find_collapse(embedded.embeddings[np.concatenate([test.query, test.gallery])])
+        if collapse:
+            raise ReidopsError(
+                f"{test.name}: the network has collapsed on the test crops ({collapse}): no ranking or gate of it means anything;"
+                " train again with a lower train.learning_rate or a longer train.warmup_epochs, or name another file in train.weights"
+            )
+
+
 def score_tests(embedded: EmbeddedTests, *, max_rank: int, rerank: bool) -> dict[str, RankingScores]:
     """Return the scores of each test set by its name, then the colour histogram's, then re-ranked ones where asked for."""
     tests = embedded.tests
@@ -56,8 +74,13 @@ def name_of_histogram(test: TestSet, tests: Sequence[TestSet]) -> str:
 
 
 def crops_to_calibrate(table: pd.DataFrame, embedder: Embedder, store: CropStore, batch_size: int) -> Crops:
-    """Return the held-out training people, split `val`, embedded: never trained on, never ranked, never tracked."""
-    rows = np.flatnonzero((table["split"] == "val") & (table["pid"] >= 0))
+    """Return the held-out people who fit the gate, embedded: never trained on, never ranked, never tracked."""
+    rows = np.flatnonzero(fit_the_gate(table, checkpoint_people_of(embedder)))
     embeddings = embed_rows(embedder, store, rows, batch_size)[rows]
     columns = ("pid", "camid", "frame", "visibility", "height")
     return Crops(embeddings, *(table[name].to_numpy()[rows] for name in columns))
+
+
+def checkpoint_people_of(embedder: Embedder) -> CheckpointPeople:
+    """Return which of the held-out people chose the embedder's checkpoint, as its embedder.json says."""
+    return embedder.description.trained_on.get("checkpoint_people", "all")

@@ -110,10 +110,10 @@ def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: U
     unclear = low < high
     if unclear.any():
         among = _covered(low[unclear], high[unclear], len(rivals))
-        nearer, num_tied = _compare_exactly(keys.pairs(hits[unclear]), keys.pairs(rivals[among]), embeddings)
-        # Among a hit's `ahead` may be rivals that are unclear beside another hit: those stand in `nearer` as well.
+        not_farther, num_tied = _compare_exactly(keys.pairs(hits[unclear]), keys.pairs(rivals[among]), embeddings)
+        # Rivals counted in a hit's `ahead` may be unclear beside another hit of its row; `not_farther` counts those again.
         twice = np.concatenate([[0], np.cumsum(among)])
-        ahead[unclear] += nearer - (twice[low] - twice[low - ahead])[unclear]
+        ahead[unclear] += not_farther - (twice[low] - twice[low - ahead])[unclear]
     return ahead[np.lexsort((ahead, rows))] + positives.places, num_tied
 
 
@@ -143,14 +143,14 @@ Pairs = tuple[np.ndarray, np.ndarray]
 
 
 def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[np.ndarray, int]:
-    """Return how many of the rivals in its row are strictly nearer than each hit, and how many hits tie with a rival; both by row."""
+    """Return how many of the rivals in its row are at most as far away as each hit, [num_hits], and how many hits tie with a rival."""
     distances = np.concatenate([embeddings.negative_products(*hits), embeddings.negative_products(*rivals)])
     values, places = np.unique(distances, return_inverse=True)  # whole numbers, to which a row can be added without rounding
     ours, theirs = places[:len(hits[0])] + hits[0] * len(values), places[len(hits[0]):] + rivals[0] * len(values)
     theirs.sort()
-    nearer = theirs.searchsorted(ours)
-    num_tied = np.count_nonzero(theirs.searchsorted(ours, "right") > nearer)
-    return nearer - rivals[0].searchsorted(hits[0]), num_tied
+    ahead = theirs.searchsorted(ours, "right")
+    num_tied = np.count_nonzero(ahead > theirs.searchsorted(ours))
+    return ahead - rivals[0].searchsorted(hits[0]), num_tied
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:

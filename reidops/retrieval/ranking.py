@@ -1,7 +1,9 @@
 """CMC, mAP and mINP, exact at any size, without sorting a gallery.
 
-For each query the ranks of its positives are counted (`counting.py` has the rule for ties), block by block, so that the
-matrix of all distances never exists as a whole. With the ranks r₁ ≤ … ≤ r_m of a query's m positives:
+For each query the ranks of its positives are counted, block by block, so that the matrix of all distances never exists as
+a whole. Ties count against the model: a gallery crop of another person at exactly the distance of a match ranks before the
+match (`counting.py`). Distances of embeddings are compared without rounding error (`exact_counting.py`), so that equal
+embeddings tie and nearly equal ones do not. With the ranks r₁ ≤ … ≤ r_m of a query's m positives:
 
 - average precision is the mean of i / rᵢ, the precision at each hit; mAP is its mean over the queries;
 - the inverse negative penalty is m / r_m; mINP is its mean;
@@ -32,8 +34,8 @@ class RankingScores:
 
     Attributes:
         num_query: all queries given; `num_unmatched_queries` of them had nobody to find and count in no mean.
-        num_tied_hits: positives at exactly the distance of somebody else's crop, which the tie rule favours. Many of them
-            mean that the embeddings have collapsed, and that the figures mean nothing.
+        num_tied_hits: positives at exactly the distance of another person's crop, which ranks before them. Many of them
+            mean that many embeddings are equal.
         cmc: share of queries whose first match is among the first k, [max_rank] for k = 1 … max_rank.
         average_precisions, inverse_negative_penalties: [num_query], NaN for unmatched queries.
         first_ranks: 1-based rank of the first match in the whole gallery, [num_query], 0 for unmatched queries.

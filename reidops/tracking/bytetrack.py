@@ -66,8 +66,9 @@ class ByteTrack:
         alive = (tracks.age <= np.where(tracks.confirmed, self._constants.max_age, 0)) & ~self._duplicates()
         is_shown = np.append(alive, False)[owners]  # `NOBODY`, −1, is the last
         ids = np.where(is_shown, tracks.ids_of(owners), UNCONFIRMED)
+        boxes = tracks.reported_boxes(owners, self._constants.boxes)
         tracks.keep(alive)
-        return shown(detections, seen, ids)
+        return shown(detections, seen, ids, boxes)
 
     def _predict(self, frame: np.ndarray | None) -> None:
         """Carry all tracks one frame on; lost ones keep their size."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from tqdm import tqdm
 
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.mot.sequences import Sequence
+from reidops.progress_bar import progress_bar
 from reidops.tracking.camera_motion import METHODS, CameraMotion, identity
 from reidops.tracking.embeddings import read_frame
 
@@ -78,7 +78,7 @@ def sequence_affines(sequence: Sequence, motion: CameraMotion, frames: range) ->
     present = [place for place, frame in enumerate(frames) if sequence.frame_path(frame).is_file()]
     if missing := len(frames) - len(present):
         _logger.warning("%s: %d of %d frames are missing; the camera is taken to stand still there", sequence.name, missing, len(frames))
-    for place in tqdm(present, desc=f"camera {sequence.name}", unit="frame", disable=None, leave=False):
+    for place in progress_bar(present, desc=f"camera {sequence.name}", unit="frames"):
         picture = read_frame(sequence, frames[place])
         try:
             affines[place] = motion.affine(place + 1, picture)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,10 @@ DEEPSORT_COSINE_GATE = 0.2
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
+# The box that a tracker returns for a track that was seen in this frame: the Kalman filter's after the detection corrected it, or the
+# detection's own. docs/deviations.md says which one each tracker was published with.
+Boxes = Literal["filter", "detections"]
+
 
 @params_dataclass
 class DeepSortConstants:
@@ -33,6 +37,8 @@ class DeepSortConstants:
     # Ours: unseen tracks that both stages left are taken up again by appearance alone, wherever they come back, at this share of
     # the cosine gate; 0 = never, as published.
     reassociate: Share = 0.0
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
+    coast: Annotated[int, Field(ge=0)] = 1  # frames that a confirmed track is returned unseen, at its predicted box; 0 = never
 
 
 @params_dataclass
@@ -42,6 +48,7 @@ class SortConstants:
     iou: Share = 0.3  # least IoU of a pair
     max_age: Count = 1  # frames that a track is kept unseen
     min_hits: Count = 3  # detections in a row that prove a track; from the last of them on it is shown
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
 
 
 @params_dataclass
@@ -58,7 +65,16 @@ class StrongSortConstants:
     max_age: Count = 30  # frames that a track is kept unseen
     n_init: Count = 3  # detections in a row that confirm a track
     nsa: bool = True  # a confident detection is believed more
+    # What the gate bounds: `cost`, appearance and motion together, as in the published code; or `appearance` alone (ours), so that a
+    # gate that was calibrated on embeddings holds as it is.
+    gate_on: Literal["cost", "appearance"] = "cost"
+    # What the published code does and the paper does not say: a confidence c multiplies the standard deviation of the noise by 1 − c
+    # (the paper: its variance), and the camera's motion moves the boxes of the tracks before prediction. false = the variance, and the
+    # camera's motion moves the whole state (speeds and covariances too) after prediction.
+    as_coded: bool = True
     reassociate: Share = 0.0  # ours, as DeepSORT's; 0 = never, as published
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
+    coast: Annotated[int, Field(ge=0)] = 1  # as DeepSORT's
 
 
 @params_dataclass
@@ -76,17 +92,23 @@ class OcSortConstants:
     as_coded: bool = True
     max_age: Count = 30  # frames that a track is kept unseen
     min_hits: Annotated[int, Field(ge=0)] = 3  # detections in a row, after the first, from which on a track is shown
+    boxes: Boxes = "detections"  # whose box is returned, see `Boxes`
 
 
 @params_dataclass
 class DeepOcSortConstants(OcSortConstants):
     """Deep OC-SORT's constants (Maggiolino et al. 2023), and OC-SORT's.
 
-    Its published code weighs no embedding in a frame in which overlap leaves no choice; so does `as_coded`.
+    Its published code weighs no embedding in a frame in which overlap leaves no choice nor for a pair that does not overlap, and where
+    the best match does not stand out it lowers the weight by the ratio of the second best to the best, instead of raising it by their
+    difference where it does. `as_coded` does the same; false = as in the paper.
     """
 
+    filter: Literal["xywh", "xysr"] = "xywh"  # the published code's, BoT-SORT's over width and height; or OC-SORT's over area and aspect
+
     appearance_weight: Annotated[float, Field(ge=0)] = 0.75  # of the cosine beside the IoU
-    clearest: Annotated[float, Field(ge=0)] = 0.5  # ε: most that is added to that weight where a match stands out
+    # ε: most that is added to that weight where a match stands out; `as_coded`: ratio of second best to best up to which it stands out.
+    clearest: Annotated[float, Field(ge=0)] = 0.5
     alpha: Share = 0.95  # least share of what was remembered of a track's looks; the surer a detection, the nearer to it
     # Cosine distance from which on looks speak for no pair; none is forbidden by it. Nothing was published: all pairs are weighed.
     gate: ClassVar[float | None] = None
@@ -108,6 +130,7 @@ class ByteTrackConstants:
     # The paper's algorithm 1 to the letter: all tracks take part in both turns. The authors' code, and so the default, lets those on
     # probation have what is left, and lost ones no unsure detection.
     all_tracks: bool = False
+    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
 
 
 @params_dataclass
@@ -131,6 +154,20 @@ GATES: dict[str, tuple[str, float]] = {
     "botsort": ("ema_cosine", 0.5),  # half of that
     "deepocsort": ("ema_cosine", 1.0),
 }
+
+
+# The method by which a tracker was published to compensate the camera's motion; the others were published without.
+PUBLISHED_CAMERA: dict[str, str] = {"strongsort": "ecc", "botsort": "sparse_flow", "deepocsort": "sparse_flow"}
+
+
+def camera_of(setting: str, tracker: str) -> str | None:
+    """Return the method by which the camera's motion is estimated for a tracker; None = it is not.
+
+    Args:
+        setting: `published`, `none`, or a name of `camera_motion.METHODS`.
+    """
+    method = PUBLISHED_CAMERA.get(tracker, "none") if setting == "published" else setting
+    return None if method == "none" else method
 
 
 def gate_of(setting: float | str, tracker: str, gates: Mapping[str, float], *, missing: str) -> float | None:

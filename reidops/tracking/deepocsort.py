@@ -10,6 +10,8 @@ from reidops.tracking.appearance import FARTHEST, Ema
 from reidops.tracking.camera_motion import CameraMotion, identity
 from reidops.tracking.constants import DeepOcSortConstants
 from reidops.tracking.decisions import APPEARANCE, OVERLAP
+from reidops.tracking.motion_xysr import XysrMotion
+from reidops.tracking.motion_xywh import XywhMotion
 from reidops.tracking.ocsort import OcSort
 from reidops.tracking.tracks import Observations, observe
 
@@ -17,8 +19,9 @@ from reidops.tracking.tracks import Observations, observe
 class DeepOcSort(OcSort):
     """OC-SORT that knows how the camera moved and what its tracks look like, and goes by that the more the clearer it is.
 
-    Called without embeddings it is OC-SORT with camera motion. Appearance only weighs, and in the first association alone: the
-    threshold is on the IoU, so that who no longer overlaps is not brought back by looks, and a stranger is not kept away by them.
+    Called without embeddings and with `filter: xysr` it is OC-SORT with camera motion. Appearance only weighs, and in the first
+    association alone: the threshold is on the IoU, so that a person who no longer overlaps is not brought back by appearance, and a
+    stranger is not kept away by it.
 
     Args:
         gate: cosine distance from which on looks do not speak for a pair (ours): overlap and direction decide, as without
@@ -32,7 +35,7 @@ class DeepOcSort(OcSort):
     def __init__(
         self, constants: DeepOcSortConstants = DeepOcSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
     ) -> None:
-        self._begin(constants, Ema(constants.alpha))
+        self._begin(constants, Ema(constants.alpha), XywhMotion() if constants.filter == "xywh" else XysrMotion())
         self._gate = constants.gate if gate is None else gate
         self._camera = camera
 
@@ -51,6 +54,10 @@ class DeepOcSort(OcSort):
             self._tracks.warp(affine)
             self._sightings.warp(self._tracks.motion, affine)
 
+    def _predict(self) -> None:
+        """Carry all tracks one frame on; with the filter over width and height those that were not seen keep their size."""
+        self._tracks.predict(keeps_size=self._tracks.age > 0 if self._constants.filter == "xywh" else None)
+
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Add the cosine distance to the terms; as published, it is not weighed in a frame in which overlap leaves no choice."""
         terms, limits = super()._weigh(seen)
@@ -62,15 +69,25 @@ class DeepOcSort(OcSort):
         return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return IoU, direction and likeness as a score; the likeness weighs the more the clearer it is (adaptive weighting)."""
+        """Return IoU, direction and likeness as a score; the likeness weighs the more the clearer it is (adaptive weighting).
+
+        `as_coded`, the likeness of a pair that does not overlap counts as 0.
+        """
         scores = super()._first_scores(seen, terms)
         if APPEARANCE not in terms:
             return scores
         sure = seen.confidence >= self._constants.high
         likeness = self._likeness(terms[APPEARANCE])
-        bonus = np.zeros_like(likeness)
-        bonus[:, sure] = clearness(likeness[:, sure], self._constants.clearest)
-        return scores + (self._constants.appearance_weight + bonus) * likeness
+        if self._constants.as_coded:
+            likeness = np.where(terms[OVERLAP] < 1, likeness, 0)
+        weights = np.full_like(likeness, self._constants.appearance_weight)
+        weights[:, sure] = self._weights(likeness[:, sure])
+        return scores + weights * likeness
+
+    def _weights(self, likeness: np.ndarray) -> np.ndarray:
+        """Return the weight of each pair's likeness, [num_tracks, num_detections]."""
+        weight, clearest = self._constants.appearance_weight, self._constants.clearest
+        return weight * standing_out(likeness, clearest) if self._constants.as_coded else weight + clearness(likeness, clearest)
 
     def _likeness(self, distances: np.ndarray) -> np.ndarray:
         """Return how like each pair is, 1 = the same; 0 = looks say nothing: nobody asked, there is no embedding, or a gate is reached.
@@ -99,6 +116,24 @@ def clearness(likeness: np.ndarray, most: float) -> np.ndarray:
     It is the mean of the two leads, best − second best, each at most `most`; where there is no second there is no lead.
     """
     return (_leads(likeness, most)[:, None] + _leads(likeness.T, most)[None, :]) / 2
+
+
+def standing_out(likeness: np.ndarray, ratio: float) -> np.ndarray:
+    """Return the factor of the weight in the published code, [num_tracks, num_detections] in 0 … 1.
+
+    It is the product of one factor of the track and one of the detection. Each is 1 where the second best is at most `ratio` times the
+    best, or where there is no second, and falls evenly to 0 where the two are equal; it is 0 where the best is not above 0.
+    """
+    return _unmistakable(likeness, ratio)[:, None] * _unmistakable(likeness.T, ratio)[None, :]
+
+
+def _unmistakable(likeness: np.ndarray, ratio: float) -> np.ndarray:
+    """Return the factor of each row, [num_rows]."""
+    if likeness.shape[1] < 2:
+        return np.ones(len(likeness))
+    second, best = np.partition(likeness, -2, axis=1)[:, -2:].T
+    excess = second / np.where(best > 0, best, 1) - ratio
+    return np.where(best > 0, 1 - np.clip(excess / max(1 - ratio, 1e-6), 0, 1), 0)
 
 
 def _leads(likeness: np.ndarray, most: float) -> np.ndarray:

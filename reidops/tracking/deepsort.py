@@ -12,9 +12,10 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import CHI2_GATE, DEEPSORT_COSINE_GATE, DeepSortConstants, StrongSortConstants
 from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 from reidops.tracking.motion import XyahMotion
-from reidops.tracking.tracks import NOBODY, Observations, Tracks, observe, shown
+from reidops.tracking.tracks import NOBODY, Observations, Tracks, coasting, observe, shown
 
 FIRST, OVERLAPPING, REASSOCIATED = "first", "overlap", "reassociation"
+COST = "cost"  # a term of the decisions: appearance and motion together, where the gate bounds both
 
 
 class DeepSort:
@@ -48,6 +49,7 @@ class DeepSort:
         self._camera = camera
         self._tracks = Tracks(XyahMotion(), memory)
         self._num_frames = 0
+        self._last = sv.Detections.empty()  # what was returned for the frame before
 
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
@@ -57,16 +59,24 @@ class DeepSort:
         self._predict(frame)
         self.decisions = self._decide(seen)
         owners = self._correct(seen, self.decisions.pairs)
-        ids = self._tracks.ids_of(owners)
-        self._tracks.keep(self._tracks.age <= np.where(self._tracks.confirmed, self._constants.max_age, 0))
-        return shown(detections, seen, ids)
+        tracks, constants = self._tracks, self._constants
+        result = shown(detections, seen, tracks.ids_of(owners), tracks.reported_boxes(owners, constants.boxes))
+        tracks.keep(tracks.age <= np.where(tracks.confirmed, constants.max_age, 0))
+        coasted = coasting(self._last, tracks, constants.coast)
+        self._last = sv.Detections.merge([result, coasted]) if len(coasted) else result
+        return self._last
 
-    # What StrongSORT does otherwise has a method of its own: these three, and `_first_pairs`.
+    # What StrongSORT does otherwise has a method of its own: these five, and `_first_pairs`.
 
     @property
     def _motion_weight(self) -> float:
         """Return λ of equation 5."""
         return self._constants.motion_weight
+
+    @property
+    def _gates_cost(self) -> bool:
+        """Tell whether the gate bounds equation 5 as a whole instead of appearance alone."""
+        return False
 
     def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
         """Return the detections that take part."""
@@ -91,7 +101,10 @@ class DeepSort:
         }
         if seen.embeddings is not None:
             terms[APPEARANCE] = tracks.memory.distances(seen.embeddings)
-        limits = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, APPEARANCE: self._gate}
+            if self._gates_cost:
+                terms[COST] = self._costs(terms[MOTION], terms[APPEARANCE])
+        gated = COST if self._gates_cost else APPEARANCE
+        limits = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, gated: self._gate}
         limits = {name: limit for name, limit in limits.items() if name in terms and limit is not None}
         return Decisions(tracks.ids, seen.rows, terms, limits, tuple(self._associate(terms)))
 
@@ -114,10 +127,15 @@ class DeepSort:
         motion_gate = self._constants.motion_gate
         if appearance is None:
             return motion, motion_gate or CHI2_GATE
-        weight = self._motion_weight
-        costs = weight * motion + (1 - weight) * appearance
-        blocked = (appearance > self._gate) | (motion > (motion_gate or np.inf))
-        return np.where(blocked, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
+        weight, costs = self._motion_weight, self._costs(motion, appearance)
+        costs = np.where(motion > (motion_gate or np.inf), np.inf, costs)
+        if self._gates_cost:
+            return costs, self._gate
+        return np.where(appearance > self._gate, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
+
+    def _costs(self, motion: np.ndarray, appearance: np.ndarray) -> np.ndarray:
+        """Return equation 5, [num_tracks, num_detections]."""
+        return self._motion_weight * motion + (1 - self._motion_weight) * appearance
 
     def _reassociate(self, appearance: np.ndarray | None, pairs: list[StagedPair]) -> list[Pair]:
         """Match unseen tracks that both stages left by appearance alone, wherever they come back; not in the paper."""

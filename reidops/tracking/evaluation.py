@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reidops.cores import usable_cores
 from reidops.mot.sequences import read_annotations, read_sequence
-from reidops.parallel import map_parallel, num_workers
+from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.tracking.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_of, dressed, people_shown
 from reidops.tracking.constants import oracle_gate
@@ -98,7 +99,7 @@ def evaluate_parts(parts: Sequence[Part], trial: Trial, arms: tuple[str, ...] | 
         map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
     # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no process is
     # left with it at the end.
-    groups = [arms] if len(parts) >= 2 * num_workers() else [(arm,) for arm in arms]
+    groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
     jobs = sorted(((part, group) for part in parts for group in groups), key=lambda job: -job[0].num_frames)
     done = map_parallel(partial(_evaluate_job, trial=trial), jobs, workers, desc="track")
     found = {(result.sequence, result.arm): result for results in done for result in results}
@@ -160,7 +161,7 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
     record = accumulate(comparison)
     events = event_table(record)
     wanted = switch_frames(events, trial.num_switches) if is_shown else set()
-    moments = watch.moments(worn, wanted) if wanted else {}
+    moments = watch.moments(wanted) if wanted else {}
     if moments is None:
         moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
     return ArmResult(

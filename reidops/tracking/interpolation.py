@@ -12,6 +12,7 @@ from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
 from reidops.params import params_dataclass
+from reidops.tracking.tracks import NO_DETECTION
 
 _BOX = ["left", "top", "width", "height"]
 
@@ -20,7 +21,9 @@ _BOX = ["left", "top", "width", "height"]
 class SmoothingConstants:
     """GSI's constants (Du et al. 2023); the noise is ours, as the paper gives no figure."""
 
-    max_gap: Annotated[int, Field(ge=1)] = 20  # frames without a box, between two boxes, that are filled
+    # Frames without a box, between two boxes, that are filled at most. The published code fills where the frame numbers of the two boxes
+    # differ by less than its interval, 20: at most 18 frames.
+    max_gap: Annotated[int, Field(ge=1)] = 18
     tau: Annotated[float, Field(gt=0)] = 10.0  # τ of equation 12
     noise: Annotated[float, Field(ge=0)] = 0.01  # of a box's numbers, as a share of the track's mean height; 0 = lines only
 
@@ -29,7 +32,8 @@ def interpolate_tracks(tracks: pd.DataFrame, constants: SmoothingConstants = Smo
     """Return the table with gaps filled and boxes smoothed, ordered by frame and track_id.
 
     Args:
-        tracks: frame, track_id, left, top, width, height, …; px. Other columns of a filled row are those of the row before the gap.
+        tracks: frame, track_id, left, top, width, height, …; px. Other columns of a filled row are those of the row before the gap,
+            but for `detection`, which is −1.
     """
     if not len(tracks):
         return tracks.copy()
@@ -47,6 +51,8 @@ def _fill(track: pd.DataFrame, max_gap: int) -> pd.DataFrame:
     filled = track.iloc[before[stays]].assign(frame=present[stays])
     for name in _BOX:
         filled[name] = np.interp(present[stays], frames, track[name].to_numpy(dtype=float))
+    if "detection" in filled:
+        filled["detection"] = np.where(frames[before[stays]] == present[stays], filled["detection"], NO_DETECTION)
     return filled.reset_index(drop=True)
 
 

@@ -6,13 +6,9 @@ from itertools import takewhile
 
 import numpy as np
 
-from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.embeddings import EmbeddedDetections
 from reidops.tracking.trackers import Tracker, tracked_frames
-
-# A tracker gives a detection's own box back, so what overlaps less is another detection.
-_SAME_BOX = 0.9
 
 
 @dataclass(frozen=True)
@@ -50,23 +46,20 @@ class Term:
 
 @dataclass(frozen=True)
 class Moment:
-    """What a tracker weighed in one frame; `box_ltwh` [num_detections, 4] px are the columns of the decisions."""
+    """What a tracker weighed in one frame; `detections` [num_detections] are the rows of the sequence's table in each column."""
 
     decisions: Decisions
-    box_ltwh: np.ndarray
+    detections: np.ndarray
 
     def row_of(self, track_id: int) -> int | None:
         """Return the row of a track, None where it had been given up or had not begun."""
         rows = np.flatnonzero(self.decisions.track_ids == track_id)
         return int(rows[0]) if len(rows) and track_id >= 0 else None
 
-    def column_of(self, box_ltwh: np.ndarray) -> int | None:
-        """Return the detection with this box, None where it was not weighed."""
-        if not len(self.box_ltwh):
-            return None
-        overlaps = iou_matrix(ltwh_to_ltrb(np.asarray(box_ltwh, dtype=float)[None]), ltwh_to_ltrb(self.box_ltwh))[0]
-        best = int(overlaps.argmax())
-        return best if overlaps[best] >= _SAME_BOX else None
+    def column_of(self, detection: int) -> int | None:
+        """Return the column of a row of the sequence's detections, None where it was not weighed."""
+        columns = np.flatnonzero(self.detections == detection)
+        return int(columns[0]) if len(columns) else None
 
     def pair_of_row(self, row: int | None) -> tuple[int, str] | None:
         """Return the detection that a track was given, and by which stage; None where it went without."""
@@ -96,7 +89,7 @@ def record_moments(
     needed = takewhile(lambda frame: frame <= max(wanted, default=0), frames)
     for frame, rows, _ in tracked_frames(tracker, detected, needed, appearance=appearance):
         if frame in wanted and tracker.decisions is not None:
-            moments[frame] = Moment(tracker.decisions, detected.box_ltwh[rows][tracker.decisions.rows])
+            moments[frame] = Moment(tracker.decisions, np.array(rows, dtype=int)[tracker.decisions.rows])
     return moments
 
 

@@ -112,6 +112,15 @@ class BoxMotion:
         means[:, :2] += affine[:, 2]
         return State(means, matrix @ state.covariances @ matrix.T)
 
+    def warp_boxes(self, state: State, affine: np.ndarray) -> State:
+        """Return the state with the two corners of each box moved by a camera's motion as in `warp`; speeds and covariances stay."""
+        left_top, size = np.split(self.boxes(state), 2, axis=1)
+        linear, offset = np.asarray(affine, dtype=float)[:, :2], np.asarray(affine, dtype=float)[:, 2]
+        near, far = left_top @ linear.T + offset, (left_top + size) @ linear.T + offset
+        means = state.means.copy()
+        means[:, :MEASURED] = self._measure(np.concatenate([near, np.maximum(far - near, 1e-6)], axis=1))
+        return State(means, state.covariances)
+
     def _guard(self, means: np.ndarray) -> None:
         """Take back what cannot be, in place, before the state is carried one frame on."""
 

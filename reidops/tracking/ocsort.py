@@ -14,6 +14,7 @@ from reidops.tracking.appearance import Memory
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import OcSortConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
+from reidops.tracking.motion import BoxMotion
 from reidops.tracking.motion_xysr import XysrMotion
 from reidops.tracking.sightings import Sightings, reupdate
 from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
@@ -44,11 +45,11 @@ class OcSort:
         self, constants: OcSortConstants = OcSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
     ) -> None:
         """Start without tracks; `gate` and `camera` are there so that all trackers are made alike, and ignored."""
-        self._begin(constants, None)
+        self._begin(constants, None, XysrMotion())
 
-    def _begin(self, constants: OcSortConstants, memory: Memory | None) -> None:
+    def _begin(self, constants: OcSortConstants, memory: Memory | None, motion: BoxMotion) -> None:
         self._constants = constants
-        self._tracks = Tracks(XysrMotion(), memory)
+        self._tracks = Tracks(motion, memory)
         self._sightings = Sightings(self._tracks.state, constants.delta)
         self._num_frames = 0
         self.decisions: Decisions | None = None
@@ -64,16 +65,20 @@ class OcSort:
         constants, tracks = self._constants, self._tracks
         self._num_frames += 1
         seen = seen[seen.confidence >= (constants.low if constants.byte else constants.high)]
-        tracks.predict()
+        self._predict()
         terms, limits = self._weigh(seen)
         matches = match_in_turn(self._stages(seen, terms))
         self.decisions = Decisions(tracks.ids.copy(), seen.rows, terms, limits, tuple(matches))
         owners = self._see([(row, column) for row, column, _ in matches], seen)
-        result = shown(detections, seen, self._shown_ids(owners))
+        result = shown(detections, seen, self._shown_ids(owners), tracks.reported_boxes(owners, constants.boxes))
         alive = tracks.age <= constants.max_age
         tracks.keep(alive)
         self._sightings.keep(alive)
         return result
+
+    def _predict(self) -> None:
+        """Carry all tracks one frame on."""
+        self._tracks.predict()
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Return the cost terms by name, [num_tracks, num_detections], and the most that a gate lets pass of each."""

@@ -3,7 +3,7 @@
 - headroom: (appearance − no_appearance) / (oracle − no_appearance), of combined scores, where the oracle is better than the control.
 - differences: each arm less the control, combined and for each sequence, with bootstrap intervals (`bootstrap.py`) of what windows of
   the sequences add to the scores (`windows.py`). The copies of a video for several detectors are drawn together.
-- decided: the share of associations that appearance decided (`decided.py`).
+- decided: the share of associations that appearance decided, and the number that it reordered (`decided.py`).
 """
 
 from collections.abc import Mapping, Sequence as Rows
@@ -93,7 +93,10 @@ def _difference(arm: str, sequence: str, ours: list[np.ndarray], theirs: list[np
 def _decided(results: Rows[ArmResult]) -> dict[str, dict[str, float]]:
     counted = {result.sequence: result.decided for result in results}
     counted[COMBINED] = sum(counted.values(), Decided())
-    return {name: {"pairs": of.num_pairs, "decided": of.num_decided, "share": of.share} for name, of in counted.items()}
+    return {
+        name: {"pairs": of.num_pairs, "decided": of.num_decided, "share": of.share, "reordered": of.num_reordered}
+        for name, of in counted.items()
+    }
 
 
 def _pair(interval: Interval | None) -> list[float] | None:

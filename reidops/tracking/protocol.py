@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reidops.datasets.sets import family_of
+from reidops.datasets.families import family_of
+from reidops.datasets.origin import Origin, check_tracked, is_same_video, read_origin
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.parts import Part
@@ -51,7 +52,13 @@ def read_tuning(path: Path, tracker: str) -> Tuning | None:
     return Tuning(found["tracker"], found["constants"], found["tuned_on"], str(path), found.get("gate"), found.get("min_confidence"))
 
 
-def check_protocol(parts: Rows[Part], tuning: Tuning | None) -> None:
+def read_model_origin(embeddings: Path) -> Origin:
+    """Return what is known of the trainings of the model that made the embeddings, of which `embed` keeps a record beside them."""
+    path = embeddings / "trained_on.json"
+    return read_origin(read_json(path) if path.is_file() else {}, "the model")
+
+
+def check_protocol(parts: Rows[Part], tuning: Tuning | None, origin: Origin) -> None:
     """Refuse to report on frames that trained the model, or on scenes that the tracker's constants were tuned on.
 
     Sets of one family (MOT15, MOT16, MOT17) show the same videos: a frame of MOT16-02 is one of MOT17-02.
@@ -68,6 +75,7 @@ def check_protocol(parts: Rows[Part], tuning: Tuning | None) -> None:
                     f"parts.csv: frames {first} … {last} of {part.sequence} are tracked, but {train.sequence} of {train.dataset} trained on them;"
                     " choose other sequences or split: half in the section download of params.yaml"
                 )
+        check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
         _check_tuning(part, tuning)
 
 
@@ -80,16 +88,20 @@ def _check_tuning(part: Part, tuning: Tuning | None) -> None:
             )
 
 
-def describe_protocol(parts: Rows[Part], *, tracker: str, changed: Mapping[str, Any], tuning: Tuning | None) -> dict[str, Any]:
+def describe_protocol(
+    parts: Rows[Part], *, tracker: str, changed: Mapping[str, Any], tuning: Tuning | None, origin: Origin
+) -> dict[str, Any]:
     """Return what a reader needs to know to take the figures for what they are.
 
     Args:
+        origin: what trained the model, by its own record: with `train.epochs` 0 the sets that play the part `train` do not.
         changed: the tracker's constants that a search, or else params.yaml, sets to other values than the published ones.
     """
     return {
-        "trained_on": [_row(part) for part in parts if part.part == "train"],
+        "trained_on": [_trained_row(row) for row in origin.scenes] or _untrained(origin),
+        "started_from": {"weights": origin.started_from, "unknown": origin.unknown_start or None},
         "tested_on": [_row(part) for part in parts if part.part == "test"],
-        "reported_on": [_row(part) | {"kind": _kind(part, parts)} for part in parts if part.part == "track"],
+        "reported_on": [_row(part) | {"kind": _kind(part, origin)} for part in parts if part.part == "track"],
         "tracker": tracker,
         "constants": {"published_but_for": dict(changed), "found_by": tuning.source if tuning else None} | _found_beside(tuning),
         "tuned_on": list(tuning.tuned_on) if tuning else "nothing in this pipeline: published constants, but for those named beside",
@@ -102,14 +114,27 @@ def _found_beside(tuning: Tuning | None) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _kind(part: Part, parts: Rows[Part]) -> str:
+def _untrained(origin: Origin) -> str:
+    """Say of weights without a known training what they are."""
+    if origin.unknown_start:
+        return f"unknown: no record tells what {origin.unknown_start} was trained on"
+    return f"nothing: {origin.started_from}"
+
+
+def _trained_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("dataset", "sequence", "scene", "first_frame", "last_frame") if row["first_frame"] else ("dataset",)
+    return {name: row[name] for name in names}
+
+
+def _kind(part: Part, origin: Origin) -> str:
     """Say in a word how far what is reported lies from what trained."""
-    trained = [other for other in parts if other.part == "train"]
-    if any(_same_video(part, other) for other in trained):
+    if any(is_same_video(row, part.dataset, part.scene) for row in origin.scenes):
         return "half: other frames of this scene trained"
-    if any(family_of(part.dataset) == family_of(other.dataset) for other in trained):
+    if any(family_of(part.dataset) == family_of(row["dataset"]) for row in origin.scenes):
         return "scene: other scenes of this data set trained"
-    return "cross-set: no scene of this data set trained"
+    if origin.unknown_start:
+        return f"unknown: what {origin.unknown_start} was trained on is not known"
+    return "cross-set: no scene of this data set trained" if origin.scenes else "untrained: nothing trained the model"
 
 
 def _same_video(part: Part, other: Part) -> bool:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from reidops.tracking.botsort import PROXIMITY
 from reidops.tracking.decisions import APPEARANCE
-from reidops.tracking.frames import BOX
 from reidops.tracking.moments import Moment, Term
 from reidops.tracking.switches import Switch
+from reidops.tracking.tracks import NO_DETECTION
 
 
 # Terms whose gate says whether appearance is looked at, not whether the pair may be made (BoT-SORT's).
@@ -42,13 +42,15 @@ def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame)
 
     Args:
         moments: by frame; a switch in another frame is not explained.
-        tracks: of the arm, frame, track_id and box.
+        tracks: of the arm, frame, track_id and detection.
     """
     moment = moments.get(switch.after.frame)
     if moment is None:
         return Reason("What the tracker weighed was not recorded in this frame.")
     row = tracks[(tracks["frame"] == switch.after.frame) & (tracks["track_id"] == switch.after.tracker_id)].iloc[0]
-    column = moment.column_of(row[BOX].to_numpy(dtype=float))
+    if row["detection"] == NO_DETECTION:
+        return Reason("The new track had no detection in this frame: its box is a predicted or a filled one.")
+    column = moment.column_of(int(row["detection"]))
     if column is None:
         return Reason("The tracker did not weigh this detection in this frame.")
     new = moment.pair_of_column(column)
@@ -60,9 +62,9 @@ def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame)
 
 
 def _num_unseen(switch: Switch, tracks: pd.DataFrame) -> int:
-    """Return how many frames ago the old track was last seen, 1 = in the frame before."""
-    frames = tracks.loc[(tracks["track_id"] == switch.before.tracker_id) & (tracks["frame"] < switch.after.frame), "frame"]
-    return switch.after.frame - int(frames.max())
+    """Return how many frames ago the old track was last seen, 1 = in the frame before; a coasting or filled box is not counted."""
+    earlier = (tracks["track_id"] == switch.before.tracker_id) & (tracks["frame"] < switch.after.frame)
+    return switch.after.frame - int(tracks.loc[earlier & (tracks["detection"] != NO_DETECTION), "frame"].max())
 
 
 def _why_not_the_old_track(case: _Case) -> str:

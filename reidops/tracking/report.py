@@ -47,11 +47,15 @@ def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path)
     return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
 
 
-def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws()) -> dict[str, Any]:
-    """Write every table and file of an evaluation but the pictures of its sequences; return the proof."""
+def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws(), say: str = "") -> dict[str, Any]:
+    """Write every table and file of an evaluation but the pictures of its sequences; return the proof.
+
+    Args:
+        say: what the proof says where the embeddings changed no track, see `decided.say_of_appearance`.
+    """
     scores = score_table(arms)
     tree = score_tree(scores)
-    proof = prove(arms, tree, draws)
+    proof = prove(arms, tree, draws) | {"say": say}
     write_json(tree, folder / "metrics.json")
     write_json(headline(tree), folder / "headline.json")
     write_json(proof, folder / "proof.json")
@@ -101,7 +105,11 @@ def format_proof(proof: Mapping[str, Any]) -> str:
     combined, decided, draws = proof["differences"][APPEARANCE][COMBINED], proof["decided"][COMBINED], proof["bootstrap"]
     lines += [f"{name}: appearance adds {_interval(combined[name])}, {_headroom(proof['headroom'][name])}" for name in ("IDF1", "HOTA")]
     lines += [f"in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"]
-    return "\n".join([*lines, f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%}"])
+    lines += [
+        f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%};"
+        f" in {decided['reordered']:,} it preferred another track than the control"
+    ]
+    return "\n".join([*lines, *filter(None, [proof.get("say")])])
 
 
 def _figure(scores: Mapping[str, float], name: str) -> str:

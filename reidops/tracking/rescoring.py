@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from reidops.box_embedding import CropEmbedder, embed_sequence_boxes
+from reidops.datasets.origin import check_tracked, read_origin
+from reidops.files import read_json
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE, arms_of
@@ -17,6 +19,17 @@ from reidops.tracking.trials import TrialSettings, build_trial
 logger = logging.getLogger(__name__)
 
 WINDOWS = "windows.npz"
+
+
+def check_unseen(parts: Rows[Part], model: Path) -> None:
+    """Refuse a model that was trained on frames that are tracked, as its embedder.json records: its scores would be too high.
+
+    Raises:
+        ReidopsError: names the frames and the scene.
+    """
+    origin = read_origin(read_json(model / "embedder.json").get("trained_on") or {}, "the champion")
+    for part in parts:
+        check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
 
 
 def embed_again(parts: Rows[Part], embeddings: Path, embedder: CropEmbedder, folder: Path, *, batch_size: int = 64) -> None:

@@ -42,9 +42,9 @@ class Sort:
         free = np.flatnonzero(owners == NOBODY)
         owners[free] = tracks.start(seen, free)
         tracks.confirm(owners[tracks.hits[owners] >= self._constants.min_hits])
-        ids = tracks.ids_of(owners)
+        ids, boxes = tracks.ids_of(owners), tracks.reported_boxes(owners, self._constants.boxes)
         tracks.keep(tracks.age <= np.where(tracks.confirmed, self._constants.max_age, 0))
-        return shown(detections, seen, ids)
+        return shown(detections, seen, ids, boxes)
 
     def _decide(self, seen: Observations) -> Decisions:
         costs, limit = 1 - self._tracks.overlaps(seen), 1 - self._constants.iou

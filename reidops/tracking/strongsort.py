@@ -18,8 +18,8 @@ class StrongSort(DeepSort):
     """DeepSORT with what section 3.2 changes, each in a method below; the overlap stage and the life of a track are DeepSORT's.
 
     A moving average instead of a gallery, confident detections only and believed the more for it (NSA Kalman), motion in the cost, one
-    assignment of all confirmed tracks instead of the cascade, and the camera's motion, where it is told. The gate is on appearance
-    alone, motion has its own: a threshold calibrated on embeddings holds as it is.
+    assignment of all confirmed tracks instead of the cascade, and the camera's motion, where it is told. The gate bounds the whole cost,
+    as in the published code, or appearance alone (`gate_on`).
 
     Called without embeddings it is the same tracker without appearance: equation 6 with λ = 0.
     """
@@ -44,5 +44,21 @@ class StrongSort(DeepSort):
         """All confirmed tracks at once: who is good enough needs no precedence ("vanilla matching")."""
         return match_among(costs, limit, np.flatnonzero(self._tracks.confirmed), range(costs.shape[1]))
 
+    @property
+    def _gates_cost(self) -> bool:
+        return self._constants.gate_on == "cost"
+
     def _confidence(self, seen: Observations) -> np.ndarray | None:
-        return seen.confidence if self._constants.nsa else None
+        if not self._constants.nsa:
+            return None
+        confidence = np.clip(seen.confidence, 0, 1)
+        # The filter multiplies the noise's variance by 1 − c. 1 − c (2 − c) is (1 − c)²: the standard deviation by 1 − c.
+        return confidence * (2 - confidence) if self._constants.as_coded else confidence
+
+    def _predict(self, frame: np.ndarray | None) -> None:
+        if self._camera is None or not self._constants.as_coded:
+            super()._predict(frame)
+            return
+        self._num_frames += 1
+        self._tracks.warp_boxes(self._camera.affine(self._num_frames, frame))
+        self._tracks.predict()

@@ -28,13 +28,14 @@ from reidops.tracking.linking import link_tracks
 from reidops.tracking.ocsort import OcSort
 from reidops.tracking.sort import Sort
 from reidops.tracking.strongsort import StrongSort
+from reidops.tracking.tracks import DETECTION, NO_DETECTION
 
 TRACKERS: dict[str, type] = {
     "sort": Sort, "deepsort": DeepSort, "strongsort": StrongSort, "bytetrack": ByteTrack, "botsort": BotSort, "ocsort": OcSort,
     "deepocsort": DeepOcSort,
 }  # fmt: skip
 
-_TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
+_TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")
 
 
 class Tracker(Protocol):
@@ -45,7 +46,11 @@ class Tracker(Protocol):
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
-        """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set.
+        """Return the confirmed tracks of one frame as detections, with `tracker_id` and `data["detection"]` set.
+
+        `data["detection"]` says which of the caller's detections each row is. The box of a row is the detection's or the filter's, by the
+        tracker's constant `boxes`. DeepSORT and StrongSORT add a row for a track that was not seen in this frame but in the one before
+        (constant `coast`): its box is the predicted one, and `data["detection"]` is −1.
 
         It is called once for every frame in order, also for one without detections (`sv.Detections.empty()`).
 
@@ -79,7 +84,9 @@ def track_sequence(
     tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *,
     appearance: bool = True, watch: Callable[[int, list[int], Tracker], None] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return the tracks of a sequence: frame, track_id, left, top, width, height, confidence; px 0-based.
+    """Return the tracks of a sequence: frame, track_id, left, top, width, height, confidence, detection; px 0-based.
+
+    `detection` is the row of `detected` that the track was given in this frame, −1 where there was none.
 
     Args:
         detected: its rows may come in any order.
@@ -89,7 +96,7 @@ def track_sequence(
     """
     results = []
     for frame, rows, result in tracked_frames(tracker, detected, frames, appearance=appearance):
-        results.append((frame, result))
+        results.append((frame, rows, result))
         if watch is not None:
             watch(frame, rows, tracker)
     return _track_table(results)
@@ -108,12 +115,15 @@ def tracked_frames(
         yield frame, rows, tracker.update(detections, detected.embeddings[rows] if appearance else None)
 
 
-def _track_table(results: list[tuple[int, sv.Detections]]) -> pd.DataFrame:
-    frame_of_row = np.concatenate([[0], *([frame] * len(result) for frame, result in results)])[1:].astype(int)
-    box_ltwh = ltrb_to_ltwh(np.concatenate([np.zeros((0, 4)), *(result.xyxy for _, result in results)]))
-    ids = np.concatenate([np.zeros(0, int), *(result.tracker_id for _, result in results)])
-    confidence = np.concatenate([np.zeros(0), *(result.confidence for _, result in results)])
-    return pd.DataFrame(dict(zip(_TRACK_COLUMNS, (frame_of_row, ids, *box_ltwh.T, confidence), strict=True)))
+def _track_table(results: list[tuple[int, list[int], sv.Detections]]) -> pd.DataFrame:
+    frame_of_row = np.concatenate([[0], *([frame] * len(result) for frame, _, result in results)])[1:].astype(int)
+    box_ltwh = ltrb_to_ltwh(np.concatenate([np.zeros((0, 4)), *(result.xyxy for _, _, result in results)]))
+    ids = np.concatenate([np.zeros(0, int), *(result.tracker_id for _, _, result in results)])
+    confidence = np.concatenate([np.zeros(0), *(result.confidence for _, _, result in results)])
+    # NO_DETECTION is −1: it picks the place that is appended.
+    chosen = [np.append(rows, NO_DETECTION).astype(int)[result.data[DETECTION]] for _, rows, result in results]
+    detection = np.concatenate([np.zeros(0, int), *chosen])
+    return pd.DataFrame(dict(zip(_TRACK_COLUMNS, (frame_of_row, ids, *box_ltwh.T, confidence, detection), strict=True)))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ A frame runs like this, in each tracker's own order:
     owners = tracks.see(pairs, seen)                # matched tracks are corrected; owners[column] = track row
     owners[free] = tracks.start(seen, free)         # new tracks for columns that nobody took
     tracks.confirm(rows)                            # give them numbers
-    result = shown(detections, seen, tracks.ids_of(owners))
+    result = shown(detections, seen, tracks.ids_of(owners), tracks.reported_boxes(owners, boxes))
     tracks.keep(alive)                              # the others are forgotten; rows move up
 """
 
@@ -23,10 +23,15 @@ from reidops.errors import ReidopsError
 from reidops.mot.boxes import iou_matrix, ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.tracking.appearance import Memory
 from reidops.tracking.association import Pair, StagedPair, split_pairs
+from reidops.tracking.constants import Boxes
 from reidops.tracking.motion import BoxMotion, stack
 
 UNCONFIRMED = -1
 NOBODY = -1
+
+# Key of `sv.Detections.data` in what a tracker returns: which of the caller's detections of this frame each row is.
+DETECTION = "detection"
+NO_DETECTION = -1  # its value in a row whose track had no detection in this frame
 
 # A frame weighs each track against each detection, at up to 80 bytes a pair (Deep OC-SORT): 10,000 against 10,000 still go.
 MOST_PAIRS = 2**27
@@ -132,6 +137,10 @@ class Tracks:
         """Move all tracks with the camera, [2, 3], as in `BoxMotion.warp`."""
         self.state = self.motion.warp(self.state, affine)
 
+    def warp_boxes(self, affine: np.ndarray) -> None:
+        """Move the boxes of all tracks with the camera, [2, 3], as in `BoxMotion.warp_boxes`."""
+        self.state = self.motion.warp_boxes(self.state, affine)
+
     def see(self, pairs: Sequence[Pair | StagedPair], seen: Observations, confidence: np.ndarray | None = None) -> np.ndarray:
         """Correct the tracks of the pairs by their detections; what they look like is left to `remember`.
 
@@ -193,6 +202,18 @@ class Tracks:
         ids[owned] = self.ids[owners[owned]]
         return ids
 
+    def reported_boxes(self, owners: np.ndarray, boxes: Boxes) -> np.ndarray | None:
+        """Return the filter's box of each detection's track, box_ltrb [len(owners), 4]; None where detections' boxes are reported.
+
+        A row is NaN for `NOBODY` and for a box that is not finite or has no area.
+        """
+        if boxes == "detections":
+            return None
+        found = np.full((len(owners), 4), np.nan)
+        owned = owners != NOBODY
+        found[owned] = with_area(self.box_ltrb[owners[owned]])
+        return found
+
     def keep(self, alive: np.ndarray) -> None:
         """Forget the tracks outside the mask [n]; the rows of the others move up."""
         if alive.all():
@@ -223,18 +244,47 @@ def observe(detections: sv.Detections, embeddings: np.ndarray | None) -> Observa
     return Observations(box_ltwh[rows], confidence[rows], None if embeddings is None else embeddings[rows], rows)
 
 
-def shown(detections: sv.Detections, seen: Observations, ids: np.ndarray) -> sv.Detections:
-    """Return the detections whose track has a number, in the caller's order, with `tracker_id` set.
+def shown(
+    detections: sv.Detections, seen: Observations, ids: np.ndarray, box_ltrb: np.ndarray | None = None
+) -> sv.Detections:
+    """Return the detections whose track has a number, in the caller's order, with `tracker_id` and `data["detection"]` set.
 
     Args:
         ids: [len(seen)], as `Tracks.ids_of` returns them.
+        box_ltrb: [len(seen), 4], as `Tracks.reported_boxes` returns them; a row of NaN keeps the detection's box, None = all do.
     """
-    visible = ids != UNCONFIRMED
-    rows, ids = seen.rows[visible], ids[visible]
-    order = np.argsort(rows)
-    result = detections[rows[order]]
-    result.tracker_id = ids[order]
+    visible = np.flatnonzero(ids != UNCONFIRMED)
+    visible = visible[np.argsort(seen.rows[visible])]
+    result = detections[seen.rows[visible]]
+    result.tracker_id = ids[visible]
+    result.data[DETECTION] = seen.rows[visible]
+    if box_ltrb is not None:
+        result.xyxy = np.where(np.isnan(box_ltrb[visible]), result.xyxy, box_ltrb[visible])
     return result
+
+
+def coasting(last: sv.Detections, tracks: Tracks, max_coast: int) -> sv.Detections:
+    """Return the rows of the last frame's result whose tracks have been unseen for 1 … `max_coast` frames, at the predicted boxes.
+
+    Confidence, class and the caller's data are those of the track's last detection; `data["detection"]` is `NO_DETECTION`.
+
+    Args:
+        last: what the tracker returned for the frame before.
+    """
+    row_of = {track_id: row for row, track_id in enumerate(tracks.ids.tolist()) if 0 < tracks.age[row] <= max_coast}
+    places = [place for place, track_id in enumerate([] if last.tracker_id is None else last.tracker_id.tolist()) if track_id in row_of]
+    box_ltrb = with_area(tracks.box_ltrb[[row_of[int(last.tracker_id[place])] for place in places]])
+    whole = ~np.isnan(box_ltrb).any(axis=1)
+    result = last[np.array(places, dtype=int)[whole]]
+    result.xyxy = box_ltrb[whole]
+    result.data[DETECTION] = np.full(len(result), NO_DETECTION)
+    return result
+
+
+def with_area(box_ltrb: np.ndarray) -> np.ndarray:
+    """Return boxes [n, 4] with NaN in the rows of those that are not finite or have no area."""
+    whole = np.isfinite(box_ltrb).all(axis=1) & (box_ltrb[:, 2:] > box_ltrb[:, :2]).all(axis=1)
+    return np.where(whole[:, None], box_ltrb, np.nan)
 
 
 def _sorted_rows(keys: np.ndarray, embeddings: np.ndarray | None) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.tracking.constants import constants_of
+from reidops.tracking.constants import camera_of, constants_of
 from reidops.tracking.evaluation import Trial
 from reidops.tracking.report import choose_gate
 from reidops.tracking.trackers import Finishing
@@ -24,7 +24,7 @@ class TrialSettings:
         gate: `calibrated` to the model, `published`, or a number in the tracker's own cost (also one that a search found).
         min_confidence: least score in the detector's own scale; None = all; or one per detector.
         constants: those that differ from the published ones.
-        camera_motion: none, sparse_flow or ecc.
+        camera_motion: as in the params, see `constants.camera_of`.
         window: frames of a stretch that the bootstrap draws.
         code: digest of the code that tracked and scored, see `scoring_code`.
     """
@@ -68,11 +68,12 @@ def build_trial(settings: TrialSettings, embeddings: Path, calibration: Path, nu
     calibrated = read_json(calibration)
     if "weights_sha256" not in calibrated:
         raise ReidopsError(f"{calibration}: does not name its model (weights_sha256); make it again with `dvc repro -f evaluate_reid`")
+    method = camera_of(settings.camera_motion, settings.tracker)
     return Trial(
         embeddings, calibrated["weights_sha256"], settings.min_confidence, settings.tracker,
         gate=choose_gate(settings.gate, settings.tracker, calibrated, calibration),
         constants=constants_of(settings.tracker, settings.constants),
-        camera=None if settings.camera_motion == "none" else (settings.camera_motion, repository_root() / CAMERA_CACHE),
+        camera=(method, repository_root() / CAMERA_CACHE) if method else None,
         finishing=Finishing(settings.linking, settings.interpolation),
         num_switches=num_switches,
     )

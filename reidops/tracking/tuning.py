@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
+from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import constants_of
 from reidops.tracking.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.tracking.evaluation import FRAMES_OF_ONE_PROCESS, Trial
@@ -81,7 +81,7 @@ def run_trials(
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=budget.seed))
     known: dict[tuple[Any, ...], Mapping[str, float]] = {}
     end = time.monotonic() + budget.timeout_s if budget.timeout_s else np.inf
-    with tqdm(range(1, budget.trials + 1), desc=f"tune {space.tracker}", unit="trial", disable=None, leave=False) as bar:
+    with progress_bar(range(1, budget.trials + 1), desc=f"tune {space.tracker}", unit="trials") as bar:
         for number in bar:
             if time.monotonic() > end:
                 return

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence as Rows
 from typing import Any
 
-from reidops.datasets.sets import family_of
+from reidops.datasets.families import family_of
 from reidops.errors import ReidopsError
 from reidops.parts import Part
 

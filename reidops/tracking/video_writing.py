@@ -11,10 +11,10 @@ import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
-from tqdm import tqdm
 
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
+from reidops.progress_bar import progress_bar
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def write_video(
         num_frames: how many are expected, for the bar.
     """
     with open_video(path, frame_rate, codec=codec) as video:
-        for picture in tqdm(pictures, total=num_frames, desc=f"write {Path(path).name}", unit="frame", disable=None, leave=False):
+        for picture in progress_bar(pictures, total=num_frames, desc=f"write {Path(path).name}", unit="frames"):
             video.write(picture)
     return video.num_frames
 

@@ -1,8 +1,9 @@
 """What is noted while a tracker runs over a sequence: how much appearance decided, and what was weighed, as long as that is little."""
 
+import numpy as np
+
 from reidops.tracking.decided import Decided, count_decided
 from reidops.tracking.decisions import Decisions
-from reidops.tracking.embeddings import EmbeddedDetections
 from reidops.tracking.moments import Moment
 from reidops.tracking.trackers import Tracker
 
@@ -34,9 +35,9 @@ class Watch:
         if self._num_bytes > MOST_BYTES:
             self._kept = None
 
-    def moments(self, detected: EmbeddedDetections, wanted: set[int]) -> dict[int, Moment] | None:
+    def moments(self, wanted: set[int]) -> dict[int, Moment] | None:
         """Return what was weighed in the wanted frames, by frame; None where that was too much to be kept."""
         if self._kept is None:
             return None
         found = {frame: self._kept[frame] for frame in sorted(wanted) if frame in self._kept}
-        return {frame: Moment(decisions, detected.box_ltwh[rows][decisions.rows]) for frame, (rows, decisions) in found.items()}
+        return {frame: Moment(decisions, np.array(rows, dtype=int)[decisions.rows]) for frame, (rows, decisions) in found.items()}

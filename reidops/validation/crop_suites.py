@@ -5,10 +5,10 @@ import great_expectations.expectations as gxe
 from reidops.tables import CROPS
 from reidops.validation.expectations import expect
 from reidops.validation.findings import WARNING
+from reidops.validation.leaks import LEGIBLE_HEIGHT
 
 Suite = list[gxe.Expectation]
 
-_LEGIBLE_HEIGHT = 16  # px
 _CONVERT_AGAIN = "Make the crops again: `dvc repro -f convert`."
 _SPLIT_AGAIN = "Change the split in params.yaml (download, convert), then `dvc repro convert`."
 
@@ -62,9 +62,9 @@ def _crops_values() -> Suite:
             for side in ("width", "height")
         ),
         expect(
-            gxe.ExpectColumnValuesToBeBetween, f"a crop is at least {_LEGIBLE_HEIGHT} px high",
+            gxe.ExpectColumnValuesToBeBetween, f"a crop is at least {LEGIBLE_HEIGHT} px high",
             because="Of fewer rows no network and no person can tell who it is; many of them are boxes cut at the frame's edge.",
-            remedy="Nothing for a few; otherwise set convert.min_height.", level=WARNING, column="height", min_value=_LEGIBLE_HEIGHT,
+            remedy="Nothing for a few; otherwise set convert.min_height.", level=WARNING, column="height", min_value=LEGIBLE_HEIGHT,
         ),
         expect(
             gxe.ExpectColumnValuesToBeBetween, "visibility lies in 0 … 1", because="It is a share, not a percentage.",
@@ -257,6 +257,38 @@ def sides_suite() -> Suite:
             gxe.ExpectColumnValuesToBeInSet, "a person stands on one side only: train, val or test (a video split by time apart)",
             because="Recognising somebody from the training set is memory, and says nothing about strangers.",
             remedy=_SPLIT_AGAIN, column="fault", value_set=[""],
+        ),
+    ]  # fmt: skip
+
+
+def copies_suite() -> Suite:
+    """Return what is expected of the bytes of every crop of train and val."""
+    return [
+        expect(
+            gxe.ExpectColumnValuesToBeInSet, "no crop has the same bytes as a crop on another side of the split (train, val, test)",
+            because="The model would be scored on, or its checkpoint chosen by, a picture that it was trained on.",
+            remedy="Take the picture out of one of the two sets that are named, or out of download's train or test.",
+            column="copy_fault", value_set=[""],
+        ),
+    ]  # fmt: skip
+
+
+def frame_copies_suite() -> Suite:
+    """Return what is expected of the frames of every sequence that trains, beside the frames that are tested or tracked."""
+    return [
+        expect(
+            gxe.ExpectColumnValuesToBeInSet,
+            "no frame that trains is the same file as a frame of another sequence that is tested or tracked",
+            because="A copy of a video under another name is the same video: a model trained on it is scored on what it was trained on.",
+            remedy="Take one of the two sequences out of download's train, or out of its test and track.",
+            column="copy_fault", value_set=[""],
+        ),
+        expect(
+            gxe.ExpectColumnValuesToBeInSet,
+            "no sampled frame that trains looks like a frame of another sequence that is tested or tracked",
+            because="A video that was encoded or scaled again looks the same and has other bytes.",
+            remedy="Look at the two frames. Take a video that is a copy of the other out of download's train, or out of its test and track.",
+            level=WARNING, column="twin_fault", value_set=[""],
         ),
     ]  # fmt: skip
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from reidops.progress_bar import progress_bar
 from reidops.validation.images import decode_grey, picture_size
 from reidops.validation.near_duplicates import difference_hash
 from reidops.validation.tar_members import opened
@@ -27,7 +27,7 @@ def decode_crops(crops: pd.DataFrame, tar: Path, rows: np.ndarray) -> pd.DataFra
         pictures = (decode_grey(content.read(*place)) for place in zip(sample["offset"], sample["size"], strict=True))
         found = [
             (fault, *picture_size(picture), difference_hash(picture) if picture is not None else 0)
-            for fault, picture in tqdm(pictures, "decode crops", total=len(sample), disable=None)
+            for fault, picture in progress_bar(pictures, desc="decode crops", total=len(sample), unit="crops")
         ]
     faults, widths, heights, hashes = list(zip(*found, strict=True)) or [(), (), (), ()]
     return sample[["file", "row", "path", "width", "height"]].assign(

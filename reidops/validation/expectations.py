@@ -4,6 +4,7 @@ import datetime
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape, unescape
 from typing import Any
 
 import great_expectations as gx
@@ -68,7 +69,11 @@ def quiet_context() -> gx.data_context.EphemeralDataContext:
 
 
 def run_inspections(inspections: Sequence[Inspection], context: gx.data_context.EphemeralDataContext) -> list[Finding]:
-    """Return what every table's suite found, in order; the context keeps the results for the Data Docs."""
+    """Return what every table's suite found, in order; the context keeps the results for the Data Docs.
+
+    Great Expectations writes values into its pages as they are. So it is given texts that are escaped for HTML, and the findings
+    hold the original ones.
+    """
     source = context.data_sources.add_pandas("reidops")
     findings = []
     for inspection in inspections:
@@ -76,10 +81,21 @@ def run_inspections(inspections: Sequence[Inspection], context: gx.data_context.
         suite = context.suites.add(gx.ExpectationSuite(inspection.name, expectations=list(inspection.expectations)))
         definition = gx.ValidationDefinition(name=inspection.name, data=batch, suite=suite)
         result = context.validation_definitions.add(definition).run(
-            batch_parameters={"dataframe": inspection.table}, result_format=_result_format(inspection), run_id=RUN_ID
+            batch_parameters={"dataframe": _escaped(inspection.table)}, result_format=_result_format(inspection), run_id=RUN_ID
         )
         findings += [_finding(outcome, inspection) for outcome in result.results if not outcome.success]
     return findings
+
+
+def _escaped(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its texts escaped for HTML; equal texts stay equal and different ones different."""
+    texts = {name: column for name, column in table.items() if not pd.api.types.is_numeric_dtype(column)}
+    return table.assign(**{name: _escaped_column(column) for name, column in texts.items()})
+
+
+def _escaped_column(column: pd.Series) -> pd.Series:
+    changed = {value: escaped for value in column.unique() if isinstance(value, str) and (escaped := escape(value)) != value}
+    return column.replace(changed) if changed else column
 
 
 def _result_format(inspection: Inspection) -> dict[str, Any]:
@@ -105,7 +121,7 @@ def _place(row: dict[str, Any], inspection: Inspection) -> str:
     """Return "file: line 17: width is -3" for one entry of Great Expectations' list of unexpected rows."""
     number = f"{inspection.row_word} {row['row']}" if inspection.row_word else ""
     values = ", ".join(_told(name, value) for name, value in row.items() if name not in PLACE_COLUMNS)
-    return ": ".join(part for part in (str(row["file"]), number, values) if part)
+    return ": ".join(part for part in (_shown(row["file"]), number, values) if part)
 
 
 def _observed(outcome: gx.core.ExpectationValidationResult, inspection: Inspection) -> str:
@@ -119,7 +135,7 @@ def _exception(info: dict[str, Any] | None) -> str:
     """Return the message of an expectation that could not be computed (a column is missing or of another type)."""
     entries = [info] if info and "exception_message" in info else list((info or {}).values())
     messages = [str(entry["exception_message"]) for entry in entries if isinstance(entry, dict) and entry.get("exception_message")]
-    return messages[0] if messages else ""
+    return unescape(messages[0]) if messages else ""
 
 
 def _told(column: str, value: Any) -> str:
@@ -128,6 +144,7 @@ def _told(column: str, value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    """Return a value of Great Expectations' result as text, which is no longer escaped for HTML."""
     if isinstance(value, float):
         return f"{value:g}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return unescape(", ".join(map(str, value)) if isinstance(value, list) else str(value))

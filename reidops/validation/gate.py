@@ -11,10 +11,12 @@ from reidops.files import write_json
 from reidops.validation import docs
 from reidops.validation.contact_sheet import draw_contact_sheet
 from reidops.validation.expectations import Inspection, quiet_context, run_inspections
-from reidops.validation.findings import ERROR, Finding, make_report
+from reidops.validation.findings import ERROR, WARNING, Finding, make_report
 from reidops.validation.histograms import draw_histograms
 from reidops.validation.inspections import Inspected
 from reidops.validation.page import make_page
+
+_NUM_NAMED = 3  # warnings in the closing line
 
 
 def judge(inspected: list[Inspected], folder: Path) -> list[Finding]:
@@ -66,3 +68,14 @@ def stop_on_errors(findings: list[Finding], folder: Path) -> None:
     if errors:
         told = "\n".join(finding.told() for finding in errors)
         raise ReidopsError(f"the data broke {len(errors)} of its rules; all findings, with pictures: {folder / 'index.html'}\n{told}")
+
+
+def name_warnings(findings: list[Finding], folder: Path) -> str:
+    """Return the first few warnings in one line, and the page that holds all of them; "no warning" where there is none."""
+    warnings = [finding for finding in findings if finding.level == WARNING]
+    if not warnings:
+        return "no warning"
+    named = [f"{finding.suite}: expected that {finding.expectation} ({finding.count:,} not)" for finding in warnings[:_NUM_NAMED]]
+    more = [f"{len(warnings) - _NUM_NAMED} more"] if len(warnings) > _NUM_NAMED else []
+    number = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
+    return f"{number} ({'; '.join([*named, *more])}); read them in {folder / 'index.html'}"

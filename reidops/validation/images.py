@@ -42,7 +42,7 @@ def decode_grey(content: bytes) -> tuple[str, np.ndarray | None]:
     fault = image_fault(content)
     picture, complaint = decode_whole(content) if content else (None, "")
     if picture is None:
-        return fault or "is no image, or one that is damaged", None
+        return fault or complaint or "is no image, or one that is damaged", None
     return fault or complaint, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
 
 

@@ -15,6 +15,7 @@ from reidops.parts import Part
 from reidops.tables import CROPS, read_table
 from reidops.validation import crop_suites, crop_tables, identities, identity_suites, leaks, published_sets, sequence_suites, tar_members
 from reidops.validation.expectations import Inspection
+from reidops.validation.frame_copies import frame_copies_table
 from reidops.validation.sequence_tables import SequenceJob, evenly, inspect_sequences
 
 
@@ -27,8 +28,14 @@ class Inspected:
     tables: dict[str, pd.DataFrame] = field(repr=False, default_factory=dict)
 
 
-def inspect_raw(parts: Rows[Part], raw: Path, *, image_sample: int, max_outside_share: float) -> Inspected:
-    """Read every MOT sequence of the parts once and return its tables with their suites.
+def inspect_raw(
+    parts: Rows[Part], raw: Path, *, image_sample: int, max_outside_share: float, frame_sample: int, max_bits: int
+) -> Inspected:
+    """Read every MOT sequence of the parts and return its tables with their suites.
+
+    Args:
+        image_sample: frames that are decoded, of each sequence; 0 = none, -1 = all.
+        frame_sample, max_bits: see `frame_copies.frame_copies_table`.
 
     Raises:
         ReidopsError: a seqinfo.ini is missing or broken; everything else is told by the suites.
@@ -46,7 +53,9 @@ def inspect_raw(parts: Rows[Part], raw: Path, *, image_sample: int, max_outside_
         Inspection("frames", tables["frames"], sequence_suites.frames_suite(), row_word=""),
         Inspection("decoded frames", tables["decoded"], sequence_suites.decoded_suite(), row_word=""),
     ]
+    copies = frame_copies_table(parts, [shown(part.folder, raw) for part in parts], sample=frame_sample, max_bits=max_bits)
     counts = {f"num_{name}": len(inspection.table) for name, inspection in zip(_RAW_COUNTS, inspections, strict=True)}
+    inspections.append(Inspection("frames on both sides", copies, crop_suites.frame_copies_suite(), row_word="from frame"))
     return Inspected([inspection for inspection in inspections if len(inspection.table)], counts)
 
 
@@ -69,7 +78,7 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def read_crops(folder: Path) -> pd.DataFrame:
-    """Return crops.parquet with its places: file, row (0-based, as the table's own check counts), and fault (of the tar).
+    """Return crops.parquet with its places: file, row (0-based, as the table's own check counts), fault and digest (`tar_members`).
 
     Raises:
         ReidopsError: the table breaks its contract, or there is no crops.tar beside it.
@@ -156,6 +165,7 @@ def inspect_sides(
     inspections = [
         Inspection("videos on both sides", scenes, crop_suites.scenes_suite(), also=("sequence",)),
         Inspection("people on both sides", sides, crop_suites.sides_suite(), also=("pid",)),
+        Inspection("crops on both sides", leaks.copies_table(crops), crop_suites.copies_suite()),
         Inspection("near-duplicates", twins, crop_suites.near_duplicates_suite(max_share)),
     ]
     counts = {"num_near_duplicates": len(pairs), **leaks.count_videos(scenes, crops)}

@@ -6,11 +6,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from reidops.datasets.sets import family_of
+from reidops.datasets.families import family_of
 from reidops.mot.splits import split_half
 from reidops.parts import Part
 from reidops.validation.crop_tables import SIDES
 from reidops.validation.near_duplicates import nearest_hashes
+
+LEGIBLE_HEIGHT = 16  # px; of fewer rows no network and no person can tell who it is
 
 
 def scene_key(dataset: str, scene: str) -> str:
@@ -108,6 +110,35 @@ def _side_fault(sides: tuple[str, ...], is_halved: bool) -> str:
     if len(learnt) > 1:
         return "in train and in val"
     return f"in {learnt[0]} and in query or gallery" if learnt and "test" in sides and not is_halved else ""
+
+
+def copies_table(crops: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per crop of train and val: file, row, copy_fault: the crop of another side that has the very same bytes, "" for none.
+
+    Left out are crops of one MOT video, which is split by intention (`scenes_table`) and may stand still, and crops too low to
+    show anybody, which can be equal by chance.
+    """
+    learnt = crops[crops["split"].isin(["train", "val"])]
+    known = crops[(crops["digest"] > 0) & (crops["height"] >= LEGIBLE_HEIGHT)]
+    known = known.assign(place=known.index, rank=known["split"].map(SIDES).map({"train": 0, "val": 1, "test": 2}), video=_videos(known))
+    shared = known[known.groupby("digest")["rank"].transform("nunique") > 1]
+    pairs = shared.merge(shared.drop_duplicates(["digest", "rank", "video"]), on="digest", suffixes=("", "_twin"))
+    is_leak = (pairs["rank"] < pairs["rank_twin"]) & ((pairs["video"] != pairs["video_twin"]) | (pairs["video"] == ""))
+    leaks = pairs[is_leak].sort_values("rank_twin", ascending=False, kind="stable").drop_duplicates("place")
+    told = _named(leaks, "") + " has the same bytes as " + _named(leaks, "_twin")
+    faults = pd.Series(told.to_numpy(), index=leaks["place"], dtype="str").reindex(learnt.index, fill_value="")
+    return learnt[["file", "row"]].assign(copy_fault=faults)
+
+
+def _videos(crops: pd.DataFrame) -> list[str]:
+    """Return the key of each MOT crop's video, "" for crops of ReID sets."""
+    columns = zip(crops["dataset"], crops["scene"], crops["track_id"], strict=True)
+    return [scene_key(dataset, scene) if track_id >= 0 else "" for dataset, scene, track_id in columns]
+
+
+def _named(crops: pd.DataFrame, suffix: str) -> pd.Series:
+    """Return "imgs/a.jpg of Market-1501 (query)" of each row; `suffix` ends the names of the columns."""
+    return crops[f"path{suffix}"] + " of " + crops[f"dataset{suffix}"] + " (" + crops[f"split{suffix}"] + ")"
 
 
 def near_duplicate_pairs(decoded: pd.DataFrame, crops: pd.DataFrame, max_bits: int) -> pd.DataFrame:

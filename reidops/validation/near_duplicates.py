@@ -13,8 +13,13 @@ _BLOCK = 256
 
 def difference_hash(grey: np.ndarray) -> int:
     """Return the dHash of a picture, uint8 [height, width], as an unsigned integer of 64 bits."""
-    cells = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
-    return int(np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64)[0])
+    return int(np.packbits(difference_bits(grey, 8)).view(np.uint64)[0])
+
+
+def difference_bits(grey: np.ndarray, cells: int) -> np.ndarray:
+    """Return for each of cells × cells places of a picture, uint8 [height, width], whether it gets brighter to the right, bool."""
+    small = cv2.resize(grey, (cells + 1, cells), interpolation=cv2.INTER_AREA)
+    return small[:, 1:] > small[:, :-1]
 
 
 def nearest_hashes(hashes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

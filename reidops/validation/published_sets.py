@@ -9,7 +9,8 @@ from collections.abc import Sequence as Rows
 import great_expectations.expectations as gxe
 import pandas as pd
 
-from reidops.datasets.sets import PUBLISHED_COUNTS, base_name
+from reidops.datasets.families import base_name
+from reidops.datasets.sets import PUBLISHED_COUNTS
 from reidops.parts import Part
 from reidops.validation.expectations import expect
 from reidops.validation.findings import WARNING

@@ -3,12 +3,14 @@
 The tar is read piece by piece, not mapped: mapped pages count as memory of the process, and there are gigabytes of them.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reidops.validation.images import crop_fault
@@ -37,19 +39,26 @@ def opened(path: Path) -> Iterator[OpenTar]:
 
 
 def with_tar_faults(crops: pd.DataFrame, tar: Path) -> pd.DataFrame:
-    """Add `fault`: what is wrong with each crop's place in the tar, "" for nothing; decodes no picture."""
+    """Add `fault`, what is wrong with each crop's place in the tar ("" for nothing), and `digest`, uint64, of the crop's bytes.
+
+    No picture is decoded.
+    """
     columns = (crops[name] for name in ("path", "offset", "size", "width", "height"))
     with opened(tar) as content:
-        faults = [_tar_fault(content, *place) for place in zip(*columns, strict=True)]
-    return crops.assign(fault=pd.Series(faults, index=crops.index, dtype="str"))
+        found = [_inspect_member(content, *place) for place in zip(*columns, strict=True)]
+    faults, digests = list(zip(*found, strict=True)) or [(), ()]
+    return crops.assign(fault=pd.Series(faults, index=crops.index, dtype="str"), digest=np.array(digests, dtype=np.uint64))
 
 
-def _tar_fault(content: OpenTar, path: str, offset: int, size: int, width: int, height: int) -> str:
+def _inspect_member(content: OpenTar, path: str, offset: int, size: int, width: int, height: int) -> tuple[str, int]:
+    """Return what is wrong with a crop's place in the tar, and a digest of the crop's bytes (0 where they are none of its own)."""
     if offset < TAR_BLOCK or offset + size > content.size:
-        return f"bytes {offset} … {offset + size} lie outside the tar of {content.size} bytes"
+        return f"bytes {offset} … {offset + size} lie outside the tar of {content.size} bytes", 0
     data = content.read(offset - TAR_BLOCK, TAR_BLOCK + size)
-    member = _member_name(data[:TAR_BLOCK])
-    return crop_fault(data[TAR_BLOCK:], width, height) if member == path else f"the tar's member there is {member!r}"
+    member, crop = _member_name(data[:TAR_BLOCK]), data[TAR_BLOCK:]
+    if member != path:
+        return f"the tar's member there is {member!r}", 0
+    return crop_fault(crop, width, height), int.from_bytes(hashlib.blake2b(crop, digest_size=8).digest())
 
 
 def _member_name(header: bytes) -> str:

@@ -25,6 +25,8 @@ from reidops.datasets import fetching
 from reidops.datasets.fetching import Archive, Patience, fetch
 from reidops.errors import ReidopsError, Unreachable
 
+pytestmark = pytest.mark.slow
+
 
 def zip_of(num_bytes: int, seed: int = 0) -> bytes:
     """Return a zip with one file that does not shrink."""

@@ -1,12 +1,14 @@
 """A local set that changes behind the pipeline's back is noticed."""
 
+import os
 from pathlib import Path
 
 import pytest
 from market_factory import write_crop, write_market_set
 from mot_factory import write_mot_set
 
-from reidops.datasets.inventory import check_inventory, write_inventory
+from reidops.datasets import inventory
+from reidops.datasets.inventory import check_inventory, take_inventory, write_inventory
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.parts import Part
@@ -36,6 +38,34 @@ def test_a_mended_annotation_is_noticed_though_its_length_is_the_same(tmp_path: 
     gt.write_text(gt.read_text().replace("1,1,1\n", "1,7,1\n"))
     with pytest.raises(ReidopsError, match=r"MOT17 in .* changed .*`?dvc repro -f download"):
         check_inventory(parts, tmp_path)
+
+
+def test_a_frame_with_other_content_of_the_same_size_and_time_is_noticed(tmp_path: Path, parts: list[Part]) -> None:
+    frame = parts[0].folder / "img1" / "000002.jpg"
+    times, content = frame.stat(), bytearray(frame.read_bytes())
+    content[len(content) // 2] ^= 1
+    frame.write_bytes(content)
+    os.utime(frame, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(ReidopsError, match="MOT17 in .* changed .*the content or the name of a file changed"):
+        check_inventory(parts, tmp_path)
+
+
+def test_a_file_that_did_not_change_is_hashed_once(tmp_path: Path, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(inventory, "_SETTLED_NS", 0)
+    hashed: list[Path] = []
+    monkeypatch.setattr(inventory, "sha256", lambda path: hashed.append(path) or path.name)
+    places = [parts[0].folder, parts[0].folder / "seqinfo.ini"]
+    first = take_inventory(places)
+    assert len(hashed) == 7 and take_inventory(places) == first and len(hashed) == 7
+    (parts[0].folder / "img1" / "000002.jpg").touch()
+    assert take_inventory(places) == first and hashed[7:] == [parts[0].folder / "img1" / "000002.jpg"]
+
+
+def test_a_file_that_was_just_written_is_hashed_again(tmp_path: Path, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    take_inventory([parts[0].folder])
+    assert not (tmp_path / ".cache").exists()
 
 
 def test_a_lost_frame_is_noticed(tmp_path: Path, parts: list[Part]) -> None:

@@ -19,6 +19,8 @@ from reidops.datasets.obtaining import Sources, obtain_set, with_protocol_of
 from reidops.datasets.sets import LAYOUTS, SETS
 from reidops.errors import ReidopsError, Unreachable
 
+pytestmark = pytest.mark.slow
+
 
 def obtain(name: str, tmp_path: Path, sources: Sources) -> SetFolder:
     return obtain_set(name, tmp_path / "raw", tmp_path / "archives", sources)

@@ -82,6 +82,7 @@ def test_a_precision_that_is_named_is_kept(precision):
     assert choose_precision(precision, PLAIN) == precision
 
 
+@pytest.mark.slow
 def test_this_machine_limited_to_avx2_has_no_bf16():
     """Holds on every processor: the limits are read by torch and oneDNN in a fresh process."""
     limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}

@@ -69,3 +69,10 @@ def test_held_out_crops_are_read_with_their_rows(tmp_path, num_cameras):
     table = read_table(data / "crops" / "crops.parquet", CROPS)
     held_out = read_held_out(CropStore(data / "crops" / "crops.tar", table), table, 64, 32, score_embeddings)
     assert held_out.images.shape == (18, 64, 32, 3) and set(held_out.crops["split"]) == {"val"}
+
+
+def test_half_of_the_held_out_people_can_choose_the_checkpoint(tmp_path):
+    data = write_crops(tmp_path)
+    table = read_table(data / "crops" / "crops.parquet", CROPS)
+    held_out = read_held_out(CropStore(data / "crops" / "crops.tar", table), table, 64, 32, score_embeddings, "half")
+    assert set(held_out.crops["pid"]) == {6, 8} and held_out.images.shape == (12, 64, 32, 3)

@@ -10,6 +10,8 @@ from test_stage_runs import GRAPH, toy_repository
 from flows import retrain as flow
 from flows.stage_runs import StageBusy, StageFailed, StageRun
 
+pytestmark = pytest.mark.slow
+
 FIGURES = {"synthetic": {"mAP": 0.61, "rank1": 0.8}}
 FAILING = """\
 stages:

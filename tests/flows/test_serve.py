@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -10,6 +11,8 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 
 from flows.retrain import retrain
 from flows.serve import read_deployment
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_schedule_comes_from_prefect_yaml(root: Path):

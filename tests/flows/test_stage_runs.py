@@ -11,6 +11,8 @@ import pytest
 from flows import stage_runs
 from flows.stage_runs import StageBusy, StageFailed, interrupt, read_graph, reproduce_stage
 
+pytestmark = pytest.mark.slow
+
 GRAPH = """\
 stages:
   tell:

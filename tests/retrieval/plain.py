@@ -4,9 +4,9 @@ import numpy as np
 
 
 def plain_ranks(distances: np.ndarray, positives: list[int], negatives: list[int]) -> list[int]:
-    """Return one query's hits' ranks: count who is strictly nearer, and line equal positives up one behind the other."""
+    """Return one query's hits' ranks: count other people's crops at most as far away, and give equal positives successive ranks."""
     nearest_first = sorted(float(distances[p]) for p in positives)
-    return [i + 1 + sum(float(distances[n]) < d for n in negatives) for i, d in enumerate(nearest_first)]
+    return [i + 1 + sum(float(distances[n]) <= d for n in negatives) for i, d in enumerate(nearest_first)]
 
 
 def plain_scores(distances: np.ndarray, query_pids: list, gallery_pids: list, junk: np.ndarray, max_rank: int) -> dict[str, object]:

@@ -145,13 +145,28 @@ def test_one_or_two_threads_change_no_bit_of_a_search_that_both_share() -> None:
     assert 0.2 < found[0].mAP < 0.95
 
 
+@pytest.mark.parametrize("junk", ["none", "time-gap"])
+def test_a_collapsed_network_ranks_every_match_last(junk: str) -> None:
+    rng = np.random.default_rng(0)
+    pids, frames = np.repeat(np.arange(5), 4), np.tile([1, 50, 100, 150], 5)
+    crops = np.repeat(unit_rows(rng.normal(size=(1, 512)), "row"), 20, axis=0)
+    labels = {f"{side}_{name}": values for side in ("query", "gallery") for name, values in (("pids", pids), ("camids", 0 * pids), ("frames", frames))}
+    rule = np.eye(20, dtype=bool) if junk == "none" else junk
+    num_others = 16 if junk == "none" else 12  # a time gap of 25 frames also leaves out the other people of the query's frame
+    scores = score_embeddings(crops, crops, junk=rule, gap=25, **labels)
+    assert scores.first_ranks.tolist() == [num_others + 1] * 20
+    assert (scores.rank1, scores.num_tied_hits) == (0, 60)
+    assert scores.mAP == pytest.approx(np.mean([i / (num_others + i) for i in (1, 2, 3)]), abs=TOLERANCE)
+
+
 def test_equal_embeddings_tie_although_float32_products_differ() -> None:
     rng = np.random.default_rng(2)
     row = unit_rows(rng.normal(size=(1, 512)), "row")
     gallery = np.repeat(row, 40, axis=0)
     query = unit_rows(row + 0.2 * rng.normal(size=(1, 512)), "query")
     scores = score_embeddings(query, gallery, query_pids=[7], gallery_pids=[7] * 3 + [8] * 37, junk="none")
-    assert (scores.mAP, scores.first_ranks.tolist(), scores.num_tied_hits) == (1.0, [1], 3)
+    assert (scores.first_ranks.tolist(), scores.num_tied_hits) == ([38], 3)
+    assert scores.mAP == pytest.approx((1 / 38 + 2 / 39 + 3 / 40) / 3, abs=TOLERANCE)
     gallery[0] = query[0]
     assert score_embeddings(query, gallery, query_pids=[7], gallery_pids=[7] * 3 + [8] * 37, junk="none").num_tied_hits == 2
 
@@ -170,10 +185,10 @@ def test_the_same_camera_rule_leaves_out_the_own_camera_and_nothing_else() -> No
     assert scores.first_ranks.tolist() == [2]  # behind person 2, whom camera 1 saw: not junk
 
 
-def test_positives_at_one_distance_take_successive_ranks_ahead_of_others_at_it() -> None:
+def test_positives_at_one_distance_take_successive_ranks_behind_others_at_it() -> None:
     scores = score_distances(np.array([[0.1, 0.5, 0.5, 0.5]]), query_pids=[1], gallery_pids=[2, 1, 3, 1], junk="none")
-    assert scores.mAP == pytest.approx((1 / 2 + 2 / 3) / 2, abs=TOLERANCE)
-    assert scores.mINP == pytest.approx(2 / 3, abs=TOLERANCE)
+    assert scores.mAP == pytest.approx((1 / 3 + 2 / 4) / 2, abs=TOLERANCE)
+    assert scores.mINP == pytest.approx(2 / 4, abs=TOLERANCE)
     assert scores.num_tied_hits == 2
 
 
@@ -204,4 +219,4 @@ def test_embeddings_of_other_length_rank_as_their_directions_do() -> None:
 
 def test_an_infinite_distance_ranks_last() -> None:
     scores = score_distances(np.array([[np.inf, 0.5, np.inf]]), query_pids=[1], gallery_pids=[1, 2, 3], junk="none")
-    assert (scores.first_ranks.tolist(), scores.num_tied_hits) == ([2], 1)
+    assert (scores.first_ranks.tolist(), scores.num_tied_hits) == ([3], 1)

@@ -25,6 +25,8 @@ from reidops.parts import read_parts
 from stages.convert import ConvertParams, convert
 from stages.download import DownloadParams, download
 
+pytestmark = pytest.mark.slow
+
 SCENES = ("MOT17-02", "MOT17-04", "MOT17-09")
 TINY = SyntheticParams(scenes=2, frames=4, width=192, height=108, min_people=2, max_people=3)
 

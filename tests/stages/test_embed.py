@@ -1,12 +1,15 @@
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 
+from reidops.datasets.origin import Origin
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
+from reidops.files import read_json
 from reidops.parts import Part, read_parts, write_parts
 from reidops.tracking.embeddings import read_embeddings
 from stages.detect import DetectParams, detect
@@ -51,6 +54,18 @@ def test_a_failure_leaves_no_half_folder(raw):
     assert not (raw.parent / "embeddings").exists()
 
 
+@pytest.mark.parametrize(("last_frame", "is_refused"), [(5, True), (4, False)])
+def test_a_model_that_was_trained_on_tracked_frames_is_refused_before_it_embeds(raw, monkeypatch, last_frame, is_refused):
+    row = {"dataset": "TOY", "scene": "02", "sequence": "TOY-02-FRCNN", "first_frame": 1, "last_frame": last_frame, "people": [1]}
+    trained_on = Origin("before.pt", (row,)).facts
+    monkeypatch.setattr(FakeEmbedder, "description", SimpleNamespace(trained_on=trained_on))
+    with pytest.raises(ReidopsError, match="frames 5 … 5 of TOY-02-FRCNN are tracked") if is_refused else nullcontext():
+        run(raw)
+    assert (raw.parent / "embeddings").exists() != is_refused
+    if not is_refused:
+        assert read_json(raw.parent / "embeddings" / "trained_on.json") == trained_on
+
+
 def test_the_boxes_of_the_ground_truth_are_embedded_with_their_identities(raw):
     people = run(raw)["annotations/TOY-02-FRCNN.npz"]
     assert sorted(set(zip(people.frame.tolist(), people.track_id.tolist(), strict=True))) == [(f, i) for f in range(5, 13) for i in (1, 2, 3)]
@@ -60,7 +75,7 @@ def test_the_ground_truth_may_be_left_out(raw):
     assert list(run(raw, annotations=False)) == ["TOY-02-FRCNN.npz"]
 
 
-def test_where_nothing_is_tracked_the_folder_is_empty_and_the_log_says_why(raw, caplog):
+def test_where_nothing_is_tracked_nothing_is_embedded_and_the_log_says_why(raw, caplog):
     write_parts([part for part in read_parts(raw) if part.part == "train"], raw)
     assert run(raw) == {}
     assert (raw.parent / "embeddings").is_dir()

@@ -259,6 +259,16 @@ def test_five_views_are_another_embedding_of_the_same_crops(evaluated: tuple[Pat
     assert read(reid / "calibration.json") == read(tmp_path / "reid" / "calibration.json")  # trackers see one view
 
 
+@pytest.mark.parametrize(("trained_on", "num_people", "chose"), [
+    ({"epoch": 3, "checkpoint_people": "half"}, 2, False), ({"epoch": 3, "checkpoint_people": "all"}, 5, True), ({"epoch": 0}, 5, False)])
+def test_the_gate_is_fitted_on_people_who_did_not_choose_the_checkpoint_where_half_chose_it(
+        model: Path, tmp_path: Path, trained_on: dict, num_people: int, chose: bool) -> None:
+    embedder = Embedder.load(model)
+    embedder.save(tmp_path / "model", trained_on=trained_on)
+    fitted_on = read(evaluate(tmp_path / "model", crops_with_a_test_set(tmp_path, num_cameras=2)) / "calibration.json")["fitted_on"]
+    assert (fitted_on["num_people"], fitted_on["chose_checkpoint"]) == (num_people, chose)
+
+
 def test_gates_may_be_fitted_on_the_training_scenes_detections(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
     crops = crops_with_a_test_set(tmp_path, num_cameras=2)
     table = read_table(crops / "crops.parquet", CROPS)
@@ -279,6 +289,18 @@ def test_without_a_test_set_the_error_says_where_to_name_one(model: Path, tmp_pa
     crops = write_crops(tmp_path) / "crops"
     with pytest.raises(ReidopsError, match="name a test set in params.yaml"):
         evaluate(model, crops)
+    assert not (tmp_path / "reid").exists()
+
+
+@pytest.mark.parametrize("left", [0.0, 1e-3])
+def test_a_collapsed_model_fails_instead_of_scoring(model: Path, tmp_path: Path, left: float) -> None:
+    embedder = Embedder.load(model)
+    torch.manual_seed(1)
+    embedder.network.projection.weight.data *= left
+    embedder.network.projection.bias.data.normal_()
+    embedder.save(tmp_path / "collapsed")
+    with pytest.raises(ReidopsError, match=r"drawn: the network has collapsed on the test crops \(the 40 embeddings are all but equal.*train\.learning_rate"):
+        evaluate(tmp_path / "collapsed", crops_with_a_test_set(tmp_path, num_cameras=2))
     assert not (tmp_path / "reid").exists()
 
 

@@ -115,6 +115,20 @@ def test_camera_motion_is_computed_once_and_outlives_the_stage(data, monkeypatch
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
 
 
+def test_a_tracker_runs_with_the_camera_motion_that_it_was_published_with(data, monkeypatch, no_pictures):
+    monkeypatch.setenv("DVC_ROOT", str(data))
+    run(data, camera_motion="published")
+    assert not (data / ".cache").exists()
+    run(data, tracker="botsort", camera_motion="published")
+    assert (data / ".cache" / "camera_motion" / "TOY-01.sparse_flow.npz").is_file()
+
+
+def test_equal_tracks_in_all_arms_are_reported_in_the_proof(data, no_pictures):
+    """The people of these sequences never meet, so that BoT-SORT's overlap decides everything."""
+    said = json.loads((run(data, tracker="botsort") / "proof.json").read_text())["say"]
+    assert "all arms give the same tracks" in said and "constant proximity 0.5" in said
+
+
 def test_tuning_on_a_scene_that_is_reported_is_refused(data, no_pictures):
     row = {"dataset": "TOY", "sequence": "TOY-01", "scene": "TOY-01", "first_frame": 1, "last_frame": 6}
     write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [row]}, data / "tuned.json")
@@ -146,9 +160,10 @@ def test_both_scorers_stand_in_the_table(finished):
     assert set(table["scorer"]) == {"reported", "trackeval"}
 
 
-def test_result_files_are_in_motchallenge_format(finished):
-    tracks = read_results(finished / "results" / "no_appearance" / "TOY-01.txt")
-    truth = read_detections(read_sequence(finished.parent / "raw" / "TOY" / "train" / "TOY-01"))
+def test_result_files_are_in_motchallenge_format(data, no_pictures):
+    folder = run(data, constants={"deepsort": {"boxes": "detections", "coast": 0}})
+    tracks = read_results(folder / "results" / "no_appearance" / "TOY-01.txt")
+    truth = read_detections(read_sequence(data / "raw" / "TOY" / "train" / "TOY-01"))
     joined = tracks.merge(truth, on=["frame", "left", "top", "width", "height"])
     assert len(joined) == len(tracks) == 3 * 10
 

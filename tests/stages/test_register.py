@@ -14,6 +14,7 @@ from reidops.files import read_json, write_json
 from reidops.params import check_section
 from stages.register import RegisterParams, register
 
+pytestmark = pytest.mark.slow  # each registration starts processes
 PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
 FOLDERS = ("raw", "crops", "validation", "model", "export", "reid", "detections", "embeddings", "tracking", "seeds", "registration")
 

@@ -10,6 +10,8 @@ import pytest
 
 from stages import params_classes
 
+pytestmark = pytest.mark.slow
+
 STAGE = '''"""Reads nothing."""
 from pathlib import Path
 import stages

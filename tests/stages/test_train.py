@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,17 @@ import pandas as pd
 import pytest
 import torch
 from drawn_crops import write_crops
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from reidops.embedding import precision
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.training import Trainer
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
+from reidops.tables import CROPS, read_table, write_table
 from stages.train import TrainParams, train
+
+pytestmark = pytest.mark.slow
 
 TINY = {
     "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3, "crops_per_person": 2,
@@ -281,6 +285,16 @@ def test_no_epochs_keep_the_loaded_weights_as_they_are(data, undisturbed):
     assert pd.read_csv(model / "history.csv").empty
 
 
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_checkpoint_with_nan_is_refused_by_its_tensor_whether_or_not_it_is_trained_on(data, undisturbed, tmp_path, epochs):
+    spoiled = {name: values.clone() for name, values in undisturbed.items()}
+    spoiled["backbone.conv_stem.weight"].view(-1)[:5] = torch.nan
+    save_file(spoiled, tmp_path / "nan.safetensors")
+    with pytest.raises(ReidopsError, match=r"nan\.safetensors: NaN or infinite values in backbone\.conv_stem\.weight \(5 of \d+ values\)"):
+        run(data, "refused", epochs=epochs, weights=str(tmp_path / "nan.safetensors"))
+    assert not (data / "refused").exists()
+
+
 def test_batches_that_are_added_up_make_fewer_steps_and_are_resumed_alike(data, monkeypatch):
     whole = weights(run(data, "added", accumulate=3))  # 4 batches an epoch: a step of 3, a step of 1
     with monkeypatch.context() as patch, pytest.raises(ReidopsError, match="stopped by a signal after step 5"):
@@ -339,3 +353,32 @@ def test_a_corrupt_crop_is_named_and_nothing_is_left_half(tmp_path):
     with pytest.raises(ReidopsError, match=r"imgs/0000/000000\.jpg .*is no whole JPEG"):
         run(data)
     assert not (data / "model").exists()
+
+
+def test_weights_that_are_kept_as_they_are_name_no_training_set_of_this_run(data, undisturbed):
+    """With epochs 0 the sets of the crops table trained nobody: what did is known from the record beside the weights, or unknown."""
+    start = data / "undisturbed" / "model.safetensors"
+    known = read_json(run(data, "kept", epochs=0, weights=str(start)) / "embedder.json")["trained_on"]
+    assert [row["dataset"] for row in known["scenes"]] == ["drawn"] and known["scenes"][0]["num_people"] == 9 and known["unknown_start"] == ""
+    alone = data / "alone.safetensors"
+    alone.write_bytes(start.read_bytes())
+    unknown = read_json(run(data, "unknown", epochs=0, weights=str(alone)) / "embedder.json")["trained_on"]
+    assert (unknown["scenes"], unknown["unknown_start"]) == ([], "alone.safetensors")
+    begun = read_json(run(data, "begun", epochs=0) / "embedder.json")["trained_on"]
+    assert begun == {"epoch": 0, "scenes": [], "started_from": "random weights", "unknown_start": ""}
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_checkpoint_that_was_trained_on_a_tested_scene_is_refused_as_a_start(data, undisturbed, tmp_path, epochs):
+    model = shutil.copytree(data / "undisturbed", tmp_path / "before")
+    description = read_json(model / "embedder.json")
+    row = {"dataset": "MOT17", "scene": "09", "sequence": "MOT17-09", "first_frame": 1, "last_frame": 99, "num_people": 1, "people": [7]}
+    description["trained_on"]["scenes"] = [row]
+    write_json(description, model / "embedder.json")
+    crops = shutil.copytree(data / "crops", tmp_path / "crops")
+    table = read_table(crops / "crops.parquet", CROPS)
+    table.loc[0, ["dataset", "scene", "track_id", "frame", "split"]] = ["MOT17", "09", 7, 50, "query"]
+    write_table(table, crops / "crops.parquet", CROPS)
+    shutil.copytree(data / "validation", tmp_path / "validation")
+    with pytest.raises(ReidopsError, match=r"train\.weights: model\.safetensors was trained on frames 1 … 99 of MOT17-09 of MOT17"):
+        run(tmp_path, epochs=epochs, weights=str(model / "model.safetensors"))

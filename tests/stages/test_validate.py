@@ -119,6 +119,20 @@ def test_a_warning_passes_and_is_told(data):
     assert (report["passed"], len(report["warnings"])) == (True, 1)
 
 
+def test_the_closing_line_names_the_warnings_and_where_to_read_them(data, caplog):
+    caplog.set_level("INFO", logger="stages.validate")
+    run(data, min_crops_per_person=50)
+    page = data / "validation" / "index.html"
+    named = "1 warning (people: expected that a person of train or val has at least 50 crops (5 not))"
+    assert caplog.messages[-1].endswith(f"no error, {named}; read them in {page}")
+
+
+def test_the_closing_line_of_faultless_data_says_that_there_is_no_warning(data, caplog):
+    caplog.set_level("INFO", logger="stages.validate")
+    run(data)
+    assert caplog.messages[-1] == "inspected 35 crops and 72 annotations: no error, no warning"
+
+
 def test_missing_crops_are_told_before_anything_is_written(data):
     (data / "crops" / "crops.parquet").unlink()
     with pytest.raises(ReidopsError, match=r"crops\.parquet: no such file"):

@@ -34,6 +34,24 @@ def draw_street(seed: int, num_people: int = 12, num_frames: int = 150) -> tuple
     return truth, found.assign(confidence=rng.uniform(0.6, 1, len(found)))
 
 
+def with_filter_boxes(rival) -> Update:
+    """Return a package tracker's update with the boxes of its own filters; by itself it returns those of the detections."""
+
+    def update(detections: sv.Detections) -> sv.Detections:
+        result = rival.update(detections)
+        box_of = {track.tracker_id: track.get_state_bbox() for track in rival.tracks if track.tracker_id >= 0}
+        shown = np.flatnonzero(np.isin(result.tracker_id, list(box_of)))
+        result.xyxy[shown] = np.array([box_of[track_id] for track_id in result.tracker_id[shown].tolist()]).reshape(-1, 4)
+        return result
+
+    return update
+
+
+def update_of(rival, boxes: str) -> Update:
+    """Return the update whose boxes are as our constant `boxes` says."""
+    return with_filter_boxes(rival) if boxes == "filter" else rival.update
+
+
 def score_points(truth: pd.DataFrame, found: pd.DataFrame, update: Update, first_id: int) -> dict[str, float]:
     """Return official scores in points of the tracks that `update` makes; ids below `first_id` are not shown."""
     frames = range(1, int(truth["frame"].max()) + 1)

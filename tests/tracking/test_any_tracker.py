@@ -83,16 +83,17 @@ def test_more_pairs_than_memory_has_room_for_are_told_with_what_to_do(name, monk
 @by_name
 def test_a_sequence_without_a_detection_has_no_track(name):
     table = tracked(name, sequence([]))
-    assert table.empty and list(table) == ["frame", "track_id", "left", "top", "width", "height", "confidence"]
+    assert table.empty and list(table) == ["frame", "track_id", "left", "top", "width", "height", "confidence", "detection"]
 
 
 @by_name
 def test_frames_without_detections_are_gone_through_and_people_keep_their_tracks(name):
     frames = [1, 2, 3, 4, 5, 7, 8, 9, 10, 11]  # 6 and 12 have none
     table = tracked(name, sequence(frames))
-    assert set(table["frame"]) <= set(frames)
+    coasts = getattr(CONSTANTS[name](), "coast", 0) > 0
+    assert set(table["frame"]) - set(frames) == ({6, 12} if coasts else set())
+    assert (table["frame"].isin(frames) == (table["detection"] >= 0)).all()
     assert table.groupby("left")["track_id"].unique().map(list).tolist() == [[1], [2]]
-    assert table["frame"].max() == 11
 
 
 @by_name
@@ -101,7 +102,9 @@ def test_rows_of_unsorted_frames_give_the_same_tracks(name):
     mixed = np.random.default_rng(0).permutation(len(detected))
     again = detected.keep(mixed)
     key = ["frame", "track_id"]
-    assert tracked(name, again).sort_values(key, ignore_index=True).equals(tracked(name, detected).sort_values(key, ignore_index=True))
+    ours, theirs = (tracked(name, rows).sort_values(key, ignore_index=True) for rows in (again, detected))
+    assert np.array_equal(mixed[ours.pop("detection")], theirs.pop("detection"))
+    assert ours.equals(theirs)
 
 
 @by_name
@@ -118,7 +121,50 @@ def test_people_outside_the_frame_are_tracked_like_others(name):
     tracker = start(name)
     outside = people(-500, 1e6, top=-3000)
     shown = [tracker.update(outside, np.zeros((2, 4), np.float32)) for _ in range(6)][-1]
-    assert shown.tracker_id.tolist() == [1, 2] and np.array_equal(shown.xyxy, outside.xyxy)
+    assert shown.tracker_id.tolist() == [1, 2] and shown.xyxy == pytest.approx(outside.xyxy)
+
+
+@by_name
+def test_whose_box_is_returned_is_a_constant_and_each_row_knows_its_detection(name):
+    """A person who stops: the filter lags behind, so its box lies ahead of the detection."""
+    boxes = {}
+    for kind in ("filter", "detections"):
+        tracker = new_tracker(name, None, CONSTANTS[name](boxes=kind))
+        for step in range(12):
+            last = people(400, 10 * min(step, 10))
+            shown = tracker.update(last, LOOKS[:2])
+        boxes[kind] = dict(zip(shown.data["detection"].tolist(), shown.xyxy.tolist(), strict=True))
+    assert np.array_equal([boxes["detections"][row] for row in range(2)], last.xyxy)
+    assert boxes["filter"][1][0] > boxes["detections"][1][0] + 0.05  # px; StrongSORT hardly doubts a detection of score 0.9
+    assert boxes["filter"][0] == pytest.approx(boxes["detections"][0])
+
+
+def test_each_tracker_returns_the_boxes_that_it_was_published_with():
+    published = {name: CONSTANTS[name]().boxes for name in TRACKERS}
+    observation_centric = {"ocsort", "deepocsort"}
+    assert published == {name: "detections" if name in observation_centric else "filter" for name in TRACKERS}
+
+
+@pytest.mark.parametrize("name", ["deepsort", "strongsort"])
+@pytest.mark.parametrize(("coast", "num_shown"), [(0, 0), (1, 1), (3, 3)])
+def test_a_track_that_is_missed_is_returned_for_coast_frames_where_it_is_predicted(name, coast, num_shown):
+    tracker = new_tracker(name, None, CONSTANTS[name](coast=coast))
+    for step in range(20):
+        tracker.update(people(10 * step), LOOKS[:1])
+    unseen = [tracker.update(sv.Detections.empty(), np.zeros((0, 4), np.float32)) for _ in range(5)]
+    assert [len(result) for result in unseen] == [1] * num_shown + [0] * (5 - num_shown)
+    for step, result in enumerate(unseen[:num_shown]):
+        assert result.tracker_id.tolist() == [1] and result.data["detection"].tolist() == [-1]
+        assert result.xyxy[0, 0] == pytest.approx(10 * (20 + step), abs=3)
+
+
+@pytest.mark.parametrize("name", ["deepsort", "strongsort"])
+def test_a_track_that_is_given_up_or_unconfirmed_does_not_coast(name):
+    tracker = new_tracker(name, None, CONSTANTS[name](coast=9, max_age=2))
+    for _ in range(4):
+        tracker.update(people(0), LOOKS[:1])
+    rows = [tracker.update(people(300), LOOKS[1:2]).data["detection"].tolist() for _ in range(4)]
+    assert rows == [[-1], [-1], [0], [0]]
 
 
 @by_name

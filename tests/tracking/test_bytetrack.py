@@ -81,7 +81,7 @@ def test_detections_below_the_low_score_are_not_looked_at():
 
 
 def test_sure_detections_go_first_even_where_unsure_ones_overlap_more():
-    assert standing().update(detections(15, 0, scores=[SURE, UNSURE])).xyxy[:, 0].tolist() == [15]
+    assert standing().update(detections(15, 0, scores=[SURE, UNSURE])).data["detection"].tolist() == [0]
 
 
 def test_a_tracks_unsure_detection_must_overlap_by_half_a_sure_one_less():
@@ -132,7 +132,7 @@ def test_two_who_pass_each_other_keep_their_tracks():
     tracker = ByteTrack()
     for step in range(40):
         shown = tracker.update(detections(6 * step, 240 - 6 * step))
-    assert dict(zip(shown.xyxy[:, 0].tolist(), shown.tracker_id.tolist(), strict=True)) == {234.0: 1, 6.0: 2}
+    assert dict(zip(shown.data["detection"].tolist(), shown.tracker_id.tolist(), strict=True)) == {0: 1, 1: 2}
 
 
 def test_no_two_detections_of_a_frame_share_a_track():

@@ -8,13 +8,14 @@ from reidops.tracking.camera_cache import CachedMotion
 from reidops.tracking.camera_motion import identity
 from reidops.tracking.constants import DeepOcSortConstants, OcSortConstants
 from reidops.tracking.decisions import APPEARANCE
-from reidops.tracking.deepocsort import DeepOcSort, clearness, leaves_no_choice
+from reidops.tracking.deepocsort import DeepOcSort, clearness, leaves_no_choice, standing_out
 from reidops.tracking.ocsort import FIRST, RECOVERED, OcSort
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
 NOBODY = np.zeros(3, dtype=np.float32)
 AT_ONCE = DeepOcSortConstants(min_hits=0)
 ALWAYS_ASKED = DeepOcSortConstants(min_hits=0, as_coded=False)
+OF_OC_SORT = {"filter": "xysr"}
 PEOPLE = 12  # of the drawn scene
 
 
@@ -44,7 +45,7 @@ def walks(num_frames: int, num_people: int) -> list[sv.Detections]:
 
 @pytest.mark.parametrize("byte", [False, True])
 def test_without_embeddings_and_camera_it_is_oc_sort(byte):
-    deep, plain = DeepOcSort(DeepOcSortConstants(byte=byte)), OcSort(OcSortConstants(byte=byte))
+    deep, plain = DeepOcSort(DeepOcSortConstants(byte=byte, **OF_OC_SORT)), OcSort(OcSortConstants(byte=byte))
     for seen in walks(60, 10):
         assert deep.update(seen).tracker_id.tolist() == plain.update(seen).tracker_id.tolist()
 
@@ -104,7 +105,7 @@ def test_beyond_a_gate_overlap_decides(gate, expected):
     """The boxes stay, but each looks a little more like the other track: by 0.3 unlike it, and 0.4 unlike its own."""
     likeness = np.array([[0.6, 0.7], [0.7, 0.6]])
     colours = np.column_stack([likeness, np.sqrt(1 - (likeness**2).sum(axis=1))])
-    tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, appearance_weight=5), gate=gate)
+    tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, as_coded=False, appearance_weight=5), gate=gate)
     for _ in range(10):
         ids(tracker, [0, 10], [RED, GREEN])
     assert ids(tracker, [0, 10], list(colours)) == expected
@@ -227,6 +228,40 @@ def test_with_a_gate_vectors_that_mean_nothing_change_no_track(scene):
 def test_as_published_vectors_that_mean_nothing_do_little_harm(scene):
     by_overlap = num_mistaken(DeepOcSort(AT_ONCE), scene, [None] * len(scene))
     assert num_mistaken(DeepOcSort(AT_ONCE), scene, random_vectors(scene)) <= 1.1 * by_overlap
+
+
+def test_the_published_weight_is_lowered_by_the_ratio_of_the_second_best_to_the_best():
+    likeness = np.array([[0.8, 0.2, 0.0], [0.8, 0.6, 0.0]])
+    of_rows, of_columns = [1, 1 - (0.6 / 0.8 - 0.5) / 0.5], [0, 1, 0]  # 0.2 of 0.8 stands out; equals do not, nor do zeros
+    assert standing_out(likeness, 0.5) == pytest.approx(np.outer(of_rows, of_columns))
+    assert standing_out(np.ones((1, 1)), 0.5).tolist() == [[1]] and standing_out(np.zeros((0, 3)), 0.5).shape == (0, 3)
+
+
+def test_as_published_an_embedding_takes_no_detection_that_its_track_does_not_overlap():
+    """Track 1's person stands beyond its box. Without the rule the embedding wins that pair, which is then taken out for its overlap."""
+    for as_coded, expected in ((True, [1, 2]), (False, [2])):
+        tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, as_coded=as_coded, appearance_weight=9.0, max_age=3))
+        for _ in range(5):
+            ids(tracker, [0, 30], [RED, GREEN])
+        tracker.update(detections(0, 30, 400), np.array([BLUE, GREEN, RED]))
+        told = tracker.decisions
+        assert sorted(int(told.track_ids[row]) for row, _, stage in told.pairs if stage == FIRST) == expected
+
+
+def unseen(tracker: OcSort) -> float:
+    """Return the height of the first track after a frame without detections."""
+    tracker.update(sv.Detections.empty())
+    return tracker._tracks.box_ltwh[0, 3]
+
+
+@pytest.mark.parametrize("filter", ["xywh", "xysr"])
+def test_the_published_filter_keeps_the_size_of_a_track_that_is_not_seen(filter):
+    tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, filter=filter))
+    for step in range(8):
+        box = sv.Detections(xyxy=np.array([[0, 0, 40 + 2.0 * step, 100 + 5.0 * step]]), confidence=np.ones(1))
+        tracker.update(box)
+    sizes = [unseen(tracker) for _ in range(3)]
+    assert (sizes[2] == pytest.approx(sizes[1])) == (filter == "xywh")
 
 
 def test_clearness_equals_that_of_a_plain_loop():

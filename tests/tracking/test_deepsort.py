@@ -21,7 +21,8 @@ def detections(*lefts: float, top: float = 100.0) -> sv.Detections:
 def ids(tracker: DeepSort, lefts: list[float], colours: list[np.ndarray] | None = None) -> list[int]:
     """Return the track of each detection shown, by left edge order of the result."""
     embeddings = None if colours is None else np.array(colours, dtype=np.float32).reshape(len(lefts), 3)
-    return tracker.update(detections(*lefts), embeddings).tracker_id.tolist()
+    result = tracker.update(detections(*lefts), embeddings)
+    return result.tracker_id[result.data["detection"] >= 0].tolist()
 
 
 def walk(tracker: DeepSort, num_frames: int, left: float = 0.0, speed: float = 5.0, colour: np.ndarray | None = RED) -> float:

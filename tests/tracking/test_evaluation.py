@@ -123,7 +123,7 @@ def test_the_moments_of_switches_are_kept_for_the_reported_arm_only(tmp_path, mo
     monkeypatch.setattr("reidops.tracking.watching.MOST_BYTES", 0)  # then they are found in a second run
     again = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}["appearance"].moments[7]
     moment = results["appearance"].moments[7]
-    assert (again.box_ltwh == moment.box_ltwh).all() and (again.decisions.terms["overlap"] == moment.decisions.terms["overlap"]).all()
+    assert (again.detections == moment.detections).all() and (again.decisions.terms["overlap"] == moment.decisions.terms["overlap"]).all()
 
 
 def write_gt_of_one_person_for_two(folder):

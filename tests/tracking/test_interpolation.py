@@ -19,8 +19,8 @@ def test_a_gap_is_filled_along_a_line():
     pd.testing.assert_frame_equal(filled, whole)
 
 
-@pytest.mark.parametrize(("num_missing", "num_rows"), [(20, 30), (21, 9)])
-def test_a_gap_of_more_than_max_gap_frames_stays(num_missing, num_rows):
+@pytest.mark.parametrize(("num_missing", "num_rows"), [(18, 30), (19, 11)])
+def test_gsi_of_interval_20_fills_gaps_of_at_most_18_frames(num_missing, num_rows):
     gap = range(6, 6 + num_missing)
     assert len(interpolate_tracks(without(track(1, range(1, 31), 0), *gap), LINES)) == num_rows
 
@@ -28,6 +28,11 @@ def test_a_gap_of_more_than_max_gap_frames_stays(num_missing, num_rows):
 def test_a_filled_row_has_the_other_columns_of_the_row_before_the_gap():
     seen = without(track(1, range(1, 5), 0), 3).assign(confidence=[0.5, 0.6, 0.9])
     assert interpolate_tracks(seen, LINES)["confidence"].tolist() == [0.5, 0.6, 0.6, 0.9]
+
+
+def test_a_filled_row_has_no_detection():
+    table = track(1, [1, 2, 5], 0).assign(detection=[7, 8, 9])
+    assert interpolate_tracks(table)["detection"].tolist() == [7, 8, -1, -1, 9]
 
 
 def test_each_track_is_filled_by_itself_and_all_come_ordered_by_frame():

@@ -30,9 +30,10 @@ class Backwards:
         return detections
 
 
-def test_the_boxes_of_a_moment_are_the_columns_of_the_decisions():
+def test_a_moment_knows_which_detection_each_column_of_the_decisions_is():
     moments = record_moments(Backwards(), DETECTED, range(1, 5), {2, 3})
-    assert {frame: moment.box_ltwh[:, 0].tolist() for frame, moment in moments.items()} == {2: [22, 21], 3: [32, 31]}
+    lefts = {frame: DETECTED.box_ltwh[moment.detections, 0].tolist() for frame, moment in moments.items()}
+    assert lefts == {2: [22, 21], 3: [32, 31]}
     assert moments[2].decisions.terms["overlap"].tolist() == [[22, 21]]
 
 
@@ -52,12 +53,12 @@ def test_the_embeddings_are_kept_from_a_tracker_without_appearance():
 
 MOMENT = Moment(
     Decisions(np.array([7, -1, 12]), np.array([0, 1]), {"overlap": np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])}, {"overlap": 0.3}, ((2, 0, "one"),)),
-    np.array([[10.0, 10, 20, 40], [12, 10, 20, 40]]),
+    np.array([31, 30]),
 )
 
 
-def test_a_detection_is_found_by_its_box_and_a_track_by_its_number():
-    assert (MOMENT.column_of([12, 10, 20, 40]), MOMENT.column_of([10.0, 10, 20, 40.01]), MOMENT.column_of([0, 10, 20, 40])) == (1, 0, None)
+def test_a_detection_is_found_by_its_row_and_a_track_by_its_number():
+    assert (MOMENT.column_of(30), MOMENT.column_of(31), MOMENT.column_of(1)) == (1, 0, None)
     assert (MOMENT.row_of(12), MOMENT.row_of(7), MOMENT.row_of(8), MOMENT.row_of(-1)) == (2, 0, None, None)
 
 

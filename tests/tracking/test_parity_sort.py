@@ -5,7 +5,7 @@ first detection, even where one is said to be enough; with two and more the two 
 """
 
 import pytest
-from package_parity import draw_street, score_points
+from package_parity import draw_street, score_points, update_of
 
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.tracking.constants import SortConstants
@@ -14,7 +14,9 @@ from reidops.tracking.sort import Sort
 trackers = pytest.importorskip("trackers", reason="the `trackers` package is in the extra `test`")
 representations = pytest.importorskip("trackers.utils.state_representations")
 
-SETTINGS = [SortConstants(), SortConstants(max_age=30), SortConstants(iou=0.15, max_age=5, min_hits=2)]
+SETTINGS = [
+    SortConstants(), SortConstants(max_age=30), SortConstants(iou=0.15, max_age=5, min_hits=2), SortConstants(boxes="detections")
+]  # fmt: skip
 
 
 def differences(truth, found, constants: SortConstants) -> dict[str, float]:
@@ -27,12 +29,12 @@ def differences(truth, found, constants: SortConstants) -> dict[str, float]:
         state_estimator_class=representations.XCYCSRStateEstimator,
     )
     ours = score_points(truth, found, Sort(constants).update, first_id=1)
-    theirs = score_points(truth, found, rival.update, first_id=0)
+    theirs = score_points(truth, found, update_of(rival, constants.boxes), first_id=0)
     assert min(ours.values()) > 30
     return {name: ours[name] - theirs[name] for name in ours}
 
 
-@pytest.mark.parametrize("constants", SETTINGS, ids=["published", "patient", "loose"])
+@pytest.mark.parametrize("constants", SETTINGS, ids=["published", "patient", "loose", "detections"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sort_scores_as_the_trackers_package_on_a_drawn_street(seed, constants):
     assert max(map(abs, differences(*draw_street(seed), constants).values())) < 0.3

@@ -75,7 +75,7 @@ def arm_result(arm: str, sequence: str, idtp: list[float]) -> ArmResult:
     hota = {name: zeros for name in ("HOTA_TP", "HOTA_FN", "HOTA_FP", "HOTA", "DetA", "AssA", "AssRe", "AssPr", "LocA")}
     clear = dict.fromkeys(("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag", "CLR_Frames", "MOTP_sum", "MOTA", "MOTP"), 0)
     results = {"CLEAR": clear, "Identity": {"IDTP": total, "IDFN": boxes - total, "IDFP": boxes - total, "IDF1": total / boxes}, "HOTA": hota}
-    return ArmResult(arm, sequence, None, None, events, results, counts, None, Decided(10, 3))
+    return ArmResult(arm, sequence, None, None, events, results, counts, None, Decided(10, 3, 1))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_the_proof_holds_arms_headroom_and_differences_with_intervals(proof):
     assert gain["combined"]["IDF1"]["difference"] == pytest.approx(0.1)
     assert gain["combined"]["IDF1"]["over_windows"] == pytest.approx([0.1, 0.1])
     assert gain["A"]["IDF1"]["over_sequences"] is None and gain["combined"]["IDF1"]["over_sequences"] == pytest.approx([0.1, 0.1])
-    assert proof["decided"]["combined"] == {"pairs": 20, "decided": 6, "share": 0.3}
+    assert proof["decided"]["combined"] == {"pairs": 20, "decided": 6, "share": 0.3, "reordered": 2}
     assert (proof["bootstrap"]["num_windows"], proof["bootstrap"]["num_sequences"]) == (12, 2)
 
 
@@ -103,7 +103,8 @@ def test_the_table_shows_each_arm_and_what_the_model_adds(proof):
     assert lines[5] == "IDF1: appearance adds +0.100 [+0.100, +0.100], 25% of what the oracle adds"
     assert "there is nothing to gain here" in lines[6]  # HOTA is 0 in every arm of this case
     assert lines[7] == "in brackets: 95% of 200 draws of 12 windows of about 10 frames"
-    assert lines[8] == "appearance decided 6 of 20 associations, 30.0%"
+    assert lines[8] == "appearance decided 6 of 20 associations, 30.0%; in 2 it preferred another track than the control"
+    assert len(lines) == 9 and format_proof(proof | {"say": "All arms give the same tracks."}).splitlines()[9:] == ["All arms give the same tracks."]
 
 
 def test_copies_of_a_video_for_several_detectors_are_drawn_together_and_tell_no_more_than_one():

@@ -16,7 +16,7 @@ from reidops.tracking.constants import DeepSortConstants
 from reidops.tracking.embeddings import embed_sequence, read_embeddings, write_embeddings
 from reidops.tracking.evaluation import evaluate_parts, score_table, score_tree
 from reidops.tracking.report import write_report
-from reidops.tracking.rescoring import embed_again, score_again
+from reidops.tracking.rescoring import check_unseen, embed_again, score_again
 from reidops.tracking.rivals import lead_over
 from reidops.tracking.scoring_code import FILES, NO_SCORES, PACKAGE, scoring_code_digest, scoring_files
 from reidops.tracking.trials import TrialSettings, build_trial, read_trial_settings
@@ -74,6 +74,17 @@ def test_a_model_that_is_scored_again_gets_the_scores_and_windows_of_its_own_eva
     lead = lead_over(root / "tracking" / "windows.npz", root / "made" / "windows.npz", resamples=20, seed=0)
     assert lead is not None
     assert all(interval is None or interval.low == interval.high == 0 for interval in lead.values())
+
+
+def test_a_champion_that_was_trained_on_a_tracked_scene_is_not_compared(bench):
+    root, parts = bench
+    row = {"dataset": "TOY", "scene": parts[0].scene, "sequence": parts[0].sequence, "first_frame": 1, "last_frame": 5, "num_people": 3}
+    trained_on = {"started_from": "random weights", "scenes": [row], "unknown_start": ""}
+    write_json({"trained_on": trained_on}, root / "embedder.json")
+    with pytest.raises(ReidopsError, match="frames 1 … 5 of TOY-01 are tracked, but the model .* was trained on"):
+        check_unseen(parts, root)
+    write_json({"trained_on": trained_on | {"scenes": []}}, root / "embedder.json")
+    check_unseen(parts, root)
 
 
 def test_each_model_is_tracked_with_the_gate_that_is_calibrated_for_it(bench):

@@ -22,7 +22,9 @@ def detections(*lefts: float, width: float = 40.0) -> sv.Detections:
 
 
 def ids(tracker, *lefts: float) -> list[int]:
-    return tracker.update(detections(*lefts)).tracker_id.tolist()
+    """Return the track of each detection shown."""
+    result = tracker.update(detections(*lefts))
+    return result.tracker_id[result.data["detection"] >= 0].tolist()
 
 
 def test_a_track_is_shown_from_its_third_detection_on():
@@ -99,7 +101,7 @@ def test_appearance_plays_no_part():
 
 @by_tracker
 @pytest.mark.parametrize("appearance", [True, False])
-def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_shown_box_is_the_callers(start, appearance):
+def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_track_knows_its_detection(start, appearance):
     tracker = start()
     for boxes, embeddings in draw_crowd(np.random.default_rng(5)):
         result = tracker.update(boxes, embeddings if appearance else None)
@@ -109,7 +111,11 @@ def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_show
             names = {"overlap": ["overlap"], "first": set(told.limits) - {"overlap"}}[stage]
             assert all(told.terms[name][row, column] <= told.limits[name] for name in names)
         assert len(set(result.tracker_id.tolist())) == len(result)
-        assert {tuple(box) for box in result.xyxy.tolist()} <= {tuple(box) for box in boxes.xyxy.tolist()}
+        seen = result[result.data["detection"] >= 0]
+        track_of = dict(zip(seen.data["detection"].tolist(), seen.tracker_id.tolist(), strict=True))
+        for row, column, _ in told.pairs:
+            assert told.track_ids[row] in (-1, track_of.get(int(told.rows[column])))
+        assert np.array_equal(seen.confidence, boxes.confidence[seen.data["detection"]])
         assert set(told.rows.tolist()) <= set(range(len(boxes)))
 
 
@@ -119,7 +125,8 @@ def test_frames_without_detections_give_none_and_tracks_outlive_one(start):
     assert len(tracker.update(sv.Detections.empty())) == 0
     for _ in range(5):
         ids(tracker, 0)
-    assert len(tracker.update(sv.Detections.empty(), np.zeros((0, 4), np.float32))) == 0
+    unseen = tracker.update(sv.Detections.empty(), np.zeros((0, 4), np.float32))
+    assert unseen.data["detection"].tolist() == ([] if start is Sort else [-1])
     assert ids(tracker, 0) == [1]
 
 

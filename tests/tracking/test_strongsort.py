@@ -20,7 +20,8 @@ def detections(*lefts: float, confidence: float | list[float] = 0.9) -> sv.Detec
 
 def ids(tracker, lefts: list[float], colours: list[np.ndarray] | None = None, **options) -> list[int]:
     embeddings = None if colours is None else np.array(colours, dtype=np.float32).reshape(len(lefts), 3)
-    return tracker.update(detections(*lefts, **options), embeddings).tracker_id.tolist()
+    result = tracker.update(detections(*lefts, **options), embeddings)
+    return result.tracker_id[result.data["detection"] >= 0].tolist()
 
 
 def hide(tracker, num_frames: int) -> None:
@@ -65,6 +66,40 @@ def test_a_confident_detection_moves_its_track_more():
     assert place_after(0.7, nsa=True) < place_after(0.9, nsa=True) < 10
     assert place_after(1.0, nsa=True) == pytest.approx(10)
     assert place_after(0.7, nsa=False) == place_after(0.9, nsa=False)
+
+
+@pytest.mark.parametrize(("as_coded", "factor"), [(True, 0.2**2), (False, 0.2)])
+def test_confidence_scales_the_noise_as_in_the_published_code_or_as_in_the_paper(as_coded, factor):
+    """The gain of a new track's first correction, with the place's variance P and noise R, is P / (P + factor · R)."""
+    tracker = StrongSort(StrongSortConstants(as_coded=as_coded))
+    ids(tracker, [0], confidence=0.8)
+    ids(tracker, [10], confidence=0.8)
+    position = (2 * 100 / 20) ** 2 + (10 * 100 / 160) ** 2 + (100 / 20) ** 2
+    assert tracker._tracks.box_ltwh[0, 0] == pytest.approx(10 * position / (position + factor * (100 / 20) ** 2), abs=0.01)
+
+
+@pytest.mark.parametrize("as_coded", [True, False])
+def test_the_published_code_moves_the_box_with_the_camera_and_leaves_its_speed(as_coded):
+    class Turn:
+        def affine(self, frame_number, picture):
+            return np.array([[0.0, -1, 200], [1, 0, 0]]) if frame_number == 4 else np.array([[1.0, 0, 0], [0, 1, 0]])
+
+    tracker = StrongSort(StrongSortConstants(as_coded=as_coded), camera=Turn())
+    for left in (0, 10, 20):
+        ids(tracker, [left])
+    hide(tracker, 1)
+    speed = tracker._tracks.state.means[0, 4:6]
+    assert abs(speed[0 if as_coded else 1]) > 5 > abs(speed[1 if as_coded else 0])
+
+
+@pytest.mark.parametrize(("gate_on", "expected"), [("cost", []), ("appearance", [1])])
+def test_the_published_gate_bounds_appearance_and_motion_together(gate_on, expected):
+    """The embedding is just within the gate; the person stands where the motion adds to the cost and the boxes do not overlap enough."""
+    tracker = StrongSort(StrongSortConstants(gate_on=gate_on, iou_gate=0.1), gate=0.3)
+    for _ in range(8):
+        ids(tracker, [0], [RED])
+    looks = 0.71 * RED + np.sqrt(1 - 0.71**2) * GREEN
+    assert ids(tracker, [14], [looks]) == expected
 
 
 def test_a_lost_track_has_no_less_right_than_one_just_seen():
@@ -126,12 +161,13 @@ def test_without_embeddings_and_its_own_means_it_is_deepsort_without_appearance(
     assert APPEARANCE not in strong.decisions.terms
 
 
-def test_what_was_weighed_is_told_with_its_gates():
-    tracker = StrongSort(gate=0.3)
+@pytest.mark.parametrize(("gate_on", "gated"), [("cost", "cost"), ("appearance", APPEARANCE)])
+def test_what_was_weighed_is_told_with_its_gates(gate_on, gated):
+    tracker = StrongSort(StrongSortConstants(gate_on=gate_on), gate=0.3)
     for _ in range(4):
         ids(tracker, [0, 100], [RED, GREEN])
     told = tracker.decisions
-    assert told.limits[APPEARANCE] == 0.3
+    assert told.limits[gated] == 0.3 and set(told.limits) == {"overlap", MOTION, gated}
     assert told.limits[MOTION] == pytest.approx(9.4877)
     assert told.terms[APPEARANCE] == pytest.approx(np.array([[0, 1], [1, 0]]))
     assert {(row, column) for row, column, _ in told.pairs} == {(0, 0), (1, 1)}

@@ -7,15 +7,15 @@ from reidops.tracking.moments import Moment, Term, number
 from reidops.tracking.reasons import explain
 from reidops.tracking.switches import Sighting, Switch
 
-BOX_LTWH = np.array([[10.0, 10, 20, 40], [200, 10, 20, 40]])
+DETECTIONS = np.array([20, 21])  # rows of the sequence's detections
 # Person 3 was track 7, last seen in frame 59, and is track 12 in frame 100, which had held person 4.
 STOLEN = Switch(Sighting(59, 7, 3), Sighting(100, 12, 3), Sighting(99, 12, 4))
 BEGUN = Switch(Sighting(59, 7, 3), Sighting(100, 12, 3), None)
 
 
-def tracks(*rows, box=BOX_LTWH[0]):
-    """Return a table of tracks of rows (frame, track_id), all in one place."""
-    return pd.DataFrame([(*row, *box) for row in rows], columns=["frame", "track_id", "left", "top", "width", "height"])
+def tracks(*rows, detection=DETECTIONS[0]):
+    """Return a table of tracks of rows (frame, track_id), all with one detection."""
+    return pd.DataFrame([(*row, detection) for row in rows], columns=["frame", "track_id", "detection"])
 
 
 SEEN = tracks((58, 7), (59, 7), (99, 12), (100, 12))
@@ -26,7 +26,7 @@ def moment(*, old=(0.95, 0.62, 45.1), new=(0.31, 0.2, 2.3), pairs=((1, 0, "casca
     values = np.stack([[[a, 0.5] for a in old], [[b, 0.9] for b in new]], axis=1)
     terms = dict(zip(("overlap", "appearance", "motion"), values, strict=True))
     limits = {"appearance": 0.5, "motion": 9.4877}
-    return Moment(Decisions(np.array(track_ids), np.array([0, 1]), terms, limits, pairs), BOX_LTWH)
+    return Moment(Decisions(np.array(track_ids), np.array([0, 1]), terms, limits, pairs), DETECTIONS)
 
 
 def sentence(switch, seen, boxes=SEEN):
@@ -43,6 +43,11 @@ def test_all_gates_that_blocked_are_told_and_those_that_let_the_other_one_throug
         "Track 7 was 41 frames old: appearance 0.62 > gate 0.50 and motion 45.1 > gate 9.49 blocked it;"
         " track 12, which had held person 4, came through stage “cascade”: appearance 0.20 ≤ gate 0.50, motion 2.30 ≤ gate 9.49."
     )
+
+
+def test_a_coasting_frame_of_the_old_track_does_not_count_as_seen():
+    coasting = pd.concat([SEEN, tracks((60, 7), detection=-1)])
+    assert sentence(STOLEN, moment(), coasting).startswith("Track 7 was 41 frames old")
 
 
 def test_a_track_that_was_given_up_is_told():
@@ -79,7 +84,7 @@ def test_a_gate_of_appearance_alone_blocks_no_pair_but_keeps_appearance_from_bei
     terms = {"overlap": np.full((2, 2), 0.7), "proximity": np.full((2, 2), 0.7), "appearance": np.full((2, 2), np.nan)}
     limits = {"overlap": 0.8, "proximity": 0.5, "appearance": 0.25}
     decisions = Decisions(np.array([7, 12]), np.array([0, 1]), terms, limits, ((1, 0, "first"),))
-    assert sentence(BEGUN, Moment(decisions, BOX_LTWH)).startswith(
+    assert sentence(BEGUN, Moment(decisions, DETECTIONS)).startswith(
         "Track 7 was 41 frames old and could have passed (overlap 0.70 ≤ gate 0.80) but was not chosen,"
         " and appearance was not weighed (proximity 0.70 > gate 0.50); track 12"
     )
@@ -89,9 +94,10 @@ def test_a_gate_of_appearance_alone_blocks_no_pair_but_keeps_appearance_from_bei
     ("moments", "boxes", "word"),
     [
         ({}, SEEN, "not recorded"),
-        ({100: moment()}, tracks((59, 7), (100, 12), box=(50, 10, 20, 40)), "did not weigh this detection"),
-        ({100: Moment(Decisions(np.array([7]), np.zeros(0, int), {}, {}, ()), np.zeros((0, 4)))}, SEEN, "did not weigh this detection"),
+        ({100: moment()}, tracks((59, 7), (100, 12), detection=5), "did not weigh this detection"),
+        ({100: Moment(Decisions(np.array([7]), np.zeros(0, int), {}, {}, ()), np.zeros(0, int))}, SEEN, "did not weigh this detection"),
         ({100: moment(track_ids=(7, 31))}, SEEN, "linked after tracking"),
+        ({100: moment()}, tracks((59, 7), (100, 12), detection=-1), "had no detection in this frame"),
     ],
 )
 def test_a_moment_that_tells_nothing_of_the_switch_is_said_to(moments, boxes, word):

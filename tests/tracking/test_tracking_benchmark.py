@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("trackers", reason="the `trackers` package is in the extra `test`")
 
 TOLD = {

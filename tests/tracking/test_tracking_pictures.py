@@ -86,7 +86,8 @@ def tracks(sequence):
     """Return the boxes of both people, each as several tracks."""
     boxes = read_annotations(sequence)
     copies = [boxes.assign(track_id=boxes["track_id"] + number) for number in (6, 8)]
-    return pd.concat(copies, ignore_index=True).assign(confidence=1.0)
+    table = pd.concat(copies, ignore_index=True)
+    return table.assign(confidence=1.0, detection=np.arange(len(table)))
 
 
 def test_an_annotated_frame_is_a_copy_with_boxes(tracks):
@@ -154,7 +155,7 @@ def moment_of(box):
     nothing = np.full((2, 1), np.nan)
     terms = {"overlap": np.array([[0.8], [0.1]]), "motion": nothing, "appearance": nothing}
     decisions = Decisions(np.array([7, 8]), np.array([0]), terms, {"overlap": 0.7}, ((1, 0, "overlap"),))
-    return Moment(decisions, box[["left", "top", "width", "height"]].to_numpy(dtype=float))
+    return Moment(decisions, box["detection"].to_numpy())
 
 
 def test_a_timeline_has_a_panel_per_arm_that_tells_its_switches(tmp_path):

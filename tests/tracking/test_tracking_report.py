@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from reidops.errors import ReidopsError
+from reidops.tracking.constants import camera_of
 from reidops.tracking.report import choose_gate, scorer_table
 
 GATES = {"gates": {"cosine": 0.3, "ema_cosine": 0.5}}
@@ -21,6 +22,14 @@ GATES = {"gates": {"cosine": 0.3, "ema_cosine": 0.5}}
 )
 def test_the_gate_is_in_the_trackers_own_cost(tmp_path, tracker, setting, gate):
     assert choose_gate(setting, tracker, GATES, tmp_path) == gate
+
+
+@pytest.mark.parametrize(("setting", "tracker", "method"), [
+    ("published", "strongsort", "ecc"), ("published", "botsort", "sparse_flow"), ("published", "deepocsort", "sparse_flow"),
+    ("published", "deepsort", None), ("published", "bytetrack", None), ("none", "botsort", None), ("ecc", "botsort", "ecc"),
+])  # fmt: skip
+def test_published_camera_motion_is_the_one_of_the_trackers_paper(setting, tracker, method):
+    assert camera_of(setting, tracker) == method
 
 
 def test_a_calibration_without_such_a_gate_is_refused(tmp_path):

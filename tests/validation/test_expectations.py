@@ -6,7 +6,8 @@ from inspect_tables import TABLE, findings_of, positive_width
 from reidops.errors import ReidopsError
 from reidops.validation.expectations import Inspection, quiet_context, run_inspections
 from reidops.validation.findings import ERROR, WARNING, Finding, make_report
-from reidops.validation.gate import stop_on_errors
+from reidops.validation.gate import name_warnings, stop_on_errors
+
 
 def test_a_finding_names_file_row_value_and_the_number_of_all_rows():
     (finding,) = findings_of(TABLE, [positive_width()])
@@ -51,3 +52,16 @@ def test_the_report_passes_without_errors(level, passed):
     report = make_report([Finding(level, "s", "e", "b", "r", ("p",), 1)], {"num_crops": 3})
     assert report["passed"] is passed
     assert (len(report["errors"]), len(report["warnings"])) == (int(not passed), int(passed))
+
+
+def test_many_warnings_are_named_by_the_first_three_and_the_number_of_the_others(tmp_path):
+    warnings = [Finding(WARNING, f"suite {n}", "it is sound", "b", "r", ("p",), 1200) for n in range(5)]
+    told = name_warnings([Finding(ERROR, "s", "e", "b", "r", ("p",), 1), *warnings], tmp_path)
+    assert told.startswith("5 warnings (suite 0: expected that it is sound (1,200 not); suite 1: ")
+    assert told.endswith(f"suite 2: expected that it is sound (1,200 not); 2 more); read them in {tmp_path / 'index.html'}")
+
+
+def test_findings_hold_texts_as_they_are_though_pages_hold_them_escaped():
+    table = TABLE.assign(file="a&amp;b <i>/gt.txt")
+    (finding,) = findings_of(table, [positive_width()])
+    assert finding.places[0] == "a&amp;b <i>/gt.txt: line 2: width is -3"

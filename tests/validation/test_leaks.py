@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from crop_factory import PARTS, write_lists
 from inspect_tables import inspect, with_value
@@ -11,6 +12,8 @@ from reidops.validation.leaks import count_videos, scenes_table
 
 HALF = "a video that trains and is scored is split at its half (download.split), without a shared frame"
 DIVIDED = "the people of a video are not divided between train and test"
+COPY = "no crop has the same bytes as a crop on another side of the split (train, val, test)"
+NEAR = "at most 0.00% of the crops have a near-duplicate on another side of the split"
 ONE_SIDE = "a person stands on one side only: train, val or test (a video split by time apart)"
 
 
@@ -64,14 +67,46 @@ def test_people_who_are_divided_within_a_video_are_told_and_pass(crops, folder):
     assert inspect(with_value(one_video, 3, pid=5), folder, divided)[ONE_SIDE].level == "error"
 
 
-def test_a_crop_that_stands_on_both_sides_is_a_warning_that_names_both(crops, folder):
-    copied = crops.copy()
-    copied.loc[26, ["offset", "size"]] = crops.loc[3, ["offset", "size"]].to_numpy()
-    finding = inspect(copied, folder)["at most 0.00% of the crops have a near-duplicate on another side of the split"]
+def copied(crops, source: int, target: int):
+    """Return the crops with the bytes of crop `source` in place of those of `target`, as the tar's reader finds them."""
+    same = crops.copy()
+    for column in ("offset", "size", "digest"):
+        same.loc[target, column] = crops.loc[source, column]
+    return same
+
+
+def test_a_test_crop_that_trains_under_another_pid_is_an_error_that_names_both(crops, folder):
+    finding = inspect(copied(crops, 3, 26), folder, max_share=0.1)[COPY]
+    told = "row 3: imgs/TOY-01_000000/000003.jpg of TOY (train) has the same bytes as imgs/TOY-02_000005/000001.jpg of TOY (gallery)"
+    assert (finding.level, finding.count) == ("error", 1)
+    assert finding.places == (f"{folder / 'crops.parquet'}: {told}",)
+
+
+def test_a_val_crop_that_trains_is_an_error(crops, folder):
+    other_video = crops.assign(scene=crops["scene"].mask(crops["split"] == "val", "03"))
+    finding = inspect(copied(other_video, 3, 16), folder, max_share=0.1)[COPY]
+    assert (finding.level, finding.count, "(train) has the same bytes as imgs/TOY-01_000003/" in finding.places[0]) == ("error", 1, True)
+
+
+def test_equal_crops_of_one_reid_set_are_an_error_too(crops, folder):
+    reid_set = crops.assign(track_id=-1, scene="TOY")
+    assert inspect(copied(reid_set, 3, 26), folder, max_share=0.1)[COPY].level == "error"
+
+
+def test_equal_crops_of_a_video_that_stands_still_and_of_a_few_rows_are_none(crops, folder):
+    one_video = crops.assign(scene="01")
+    assert COPY not in inspect(copied(one_video, 3, 26), folder, max_share=0.1)
+    assert COPY not in inspect(copied(crops.assign(height=15), 3, 26), folder, max_share=0.1)
+
+
+def test_a_crop_that_was_encoded_again_for_another_side_is_a_warning_that_names_both(crops, folder):
+    encoded_again = copied(crops, 3, 26)
+    encoded_again.loc[26, "digest"] = np.uint64(1)
+    finding = inspect(encoded_again, folder)[NEAR]
     assert (finding.level, finding.count) == ("warning", 1)
     told = "row 26: imgs/TOY-02_000005/000001.jpg (test) looks like imgs/TOY-01_000000/"
     assert told in finding.places[0]
-    assert inspect(copied, folder, max_share=0.1) == {}
+    assert inspect(encoded_again, folder, max_share=0.1) == {}
 
 
 def test_videos_that_stand_on_two_sides_by_intention_are_counted(crops):

@@ -1,0 +1,24 @@
+"""Names of data sets: without their protocol, and of all sets that show the same people."""
+
+# Sets cut from the same videos: whoever trains on one has seen people of the other.
+_FAMILIES = {
+    "MOT15": "MOT17", "MOT16": "MOT17", "MARS": "Market-1501", "DukeMTMC-VideoReID": "DukeMTMC-reID", "PRID450S": "PRID2011",
+}  # fmt: skip
+
+
+def base_name(dataset: str) -> str:
+    """Return a set's name without its protocol.
+
+    >>> base_name("CUHK03:labeled")
+    'CUHK03'
+    """
+    return dataset.partition(":")[0]
+
+
+def family_of(dataset: str) -> str:
+    """Return the name that sets with the same scenes and people share: MOT15, MOT16 and MOT17 are one, Market-1501 and MARS another.
+
+    >>> family_of("MOT16"), family_of("MOT20"), family_of("MARS")
+    ('MOT17', 'MOT20', 'Market-1501')
+    """
+    return _FAMILIES.get(base_name(dataset), base_name(dataset))

@@ -1,0 +1,123 @@
+"""Which scenes, sequences and people trained an embedder's weights, and whether that is known.
+
+`embedder.json` holds it under `trained_on`: `scenes` has a row for each data set (of MOT sets: for each scene) of this training and of
+all trainings before it; `unknown_start` names the weights at the beginning whose training is not known, "" where all is known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reidops.datasets.families import family_of
+from reidops.errors import ReidopsError
+from reidops.files import read_json, sha256
+
+RANDOM, PUBLISHED = "random weights", "published weights of timm"
+_DESCRIPTION = "embedder.json"
+
+Scene = Mapping[str, Any]  # dataset, scene, sequence, first_frame, last_frame (0 of ReID sets), num_people, people (track_ids; of MOT sets)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of the trainings behind some weights."""
+
+    started_from: str
+    scenes: tuple[Scene, ...] = ()
+    unknown_start: str = ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the entries of `trained_on` in embedder.json."""
+        return {"started_from": self.started_from, "scenes": list(self.scenes), "unknown_start": self.unknown_start}
+
+
+def origin_of_start(weights: Path | None, *, pretrained: bool) -> Origin:
+    """Return what is known of the weights that a training starts from.
+
+    A file is known by the embedder.json beside it, if that was written with this very file.
+    """
+    if weights is None:
+        return Origin(PUBLISHED, unknown_start=PUBLISHED) if pretrained else Origin(RANDOM)
+    beside = weights.with_name(_DESCRIPTION)
+    description = read_json(beside) if beside.is_file() else {}
+    if description.get("weights_sha256") != sha256(weights):
+        return Origin(weights.name, unknown_start=weights.name)
+    known = read_origin(description.get("trained_on") or {}, weights.name)
+    return Origin(weights.name, known.scenes, known.unknown_start)
+
+
+def read_origin(trained_on: Mapping[str, Any], name: str) -> Origin:
+    """Return what `trained_on` of an embedder.json says of weights that are called `name`.
+
+    One of an earlier version names data sets and no scenes; the rest is unknown.
+    """
+    if "scenes" in trained_on:
+        return Origin(trained_on["started_from"], tuple(trained_on["scenes"]), trained_on["unknown_start"])
+    nowhere = {"scene": "", "sequence": "", "first_frame": 0, "last_frame": 0}
+    rows = tuple({"dataset": dataset, **nowhere} for dataset in trained_on.get("datasets", ()))
+    return Origin(trained_on.get("started_from", name), rows, name)
+
+
+def with_training(start: Origin, crops: pd.DataFrame) -> Origin:
+    """Return the origin of weights that go on from `start` with the crops of train (they learn) and val (they choose the checkpoint)."""
+    learnt = crops[crops["split"].isin(["train", "val"])]
+    own = [_scene(str(dataset), str(scene), rows) for (dataset, scene), rows in learnt.groupby(["dataset", "scene"])]
+    return Origin(start.started_from, (*own, *(row for row in start.scenes if row not in own)), start.unknown_start)
+
+
+def _scene(dataset: str, scene: str, crops: pd.DataFrame) -> Scene:
+    row = {"dataset": dataset, "scene": scene, "num_people": int(crops["pid"].nunique())}
+    if (crops["track_id"] < 0).all():
+        return row | {"sequence": "", "first_frame": 0, "last_frame": 0}
+    sequence = crops["path"].iloc[0].split("/")[-2].rpartition("_")[0]  # imgs/<sequence>_<track_id>/<number>.jpg
+    frames, people = crops["frame"], sorted(map(int, crops["track_id"].unique()))
+    return row | {"sequence": sequence, "first_frame": int(frames.min()), "last_frame": int(frames.max()), "people": people}
+
+
+def is_same_video(row: Scene, dataset: str, scene: str) -> bool:
+    """Tell whether a row is about the video of a MOT scene, of which MOT15, MOT16 and MOT17 have the same."""
+    return row["first_frame"] > 0 and (family_of(row["dataset"]), row["scene"]) == (family_of(dataset), scene)
+
+
+def check_start(start: Origin, crops: pd.DataFrame) -> None:
+    """Refuse to start from weights that were trained on people, in frames, that are tested here.
+
+    Raises:
+        ReidopsError: names the weights, the frames and the scene.
+    """
+    tested = crops[crops["split"].isin(["query", "gallery"]) & (crops["track_id"] >= 0)]
+    for (dataset, scene), rows in tested.groupby(["dataset", "scene"]):
+        for row in (row for row in start.scenes if is_same_video(row, str(dataset), str(scene))):
+            shared = rows["frame"].between(row["first_frame"], row["last_frame"])
+            if row["dataset"] == dataset:  # elsewhere the same people have other numbers
+                shared &= rows["track_id"].isin(row["people"])
+            if shared.any():
+                raise ReidopsError(
+                    f"train.weights: {start.started_from} was trained on {_called(row)} (its {_DESCRIPTION} says so), and"
+                    f" {int(shared.sum()):,} query and gallery crops are people of these frames; start from other weights, or test other"
+                    " scenes (download.sequences, download.split)"
+                )
+
+
+def check_tracked(origin: Origin, sequence: str, dataset: str, scene: str, frames: tuple[int, int]) -> None:
+    """Refuse weights that were trained on the first … last `frames` of a sequence that are to be tracked.
+
+    Raises:
+        ReidopsError: names the frames and the scene.
+    """
+    for row in (row for row in origin.scenes if is_same_video(row, dataset, scene)):
+        first, last = max(row["first_frame"], frames[0]), min(row["last_frame"], frames[1])
+        if first <= last:
+            raise ReidopsError(
+                f"frames {first} … {last} of {sequence} are tracked, but the model (started from {origin.started_from}) was trained on"
+                f" {_called(row)} (its {_DESCRIPTION} says so); name other weights in train.weights, or track other sequences"
+                " (download.sequences)"
+            )
+
+
+def _called(row: Scene) -> str:
+    return f"frames {row['first_frame']} … {row['last_frame']} of {row['sequence']} of {row['dataset']}"
