@@ -1,211 +1,108 @@
-"""Champion or not: two models compared on the same tracked sequences, paired sequence by sequence.
+"""Champion or not: two models compared on the same tracked sequences, window by window.
 
-Pure: it knows scores, not where they are kept.
+Pure: it knows scores and intervals, not where they are kept. The rule is described in docs/promotion.md.
 """
 
-import hashlib
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from math import hypot, sqrt
 
-Score = Literal["IDF1", "HOTA", "MOTA", "AssA", "DetA"]
-SCORES: tuple[Score, ...] = ("IDF1", "HOTA", "MOTA", "AssA", "DetA")
-"""The tracking scores that can decide; all are better when higher."""
+from reidops.comparison import (
+    CHAMPION, COMBINED, NO_APPEARANCE, RANDOM, SCORES, Bench, Bounds, Comparison, Decision, Evidence, Rival, Rule, Score, SeedSpread,
+    TrackingResult, scored,
+)
+from reidops.promotion_reasons import champion_text, control_failure, controls_text, not_comparable, seeds_text
 
-COMBINED = "combined"
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What a score was taken on: two scores compare only when this is equal.
-
-    `sequences` maps each tracked sequence to what makes it the same one (frames, digests of its files);
-    `tracker` holds the settings of the tracker that used the embeddings.
-    """
-
-    sequences: Mapping[str, str]
-    tracker: Mapping[str, Any]
-
-    @property
-    def digest(self) -> str:
-        """Return 12 hexadecimal digits that are equal for equal benches."""
-        text = json.dumps([dict(self.sequences), dict(self.tracker)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+__all__ = [
+    "COMBINED", "SCORES", "Bench", "Bounds", "Decision", "Evidence", "Rival", "Rule", "Score", "SeedSpread", "TrackingResult",
+    "decide_promotion",
+]
 
 
-@dataclass(frozen=True)
-class TrackingResult:
-    """One model's tracking scores on a bench.
+def decide_promotion(challenger: TrackingResult, rival: Rival | None, rule: Rule, seeds: SeedSpread = SeedSpread()) -> Decision:
+    """Decide by the combined score on the same sequences; without a champion (`rival`) the first model that helps becomes champion.
 
-    `appearance` and `no_appearance` map a sequence, and `combined`, to its scores (fractions 0 … 1 and counts); they are the same
-    where the tracker looks at no embedding (`uses_appearance`). `gains` maps a score to the 95 % interval of what appearance adds to
-    the combined one, low and high. `run_id` names the run that holds the files of this evaluation.
-    """
-
-    version: str
-    bench: Bench
-    appearance: Mapping[str, Mapping[str, float]]
-    no_appearance: Mapping[str, Mapping[str, float]]
-    gains: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    uses_appearance: bool = True
-    run_id: str = ""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a challenger has to do.
-
-    `score` decides, the combined one over all sequences; it has to be better than the champion's and by at least `min_margin`
-    (0 … 1); with `require_gain` the model also has to beat the same tracker without appearance.
-    """
-
-    score: Score = "IDF1"
-    min_margin: float = 0.0
-    require_gain: bool = True
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether the challenger becomes champion, and why in a sentence.
-
-    `differences` holds challenger minus champion for each sequence where both were scored on one bench, `lead` the 95 % interval of
-    the combined difference over windows of these sequences, low and high, where it is known.
-    """
-
-    champion: bool
-    reason: str
-    score: float | None = None
-    champion_score: float | None = None
-    differences: Mapping[str, float] | None = None
-    lead: tuple[float, float] | None = None
-
-
-def decide_promotion(
-    challenger: TrackingResult, champion: TrackingResult | None, rule: Rule, lead: tuple[float, float] | None = None
-) -> Decision:
-    """Decide by the combined score on the same sequences; without a champion the first model that helps the tracker becomes it.
-
-    The reason ends with what appearance adds on these sequences, and how sure that is.
+    The reason ends with what the model adds over both controls, with intervals, and with the seed noise.
 
     Args:
-        lead: 95 % interval of the challenger's combined score less the champion's, told beside the difference.
+        seeds: widens each interval, as far as there are trainings enough; the champion's noise is taken to be the same.
     """
-    decision = _decide(challenger, champion, rule, lead)
-    return replace(decision, reason=decision.reason + _told_gain(challenger, rule.score))
-
-
-def _decide(challenger: TrackingResult, champion: TrackingResult | None, rule: Rule, lead: tuple[float, float] | None) -> Decision:
-    score = _scored(challenger.appearance, rule.score)
+    score = scored(challenger.appearance, rule.score)
     if score is None:
-        return Decision(False, f"{_name(challenger)} has no combined {rule.score} to be judged by")
-    hindrance = _no_gain(challenger, score, rule) if rule.require_gain else None
-    if hindrance:
-        return Decision(False, hindrance, score=score)
-    if champion is None:
-        return Decision(True, f"there was no champion; {_name(challenger)} is the first, {rule.score} {score:.4f}", score=score)
-    if champion.version == challenger.version:
-        return Decision(True, f"{_name(challenger)} is the champion already, {rule.score} {score:.4f}", score, score)
-    if champion.bench.digest != challenger.bench.digest:
-        return Decision(False, _not_comparable(challenger.bench, champion), score=score)
-    return _compare(challenger, champion, score, rule, lead)
+        return Decision(False, f"version {challenger.version} has no combined {rule.score} to decide by", rule.evidence)
+    controls = _controls(challenger, score, rule, seeds)
+    decision = _decide(challenger, rival, rule, Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds))
+    ending = f"{controls_text(controls, rule.score)}{seeds_text(seeds)} (register.evidence: {rule.evidence})"
+    return replace(decision, reason=decision.reason + ending)
 
 
-def _compare(challenger: TrackingResult, champion: TrackingResult, score: float, rule: Rule, lead: tuple[float, float] | None) -> Decision:
+def _decide(challenger: TrackingResult, rival: Rival | None, rule: Rule, so_far: Decision) -> Decision:
+    """Return the decision; `so_far` holds the score and the comparisons with the controls."""
+    name, score = f"version {challenger.version}", so_far.score
+    if rival is not None and rival.result.version == challenger.version:
+        return replace(so_far, champion=True, reason=f"{name} is the champion already, {rule.score} {score:.4f}", champion_score=score)
+    failure = control_failure(challenger, so_far.comparisons, rule)
+    if failure:
+        return replace(so_far, reason=failure)
+    if rival is None:
+        return replace(so_far, champion=True, reason=f"there was no champion; {name} is the first, {rule.score} {score:.4f}")
+    if not challenger.uses_appearance:
+        return replace(so_far, reason=f"{name} cannot beat the champion: the tracker uses no embedding, all models give the same tracks")
+    if rival.result.bench.digest != challenger.bench.digest:
+        return replace(so_far, reason=not_comparable(challenger.bench, rival))
+    return _compare(challenger, rival, rule, so_far)
+
+
+def _compare(challenger: TrackingResult, rival: Rival, rule: Rule, so_far: Decision) -> Decision:
     """Compare two models on one bench."""
-    other = _scored(champion.appearance, rule.score)
+    other = scored(rival.result.appearance, rule.score)
     if other is None:
-        return Decision(False, f"{_name(champion)}, the champion, has no combined {rule.score} to compare with", score=score)
-    differences = paired_differences(challenger, champion, rule.score)
-    margin = score - other
-    wins = margin > 0 and margin >= rule.min_margin
-    verb = "beats" if wins else "does not beat"
-    asked = f" by the {rule.min_margin:g} asked for" if rule.min_margin and not wins else ""
-    reason = (
-        f"{rule.score} {score:.4f} {verb} the champion's (version {champion.version}) {other:.4f}{asked}: {margin:+.4f}{_interval(lead)} over the same "
-        f"{_sequences(len(differences))}, better on {sum(d > 0 for d in differences.values())} "
-        f"({', '.join(f'{name} {d:+.4f}' for name, d in differences.items())})"
+        return replace(so_far, reason=f"version {rival.result.version}, the champion, has no combined {rule.score} to compare with")
+    differences = paired_differences(challenger, rival.result, rule.score)
+    lead = _widened(rival.lead, so_far.score - other, so_far.seeds, 2)
+    comparison = _comparison(CHAMPION, so_far.score, other, lead, rule, above=rule.min_margin)
+    return replace(
+        so_far, champion=comparison.met, reason=champion_text(comparison, differences, rival, rule), champion_score=other,
+        comparisons=(comparison, *so_far.comparisons), differences=differences, rescored=rival.rescored,
     )
-    return Decision(wins, reason, score, other, differences, lead)
+
+
+def _controls(challenger: TrackingResult, score: float, rule: Rule, seeds: SeedSpread) -> tuple[Comparison, ...]:
+    """Return the comparisons with both controls, as far as there are any; they are stated even where the rule does not ask for them."""
+    if not challenger.uses_appearance:
+        return ()
+    arms = ((NO_APPEARANCE, challenger.no_appearance, challenger.over_no_appearance), (RANDOM, challenger.random, challenger.over_random))
+    others = ((against, scored(arm, rule.score), bounds.get(rule.score)) for against, arm, bounds in arms)
+    return tuple(
+        _comparison(against, score, other, _widened(bounds, score - other, seeds, 1), rule, above=0.0)
+        for against, other, bounds in others if other is not None
+    )
+
+
+def _widened(bounds: Bounds | None, difference: float, seeds: SeedSpread, num_trained: int) -> Bounds | None:
+    """Return an interval widened by the noise of seeds; both are independent, so their half widths add up as squares.
+
+    Args:
+        num_trained: how many of the two sides are trained models, each one draw of its recipe: 1 or 2.
+    """
+    if bounds is None or bounds.low is None or bounds.high is None or seeds.half_width == 0:
+        return bounds
+    noise = sqrt(num_trained) * seeds.half_width
+    return Bounds(difference - hypot(difference - bounds.low, noise), difference + hypot(bounds.high - difference, noise), bounds.units, bounds.unit)
+
+
+def _comparison(against: str, score: float, other: float, bounds: Bounds | None, rule: Rule, *, above: float) -> Comparison:
+    difference, known = score - other, bounds or Bounds(None, None, 0)
+    if rule.evidence == "interval":
+        met = known.low is not None and known.low > above
+    else:
+        met = difference > 0 and difference >= above
+    return Comparison(against, score, other, difference, known.low, known.high, known.units, above, met, known.unit)
 
 
 def paired_differences(challenger: TrackingResult, champion: TrackingResult, score: Score) -> dict[str, float]:
     """Return challenger minus champion for each sequence that both were scored on, in the order of their names."""
     pairs = {
-        name: (_scored(challenger.appearance, score, name), _scored(champion.appearance, score, name))
+        name: (scored(challenger.appearance, score, name), scored(champion.appearance, score, name))
         for name in sorted(challenger.appearance) if name != COMBINED
     }
     return {name: a - b for name, (a, b) in pairs.items() if a is not None and b is not None}
-
-
-def _no_gain(challenger: TrackingResult, score: float, rule: Rule) -> str | None:
-    """Return why appearance did not help, None when it did."""
-    if not challenger.uses_appearance:
-        return (
-            f"{_name(challenger)} cannot be shown to help: the tracker looks at no embedding (register.require_gain asks for a gain; choose "
-            "an evaluate_tracking.tracker with appearance)"
-        )
-    control = _scored(challenger.no_appearance, rule.score)
-    if control is None:
-        return f"{_name(challenger)} has no control arm to beat (the same tracker without appearance)"
-    if score > control:
-        return None
-    return (
-        f"{_name(challenger)} does not help the tracker: {rule.score} {score:.4f} with appearance, {control:.4f} without "
-        "(register.require_gain asks for a gain)"
-    )
-
-
-def _told_gain(result: TrackingResult, score: str) -> str:
-    """Return what appearance adds to a score, with its interval where it is known; empty where there is no control to compare with."""
-    ours, control = _scored(result.appearance, score), _scored(result.no_appearance, score)
-    if ours is None or control is None or not result.uses_appearance:
-        return ""
-    return f"; appearance adds {ours - control:+.4f}{_interval(result.gains.get(score))} to this tracker's {score}"
-
-
-def _interval(bounds: tuple[float, float] | None) -> str:
-    return "" if bounds is None else " [{:+.4f}, {:+.4f}]".format(*bounds)
-
-
-def _not_comparable(bench: Bench, champion: TrackingResult) -> str:
-    return (
-        f"not comparable with the champion (version {champion.version}): {_bench_difference(bench, champion.bench)}. The champion stays; "
-        "register the champion's own result on this bench first, or move the alias by hand"
-    )
-
-
-def _bench_difference(ours: Bench, theirs: Bench) -> str:
-    """Name the sequences or settings in which two benches differ."""
-    parts = []
-    if dict(ours.sequences) != dict(theirs.sequences):
-        parts.append(f"scored on {_names(ours)}, the champion on {_names(theirs)}{_changed(ours.sequences, theirs.sequences)}")
-    settings = sorted(set(ours.tracker) | set(theirs.tracker))
-    changed = [f"{s} {ours.tracker.get(s)!r} against {theirs.tracker.get(s)!r}" for s in settings if ours.tracker.get(s) != theirs.tracker.get(s)]
-    if changed:
-        parts.append(f"other tracker settings ({', '.join(changed)})")
-    return "; ".join(parts)
-
-
-def _changed(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
-    changed = [name for name in sorted(set(ours) & set(theirs)) if ours[name] != theirs[name]]
-    return f" (other frames or files: {', '.join(changed)})" if changed else ""
-
-
-def _names(bench: Bench) -> str:
-    return ", ".join(sorted(bench.sequences)) or "no sequence"
-
-
-def _scored(arm: Mapping[str, Mapping[str, float]], score: str, sequence: str = COMBINED) -> float | None:
-    """Return a score of one arm, None where it is missing or not a number."""
-    value = arm.get(sequence, {}).get(score)
-    return None if value is None or math.isnan(value) else float(value)
-
-
-def _name(result: TrackingResult) -> str:
-    return f"version {result.version}"
-
-
-def _sequences(count: int) -> str:
-    return "1 sequence" if count == 1 else f"{count} sequences"

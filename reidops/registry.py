@@ -1,12 +1,12 @@
-"""The one door to MLflow: log a result, register its model, promote it, pull it."""
+"""The one door to MLflow: log a result, register its model, pull it. `registry_champion.py` promotes it."""
 
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,11 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this w
 import mlflow
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import Schema, TensorSpec
 
 from reidops.errors import ReidopsError
-from reidops.promotion import Bench, Decision, Rule, TrackingResult, decide_promotion
 from reidops.registry_live import find_training
 from reidops.registry_store import StoreUnreachable, find_experiment, open_store, tracking_uri
 from reidops.result import Result
@@ -33,8 +31,6 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.json")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tqdm")
 """What a puller needs, in the versions that the model was registered with."""
-
-CHAMPION_WINDOWS = "tracking/windows.npz"
 
 _MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
 _CALL_LIMIT = 100  # params or tags in one call; MLflow takes no more
@@ -159,57 +155,6 @@ def model_signature(dim: int) -> ModelSignature:
     """Return the model's door: uint8 [N, h, w, 3] in BGR, crops of any size → float32 [N, dim]."""
     crops = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
     return ModelSignature(Schema([crops]), Schema([TensorSpec(np.dtype("float32"), (-1, dim))]))
-
-
-def promote(
-    registered: Registered, scores: TrackingResult, rule: Rule, lead_over: Callable[[Path], tuple[float, float] | None] | None = None
-) -> Decision:
-    """Keep the version's scores with it, compare it with the champion and move the alias where it wins.
-
-    Args:
-        lead_over: from the champion's windows.npz to the 95 % interval of the challenger's lead; called where there is such a file.
-    """
-    with open_store() as client:
-        _keep_scores(client, registered, scores)
-        aliases = client.get_registered_model(registered.name).aliases
-        champion = _read_scores(client, registered.name, str(aliases[CHAMPION]), scores.bench) if CHAMPION in aliases else None
-        lead = None if champion is None or lead_over is None else _lead(client, champion, lead_over)
-        decision = decide_promotion(scores, champion, rule, lead)
-        if decision.champion:
-            client.set_registered_model_alias(registered.name, CHAMPION, registered.version)
-    return decision
-
-
-def _lead(
-    client: mlflow.MlflowClient, champion: TrackingResult, lead_over: Callable[[Path], tuple[float, float] | None]
-) -> tuple[float, float] | None:
-    """Return the interval of the lead over a champion; None where its windows cannot be had or read, which is no reason not to compare."""
-    if not champion.run_id:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return lead_over(Path(client.download_artifacts(champion.run_id, CHAMPION_WINDOWS, folder)))
-        except (MlflowException, OSError, ReidopsError) as error:
-            told = " ".join(str(error).split())
-            logger.warning("the difference to the champion has no interval: %s of its run %s: %s", CHAMPION_WINDOWS, champion.run_id, told)
-            return None
-
-
-def _keep_scores(client: mlflow.MlflowClient, registered: Registered, scores: TrackingResult) -> None:
-    """Write scores as tags of the version, one tag per bench, so that versions compare on any bench both were scored on."""
-    text = json.dumps(asdict(scores), sort_keys=True)
-    for tag in (f"bench.{scores.bench.digest}", "bench.latest"):
-        client.set_model_version_tag(registered.name, registered.version, tag, text)
-
-
-def _read_scores(client: mlflow.MlflowClient, name: str, version: str, bench: Bench) -> TrackingResult:
-    """Return a version's scores on this bench, else those on the bench it was scored on last."""
-    tags = client.get_model_version(name, version).tags
-    text = tags.get(f"bench.{bench.digest}") or tags.get("bench.latest")
-    if text is None:
-        return TrackingResult(version, Bench({}, {}), {}, {})
-    kept = json.loads(text)
-    return TrackingResult(version, Bench(**kept["bench"]), kept["appearance"], kept["no_appearance"], run_id=kept.get("run_id", ""))
 
 
 def describe(registered: Registered, run_id: str) -> dict[str, Any]:

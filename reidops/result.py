@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from reidops.comparison import COMBINED, SCORES, Bench
 from reidops.files import read_json, sha256
 from reidops.parts import Part, read_parts
-from reidops.promotion import COMBINED, SCORES, Bench
 
 ARMS = {"difference": "gain"}
 """How an arm of the tracking metrics is called where results are compared; the others keep their name."""
@@ -121,13 +121,23 @@ def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> d
 
 
 def flatten_proof(proof: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the model adds to the combined scores as `gain/<score>_low` and `_high`, and the shares `headroom/<score>`, `decided/share`."""
+    """Return what the model adds to the combined scores, as flat names.
+
+    `gain/<score>_low` and `_high` are the interval of the gain over no appearance; `over_random/<score>`, `_low` and `_high` the lead
+    over random vectors; then the shares `headroom/<score>` and `decided/share`. An interval that is not there is left out.
+    """
     if not proof["uses_appearance"]:
         return {}
-    rows = {score: row["over_windows"] for score, row in proof["differences"]["appearance"][COMBINED].items()}
-    bounds = {f"gain/{score}_{side}": row[place] for score, row in rows.items() for place, side in enumerate(("low", "high"))}
+    random = proof.get("over_random", {}).get(COMBINED, {})
+    bounds = _bounds("gain", proof["differences"]["appearance"][COMBINED]) | _bounds("over_random", random)
+    leads = {f"over_random/{score}": row["difference"] for score, row in random.items()}
     shares = {f"headroom/{score}": row["share"] for score, row in proof["headroom"].items()}
-    return bounds | shares | {"decided/share": proof["decided"][COMBINED]["share"]}
+    return bounds | leads | shares | {"decided/share": proof["decided"][COMBINED]["share"]}
+
+
+def _bounds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    known = {score: row["interval"] for score, row in rows.items() if row["interval"] is not None}
+    return {f"{name}/{score}_{side}": pair[place] for score, pair in known.items() for place, side in enumerate(("low", "high"))}
 
 
 def numbers(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -163,8 +173,8 @@ def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
                 yield f"train/{column}", int(step), float(value)
 
 
-def read_bench(settings: Path, raw: Path, detections: Path) -> Bench:
-    """Return what the tracking scores were taken on: sequences with their frames, people and detections, and the tracker's settings.
+def read_bench(settings: Path, raw: Path, detections: Path, tracking: Path) -> Bench:
+    """Return what the tracking scores were taken on: sequences with their frames, people and detections, the tracker's settings and code.
 
     However the detections were made, they are known by what they are. Constants that a search found are, as a calibrated gate is, known
     by how they were found: the section `tune` stands in place of those in `evaluate_tracking`.
@@ -174,7 +184,8 @@ def read_bench(settings: Path, raw: Path, detections: Path) -> Bench:
     of_search = ("tune",) if (sections.get("tune") or {}).get("trials") else ()
     tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking", *of_search)}, separator=".")
     settings_of_tracker = {name: value for name, value in tracker.items() if _is_setting(name, tracker)}
-    return Bench(sequences, {n: v for n, v in settings_of_tracker.items() if not of_search or not n.startswith("evaluate_tracking.constants.")})
+    kept = {n: v for n, v in settings_of_tracker.items() if not of_search or not n.startswith("evaluate_tracking.constants.")}
+    return Bench(sequences, kept, read_json(tracking / "trial.json")["code"])
 
 
 def _is_setting(name: str, tracker: Mapping[str, str]) -> bool:

@@ -4,12 +4,13 @@ Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embedd
 Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv (both scorers), scorers.csv (why they differ),
         proof.json (arms, headroom, differences with intervals), gaps.csv, gaps.png, protocol.json,
         windows.npz (what each window added to the scores, for models to come),
+        trial.json (all settings but the model, so that a champion can be tracked alike),
         results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
         timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg, clips/<sequence>-<frame>.mp4
 """
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from reidops.errors import ReidopsError
-from reidops.files import read_json, repository_root, whole_folder, write_json
+from reidops.files import whole_folder, write_json
 from reidops.params import params_dataclass
-from reidops.tracking.constants import camera_of, check_constants, constants_of
+from reidops.tracking.constants import check_constants
 from stages import run_stage
 
 if TYPE_CHECKING:
@@ -27,11 +28,9 @@ if TYPE_CHECKING:
     from reidops.tracking.evaluation import ArmResult, Trial
     from reidops.tracking.pictures import PictureBounds
     from reidops.tracking.protocol import Tuning
+    from reidops.tracking.trials import TrialSettings
 
 log = logging.getLogger(__name__)
-
-# How a camera moved depends on the frames alone: neither a new model nor a new constant computes it again.
-CAMERA_CACHE = Path(".cache") / "camera_motion"
 
 Count = Annotated[int, Field(ge=0)]
 Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
@@ -76,6 +75,7 @@ def evaluate_tracking(
     from reidops.tracking.pictures import PictureBounds
     from reidops.tracking.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
     from reidops.tracking.report import format_proof, write_report
+    from reidops.tracking.trials import build_trial
 
     parts = read_parts(raw)
     found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
@@ -83,12 +83,12 @@ def evaluate_tracking(
     check_protocol(parts, found, origin)
     # A search started from published constants: others that were named for this tracker were not there, and would spoil what it found.
     tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
-    trial = _trial(embeddings, calibration, params, changed)
-    if found:
-        trial = _as_found(trial, found)
+    settings = _trial_settings(params, changed, found)
+    trial = build_trial(settings, embeddings, calibration, params.num_switches)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
         proof = write_report(arms, folder, params.window, _say(arms, trial))
+        write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
         write_json(protocol, folder / "protocol.json")
         bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
@@ -115,29 +115,21 @@ def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "Pic
     write_pictures(part, arms, folder, bounds)
 
 
-def _trial(embeddings: Path, calibration: Path, params: EvaluateTrackingParams, changed: dict[str, Any]) -> "Trial":
-    """Return what is tried; the motions of cameras are kept outside the stage's folder, which is made anew each time."""
-    from reidops.tracking.evaluation import Trial
-    from reidops.tracking.report import choose_gate
-    from reidops.tracking.trackers import Finishing
+def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], found: "Tuning | None") -> "TrialSettings":
+    """Return what is tried, all but the model; a gate and a least score that a search found replace those of the params."""
+    from reidops.tracking.scoring_code import scoring_code_digest
+    from reidops.tracking.trials import TrialSettings
 
-    calibrated = read_json(calibration)
-    method = camera_of(params.camera_motion, params.tracker)
-    return Trial(
-        embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker,
-        gate=choose_gate(params.gate, params.tracker, calibrated, calibration),
-        constants=constants_of(params.tracker, changed),
-        camera=(method, repository_root() / CAMERA_CACHE) if method else None,
-        finishing=Finishing(params.linking, params.interpolation),
-        num_switches=params.num_switches,
-    )  # fmt: skip
-
-
-def _as_found(trial: "Trial", found: "Tuning") -> "Trial":
-    """Return a trial with the gate and the least score that a search found, where it looked for them."""
-    log.info("%s: constants %s", found.source, ", ".join(f"{name} {value}" for name, value in found.constants.items()) or "as published")
-    values = {"gate": found.gate, "min_confidence": found.min_confidence}
-    return replace(trial, **{name: value for name, value in values.items() if value is not None})
+    gate, min_confidence = params.gate, params.min_confidence
+    if found:
+        constants = ", ".join(f"{name} {value}" for name, value in found.constants.items())
+        log.info("%s: constants %s", found.source, constants or "as published")
+        gate = gate if found.gate is None else found.gate
+        min_confidence = min_confidence if found.min_confidence is None else found.min_confidence
+    return TrialSettings(
+        params.tracker, gate, min_confidence, changed, params.camera_motion, params.linking, params.interpolation, params.window,
+        scoring_code_digest(),
+    )
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ def write_result(root: Path, *, seed: int = 0, idf1: float = 0.7, control: float
     _write(data / "reid" / "calibration.json", {"eer": 0.05, "eer_threshold": 0.31, "gates": {"cosine": 0.3}, "by": "synthetic"})
     _write_text(data / "reid" / "distances.png", "a picture")
     _write_tracking(data / "tracking", idf1, control)
+    of_seeds = {"tracking/IDF1": {"values": [idf1], "mean": idf1, "std": None}}
+    _write(data / "seeds" / "spread.json", {"num": 1, "seeds": [0], "figures": of_seeds})
     return data
 
 
@@ -113,6 +115,10 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
         "over_random": {"combined": _gain(idf1 - RANDOM_IDF1)},
         "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12, "reordered": 31}},
         "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 0, "seed": 0, "num_windows": 10, "num_sequences": 2},
+    })  # fmt: skip
+    _write(tracking / "trial.json", {
+        "tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "constants": {}, "camera_motion": "none", "linking": False,
+        "interpolation": False, "window": 30, "code": "c0de",
     })  # fmt: skip
     write_windows([(name, made_tables(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")

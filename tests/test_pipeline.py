@@ -28,7 +28,7 @@ TINY = {
     "validate": {"image_sample": 2, "contact_sheet_people": 6},
     "train": {"backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 4,
               "warmup_epochs": 1, "val_every": 2, "precision": "32-true"},
-    "register": {"require_gain": False},
+    "register": {"evidence": "point", "require_gain": False, "beat_random": False},  # one street of 60 frames proves nothing
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def test_a_changed_tracker_constant_rescores_and_does_not_embed_again(repository
     ended = repository.dvc("repro")
     assert ended.returncode == 0, ended.stderr[-3000:]
     ran = [line.split("'")[1] for line in ended.stdout.splitlines() if line.startswith("Running stage")]
-    assert ran == ["evaluate_tracking", "register"]
+    assert ran == ["evaluate_tracking", "repeat_seeds", "register"]
 
 
 def test_the_champion_pulled_in_a_fresh_process_embeds_as_the_evaluated_model(repository, tmp_path):
@@ -153,3 +153,18 @@ def test_a_metrics_table_and_the_graph_can_be_shown(repository):
     shown = repository.dvc("metrics", "show")
     assert shown.returncode == 0 and "mAP" in shown.stdout
     assert "evaluate_tracking" in repository.dvc("dag").stdout
+
+
+def test_another_training_meets_the_champion_on_the_bench_of_today(repository):
+    """The tracker's constants have changed since the champion was scored: it is pulled, embeds the same boxes and is tracked again."""
+    repository.change_params({"train": {"seed": 1}, "evaluate_tracking": {"constants": {"deepsort": {"max_age": 20}}}})
+    repository.change_params({"repeat_seeds": {"num": 2}})
+    ended = repository.dvc("repro")
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    version = repository.read("data/registration/version.json")
+    decision = version["decision"]
+    assert version["version"] == "2" and decision["rescored"], decision["reason"]
+    assert list(decision["differences"]) == ["SYN-03-FRCNN"]
+    assert "(version 1, scored again on today's bench)" in decision["reason"]
+    assert repository.read("data/seeds/spread.json")["seeds"] == [1, 2] and decision["seeds"]["std"] is not None
+    assert f"IDF1 {decision['score']:.4f} " in decision["reason"] and 0 < decision["champion_score"] <= 1

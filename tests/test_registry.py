@@ -18,7 +18,8 @@ from safetensors.numpy import load_file
 from reidops import registry
 from reidops.embedding.onnx_embedder import OnnxEmbedder
 from reidops.errors import ReidopsError
-from reidops.promotion import Bench, Rule, TrackingResult
+from reidops.promotion import Bench, Bounds, Rule, TrackingResult
+from reidops.registry_champion import promote
 from reidops.result import Folders, Result, read_bench, read_result
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,31 @@ def register(root: Path, place: str) -> registry.Registered:
 
 def scored(version: str, idf1: float, bench: Bench) -> TrackingResult:
     rows = {name: {"IDF1": idf1} for name in ("combined", *SEQUENCES)}
-    return TrackingResult(version, bench, rows, {"combined": {"IDF1": 0.1}})
+    control, sure = {"combined": {"IDF1": 0.1}}, {"IDF1": Bounds(idf1 - 0.15, idf1 - 0.05, 10)}
+    return TrackingResult(version, bench, rows, control, control, sure, sure)
+
+
+class Referee:
+    """Gives leads and scores that a test names; notes which files it was shown."""
+
+    def __init__(self, lead: Bounds | None = None, idf1: float | None = None) -> None:
+        self.lead, self.idf1, self.seen = lead, idf1, []
+
+    def lead_over(self, windows: Path) -> Bounds | None:
+        if not windows.is_file():
+            raise ReidopsError(f"{windows}: no such file")
+        return self.lead
+
+    def score_again(self, model: Path, folder: Path) -> dict[str, dict[str, float]]:
+        self.seen = sorted(path.name for path in model.iterdir())
+        if self.idf1 is None:
+            raise ReidopsError("the sequences are gone")
+        (folder / "windows.npz").write_bytes(b"")
+        return {name: {"IDF1": self.idf1} for name in ("combined", *SEQUENCES)}
+
+
+POINT = Rule(evidence="point")
+SURE = Bounds(0.01, 0.2, 10)
 
 
 def aliases_of(place: str, version: str) -> list[str]:
@@ -134,45 +159,86 @@ def test_other_weights_make_another_version_and_the_challenger_moves(made, place
 def test_the_champion_moves_only_to_a_better_version(made, place, tmp_path):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    assert registry.promote(first, scored("1", 0.6, BENCH), Rule()).champion
-    worse = registry.promote(second, scored("2", 0.5, BENCH), Rule())
+    assert promote(first, scored("1", 0.6, BENCH), POINT).champion
+    worse = promote(second, scored("2", 0.5, BENCH), POINT)
     assert not worse.champion
     assert aliases_of(place, "1") == ["champion"]
-    better = registry.promote(second, scored("2", 0.7, BENCH), Rule())
+    better = promote(second, scored("2", 0.7, BENCH), POINT)
     assert better.champion
     assert better.champion_score == 0.6
     assert aliases_of(place, "2") == ["challenger", "champion"]
+
+
+def test_a_better_figure_without_an_interval_moves_no_champion(made, place, tmp_path):
+    write_result(tmp_path, seed=1)
+    first, second = register(made, place), register(tmp_path, place)
+    promote(first, scored("1", 0.6, BENCH), Rule())
+    decision = promote(second, scored("2", 0.60001, BENCH), Rule())
+    assert not decision.champion
+    assert aliases_of(place, "1") == ["champion"]
 
 
 def test_a_champion_is_judged_by_its_score_on_the_challengers_bench(made, place, tmp_path):
     """The champion was scored on two benches; the later one is not the challenger's."""
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    registry.promote(first, scored("1", 0.6, BENCH), Rule())
-    registry.promote(first, scored("1", 0.9, Bench(BENCH.sequences, {"max_age": 60})), Rule())
-    decision = registry.promote(second, scored("2", 0.7, BENCH), Rule())
+    promote(first, scored("1", 0.6, BENCH), Rule())
+    promote(first, scored("1", 0.9, replace(BENCH, tracker={"max_age": 60})), Rule())
+    decision = promote(second, scored("2", 0.7, BENCH), POINT)
     assert decision.champion
     assert decision.champion_score == 0.6
 
 
-def test_a_challenger_on_a_bench_of_its_own_waits(made, place, tmp_path):
+OTHER_BENCHES = {
+    "sequences": Bench({"09": "1-150"}, BENCH.tracker),
+    "tracker": replace(BENCH, tracker={"max_age": 60}),
+    "code": replace(BENCH, code="c0de"),
+}
+
+
+@pytest.mark.parametrize(("changed", "again", "lead", "wins"), [
+    ("sequences", 0.65, SURE, True), ("tracker", 0.65, Bounds(-0.1, 0.2, 10), False), ("code", 0.95, Bounds(-0.2, -0.01, 10), False)
+])
+def test_a_champion_of_another_bench_is_pulled_and_scored_again(made, place, tmp_path, changed, again, lead, wins):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    registry.promote(first, scored("1", 0.6, BENCH), Rule())
-    decision = registry.promote(second, scored("2", 0.9, Bench({"09": "1-150"}, {"max_age": 30})), Rule())
+    promote(first, scored("1", 0.6, BENCH), Rule())
+    referee = Referee(lead, again)
+    decision = promote(second, scored("2", 0.9, OTHER_BENCHES[changed]), Rule(), referee)
+    assert set(registry.MODEL_FILES) <= set(referee.seen)
+    assert (decision.champion, decision.rescored, decision.champion_score) == (wins, True, again)
+    assert aliases_of(place, "2") == (["challenger", "champion"] if wins else ["challenger"])
+
+
+def test_a_champion_that_cannot_be_scored_again_stays_and_the_cause_is_stated(made, place, tmp_path):
+    write_result(tmp_path, seed=1)
+    first, second = register(made, place), register(tmp_path, place)
+    promote(first, scored("1", 0.6, BENCH), Rule())
+    decision = promote(second, scored("2", 0.9, OTHER_BENCHES["sequences"]), Rule(), Referee(SURE))
     assert not decision.champion
-    assert "not comparable" in decision.reason
+    assert "could not be scored again on today's bench: the sequences are gone" in decision.reason
+    assert aliases_of(place, "1") == ["champion"]
+
+
+def test_a_challenger_that_fails_by_itself_costs_no_second_scoring_of_the_champion(made, place, tmp_path):
+    write_result(tmp_path, seed=1)
+    first, second = register(made, place), register(tmp_path, place)
+    promote(first, scored("1", 0.6, BENCH), Rule())
+    referee = Referee(SURE, 0.1)
+    decision = promote(second, scored("2", 0.11, OTHER_BENCHES["code"]), Rule(), referee)
+    assert not decision.champion and referee.seen == []
 
 
 def test_the_bench_knows_frames_files_and_settings(tmp_path):
     data = write_result(tmp_path)
-    bench = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections")
+    bench = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking")
     assert bench.tracker == {"embed.nms": "0.7", "evaluate_tracking.max_age": "30", "evaluate_tracking.min_confidence": "0.3"}
     assert set(bench.sequences) == set(SEQUENCES)
     write_result(tmp_path, settings=SETTINGS.replace("num_workers: 2", "num_workers: 1"))
-    assert read_bench(tmp_path / "params.yaml", data / "raw", data / "detections").digest == bench.digest
+    assert read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").digest == bench.digest
     (data / "detections" / f"{SEQUENCES[0]}.txt").write_text("1,-1,0,0,9,9,0.5\n")
-    changed = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections")
+    changed = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking")
+    assert changed.code == "c0de"
     assert changed.sequences[SEQUENCES[0]] != bench.sequences[SEQUENCES[0]]
     assert changed.sequences[SEQUENCES[1]] == bench.sequences[SEQUENCES[1]]
 
@@ -181,16 +247,16 @@ def test_constants_of_a_search_are_known_by_the_search(tmp_path):
     by_hand = "evaluate_tracking: {tracker: sort, constants: {sort: {max_age: 9}}}\n"
     on, off = (f"{by_hand}tune: {{trials: {trials}, score: IDF1, search: {{sort: {{iou: 0.1}}, ocsort: {{iou: 0.2}}}}}}\n" for trials in (20, 0))
     data = write_result(tmp_path, settings=on)
-    searched = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections").tracker
+    searched = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").tracker
     assert searched == {"evaluate_tracking.tracker": "sort", "tune.trials": "20", "tune.score": "IDF1", "tune.search.sort.iou": "0.1"}
     write_result(tmp_path, settings=off)
-    without = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections").tracker
+    without = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").tracker
     assert without == {"evaluate_tracking.tracker": "sort", "evaluate_tracking.constants.sort.max_age": "9"}
 
 
 def test_what_is_pulled_is_what_was_registered(made, place, tmp_path):
     registered = register(made, place)
-    registry.promote(registered, scored("1", 0.6, BENCH), Rule())
+    promote(registered, scored("1", 0.6, BENCH), Rule())
     for folder in (registry.pull_model(f"models:/{place}@champion"), registry.pull_model(f"models:/{place}/1", tmp_path / "pulled")):
         for name, path in made_files(made / "data").items():
             assert (folder / name).read_bytes() == path.read_bytes()

@@ -2,7 +2,8 @@ from pathlib import Path
 
 from made_result import write_result
 
-from reidops.result import MOST_PICTURES, TRACKING_PICTURES, Folders, find_files
+from reidops.files import read_json
+from reidops.result import MOST_PICTURES, TRACKING_PICTURES, Folders, find_files, flatten_proof
 
 STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
 
@@ -42,3 +43,11 @@ def test_of_very_many_sequences_the_first_are_shown_and_no_half_written_file(tmp
     write(tracking / "timelines" / ".000.png.partial")
     names = [path.name for path in shown(tmp_path)["tracking/timelines"]]
     assert names == [f"{number:03d}.png" for number in range(MOST_PICTURES)]
+
+
+def test_the_gains_over_both_controls_are_figures_of_the_run_and_a_missing_interval_is_left_out(tmp_path):
+    proof = read_json(write_result(tmp_path) / "tracking" / "proof.json")
+    figures = flatten_proof(proof)
+    assert {"gain/IDF1_low", "gain/IDF1_high", "over_random/IDF1", "over_random/IDF1_low", "over_random/IDF1_high"} <= set(figures)
+    proof["differences"]["appearance"]["combined"]["IDF1"]["over_windows"] = None
+    assert {"gain/IDF1_low", "gain/IDF1_high"}.isdisjoint(flatten_proof(proof))

@@ -85,13 +85,16 @@ class Trial:
     num_switches: int = 0
 
 
-def evaluate_parts(parts: Sequence[Part], trial: Trial) -> list[ArmResult]:
+def evaluate_parts(parts: Sequence[Part], trial: Trial, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
     """Return what each arm makes of each part, sequence by sequence; arms and sequences run side by side.
+
+    Args:
+        arms: those that run; None = all that the tracker can run.
 
     Raises:
         ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
     """
-    arms = arms_of(trial.tracker)
+    arms = arms or arms_of(trial.tracker)
     workers = num_processes(parts, trial.tracker)
     if trial.camera:  # before the arms, which share it
         map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
@@ -192,7 +195,7 @@ def score_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     reported = table[table["scorer"] == SCORERS[0]].drop(columns="scorer").set_index(["arm", "sequence"])
     arms = reported.index.unique("arm")
     tree = {arm: {sequence: _plain(row) for sequence, row in reported.loc[arm].iterrows()} for arm in arms}
-    if APPEARANCE not in arms:
+    if not {APPEARANCE, NO_APPEARANCE} <= set(arms):
         return tree
     difference = reported.loc[APPEARANCE] - reported.loc[NO_APPEARANCE]
     return tree | {"difference": {sequence: _plain(row) for sequence, row in difference.iterrows()}}

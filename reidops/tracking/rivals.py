@@ -72,14 +72,13 @@ def read_windows(path: Path) -> dict[str, LeaveOneOut]:
     return {video: LeaveOneOut(arrays[f"{video}/windows"][0], arrays[f"{video}/windows"][1:], arrays[f"{video}/people"][1:]) for video in videos}
 
 
-def lead_over(ours: Path, theirs: Path, *, resamples: int = 0, seed: int = 0) -> dict[str, Interval | None] | None:
+def lead_over(ours: Path, theirs: Path) -> dict[str, Interval | None] | None:
     """Return, for each score, the interval of ours − theirs over people or windows; None where they are not of the same ones.
 
     A score's interval is None where there are fewer than `bootstrap.LEAST_UNITS` people or windows.
 
     Args:
         ours, theirs: files of `write_windows`.
-        resamples, seed: have no effect, as nothing is drawn; callers of the earlier bootstrap pass them.
 
     Raises:
         ReidopsError: a file is missing, of another kind or of an earlier version.

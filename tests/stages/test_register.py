@@ -3,19 +3,20 @@
 import socket
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_result import SEQUENCES, made_tables, write_result
+from made_result import SEQUENCES, write_result
 
 from reidops.errors import ReidopsError
-from reidops.files import read_json
+from reidops.files import read_json, write_json
 from reidops.params import check_section
-from reidops.tracking.rivals import write_windows
 from stages.register import RegisterParams, register
 
+pytestmark = pytest.mark.slow  # each registration starts processes
 PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
-FOLDERS = ("raw", "crops", "validation", "model", "export", "reid", "detections", "tracking", "registration")
+FOLDERS = ("raw", "crops", "validation", "model", "export", "reid", "detections", "embeddings", "tracking", "seeds", "registration")
 
 
 @pytest.fixture
@@ -48,38 +49,57 @@ def test_results_follow_each_other_to_the_championship(repository):
     assert (better["version"], better["aliases"]) == ("2", ["challenger", "champion"])
     assert better["decision"]["champion_score"] == 0.70
     assert better["decision"]["differences"] == pytest.approx(dict.fromkeys(SEQUENCES, 0.05))
-    low, high = better["decision"]["lead"]
-    assert 0.045 <= low < 0.05 < high <= 0.055
-    assert f"+0.0500 [{low:+.4f}, {high:+.4f}] over the same 2 sequences" in better["decision"]["reason"]
+    assert (better["decision"]["evidence"], better["decision"]["rescored"]) == ("interval", False)
+    lead, gain, random = better["decision"]["comparisons"]
+    assert [lead["against"], gain["against"], random["against"]] == ["champion", "no_appearance", "random"]
+    assert 0 < lead["low"] < 0.05 < lead["high"] and lead["units"] == 10 and lead["met"]
+    assert f"+0.0500 [{lead['low']:+.4f}, {lead['high']:+.4f}] (10 windows) over the same 2 sequences" in better["decision"]["reason"]
+    assert (gain["low"], gain["units"]) == (pytest.approx(0.13), 10) and random["low"] == pytest.approx(0.50)
 
     write_result(repository, seed=2, idf1=0.80, control=0.81)
     useless = run_register(repository)
     assert (useless["version"], useless["aliases"], useless["decision"]["champion"]) == ("3", ["challenger"], False)
-    assert "does not help the tracker" in useless["decision"]["reason"]
+    assert "is not shown to help the tracker" in useless["decision"]["reason"]
 
 
-def test_a_champion_whose_windows_are_gone_or_are_others_is_compared_without_an_interval(repository):
+def test_a_gain_that_random_vectors_give_too_makes_no_champion(repository):
+    data = write_result(repository, idf1=0.70)
+    proof = read_json(data / "tracking" / "proof.json")
+    proof["arms"]["random"]["IDF1"] = 0.69
+    proof["over_random"]["combined"]["IDF1"] |= {"difference": 0.01, "interval": [-0.02, 0.04]}
+    write_json(proof, data / "tracking" / "proof.json")
+    decision = run_register(repository)["decision"]
+    assert not decision["champion"]
+    assert "is not shown to beat random vectors: IDF1 0.7000 with the model, 0.6900 with random vectors: " in decision["reason"]
+    assert ": +0.0100 [-0.0200, +0.0400] (20 people); a lower bound above 0 (register.beat_random) is asked for" in decision["reason"]
+
+
+def break_windows(path: Path) -> None:
+    path.write_bytes(b"half a file")
+
+
+def test_seed_noise_of_three_trainings_widens_the_intervals(repository):
+    """The gain of +0.10 [+0.08, +0.13] over 20 people is not shown where single trainings scatter by 0.05."""
+    data = write_result(repository, idf1=0.70)
+    of_seeds = {"tracking/IDF1": {"values": [0.65, 0.70, 0.75], "mean": 0.7, "std": 0.05}}
+    write_json({"num": 3, "seeds": [0, 1, 2], "figures": of_seeds}, data / "seeds" / "spread.json")
+    decision = run_register(repository)["decision"]
+    assert not decision["champion"]
+    assert decision["seeds"] == {"num": 3, "std": 0.05, "half_width": pytest.approx(4.3027 * 0.05, abs=1e-4)}
+    assert "seed noise of 3 trainings, standard deviation 0.0500, widens the intervals" in decision["reason"]
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, break_windows])
+def test_a_champion_without_windows_that_cannot_be_embedded_is_compared_by_its_figures_only(repository, spoil):
+    """The embeddings of the tracked sequences are not there: the champion stays by interval, and loses by point."""
     write_result(repository, seed=0, idf1=0.70)
-    (repository / "data" / "tracking" / "windows.npz").unlink()
+    spoil(repository / "data" / "tracking" / "windows.npz")
     run_register(repository)
     write_result(repository, seed=1, idf1=0.75)
-    second = run_register(repository)
-    assert second["decision"]["champion"] and second["decision"]["lead"] is None
-    assert "+0.0500 over the same 2 sequences" in second["decision"]["reason"]
-
-    write_result(repository, seed=2, idf1=0.80)
-    write_windows([("03", made_tables(0.8, num_frames=60))], 30, repository / "data" / "tracking" / "windows.npz")
-    assert run_register(repository)["decision"]["lead"] is None
-
-
-def test_a_champion_whose_windows_are_broken_is_told_of_and_compared_without_an_interval(repository, caplog):
-    write_result(repository, seed=0, idf1=0.70)
-    (repository / "data" / "tracking" / "windows.npz").write_bytes(b"half a file")
-    first = run_register(repository)
-    write_result(repository, seed=1, idf1=0.75)
-    second = run_register(repository)
-    assert second["decision"]["champion"] and second["decision"]["lead"] is None
-    assert f"has no interval: tracking/windows.npz of its run {first['run_id']}" in caplog.text and "holds no windows" in caplog.text
+    second = run_register(repository)["decision"]
+    assert not second["champion"] and second["comparisons"][0]["low"] is None
+    assert "the difference has no interval: " in second["reason"] and "set register.evidence: point" in second["reason"]
+    assert run_register(repository, replace(PARAMS, evidence="point"))["decision"]["champion"]
 
 
 def test_a_clone_without_a_store_registers_what_it_was_given(repository, monkeypatch):
@@ -107,9 +127,11 @@ def test_a_dead_server_leaves_the_previous_registration_and_no_half_one(reposito
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"score": "idf1"}, "register.score"), ({"min_margin": -1}, "register.min_margin"), ({"model_name": "a/b"}, "register.model_name")],
+    [({"score": "idf1"}, "register.score"), ({"min_margin": -1}, "register.min_margin"), ({"model_name": "a/b"}, "register.model_name"),
+     ({"evidence": "hope"}, "register.evidence")],
 )
 def test_ill_typed_params_are_refused_before_anything_runs(change, says):
-    values = {"model_name": "person-reid", "experiment": "reid", "score": "IDF1", "min_margin": 0.0, "require_gain": True, **change}
+    values = {"model_name": "person-reid", "experiment": "reid", "score": "IDF1", "min_margin": 0.0, "require_gain": True, "evidence": "interval",
+              "beat_random": True, **change}
     with pytest.raises(ReidopsError, match=says):
         check_section(RegisterParams, {"register": values}, "register", Path("params.yaml"))

@@ -1,0 +1,99 @@
+"""Repeat training, embedding, ReID and tracking with other seeds: how much the figures scatter between trainings; off by default.
+
+Reads:  params.yaml, data/crops, data/validation/report.json, data/raw, data/detections, data/tuning, and of the first training
+        data/reid/metrics.json, data/tracking/metrics.json
+Writes: data/seeds/spread.json (of each figure its value with each seed, the mean and the standard deviation)
+
+The other trainings run in a folder that is deleted; they choose neither the model nor the constants that a search found.
+"""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field
+
+from reidops.errors import ReidopsError
+from reidops.files import whole_folder, write_json
+from reidops.params import params_dataclass, read_sections
+from reidops.seed_spread import describe_spread, read_figures
+from stages import run_stage
+
+log = logging.getLogger(__name__)
+
+NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
+
+
+@params_dataclass
+class RepeatSeedsParams:
+    """How many trainings there are in all."""
+
+    num: Annotated[int, Field(ge=1, le=100)] = 1  # with the seeds train.seed, train.seed + 1, …; 1 = the one training, no repetition
+
+
+def repeat_seeds(
+    settings: Path, crops: Path, validation: Path, raw: Path, detections: Path, tuning: Path, reid: Path, tracking: Path, seeds: Path,
+    params: RepeatSeedsParams,
+) -> None:
+    """Write the spread of the figures over `num` trainings, of which the first is the pipeline's own."""
+    sections = read_sections(settings)
+    first = int(sections["train"]["seed"])
+    figures = [read_figures(reid, tracking)]
+    inputs = {"crops": crops, "validation": validation, "raw": raw, "detections": detections, "tuning": tuning}
+    with whole_folder(seeds) as folder:
+        for seed in range(first + 1, first + params.num):
+            log.info("training %d of %d, seed %d", seed - first + 1, params.num, seed)
+            figures.append(_repeat(seed, sections, inputs, folder))
+        spread = describe_spread(list(range(first, first + params.num)), figures)
+        write_json(spread, folder / "spread.json")
+    for name, row in spread["figures"].items():
+        scatter = "one training: seed noise is unknown" if row["std"] is None else f"standard deviation {row['std']:.4f}"
+        log.info("%s %.4f, %s", name, row["mean"], scatter)
+
+
+def _repeat(seed: int, sections: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, float]:
+    """Return the figures of one more training, made in a scratch folder beside the result."""
+    with TemporaryDirectory(dir=folder) as name:
+        scratch = Path(name)
+        changed = sections | {
+            "train": sections["train"] | {"seed": seed, "track": None},
+            "evaluate_tracking": sections["evaluate_tracking"] | NO_PICTURES,
+        }
+        (scratch / "params.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
+        for stage, paths in commands(inputs, scratch).items():
+            run_command(stage, [*(f"--{option}={path}" for option, path in paths.items()), f"--params={scratch / 'params.yaml'}"])
+        return read_figures(scratch / "reid", scratch / "tracking")
+
+
+def commands(inputs: dict[str, Path], scratch: Path) -> dict[str, dict[str, Path]]:
+    """Return the stages of one repetition in their order, each with its paths by option."""
+    made = {name: scratch / name for name in ("model", "embeddings", "reid", "tracking")}
+    options = {
+        "train": ("crops", "validation", "model"),
+        "embed": ("raw", "detections", "model", "embeddings"),
+        "evaluate_reid": ("model", "crops", "raw", "embeddings", "reid"),
+        "evaluate_tracking": ("embeddings", "raw", "tuning", "tracking"),
+    }
+    paths = {stage: {name: (inputs | made)[name] for name in names} for stage, names in options.items()}
+    paths["evaluate_tracking"]["calibration"] = made["reid"] / "calibration.json"
+    return paths
+
+
+def run_command(stage: str, options: list[str], run: Callable[..., subprocess.CompletedProcess] = subprocess.run) -> None:
+    """Run a stage as a process of its own, which writes to the same terminal.
+
+    Raises:
+        ReidopsError: it failed; its own message stands above.
+    """
+    ended = run([sys.executable, "-m", f"stages.{stage}", *options])
+    if ended.returncode:
+        raise ReidopsError(f"the stage {stage} failed in a repetition (exit status {ended.returncode}); its message stands above this line")
+
+
+if __name__ == "__main__":
+    run_stage(repeat_seeds, RepeatSeedsParams)
