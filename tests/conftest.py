@@ -6,7 +6,8 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from reidops.cores import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # mot_factory and its like
-SLOW_WORK = ((subprocess.Popen, "__init__"), (socketserver.TCPServer, "__init__"))
+LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git")  # what libraries ask the system while they are imported
 
 for name in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK"):
     os.environ.setdefault(name, "1")
@@ -47,18 +48,25 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Refuse processes, trainings and servers to a test, and to its fixtures, unless it is marked `slow`."""
     with pytest.MonkeyPatch.context() as patch:
         if item.get_closest_marker("slow") is None:
-            for owner, name in SLOW_WORK:
-                patch.setattr(owner, name, _refusal(f"{owner.__name__}.{name}"))
+            patch.setattr(subprocess.Popen, "__init__", _start_look_up)
+            patch.setattr(socketserver.TCPServer, "__init__", partial(_refuse, "server"))
             if "reidops.embedding.training" in sys.modules:
-                patch.setattr(sys.modules["reidops.embedding.training"].Trainer, "fit", _refusal("Trainer.fit"))
+                patch.setattr(sys.modules["reidops.embedding.training"].Trainer, "fit", partial(_refuse, "training"))
         return (yield)
 
 
-def _refusal(what: str) -> Callable[..., None]:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError(f"the fast lane has no {what}: mark this test with @pytest.mark.slow")
+_start = subprocess.Popen.__init__
 
-    return refuse
+
+def _start_look_up(process: subprocess.Popen, command: object, *args: object, **kwargs: object) -> None:
+    program = command if isinstance(command, str | Path) else next(iter(command))
+    if Path(str(program).split()[0]).name not in LOOK_UPS:
+        _refuse("process")
+    _start(process, command, *args, **kwargs)
+
+
+def _refuse(what: str, *_: object, **__: object) -> None:
+    raise AssertionError(f"the fast lane starts no {what}: mark this test with @pytest.mark.slow")
 
 
 @pytest.fixture(scope="session")
