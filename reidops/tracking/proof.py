@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE, ORACLE, RANDOM
-from reidops.tracking.bootstrap import LEVEL, OF_PEOPLE, PEOPLE, WINDOWS, Interval, LeaveOneOut, best_intervals, over_sequences, over_windows
+from reidops.tracking.bootstrap import (
+    LEVEL, OF_PEOPLE, PEOPLE, WINDOWS, Interval, LeaveOneOut, best_intervals, over_sequences, over_windows,
+)
 from reidops.tracking.decided import Decided
 from reidops.tracking.evaluation import COMBINED, ArmResult, by_arm
 from reidops.tracking.rivals import add_copies

@@ -42,7 +42,8 @@ def write_windows(sequences: Rows[tuple[str, FrameTables]], length: int, path: P
     counted = add_copies((name, len(tables), LeaveOneOut.of(tables, length)) for name, tables in sequences)
     arrays = {_FORMAT: np.array(_VERSION)}
     for video, counts in counted.items():
-        arrays[f"{video}/windows"], arrays[f"{video}/people"] = (np.vstack([counts.whole, part]) for part in (counts.without, counts.without_people))
+        for unit, without in (("windows", counts.without), ("people", counts.without_people)):
+            arrays[f"{video}/{unit}"] = np.vstack([counts.whole, without])
     with whole_file(path) as partial, open(partial, "wb") as stream:
         np.savez(stream, **arrays)
 
@@ -63,13 +64,15 @@ def read_windows(path: Path) -> dict[str, LeaveOneOut]:
     version = arrays.pop(_FORMAT, None)
     if version is None or version.shape or int(version) != _VERSION:
         found = "no format" if version is None else f"format {version}"
-        raise ReidopsError(f"{path}: has {found}, expected format {_VERSION}; an earlier version wrote it; `dvc repro -f evaluate_tracking` makes it again")
+        remedy = "an earlier version wrote it; `dvc repro -f evaluate_tracking` makes it again"
+        raise ReidopsError(f"{path}: has {found}, expected format {_VERSION}; {remedy}")
     if strange := [name for name, rows in arrays.items() if rows.ndim != 2 or not len(rows) or rows.shape[1] != NUM_COUNTS]:
         raise ReidopsError(f"{path}: {strange[0]} has the shape {list(arrays[strange[0]].shape)}, expected [1 + num_units, {NUM_COUNTS}]")
     videos = [name.removesuffix("/windows") for name in arrays if name.endswith("/windows")]
     if missing := [video for video in videos if f"{video}/people" not in arrays]:
         raise ReidopsError(f"{path}: has no array {missing[0]}/people; make it again with `dvc repro -f evaluate_tracking`")
-    return {video: LeaveOneOut(arrays[f"{video}/windows"][0], arrays[f"{video}/windows"][1:], arrays[f"{video}/people"][1:]) for video in videos}
+    found = {video: (arrays[f"{video}/windows"], arrays[f"{video}/people"]) for video in videos}
+    return {video: LeaveOneOut(windows[0], windows[1:], people[1:]) for video, (windows, people) in found.items()}
 
 
 def lead_over(ours: Path, theirs: Path) -> dict[str, Interval | None] | None:
