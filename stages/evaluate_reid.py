@@ -50,7 +50,7 @@ class EvaluateReidParams:
 
 
 def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: Path, params: EvaluateReidParams) -> None:
-    """Write what `model` achieves on the test sets of `crops` and on the tracked boxes of `embeddings`, and the gates that its distances ask for.
+    """Write what `model` achieves on the test sets of `crops` and the tracked boxes of `embeddings`, and the gates of its distances.
 
     Raises:
         ReidopsError: the embeddings of a test set have collapsed, or an input is missing or broken.

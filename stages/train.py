@@ -319,7 +319,8 @@ def _save(
     origin = with_training(start, table) if params.epochs else start
     facts = {**origin.facts, "epoch": trained.epoch}
     if params.epochs:
-        facts |= {"checkpoint_people": params.checkpoint_people, "precision": params.precision, "datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
+        facts |= {"checkpoint_people": params.checkpoint_people, "precision": params.precision}
+        facts |= {"datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
     network.load_state_dict(trained.weights)
     description = describe(
         network, backbone=params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,

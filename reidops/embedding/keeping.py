@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 UNJUDGED = {"val_mAP": math.nan, "val_rank1": math.nan}
 ALL_COLLAPSED = (
-    "the network has collapsed on the held-out people in every epoch that was judged, so that no checkpoint can be chosen; the warnings above"
-    " say how. Lower train.learning_rate, raise train.warmup_epochs or set train.clip. With a triplet loss alone, which can collapse to one"
+    "the network has collapsed on the held-out people in every epoch that was judged, so that no checkpoint can be chosen; the warnings"
+    " above say how. Lower train.learning_rate, raise train.warmup_epochs or set train.clip. With a triplet loss alone, which can collapse to one"
     " point, add cross-entropy to train.losses"
 )
 

@@ -120,8 +120,8 @@ def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, Ran
              test.name, found.mAP, found.rank1, colours.mAP, colours.rank1, f"{found.num_query:,}", f"{found.num_gallery:,}", test.junk, drawn,
              found.num_unmatched_queries)
     if found.num_tied_hits > found.num_query:
-        log.warning("%s: %s matches are exactly as far away as a crop of another person, which ranks before them; many embeddings are equal,"
-                    " check for copies among the crops", test.name, f"{found.num_tied_hits:,}")
+        log.warning("%s: %s matches are exactly as far away as a crop of another person, which ranks before them; many embeddings are"
+                    " equal, check for copies among the crops", test.name, f"{found.num_tied_hits:,}")
 
 
 def log_gate(calibration: Calibration) -> None:
@@ -129,7 +129,8 @@ def log_gate(calibration: Calibration) -> None:
     report, fitted_on = calibration.report, calibration.report["fitted_on"]
     log.info("gates %.3f (nearest crop) and %.3f (moving average), fitted on %s of %s held-out people%s, %s returns (%s)",
              report["gates"]["cosine"], report["gates"]["ema_cosine"], fitted_on["boxes"], f"{fitted_on['num_people']:,}",
-             ", who also chose the checkpoint" if fitted_on["chose_checkpoint"] else "", f"{fitted_on['num_genuine_returns']:,}", fitted_on["scope"])
+             ", who also chose the checkpoint" if fitted_on["chose_checkpoint"] else "",
+             f"{fitted_on['num_genuine_returns']:,}", fitted_on["scope"])
 
 
 def _ranked_row(test: TestSet, query: int, scores: RankingScores, embeddings: np.ndarray, number: int) -> RankedRow:

@@ -150,7 +150,8 @@ def test_a_collapsed_network_ranks_every_match_last(junk: str) -> None:
     rng = np.random.default_rng(0)
     pids, frames = np.repeat(np.arange(5), 4), np.tile([1, 50, 100, 150], 5)
     crops = np.repeat(unit_rows(rng.normal(size=(1, 512)), "row"), 20, axis=0)
-    labels = {f"{side}_{name}": values for side in ("query", "gallery") for name, values in (("pids", pids), ("camids", 0 * pids), ("frames", frames))}
+    columns = {"pids": pids, "camids": 0 * pids, "frames": frames}
+    labels = {f"{side}_{name}": values for side in ("query", "gallery") for name, values in columns.items()}
     rule = np.eye(20, dtype=bool) if junk == "none" else junk
     num_others = 16 if junk == "none" else 12  # a time gap of 25 frames also leaves out the other people of the query's frame
     scores = score_embeddings(crops, crops, junk=rule, gap=25, **labels)

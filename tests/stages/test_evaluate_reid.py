@@ -299,7 +299,8 @@ def test_a_collapsed_model_fails_instead_of_scoring(model: Path, tmp_path: Path,
     embedder.network.projection.weight.data *= left
     embedder.network.projection.bias.data.normal_()
     embedder.save(tmp_path / "collapsed")
-    with pytest.raises(ReidopsError, match=r"drawn: the network has collapsed on the test crops \(the 40 embeddings are all but equal.*train\.learning_rate"):
+    told = r"drawn: the network has collapsed on the test crops \(the 40 embeddings are all but equal.*train\.learning_rate"
+    with pytest.raises(ReidopsError, match=told):
         evaluate(tmp_path / "collapsed", crops_with_a_test_set(tmp_path, num_cameras=2))
     assert not (tmp_path / "reid").exists()
 
