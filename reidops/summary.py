@@ -82,26 +82,40 @@ def tracking_table(arms: Mapping[str, Any]) -> Table:
 
 
 def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield what the model adds, with its interval, the share of the oracle's gain that this is, and how much appearance decided."""
+    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and how much appearance decided."""
     if not proof["uses_appearance"]:
         yield Text(f"  {proof['reason']}")
         return
-    differences, draws, decided = proof["differences"]["appearance"][COMBINED], proof["bootstrap"], proof["decided"][COMBINED]
+    differences, over_random, decided = proof["differences"]["appearance"][COMBINED], proof["over_random"][COMBINED], proof["decided"][COMBINED]
     for score in ("IDF1", "HOTA"):
-        used = proof["headroom"][score]
-        share = f"{used['share']:.0%} of what the oracle adds" if used["share"] is not None else f"– of the oracle's: {used['reason']}"
-        yield Text(f"  {score} {_signed(differences[score]['difference'])} {_interval(differences[score]['over_windows'])}, {share}")
-    over_sequences = differences["IDF1"]["over_sequences"]
-    drawn = f"  in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"
-    yield Text(drawn + (f"; over {draws['num_sequences']} sequences IDF1 {_interval(over_sequences)}" if over_sequences else ""))
+        yield Text(f"  {score} {_gain(differences[score])} over no appearance")
+        yield Text(f"  {score} {_gain(over_random[score])} over random embeddings")
+        yield Text(f"  {score} {_headroom(proof['headroom'][score])}")
+    drawn, row = proof["bootstrap"], differences["IDF1"]
+    windows = f"{_bounds(row['over_windows'])}; {row['num_windows']} windows of about {drawn['window_frames']} frames"
+    sequences = f"{_bounds(row['over_sequences'])}; {row['num_sequences']} sequences" if row["num_sequences"] > 1 else ""
+    yield Text(f"  IDF1 over no appearance by other units: [{windows}]" + (f", [{sequences}]" if sequences else ""))
+    yield Text(f"  in brackets: {drawn['level']:.0%} confidence intervals and the number of units that they come from")
     reordered = f"in {decided['reordered']:,} it preferred another track than the control"
     yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations; {reordered}")
     if proof.get("say"):
         yield Text(f"  {proof['say']}", style="yellow")
 
 
-def _interval(pair: Sequence[float]) -> str:
-    return f"[{_signed(pair[0])}, {_signed(pair[1])}]"
+def _gain(row: Mapping[str, Any]) -> str:
+    """Return a difference with its interval and the units that it comes from."""
+    return f"{_signed(row['difference'])} [{_bounds(row['interval'])}; {row['num_units']} {row['unit']}]"
+
+
+def _bounds(interval: Sequence[float] | None) -> str:
+    return "too few to say" if interval is None else f"{_signed(interval[0])}, {_signed(interval[1])}"
+
+
+def _headroom(row: Mapping[str, Any]) -> str:
+    """Return which share of the oracle's gain the model reaches, counted from the better of the two controls."""
+    if row["share"] is None:
+        return f"share of the oracle's gain: –, {row['reason']}"
+    return f"{row['share']:.0%} of what the oracle adds to the better control, {ARMS[row['control']]}"
 
 
 def _signed(value: float) -> str:
@@ -150,6 +164,7 @@ def headline_figures(data: Path) -> dict[str, float]:
             figures |= {f"tracking/{arm}/{score}": arms[arm][COMBINED][score] for arm in SEQUENCE_ARMS if arm in arms}
             if "appearance" in arms:
                 figures[f"tracking/gain/{score}"] = arms["appearance"][COMBINED][score] - arms["no_appearance"][COMBINED][score]
+                figures[f"tracking/gain_over_random/{score}"] = arms["appearance"][COMBINED][score] - arms["random"][COMBINED][score]
     return figures
 
 

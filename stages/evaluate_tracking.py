@@ -50,9 +50,7 @@ class EvaluateTrackingParams:
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"
     linking: bool = False  # join tracks that one person seems to have left behind, when the sequence is over
     interpolation: bool = False  # fill the gaps of a track, when the sequence is over
-    window: Annotated[int, Field(ge=1)] = 30  # frames, stretches that the bootstrap draws
-    resamples: Annotated[int, Field(ge=1)] = 1000
-    seed: Count = 0  # of the bootstrap
+    window: Annotated[int, Field(ge=1)] = 30  # frames, the units of the confidence intervals
     num_switches: Count = 8  # identity switches shown per sequence
     num_frames: Count = 3  # annotated frames shown per sequence
     num_clips: Count = 1  # video clips of the worst moments per sequence
@@ -75,7 +73,6 @@ def evaluate_tracking(
     from reidops.parts import read_parts, tracked_parts
     from reidops.tracking.evaluation import evaluate_parts, num_processes
     from reidops.tracking.pictures import PictureBounds
-    from reidops.tracking.proof import Draws
     from reidops.tracking.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
     from reidops.tracking.report import format_proof, write_report
     from reidops.tracking.trials import build_trial
@@ -90,7 +87,7 @@ def evaluate_tracking(
     trial = build_trial(settings, embeddings, calibration, params.num_switches)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        proof = write_report(arms, folder, Draws(params.window, params.resamples, params.seed), _say(arms, trial))
+        proof = write_report(arms, folder, params.window, _say(arms, trial))
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
         write_json(protocol, folder / "protocol.json")

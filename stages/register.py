@@ -109,7 +109,7 @@ class Comparer:
         from reidops.tracking.rivals import lead_over
 
         drawn = read_json(self.tracking / "proof.json").get("bootstrap")
-        intervals = drawn and lead_over(self.tracking / "windows.npz", windows, resamples=drawn["resamples"], seed=drawn["seed"])
+        intervals = drawn and lead_over(self.tracking / "windows.npz", windows)
         if not intervals:
             return None
         interval = intervals.get(self.score)

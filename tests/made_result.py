@@ -12,9 +12,10 @@ from reidops.embedding.description import EmbedderDescription, golden_crop, gold
 from reidops.embedding.images import resize_crops
 from reidops.files import sha256
 from reidops.tracking.rivals import write_windows
-from reidops.tracking.windows import NUM_COUNTS
+from reidops.tracking.windows import FrameTables
 
 HEIGHT, WIDTH, DIM = 16, 8, 6
+RANDOM_IDF1 = 0.2
 SEQUENCES = ("SYN-05-FRCNN", "SYN-06-FRCNN")
 SETTINGS = """\
 download: {train: [synthetic], local: null}
@@ -104,35 +105,48 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
         return {name: {"IDF1": v, "HOTA": v - 0.1, "MOTA": 0.5, "AssA": v, "DetA": 0.5, "IDSW": 7} for name, v in rows.items()}
 
     gain = {"combined": {"IDF1": idf1 - control, "HOTA": idf1 - control, "IDSW": 0}}
-    _write(tracking / "metrics.json", {"appearance": arm(idf1), "no_appearance": arm(control), "difference": gain})
+    _write(tracking / "metrics.json", {"appearance": arm(idf1), "no_appearance": arm(control), "random": arm(RANDOM_IDF1), "difference": gain})
     _write(tracking / "proof.json", {
         "uses_appearance": True,
-        "arms": {name: arm(v)["combined"] for name, v in {"no_appearance": control, "random": 0.2, "appearance": idf1, "oracle": 0.9}.items()},
-        "headroom": {"IDF1": {"share": (idf1 - control) / (0.9 - control)}, "HOTA": {"share": None, "reason": "the oracle gains nothing"}},
-        "differences": {"appearance": {"combined": {
-            name: {"difference": idf1 - control, "over_windows": [idf1 - control - 0.02, idf1 - control + 0.03], "over_sequences": None}
-            for name in ("IDF1", "HOTA")}}},
-        "over_random": {"combined": {
-            name: {"difference": idf1 - 0.2, "over_windows": [idf1 - 0.25, idf1 - 0.15], "num_windows": 10, "over_sequences": None}
-            for name in ("IDF1", "HOTA")}},
+        "arms": {name: arm(v)["combined"] for name, v in {"no_appearance": control, "random": RANDOM_IDF1, "appearance": idf1, "oracle": 0.9}.items()},
+        "headroom": {"IDF1": {"share": (idf1 - control) / (0.9 - control), "control": "no_appearance"},
+                     "HOTA": {"share": None, "control": "random", "reason": "the oracle gains nothing"}},
+        "differences": {"appearance": {"combined": _gain(idf1 - control)}},
+        "over_random": {"combined": _gain(idf1 - RANDOM_IDF1)},
         "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12, "reordered": 31}},
-        "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 1000, "seed": 0, "num_windows": 10, "num_sequences": 2},
+        "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 0, "seed": 0, "num_windows": 10, "num_sequences": 2},
     })  # fmt: skip
     _write(tracking / "trial.json", {
         "tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "constants": {}, "camera_motion": "none", "linking": False,
         "interpolation": False, "window": 30, "code": "c0de",
     })  # fmt: skip
-    write_windows([(name, _counts(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
+    write_windows([(name, made_tables(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
 
 
-def _counts(idf1: float, num_frames: int) -> np.ndarray:
-    """Return what frames add where ten people are annotated and tracked, in the one half of a sequence better than in the other."""
-    counts = np.zeros((num_frames, NUM_COUNTS))
-    counts[:, :2] = 10
-    counts[:, 2] = 10 * idf1 + np.where(np.arange(num_frames) < num_frames / 2, idf1, -idf1)
-    return counts
+def _gain(difference: float) -> dict[str, dict[str, object]]:
+    """Return the rows of a gain, with an interval over 20 people and ten windows and none over two sequences."""
+    row = {"difference": difference, "interval": [difference - 0.02, difference + 0.03], "unit": "people", "num_units": 20,
+           "over_windows": [difference - 0.02, difference + 0.03], "num_windows": 10,
+           "over_sequences": None, "num_sequences": 2}  # fmt: skip
+    return {name: row for name in ("IDF1", "HOTA")}
+
+
+def made_tables(idf1: float, num_frames: int, num_people: int = 500) -> FrameTables:
+    """Return frames in which so many people are annotated and tracked, and of whose boxes a share `idf1` lies on their own track.
+
+    A better model is better by a little more in the first half of the frames than in the second.
+    """
+    frame, person = (part.ravel() for part in np.indices((num_frames, num_people)))
+    share = idf1 + np.where(frame < num_frames / 2, 0.04, -0.04) * (idf1 - 0.5)
+    hit = person < np.round(share * num_people)
+    boxes = np.column_stack([frame, person])
+    ids = np.arange(num_people)
+    return FrameTables(
+        errors=np.zeros((num_frames, 3), int), people=boxes, tracks=boxes, couples=np.column_stack([ids, ids]), overlaps=boxes[hit],
+        matches=np.column_stack([boxes[hit], np.full(hit.sum(), 19)]),
+    )  # fmt: skip
 
 
 def _write(path: Path, data: object) -> None:

@@ -36,7 +36,8 @@ def test_figures_version_reason_and_places_are_on_one_screen(tmp_path, monkeypat
         assert sequence in text
     combined = next(i for i, line in enumerate(lines) if "combined" in line)
     assert ["without appearance" in lines[combined], "0.600" in lines[combined]] == [True, True]
-    assert ["with appearance" in lines[combined + 1], "0.700" in lines[combined + 1]] == [True, True]
+    assert ["random embeddings" in lines[combined + 1], "0.200" in lines[combined + 1]] == [True, True]
+    assert ["with appearance" in lines[combined + 2], "0.700" in lines[combined + 2]] == [True, True]
     assert "person-reid version 2: not champion" in text
     assert "it is worse than version 1" in text
     assert "data/validation/docs/index.html" in text
@@ -58,6 +59,7 @@ def test_no_result_yet_is_said(tmp_path):
 def test_gain_is_with_minus_without(tmp_path):
     figures = headline_figures(write_result(tmp_path, idf1=0.7, control=0.62))
     assert figures["tracking/gain/IDF1"] == pytest.approx(0.08)
+    assert figures["tracking/gain_over_random/IDF1"] == pytest.approx(0.5)
 
 
 def test_only_what_is_there_is_listed(tmp_path):
@@ -78,10 +80,13 @@ def test_a_store_that_is_gone_or_another_one_is_named(tmp_path, monkeypatch):
     assert "now names http://other" in store_missing(f"sqlite:///{store}")
 
 
-def test_what_the_model_adds_stands_with_its_interval_and_its_share_of_the_oracles_gain(tmp_path):
+def test_the_gain_over_both_controls_stands_with_interval_and_number_of_units(tmp_path):
     text = shown(write_result(tmp_path))
-    assert "IDF1 +0.100 [+0.080, +0.130], 33% of what the oracle adds" in text
-    assert "HOTA +0.100 [+0.080, +0.130], – of the oracle's: the oracle gains nothing" in text
+    assert "IDF1 +0.100 [+0.080, +0.130; 20 people] over no appearance" in text
+    assert "IDF1 +0.500 [+0.480, +0.530; 20 people] over random embeddings" in text
+    assert "IDF1 33% of what the oracle adds to the better control, without appearance" in text
+    assert "HOTA share of the oracle's gain: –, the oracle gains nothing" in text
+    assert "IDF1 over no appearance by other units: [+0.080, +0.130; 10 windows of about 30 frames], [too few to say; 2 sequences]" in text
     assert "appearance decided 12.0% of 200 associations; in 31 it preferred another track than the control" in text
 
 
@@ -90,6 +95,14 @@ def test_embeddings_that_change_no_track_are_told_in_the_summary(tmp_path):
     proof = json.loads((data / "tracking" / "proof.json").read_text())
     write_json(proof | {"say": "botsort's rules leave appearance no say"}, data / "tracking" / "proof.json")
     assert "botsort's rules leave appearance no say" in shown(data)
+
+
+def test_too_few_people_are_said_to_be_too_few(tmp_path):
+    data = write_result(tmp_path)
+    proof = json.loads((data / "tracking" / "proof.json").read_text())
+    proof["over_random"]["combined"]["IDF1"] |= {"interval": None, "num_units": 4}
+    write_json(proof, data / "tracking" / "proof.json")
+    assert "IDF1 +0.500 [too few to say; 4 people] over random embeddings" in shown(data)
 
 
 def test_a_tracker_without_appearance_is_shown_with_its_one_arm_and_the_reason(tmp_path):
@@ -103,4 +116,4 @@ def test_a_tracker_without_appearance_is_shown_with_its_one_arm_and_the_reason(t
 
 
 def test_a_loss_is_written_with_a_minus(tmp_path):
-    assert "IDF1 −0.100 [−0.120, −0.070]" in shown(write_result(tmp_path, idf1=0.6, control=0.7))
+    assert "IDF1 −0.100 [−0.120, −0.070; 20 people] over no appearance" in shown(write_result(tmp_path, idf1=0.6, control=0.7))

@@ -17,7 +17,7 @@ from reidops.tracking.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_
 from reidops.tracking.constants import oracle_gate
 from reidops.tracking.decided import Decided
 from reidops.tracking.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
-from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, event_table, reported_scores
+from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, event_table, motmetrics_scores
 from reidops.tracking.gaps import find_returns, gap_counts
 from reidops.tracking.moments import Moment, record_moments
 from reidops.tracking.scoring import (
@@ -26,10 +26,10 @@ from reidops.tracking.scoring import (
 from reidops.tracking.switches import switch_frames
 from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
 from reidops.tracking.watching import Watch
-from reidops.tracking.windows import frame_counts
+from reidops.tracking.windows import FrameTables
 
 COMBINED = "combined"
-SCORERS = ("reported", "trackeval")
+SCORERS = ("reported", "motmetrics")
 # To start a process costs about as much as to track and score a thousand frames.
 FRAMES_OF_ONE_PROCESS = 2000
 
@@ -40,9 +40,10 @@ class ArmResult:
 
     Attributes:
         tracks: px 0-based.
-        events, counts: motmetrics'.
+        events: of CLEAR's matches.
+        counts: motmetrics'.
         results: TrackEval's.
-        of_frames: what each frame adds to the scores, see `windows.frame_counts`.
+        of_frames: what each frame adds to the tables behind the scores.
         gaps: what became of people who were out of sight, see `gaps.gap_counts`.
         decided: how many associations appearance decided.
         moments: what the tracker weighed in the frames that are shown, by frame.
@@ -54,7 +55,7 @@ class ArmResult:
     events: pd.DataFrame
     counts: Counts
     results: Results
-    of_frames: np.ndarray
+    of_frames: FrameTables
     gaps: pd.DataFrame
     decided: Decided
     moments: Mapping[int, Moment] = field(default_factory=dict)
@@ -158,14 +159,13 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
     watch = Watch(keeps=is_shown and trial.num_switches > 0)
     tracks = finish_tracks(track_sequence(start(), worn, frames, appearance=appearance, watch=watch), trial.finishing)
     comparison = compare(seen.annotations, tracks, frames, rules_of(part.dataset))
-    record = accumulate(comparison)
-    events = event_table(record)
+    events = event_table(comparison)
     wanted = switch_frames(events, trial.num_switches) if is_shown else set()
     moments = watch.moments(wanted) if wanted else {}
     if moments is None:
         moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
     return ArmResult(
-        arm, part.sequence, tracks, events, count_events(record), official_results(comparison), frame_counts(comparison, events),
+        arm, part.sequence, tracks, events, count_events(accumulate(comparison)), official_results(comparison), FrameTables.of(comparison),
         gap_counts(seen.returns, events, comparison), watch.decided, moments,
     )  # fmt: skip
 
@@ -173,16 +173,16 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
 def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
     """Return one row per scorer, arm and sequence, then `combined`: columns scorer, arm, sequence and the scores.
 
-    The scorer `reported` is motmetrics with TrackEval's HOTA, `trackeval` is TrackEval throughout.
+    The scorer `reported` is TrackEval, `motmetrics` is the second opinion, with TrackEval's HOTA.
     """
     rows = []
     for arm, of_arm in by_arm(arms).items():
         cases = {result.sequence: (result.counts, result.results) for result in of_arm}
         cases[COMBINED] = _combined(of_arm)
         for sequence, (counts, results) in cases.items():
-            scores = (reported_scores(counts, results), official_scores(results))
+            scores = (official_scores(results), motmetrics_scores(counts, results))
             rows += [{"scorer": s, "arm": arm, "sequence": sequence, **asdict(v)} for s, v in zip(SCORERS, scores, strict=True)]
-    return pd.DataFrame(rows).sort_values("scorer", kind="stable", ignore_index=True)
+    return pd.DataFrame(rows).sort_values("scorer", kind="stable", ascending=False, ignore_index=True)
 
 
 def by_arm(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:

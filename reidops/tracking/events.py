@@ -1,18 +1,19 @@
-"""What went wrong in which frame: motmetrics' event table, and its CLEAR and identity counts.
+"""What went wrong in which frame, from the matches behind the scores; and motmetrics' counts, a second opinion on TrackEval's.
 
-motmetrics is also a second opinion on TrackEval's figures. The two differ by intent in what carries a pairing forward (the last
-match ever against the frame before), in MT (≥ 0.8 against > 0.8) and in Frag; `report.scorer_table` tells why.
+The two scorers differ by intent in what carries a match forward (the last match ever against the frame before), in MT (≥ 0.8 against
+> 0.8) and in Frag; `report.scorer_table` says why. Every reported score is TrackEval's.
 """
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import motmetrics
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from reidops.tracking.scoring import MATCH_IOU, Comparison, Results, TrackingScores, official_scores
+from reidops.tracking.overlaps import MATCH_IOU, Comparison, joined
+from reidops.tracking.scoring import Results, TrackingScores, official_scores
 
 
 @dataclass(frozen=True)
@@ -82,23 +83,46 @@ def count_events(accumulator: motmetrics.MOTAccumulator) -> Counts:
     )
 
 
-def event_table(accumulator: motmetrics.MOTAccumulator) -> pd.DataFrame:
-    """Return one row per event: frame, event (MATCH, SWITCH, MISS, FP, …), track_id, tracker_id (−1 = none), iou.
+def event_table(comparison: Comparison) -> pd.DataFrame:
+    """Return one row per event: frame, event (MATCH, SWITCH, MISS or FP), track_id, tracker_id (−1 = none), iou; in order of frames.
 
-    `track_id` is the identity in the ground truth.
+    `track_id` is the identity in the ground truth. The numbers of the events are TrackEval's CLEAR counts.
     """
-    record = _Record.of(accumulator)
-    rows = ~record.types_are("RAW")
-    names = np.array(record.names)[record.codes[rows]]
-    ids = {"track_id": record.track_id[rows], "tracker_id": record.tracker_id[rows]}
-    return pd.DataFrame({"frame": record.frame[rows], "event": names, **ids, "iou": 1 - record.distance[rows]})
+    pairs = comparison.overlaps
+    found = pairs.clear
+    frame, row, column = pairs.frame[found.rows], pairs.row[found.rows], pairs.column[found.rows]
+    ids = {"track_id": _at(comparison.gt_ids, frame, row), "tracker_id": _at(comparison.tracker_ids, frame, column)}
+    names = np.where(found.switched, "SWITCH", "MATCH").astype(object)
+    held = pd.DataFrame({"frame": frame, "event": names, **ids, "iou": pairs.iou[found.rows]})
+    missed = _unmatched(comparison.gt_ids, frame, row, "MISS", "track_id")
+    false = _unmatched(comparison.tracker_ids, frame, column, "FP", "tracker_id")
+    table = pd.concat([held, missed, false]).sort_values("frame", kind="stable", ignore_index=True)
+    return table.assign(frame=np.array(comparison.frames, int)[table["frame"].to_numpy(int)])
+
+
+def _at(ids_by_frame: list[np.ndarray], frame: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return the ids at places of frames, int [num_places]."""
+    return joined(ids_by_frame)[_starts(ids_by_frame)[frame] + place]
+
+
+def _unmatched(ids_by_frame: list[np.ndarray], frame: np.ndarray, place: np.ndarray, event: str, column: str) -> pd.DataFrame:
+    """Return an event for each id at a place that has no match; `frame` and `place` are those of the matches."""
+    lengths = np.array([len(ids) for ids in ids_by_frame], int)
+    alone = np.ones(lengths.sum(), dtype=bool)
+    alone[_starts(ids_by_frame)[frame] + place] = False
+    ids = {"track_id": -1, "tracker_id": -1, column: joined(ids_by_frame)[alone]}
+    return pd.DataFrame({"frame": np.repeat(np.arange(len(lengths)), lengths)[alone], "event": event, **ids, "iou": np.nan})
+
+
+def _starts(ids_by_frame: list[np.ndarray]) -> np.ndarray:
+    """Return the place of each frame's first id when all are joined, int [num_frames]."""
+    return np.concatenate([[0], np.cumsum([len(ids) for ids in ids_by_frame])]).astype(int)[:-1]
 
 
 @dataclass(frozen=True)
 class _Record:
     """motmetrics' record as arrays, one row per event in order of time; −1 = nobody."""
 
-    frame: np.ndarray
     names: tuple[str, ...]
     codes: np.ndarray  # of each row, the place of its event's name in `names`
     track_id: np.ndarray
@@ -109,8 +133,7 @@ class _Record:
     def of(cls, accumulator: motmetrics.MOTAccumulator) -> "_Record":
         events = accumulator.events
         ids = [np.nan_to_num(events[column].to_numpy(), nan=-1).astype(int) for column in ("OId", "HId")]
-        frame = events.index.get_level_values(0).to_numpy().astype(int)
-        return cls(frame, tuple(events["Type"].cat.categories), events["Type"].cat.codes.to_numpy(), *ids, events["D"].to_numpy())
+        return cls(tuple(events["Type"].cat.categories), events["Type"].cat.codes.to_numpy(), *ids, events["D"].to_numpy())
 
     def types_are(self, *names: str) -> np.ndarray:
         """Return, for each event, whether it is of one of these kinds."""
@@ -142,15 +165,12 @@ def _identity_matches(record: _Record) -> int:
     return int(together[linear_sum_assignment(-together)].sum())
 
 
-def reported_scores(counts: Counts, results: Results) -> TrackingScores:
-    """Return the scores as reported: CLEAR and identity by motmetrics, HOTA by TrackEval."""
-    official = official_scores(results)
-    return TrackingScores(
+def motmetrics_scores(counts: Counts, results: Results) -> TrackingScores:
+    """Return the scores of the second scorer: CLEAR and identity by motmetrics, and TrackEval's HOTA, which motmetrics lacks."""
+    return replace(
+        official_scores(results),
         MOTA=counts.mota,
         IDF1=counts.idf1,
-        HOTA=official.HOTA,
-        DetA=official.DetA,
-        AssA=official.AssA,
         MOTP=1 - counts.distance / counts.num_detections if counts.num_detections else 0.0,
         IDSW=counts.num_switches,
         FP=counts.num_false_positives,

@@ -9,10 +9,11 @@ import pandas as pd
 from reidops.files import whole_file, write_json
 from reidops.mot.sequences import write_results
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE
+from reidops.tracking.bootstrap import LEVEL
 from reidops.tracking.constants import gate_of
 from reidops.tracking.evaluation import COMBINED, SCORERS, ArmResult, by_arm, score_table, score_tree
 from reidops.tracking.gaps import draw_gaps, gap_table
-from reidops.tracking.proof import Draws, prove
+from reidops.tracking.proof import CONTROLS, prove
 from reidops.tracking.rivals import write_windows
 
 _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
@@ -47,15 +48,16 @@ def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path)
     return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
 
 
-def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws(), say: str = "") -> dict[str, Any]:
+def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str = "") -> dict[str, Any]:
     """Write every table and file of an evaluation but the pictures of its sequences; return the proof.
 
     Args:
+        window: frames of a window of the confidence intervals.
         say: what the proof says where the embeddings changed no track, see `decided.say_of_appearance`.
     """
     scores = score_table(arms)
     tree = score_tree(scores)
-    proof = prove(arms, tree, draws) | {"say": say}
+    proof = prove(arms, tree, window) | {"say": say}
     write_json(tree, folder / "metrics.json")
     write_json(headline(tree), folder / "headline.json")
     write_json(proof, folder / "proof.json")
@@ -67,7 +69,7 @@ def write_report(arms: Rows[ArmResult], folder: Path, draws: Draws = Draws(), sa
         draw_gaps(gaps).savefig(partial, format="png", dpi=110)
     write_arms(arms, folder)
     reported = by_arm(arms)[APPEARANCE if proof["uses_appearance"] else NO_APPEARANCE]
-    write_windows([(result.sequence, result.of_frames) for result in reported], draws.window, folder / "windows.npz")
+    write_windows([(result.sequence, result.of_frames) for result in reported], window, folder / "windows.npz")
     return proof
 
 
@@ -85,13 +87,16 @@ def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
 
 
 def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how TrackEval and motmetrics differ on the combined scores of the reported arm: figure, both values, difference, why."""
+    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm: figure, both values, difference, why.
+
+    Every score that is reported anywhere else is TrackEval's.
+    """
     arm = APPEARANCE if (scores["arm"] == APPEARANCE).any() else NO_APPEARANCE
     combined = scores[(scores["arm"] == arm) & (scores["sequence"] == COMBINED)].set_index("scorer")
     figures = list(_REASONS)
-    ours, theirs = (combined.loc[scorer, figures].astype(float) for scorer in SCORERS)
+    reported, second = (combined.loc[scorer, figures].astype(float) for scorer in SCORERS)
     return pd.DataFrame({
-        "figure": figures, "motmetrics": ours.to_numpy(), "trackeval": theirs.to_numpy(), "difference": (ours - theirs).to_numpy(),
+        "figure": figures, "motmetrics": second.to_numpy(), "trackeval": reported.to_numpy(), "difference": (second - reported).to_numpy(),
         "why": list(_REASONS.values()),
     })  # fmt: skip
 
@@ -102,13 +107,15 @@ def format_proof(proof: Mapping[str, Any]) -> str:
     lines += [f"{arm:<16}" + "".join(_figure(scores, name) for name in _OF_ARMS) for arm, scores in proof["arms"].items()]
     if not proof["uses_appearance"]:
         return "\n".join([*lines, proof["reason"]])
-    combined, decided, draws = proof["differences"][APPEARANCE][COMBINED], proof["decided"][COMBINED], proof["bootstrap"]
-    lines += [f"{name}: appearance adds {_interval(combined[name])}, {_headroom(proof['headroom'][name])}" for name in ("IDF1", "HOTA")]
-    lines += [f"in brackets: {draws['level']:.0%} of {draws['resamples']:,} draws of {draws['num_windows']} windows of about {draws['window_frames']} frames"]
-    lines += [
+    differences, over_random, decided = proof["differences"][APPEARANCE][COMBINED], proof["over_random"][COMBINED], proof["decided"][COMBINED]
+    for name in ("IDF1", "HOTA"):
+        lines.append(f"{name}: {_gain(differences[name])} over no appearance, {_gain(over_random[name])} over random embeddings")
+        lines.append(f"{name}: {_headroom(proof['headroom'][name])}")
+    lines.append(f"in brackets: {LEVEL:.0%} confidence intervals and their units")
+    lines.append(
         f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%};"
         f" in {decided['reordered']:,} it preferred another track than the control"
-    ]
+    )
     return "\n".join([*lines, *filter(None, [proof.get("say")])])
 
 
@@ -116,13 +123,14 @@ def _figure(scores: Mapping[str, float], name: str) -> str:
     return f"{scores[name]:>8.0f}" if name == "IDSW" else f"{scores[name]:>8.3f}"
 
 
-def _interval(row: Mapping[str, Any]) -> str:
-    low, high = row["over_windows"]
-    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+def _gain(row: Mapping[str, Any]) -> str:
+    """Return a difference with its interval and the units that it comes from."""
+    bounds = "too few to say" if row["interval"] is None else "{:+.3f}, {:+.3f}".format(*row["interval"])
+    return f"{row['difference']:+.3f} [{bounds}; {row['num_units']} {row['unit']}]"
 
 
 def _headroom(row: Mapping[str, Any]) -> str:
-    return row["reason"] if row["share"] is None else f"{row['share']:.0%} of what the oracle adds"
+    return row["reason"] if row["share"] is None else f"{row['share']:.0%} of what the oracle adds to the tracker {CONTROLS[row['control']]}"
 
 
 def _write_csv(table: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:

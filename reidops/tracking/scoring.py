@@ -1,6 +1,7 @@
 """The official scores of tracks: TrackEval's CLEAR, Identity and HOTA after MOTChallenge's preprocessing.
 
-The preprocessing is done once, here; TrackEval and motmetrics (events.py) score the same `Comparison`.
+The preprocessing is done once, here. `counts` counts from it what TrackEval counts, and TrackEval makes the scores of the counts;
+motmetrics (events.py) scores the same `Comparison`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,13 +15,13 @@ from trackeval.metrics import CLEAR, HOTA, Identity
 
 from reidops.errors import ReidopsError
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
-
-# What TrackEval takes off a threshold, so that an overlap of exactly one half is a match.
-_EPS = np.finfo(float).eps
-MATCH_IOU = 0.5
+from reidops.tracking.counts import clear_counts, hota_counts, identity_counts
+from reidops.tracking.overlaps import EPS, MATCH_IOU, Comparison
 
 PEDESTRIAN = 1
 _DISTRACTORS = (2, 7, 8, 12)  # person on vehicle, static person, distractor, reflection
+
+_OF_PEOPLE = ("MOTA", "MODA", "MOTAL", "sMOTA", "FP_per_frame")
 
 Results = dict[str, dict[str, Any]]  # TrackEval's result of each metric, with the counts that combining needs
 
@@ -38,22 +39,6 @@ def rules_of(dataset: str) -> Rules:
     if dataset == "MOT15":
         return Rules(distractors=(), has_classes=False)
     return Rules(_DISTRACTORS + (6,) if dataset == "MOT20" else _DISTRACTORS)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Ground truth beside tracks, frame by frame, after the preprocessing.
-
-    Attributes:
-        frames: 1-based numbers.
-        gt_ids, tracker_ids: of each frame, an int array, as they stand in the files.
-        similarities: of each frame, IoU [num_gt, num_tracks].
-    """
-
-    frames: list[int]
-    gt_ids: list[np.ndarray]
-    tracker_ids: list[np.ndarray]
-    similarities: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -90,9 +75,13 @@ def compare(annotations: pd.DataFrame, tracks: pd.DataFrame, frames: Iterable[in
 
 
 def official_results(comparison: Comparison) -> Results:
-    """Return what TrackEval says of one sequence, by metric."""
-    data = _trackeval_data(comparison)
-    return {name: metric.eval_sequence(data) for name, metric in _metrics().items()}
+    """Return what TrackEval says of one sequence, by metric: its definitions, counted by `counts`."""
+    overlaps = comparison.overlaps
+    counted = {"CLEAR": clear_counts(overlaps), "Identity": identity_counts(overlaps), "HOTA": hota_counts(overlaps)}
+    results = combine_results({"": counted})
+    if not overlaps.num_boxes[0].any():  # TrackEval takes no ratio where nobody is annotated
+        results["CLEAR"] |= dict.fromkeys(_OF_PEOPLE, 0)
+    return results
 
 
 def combine_results(by_sequence: Mapping[str, Results]) -> Results:
@@ -177,7 +166,7 @@ def _compare_frame(truth: _Boxes, found: _Boxes) -> tuple[np.ndarray, np.ndarray
 def _on_distractors(similarities: np.ndarray, distracts: np.ndarray) -> np.ndarray:
     """Return, for each track box, whether it is assigned to a distractor."""
     on_distractors = np.zeros(similarities.shape[1], dtype=bool)
-    if (similarities[distracts] >= MATCH_IOU - _EPS).any():  # else no assignment can put a box there
+    if (similarities[distracts] >= MATCH_IOU - EPS).any():  # else no assignment can put a box there
         rows, columns = match_boxes(similarities)
         on_distractors[columns[distracts[rows]]] = True
     return on_distractors
@@ -185,29 +174,7 @@ def _on_distractors(similarities: np.ndarray, distracts: np.ndarray) -> np.ndarr
 
 def match_boxes(similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and columns of the one-to-one matches that overlap most together, each by at least one half, as the preprocessing does."""
-    scores = np.where(similarities >= MATCH_IOU - _EPS, similarities, 0)
+    scores = np.where(similarities >= MATCH_IOU - EPS, similarities, 0)
     rows, columns = linear_sum_assignment(-scores)
-    matched = scores[rows, columns] > _EPS
+    matched = scores[rows, columns] > EPS
     return rows[matched], columns[matched]
-
-
-def _trackeval_data(comparison: Comparison) -> dict[str, Any]:
-    """Return a comparison in the form that TrackEval's metrics read: ids count from 0."""
-    gt_ids, num_gt_ids = numbered(comparison.gt_ids)
-    tracker_ids, num_tracker_ids = numbered(comparison.tracker_ids)
-    return {
-        "num_timesteps": len(comparison.frames),
-        "gt_ids": gt_ids,
-        "tracker_ids": tracker_ids,
-        "similarity_scores": comparison.similarities,
-        "num_gt_ids": num_gt_ids,
-        "num_tracker_ids": num_tracker_ids,
-        "num_gt_dets": sum(map(len, gt_ids)),
-        "num_tracker_dets": sum(map(len, tracker_ids)),
-    }
-
-
-def numbered(ids_by_frame: list[np.ndarray]) -> tuple[list[np.ndarray], int]:
-    """Return the ids renumbered from 0 in ascending order, and how many there are."""
-    known = np.unique(np.concatenate([np.zeros(0, int), *ids_by_frame]))
-    return [np.searchsorted(known, ids) for ids in ids_by_frame], len(known)

@@ -55,7 +55,7 @@ def inspect_raw(
     ]
     copies = frame_copies_table(parts, [shown(part.folder, raw) for part in parts], sample=frame_sample, max_bits=max_bits)
     counts = {f"num_{name}": len(inspection.table) for name, inspection in zip(_RAW_COUNTS, inspections, strict=True)}
-    inspections.append(Inspection("frames on both sides", copies, crop_suites.frame_copies_suite(), row_word="from frame"))
+    inspections.append(Inspection("frames on both sides", copies, crop_suites.frame_copies_suite(), row_word=""))
     return Inspected([inspection for inspection in inspections if len(inspection.table)], counts)
 
 

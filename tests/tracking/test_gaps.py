@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reidops.tracking.events import accumulate, event_table
+from reidops.tracking.events import event_table
 from reidops.tracking.gaps import GAP_EDGES, draw_gaps, find_returns, gap_counts, gap_table, kept_returns
 from reidops.tracking.scoring import compare, rules_of
 
@@ -84,7 +84,7 @@ def counted():
     tracks = seen.assign(track_id=seen["track_id"].where((seen["track_id"] != 3) | (seen["frame"] < 20), 9))
     comparison = compare(truth, tracks[["frame", "track_id", "left", "top", "width", "height"]], frames, rules_of("MOT17"))
     returns = find_returns(seen["frame"].to_numpy(), seen["track_id"].to_numpy())
-    return gap_counts(returns, event_table(accumulate(comparison)), comparison)
+    return gap_counts(returns, event_table(comparison), comparison)
 
 
 def test_returns_and_people_stand_at_the_length_of_their_gap(counted):

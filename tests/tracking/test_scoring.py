@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from reidops.errors import ReidopsError
-from reidops.tracking.events import accumulate, count_events, event_table, reported_scores
+from reidops.tracking.events import accumulate, count_events, event_table, motmetrics_scores
 from reidops.tracking.scoring import combine_results, compare, official_results, official_scores, rules_of
 
 FRAMES = range(1, 11)
@@ -29,10 +29,10 @@ def scores(annotations: pd.DataFrame, found: pd.DataFrame, *, frames=FRAMES, rul
     """Return what both scorers say, and check that they agree where they ought to."""
     comparison = compare(annotations, found, frames, rules)
     results = official_results(comparison)
-    official, reported = official_scores(results), reported_scores(count_events(accumulate(comparison)), results)
+    official, second = official_scores(results), motmetrics_scores(count_events(accumulate(comparison)), results)
     for name in ("MOTA", "IDF1", "MOTP", "IDSW", "FP", "FN"):
-        assert getattr(reported, name) == pytest.approx(getattr(official, name)), name
-    return reported
+        assert getattr(second, name) == pytest.approx(getattr(official, name)), name
+    return official
 
 
 def test_tracks_equal_to_the_ground_truth_score_one():
@@ -119,7 +119,7 @@ def test_combined_scores_come_from_counts_not_from_means():
 
 def test_the_event_table_names_the_frame_of_a_switch():
     comparison = compare(truth(1, 0), tracks((7, 0, range(1, 6)), (8, 0, range(7, 11))), FRAMES, MOT17)
-    events = event_table(accumulate(comparison)).set_index("frame")
+    events = event_table(comparison).set_index("frame")
     switches = events[events["event"] == "SWITCH"]
     assert switches[["track_id", "tracker_id"]].to_numpy().tolist() == [[1, 8]]
     assert switches.index.tolist() == [7]
@@ -131,7 +131,7 @@ def both(annotations: pd.DataFrame, found: pd.DataFrame, name: str) -> tuple[flo
     """Return a figure as motmetrics and as TrackEval have it."""
     comparison = compare(annotations, found, FRAMES, MOT17)
     results = official_results(comparison)
-    return getattr(reported_scores(count_events(accumulate(comparison)), results), name), getattr(official_scores(results), name)
+    return getattr(motmetrics_scores(count_events(accumulate(comparison)), results), name), getattr(official_scores(results), name)
 
 
 OTHER = truth(2, 500)  # somebody who is always there and always held, so that no frame is empty

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reidops.mot.sequences import read_annotations, read_results, read_sequence
-from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, reported_scores
+from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, motmetrics_scores
 from reidops.tracking.scoring import Comparison, combine_results, compare, official_results, rules_of
 
 LIF_T = ("MOT17-02-FRCNN", "MOT17-05-FRCNN", "MOT17-10-FRCNN", "MOT17-13-FRCNN")
@@ -56,7 +56,7 @@ def test_tud_scores_as_trackeval_publishes_also_combined(tracking_results):
 def test_tud_scores_as_motmetrics_publishes(tracking_results):
     comparisons = [tud_comparison(tracking_results, name) for name in TUD]
     counts = combine_counts(count_events(accumulate(comparison)) for comparison in comparisons)
-    scores = reported_scores(counts, official_results(comparisons[0]))
+    scores = motmetrics_scores(counts, official_results(comparisons[0]))
     assert (round(scores.MOTA, 4), round(scores.IDF1, 4)) == (0.5551, 0.6243)
 
 

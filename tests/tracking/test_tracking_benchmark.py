@@ -11,7 +11,7 @@ pytest.importorskip("trackers", reason="the `trackers` package is in the extra `
 
 TOLD = {
     "updates": ("sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort", "ocsort against the `trackers` package's"),
-    "scores": ("scores and events of 7 sequences", "TrackEval", "motmetrics"),
+    "scores": ("scores and events of 7 sequences", "the same ÷ TrackEval alone", "without motmetrics"),
     "embedding": ("embedding of 30 detections, 6 in a frame", "21 in a frame", "of the model's own forward"),
     "constants": ("a changed constant", "2 sequences", "s of CPU"),
 }
@@ -24,3 +24,11 @@ def test_the_benchmark_of_tracking_prints_the_section(root, tmp_path, section):
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("| work | goal | measured | met |")
     assert [told for told in TOLD[section] if told not in ran.stdout] == []
+
+
+def test_the_benchmark_of_intervals_prints_both_tables(root, tmp_path):
+    command = [sys.executable, str(root / "benchmarks" / "intervals.py"), "--quick", "--data", str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(root)})
+    assert ran.returncode == 0, ran.stderr
+    assert "| tracked | tracker | windows | way | IDF1 | HOTA | AssA | MOTA |" in ran.stdout
+    assert "| units | percentile, autocorrelation 0.0 |" in ran.stdout

@@ -43,7 +43,7 @@ def test_the_scorers_table_tells_both_values_and_why_they_differ(arm, shown):
     rows = [
         {"scorer": scorer, "arm": name, "sequence": sequence, **dict.fromkeys(figures, 1), "IDSW": idsw if sequence == "combined" else 3}
         for name in {"appearance", "no_appearance"} - ({"appearance"} if arm == "no_appearance" else set())
-        for scorer, idsw in (("reported", 781 if name == "appearance" else 12), ("trackeval", 791)) for sequence in ("A", "combined")
+        for scorer, idsw in (("reported", 791), ("motmetrics", 781 if name == "appearance" else 12)) for sequence in ("A", "combined")
     ]  # fmt: skip
     table = scorer_table(pd.DataFrame(rows)).set_index("figure")
     assert table.loc["IDSW", ["motmetrics", "trackeval", "difference"]].tolist() == [shown, 791, shown - 791]
