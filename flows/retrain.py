@@ -19,8 +19,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from flows.stage_runs import StageBusy, StageFailed, StageRun, interrupt, read_graph, reproduce_stage
-from reidops.errors import ReidopsError
+from flows.stage_runs import StageBusy, StageRun, interrupt, read_graph, reproduce_stage
 from reidops.summary import headline_figures, list_links
 
 MAX_PARALLEL = 3  # more DVC processes at once collide on its lock

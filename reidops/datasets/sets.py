@@ -7,7 +7,6 @@ from reidops.datasets import (
     cuhk01, cuhk03, dukemtmc_reid, dukemtmc_videoreid, file_list, folder_per_identity, grid, ilids_vid, market1501, mars, msmt17, prid450s,
     prid2011, sensereid, veri776, viper,
 )  # fmt: skip
-from reidops.datasets.families import base_name
 from reidops.datasets.reid_set import ReidSet
 from reidops.errors import ReidopsError
 
