@@ -35,7 +35,7 @@ def progress_bar(
         leave: keep a finished bar on the terminal.
     """
     kind = tqdm if sys.stderr.isatty() else _LogBar
-    return kind(items, desc=desc, total=total, initial=initial, unit=f" {unit}", unit_scale=unit_scale, disable=not shown, leave=leave)
+    return kind(items, desc=desc, total=total, initial=initial, unit=unit if unit_scale else f" {unit}", unit_scale=unit_scale, disable=not shown, leave=leave)
 
 
 @contextmanager

@@ -114,6 +114,7 @@ def test_the_bound_counts_pixels_and_can_be_raised(monkeypatch: pytest.MonkeyPat
         check_size(WIDTH, HEIGHT + 1, "a.png")
 
 
+@pytest.mark.slow
 def test_every_stage_takes_the_bound_from_the_params_file(root: Path, tmp_path: Path) -> None:
     params = (root / "params.yaml").read_text()
     assert "  max_pixels: 100000000 " in params

@@ -22,6 +22,7 @@ def square(x: int) -> int:
     return x * x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [None, 1, 2])
 def test_results_come_in_the_items_order(workers):
     assert map_parallel(square, range(7), workers) == [0, 1, 4, 9, 16, 25, 36]
@@ -134,6 +135,7 @@ def wait(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@pytest.mark.slow
 def test_only_the_caller_answers_an_interrupt_and_its_workers_say_nothing(root):
     script = "from test_parallel import wait; from reidops.parallel import map_parallel; print('go', flush=True); map_parallel(wait, [60] * 4, 2)"
     env = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parent}"}

@@ -49,5 +49,5 @@ def test_the_gains_over_both_controls_are_figures_of_the_run_and_a_missing_inter
     proof = read_json(write_result(tmp_path) / "tracking" / "proof.json")
     figures = flatten_proof(proof)
     assert {"gain/IDF1_low", "gain/IDF1_high", "over_random/IDF1", "over_random/IDF1_low", "over_random/IDF1_high"} <= set(figures)
-    proof["differences"]["appearance"]["combined"]["IDF1"]["over_windows"] = None
+    proof["differences"]["appearance"]["combined"]["IDF1"]["interval"] = None
     assert {"gain/IDF1_low", "gain/IDF1_high"}.isdisjoint(flatten_proof(proof))

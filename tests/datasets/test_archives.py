@@ -11,14 +11,17 @@ import shutil
 import stat
 import struct
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from reidops import progress_bar
 from reidops.datasets import archives
 from reidops.datasets.archives import unpack
 from reidops.errors import ReidopsError
@@ -200,6 +203,7 @@ def test_many_small_files_are_a_bomb_too(tmp_path: Path, suffix: str) -> None:
     refuse(bomb, "unpacks to more than 1,000,000 bytes", max_bytes=1_000_000)  # 300 blocks of 4 KiB
 
 
+@pytest.mark.slow
 def test_a_sparse_file_counts_as_what_it_unpacks_to(tmp_path: Path) -> None:
     with open(tmp_path / "holes.bin", "wb") as stream:
         stream.truncate(1 << 30)
@@ -339,6 +343,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_in_truth_leaves_nothing_and_the_next_run_goes_on(tmp_path: Path, small_disk: Path) -> None:
     archive = write_zip(tmp_path / "set.zip", {f"{n}.txt": bytes(400_000) for n in range(4)})
     with pytest.raises(ReidopsError, match="No space left on device while unpacking"):
@@ -352,11 +357,9 @@ def test_a_disk_that_is_full_in_truth_leaves_nothing_and_the_next_run_goes_on(tm
 def test_the_bar_tells_the_rate_and_the_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     shown = io.StringIO()
 
-    class Shown(archives.tqdm):
-        def __init__(self, *args: object, **settings: object) -> None:
-            super().__init__(*args, **(settings | {"disable": False, "file": shown, "mininterval": 0, "ncols": 100}))
-
-    monkeypatch.setattr(archives, "tqdm", Shown)
+    shown.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr(progress_bar, "tqdm", partial(progress_bar.tqdm, mininterval=0, ncols=100))
     noise = np.random.default_rng(0)
     unpack([written(tmp_path / f"set{suffix}", {f"{n}.jpg": noise.bytes(2_000_000) for n in range(4)})], tmp_path / "out")
     assert re.search(rf"unpack set{re.escape(suffix)}: +\d+%.*\dM/8\.00M \[\d\d:\d\d<\d\d:\d\d, .*B/s\]", shown.getvalue())

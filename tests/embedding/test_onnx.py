@@ -14,6 +14,8 @@ from reidops.embedding.onnx_embedder import OnnxEmbedder
 from reidops.embedding.onnx_export import export_onnx, measure_parity
 from reidops.errors import ReidopsError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):

@@ -20,6 +20,8 @@ from reidops.mot.synthetic.sprite import Owners, Sprite
 from reidops.mot.synthetic.street import plan_street
 from reidops.mot.synthetic.walks import follow, plan_routes
 
+pytestmark = pytest.mark.slow
+
 TINY = SyntheticParams(scenes=2, frames=12, width=320, height=180)
 BOX = ["left", "top", "width", "height"]
 

@@ -19,6 +19,8 @@ from reidops.parts import Part
 from reidops.tables import CROPS, read_table
 from stages.convert import ConvertParams, convert
 
+pytestmark = pytest.mark.slow
+
 PARAMS = ConvertParams(gap=4, queries_per_person=2, workers=1)
 BOX = "20,20,12,30,1,1,1"
 

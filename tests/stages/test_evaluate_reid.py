@@ -29,6 +29,8 @@ from reidops.tracking.embeddings import embed_with_people, write_embeddings
 from reidops.tables import CROPS, read_table, write_table
 from stages.evaluate_reid import EvaluateReidParams, evaluate_reid
 
+pytestmark = pytest.mark.slow
+
 SMALL = EvaluateReidParams(gallery_rows=2, gallery_columns=4, batch_size=5, max_rank=10)
 TESTED = range(4, 9)
 

@@ -17,6 +17,8 @@ from reidops.tracking.rivals import read_windows
 from reidops.tracking.windows import window_scores
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
+pytestmark = pytest.mark.slow
+
 
 def write_inputs(tmp_path):
     """Write raw, embeddings and calibration of two tracked sequences; return the folder."""

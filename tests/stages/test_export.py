@@ -14,6 +14,8 @@ from reidops.errors import ReidopsError
 from reidops.files import read_json, sha256
 from stages.export import ExportParams, export
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:

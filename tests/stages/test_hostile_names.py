@@ -12,6 +12,8 @@ from stages.convert import ConvertParams, convert
 from stages.download import DownloadParams, download
 from stages.validate import ValidateParams, validate
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 

@@ -16,6 +16,8 @@ from reidops.tracking.embeddings import embed_sequence, write_embeddings
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 from stages.tune import TuneParams, tune
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def fake_embedder(monkeypatch):

@@ -12,6 +12,8 @@ from reidops.mot.sequences import read_sequence
 from reidops.parts import Part, write_parts
 from stages.validate import ValidateParams, validate
 
+pytestmark = pytest.mark.slow
+
 PARAMS = ValidateParams(min_people=2, min_crops_per_person=2, image_sample=2, contact_sheet_people=4)
 
 

@@ -11,6 +11,8 @@ from trackeval_itself import differing_fields, trackeval_results
 from reidops.tracking.overlaps import Comparison
 from reidops.tracking.scoring import compare, official_results, rules_of
 
+pytestmark = pytest.mark.slow
+
 # TrackEval gives these a value of their own where nobody is annotated, and weighs no sequence by them.
 OF_NOBODY = {"CLEAR.MLR"}
 

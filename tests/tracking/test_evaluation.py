@@ -13,6 +13,8 @@ from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, scor
 from reidops.tracking.deepsort import DeepSort
 from reidops.tracking.trackers import Finishing, finish_tracks, track_sequence
 
+pytestmark = pytest.mark.slow
+
 
 def embedded(sequence, rng) -> EmbeddedDetections:
     """Return the sequence's detections, each with its person's own vector; rows in any order."""

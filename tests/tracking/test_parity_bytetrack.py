@@ -28,6 +28,8 @@ from reidops.tracking.motion import BoxMotion
 from reidops.tracking.motion_xywh import XywhMotion
 from reidops.tracking.trackers import Tracker
 
+pytestmark = pytest.mark.slow
+
 trackers = pytest.importorskip("trackers", reason="the `trackers` package is in the extra `test`")
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]  # annotations, detections

@@ -21,6 +21,8 @@ from reidops.tracking.ocsort import OcSort
 from reidops.tracking.scoring import compare, official_results, official_scores, rules_of
 from reidops.tracking.trackers import Tracker
 
+pytestmark = pytest.mark.slow
+
 trackers = pytest.importorskip("trackers", reason="the `trackers` package is in the extra `test`")
 
 COMPARED = ("MOTA", "IDF1", "HOTA")

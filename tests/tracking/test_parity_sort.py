@@ -11,6 +11,8 @@ from reidops.mot.sequences import read_annotations, read_detections, read_sequen
 from reidops.tracking.constants import SortConstants
 from reidops.tracking.sort import Sort
 
+pytestmark = pytest.mark.slow
+
 trackers = pytest.importorskip("trackers", reason="the `trackers` package is in the extra `test`")
 representations = pytest.importorskip("trackers.utils.state_representations")
 

@@ -13,6 +13,8 @@ from reidops.tables import CROPS, write_table
 from reidops.validation import crop_suites
 from reidops.validation.inspections import inspect_crops, read_crops
 
+pytestmark = pytest.mark.slow
+
 IN_TAR = "crops.tar holds this crop's picture, whole and of the stated size, where the table says"
 
 

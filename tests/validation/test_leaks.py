@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import numpy as np
 import pandas as pd
 from crop_factory import PARTS, write_lists
@@ -9,6 +10,8 @@ from inspect_tables import inspect, with_value
 
 from reidops.mot.sequences import scene_of
 from reidops.validation.leaks import count_videos, scenes_table
+
+pytestmark = pytest.mark.slow
 
 HALF = "a video that trains and is scored is split at its half (download.split), without a shared frame"
 DIVIDED = "the people of a video are not divided between train and test"
