@@ -356,7 +356,6 @@ def test_a_disk_that_is_full_in_truth_leaves_nothing_and_the_next_run_goes_on(tm
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
 def test_the_bar_tells_the_rate_and_the_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
     shown = io.StringIO()
-
     shown.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", shown)
     monkeypatch.setattr(progress_bar, "tqdm", partial(progress_bar.tqdm, mininterval=0, ncols=100))

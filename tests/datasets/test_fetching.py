@@ -8,20 +8,21 @@ import io
 import os
 import re
 import subprocess
+import sys
 import tarfile
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from archive_server import ArchiveServer, serve
-from tqdm import tqdm
 
-from reidops.datasets import fetching
+from reidops import progress_bar
 from reidops.datasets.fetching import Archive, Patience, fetch
 from reidops.errors import ReidopsError, Unreachable
 
@@ -313,12 +314,9 @@ def test_a_refused_connection_is_told(tmp_path: Path) -> None:
 
 def test_the_bar_tells_the_rate_and_the_time_left(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
-
-    class Shown(tqdm):
-        def __init__(self, *args: object, **settings: object) -> None:
-            super().__init__(*args, **(settings | {"disable": False, "file": shown, "mininterval": 0, "ncols": 100}))
-
-    monkeypatch.setattr(fetching, "tqdm", Shown)
+    shown.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr(progress_bar, "tqdm", partial(progress_bar.tqdm, mininterval=0, ncols=100))
     server.pause_s = 0.005
     fetched(archive_of(server), tmp_path)
     assert re.search(r"fetch set\.zip: +\d+%.*\dM/3\.00M \[\d\d:\d\d<\d\d:\d\d, .*MB/s\]", shown.getvalue())
