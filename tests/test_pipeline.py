@@ -54,7 +54,7 @@ class Repository:
 
     def dvc(self, *arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "dvc", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=550)
+        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=1100)
 
     def kill_repro_when(self, reached: Callable[[], bool]) -> None:
         """Start `dvc repro` and send SIGKILL to all of it once `reached`."""

@@ -32,7 +32,7 @@ def save_and_stop(trainer: Trainer) -> None:
         sys.exit(0)
 
 
-def write(network, trained, table, model, params) -> None:
+def write(network, trained, *_: object) -> None:
     torch.save({"weights": trained.weights, "losses": trained.history["loss"].tolist(), "num_saved": num_saved}, output)
 
 
