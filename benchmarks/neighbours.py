@@ -43,7 +43,7 @@ def train_steps(seconds: float, height: int, width: int) -> float:
 
     step(), step()
     num_steps, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
+    while num_steps == 0 or time.perf_counter() - started < seconds:
         step()
         num_steps += 1
     return 64 * num_steps / (time.perf_counter() - started)
