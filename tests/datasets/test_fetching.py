@@ -23,6 +23,7 @@ import pytest
 from archive_server import ArchiveServer, serve
 
 from reidops import progress_bar
+from reidops.datasets import fetching
 from reidops.datasets.fetching import Archive, Patience, fetch
 from reidops.errors import ReidopsError, Unreachable
 
