@@ -30,7 +30,7 @@ repro: env
 test: env
 	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1
 
-# Without processes, trainings and servers; at most 90 s on two cores.
+# Without processes, trainings and servers.
 test-fast: env
 	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1 -m "not slow"
 
