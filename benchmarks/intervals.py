@@ -30,7 +30,7 @@ from reidops.tracking.arms import ORACLE, dressed, people_shown
 from reidops.tracking.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
 from reidops.tracking.constants import constants_of
 from reidops.tracking.counts import on_own_track
-from reidops.tracking.embeddings import EmbeddedDetections
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.overlaps import Comparison
 from reidops.tracking.scoring import compare, rules_of
 from reidops.tracking.trackers import new_tracker, track_sequence

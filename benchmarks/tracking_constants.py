@@ -20,7 +20,7 @@ from measured import Measured
 
 from reidops.cores import usable_cores
 from reidops.parts import Part, write_parts
-from reidops.tracking.embeddings import EmbeddedDetections, write_embeddings
+from reidops.boxes.embeddings import EmbeddedDetections, write_embeddings
 
 GOAL = 30  # s
 DIM = 512

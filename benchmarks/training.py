@@ -6,7 +6,7 @@ python benchmarks/training.py --decoders
 All arms train the same network on batches of the same size, one after the other in one process; images/s of all threads.
 
 - model alone: forward, losses, backward and update on one batch that is ready; nothing else.
-- loop: `reidops.embedding.training.Trainer`, from crops.tar to the checkpoint of each epoch, the first epoch left out.
+- loop: `reidops.training.training.Trainer`, from crops.tar to the checkpoint of each epoch, the first epoch left out.
 - per sample: as torchreid does it, written plainly: each crop is opened, resized, flipped, cropped, made a tensor, normalised and
   erased by a chain of torchvision's transforms in worker processes, and the triplet loss goes from anchor to anchor.
 
@@ -35,14 +35,14 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from reidops.embedding.augmentation import Augmentation
-from reidops.embedding.checkpoints import Checkpoints
+from reidops.training.augmentation import Augmentation
+from reidops.training.checkpoints import Checkpoints
 from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
-from reidops.embedding.losses import BranchLosses, build_losses
+from reidops.training.losses import BranchLosses, build_losses
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
-from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
-from reidops.embedding.sampling import IdentitySampler
-from reidops.embedding.training import Loop, Trainer, TrainingData
+from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
+from reidops.training.sampling import IdentitySampler
+from reidops.training.training import Loop, Trainer, TrainingData
 from reidops.memory import keep_freed_memory
 from reidops.tables import CROPS, read_table
 

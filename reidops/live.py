@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import supervision as sv
 
-from reidops.box_embedding import CropEmbedder
+from reidops.boxes.box_embedding import CropEmbedder
 from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
@@ -138,7 +138,7 @@ def load_model(name: str) -> Model | None:
 def _folder(name: str) -> Path:
     if name.startswith("models:/"):
         # Imported here: it brings MLflow, which a folder needs not.
-        from reidops.registry import pull_model
+        from reidops.registry.models import pull_model
 
         return pull_model(name)
     if not Path(name).is_dir():
@@ -149,7 +149,7 @@ def _folder(name: str) -> Path:
 def _load(folder: Path) -> CropEmbedder:
     """Load the safetensors; where only `export`'s files are, those."""
     if (folder / "model.onnx").is_file() and not (folder / "model.safetensors").is_file():
-        from reidops.embedding.onnx_embedder import OnnxEmbedder
+        from reidops.serving.onnx_embedder import OnnxEmbedder
 
         return OnnxEmbedder(folder)
     import torch

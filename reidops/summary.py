@@ -16,7 +16,7 @@ from rich.text import Text
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.promotion import COMBINED
+from reidops.registry.promotion import COMBINED
 
 REID_SCORES = ("mAP", "rank1", "rank5", "mINP")
 TRACKING_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")

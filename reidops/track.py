@@ -20,7 +20,7 @@ import numpy as np
 import supervision as sv
 import yaml
 
-from reidops.box_embedding import CropEmbedder, embed_boxes
+from reidops.boxes.box_embedding import CropEmbedder, embed_boxes
 from reidops.cores import share_cores
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError

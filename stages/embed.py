@@ -41,7 +41,7 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
     from reidops.parts import find_tracked_parts
-    from reidops.tracking.embeddings import (
+    from reidops.boxes.embeddings import (
         ANNOTATIONS, choose_detections, confidence_floor, embed_sequence, embed_with_people, first_of_scenes, write_embeddings,
     )  # fmt: skip
 

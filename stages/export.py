@@ -34,8 +34,8 @@ class ExportParams:
 def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None:
     """Write the ONNX twin of `model` into `export`; a twin that is not equal stops the pipeline and is not kept."""
     from reidops.embedding.embedder import Embedder
-    from reidops.embedding.onnx_embedder import OnnxEmbedder
-    from reidops.embedding.onnx_export import export_onnx, measure_parity
+    from reidops.serving.onnx_embedder import OnnxEmbedder
+    from reidops.serving.onnx_export import export_onnx, measure_parity
 
     embedder = Embedder.load(model)
     images = _images(crops, embedder.input_size, params)

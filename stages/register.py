@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from reidops.comparison import COMBINED, Bench, Bounds, Evidence, Rule, Score, TrackingResult
+from reidops.registry.comparison import COMBINED, Bench, Bounds, Evidence, Rule, Score, TrackingResult
 from reidops.files import read_json, sha256, whole_folder, write_json
 from reidops.params import params_dataclass
 from stages import run_stage
@@ -52,10 +52,10 @@ def register(
     tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
     """Log, register, compare; write what came of it to `registration/version.json`."""
-    from reidops import registry
-    from reidops.registry_champion import promote
-    from reidops.result import Folders, read_bench, read_result
-    from reidops.seed_spread import read_spread
+    from reidops.registry import models as registry
+    from reidops.registry.champion import promote
+    from reidops.registry.result import Folders, read_bench, read_result
+    from reidops.registry.seed_spread import read_spread
 
     rule = Rule(params.score, params.min_margin, params.require_gain, params.beat_random, params.evidence)
     result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
@@ -93,7 +93,7 @@ def _bounds(rows: Mapping[str, Any]) -> dict[str, Bounds]:
 
 @dataclass(frozen=True)
 class Comparer:
-    """Compares other models with the evaluated one on its bench; see `registry_champion.Referee`."""
+    """Compares other models with the evaluated one on its bench; see `champion.Referee`."""
 
     raw: Path
     embeddings: Path

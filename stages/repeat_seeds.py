@@ -21,7 +21,7 @@ from pydantic import Field
 from reidops.errors import ReidopsError
 from reidops.files import whole_folder, write_json
 from reidops.params import params_dataclass, read_sections
-from reidops.seed_spread import describe_spread, read_figures
+from reidops.registry.seed_spread import describe_spread, read_figures
 from stages import run_stage
 
 log = logging.getLogger(__name__)

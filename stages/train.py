@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from reidops.datasets.origin import Origin
-    from reidops.embedding.checkpoints import Checkpoints
-    from reidops.embedding.keeping import TrainedWeights
+    from reidops.training.checkpoints import Checkpoints
+    from reidops.training.keeping import TrainedWeights
     from reidops.embedding.network import EmbeddingNetwork
-    from reidops.embedding.training import TrainingData
-    from reidops.registry_live import LiveRun
+    from reidops.training.training import TrainingData
+    from reidops.registry.live_run import LiveRun
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +105,9 @@ class TrainParams:
 def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
     from reidops.datasets.origin import check_start, origin_of_start
-    from reidops.embedding.checkpoints import Checkpoints
-    from reidops.embedding.precision import choose_precision
-    from reidops.embedding.ranks import check_equal_on_all_ranks, launched
+    from reidops.training.checkpoints import Checkpoints
+    from reidops.training.precision import choose_precision
+    from reidops.training.ranks import check_equal_on_all_ranks, launched
 
     _check_report(validation / "report.json")
     _check_names(params)
@@ -143,7 +143,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
 
 def _log_precision(wanted: str, chosen: str, fabric: "Fabric") -> None:
     """Log the precision; warn where bf16 was asked for on a CPU that does not compute in it."""
-    from reidops.embedding.precision import cpu_computes_in_bf16, measure_bf16_slowdown
+    from reidops.training.precision import cpu_computes_in_bf16, measure_bf16_slowdown
 
     reason = "chosen by train.precision: auto" if wanted == "auto" else "set by train.precision"
     log.info("precision %s on %s (%s)", chosen, fabric.device.type, reason)
@@ -168,7 +168,7 @@ def _watch(checkpoints: "Checkpoints", fabric: "Fabric", params: TrainParams) ->
     """Open the training's run in MLflow, on one rank."""
     if not params.track or not params.epochs or not fabric.is_global_zero:
         return nullcontext()
-    from reidops.registry_live import live_run
+    from reidops.registry.live_run import live_run
 
     digest = checkpoints.folder.name
     name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
@@ -183,10 +183,10 @@ def _check_report(path: Path) -> None:
 
 def _check_names(params: TrainParams) -> None:
     """Refuse unknown backbones, losses, optimisers and policies before hours of data are read."""
-    from reidops.embedding.auto_augment import check_policy
-    from reidops.embedding.losses import check_losses
+    from reidops.training.auto_augment import check_policy
+    from reidops.training.losses import check_losses
     from reidops.embedding.network import check_backbone
-    from reidops.embedding.optimization import check_optimizer
+    from reidops.training.optimization import check_optimizer
 
     batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
     check_losses(params.losses, params.loss_options, **batch)
@@ -199,9 +199,9 @@ def _check_names(params: TrainParams) -> None:
 def _build_network(params: TrainParams) -> "EmbeddingNetwork":
     import torch
 
-    from reidops.embedding.freezing import check_freeze
+    from reidops.training.freezing import check_freeze
     from reidops.embedding.network import EmbeddingNetwork
-    from reidops.embedding.weights import check_pretrained, load_weights
+    from reidops.training.weights import check_pretrained, load_weights
 
     if params.threads:
         torch.set_num_threads(params.threads)
@@ -221,11 +221,11 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
 
 
 def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabric: "Fabric", params: TrainParams) -> "TrainingData":
-    from reidops.embedding.augmentation import Augmentation
+    from reidops.training.augmentation import Augmentation
     from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
-    from reidops.embedding.sampling import IdentitySampler
-    from reidops.embedding.training import TrainingData
-    from reidops.embedding.validation import read_held_out
+    from reidops.training.sampling import IdentitySampler
+    from reidops.training.training import TrainingData
+    from reidops.training.validation import read_held_out
     from reidops.retrieval.ranking import score_embeddings
 
     rows = table.index[table["split"] == "train"].to_numpy()
@@ -254,11 +254,11 @@ def _fit(
     network: "EmbeddingNetwork", data: "TrainingData", checkpoints: "Checkpoints", params: TrainParams, *,
     fabric: "Fabric", live: "LiveRun | None",
 ) -> "TrainedWeights":  # fmt: skip
-    from reidops.embedding.freezing import Freezing
-    from reidops.embedding.losses import BranchLosses, build_losses
+    from reidops.training.freezing import Freezing
+    from reidops.training.losses import BranchLosses, build_losses
     from reidops.embedding.network import TrainingNetwork
-    from reidops.embedding.optimization import RateCurve, build_optimizer, build_schedule
-    from reidops.embedding.training import Loop, Trainer, steps_per_epoch
+    from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
+    from reidops.training.training import Loop, Trainer, steps_per_epoch
 
     num_people = int(data.labels.max()) + 1
     training_network = TrainingNetwork(network, num_people)
@@ -289,8 +289,8 @@ def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
     Raises:
         ReidopsError: a value of its weights is NaN or infinite.
     """
-    from reidops.embedding.keeping import TrainedWeights
-    from reidops.embedding.weights import check_finite
+    from reidops.training.keeping import TrainedWeights
+    from reidops.training.weights import check_finite
 
     check_finite(network.state_dict(), "the weights that train.epochs: 0 keeps")
     return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
@@ -299,7 +299,7 @@ def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
 def _write(
     network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, model: Path, params: TrainParams, start: "Origin"
 ) -> None:
-    from reidops.embedding.curves import draw_curves
+    from reidops.training.curves import draw_curves
 
     with whole_folder(model) as folder:
         _save(network, trained, table, folder, params, start)

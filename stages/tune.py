@@ -120,7 +120,7 @@ def _embed(parts: list["Part"], model: Path, trial: "Trial", floor: float | dict
     from reidops.detection.sources import open_source
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_sequence
-    from reidops.tracking.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
+    from reidops.boxes.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
     from reidops.tracking.tuning import without_embeddings
 
     source = open_source(params.source)

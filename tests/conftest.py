@@ -50,8 +50,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         if item.get_closest_marker("slow") is None:
             patch.setattr(subprocess.Popen, "__init__", _start_look_up)
             patch.setattr(socketserver.TCPServer, "__init__", partial(_refuse, "server"))
-            if "reidops.embedding.training" in sys.modules:
-                patch.setattr(sys.modules["reidops.embedding.training"].Trainer, "fit", partial(_refuse, "training"))
+            if "reidops.training.training" in sys.modules:
+                patch.setattr(sys.modules["reidops.training.training"].Trainer, "fit", partial(_refuse, "training"))
         return (yield)
 
 

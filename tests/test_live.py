@@ -12,7 +12,7 @@ from mot_factory import write_mot_sequence
 from reidops import live
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
-from reidops.box_embedding import embed_boxes
+from reidops.boxes.box_embedding import embed_boxes
 from reidops.live import DetectionFile, Model, changed, choose_gate, load_model, open_detections, start_tracker
 
 PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

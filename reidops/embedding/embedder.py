@@ -116,7 +116,7 @@ def describe(
 def _local_folder(source: str | Path) -> Path:
     if str(source).startswith("models:/"):
         # Imported here, for the registry is the only door to MLflow and a folder needs none.
-        from reidops.registry import pull_model
+        from reidops.registry.models import pull_model
 
         return pull_model(str(source))
     if not Path(source).is_dir():

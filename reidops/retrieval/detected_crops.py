@@ -5,11 +5,11 @@ from collections.abc import Sequence as Rows
 import numpy as np
 import pandas as pd
 
-from reidops.box_embedding import CropEmbedder, embed_sequence_boxes
+from reidops.boxes.box_embedding import CropEmbedder, embed_sequence_boxes
 from reidops.mot.sequences import Sequence, read_annotations, read_detections, read_sequence
 from reidops.parts import Part
 from reidops.retrieval.crop_distances import Crops
-from reidops.retrieval.identities import NOBODY, annotated_rows
+from reidops.boxes.identities import NOBODY, annotated_rows
 
 BOX = ["left", "top", "width", "height"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reidops.retrieval.identities import NOBODY
+from reidops.boxes.identities import NOBODY
 
 GAPS = (1, 2, 5, 10, 15, 30, 60, 90, 120, 150)  # frames
 KINDS = ("annotations", "detections")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.constants import WITHOUT_APPEARANCE
-from reidops.tracking.embeddings import EmbeddedDetections
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.scoring import match_boxes
 
 NO_APPEARANCE, RANDOM, APPEARANCE, ORACLE = ARMS = ("no_appearance", "random", "appearance", "oracle")

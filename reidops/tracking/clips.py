@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reidops.mot.sequences import Sequence
-from reidops.tracking.embeddings import read_frame
+from reidops.boxes.embeddings import read_frame
 from reidops.tracking.frames import BOX, MISTAKE, add_caption, annotate_frame
 from reidops.tracking.held import held_rows, mistaken_rows
 from reidops.tracking.switches import Switch, find_switches, switch_table

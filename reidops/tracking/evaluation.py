@@ -16,7 +16,7 @@ from reidops.parts import Part
 from reidops.tracking.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_of, dressed, people_shown
 from reidops.tracking.constants import oracle_gate
 from reidops.tracking.decided import Decided
-from reidops.tracking.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
+from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, event_table, motmetrics_scores
 from reidops.tracking.gaps import find_returns, gap_counts
 from reidops.tracking.moments import Moment, record_moments

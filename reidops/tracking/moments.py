@@ -7,7 +7,7 @@ from itertools import takewhile
 import numpy as np
 
 from reidops.tracking.decisions import Decisions
-from reidops.tracking.embeddings import EmbeddedDetections
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.trackers import Tracker, tracked_frames
 
 

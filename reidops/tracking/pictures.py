@@ -14,7 +14,7 @@ from reidops.files import whole_file
 from reidops.mot.sequences import Sequence, read_sequence
 from reidops.parts import Part
 from reidops.tracking.clips import Clip, clip_length, marks_by_frame, worst_windows, write_clip
-from reidops.tracking.embeddings import read_frame
+from reidops.boxes.embeddings import read_frame
 from reidops.tracking.frames import annotate_frame
 from reidops.tracking.moments import Moment
 from reidops.tracking.reasons import explain

@@ -9,14 +9,13 @@ import hashlib
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-FOLDERS = ("tracking", "mot")
-FILES = ("box_embedding.py",)
+FOLDERS = ("tracking", "mot", "boxes")
 
 NO_SCORES = frozenset({
     "tracking/bootstrap.py", "tracking/clips.py", "tracking/frames.py", "tracking/gaps.py", "tracking/pictures.py", "tracking/proof.py",
     "tracking/reasons.py", "tracking/report.py", "tracking/rescoring.py", "tracking/rivals.py", "tracking/search_spaces.py",
     "tracking/switch_sheet.py", "tracking/switches.py", "tracking/timelines.py", "tracking/tuning.py", "tracking/tuning_report.py",
-    "tracking/tuning_scenes.py", "tracking/video_writing.py", "mot/crops.py", "mot/splits.py",
+    "tracking/tuning_scenes.py", "tracking/video_writing.py", "mot/crops.py", "mot/splits.py", "boxes/identities.py",
 })
 """Files that draw, report, search or cut training crops, and change no score; a new file counts unless it is named here."""
 
@@ -25,7 +24,7 @@ _NO_SCORES_FOLDERS = ("mot/synthetic",)
 
 def scoring_files(package: Path = PACKAGE) -> list[Path]:
     """Return the files that count, in the order of their names."""
-    found = [path for folder in FOLDERS for path in (package / folder).rglob("*.py")] + [package / name for name in FILES]
+    found = [path for folder in FOLDERS for path in (package / folder).rglob("*.py")]
     return sorted(path for path in found if _counts(path.relative_to(package).as_posix()))
 
 

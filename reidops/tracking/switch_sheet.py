@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from reidops.mot.sequences import Sequence
 from reidops.tracking.decisions import APPEARANCE
-from reidops.tracking.embeddings import cut_box, read_frame
+from reidops.boxes.embeddings import cut_box, read_frame
 from reidops.tracking.frames import BOX, colour_of
 from reidops.tracking.moments import Term, number, numbers_apart
 from reidops.tracking.reasons import Reason

@@ -22,7 +22,7 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
-from reidops.tracking.embeddings import EmbeddedDetections
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.interpolation import interpolate_tracks
 from reidops.tracking.linking import link_tracks
 from reidops.tracking.ocsort import OcSort

@@ -14,7 +14,7 @@ from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import constants_of
-from reidops.tracking.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
+from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.tracking.evaluation import FRAMES_OF_ONE_PROCESS, Trial
 from reidops.tracking.scoring import Results, combine_results, compare, official_results, official_scores, rules_of
 from reidops.tracking.search_spaces import OF_ALL, SearchSpace

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reidops.retrieval.identities import NOBODY, annotated_rows
+from reidops.boxes.identities import NOBODY, annotated_rows
 from reidops.retrieval.reassociation import SceneBoxes, reassociate, tabulate
 
 

@@ -11,7 +11,7 @@ from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.parts import Part, read_parts, write_parts
-from reidops.tracking.embeddings import read_embeddings
+from reidops.boxes.embeddings import read_embeddings
 from stages.detect import DetectParams, detect
 from stages.embed import EmbedParams, embed
 

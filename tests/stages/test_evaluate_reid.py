@@ -25,7 +25,7 @@ from reidops.retrieval.matches import Labels
 from reidops.retrieval.ranking import score_embeddings
 from reidops.retrieval.reranking import rerank
 from reidops.retrieval.single_shot import SingleShot, draw_shots, find_identities
-from reidops.tracking.embeddings import embed_with_people, write_embeddings
+from reidops.boxes.embeddings import embed_with_people, write_embeddings
 from reidops.tables import CROPS, read_table, write_table
 from stages.evaluate_reid import EvaluateReidParams, evaluate_reid
 

@@ -11,7 +11,7 @@ from made_result import write_result
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
-from reidops.seed_spread import describe_spread, read_spread
+from reidops.registry.seed_spread import describe_spread, read_spread
 from stages import repeat_seeds as module
 from stages.repeat_seeds import RepeatSeedsParams, commands, repeat_seeds, run_command
 

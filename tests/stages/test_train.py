@@ -16,9 +16,9 @@ import torch
 from drawn_crops import write_crops
 from safetensors.torch import load_file, save_file
 
-from reidops.embedding import precision
+from reidops.training import precision
 from reidops.embedding.embedder import Embedder
-from reidops.embedding.training import Trainer
+from reidops.training.training import Trainer
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 from reidops.tables import CROPS, read_table, write_table
@@ -51,7 +51,7 @@ train(data / "crops", data / "validation", data / "killed", TrainParams(**eval(s
 TELLS_ITS_STEPS = """
 import sys
 from pathlib import Path
-from reidops.embedding.training import Trainer
+from reidops.training.training import Trainer
 from stages.train import TrainParams, train
 count = Trainer._count_step
 def count_and_tell(trainer, losses):

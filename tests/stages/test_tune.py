@@ -12,7 +12,7 @@ from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part, write_parts
 from reidops.tracking.constants import CONSTANTS
-from reidops.tracking.embeddings import embed_sequence, write_embeddings
+from reidops.boxes.embeddings import embed_sequence, write_embeddings
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 from stages.tune import TuneParams, tune
 

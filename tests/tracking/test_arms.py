@@ -4,7 +4,7 @@ import pytest
 
 from reidops.tracking.arms import ARMS, NOBODY, arms_of, dressed, people_shown
 from reidops.tracking.constants import CONSTANTS, GATES, ORACLE_COSINE_GATE, WITHOUT_APPEARANCE, oracle_gate
-from reidops.tracking.embeddings import EmbeddedDetections
+from reidops.boxes.embeddings import EmbeddedDetections
 
 
 def detected(*rows: tuple[int, float, float]) -> EmbeddedDetections:

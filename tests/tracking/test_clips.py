@@ -5,7 +5,7 @@ import pytest
 from mot_factory import write_mot_sequence
 from test_tracking_pictures import events, held
 
-from reidops.mot.box_crops import read_frame
+from reidops.boxes.box_crops import read_frame
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.tracking.clips import Clip, _read_small, clip_length, marks_by_frame, shrink, worst_windows, write_clip
 from reidops.tracking.frames import caption_height

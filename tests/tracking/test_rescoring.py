@@ -13,12 +13,12 @@ from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part
 from reidops.tracking.constants import DeepSortConstants
-from reidops.tracking.embeddings import embed_sequence, read_embeddings, write_embeddings
+from reidops.boxes.embeddings import embed_sequence, read_embeddings, write_embeddings
 from reidops.tracking.evaluation import evaluate_parts, score_table, score_tree
 from reidops.tracking.report import write_report
 from reidops.tracking.rescoring import check_unseen, embed_again, score_again
 from reidops.tracking.rivals import lead_over
-from reidops.tracking.scoring_code import FILES, NO_SCORES, PACKAGE, scoring_code_digest, scoring_files
+from reidops.tracking.scoring_code import NO_SCORES, PACKAGE, scoring_code_digest, scoring_files
 from reidops.tracking.trials import TrialSettings, build_trial, read_trial_settings
 
 SETTINGS = TrialSettings("deepsort", "calibrated", None, {"max_age": 9}, "none", False, False, 4, "c0de")
@@ -118,7 +118,7 @@ def copied(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["tracking/deepsort.py", "tracking/scoring.py", "tracking/constants.py", "mot/boxes.py", FILES[0]])
+@pytest.mark.parametrize("name", ["tracking/deepsort.py", "tracking/scoring.py", "tracking/constants.py", "mot/boxes.py", "boxes/box_embedding.py"])
 def test_a_change_of_the_code_that_tracks_and_scores_makes_another_bench(tmp_path, name):
     package = copied(tmp_path)
     assert scoring_code_digest(package) == scoring_code_digest()

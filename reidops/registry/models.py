@@ -1,0 +1,200 @@
+"""The one door to MLflow: log a result, register its model, pull it. `champion.py` promotes it."""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this while it is imported
+
+import mlflow
+import numpy as np
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.types import Schema, TensorSpec
+
+from reidops.errors import ReidopsError
+from reidops.registry.live_run import find_training
+from reidops.registry.store import StoreUnreachable, find_experiment, open_store, tracking_uri
+from reidops.registry.result import Result
+
+logger = logging.getLogger(__name__)
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.json")
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tqdm")
+"""What a puller needs, in the versions that the model was registered with."""
+
+_MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
+_CALL_LIMIT = 100  # params or tags in one call; MLflow takes no more
+_METRIC_LIMIT = 900  # metrics in one call; MLflow takes 1000
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A model version; `is_new` is false where the same model was registered before."""
+
+    name: str
+    version: str
+    is_new: bool
+
+
+def log_result(result: Result, experiment: str) -> str:
+    """Log a result as one run and return its id; a result that was logged before is not logged again."""
+    with open_store() as client:
+        experiment_id = find_experiment(client, experiment)
+        finished = _discard_unfinished(client, experiment_id, result)
+        if finished:
+            logger.info("the same result was logged before, as run %s", finished)
+            return finished
+        tags = {**result.tags, "result.digest": result.digest, "mlflow.note.content": result.description}
+        tags |= _training_tags(client, result.weights_sha256)
+        with mlflow.start_run(experiment_id=experiment_id, run_name=result.name, log_system_metrics=False) as run:
+            _log_figures(client, run.info.run_id, result, tags)
+            for path, folder in result.files.items():
+                client.log_artifact(run.info.run_id, str(path), folder)
+    logger.info("logged %d params, %d metrics and %d files as run %s", len(result.params), len(result.metrics), len(result.files), run.info.run_id)
+    return run.info.run_id
+
+
+def _training_tags(client: mlflow.MlflowClient, weights_sha256: str) -> dict[str, str]:
+    """Return the tag that leads from a result to the run that shows how its weights were trained; none where nobody tracked it."""
+    training = find_training(client, weights_sha256)
+    return {} if training is None else {"training.run_id": training}
+
+
+def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result: Result) -> str | None:
+    """Return the finished run of the same result, if any; delete runs of it that broke off."""
+    same = client.search_runs([experiment_id], f"tags.`result.digest` = '{result.digest}'", run_view_type=ViewType.ACTIVE_ONLY)
+    finished = [run.info.run_id for run in same if run.info.status == "FINISHED"]
+    for run in same:
+        if run.info.status != "FINISHED":
+            client.delete_run(run.info.run_id)
+    return finished[0] if finished else None
+
+
+def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags: Mapping[str, str]) -> None:
+    """Log tags, params, metrics, curves and data sets in a few calls: a call over HTTP takes as long as a hundred values."""
+    now = int(mlflow.get_run(run_id).info.start_time)
+    metrics = [Metric(name, value, now, 0) for name, value in result.metrics.items()]
+    metrics += [Metric(name, value, now, step) for name, step, value in result.curves]
+    tag_list = [RunTag(name, value) for name, value in tags.items()]
+    params = [Param(name, value) for name, value in result.params.items()]
+    for start in range(0, max(len(tag_list), len(params)), _CALL_LIMIT):
+        client.log_batch(run_id, tags=tag_list[start : start + _CALL_LIMIT])
+        client.log_batch(run_id, params=params[start : start + _CALL_LIMIT])
+    for start in range(0, len(metrics), _METRIC_LIMIT):
+        client.log_batch(run_id, metrics=metrics[start : start + _METRIC_LIMIT])
+    client.log_inputs(run_id, datasets=[
+        DatasetInput(
+            Dataset(data.name, data.digest, source_type="local", source=json.dumps({"uri": data.source}), profile=data.profile),
+            [InputTag("mlflow.data.context", data.roles or "unused")],
+        )
+        for data in result.datasets
+    ])
+
+
+def register_model(name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> Registered:
+    """Return the version that holds these weights and thresholds, registered now where there is none.
+
+    `files` maps each of MODEL_FILES to where it lies; `tags` name the content (`weights.sha256`, `calibration.sha256`): a version
+    with the same tags is the same model. The alias `challenger` moves to the version.
+    """
+    with open_store() as client:
+        known = _find_version(client, name, tags)
+        version = known or _add_version(client, name, run_id, files, tags)
+        client.set_registered_model_alias(name, CHALLENGER, version)
+    logger.info("%s version %s %s", name, version, "was registered before" if known else "is registered")
+    return Registered(name, version, is_new=known is None)
+
+
+def _find_version(client: mlflow.MlflowClient, name: str, tags: Mapping[str, str]) -> str | None:
+    """Return the newest version that has all these tags."""
+    conditions = [f"name = '{name}'", *(f"tags.`{key}` = '{value}'" for key, value in sorted(tags.items()))]
+    versions = client.search_model_versions(" and ".join(conditions))
+    return max((str(found.version) for found in versions), key=int, default=None)
+
+
+def _add_version(client: mlflow.MlflowClient, name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> str:
+    """Log the model into its run and register it; the tags come with the version, so that none is ever without them."""
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+        model = _log_pyfunc(files)
+    version = client.create_model_version(name, model.model_uri, run_id, dict(tags), model_id=model.model_id)
+    return str(version.version)
+
+
+def _log_pyfunc(files: Mapping[str, Path]) -> ModelInfo:
+    """Log the files, and the code that serves them, into the active run."""
+    package = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / _FOLDER
+        folder.mkdir()
+        for name in MODEL_FILES:
+            shutil.copyfile(files[name], folder / name)
+        return mlflow.pyfunc.log_model(
+            name=_MODEL,
+            python_model=str(package / "serving" / "pyfunc_model.py"),
+            artifacts={_FOLDER: str(folder)},
+            code_paths=[str(package)],
+            signature=model_signature(json.loads((folder / "embedder.json").read_text())["dim"]),
+            input_example=np.full((2, 32, 16, 3), 127, np.uint8),
+            pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
+        )
+
+
+def model_signature(dim: int) -> ModelSignature:
+    """Return the model's door: uint8 [N, h, w, 3] in BGR, crops of any size → float32 [N, dim]."""
+    crops = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
+    return ModelSignature(Schema([crops]), Schema([TensorSpec(np.dtype("float32"), (-1, dim))]))
+
+
+def describe(registered: Registered, run_id: str) -> dict[str, Any]:
+    """Return where a version stands and where a person finds it, as `version.json` keeps it."""
+    uri = tracking_uri()
+    with open_store() as client:
+        aliases = client.get_registered_model(registered.name).aliases
+        experiment_id = client.get_run(run_id).info.experiment_id
+    links = {
+        "run": f"{uri}/#/experiments/{experiment_id}/runs/{run_id}",
+        "version": f"{uri}/#/models/{registered.name}/versions/{registered.version}",
+    }
+    return {
+        "name": registered.name,
+        "version": registered.version,
+        "run_id": run_id,
+        "aliases": sorted(alias for alias, target in aliases.items() if str(target) == registered.version),
+        "tracking_uri": uri,
+        "links": links if uri.startswith("http") else {"ui": f"mlflow ui --backend-store-uri {uri}"},
+    }
+
+
+def pull_model(uri: str, folder: Path | None = None) -> Path:
+    """Download a model and return the folder of its files, which `Embedder.load` reads.
+
+    `uri` is MLflow's, e.g. `models:/person-reid@champion` or `models:/person-reid/3`; `folder` is where to put it, a temporary
+    place where not given (a store on this disk is read in place).
+
+    Raises:
+        ReidopsError: there is no such model, version or alias.
+    """
+    try:
+        with open_store():
+            place = Path(mlflow.artifacts.download_artifacts(uri, dst_path=None if folder is None else str(folder)))
+    except StoreUnreachable:
+        raise
+    except ReidopsError as error:
+        raise ReidopsError(f"{uri} cannot be pulled from {tracking_uri()}: {error.__cause__}") from error
+    found = sorted(place.rglob("embedder.json"))
+    if not found:
+        raise ReidopsError(f"{uri} holds no embedder.json: it was not registered by this pipeline")
+    return found[0].parent
+

@@ -1,0 +1,108 @@
+"""Champion or not: two models compared on the same tracked sequences, window by window.
+
+Pure: it knows scores and intervals, not where they are kept. The rule is described in docs/promotion.md.
+"""
+
+from dataclasses import replace
+from math import hypot, sqrt
+
+from reidops.registry.comparison import (
+    CHAMPION, COMBINED, NO_APPEARANCE, RANDOM, SCORES, Bench, Bounds, Comparison, Decision, Evidence, Rival, Rule, Score, SeedSpread,
+    TrackingResult, scored,
+)
+from reidops.registry.promotion_reasons import champion_text, control_failure, controls_text, not_comparable, seeds_text
+
+__all__ = [
+    "COMBINED", "SCORES", "Bench", "Bounds", "Decision", "Evidence", "Rival", "Rule", "Score", "SeedSpread", "TrackingResult",
+    "decide_promotion",
+]
+
+
+def decide_promotion(challenger: TrackingResult, rival: Rival | None, rule: Rule, seeds: SeedSpread = SeedSpread()) -> Decision:
+    """Decide by the combined score on the same sequences; without a champion (`rival`) the first model that helps becomes champion.
+
+    The reason ends with what the model adds over both controls, with intervals, and with the seed noise.
+
+    Args:
+        seeds: widens each interval, as far as there are trainings enough; the champion's noise is taken to be the same.
+    """
+    score = scored(challenger.appearance, rule.score)
+    if score is None:
+        return Decision(False, f"version {challenger.version} has no combined {rule.score} to decide by", rule.evidence)
+    controls = _controls(challenger, score, rule, seeds)
+    decision = _decide(challenger, rival, rule, Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds))
+    ending = f"{controls_text(controls, rule.score)}{seeds_text(seeds)} (register.evidence: {rule.evidence})"
+    return replace(decision, reason=decision.reason + ending)
+
+
+def _decide(challenger: TrackingResult, rival: Rival | None, rule: Rule, so_far: Decision) -> Decision:
+    """Return the decision; `so_far` holds the score and the comparisons with the controls."""
+    name, score = f"version {challenger.version}", so_far.score
+    if rival is not None and rival.result.version == challenger.version:
+        return replace(so_far, champion=True, reason=f"{name} is the champion already, {rule.score} {score:.4f}", champion_score=score)
+    failure = control_failure(challenger, so_far.comparisons, rule)
+    if failure:
+        return replace(so_far, reason=failure)
+    if rival is None:
+        return replace(so_far, champion=True, reason=f"there was no champion; {name} is the first, {rule.score} {score:.4f}")
+    if not challenger.uses_appearance:
+        return replace(so_far, reason=f"{name} cannot beat the champion: the tracker uses no embedding, all models give the same tracks")
+    if rival.result.bench.digest != challenger.bench.digest:
+        return replace(so_far, reason=not_comparable(challenger.bench, rival))
+    return _compare(challenger, rival, rule, so_far)
+
+
+def _compare(challenger: TrackingResult, rival: Rival, rule: Rule, so_far: Decision) -> Decision:
+    """Compare two models on one bench."""
+    other = scored(rival.result.appearance, rule.score)
+    if other is None:
+        return replace(so_far, reason=f"version {rival.result.version}, the champion, has no combined {rule.score} to compare with")
+    differences = paired_differences(challenger, rival.result, rule.score)
+    lead = _widened(rival.lead, so_far.score - other, so_far.seeds, 2)
+    comparison = _comparison(CHAMPION, so_far.score, other, lead, rule, above=rule.min_margin)
+    return replace(
+        so_far, champion=comparison.met, reason=champion_text(comparison, differences, rival, rule), champion_score=other,
+        comparisons=(comparison, *so_far.comparisons), differences=differences, rescored=rival.rescored,
+    )
+
+
+def _controls(challenger: TrackingResult, score: float, rule: Rule, seeds: SeedSpread) -> tuple[Comparison, ...]:
+    """Return the comparisons with both controls, as far as there are any; they are stated even where the rule does not ask for them."""
+    if not challenger.uses_appearance:
+        return ()
+    arms = ((NO_APPEARANCE, challenger.no_appearance, challenger.over_no_appearance), (RANDOM, challenger.random, challenger.over_random))
+    others = ((against, scored(arm, rule.score), bounds.get(rule.score)) for against, arm, bounds in arms)
+    return tuple(
+        _comparison(against, score, other, _widened(bounds, score - other, seeds, 1), rule, above=0.0)
+        for against, other, bounds in others if other is not None
+    )
+
+
+def _widened(bounds: Bounds | None, difference: float, seeds: SeedSpread, num_trained: int) -> Bounds | None:
+    """Return an interval widened by the noise of seeds; both are independent, so their half widths add up as squares.
+
+    Args:
+        num_trained: how many of the two sides are trained models, each one draw of its recipe: 1 or 2.
+    """
+    if bounds is None or bounds.low is None or bounds.high is None or seeds.half_width == 0:
+        return bounds
+    noise = sqrt(num_trained) * seeds.half_width
+    return Bounds(difference - hypot(difference - bounds.low, noise), difference + hypot(bounds.high - difference, noise), bounds.units, bounds.unit)
+
+
+def _comparison(against: str, score: float, other: float, bounds: Bounds | None, rule: Rule, *, above: float) -> Comparison:
+    difference, known = score - other, bounds or Bounds(None, None, 0)
+    if rule.evidence == "interval":
+        met = known.low is not None and known.low > above
+    else:
+        met = difference > 0 and difference >= above
+    return Comparison(against, score, other, difference, known.low, known.high, known.units, above, met, known.unit)
+
+
+def paired_differences(challenger: TrackingResult, champion: TrackingResult, score: Score) -> dict[str, float]:
+    """Return challenger minus champion for each sequence that both were scored on, in the order of their names."""
+    pairs = {
+        name: (scored(challenger.appearance, score, name), scored(champion.appearance, score, name))
+        for name in sorted(challenger.appearance) if name != COMBINED
+    }
+    return {name: a - b for name, (a, b) in pairs.items() if a is not None and b is not None}

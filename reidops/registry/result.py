@@ -1,0 +1,271 @@
+"""One result of the pipeline, gathered from what the stages wrote: params, curves, metrics, pictures, where it came from.
+
+Knows the stages' files and no MLflow; `registry.py` sends it there.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from reidops.registry.comparison import COMBINED, SCORES, Bench
+from reidops.files import read_json, sha256
+from reidops.parts import Part, read_parts
+
+ARMS = {"difference": "gain"}
+"""How an arm of the tracking metrics is called where results are compared; the others keep their name."""
+
+PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
+TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
+MOST_PICTURES = 60
+"""Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in data/tracking."""
+
+NOT_SETTINGS = ("num_workers", "batch_size", "annotations", "num_switches", "num_frames", "num_clips", "window", "resamples", "seed")
+"""Params of `embed`, `tune` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What the stages wrote."""
+
+    raw: Path
+    crops: Path
+    validation: Path
+    model: Path
+    export: Path
+    reid: Path
+    tracking: Path
+
+
+@dataclass(frozen=True)
+class DatasetInput:
+    """A data set that went into a result; `roles` says as what (train, test, track)."""
+
+    name: str
+    digest: str
+    source: str
+    roles: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that one run shows; `curves` holds (name, step, value)."""
+
+    name: str
+    description: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    curves: tuple[tuple[str, int, float], ...]
+    tags: Mapping[str, str]
+    datasets: tuple[DatasetInput, ...]
+    files: Mapping[Path, str]
+    weights_sha256: str
+
+    @property
+    def digest(self) -> str:
+        """Return what is equal for equal results, whatever their time and place."""
+        text = json.dumps([self.weights_sha256, dict(self.params), dict(self.metrics)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_result(settings: Path, folders: Folders) -> Result:
+    """Gather a result from `settings` (params.yaml) and the stages' folders."""
+    sections = yaml.safe_load(settings.read_text())
+    model = read_json(folders.model / "embedder.json")
+    metrics = read_metrics(folders)
+    parts = read_parts(folders.raw)
+    return Result(
+        name=_run_name(model),
+        description=_description(metrics),
+        params=flatten(sections, separator="."),
+        metrics=metrics,
+        curves=tuple(read_curves(folders.model / "history.csv")),
+        tags={"weights.sha256": model["weights_sha256"], **_origin_tags(), **read_dvc_hashes(Path("dvc.lock"))},
+        datasets=tuple(read_datasets(folders.raw, parts)),
+        files=dict(find_files(settings, folders)),
+        weights_sha256=model["weights_sha256"],
+    )
+
+
+def read_metrics(folders: Folders) -> dict[str, float]:
+    """Return every figure under one flat name, e.g. `reid/synthetic/mAP`, `tracking/appearance/IDF1`, `tracking/gain/IDF1`."""
+    calibration = read_json(folders.reid / "calibration.json")
+    figures = {
+        "reid": read_json(folders.reid / "metrics.json"),
+        "calibration": {name: calibration[name] for name in ("eer", "eer_threshold", "gates") if name in calibration},
+        "export": read_json(folders.export / "parity.json"),
+        "data": read_json(folders.validation / "report.json").get("counts", {}),
+        "tracking": flatten_tracking(read_json(folders.tracking / "metrics.json")) | flatten_proof(read_json(folders.tracking / "proof.json")),
+    }
+    return numbers(figures)
+
+
+def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
+    """Return combined figures as `<arm>/<score>` and, of each sequence, those that people compare as `<arm>/<sequence>/<score>`."""
+    shown = (*SCORES, "IDSW")
+    flat: dict[str, Any] = {}
+    for arm, sequences in arms.items():
+        for sequence, scores in sequences.items():
+            place = f"{ARMS.get(arm, arm)}" if sequence == COMBINED else f"{ARMS.get(arm, arm)}/{sequence}"
+            kept = scores if sequence == COMBINED else {name: scores[name] for name in shown if name in scores}
+            flat.update({f"{place}/{name}": value for name, value in kept.items()})
+    return flat
+
+
+def flatten_proof(proof: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the model adds to the combined scores, as flat names.
+
+    `gain/<score>_low` and `_high` are the interval of the gain over no appearance; `over_random/<score>`, `_low` and `_high` the lead
+    over random vectors; then the shares `headroom/<score>` and `decided/share`. An interval that is not there is left out.
+    """
+    if not proof["uses_appearance"]:
+        return {}
+    random = proof.get("over_random", {}).get(COMBINED, {})
+    bounds = _bounds("gain", proof["differences"]["appearance"][COMBINED]) | _bounds("over_random", random)
+    leads = {f"over_random/{score}": row["difference"] for score, row in random.items()}
+    shares = {f"headroom/{score}": row["share"] for score, row in proof["headroom"].items()}
+    return bounds | leads | shares | {"decided/share": proof["decided"][COMBINED]["share"]}
+
+
+def _bounds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    known = {score: row["interval"] for score, row in rows.items() if row["interval"] is not None}
+    return {f"{name}/{score}_{side}": pair[place] for score, pair in known.items() for place, side in enumerate(("low", "high"))}
+
+
+def numbers(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return the numbers of a nested mapping under names joined by `/`; text, lists and truth values are left out."""
+    flat: dict[str, float] = {}
+    for name, value in tree.items():
+        place = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            flat |= numbers(value, f"{place}/")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[place] = float(value)
+    return flat
+
+
+def flatten(tree: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, str]:
+    """Return the leaves of a nested mapping as text under joined names; a list is one leaf, written as JSON."""
+    flat: dict[str, str] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, separator, f"{prefix}{name}{separator}")
+        else:
+            flat[f"{prefix}{name}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
+    """Yield (`train/<column>`, epoch, value) for every number in the training history."""
+    history = pd.read_csv(history_csv)
+    steps = history["epoch"] if "epoch" in history else history.index
+    for column in history.select_dtypes("number").columns.drop("epoch", errors="ignore"):
+        for step, value in zip(steps, history[column], strict=True):
+            if pd.notna(value):
+                yield f"train/{column}", int(step), float(value)
+
+
+def read_bench(settings: Path, raw: Path, detections: Path, tracking: Path) -> Bench:
+    """Return what the tracking scores were taken on: sequences with their frames, people and detections, the tracker's settings and code.
+
+    However the detections were made, they are known by what they are. Constants that a search found are, as a calibrated gate is, known
+    by how they were found: the section `tune` stands in place of those in `evaluate_tracking`.
+    """
+    sections = yaml.safe_load(settings.read_text())
+    sequences = {part.sequence: _sequence_digest(part, detections) for part in read_parts(raw) if part.part == "track"}
+    of_search = ("tune",) if (sections.get("tune") or {}).get("trials") else ()
+    tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking", *of_search)}, separator=".")
+    settings_of_tracker = {name: value for name, value in tracker.items() if _is_setting(name, tracker)}
+    kept = {n: v for n, v in settings_of_tracker.items() if not of_search or not n.startswith("evaluate_tracking.constants.")}
+    return Bench(sequences, kept, read_json(tracking / "trial.json")["code"])
+
+
+def _is_setting(name: str, tracker: Mapping[str, str]) -> bool:
+    """Tell whether a param changes a score; constants of trackers that did not run, and searches for them, do not."""
+    ran = tracker.get("evaluate_tracking.tracker")
+    of_others = any(name.startswith(place) and not name.startswith(f"{place}{ran}.") for place in ("evaluate_tracking.constants.", "tune.search."))
+    return name.rpartition(".")[2] not in NOT_SETTINGS and not of_others
+
+
+def _sequence_digest(part: Part, detections: Path) -> str:
+    """Return the frames of a part and the digests of its ground truth and detections."""
+    files = (part.folder / "gt" / "gt.txt", detections / f"{part.sequence}.txt")
+    digests = [sha256(path)[:12] if path.is_file() else "none" for path in files]
+    return ":".join([f"{part.first_frame}-{part.last_frame}", *digests])
+
+
+def read_datasets(raw: Path, parts: list[Part]) -> Iterator[DatasetInput]:
+    """Yield each data set of the inventory with the digest that names its content."""
+    for name, entry in read_json(raw / "inventory.json").items():
+        roles = sorted({part.part for part in parts if part.dataset == name})
+        profile = json.dumps({key: entry[key] for key in ("num_files", "num_bytes") if key in entry})
+        yield DatasetInput(name, str(entry["digest"])[:36], str(entry.get("source", "")), ", ".join(roles), profile)
+
+
+def read_dvc_hashes(lock: Path) -> dict[str, str]:
+    """Return `dvc.<path>` → md5 of everything that dvc.lock names; empty where DVC has not run."""
+    if not lock.is_file():
+        return {}
+    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages") or {}
+    entries = [entry for stage in stages.values() for entry in (*stage.get("deps", ()), *stage.get("outs", ()))]
+    return {f"dvc.{entry['path']}": entry["md5"] for entry in entries if "md5" in entry}
+
+
+def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
+    """Yield (file, folder inside the run) of what people look at, and of what reproduces the result."""
+    for name in (settings, Path("dvc.yaml"), Path("dvc.lock")):
+        if name.is_file():
+            yield name, "reproduce"
+    looked_at = {"training": folders.model, "data": folders.validation, "reid": folders.reid, "tracking": folders.tracking, "export": folders.export}
+    for place, folder in looked_at.items():
+        for path in sorted(p for pattern in PICTURES for p in folder.glob(pattern)):
+            yield path, place
+    for kind in TRACKING_PICTURES:
+        for path in sorted(p for p in (folders.tracking / kind).glob("[!.]*") if p.is_file())[:MOST_PICTURES]:
+            yield path, f"tracking/{kind}"
+    if (folders.tracking / "windows.npz").is_file():
+        yield folders.tracking / "windows.npz", "tracking"
+    yield folders.crops / "report.json", "data/crops"
+    for folder, place in ((folders.validation / "docs", "data/docs"), (folders.tracking / "results", "tracking/results")):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            yield path, f"{place}/{path.parent.relative_to(folder)}".removesuffix("/.")
+
+
+def _run_name(model: Mapping[str, Any]) -> str:
+    trained_on = model.get("trained_on", {})
+    datasets = trained_on.get("datasets")  # absent where nothing was trained here (train.epochs: 0)
+    origin = f"on {'+'.join(datasets)}" if datasets else f"from {trained_on.get('started_from', 'unknown weights')}"
+    name = f"{model['backbone']} {model['height']}x{model['width']} {origin} ({model['weights_sha256'][:8]})"
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return f"{name} {experiment}" if experiment else name
+
+
+def _description(metrics: Mapping[str, float]) -> str:
+    """Return a Markdown table of the figures that people ask for first."""
+    names = [n for n in metrics if n.startswith("reid/") and n.endswith(("/mAP", "/rank1"))]
+    names += [f"tracking/{arm}/{s}" for s in ("IDF1", "HOTA", "MOTA") for arm in ("appearance", "no_appearance")]
+    rows = [f"| {name} | {metrics[name]:.4f} |" for name in names if name in metrics]
+    return "\n".join(["| figure | value |", "|---|---|", *rows])
+
+
+def _origin_tags() -> dict[str, str]:
+    """Return the git commit, whether the tree differs from it, and the DVC experiment; empty outside a repository."""
+    commit = _git("rev-parse", "HEAD")
+    tags = {"mlflow.source.git.commit": commit, "git.uncommitted_changes": str(bool(_git("status", "--porcelain"))).lower()} if commit else {}
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return tags | ({"dvc.experiment": experiment} if experiment else {})
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

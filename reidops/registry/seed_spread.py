@@ -1,0 +1,43 @@
+"""How much the figures of one recipe scatter between trainings that differ in their seed only."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy import stats
+
+from reidops.registry.comparison import COMBINED, SCORES, SeedSpread
+from reidops.files import read_json
+
+LEAST_TRAININGS = 3
+"""With fewer the standard deviation is too uncertain to be used."""
+
+
+def read_figures(reid: Path, tracking: Path) -> dict[str, float]:
+    """Return the mAP of each test set and the combined tracking scores of the model's arm, under flat names."""
+    sets, arms = read_json(reid / "metrics.json"), read_json(tracking / "metrics.json")
+    rows = {name: scores["mAP"] for name, scores in sets.items() if isinstance(scores, Mapping) and "mAP" in scores}
+    combined = arms.get("appearance", arms["no_appearance"])[COMBINED]
+    of_sets = {f"reid/{name}/mAP": value for name, value in rows.items() if name != "colour_histogram"}
+    return of_sets | {f"tracking/{score}": combined[score] for score in SCORES}
+
+
+def describe_spread(seeds: Sequence[int], figures: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Return what spread.json holds: the seeds and, of each figure, its values in their order, the mean and the standard deviation."""
+    values = {name: [of_seed[name] for of_seed in figures] for name in figures[0]}
+    rows = {name: {"values": row, "mean": fmean(row), "std": stdev(row) if len(row) > 1 else None} for name, row in values.items()}
+    return {"num": len(seeds), "seeds": list(seeds), "figures": rows}
+
+
+def read_spread(path: Path, score: str) -> SeedSpread:
+    """Return the scatter of a combined tracking score; its half width is 0 where there are fewer than LEAST_TRAININGS.
+
+    Raises:
+        ReidopsError: the file is missing or is no JSON.
+    """
+    found = read_json(path)
+    std = found["figures"][f"tracking/{score}"]["std"]
+    if found["num"] < LEAST_TRAININGS:
+        return SeedSpread(found["num"], std)
+    return SeedSpread(found["num"], std, float(stats.t.ppf(0.975, found["num"] - 1)) * std)

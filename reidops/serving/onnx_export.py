@@ -1,0 +1,82 @@
+"""Export an embedder to ONNX and measure that it is still the same."""
+
+import dataclasses
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reidops.embedding.embedder import Embedder
+from reidops.serving.onnx_embedder import OnnxEmbedder
+
+OPSET = 18  # what torch's exporter is built for: others are converted from it
+BATCH_SIZES = (1, 2, 7)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far ONNX Runtime's embeddings are from torch's."""
+
+    max_abs_difference: float
+    min_cosine: float
+    tolerance: float
+    batch_sizes: tuple[int, ...]
+    num_images: int
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the largest difference is within the tolerance."""
+        return self.max_abs_difference <= self.tolerance
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what parity.json holds."""
+        return {**dataclasses.asdict(self), "passed": self.passed}
+
+
+def export_onnx(embedder: Embedder, path: Path) -> None:
+    """Write the network as ONNX: `images` uint8 [N, height, width, 3] in RGB → `embeddings` float32 [N, dim], N free.
+
+    Normalisation is in the graph: whoever runs it hands over plain resized pixels and cannot get mean and std wrong.
+    """
+    example = torch.zeros(2, *embedder.input_size, 3, dtype=torch.uint8)
+    network = embedder.network.to("cpu", memory_format=torch.contiguous_format)
+    with _quiet_exporter():
+        torch.onnx.export(
+            network, (example,), path, input_names=["images"], output_names=["embeddings"], opset_version=OPSET,
+            dynamo=True, dynamic_shapes=({0: torch.export.Dim("N", min=1)},), external_data=False, verbose=False,
+        )  # fmt: skip
+
+
+def measure_parity(embedder: Embedder, exported: OnnxEmbedder, images: np.ndarray, tolerance: float) -> Parity:
+    """Embed images, RGB uint8 [N, height, width, 3], with both, in some batches of 1, of 2 and of 7."""
+    batches = [batch for size in BATCH_SIZES for batch in _batches(images, size)]
+    # One after the other: two pools of threads in turns wait for each other on busy cores.
+    ours = np.concatenate([embedder.embed_images(batch) for batch in batches])
+    theirs = np.concatenate([exported.embed_images(batch) for batch in batches])
+    return Parity(
+        max_abs_difference=float(np.abs(ours - theirs).max()), min_cosine=float((ours * theirs).sum(axis=1).min()),
+        tolerance=tolerance, batch_sizes=BATCH_SIZES, num_images=sum(map(len, batches)),
+    )  # fmt: skip
+
+
+def _batches(images: np.ndarray, size: int) -> list[np.ndarray]:
+    """Return at most four whole batches."""
+    return [images[i : i + size] for i in range(0, len(images) - size + 1, size)][:4]
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep back what torch's exporter says of its own deprecated parts."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,136 @@
+"""reidops/training/optimization.py: who learns at what rate, and how the rate goes over the training."""
+
+import math
+
+import pytest
+import torch
+from timm.scheduler.scheduler import Scheduler
+from torch import nn
+
+from reidops.training.losses import build_losses
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
+from reidops.training.optimization import RateCurve, build_optimizer, build_schedule, check_optimizer
+from reidops.errors import ReidopsError
+
+
+@pytest.fixture(scope="module")
+def network() -> TrainingNetwork:
+    return TrainingNetwork(EmbeddingNetwork("resnet10t", embedding_dim=8), 5)
+
+
+def rates(curve: RateCurve, *, epochs: int = 10, steps_per_epoch: int = 10, learning_rate: float = 0.1) -> list[float]:
+    """Return the learning rate of every update, and the one after the last."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=learning_rate)
+    schedule = build_schedule(optimizer, curve, epochs, steps_per_epoch)
+    found = [optimizer.param_groups[0]["lr"]]
+    for step in range(1, epochs * steps_per_epoch + 1):
+        schedule.step_update(step)
+        found.append(optimizer.param_groups[0]["lr"])
+    return found
+
+
+def plain_cosine(done: float, final: float = 1e-4) -> float:
+    return final + 0.5 * (0.1 - final) * (1 + math.cos(math.pi * done))
+
+
+def test_a_cosine_falls_from_the_start_to_its_floor_with_the_warm_up_cut_out_of_it():
+    found = rates(RateCurve(warmup_epochs=2))
+    assert found[:20] == pytest.approx([0.001 + t * 0.099 / 20 for t in range(20)])
+    assert found[20:] == pytest.approx([plain_cosine(t / 100) for t in range(20, 101)])
+
+
+def test_the_floor_is_a_share_of_the_learning_rate():
+    assert rates(RateCurve(final_share=0.1))[-1] == pytest.approx(0.01)
+    assert rates(RateCurve(final_share=0.002), learning_rate=3.5e-4)[-1] == pytest.approx(7e-7)
+
+
+def test_a_flat_cosine_warms_up_holds_and_then_falls():
+    found = rates(RateCurve(warmup_epochs=2, flat_epochs=5))
+    assert found[:20] == pytest.approx([0.001 + t * 0.099 / 20 for t in range(20)])
+    assert found[20:51] == pytest.approx([0.1] * 31)
+    assert found[50:] == pytest.approx([plain_cosine(t / 50) for t in range(51)])
+
+
+def test_a_rate_held_longer_than_the_training_never_falls():
+    assert rates(RateCurve(flat_epochs=12)) == pytest.approx([0.1] * 101)
+
+
+def test_a_flat_stretch_shorter_than_the_warm_up_lets_the_warm_up_end():
+    found = rates(RateCurve(warmup_epochs=3, flat_epochs=1))
+    assert found[29] < 0.1 and found[30] == pytest.approx(0.1) and found[31] < 0.1
+
+
+def test_steps_come_with_the_first_update_of_their_milestones():
+    found = rates(RateCurve("step", warmup_epochs=1, milestones=(4, 7)))
+    assert found[:10] == pytest.approx([0.001 + t * 0.099 / 10 for t in range(10)])
+    assert found[10:40] == pytest.approx([0.1] * 30)
+    assert found[40:70] == pytest.approx([0.01] * 30)
+    assert found[70:] == pytest.approx([0.001] * 31)
+
+
+def test_a_step_schedule_without_milestones_keeps_the_rate_and_the_factor_can_be_chosen():
+    assert rates(RateCurve("step")) == pytest.approx([0.1] * 101)
+    assert rates(RateCurve("step", milestones=(5.5,), step_factor=0.5))[54:56] == pytest.approx([0.1, 0.05])
+
+
+def test_milestones_that_do_not_rise_are_refused():
+    with pytest.raises(ReidopsError, match=r"milestones are \[70, 40\], expected epochs in rising order"):
+        rates(RateCurve("step", milestones=(70, 40)))
+
+
+def test_a_warm_up_may_be_a_fraction_of_an_epoch_or_a_number_of_updates():
+    assert rates(RateCurve(warmup_epochs=0.5, flat_epochs=5))[4:6] == pytest.approx([0.001 + 4 * 0.099 / 5, 0.1])
+    assert rates(RateCurve(warmup_epochs=9, warmup_steps=5, flat_epochs=5)) == rates(RateCurve(warmup_epochs=0.5, flat_epochs=5))
+
+
+def test_a_training_no_longer_than_its_warm_up_gets_none():
+    assert rates(RateCurve(warmup_epochs=2), epochs=2)[0] == 0.1
+
+
+def test_the_head_learns_at_its_own_multiple_through_warm_up_and_cosine(network):
+    optimizer = build_optimizer(network, "sgd", 0.1, 0.01, head_factor=10.0)
+    schedule: Scheduler = build_schedule(optimizer, RateCurve(warmup_epochs=1), 10, 10)
+    body = {id(p) for p in network.embedding.backbone.parameters()}
+    for step in (0, 5, 10, 50, 100):
+        schedule.step_update(step)
+        found = {(id(p) in body, group["lr"]) for group in optimizer.param_groups for p in group["params"]}
+        (slow,), (fast,) = ({lr for is_body, lr in found if is_body == wanted} for wanted in (True, False))
+        assert fast == pytest.approx(10 * slow)
+
+
+@pytest.mark.parametrize("head_factor", [1.0, 10.0])
+def test_every_weight_that_learns_is_there_once_those_of_losses_too(network, head_factor):
+    losses = build_losses({"arcface": 1.0}, num_people=5, dim=8)
+    optimizer = build_optimizer(network, "adam", 1e-3, 0.01, losses=losses, head_factor=head_factor)
+    held = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    learning = {id(p) for module in (network, losses) for p in module.parameters() if p.requires_grad}
+    assert len(held) == len(set(held)) and set(held) == learning
+
+
+@pytest.mark.parametrize("head_factor", [1.0, 10.0])
+def test_biases_and_normalisation_do_not_decay(network, head_factor):
+    for group in build_optimizer(network, "adamw", 1e-3, 0.01, head_factor=head_factor).param_groups:
+        assert all((p.ndim <= 1) == (group["weight_decay"] == 0) for p in group["params"])
+
+
+def test_options_reach_the_optimizer(network):
+    assert build_optimizer(network, "adam", 1e-3, 0, options={"amsgrad": True}).defaults["amsgrad"]
+    assert build_optimizer(network, "momentum", 1e-3, 0, options={"momentum": 0.8}).defaults["momentum"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("adamm", {}, "'adamm' is unknown to timm; near: .*adam"),
+        ("adam", {"amsgrid": True}, "'adam' takes no option 'amsgrid'; near: amsgrad"),
+        ("adam", {"lr": 0.1}, "takes no option 'lr'"),
+    ],
+)
+def test_unknown_optimizers_and_options_are_refused(name, options, told):
+    with pytest.raises(ReidopsError, match=told):
+        check_optimizer(name, options)
+
+
+def test_values_that_an_optimizer_cannot_take_are_told(network):
+    with pytest.raises(ReidopsError, match="'adam' with the options .* cannot be made: .*beta"):
+        build_optimizer(network, "adam", 1e-3, 0, options={"betas": [2.0, 0.9]})

@@ -1,0 +1,95 @@
+"""training/precision.py: `auto` is what the device computes in; it is decided alike whenever a training goes on."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from reidops.training.precision import choose_precision, cpu_computes_in_bf16, has_depthwise_convolutions, measure_bf16_slowdown
+
+PLAIN = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=2))
+DEPTHWISE = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8))
+REPORT = "from reidops.training.precision import cpu_computes_in_bf16; print(cpu_computes_in_bf16())"
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Return a function that makes torch report a machine: its vector instructions and what of bf16 it has."""
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+
+    def report(capability: str, *, avx2: bool = True, onednn_bf16: bool = True, avx512_bf16: bool = False, amx: bool = False) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+        monkeypatch.setattr(torch.cpu, "_is_avx2_supported", lambda: avx2)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: onednn_bf16)
+
+    return report
+
+
+@pytest.mark.parametrize(
+    ("capability", "facts", "expected"),
+    [
+        ("AVX2", {"onednn_bf16": False}, "32-true"),
+        ("AVX512", {}, "32-true"),  # Skylake to Ice Lake: oneDNN emulates bf16 with AVX-512
+        ("AVX512", {"avx512_bf16": True}, "bf16-mixed"),
+        ("AVX512", {"avx512_bf16": True, "amx": True}, "bf16-mixed"),
+        ("AVX2", {"avx512_bf16": True, "amx": True}, "32-true"),  # ATEN_CPU_CAPABILITY=avx2
+        ("DEFAULT", {"avx2": False}, "bf16-mixed"),  # Arm with its BF16 extension
+        ("DEFAULT", {"avx2": False, "onednn_bf16": False}, "32-true"),
+    ],
+)
+def test_a_cpu_trains_in_bf16_only_where_it_computes_in_it(machine, capability, facts, expected):
+    machine(capability, **facts)
+    assert choose_precision("auto", PLAIN) == expected
+
+
+@pytest.mark.parametrize("limit", ["AVX2", "avx2", "AVX512_CORE", "AVX512_CORE_VNNI"])
+def test_a_limit_of_onednn_below_bf16_is_respected(machine, monkeypatch, limit):
+    machine("AVX512", avx512_bf16=True)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert choose_precision("auto", PLAIN) == "32-true"
+
+
+@pytest.mark.parametrize("limit", ["", "ALL", "DEFAULT", "AVX512_CORE_BF16", "AVX512_CORE_AMX"])
+def test_a_limit_of_onednn_that_allows_bf16_changes_nothing(machine, monkeypatch, limit):
+    machine("AVX512", avx512_bf16=True)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert choose_precision("auto", PLAIN) == "bf16-mixed"
+
+
+def test_depthwise_convolutions_train_in_float32_on_a_cpu(machine):
+    machine("AVX512", avx512_bf16=True)
+    assert has_depthwise_convolutions(DEPTHWISE) and not has_depthwise_convolutions(PLAIN)
+    assert choose_precision("auto", DEPTHWISE) == "32-true"
+
+
+@pytest.mark.parametrize(("computes_in_bf16", "expected"), [(True, "bf16-mixed"), (False, "16-mixed")])
+def test_a_gpu_trains_in_bf16_where_it_computes_in_it_and_in_fp16_elsewhere(monkeypatch, computes_in_bf16, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: computes_in_bf16)
+    assert choose_precision("auto", DEPTHWISE) == expected
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_a_precision_that_is_named_is_kept(precision):
+    assert choose_precision(precision, PLAIN) == precision
+
+
+@pytest.mark.slow
+def test_this_machine_limited_to_avx2_has_no_bf16():
+    """Holds on every processor: the limits are read by torch and oneDNN in a fresh process."""
+    limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    found = subprocess.run([sys.executable, "-c", REPORT], env=os.environ | limits, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+@pytest.mark.skipif(cpu_computes_in_bf16(), reason="this CPU computes in bf16, where the factor may be on either side of 1")
+def test_bf16_is_measured_to_be_slower_where_it_is_emulated():
+    assert measure_bf16_slowdown(seconds=0.05) > 1.5

@@ -1,0 +1,151 @@
+"""reidops/training/weights.py: weights from outside fit, or the keys that do not are named."""
+
+import pytest
+import requests
+import torch
+from safetensors.torch import save_file
+
+from reidops.embedding.network import EmbeddingNetwork
+from reidops.training.weights import check_pretrained, load_weights
+from reidops.errors import ReidopsError
+
+TINY = "mobilenetv4_conv_small_050"
+
+
+@pytest.fixture
+def giver() -> EmbeddingNetwork:
+    torch.manual_seed(1)
+    return EmbeddingNetwork(TINY)
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_a_saved_network_is_loaded_whole(giver, tmp_path):
+    save_file(giver.state_dict(), tmp_path / "model.safetensors")
+    taker = EmbeddingNetwork(TINY)
+    load_weights(taker, tmp_path / "model.safetensors")
+    assert same(giver, taker)
+
+
+def test_a_backbones_state_dict_is_loaded_without_its_classifier(giver, tmp_path):
+    state = {f"module.{name}": value for name, value in giver.backbone.state_dict().items()}
+    torch.save({"state_dict": state | {"module.classifier.weight": torch.zeros(9, 1280)}}, tmp_path / "weights.pt")
+    taker = EmbeddingNetwork(TINY, embedding_dim=8)
+    load_weights(taker, tmp_path / "weights.pt")
+    assert same(giver.backbone, taker.backbone)
+
+
+def test_torchreids_osnet_is_loaded_whole_but_for_its_classifier(real_data):
+    path = real_data / "weights" / "osnet_x0_25_msmt17.pt"
+    network = EmbeddingNetwork("osnet_x0_25")
+    load_weights(network, path)
+    published = torch.load(path, weights_only=True)
+    loaded = network.backbone.state_dict()
+    assert set(published) - set(loaded) == {"classifier.weight", "classifier.bias"} and not set(loaded) - set(published)
+    assert all(torch.equal(value, published[name]) for name, value in loaded.items())
+
+
+def test_a_neck_that_was_never_trained_turns_no_embedding(tmp_path):
+    torch.manual_seed(1)
+    torch.save(EmbeddingNetwork("osnet_x0_25").backbone.state_dict(), tmp_path / "weights.pt")
+    taker = EmbeddingNetwork("osnet_x0_25").eval()
+    load_weights(taker, tmp_path / "weights.pt")
+    images = torch.randint(0, 256, (3, 32, 16, 3), dtype=torch.uint8)
+    inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor(taker.mean).view(3, 1, 1)) / torch.tensor(taker.std).view(3, 1, 1)
+    torch.testing.assert_close(taker(images), torch.nn.functional.normalize(taker.backbone(inputs)), atol=1e-6, rtol=0)
+
+
+def test_the_classifier_of_another_name_is_passed_over(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork("resnet18_ibn_a").backbone
+    old = {name: value for name, value in giver.state_dict().items() if not name.endswith("num_batches_tracked")}
+    torch.save(old | {"fc.weight": torch.zeros(1000, 512)}, tmp_path / "weights.pth")
+    taker = EmbeddingNetwork("resnet18_ibn_a")
+    load_weights(taker, tmp_path / "weights.pth")
+    assert same(giver, taker.backbone)
+
+
+def test_weights_of_a_pooling_without_an_exponent_are_loaded(tmp_path):
+    torch.save(EmbeddingNetwork("osnet_x0_25").backbone.state_dict(), tmp_path / "weights.pt")
+    taker = EmbeddingNetwork("osnet_x0_25", pooling="gem")
+    load_weights(taker, tmp_path / "weights.pt")
+    assert taker.backbone.global_pool.exponent.item() == 3
+
+
+def test_a_wider_osnet_names_the_shapes(tmp_path):
+    torch.save(EmbeddingNetwork("osnet_x0_5").backbone.state_dict(), tmp_path / "weights.pt")
+    told = r"than train\.backbone, osnet_x0_25; missing: none; unknown: none; of another shape: conv1\.conv\.weight.* more"
+    with pytest.raises(ReidopsError, match=told):
+        load_weights(EmbeddingNetwork("osnet_x0_25"), tmp_path / "weights.pt")
+
+
+def test_weights_of_another_architecture_name_the_keys(giver, tmp_path):
+    save_file(giver.state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(ReidopsError, match=r"another architecture.*missing: backbone\.conv1.*unknown: backbone\.blocks"):
+        load_weights(EmbeddingNetwork("resnet10t"), tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+def test_a_file_without_tensors_is_refused(giver, tmp_path, name):
+    (tmp_path / name).write_bytes(b"nothing")
+    with pytest.raises(ReidopsError, match=name):
+        load_weights(giver, tmp_path / name)
+
+
+def test_a_pickle_that_would_run_code_is_refused(giver, tmp_path):
+    torch.save(giver, tmp_path / "weights.pt")
+    with pytest.raises(ReidopsError, match="read safely"):
+        load_weights(giver, tmp_path / "weights.pt")
+
+
+def test_pretrained_weights_that_nobody_published_are_told():
+    for backbone in ("darknet17", "osnet_x1_0"):
+        with pytest.raises(ReidopsError, match=f"no weights for the backbone {backbone}; .* train.weights"):
+            check_pretrained(backbone)
+
+
+def test_weights_that_lie_in_torchs_cache_need_no_network(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(requests, "head", lambda *_, **__: pytest.fail("asked the network"))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "resnet50_ibn_a-d9d0bb7b.pth").touch()
+    check_pretrained("resnet50_ibn_a")
+
+
+@pytest.mark.parametrize("name", ["resnet81", "resnet18.nobody_in1k"])
+def test_a_backbone_or_tag_that_does_not_exist_is_refused_with_near_names(name):
+    with pytest.raises(ReidopsError, match="resnet18"):
+        check_pretrained(name)
+
+
+def test_a_gate_that_answers_in_place_of_the_hub_is_no_hub(monkeypatch):
+    refused = requests.Response()
+    refused.status_code = 403
+    monkeypatch.setattr(requests, "head", lambda *_, **__: refused)
+    monkeypatch.setattr("reidops.training.weights.try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(ReidopsError, match="hub does not answer"):
+        check_pretrained("resnet18")
+
+
+def test_a_download_that_fails_is_told(monkeypatch):
+    def broken(*_, **__):
+        raise ConnectionError("the line is cut")
+
+    monkeypatch.setattr("timm.create_model", broken)
+    with pytest.raises(ReidopsError, match="published weights of resnet18 cannot be had: the line is cut; set train.pretrained to false"):
+        EmbeddingNetwork("resnet18", pretrained=True)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet18_ibn_a"])
+def test_pretrained_offline_fails_at_once(monkeypatch, tmp_path, backbone):
+    def no_network(*_, timeout: float, **__):
+        assert timeout <= 10
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(requests, "head", no_network)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr("reidops.training.weights.try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(ReidopsError, match="hub does not answer"):
+        check_pretrained(backbone)
