@@ -20,7 +20,7 @@ HERE := XDG_CACHE_HOME=$(CURDIR)/.cache XDG_CONFIG_HOME=$(CURDIR)/.cache/config 
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test test-fast env clean
+.PHONY: repro test test-fast lint env clean
 .DEFAULT_GOAL := repro
 
 repro: env
@@ -34,13 +34,16 @@ test: env
 test-fast: env
 	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1 -m "not slow"
 
+lint: env
+	ruff check .
+
 env: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(not ok and "reidops needs Python 3.11, 3.12 or 3.13; this is %d.%d: make PYTHON=python3.12 …" % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt --editable '.[test]'
+	$(BIN)/uv pip install --quiet --python .venv --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 clean:

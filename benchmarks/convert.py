@@ -187,6 +187,7 @@ def run_arm(row: Row, data: Path) -> Measured:
 def measure(arm: str, data: Path, workers: int) -> None:
     """Print the figures of one arm, imports and preparations left out."""
     import pandas  # noqa: F401 — every arm pays for the imports before the clock starts
+
     import reidops.datasets.planning  # noqa: F401
     import stages.convert  # noqa: F401
 

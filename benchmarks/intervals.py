@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.mot.synthetic import SyntheticParams, write_synthetic
@@ -30,7 +31,6 @@ from reidops.tracking.arms import ORACLE, dressed, people_shown
 from reidops.tracking.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
 from reidops.tracking.constants import constants_of
 from reidops.tracking.counts import on_own_track
-from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.overlaps import Comparison
 from reidops.tracking.scoring import compare, rules_of
 from reidops.tracking.trackers import new_tracker, track_sequence

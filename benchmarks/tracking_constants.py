@@ -18,9 +18,9 @@ import psutil
 from drawn_tracks import HEIGHT, WIDTH, draw_annotations, draw_tracks
 from measured import Measured
 
+from reidops.boxes.embeddings import EmbeddedDetections, write_embeddings
 from reidops.cores import usable_cores
 from reidops.parts import Part, write_parts
-from reidops.boxes.embeddings import EmbeddedDetections, write_embeddings
 
 GOAL = 30  # s
 DIM = 512

@@ -19,10 +19,10 @@ import torch
 from drawn_tracks import HEIGHT, WIDTH, draw_walks
 from measured import Measured
 
+from reidops.boxes.embeddings import embed_sequence
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.mot.sequences import Sequence, read_detections, read_sequence
-from reidops.boxes.embeddings import embed_sequence
 
 NETWORKS = (("osnet_x0_25", 256, 128), ("resnet10t", 96, 48))  # the peer's, and the default of params.yaml
 DENSITIES = (6, 21)  # boxes in a drawn frame

@@ -35,16 +35,16 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
+from reidops.memory import keep_freed_memory
+from reidops.tables import CROPS, read_table
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
-from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
 from reidops.training.losses import BranchLosses, build_losses
-from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
 from reidops.training.sampling import IdentitySampler
 from reidops.training.training import Loop, Trainer, TrainingData
-from reidops.memory import keep_freed_memory
-from reidops.tables import CROPS, read_table
 
 LOSSES = {"cross-entropy": 1.0, "triplet": 1.0}
 MARGIN = 0.3

@@ -7,9 +7,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from reidops.boxes.box_crops import read_picture
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_size
-from reidops.boxes.box_crops import read_picture
 from reidops.mot.sequences import read_sequence
 
 DEFAULT_FRAME_RATE = 25.0  # fps, of a folder that does not say

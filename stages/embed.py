@@ -37,13 +37,19 @@ class EmbedParams:
 
 def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
     """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its people."""
+    from reidops.boxes.embeddings import (
+        ANNOTATIONS,
+        choose_detections,
+        confidence_floor,
+        embed_sequence,
+        embed_with_people,
+        first_of_scenes,
+        write_embeddings,
+    )  # fmt: skip
     from reidops.datasets.origin import check_tracked, read_origin
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
     from reidops.parts import find_tracked_parts
-    from reidops.boxes.embeddings import (
-        ANNOTATIONS, choose_detections, confidence_floor, embed_sequence, embed_with_people, first_of_scenes, write_embeddings,
-    )  # fmt: skip
 
     parts = find_tracked_parts(raw)
     embedder = Embedder.load(model)

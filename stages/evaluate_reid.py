@@ -115,11 +115,11 @@ def _calibrate(table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", 
 
 def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> "dict[str, list[Reassociation]]":
     """Return what becomes of lost people in the tracked sequences, on ground truth boxes (if embedded) and on detections."""
-    from reidops.mot.sequences import read_annotations, read_sequence
-    from reidops.boxes.identities import people_of_boxes
-    from reidops.retrieval.reassociation import SceneBoxes, reassociate
-    from reidops.parts import find_tracked_parts
     from reidops.boxes.embeddings import ANNOTATIONS, read_embeddings
+    from reidops.boxes.identities import people_of_boxes
+    from reidops.mot.sequences import read_annotations, read_sequence
+    from reidops.parts import find_tracked_parts
+    from reidops.retrieval.reassociation import SceneBoxes, reassociate
 
     boxes: dict[str, list[SceneBoxes]] = {"annotations": [], "detections": []}
     for part in find_tracked_parts(raw):

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from reidops.registry.comparison import COMBINED, Bench, Bounds, Evidence, Rule, Score, TrackingResult
 from reidops.files import read_json, sha256, whole_folder, write_json
 from reidops.params import params_dataclass
+from reidops.registry.comparison import COMBINED, Bench, Bounds, Evidence, Rule, Score, TrackingResult
 from stages import run_stage
 
 logger = logging.getLogger(__name__)

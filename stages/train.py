@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from reidops.datasets.origin import Origin
+    from reidops.embedding.network import EmbeddingNetwork
+    from reidops.registry.live_run import LiveRun
     from reidops.training.checkpoints import Checkpoints
     from reidops.training.keeping import TrainedWeights
-    from reidops.embedding.network import EmbeddingNetwork
     from reidops.training.training import TrainingData
-    from reidops.registry.live_run import LiveRun
 
 log = logging.getLogger(__name__)
 
@@ -183,9 +183,9 @@ def _check_report(path: Path) -> None:
 
 def _check_names(params: TrainParams) -> None:
     """Refuse unknown backbones, losses, optimisers and policies before hours of data are read."""
+    from reidops.embedding.network import check_backbone
     from reidops.training.auto_augment import check_policy
     from reidops.training.losses import check_losses
-    from reidops.embedding.network import check_backbone
     from reidops.training.optimization import check_optimizer
 
     batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
@@ -199,8 +199,8 @@ def _check_names(params: TrainParams) -> None:
 def _build_network(params: TrainParams) -> "EmbeddingNetwork":
     import torch
 
-    from reidops.training.freezing import check_freeze
     from reidops.embedding.network import EmbeddingNetwork
+    from reidops.training.freezing import check_freeze
     from reidops.training.weights import check_pretrained, load_weights
 
     if params.threads:
@@ -221,12 +221,12 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
 
 
 def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabric: "Fabric", params: TrainParams) -> "TrainingData":
-    from reidops.training.augmentation import Augmentation
     from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
+    from reidops.retrieval.ranking import score_embeddings
+    from reidops.training.augmentation import Augmentation
     from reidops.training.sampling import IdentitySampler
     from reidops.training.training import TrainingData
     from reidops.training.validation import read_held_out
-    from reidops.retrieval.ranking import score_embeddings
 
     rows = table.index[table["split"] == "train"].to_numpy()
     if len(rows) == 0:
@@ -254,9 +254,9 @@ def _fit(
     network: "EmbeddingNetwork", data: "TrainingData", checkpoints: "Checkpoints", params: TrainParams, *,
     fabric: "Fabric", live: "LiveRun | None",
 ) -> "TrainedWeights":  # fmt: skip
+    from reidops.embedding.network import TrainingNetwork
     from reidops.training.freezing import Freezing
     from reidops.training.losses import BranchLosses, build_losses
-    from reidops.embedding.network import TrainingNetwork
     from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
     from reidops.training.training import Loop, Trainer, steps_per_epoch
 

@@ -117,10 +117,10 @@ def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
 
 def _embed(parts: list["Part"], model: Path, trial: "Trial", floor: float | dict[str, float] | None, params: TuneParams) -> None:
     """Write each scene's detections with the model's embeddings, or with zeros where the tracker is not shown any."""
+    from reidops.boxes.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
     from reidops.detection.sources import open_source
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_sequence
-    from reidops.boxes.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
     from reidops.tracking.tuning import without_embeddings
 
     source = open_source(params.source)

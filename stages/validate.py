@@ -41,7 +41,8 @@ class ValidateParams:
 def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -> None:
     """Write `validation` from the sets of `raw/parts.csv` and from `crops`; raise when an error is among the findings."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # great_expectations reads it when it is imported
-    from reidops.validation import gate, inspections as looks
+    from reidops.validation import gate
+    from reidops.validation import inspections as looks
 
     parts = read_parts(raw)
     table = looks.read_crops(crops)

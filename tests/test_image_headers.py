@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from reidops.image_headers import check_whole, read_size
 from reidops.errors import ReidopsError
+from reidops.image_headers import check_whole, read_size
 
 SHAPES = [(1, 1), (17, 300), (720, 31)]
 

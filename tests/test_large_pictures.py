@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from reidops.boxes.box_crops import read_picture
 from reidops.datasets.packing import CropSource, pack_crops
 from reidops.embedding.images import CropStore
 from reidops.errors import ReidopsError
 from reidops.image_headers import MAX_PIXELS_VARIABLE, check_size, stated_size
-from reidops.boxes.box_crops import read_picture
 from reidops.validation.images import decode_colour, inspect_image
 from reidops.videos import read_video
 

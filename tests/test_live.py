@@ -10,9 +10,9 @@ from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_sequence
 
 from reidops import live
+from reidops.boxes.box_embedding import embed_boxes
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
-from reidops.boxes.box_embedding import embed_boxes
 from reidops.live import DetectionFile, Model, changed, choose_gate, load_model, open_detections, start_tracker
 
 PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -6,12 +6,12 @@ import pytest
 import torch
 import yaml
 
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
+from reidops.params import read_params
 from reidops.training.augmentation import Augmentation
 from reidops.training.freezing import Freezing
 from reidops.training.losses import BranchLosses, build_losses, check_losses
-from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
-from reidops.params import read_params
 from stages.train import TrainParams
 
 pytestmark = pytest.mark.slow

@@ -8,10 +8,10 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from reidops.boxes.box_crops import MIN_CROP_SIDE, cut_box, read_frame
 from reidops.boxes.box_embedding import CropEmbedder, embed_sequence_boxes
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
-from reidops.boxes.box_crops import MIN_CROP_SIDE, cut_box, read_frame
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import Sequence
 from reidops.parts import Part

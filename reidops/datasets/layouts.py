@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reidops.datasets import folder_per_identity
+from reidops.datasets.families import base_name
 from reidops.datasets.motchallenge import PUBLISHED
 from reidops.datasets.reid_set import ReidSet
-from reidops.datasets.families import base_name
 from reidops.datasets.sets import GENERIC, SETS
 
 

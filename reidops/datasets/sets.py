@@ -4,8 +4,22 @@ A set with several published protocols is named with one of them, `CUHK03:labele
 """
 
 from reidops.datasets import (
-    cuhk01, cuhk03, dukemtmc_reid, dukemtmc_videoreid, file_list, folder_per_identity, grid, ilids_vid, market1501, mars, msmt17, prid450s,
-    prid2011, sensereid, veri776, viper,
+    cuhk01,
+    cuhk03,
+    dukemtmc_reid,
+    dukemtmc_videoreid,
+    file_list,
+    folder_per_identity,
+    grid,
+    ilids_vid,
+    market1501,
+    mars,
+    msmt17,
+    prid450s,
+    prid2011,
+    sensereid,
+    veri776,
+    viper,
 )  # fmt: skip
 from reidops.datasets.reid_set import ReidSet
 from reidops.errors import ReidopsError

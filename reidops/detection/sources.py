@@ -6,11 +6,11 @@ from typing import Protocol
 import pandas as pd
 import supervision as sv
 
+from reidops.boxes.box_crops import read_picture
 from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import repository_root
-from reidops.boxes.box_crops import read_picture
 from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence, read_detection_file, read_detections
 from reidops.progress_bar import progress_bar

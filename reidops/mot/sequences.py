@@ -180,7 +180,7 @@ def write_detections(detections: pd.DataFrame, path: Path) -> None:
         detections["confidence"], strict=True,
     )  # fmt: skip
     # 12 digits: what taking 1 off and adding it again changes is beyond them, what a detector tells is not.
-    text = "".join(f"{f:d},-1,{l:.12g},{t:.12g},{w:.12g},{h:.12g},{c:.12g}\n" for f, l, t, w, h, c in numbers)
+    text = "".join(f"{f:d},-1,{x:.12g},{y:.12g},{w:.12g},{h:.12g},{c:.12g}\n" for f, x, y, w, h, c in numbers)
     with whole_file(path) as partial:
         partial.write_text(text)
 
@@ -203,7 +203,7 @@ def format_results(tracks: pd.DataFrame) -> str:
         ordered["frame"], ordered["track_id"], ordered["left"] + 1, ordered["top"] + 1,
         ordered["width"], ordered["height"], ordered["confidence"], strict=True,
     )  # fmt: skip
-    return "".join(f"{f:d},{i:d},{l:.2f},{t:.2f},{w:.2f},{h:.2f},{c:.4g},-1,-1,-1\n" for f, i, l, t, w, h, c in rows)
+    return "".join(f"{f:d},{i:d},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{c:.4g},-1,-1,-1\n" for f, i, x, y, w, h, c in rows)
 
 
 def read_results(path: Path) -> pd.DataFrame:

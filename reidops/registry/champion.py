@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from reidops.registry.comparison import Bench, Bounds, Decision, Rival, Rule, SeedSpread, TrackingResult
 from reidops.errors import ReidopsError
+from reidops.registry.comparison import Bench, Bounds, Decision, Rival, Rule, SeedSpread, TrackingResult
+from reidops.registry.models import CHAMPION, Registered, pull_model
 from reidops.registry.promotion import decide_promotion
 from reidops.registry.promotion_reasons import bench_difference
-from reidops.registry.models import CHAMPION, Registered, pull_model
 from reidops.registry.store import open_store
 
 logger = logging.getLogger(__name__)

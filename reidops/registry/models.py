@@ -22,8 +22,8 @@ from mlflow.types import Schema, TensorSpec
 
 from reidops.errors import ReidopsError
 from reidops.registry.live_run import find_training
-from reidops.registry.store import StoreUnreachable, find_experiment, open_store, tracking_uri
 from reidops.registry.result import Result
+from reidops.registry.store import StoreUnreachable, find_experiment, open_store, tracking_uri
 
 logger = logging.getLogger(__name__)
 

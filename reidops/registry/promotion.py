@@ -7,8 +7,22 @@ from dataclasses import replace
 from math import hypot, sqrt
 
 from reidops.registry.comparison import (
-    CHAMPION, COMBINED, NO_APPEARANCE, RANDOM, SCORES, Bench, Bounds, Comparison, Decision, Evidence, Rival, Rule, Score, SeedSpread,
-    TrackingResult, scored,
+    CHAMPION,
+    COMBINED,
+    NO_APPEARANCE,
+    RANDOM,
+    SCORES,
+    Bench,
+    Bounds,
+    Comparison,
+    Decision,
+    Evidence,
+    Rival,
+    Rule,
+    Score,
+    SeedSpread,
+    TrackingResult,
+    scored,
 )
 from reidops.registry.promotion_reasons import champion_text, control_failure, controls_text, not_comparable, seeds_text
 

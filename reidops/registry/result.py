@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from reidops.registry.comparison import COMBINED, SCORES, Bench
 from reidops.files import read_json, sha256
 from reidops.parts import Part, read_parts
+from reidops.registry.comparison import COMBINED, SCORES, Bench
 
 ARMS = {"difference": "gain"}
 """How an arm of the tracking metrics is called where results are compared; the others keep their name."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from scipy import stats
 
-from reidops.registry.comparison import COMBINED, SCORES, SeedSpread
 from reidops.files import read_json
+from reidops.registry.comparison import COMBINED, SCORES, SeedSpread
 
 LEAST_TRAININGS = 3
 """With fewer the standard deviation is too uncertain to be used."""

@@ -26,7 +26,14 @@ from typing import Any
 import numpy as np
 
 from reidops.retrieval.crop_distances import (
-    Crops, Distances, Pairs, as_one_camera, moving_average_distances, nearest_distances, pair_up, thinned_rows,
+    Crops,
+    Distances,
+    Pairs,
+    as_one_camera,
+    moving_average_distances,
+    nearest_distances,
+    pair_up,
+    thinned_rows,
 )  # fmt: skip
 
 logger = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from reidops.boxes.box_embedding import CropEmbedder, embed_sequence_boxes
+from reidops.boxes.identities import NOBODY, annotated_rows
 from reidops.mot.sequences import Sequence, read_annotations, read_detections, read_sequence
 from reidops.parts import Part
 from reidops.retrieval.crop_distances import Crops
-from reidops.boxes.identities import NOBODY, annotated_rows
 
 BOX = ["left", "top", "width", "height"]
 

@@ -62,7 +62,7 @@ def draw_reassociation(table: pd.DataFrame) -> Figure:
         figure.text(0.5, 0.5, "No tracked sequence: nobody was looked for", ha="center")
         return figure
     for axes, score in zip(figure.subplots(1, 2, sharey=True), TITLES, strict=True):
-        for (boxes, rows), line in zip(table.groupby("boxes"), (-0.14, -0.2), strict=False):
+        for (_, rows), line in zip(table.groupby("boxes"), (-0.14, -0.2), strict=False):
             _draw_gaps(axes, rows, score, line)
         axes.set(xlabel="frames since; beneath: queries scored", ylim=(0, 1.02), title=TITLES[score])
         axes.set_xticks(range(len(GAPS)), [str(gap) for gap in GAPS])

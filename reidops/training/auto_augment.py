@@ -10,8 +10,8 @@ from PIL import Image
 from timm.data.auto_augment import AugmentOp, RandAugment, auto_augment_transform, rand_augment_transform
 from torch import Tensor
 
-from reidops.training.draws import Draws, global_generators_kept
 from reidops.errors import ReidopsError
+from reidops.training.draws import Draws, global_generators_kept
 
 _POLICIES = ("v0", "v0r", "original", "originalr", "3a")
 _RAND = r"rand(-(m\d+(\.\d+)?|n\d+|p\d+(\.\d+)?|mstd\d+(\.\d+)?|mmax\d+|inc[01]))*"

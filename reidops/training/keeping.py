@@ -11,10 +11,10 @@ from torch import Tensor
 
 from reidops.embedding.collapse import find_collapse
 from reidops.embedding.network import TrainingNetwork
+from reidops.errors import ReidopsError
 from reidops.training.progress import Progress
 from reidops.training.validation import HeldOut, embed_images
 from reidops.training.weights import check_finite
-from reidops.errors import ReidopsError
 
 log = logging.getLogger(__name__)
 

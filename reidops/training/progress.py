@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-
 @dataclass
 class Progress:
     """What grows while training; all of it goes into a checkpoint.

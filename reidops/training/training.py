@@ -20,20 +20,20 @@ from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from reidops.embedding.images import GrowingImages, ImageBatches, run_ahead
+from reidops.embedding.network import TrainingNetwork
+from reidops.errors import ReidopsError
+from reidops.progress_bar import progress_bar
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.freezing import Freezing
-from reidops.embedding.images import GrowingImages, ImageBatches, run_ahead
 from reidops.training.interruptions import out_of_memory_told, stop_request
 from reidops.training.keeping import Keeper, TrainedWeights
 from reidops.training.losses import BranchLosses
-from reidops.embedding.network import TrainingNetwork
 from reidops.training.progress import Progress, told
 from reidops.training.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
 from reidops.training.sampling import IdentitySampler
 from reidops.training.validation import HeldOut
-from reidops.errors import ReidopsError
-from reidops.progress_bar import progress_bar
 
 log = logging.getLogger(__name__)
 

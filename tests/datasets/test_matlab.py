@@ -11,6 +11,7 @@ from scipy.io import savemat
 from reidops.datasets.matlab import cell_shape, is_picture, read_matrix, read_picture, read_variables
 from reidops.errors import ReidopsError
 
+
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     """Write `pictures`: 2 × 1 cells, the first one of 2 × 3 cells, of which (2, 3) is a picture of 4 × 2 px and the rest empty."""

@@ -15,12 +15,12 @@ import pytest
 from made_result import DIM, SEQUENCES, SETTINGS, embed_plainly, write_result
 from safetensors.numpy import load_file
 
-from reidops.registry import models as registry
-from reidops.serving.onnx_embedder import OnnxEmbedder
 from reidops.errors import ReidopsError
-from reidops.registry.promotion import Bench, Bounds, Rule, TrackingResult
+from reidops.registry import models as registry
 from reidops.registry.champion import promote
+from reidops.registry.promotion import Bench, Bounds, Rule, TrackingResult
 from reidops.registry.result import Folders, Result, read_bench, read_result
+from reidops.serving.onnx_embedder import OnnxEmbedder
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ import torch
 
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.network import EmbeddingNetwork
+from reidops.errors import ReidopsError
 from reidops.serving.onnx_embedder import OnnxEmbedder
 from reidops.serving.onnx_export import export_onnx, measure_parity
-from reidops.errors import ReidopsError
 
 pytestmark = pytest.mark.slow
 

@@ -6,12 +6,12 @@ import pytest
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 
+from reidops.boxes.embeddings import read_embeddings
 from reidops.datasets.origin import Origin
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.parts import Part, read_parts, write_parts
-from reidops.boxes.embeddings import read_embeddings
 from stages.detect import DetectParams, detect
 from stages.embed import EmbedParams, embed
 

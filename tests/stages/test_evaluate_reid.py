@@ -13,19 +13,19 @@ import torch
 from drawn_crops import write_crops
 from mot_factory import write_mot_set
 
+from reidops.boxes.embeddings import embed_with_people, write_embeddings
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.parts import Part, find_tracked_parts, write_parts
-from reidops.retrieval.test_sets import find_test_sets
 from reidops.retrieval.evaluation import embed_tests, score_tests
 from reidops.retrieval.matches import Labels
 from reidops.retrieval.ranking import score_embeddings
 from reidops.retrieval.reranking import rerank
 from reidops.retrieval.single_shot import SingleShot, draw_shots, find_identities
-from reidops.boxes.embeddings import embed_with_people, write_embeddings
+from reidops.retrieval.test_sets import find_test_sets
 from reidops.tables import CROPS, read_table, write_table
 from stages.evaluate_reid import EvaluateReidParams, evaluate_reid
 

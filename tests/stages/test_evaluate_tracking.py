@@ -6,13 +6,13 @@ from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 from pydantic import ValidationError
 
+from reidops.boxes.embeddings import embed_sequence, write_embeddings
 from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_results, read_sequence
 from reidops.parts import Part, write_parts
 from reidops.tracking.arms import ARMS
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
-from reidops.boxes.embeddings import embed_sequence, write_embeddings
 from reidops.tracking.rivals import read_windows
 from reidops.tracking.windows import window_scores
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking

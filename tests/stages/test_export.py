@@ -9,9 +9,9 @@ from drawn_crops import write_crops
 
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.network import EmbeddingNetwork
-from reidops.serving.onnx_embedder import OnnxEmbedder
 from reidops.errors import ReidopsError
 from reidops.files import read_json, sha256
+from reidops.serving.onnx_embedder import OnnxEmbedder
 from stages.export import ExportParams, export
 
 pytestmark = pytest.mark.slow

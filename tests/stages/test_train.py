@@ -16,12 +16,12 @@ import torch
 from drawn_crops import write_crops
 from safetensors.torch import load_file, save_file
 
-from reidops.training import precision
 from reidops.embedding.embedder import Embedder
-from reidops.training.training import Trainer
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 from reidops.tables import CROPS, read_table, write_table
+from reidops.training import precision
+from reidops.training.training import Trainer
 from stages.train import TrainParams, train
 
 pytestmark = pytest.mark.slow

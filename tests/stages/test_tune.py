@@ -6,13 +6,13 @@ from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 from pydantic import ValidationError
 
+from reidops.boxes.embeddings import embed_sequence, write_embeddings
 from reidops.embedding import embedder
 from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part, write_parts
 from reidops.tracking.constants import CONSTANTS
-from reidops.boxes.embeddings import embed_sequence, write_embeddings
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 from stages.tune import TuneParams, tune
 

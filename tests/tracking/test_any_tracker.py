@@ -5,10 +5,10 @@ import pytest
 import supervision as sv
 from drawn_crowd import draw_crowd
 
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.errors import ReidopsError
 from reidops.tracking import tracks
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
-from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.trackers import TRACKERS, new_tracker, track_sequence
 
 LOOKS = np.eye(4, dtype=np.float32)

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.arms import ARMS, NOBODY, arms_of, dressed, people_shown
 from reidops.tracking.constants import CONSTANTS, GATES, ORACLE_COSINE_GATE, WITHOUT_APPEARANCE, oracle_gate
-from reidops.boxes.embeddings import EmbeddedDetections
 
 
 def detected(*rows: tuple[int, float, float]) -> EmbeddedDetections:

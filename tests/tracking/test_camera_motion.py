@@ -3,8 +3,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-
 from mot_factory import write_mot_sequence
+
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import Sequence, read_sequence
 from reidops.tracking import camera_cache

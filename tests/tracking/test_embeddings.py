@@ -11,15 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mot_factory import write_mot_sequence
 
-from reidops.errors import ReidopsError
 from reidops.boxes import box_crops
 from reidops.boxes.box_crops import frame_batches
-from reidops.mot.sequences import read_annotations, read_detections, read_sequence
-from reidops.parts import Part, find_tracked_parts, tracked_parts, write_parts
 from reidops.boxes.embeddings import (
-    choose_detections, confidence_floor, cut_box, embed_sequence, embed_with_people, first_of_scenes, read_embeddings,
+    choose_detections,
+    confidence_floor,
+    cut_box,
+    embed_sequence,
+    embed_with_people,
+    first_of_scenes,
+    read_embeddings,
     write_embeddings,
 )  # fmt: skip
+from reidops.errors import ReidopsError
+from reidops.mot.sequences import read_annotations, read_detections, read_sequence
+from reidops.parts import Part, find_tracked_parts, tracked_parts, write_parts
 
 
 class MeanColour:

@@ -3,14 +3,14 @@ import pandas as pd
 import pytest
 from mot_factory import write_gt, write_mot_sequence
 
+from reidops.boxes.embeddings import EmbeddedDetections, read_embeddings, write_embeddings
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part
 from reidops.tracking.arms import ARMS
 from reidops.tracking.constants import DeepSortConstants, SortConstants
-from reidops.boxes.embeddings import EmbeddedDetections, read_embeddings, write_embeddings
-from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, score_tree
 from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.evaluation import Trial, evaluate_parts, score_table, score_tree
 from reidops.tracking.trackers import Finishing, finish_tracks, track_sequence
 
 pytestmark = pytest.mark.slow

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from reidops.tracking.decisions import Decisions
 from reidops.boxes.embeddings import EmbeddedDetections
+from reidops.tracking.decisions import Decisions
 from reidops.tracking.moments import Moment, record_moments
 
 # Frames 1 … 4 with two detections each, in an order of their own; the left edge tells frame and place.

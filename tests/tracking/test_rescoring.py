@@ -8,12 +8,12 @@ import pytest
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 
+from reidops.boxes.embeddings import embed_sequence, read_embeddings, write_embeddings
 from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part
 from reidops.tracking.constants import DeepSortConstants
-from reidops.boxes.embeddings import embed_sequence, read_embeddings, write_embeddings
 from reidops.tracking.evaluation import evaluate_parts, score_table, score_tree
 from reidops.tracking.report import write_report
 from reidops.tracking.rescoring import check_unseen, embed_again, score_again

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from reidops.errors import ReidopsError
 from reidops.training.auto_augment import AutoAugment, check_policy
 from reidops.training.draws import Draws
-from reidops.errors import ReidopsError
 
 FILL = (0.4, 0.5, 0.6)
 

@@ -5,8 +5,8 @@ import resource
 import pytest
 import torch
 
-from reidops.training.checkpoints import Checkpoints
 from reidops.errors import ReidopsError
+from reidops.training.checkpoints import Checkpoints
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from reidops.training.freezing import Freezing, check_freeze
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.errors import ReidopsError
+from reidops.training.freezing import Freezing, check_freeze
 
 NECK_BIAS = "embedding.neck.bias"
 

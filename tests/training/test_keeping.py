@@ -6,12 +6,12 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from reidops.training.keeping import Keeper
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
-from reidops.training.progress import Progress
-from reidops.training.validation import HeldOut
 from reidops.errors import ReidopsError
 from reidops.retrieval.ranking import score_embeddings
+from reidops.training.keeping import Keeper
+from reidops.training.progress import Progress
+from reidops.training.validation import HeldOut
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from reidops.training.losses import LOSSES, BranchLosses, WeightedLosses, build_losses, check_losses
 from reidops.errors import ReidopsError
+from reidops.training.losses import LOSSES, BranchLosses, WeightedLosses, build_losses, check_losses
 
 SIZES = {"num_people": 4, "dim": 8}
 BATCH = {"people_per_batch": 4, "crops_per_person": 3}

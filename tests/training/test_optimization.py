@@ -7,10 +7,10 @@ import torch
 from timm.scheduler.scheduler import Scheduler
 from torch import nn
 
-from reidops.training.losses import build_losses
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
-from reidops.training.optimization import RateCurve, build_optimizer, build_schedule, check_optimizer
 from reidops.errors import ReidopsError
+from reidops.training.losses import build_losses
+from reidops.training.optimization import RateCurve, build_optimizer, build_schedule, check_optimizer
 
 
 @pytest.fixture(scope="module")

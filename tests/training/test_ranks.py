@@ -9,8 +9,8 @@ import pytest
 import torch
 from drawn_crops import write_crops
 
-from reidops.training.ranks import launched
 from reidops.errors import ReidopsError
+from reidops.training.ranks import launched
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reidops.training.sampling import IdentitySampler
 from reidops.errors import ReidopsError
+from reidops.training.sampling import IdentitySampler
 
 
 def labels_of(*counts: int) -> np.ndarray:

@@ -6,9 +6,9 @@ import pytest
 from drawn_crops import write_crops
 
 from reidops.embedding.images import CropStore
-from reidops.training.validation import HeldOut, held_out_junk, read_held_out
 from reidops.retrieval.ranking import score_embeddings
 from reidops.tables import CROPS, read_table
+from reidops.training.validation import HeldOut, held_out_junk, read_held_out
 
 
 def crops_table(dataset: str, camids: list[int], frames: list[int], pids: list[int]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from reidops.embedding.network import EmbeddingNetwork
-from reidops.training.weights import check_pretrained, load_weights
 from reidops.errors import ReidopsError
+from reidops.training.weights import check_pretrained, load_weights
 
 TINY = "mobilenetv4_conv_small_050"
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
 import numpy as np
 import pandas as pd
+import pytest
 from crop_factory import PARTS, write_lists
 from inspect_tables import inspect, with_value
 
