@@ -93,9 +93,9 @@ class Outputs:
     codec: str | None = None
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None, program: str | None = None) -> None:
     """Run the command line: exit 1 with one clear message on bad input; on Ctrl-C keep what was tracked and exit 130."""
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("reidops").setLevel(logging.INFO)
     keep_freed_memory()
@@ -213,8 +213,8 @@ def _mapping(pairs: list[str]) -> dict[str, object]:
     return {name: yaml.safe_load(value) for name, _, value in split}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reidops.track", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _parser(program: str | None = None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program or "python -m reidops.track", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("video", type=Path, metavar="VIDEO", help="a file that OpenCV reads, or a folder of frames")
     add("--model", required=True, help="models:/NAME@ALIAS, a folder, or none: track without appearance")
