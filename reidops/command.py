@@ -11,6 +11,7 @@ from reidops.errors import ReidopsError
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_EMBED_OUTPUT = "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
 
 
 class _Commands(click.Group):
@@ -115,7 +116,7 @@ def params(section: str | None, path: Path) -> None:
 @main.command()
 @click.argument("model")
 @click.argument("images", type=_FOLDER)
-@click.option("--output", type=_FILE, required=True, help="FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths.")
+@click.option("--output", type=_FILE, required=True, help=_EMBED_OUTPUT)
 def embed(model: str, images: Path, output: Path) -> None:
     """Embed all pictures in the folder IMAGES, and in those below it, by MODEL.
 

@@ -1,0 +1,98 @@
+"""reidops/command.py: the command line `reidops`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from made_result import write_result
+
+from reidops import summary, track
+from reidops.command import main
+from reidops.errors import Unreachable
+
+COMMANDS = ("embed", "params", "pull", "recipe", "summary", "track")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="reidops")
+
+
+def test_every_command_has_a_line_in_the_help_page():
+    page = run("--help")
+    assert page.exit_code == 0
+    assert all(f"\n  {name} " in page.output for name in COMMANDS) and set(main.commands) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help_page_with_an_example(name):
+    page = run(name, "--help")
+    assert page.exit_code == 0
+    example = "reidops track street.mp4" if name == "track" else f"Example: reidops {name}"
+    assert example in page.output and "python -m" not in page.output
+
+
+@pytest.mark.slow
+def test_the_help_page_imports_nothing_heavy():
+    code = (
+        "import sys, json; from reidops.command import main; main(['--help'], standalone_mode=False);"
+        " print(json.dumps([name for name in ('torch', 'mlflow', 'dvc', 'cv2', 'pandas') if name in sys.modules]))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(shown.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.slow
+def test_the_package_runs_as_a_module():
+    shown = subprocess.run([sys.executable, "-m", "reidops", "--help"], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("Usage: reidops [OPTIONS] COMMAND")
+
+
+def test_track_gets_its_arguments_and_names_itself(tmp_path):
+    ended = run("track", tmp_path / "nowhere.avi", "--model", "none", "--detections", "d.txt", "--output", tmp_path / "o.mp4")
+    assert ended.exit_code == 1
+    assert ended.stderr.startswith(f"reidops track: error: {tmp_path / 'nowhere.avi'}: no such file")
+    assert "usage: reidops track" in run("track", "--help").output
+
+
+def test_the_module_track_keeps_its_name(capsys):
+    with pytest.raises(SystemExit):
+        track.main(["--help"])
+    assert "usage: python -m reidops.track" in capsys.readouterr().out
+
+
+def test_summary_prints_what_the_module_prints(tmp_path, monkeypatch, capsys):
+    data = write_result(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["summary", "--data", str(data)])
+    summary.main()
+    shown = run("summary", "--data", data)
+    assert shown.exit_code == 0 and shown.output == capsys.readouterr().out
+
+
+def test_an_error_is_one_message_with_its_exit_code(tmp_path, monkeypatch):
+    ended = run("summary", "--data", tmp_path)
+    assert ended.exit_code == 1
+    assert ended.stderr == f"reidops summary: error: {tmp_path}: there is no result yet; run `dvc repro`\n"
+    monkeypatch.setattr(summary, "print_summary", _raise(Unreachable("no answer")))
+    assert run("summary").exit_code == 75
+
+
+def test_ctrl_c_gives_130(monkeypatch):
+    monkeypatch.setattr(summary, "print_summary", _raise(KeyboardInterrupt()))
+    assert run("summary").exit_code == 130
+
+
+def test_pull_prints_the_folder(monkeypatch, tmp_path):
+    registry = pytest.importorskip("reidops.registry")
+    asked = []
+    monkeypatch.setattr(registry, "pull_model", lambda uri, folder: asked.append((uri, folder)) or tmp_path / "embedder")
+    shown = run("pull", "models:/person-reid@champion", "--output", tmp_path)
+    assert shown.output == f"{tmp_path / 'embedder'}\n" and asked == [("models:/person-reid@champion", tmp_path)]
+
+
+def _raise(error):
+    def raising(*_):
+        raise error
+
+    return raising
