@@ -44,10 +44,10 @@ def read_reference(path: Path, section: str | None = None) -> dict[str, list[Kno
 
 def reference_table(section: str, knobs: list[Knob]) -> Table:
     """Return a section's knobs as a table, which wraps at the width of the terminal that it is printed on."""
-    table = Table(title=section, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=section, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("name", no_wrap=True)
-    table.add_column("value", overflow="fold", max_width=24)
-    table.add_column("remark", ratio=1)
+    table.add_column("value", overflow="fold", max_width=16)
+    table.add_column("remark", ratio=1, overflow="fold")
     for knob in knobs:
         table.add_row(Text(knob.name), Text(knob.value), Text(knob.remark))  # as Text, for [05] is no style
     return table
@@ -63,7 +63,7 @@ def _knobs(text: str, mapping: yaml.MappingNode, above: str = "") -> Iterator[Kn
             yield Knob(name, "", _remark(text, key.end_mark.index))
             yield from _knobs(text, value, f"{name}.")
         else:
-            listed = yaml.safe_load(text[value.start_mark.index : value.end_mark.index])
+            listed = yaml.SafeLoader("").construct_object(value, deep=True)
             yield Knob(name, str(listed), _remark(text, key.end_mark.index))
 
 
