@@ -1,6 +1,6 @@
-"""`python -m reidops` is the command `reidops`."""
+"""`python -m reidops`: the command line, as `reidops`."""
 
 from reidops.command import main
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="reidops")

@@ -1,4 +1,4 @@
-"""The command `reidops`: one subcommand per task. Heavy modules are imported inside the subcommands, so that `--help` is fast."""
+"""The command line `reidops`. Each command imports what it needs when it runs, so that a help page costs no import of torch."""
 
 import logging
 import sys
@@ -8,80 +8,146 @@ import click
 
 from reidops.errors import ReidopsError
 
-_FORWARD = {"ignore_unknown_options": True}
-_INTERRUPTED = 130  # the exit code that shells use for a process that Ctrl-C ended
+_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_EMBED_OUTPUT = "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="reidops")
-def cli() -> None:
-    """Train person re-identification models on multi-object tracking data, and use them."""
+class _Commands(click.Group):
+    """A group whose commands end with one clear message where a user can mend the error."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a ReidopsError gives its exit code, Ctrl-C gives 130."""
+        try:
+            return super().invoke(ctx)
+        except ReidopsError as error:
+            click.echo(f"reidops {ctx.invoked_subcommand}: error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
 
 
-@cli.command(context_settings=_FORWARD, add_help_option=False)
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def main() -> None:
+    """Train, register and use person re-identification models.
+
+    `reidops COMMAND --help` explains a command. The pipeline itself runs with `dvc repro`.
+    """
+
+
+@main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def track(arguments: tuple[str, ...]) -> None:
-    """Track the people of a video; write a result file and a video with boxes.
+    """Track the people of a video; write a video and a result file."""
+    from reidops.track import main as track_video
 
-    `reidops track --help` lists the options, which are those of `python -m reidops.track`.
-    """
-    from reidops import track as tracking
-
-    tracking.main(list(arguments), program="reidops track")
+    track_video(list(arguments), "reidops track")
 
 
-@cli.command()
-@click.option("--data", type=click.Path(path_type=Path), default=Path("data"), show_default=True, help="Folder of the pipeline's outputs.")
+@main.command()
+@click.option("--data", type=_FOLDER, default=Path("data"), help="Folder of the pipeline's results.")
 def summary(data: Path) -> None:
-    """Print the results of the last `dvc repro`: ReID figures, tracking arms, promotion, and where the pictures are."""
+    """Print the results of a finished pipeline on one screen.
+
+    Example: reidops summary --data data
+    """
+    from reidops.summary import print_summary
+
+    print_summary(data)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--diff", is_flag=True, help="Print what would change, one line per value, and write nothing.")
+@click.option("--force", is_flag=True, help="Overwrite a params.yaml that has values of your own.")
+@click.option("--root", type=_FOLDER, default=Path("."), help="Root folder of the repository.")
+def recipe(name: str | None, diff: bool, force: bool, root: Path) -> None:
+    """List the recipes, or write params.yaml from the recipe NAME.
+
+    A params.yaml is overwritten only if its values are those of a recipe or of git's last commit.
+
+    Example: reidops recipe bot-resnet50 --diff
+    """
+    from reidops import recipes
+
+    if name is None:
+        _print_recipes(root)
+    elif diff:
+        changes = recipes.recipe_changes(root, name)
+        click.echo("\n".join(changes) or f"{recipes.PARAMS} has these values already")
+    else:
+        recipes.write_recipe(root, name, force=force)
+        click.echo(f"wrote {root / recipes.PARAMS} from the recipe {name.removesuffix('.yaml')}; run it with `dvc repro`")
+
+
+def _print_recipes(root: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from reidops.recipes import first_sentence, list_recipes
+
+    table = Table("recipe", "what it does", box=None, pad_edge=False)
+    for name, path in list_recipes(root).items():
+        table.add_row(Text(name, no_wrap=True), Text(first_sentence(path)))
+    Console().print(table)
+
+
+@main.command()
+@click.argument("section", required=False)
+@click.option("--params", "path", type=_FILE, default=Path("params.yaml"), help="The params file to explain.")
+def params(section: str | None, path: Path) -> None:
+    """Explain every value of params.yaml, or those of one SECTION.
+
+    A table gives name, value, and the remark with unit or range.
+
+    Example: reidops params train
+    """
     from rich.console import Console
 
-    from reidops.summary import render_summary
+    from reidops.params_reference import read_reference, reference_table
 
-    Console(width=None if sys.stdout.isatty() else 120).print(render_summary(data))
+    console = Console()
+    for name, knobs in read_reference(path, section).items():
+        console.print(reference_table(name, knobs))
 
 
-@cli.command()
+@main.command()
 @click.argument("model")
-@click.argument("images", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path),
-    help="FILE.parquet (columns path, embedding) or FILE.npy (float32 [N, D]; the paths are in FILE.txt).",
-)  # fmt: skip
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Crops per forward pass.")
-def embed(model: str, images: Path, output: Path, batch_size: int) -> None:
-    """Embed every picture below the folder IMAGES with MODEL.
+@click.argument("images", type=_FOLDER)
+@click.option("--output", type=_FILE, required=True, help=_EMBED_OUTPUT)
+def embed(model: str, images: Path, output: Path) -> None:
+    """Embed all pictures in the folder IMAGES, and in those below it, by MODEL.
 
-    MODEL is the folder of a model (data/model) or a registered model (models:/person-reid@champion). Each row of the result is
-    the unit embedding of one picture, in the order of the paths.
+    MODEL is a folder, models:/NAME@ALIAS, or a model.onnx. Each picture shows one person. The paths in the output are relative to
+    IMAGES and sorted. One broken picture ends the command, and nothing is written.
+
+    Example: reidops embed models:/person-reid@champion crops --output crops.parquet
     """
+    from reidops.cores import share_cores
     from reidops.embed_folder import embed_folder
 
-    num = embed_folder(model, images, output, batch_size)
-    click.echo(f"embedded {num:,} pictures of {images} into {output}")
+    _log_to_stderr()
+    share_cores()
+    click.echo(f"embedded {embed_folder(model, images, output):,} pictures into {output}")
 
 
-@cli.command()
+@main.command()
 @click.argument("uri")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to download to; a temporary folder if not given.")
+@click.option("--output", type=_FOLDER, help="Folder to put the model's files in.  [default: a temporary folder]")
 def pull(uri: str, output: Path | None) -> None:
-    """Download a registered model, for example models:/person-reid@champion, and print the folder of its files."""
+    """Download the registered model URI and print the folder of its files.
+
+    The registry is MLFLOW_TRACKING_URI, or else mlflow.db in the current folder.
+
+    Example: reidops pull models:/person-reid@champion --output model
+    """
     from reidops.registry.models import pull_model
 
     click.echo(pull_model(uri, output))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: exit 1 with one message on bad input, 2 on bad usage, 130 on Ctrl-C."""
+def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("reidops").setLevel(logging.INFO)
-    try:
-        cli.main(arguments, prog_name="reidops", standalone_mode=False)
-    except ReidopsError as error:
-        click.echo(f"reidops: error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(_INTERRUPTED)

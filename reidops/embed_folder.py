@@ -1,83 +1,106 @@
-"""Embed a folder of pictures into a table or an array."""
+"""Embed a folder of pictures, each one person's crop, and write the embeddings as Parquet or NumPy."""
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import cv2
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from reidops.embedding.embedder import Embedder
+from reidops.boxes.box_embedding import CropEmbedder
+from reidops.datasets.decoding import decode_whole
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
-from reidops.image_headers import check_whole, states_size
+from reidops.image_headers import check_whole
+from reidops.live import load_model
 from reidops.progress_bar import progress_bar
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-FORMATS = (".parquet", ".npy")
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PARQUET, NUMPY = ".parquet", ".npy"
+BATCH = 64  # pictures that are decoded at a time
 
 
-def embed_folder(model: str, images: Path, output: Path, batch_size: int = 64) -> int:
-    """Embed the pictures below `images` into `output` and return their number.
-
-    `output` ends in .parquet (columns path, embedding) or in .npy (float32 [N, D]; the paths are in a .txt file beside it). Paths are
-    relative to `images`, in sorted order.
+def embed_folder(model: str, images: Path, output: Path) -> int:
+    """Embed every picture below `images` into `output`, and return their number; the paths are relative to `images`.
 
     Raises:
-        ReidopsError: the folder has no picture, a picture cannot be read, the model cannot be loaded, or the format is unknown.
+        ReidopsError: the model or a picture cannot be read, there is no picture, or `output` has another ending.
     """
-    if output.suffix not in FORMATS:
-        raise ReidopsError(f"{output}: unknown format; name a file that ends in {' or '.join(FORMATS)}")
+    if output.suffix not in (PARQUET, NUMPY):
+        raise ReidopsError(f"{output}: ends with {output.suffix or 'nothing'!r}; expected {PARQUET} or {NUMPY}; name such a file")
     paths = list_pictures(images)
-    embedder = Embedder.load(model)
-    with progress_bar(total=len(paths), desc="embed", unit="crops") as bar:
-        batches = []
-        for batch in _batches(paths, batch_size):
-            batches.append(embedder.embed([read_picture(path) for path in batch]))
-            bar.update(len(batch))
-    _write([path.relative_to(images).as_posix() for path in paths], np.concatenate(batches), output)
+    embeddings = embed_pictures(load_embedder(model), paths)
+    write_embeddings(embeddings, [path.relative_to(images).as_posix() for path in paths], output)
     return len(paths)
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Return the pictures below a folder, sorted.
+    """Return the pictures in a folder and in all folders below it, sorted; hidden files are left out.
 
     Raises:
-        ReidopsError: the folder does not exist or holds no picture.
+        ReidopsError: there is no such folder, or no picture in it.
     """
     if not folder.is_dir():
-        raise ReidopsError(f"{folder}: no such folder; name a folder of pictures")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not paths:
-        raise ReidopsError(f"{folder}: no picture in it or below it; expected files that end in {', '.join(sorted(SUFFIXES))}")
-    return paths
+        raise ReidopsError(f"{folder}: no such folder; expected a folder of pictures")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file())
+    if not found:
+        raise ReidopsError(f"{folder}: holds no picture; expected files that end with {', '.join(SUFFIXES)}, there or below it")
+    return found
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """Return a picture as BGR uint8 [height, width, 3].
+def load_embedder(model: str) -> CropEmbedder:
+    """Return the embedder of a folder, of a `models:/…` address, or of a model.onnx with its embedder.json beside it.
 
     Raises:
-        ReidopsError: the file is not a picture, is damaged, or has too many pixels.
+        ReidopsError: there is no such model, or it is not whole.
     """
-    data = path.read_bytes()
-    check_whole(data, str(path))
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if states_size(data, str(path)) else None
-    if picture is None:
-        raise ReidopsError(f"{path}: the file cannot be decoded as a picture; replace or remove it")
+    if model.endswith(".onnx"):
+        from reidops.embedding.onnx_embedder import MODEL, OnnxEmbedder
+
+        if Path(model).name != MODEL:
+            raise ReidopsError(f"{model}: expected a file {MODEL} with embedder.json beside it, as the stage export writes them")
+        return OnnxEmbedder(Path(model).parent)
+    loaded = load_model(model)
+    if loaded is None:
+        raise ReidopsError(f"{model}: embeds nothing; expected a model's folder, models:/NAME@ALIAS, or a model.onnx")
+    return loaded.embedder
+
+
+def embed_pictures(embedder: CropEmbedder, paths: list[Path]) -> np.ndarray:
+    """Return the embeddings of picture files, float32 [len(paths), dim]; one batch of pictures is in memory at a time."""
+    batches = []
+    with progress_bar(desc="embed", total=len(paths), unit="pictures") as bar:
+        for start in range(0, len(paths), BATCH):
+            pictures = [_read(path) for path in paths[start : start + BATCH]]
+            batches.append(np.asarray(embedder.embed(pictures), np.float32))
+            bar.update(len(pictures))
+    return np.concatenate(batches)
+
+
+def write_embeddings(embeddings: np.ndarray, names: list[str], output: Path) -> None:
+    """Write a table with the columns `path` and `embedding`; or an array, with a text file of the paths beside it."""
+    with ExitStack() as stack:
+        partial = stack.enter_context(whole_file(output))
+        if output.suffix == PARQUET:
+            values = pa.array(embeddings.ravel(), pa.float32())
+            lists = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1]).cast(pa.list_(pa.float32()))
+            pq.write_table(pa.table({"path": names, "embedding": lists}), partial)
+            return
+        listed = stack.enter_context(whole_file(output.with_suffix(".txt")))
+        listed.write_text("".join(f"{name}\n" for name in names))
+        with open(partial, "wb") as stream:
+            np.save(stream, embeddings)
+
+
+def _read(path: Path) -> np.ndarray:
+    """Return a picture, BGR uint8 [h, w, 3].
+
+    Raises:
+        ReidopsError: it is cut off, damaged, too large or no picture.
+    """
+    content = path.read_bytes()
+    check_whole(content, str(path))
+    picture, fault = decode_whole(content)
+    if picture is None or fault:
+        raise ReidopsError(f"{path}: {fault or 'is no picture that can be decoded'}; copy it again, or take it out of the folder")
     return picture
-
-
-def _batches(paths: list[Path], size: int) -> Iterator[list[Path]]:
-    return (paths[i : i + size] for i in range(0, len(paths), size))
-
-
-def _write(names: list[str], embeddings: np.ndarray, output: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix == ".parquet":
-        with whole_file(output) as partial:
-            pd.DataFrame({"path": names, "embedding": list(embeddings)}).to_parquet(partial, index=False)
-        return
-    with whole_file(output.with_suffix(".txt")) as partial:
-        partial.write_text("".join(f"{name}\n" for name in names))
-    with whole_file(output) as partial, open(partial, "wb") as stream:
-        np.save(stream, embeddings)

@@ -51,7 +51,7 @@ def read_sections(path: Path) -> dict[str, Any]:
 def check_section(cls: type[P], sections: Mapping[str, Any], section: str, path: Path) -> P:
     """Return `sections[section]` as `cls`; every name must be there, so that the file shows every value in force."""
     if section not in sections:
-        raise ReidopsError(f"{path}: section `{section}` is missing{_near(section, sections)}")
+        raise ReidopsError(f"{path}: section `{section}` is missing{say_near(section, sections)}")
     values = sections[section] or {}
     if not isinstance(values, dict):
         raise ReidopsError(f"{path}: section `{section}` holds {values!r}, expected names and values")
@@ -70,7 +70,7 @@ def check_all(classes: Mapping[str, type], path: Path = Path("params.yaml")) -> 
         ReidopsError: names all faults of all sections at once.
     """
     sections = read_sections(path)
-    faults = [f"{path}: section `{name}` is unknown{_near(name, classes)}" for name in sections if name not in classes]
+    faults = [f"{path}: section `{name}` is unknown{say_near(name, classes)}" for name in sections if name not in classes]
     for section, cls in classes.items():
         try:
             check_section(cls, sections, section, path)
@@ -82,7 +82,7 @@ def check_all(classes: Mapping[str, type], path: Path = Path("params.yaml")) -> 
 
 def _check_names(cls: type, values: Mapping[str, Any], where: str) -> None:
     fields = {f.name: f for f in dataclasses.fields(cls)}
-    faults = [f"{where}.{name} is unknown{_near(str(name), fields)}" for name in values if name not in fields]
+    faults = [f"{where}.{name} is unknown{say_near(str(name), fields)}" for name in values if name not in fields]
     faults += [f"{where}.{name} is missing{_default(f)}" for name, f in fields.items() if name not in values]
     if faults:
         raise ReidopsError("\n".join(faults))
@@ -101,6 +101,7 @@ def _told(error: dict[str, Any]) -> str:
     return f"{name} is {error['input']!r}: {error['msg']}"
 
 
-def _near(name: str, known: Mapping[str, Any]) -> str:
+def say_near(name: str, known: Mapping[str, Any]) -> str:
+    """Return the end of a message about an unknown name: the names that are near it, or all known ones."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"; known: {', '.join(known)}"

@@ -199,13 +199,22 @@ def _short_uri(link: str) -> str:
     return link.replace(f"sqlite:///{repository_root().resolve()}/", "sqlite:///") if Path.cwd() == repository_root().resolve() else link
 
 
+def print_summary(data: Path) -> None:
+    """Print the summary of a folder, 120 characters wide where nobody sits at a terminal.
+
+    Raises:
+        ReidopsError: nothing is finished yet.
+    """
+    Console(width=None if sys.stdout.isatty() else 120).print(render_summary(data))
+
+
 def main() -> None:
     """Print the summary of `--data`, data/ where not given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="FOLDER")
     arguments = parser.parse_args()
     try:
-        Console(width=None if sys.stdout.isatty() else 120).print(render_summary(arguments.data))
+        print_summary(arguments.data)
     except ReidopsError as error:
         sys.exit(str(error))
 

@@ -26,14 +26,7 @@ from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.live import (
-    FrameDetections,
-    Model,
-    changed,
-    choose_gate,
-    load_model,
-    open_detections,
-    result_table,
-    start_tracker,
+    FrameDetections, Model, changed, choose_gate, load_model, open_detections, result_table, start_tracker,
 )  # fmt: skip
 from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
@@ -46,6 +39,7 @@ from reidops.videos import BrokenOff, Video, read_video
 
 logger = logging.getLogger("reidops.track")
 
+_PROGRAM = "python -m reidops.track"
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
 
@@ -93,8 +87,12 @@ class Outputs:
     codec: str | None = None
 
 
-def main(arguments: list[str] | None = None, program: str | None = None) -> None:
-    """Run the command line: exit 1 with one clear message on bad input; on Ctrl-C keep what was tracked and exit 130."""
+def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
+    """Run the command line: exit 1 with one clear message on bad input; on Ctrl-C keep what was tracked and exit 130.
+
+    Args:
+        program: what the help page and the messages call it.
+    """
     options = _parser(program).parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("reidops").setLevel(logging.INFO)
@@ -103,7 +101,7 @@ def main(arguments: list[str] | None = None, program: str | None = None) -> None
     try:
         tally = track(options)
     except ReidopsError as error:
-        print(f"track: error: {error}", file=sys.stderr)
+        print(f"{program.removeprefix('python -m reidops.')}: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
@@ -213,8 +211,9 @@ def _mapping(pairs: list[str]) -> dict[str, object]:
     return {name: yaml.safe_load(value) for name, _, value in split}
 
 
-def _parser(program: str | None = None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program or "python -m reidops.track", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _parser(program: str) -> argparse.ArgumentParser:
+    description = __doc__.replace(_PROGRAM, program)
+    parser = argparse.ArgumentParser(prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("video", type=Path, metavar="VIDEO", help="a file that OpenCV reads, or a folder of frames")
     add("--model", required=True, help="models:/NAME@ALIAS, a folder, or none: track without appearance")

@@ -1,107 +1,98 @@
-"""The command `reidops`: it names its subcommands, and bad input ends in one message."""
+"""reidops/command.py: the command line `reidops`."""
 
+import json
 import subprocess
 import sys
 
-import cv2
-import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
-from fake_embedder import FakeEmbedder
+from made_result import write_result
 
-from reidops import embed_folder as module
-from reidops.command import cli, main
-from reidops.embed_folder import embed_folder, list_pictures, read_picture
-from reidops.errors import ReidopsError
+from reidops import summary, track
+from reidops.command import main
+from reidops.errors import Unreachable
 
-
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "crops"
-    (folder / "a").mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for name in ("b.PNG", "a/c.jpg", "a/a b.webp"):
-        encoded = cv2.imencode(name[-4:].lower() if "." in name[-4:] else ".webp", rng.integers(0, 255, (12, 6, 3), np.uint8))[1]
-        (folder / name).write_bytes(encoded.tobytes())
-    (folder / "notes.txt").write_text("no picture\n")
-    return folder
+COMMANDS = ("embed", "params", "pull", "recipe", "summary", "track")
 
 
-@pytest.fixture
-def _fake_model(monkeypatch):
-    monkeypatch.setattr(module, "Embedder", FakeEmbedder)
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="reidops")
 
 
-@pytest.mark.parametrize("name", ["track", "summary", "embed", "pull"])
-def test_the_help_names_each_subcommand(name):
-    assert f"  {name} " in CliRunner().invoke(cli, ["--help"]).output
+def test_every_command_has_a_line_in_the_help_page():
+    page = run("--help")
+    assert page.exit_code == 0
+    assert all(f"\n  {name} " in page.output for name in COMMANDS) and set(main.commands) == set(COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["summary", "embed", "pull"])
-def test_each_subcommand_has_a_page_of_help(name):
-    result = CliRunner().invoke(cli, [name, "--help"])
-    assert result.exit_code == 0 and f"{name} [OPTIONS]" in result.output
-
-
-def test_track_takes_the_options_of_the_tracking_module(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["track", "--help"])
-    assert ended.value.code == 0 and "usage: reidops track" in capsys.readouterr().out
-
-
-def test_bad_input_ends_in_one_message_and_exit_code_1(tmp_path, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["embed", "none", str(tmp_path / "nowhere"), "--output", str(tmp_path / "x.npy")])
-    told = capsys.readouterr().err
-    assert ended.value.code == 1 and told.startswith("reidops: error: ") and "nowhere" in told and "Traceback" not in told
-
-
-def test_an_unknown_subcommand_is_refused(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["trakc"])
-    assert ended.value.code == 2 and "trakc" in capsys.readouterr().err
-
-
-def test_pictures_are_listed_below_the_folder_in_sorted_order(pictures):
-    assert [path.relative_to(pictures).as_posix() for path in list_pictures(pictures)] == ["a/a b.webp", "a/c.jpg", "b.PNG"]
-
-
-@pytest.mark.usefixtures("_fake_model")
-def test_a_table_and_an_array_hold_the_same_embeddings(pictures, tmp_path):
-    assert embed_folder("model", pictures, tmp_path / "e.parquet", batch_size=2) == 3
-    embed_folder("model", pictures, tmp_path / "out" / "e.npy", batch_size=64)
-    table, array = pd.read_parquet(tmp_path / "e.parquet"), np.load(tmp_path / "out" / "e.npy")
-    np.testing.assert_array_equal(np.stack(table["embedding"]), array)
-    assert table["path"].tolist() == (tmp_path / "out" / "e.txt").read_text().splitlines()
-
-
-@pytest.mark.usefixtures("_fake_model")
-def test_a_picture_that_cannot_be_decoded_is_named_and_nothing_is_written(pictures, tmp_path):
-    whole = (pictures / "a/c.jpg").read_bytes()
-    (pictures / "a/c.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ReidopsError, match=r"c\.jpg"):
-        embed_folder("model", pictures, tmp_path / "e.parquet")
-    assert not list(tmp_path.glob("e.*"))
-
-
-def test_a_file_that_is_no_picture_is_refused(tmp_path):
-    (tmp_path / "x.png").write_bytes(b"<html>not found</html>")
-    with pytest.raises(ReidopsError, match=r"x\.png"):
-        read_picture(tmp_path / "x.png")
-
-
-def test_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(ReidopsError, match="no picture"):
-        list_pictures(tmp_path)
-
-
-def test_an_unknown_format_is_refused_before_the_model_is_loaded(pictures, tmp_path):
-    with pytest.raises(ReidopsError, match=r"\.parquet or \.npy"):
-        embed_folder("nowhere", pictures, tmp_path / "e.csv")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help_page_with_an_example(name):
+    page = run(name, "--help")
+    assert page.exit_code == 0
+    example = "reidops track street.mp4" if name == "track" else f"Example: reidops {name}"
+    assert example in page.output and "python -m" not in page.output
 
 
 @pytest.mark.slow
-def test_the_help_imports_neither_torch_nor_mlflow():
-    code = "import sys\nfrom reidops.command import cli\nprint(sorted({'torch', 'mlflow', 'dvc', 'great_expectations'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+def test_the_help_page_imports_nothing_heavy():
+    code = (
+        "import sys, json; from reidops.command import main; main(['--help'], standalone_mode=False);"
+        " print(json.dumps([name for name in ('torch', 'mlflow', 'dvc', 'cv2', 'pandas') if name in sys.modules]))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(shown.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.slow
+def test_the_package_runs_as_a_module():
+    shown = subprocess.run([sys.executable, "-m", "reidops", "--help"], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("Usage: reidops [OPTIONS] COMMAND")
+
+
+def test_track_gets_its_arguments_and_names_itself(tmp_path):
+    ended = run("track", tmp_path / "nowhere.avi", "--model", "none", "--detections", "d.txt", "--output", tmp_path / "o.mp4")
+    assert ended.exit_code == 1
+    assert ended.stderr.startswith(f"reidops track: error: {tmp_path / 'nowhere.avi'}: no such file")
+    assert "usage: reidops track" in run("track", "--help").output
+
+
+def test_the_module_track_keeps_its_name(capsys):
+    with pytest.raises(SystemExit):
+        track.main(["--help"])
+    assert "usage: python -m reidops.track" in capsys.readouterr().out
+
+
+def test_summary_prints_what_the_module_prints(tmp_path, monkeypatch, capsys):
+    data = write_result(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["summary", "--data", str(data)])
+    summary.main()
+    shown = run("summary", "--data", data)
+    assert shown.exit_code == 0 and shown.output == capsys.readouterr().out
+
+
+def test_an_error_is_one_message_with_its_exit_code(tmp_path, monkeypatch):
+    ended = run("summary", "--data", tmp_path)
+    assert ended.exit_code == 1
+    assert ended.stderr == f"reidops summary: error: {tmp_path}: there is no result yet; run `dvc repro`\n"
+    monkeypatch.setattr(summary, "print_summary", _raise(Unreachable("no answer")))
+    assert run("summary").exit_code == 75
+
+
+def test_ctrl_c_gives_130(monkeypatch):
+    monkeypatch.setattr(summary, "print_summary", _raise(KeyboardInterrupt()))
+    assert run("summary").exit_code == 130
+
+
+def test_pull_prints_the_folder(monkeypatch, tmp_path):
+    registry = pytest.importorskip("reidops.registry.models")
+    asked = []
+    monkeypatch.setattr(registry, "pull_model", lambda uri, folder: asked.append((uri, folder)) or tmp_path / "embedder")
+    shown = run("pull", "models:/person-reid@champion", "--output", tmp_path)
+    assert shown.output == f"{tmp_path / 'embedder'}\n" and asked == [("models:/person-reid@champion", tmp_path)]
+
+
+def _raise(error):
+    def raising(*_):
+        raise error
+
+    return raising
