@@ -1,6 +1,6 @@
-"""What tracks looked like, and how far detections are from it, for all tracks at once.
+"""Appearance memories of tracks and their cosine distances to detections, vectorized over all tracks.
 
-A memory has a row for each track, in the order of `Tracks`; embeddings are unit vectors, float32, and zeros where there is none.
+A memory has one row per track, in the order of `Tracks`. Embeddings are float32 unit vectors; a zero vector means "no embedding".
 """
 
 from typing import Protocol
@@ -9,51 +9,54 @@ import numpy as np
 
 from reidops.errors import ReidopsError
 
-# The largest cosine distance there is; also that of a detection or a track without an embedding, so that no gate lets it through.
+# The largest cosine distance. A detection or a track without an embedding has this distance, so it passes no gate.
 FARTHEST = 2.0
 
 Rows = np.ndarray | list[int]
 
 
 class Memory(Protocol):
-    """What a tracker remembers of the looks of its tracks."""
+    """The appearance memory of a tracker."""
 
     def __len__(self) -> int:
         """Return the number of tracks."""
 
     def append(self, num_tracks: int) -> None:
-        """Make room for new tracks, of which nothing is remembered yet, after the last."""
+        """Append rows for new tracks without embeddings."""
 
     def keep(self, alive: np.ndarray) -> None:
-        """Forget the tracks outside the mask [num_tracks]."""
+        """Remove the tracks outside the mask [num_tracks]."""
 
     def add(self, rows: Rows, embeddings: np.ndarray) -> None:
-        """Remember what the tracks of these rows, each named once, look like, [num_rows, dim]; zeros are not remembered.
+        """Add one embedding to each track of `rows`, which must be unique, [num_rows, dim]; zero vectors are ignored.
 
         Raises:
-            ReidopsError: the embeddings are longer or shorter than those that are remembered.
+            ReidopsError: the dimension differs from that of the stored embeddings.
         """
 
     def distances(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return the cosine distance of each track to each embedding [n, dim], [num_tracks, n] in 0 … 2; without one `FARTHEST`.
+        """Return the cosine distance of each track to each embedding [n, dim], [num_tracks, n] in 0 … 2.
+
+        The distance is `FARTHEST` if the track or the row has no embedding.
 
         Raises:
-            ReidopsError: the embeddings are longer or shorter than those that are remembered.
+            ReidopsError: the dimension differs from that of the stored embeddings.
         """
 
 
 class Gallery:
-    """The last `budget` embeddings of each track; its distance is that of the nearest (DeepSORT, section 2.2).
+    """The last `budget` embeddings of each track; the distance is that of the nearest one (DeepSORT, section 2.2).
 
-    All lie in one pool, so that one product compares all of them with a frame's detections; a table tells whose they are.
+    All embeddings are stored in one pool, so one matrix product compares them with the detections of a frame. A table maps tracks to
+    rows of the pool.
     """
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._pool = np.zeros((1, 0), dtype=np.float32)  # the first row is nobody's: what tracks without embeddings point to
+        self._pool = np.zeros((1, 0), dtype=np.float32)  # row 0 belongs to no track: empty entries of the table refer to it
         self._free: list[int] = []
-        self._end = 1  # rows from here on were never given to a track: nothing is compared with them
-        self._places = np.zeros((0, budget), dtype=int)  # rows of the pool; 0 = not yet
+        self._end = 1  # rows from here on were never allocated; they are left out of the product
+        self._places = np.zeros((0, budget), dtype=int)  # rows of the pool; 0 = empty
         self._num_added = np.zeros(0, dtype=int)
 
     def __len__(self) -> int:
@@ -77,7 +80,7 @@ class Gallery:
             self._compact()
 
     def add(self, rows: Rows, embeddings: np.ndarray) -> None:
-        """See `Memory`; the newest takes the place of the oldest when the budget is spent."""
+        """See `Memory`; when the budget is full, the newest embedding replaces the oldest."""
         known = embeddings.any(axis=1)
         rows, embeddings = np.asarray(rows, dtype=int)[known], embeddings[known]
         if not len(rows):
@@ -103,7 +106,7 @@ class Gallery:
         return 1 - similarity[self._places[:, :most]].max(axis=1).astype(float)
 
     def _take(self, num_places: int, dim: int) -> list[int]:
-        """Return rows of the pool that nobody holds; it grows by half where there are too few."""
+        """Allocate rows of the pool; the pool grows by at least half if there are too few free rows."""
         missing = num_places - len(self._free)
         if missing > 0:
             size = len(self._pool)
@@ -116,7 +119,7 @@ class Gallery:
         return places
 
     def _compact(self) -> None:
-        """Give back the memory of a crowd that is gone."""
+        """Release the rows of removed tracks."""
         held = self._places > 0
         self._pool = np.concatenate([np.zeros_like(self._pool[:1]), self._pool[self._places[held]]])
         self._places[held] = np.arange(1, len(self._pool))
@@ -124,10 +127,10 @@ class Gallery:
 
 
 class Ema:
-    """One unit vector for each track: an exponential moving average of its embeddings (StrongSORT, section 3.2; BoT-SORT, equation 11).
+    """One unit vector per track: an exponential moving average of its embeddings (StrongSORT, section 3.2; BoT-SORT, equation 11).
 
     Args:
-        alpha: share of what was remembered; the newest embedding has the rest.
+        alpha: weight of the previous average; the newest embedding has weight 1 − alpha.
     """
 
     def __init__(self, alpha: float = 0.9) -> None:
@@ -146,10 +149,11 @@ class Ema:
         self._means = self._means[alive]
 
     def add(self, rows: Rows, embeddings: np.ndarray, alphas: np.ndarray | None = None) -> None:
-        """See `Memory`; the first embedding of a track is taken whole.
+        """See `Memory`; the first embedding of a track is its first average.
 
         Args:
-            alphas: [num_rows], in place of `alpha` for these (Deep-OC-SORT, equation 4: poor detections change little).
+            alphas: [num_rows], used instead of `alpha` (Deep-OC-SORT, equation 4: detections of low confidence change the average
+                little).
         """
         known = embeddings.any(axis=1)
         rows = np.asarray(rows, dtype=int)[known]

@@ -1,7 +1,7 @@
-"""Which detection belongs to which track: assignment with gates, the matching cascade.
+"""Association of detections with tracks: gated assignment and the matching cascade.
 
-A cost matrix is [num_tracks, num_detections]; infinity says "never". Pairs are (track row, detection column), and where a tracker
-matches in stages, (row, column, stage's name).
+A cost matrix is [num_tracks, num_detections]; an infinite cost forbids a pair. A pair is (track row, detection column). Trackers that
+match in stages use (row, column, stage name).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ Numbers = np.ndarray | Sequence[int]
 
 
 def match(costs: np.ndarray, limit: float) -> list[Pair]:
-    """Return the pairs that cost least together when each track that is left alone costs `limit`.
+    """Return the assignment of least total cost, where each unmatched track costs `limit`.
 
-    No pair costs more than `limit`. Two poor pairs are made instead of one good one only where that is worth it.
+    No pair costs more than `limit`. Two pairs replace one pair of lower cost only if this reduces the total cost.
     """
     allowed = costs <= limit
     if not allowed.any():
@@ -27,7 +27,7 @@ def match(costs: np.ndarray, limit: float) -> list[Pair]:
 
 
 def match_best(costs: np.ndarray, limit: float) -> list[Pair]:
-    """Return the pairs that cost least together when as many as can be are matched, but for those above `limit` (SORT)."""
+    """Return the full assignment of least total cost, without the pairs that cost more than `limit` (SORT)."""
     if not costs.size:
         return []
     rows, columns = linear_sum_assignment(costs)
@@ -35,7 +35,7 @@ def match_best(costs: np.ndarray, limit: float) -> list[Pair]:
 
 
 def match_among(costs: np.ndarray, limit: float, tracks: Numbers, detections: Numbers) -> list[Pair]:
-    """Match some rows with some columns of a cost matrix; pairs are numbered as in the whole matrix."""
+    """Match a subset of rows with a subset of columns of a cost matrix; pairs hold the indices of the full matrix."""
     if not (len(tracks) and len(detections)):
         return []
     pairs = match(costs[np.ix_(tracks, detections)], limit)
@@ -43,36 +43,36 @@ def match_among(costs: np.ndarray, limit: float, tracks: Numbers, detections: Nu
 
 
 def match_cascade(costs: np.ndarray, limit: float, tracks: Numbers, ages: Numbers) -> list[Pair]:
-    """Match the tracks that were seen last first, as their motion is known best (DeepSORT, listing 1).
+    """Match tracks in increasing order of their age, as the prediction of recent tracks is more certain (DeepSORT, listing 1).
 
     Args:
         costs: [num_tracks, num_detections].
-        tracks: the rows that take part.
-        ages: frames since each of them was seen, 1 = in the frame before.
+        tracks: rows of the tracks to match.
+        ages: frames since the last match of each of them, 1 = matched in the previous frame.
     """
     pairs: list[Pair] = []
     tracks, ages = np.asarray(tracks, dtype=int), np.asarray(ages, dtype=int)
-    hopeful = (costs[tracks] <= limit).any(axis=1)  # after many frames most lost tracks are near to nothing
-    tracks, ages = tracks[hopeful], ages[hopeful]
+    has_candidate = (costs[tracks] <= limit).any(axis=1)  # in long sequences most lost tracks have no detection within the gate
+    tracks, ages = tracks[has_candidate], ages[has_candidate]
     for age in sorted(set(ages.tolist())):
         pairs += match_among(costs, limit, tracks[ages == age], free_columns(costs, pairs))
     return pairs
 
 
 def free_columns(costs: np.ndarray, pairs: Iterable[Pair | StagedPair]) -> list[int]:
-    """Return the detections that no pair holds, in order."""
+    """Return the unmatched detections, in order."""
     taken = {pair[1] for pair in pairs}
     return [column for column in range(costs.shape[1]) if column not in taken]
 
 
 def free_rows(costs: np.ndarray, pairs: Iterable[Pair | StagedPair]) -> list[int]:
-    """Return the tracks that no pair holds, in order."""
+    """Return the unmatched tracks, in order."""
     taken = {pair[0] for pair in pairs}
     return [row for row in range(costs.shape[0]) if row not in taken]
 
 
 def staged(pairs: Iterable[Pair], stage: str) -> list[StagedPair]:
-    """Return the pairs with the name of the stage that made them."""
+    """Add the stage name to each pair."""
     return [(row, column, stage) for row, column in pairs]
 
 

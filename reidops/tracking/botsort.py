@@ -17,22 +17,22 @@ from reidops.tracking.motion import BoxMotion
 from reidops.tracking.motion_xywh import XywhMotion
 from reidops.tracking.tracks import Observations, observe
 
-PROXIMITY = "proximity"  # a term of the decisions: 1 − IoU of the sure detections, above which appearance is not asked
+PROXIMITY = "proximity"  # a term of the decisions: 1 − IoU of the high-score detections; appearance is ignored above its gate
 
 
 class BotSort(ByteTrack):
-    """ByteTrack with a filter over width and height (3.1), the camera's motion (3.2), and looks beside the overlap (3.3).
+    """ByteTrack with a motion model over width and height (3.1), camera motion (3.2), and appearance in addition to IoU (3.3).
 
-    As published, looks count only where track and detection overlap by half already (`proximity`): they settle who is who in a
-    crowd, and bring nobody back who moved on unseen. Without that gate (`proximity=None`, ours) they do, wherever the person returns.
-    Called without embeddings it is the same tracker without appearance.
+    As published, appearance counts only if track and detection have an IoU of at least one half (`proximity`). It then separates
+    overlapping people, but does not recover lost tracks whose person moved on. Without this gate (`proximity=None`, not published)
+    appearance recovers lost tracks at any position. Without embeddings it is the same tracker without appearance.
 
     Args:
-        gate: largest half of a cosine distance; None = as published.
-        camera: tells how the camera moved; None = it stands still.
+        gate: largest half of a cosine distance; None = the published value.
+        camera: estimates the camera motion; None = static camera.
 
     Attributes:
-        decisions: of the last update, None before the first; its `appearance` is half the cosine distance.
+        decisions: association of the last update; None before the first. Its `appearance` is half the cosine distance.
     """
 
     motion: ClassVar[BoxMotion] = XywhMotion()
@@ -48,7 +48,7 @@ class BotSort(ByteTrack):
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
-        """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set; see `Tracker`."""
+        """Return the detections of confirmed tracks in one frame, with `tracker_id` set; see `Tracker`."""
         return self._follow(detections, observe(detections, embeddings), frame)
 
     def _predict(self, frame: np.ndarray | None) -> None:
@@ -57,7 +57,7 @@ class BotSort(ByteTrack):
             self._tracks.warp(self._camera.affine(self._num_frames, frame))
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Add half the cosine distance of sure detections to the terms of ByteTrack, NaN where the proximity gate blanks it."""
+        """Add half the cosine distance of high-score detections to ByteTrack's terms; NaN for pairs outside the proximity gate."""
         terms, limits = super()._weigh(seen)
         if seen.embeddings is None:
             return terms, limits
@@ -69,7 +69,7 @@ class BotSort(ByteTrack):
         return terms, limits | {APPEARANCE: self._gate}
 
     def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return the lesser of overlap and appearance, the latter where both gates let it pass (equations 12 and 13)."""
+        """Return the minimum of overlap and appearance costs; appearance counts within both gates only (equations 12 and 13)."""
         if APPEARANCE not in terms:
             return terms[SCORED_OVERLAP]
         appearance = np.where(terms[APPEARANCE] <= self._gate, terms[APPEARANCE], np.inf)

@@ -1,8 +1,8 @@
 """ByteTrack, from Zhang, Sun, Jiang, Yu, Weng, Yuan, Luo, Liu and Wang, "ByteTrack: Multi-object tracking by associating every
 detection box", 2022.
 
-The algorithm is the paper's algorithm 1; what it leaves open (the score in the cost, tracks on probation, duplicates) is as its
-authors published it.
+The implementation follows algorithm 1 of the paper. What the paper does not specify (the score in the cost, tentative tracks,
+duplicates) follows the authors' code.
 """
 
 from typing import ClassVar
@@ -20,20 +20,21 @@ from reidops.tracking.motion import BoxMotion, XyahMotion
 from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
 
 FIRST, SECOND, PROBATION = "first", "second (low confidence)", "unconfirmed"
-# Terms of the decisions beside the overlap: 1 − IoU · score of the sure detections, and 1 − IoU of the unsure ones.
+# Further terms of the decisions: 1 − IoU · score of the high-score detections, and 1 − IoU of the low-score detections.
 SCORED_OVERLAP, UNSURE_OVERLAP = "overlap with score", "overlap of low confidence"
-_STARTED = "started"  # a column of the tracks: the frame in which each began
+_STARTED = "started"  # a column of the tracks: the frame in which each was started
 
 
 class ByteTrack:
-    """Kalman motion and overlap in two turns: sure detections first, then unsure ones for the tracks that were seen a frame ago.
+    """Kalman motion model and IoU in two associations: high-score detections first, then low-score detections.
 
-    Unsure detections extend tracks and never begin one. A track that begins in the first frame is shown at once, later ones are on
-    probation: shown when a sure detection extends them in the next frame, else forgotten. Appearance and the camera play no part.
+    The second association uses the tracks that were matched in the previous frame. Low-score detections extend tracks and never start
+    one. Tracks of the first frame are confirmed at once. Later tracks are tentative: a match with a high-score detection in the next
+    frame confirms them, otherwise they are removed. The tracker uses neither appearance nor camera motion.
 
     Attributes:
-        motion: the filter, of the class.
-        decisions: of the last update, None before the first; detections below `low` are not weighed.
+        motion: the Kalman motion model of the class.
+        decisions: association of the last update, without the detections below `low`; None before the first.
     """
 
     motion: ClassVar[BoxMotion] = XyahMotion()
@@ -41,7 +42,7 @@ class ByteTrack:
     def __init__(
         self, constants: ByteTrackConstants = ByteTrackConstants(), gate: float | None = None, camera: CameraMotion | None = None
     ) -> None:
-        """Start without tracks; `gate` and `camera` are there so that all trackers are built alike, and ignored."""
+        """Start without tracks; `gate` and `camera` are ignored, all trackers share one signature."""
         self._begin(constants, None)
 
     def _begin(self, constants: ByteTrackConstants, memory: Memory | None) -> None:
@@ -53,11 +54,11 @@ class ByteTrack:
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
-        """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set; see `Tracker`."""
+        """Return the detections of confirmed tracks in one frame, with `tracker_id` set; see `Tracker`."""
         return self._follow(detections, observe(detections, None), frame)
 
     def _follow(self, detections: sv.Detections, seen: Observations, frame: np.ndarray | None) -> sv.Detections:
-        """Carry the tracks through one frame and return what is shown of it."""
+        """Process one frame and return its output."""
         tracks = self._tracks
         seen = seen[seen.confidence >= self._constants.low]
         self._predict(frame)
@@ -71,17 +72,17 @@ class ByteTrack:
         return shown(detections, seen, ids, boxes)
 
     def _predict(self, frame: np.ndarray | None) -> None:
-        """Carry all tracks one frame on; lost ones keep their size."""
+        """Predict all tracks; lost tracks keep their size."""
         self._num_frames += 1
         self._tracks.predict(keeps_size=self._tracks.age > 0)
 
     def _decide(self, seen: Observations) -> Decisions:
-        """Weigh every track against every detection and match them."""
+        """Compute the cost terms and match tracks with detections."""
         terms, limits = self._weigh(seen)
         return Decisions(self._tracks.ids, seen.rows, terms, limits, tuple(self._associate(seen, terms)))
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Return the terms of the costs, [num_tracks, num_detections], and the most that the gates let pass of them."""
+        """Return the cost terms, [num_tracks, num_detections], and the gate of each term."""
         constants = self._constants
         overlap, sure = self._tracks.overlaps(seen), self._sure(seen)
         scores = np.clip(seen.confidence, 0, 1) if constants.fuse_score else 1.0
@@ -93,7 +94,7 @@ class ByteTrack:
         return terms, {OVERLAP: constants.match, SCORED_OVERLAP: constants.match, UNSURE_OVERLAP: constants.second}
 
     def _associate(self, seen: Observations, terms: dict[str, np.ndarray]) -> list[StagedPair]:
-        """Return which track is which detection: the two turns of the paper, then the tracks on probation with what is left."""
+        """Run the two associations of the paper, then match tentative tracks with the remaining high-score detections."""
         tracks, constants = self._tracks, self._constants
         costs, sure = self._costs(terms), self._sure(seen)
         takes_part = tracks.confirmed | constants.all_tracks
@@ -106,11 +107,11 @@ class ByteTrack:
         return staged(first, FIRST) + staged(second, SECOND) + staged(third, PROBATION)
 
     def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return what a pair of a track and a sure detection costs, [num_tracks, num_detections]."""
+        """Return the cost matrix of tracks and high-score detections, [num_tracks, num_detections]."""
         return terms[SCORED_OVERLAP]
 
     def _see(self, seen: Observations, pairs: tuple[StagedPair, ...]) -> np.ndarray:
-        """Correct the matched tracks, begin new ones, and return the track row of each detection, `NOBODY` for none."""
+        """Update matched tracks, start new ones, and return the track row of each detection, `NOBODY` for none."""
         tracks = self._tracks
         owners = tracks.see(pairs, seen)
         known = np.flatnonzero((owners != NOBODY) & self._sure(seen))
@@ -127,7 +128,7 @@ class ByteTrack:
         return seen.confidence >= self._constants.high
 
     def _duplicates(self) -> np.ndarray:
-        """Return, [num_tracks], which tracks are a second one of a person: of a lost track and one that was seen the younger goes."""
+        """Return the mask [num_tracks] of duplicates: of a lost and a matched track that overlap, the younger one is a duplicate."""
         tracks = self._tracks
         found, lost = np.flatnonzero(tracks.age == 0), np.flatnonzero((tracks.age > 0) & tracks.confirmed)
         gone = np.zeros(len(tracks), dtype=bool)

@@ -1,6 +1,6 @@
-"""What a tracker weighed in one frame: the cost terms of every track and detection, the gates, and who was matched in which stage.
+"""The association of one frame: the cost terms of all tracks and detections, the gates, and the matched pairs with their stage.
 
-It is what pictures of identity switches show, and what tells how many associations appearance decided.
+The pictures of identity switches and the count of associations that appearance decided are computed from it.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ OVERLAP, APPEARANCE, MOTION = "overlap", "appearance", "motion"
 
 @dataclass(frozen=True)
 class Decisions:
-    """One frame's association; rows are tracks as they stood before the frame, columns are detections.
+    """The association of one frame; rows are the tracks before the frame, columns are detections.
 
     Attributes:
-        track_ids: [num_tracks], −1 for one that is not shown yet.
-        rows: [num_detections], which of the caller's detections each column is.
-        terms: name → cost, [num_tracks, num_detections]; `overlap` is 1 − IoU with the predicted box and always there,
-            `appearance` is in the tracker's own cost, `motion` a squared Mahalanobis distance. NaN = not weighed.
-        limits: name → the largest value of that term that its gate lets pass; a term without a gate is not named.
-        pairs: (track row, detection column, stage), the stage by the name that the tracker's file gives it.
+        track_ids: [num_tracks], −1 for a tentative track.
+        rows: [num_detections], index of each column among the caller's detections.
+        terms: name → cost, [num_tracks, num_detections]. `overlap` is 1 − IoU with the predicted box and always present,
+            `appearance` is in the tracker's own cost, `motion` is a squared Mahalanobis distance. NaN = not compared.
+        limits: name → gate, the largest value of the term that passes; a term without a gate has no entry.
+        pairs: (track row, detection column, stage); the stage names are defined in the tracker's file.
     """
 
     track_ids: np.ndarray

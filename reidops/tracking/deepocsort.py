@@ -17,19 +17,18 @@ from reidops.tracking.tracks import Observations, observe
 
 
 class DeepOcSort(OcSort):
-    """OC-SORT that knows how the camera moved and what its tracks look like, and goes by that the more the clearer it is.
+    """OC-SORT with camera motion compensation and appearance, whose weight depends on how distinctive the best match is.
 
-    Called without embeddings and with `filter: xysr` it is OC-SORT with camera motion. Appearance only weighs, and in the first
-    association alone: the threshold is on the IoU, so that a person who no longer overlaps is not brought back by appearance, and a
-    stranger is not kept away by it.
+    Without embeddings and with `filter: xysr` it is OC-SORT with camera motion. Appearance adds to the score of the first association
+    only. The gate of that association is on the IoU: appearance neither recovers a track without overlap nor forbids a pair.
 
     Args:
-        gate: cosine distance from which on looks do not speak for a pair (ours): overlap and direction decide, as without
-            embeddings. None = as published: all pairs are weighed.
-        camera: tells how the camera moved; None = it stands still.
+        gate: cosine distance at and above which appearance adds nothing to the score of a pair (not published): IoU and direction
+            decide, as without embeddings. None = as published, appearance counts for all pairs.
+        camera: estimates the camera motion; None = static camera.
 
     Attributes:
-        decisions: of the last update, None before the first; its `appearance` is NaN where overlap left no choice.
+        decisions: association of the last update; None before the first. Its `appearance` is NaN if the IoU alone fixes the assignment.
     """
 
     def __init__(
@@ -42,24 +41,24 @@ class DeepOcSort(OcSort):
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
-        """Return the detections of one frame that belong to tracks seen long enough, with `tracker_id` set; see `Tracker`."""
+        """Return the detections of tracks with enough consecutive matches, with `tracker_id` set; see `Tracker`."""
         seen = observe(detections, embeddings)
         if self._camera is not None:
             self._move(self._camera.affine(self._num_frames + 1, frame))
         return self._follow(detections, seen)
 
     def _move(self, affine: np.ndarray) -> None:
-        """Take tracks and their sightings to where they are in this frame's picture."""
+        """Apply camera motion to the tracks and their observations."""
         if not np.array_equal(affine, identity()):
             self._tracks.warp(affine)
             self._sightings.warp(self._tracks.motion, affine)
 
     def _predict(self) -> None:
-        """Carry all tracks one frame on; with the filter over width and height those that were not seen keep their size."""
+        """Predict all tracks; with the motion model over width and height lost tracks keep their size."""
         self._tracks.predict(keeps_size=self._tracks.age > 0 if self._constants.filter == "xywh" else None)
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Add the cosine distance to the terms; as published, it is not weighed in a frame in which overlap leaves no choice."""
+        """Add the cosine distance to the terms; `as_coded`, it is left out of frames in which the IoU alone fixes the assignment."""
         terms, limits = super()._weigh(seen)
         if seen.embeddings is None:
             return terms, limits
@@ -69,9 +68,9 @@ class DeepOcSort(OcSort):
         return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return IoU, direction and likeness as a score; the likeness weighs the more the clearer it is (adaptive weighting).
+        """Return the sum of IoU, direction and weighted cosine similarity (adaptive weighting).
 
-        `as_coded`, the likeness of a pair that does not overlap counts as 0.
+        `as_coded`, the similarity of a pair without overlap is 0.
         """
         scores = super()._first_scores(seen, terms)
         if APPEARANCE not in terms:
@@ -85,35 +84,39 @@ class DeepOcSort(OcSort):
         return scores + weights * likeness
 
     def _weights(self, likeness: np.ndarray) -> np.ndarray:
-        """Return the weight of each pair's likeness, [num_tracks, num_detections]."""
+        """Return the weight of each pair's similarity, [num_tracks, num_detections]."""
         weight, clearest = self._constants.appearance_weight, self._constants.clearest
         return weight * standing_out(likeness, clearest) if self._constants.as_coded else weight + clearness(likeness, clearest)
 
     def _likeness(self, distances: np.ndarray) -> np.ndarray:
-        """Return how like each pair is, 1 = the same; 0 = looks say nothing: nobody asked, there is no embedding, or a gate is reached.
+        """Return the similarity of each pair; 0 = not compared, no embedding, or a distance at or above the gate.
 
-        As published it is the cosine. With a gate it falls evenly to 0 at the gate: a step there would let a hair's breadth decide.
+        As published, it is the cosine similarity. With a gate it decreases linearly to 0 at the gate, which avoids a discontinuity there.
         """
         if self._gate is None:
             return np.where(distances < FARTHEST, 1 - distances, 0)
         return np.fmax(self._gate - distances, 0) / max(self._gate, 1e-6)
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
-        """Let each detection change its track's looks by how sure it is: one at the threshold not at all (dynamic appearance)."""
+        """Update the average embeddings, weighted by confidence; weight 0 for a detection at the threshold (dynamic appearance)."""
         alpha, least = self._constants.alpha, self._constants.high
         trust = np.clip((seen.confidence - least) / max(1 - least, 1e-6), 0, 1)
         self._tracks.remember(rows, seen.embeddings, alphas=alpha + (1 - alpha) * (1 - trust))
 
 
 def leaves_no_choice(overlapping: np.ndarray) -> bool:
-    """Tell whether each track overlaps at most one detection and each detection one track at most, mask [num_tracks, num_detections]."""
+    """Return True if each track overlaps at most one detection and each detection at most one track.
+
+    Args:
+        overlapping: mask [num_tracks, num_detections].
+    """
     return all(overlapping.sum(axis=axis).max(initial=0) <= 1 for axis in (0, 1))
 
 
 def clearness(likeness: np.ndarray, most: float) -> np.ndarray:
-    """Return by how much the best match of each track and of each detection stands out, [num_tracks, num_detections] (adaptive weighting).
+    """Return the margin of the best match of each track and of each detection, [num_tracks, num_detections] (adaptive weighting).
 
-    It is the mean of the two leads, best − second best, each at most `most`; where there is no second there is no lead.
+    It is the mean of two margins, best − second best, each at most `most`. The margin is 0 if there is no second candidate.
     """
     return (_leads(likeness, most)[:, None] + _leads(likeness.T, most)[None, :]) / 2
 
@@ -121,8 +124,9 @@ def clearness(likeness: np.ndarray, most: float) -> np.ndarray:
 def standing_out(likeness: np.ndarray, ratio: float) -> np.ndarray:
     """Return the factor of the weight in the published code, [num_tracks, num_detections] in 0 … 1.
 
-    It is the product of one factor of the track and one of the detection. Each is 1 where the second best is at most `ratio` times the
-    best, or where there is no second, and falls evenly to 0 where the two are equal; it is 0 where the best is not above 0.
+    It is the product of a factor of the track and one of the detection. A factor is 1 if the second best is at most `ratio` times the
+    best or if there is no second candidate. It decreases linearly to 0 as the second best approaches the best. It is 0 if the best is
+    not positive.
     """
     return _unmistakable(likeness, ratio)[:, None] * _unmistakable(likeness.T, ratio)[None, :]
 

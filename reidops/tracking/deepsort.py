@@ -15,21 +15,21 @@ from reidops.tracking.motion import XyahMotion
 from reidops.tracking.tracks import NOBODY, Observations, Tracks, coasting, observe, shown
 
 FIRST, OVERLAPPING, REASSOCIATED = "first", "overlap", "reassociation"
-COST = "cost"  # a term of the decisions: appearance and motion together, where the gate bounds both
+COST = "cost"  # a term of the decisions: the weighted sum of motion and appearance, if the gate bounds this sum
 
 
 class DeepSort:
-    """Kalman motion, a gallery of embeddings for each track, a cascade by age, then overlap.
+    """Kalman motion model, a gallery of embeddings per track, a matching cascade by age, then matching by IoU.
 
-    Called without embeddings it is the same tracker without appearance: equation 5 with λ = 1. Motion, its gate, the cascade, the
-    overlap stage and the life of a track stay, so that what differs between the two is what appearance is worth.
+    Without embeddings it is the same tracker without appearance: equation 5 with λ = 1. The motion model, its gate, the cascade, the
+    IoU stage and the track management do not change, so the difference between the two measures the effect of appearance.
 
     Args:
-        gate: largest cosine distance; None = as published.
-        camera: tells how the camera moved; None = it stands still, as published.
+        gate: largest cosine distance; None = the published value.
+        camera: estimates the camera motion; None = static camera, as published.
 
     Attributes:
-        decisions: of the last update, None before the first.
+        decisions: association of the last update; None before the first.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class DeepSort:
         self._camera = camera
         self._tracks = Tracks(XyahMotion(), memory)
         self._num_frames = 0
-        self._last = sv.Detections.empty()  # what was returned for the frame before
+        self._last = sv.Detections.empty()  # output of the previous frame
 
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
-        """Return the detections of one frame that belong to confirmed tracks, with `tracker_id` set; see `Tracker`."""
+        """Return the detections of confirmed tracks in one frame, with `tracker_id` set; see `Tracker`."""
         seen = self._observe(detections, embeddings)
         self._predict(frame)
         self.decisions = self._decide(seen)
@@ -66,7 +66,7 @@ class DeepSort:
         self._last = sv.Detections.merge([result, coasted]) if len(coasted) else result
         return self._last
 
-    # What StrongSORT does otherwise has a method of its own: these five, and `_first_pairs`.
+    # StrongSORT overrides these five methods and `_first_pairs`.
 
     @property
     def _motion_weight(self) -> float:
@@ -75,15 +75,15 @@ class DeepSort:
 
     @property
     def _gates_cost(self) -> bool:
-        """Tell whether the gate bounds equation 5 as a whole instead of appearance alone."""
+        """Return True if the gate bounds the cost of equation 5, False if it bounds the appearance distance only."""
         return False
 
     def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
-        """Return the detections that take part."""
+        """Return the detections that the tracker uses."""
         return observe(detections, embeddings)
 
     def _confidence(self, seen: Observations) -> np.ndarray | None:
-        """Return how much the filter believes each detection; None = all alike."""
+        """Return the confidence that scales the measurement noise, as in `BoxMotion.correct`; None = the same noise for all."""
         return None
 
     def _predict(self, frame: np.ndarray | None) -> None:
@@ -93,7 +93,7 @@ class DeepSort:
             self._tracks.warp(self._camera.affine(self._num_frames, frame))
 
     def _decide(self, seen: Observations) -> Decisions:
-        """Weigh every track against every detection and match them."""
+        """Compute the cost terms and match tracks with detections."""
         tracks, constants = self._tracks, self._constants
         terms = {
             OVERLAP: 1 - tracks.overlaps(seen),
@@ -109,7 +109,7 @@ class DeepSort:
         return Decisions(tracks.ids, seen.rows, terms, limits, tuple(self._associate(terms)))
 
     def _associate(self, terms: dict[str, np.ndarray]) -> list[StagedPair]:
-        """Return which track is which detection: the cascade (listing 1), then overlap, then ours."""
+        """Match by the cascade (listing 1), then by IoU, then by the reassociation, which is not published."""
         costs, limit = self._first_costs(terms[MOTION], terms.get(APPEARANCE))
         pairs = staged(self._first_pairs(costs, limit), FIRST)
         recent = [row for row in free_rows(costs, pairs) if self._tracks.age[row] == 1]
@@ -118,12 +118,12 @@ class DeepSort:
         return pairs + staged(self._reassociate(terms.get(APPEARANCE), pairs), REASSOCIATED)
 
     def _first_pairs(self, costs: np.ndarray, limit: float) -> list[Pair]:
-        """Match the confirmed tracks, those seen last first (listing 1)."""
+        """Match the confirmed tracks in increasing order of their age (listing 1)."""
         confirmed = np.flatnonzero(self._tracks.confirmed)
         return match_cascade(costs, limit, confirmed, self._tracks.age[confirmed])
 
     def _first_costs(self, motion: np.ndarray, appearance: np.ndarray | None) -> tuple[np.ndarray, float]:
-        """Return equation 5, gated by equation 6, [num_tracks, num_detections], and the most that a pair may cost."""
+        """Return the cost of equation 5, gated by equation 6, [num_tracks, num_detections], and the largest cost of a pair."""
         motion_gate = self._constants.motion_gate
         if appearance is None:
             return motion, motion_gate or CHI2_GATE
@@ -134,11 +134,11 @@ class DeepSort:
         return np.where(appearance > self._gate, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
 
     def _costs(self, motion: np.ndarray, appearance: np.ndarray) -> np.ndarray:
-        """Return equation 5, [num_tracks, num_detections]."""
+        """Return the cost of equation 5, [num_tracks, num_detections]."""
         return self._motion_weight * motion + (1 - self._motion_weight) * appearance
 
     def _reassociate(self, appearance: np.ndarray | None, pairs: list[StagedPair]) -> list[Pair]:
-        """Match unseen tracks that both stages left by appearance alone, wherever they come back; not in the paper."""
+        """Match lost tracks that both stages left unmatched by appearance alone, without a motion gate; not in the paper."""
         limit = self._constants.reassociate * self._gate
         if appearance is None or limit == 0:
             return []
@@ -147,7 +147,7 @@ class DeepSort:
         return match_among(appearance, limit, lost, free_columns(appearance, pairs))
 
     def _correct(self, seen: Observations, pairs: tuple[StagedPair, ...]) -> np.ndarray:
-        """Correct, start and confirm tracks and return the row of each detection's."""
+        """Update, start and confirm tracks; return the track row of each detection."""
         tracks = self._tracks
         owners = tracks.see(pairs, seen, self._confidence(seen))
         columns = [column for _, column, _ in pairs]

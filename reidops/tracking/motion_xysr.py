@@ -1,7 +1,7 @@
-"""SORT's motion, and OC-SORT's: centre, area and aspect ratio of a box, with the same doubt for every box.
+"""The Kalman motion model of SORT and OC-SORT: centre, area and aspect ratio of a box, with the same noise for every box.
 
-After Bewley, Ge, Ott, Ramos and Upcroft, "Simple online and realtime tracking", 2016, section 3.2. The paper names no noise: the
-variances are those that SORT and OC-SORT were published with.
+After Bewley, Ge, Ott, Ramos and Upcroft, "Simple online and realtime tracking", 2016, section 3.2. The paper gives no noise values.
+The variances are those of the published code of SORT and OC-SORT.
 """
 
 from typing import ClassVar
@@ -14,14 +14,14 @@ _AREA, _AREA_VELOCITY = 2, 6
 
 
 class XysrMotion(BoxMotion):
-    """The state is (x, y, s, r, ẋ, ẏ, ṡ), the centre [px], the area [px²] and width / height, which is believed not to change.
+    """The state is (x, y, s, r, ẋ, ẏ, ṡ): the centre [px], the area [px²] and the ratio width / height, which has no velocity.
 
-    An area that would shrink to nothing in the next frame is believed to stay.
+    If the predicted area is not positive, the area velocity is set to 0.
     """
 
     _num_velocities: ClassVar[int] = 3
     _size_velocities: ClassVar[tuple[int, ...]] = (_AREA_VELOCITY,)
-    # Speeds start unknown; that they change is nearly ruled out, that the area's does even more.
+    # The initial variance of the velocities is large. Their process noise is small, that of the area velocity the smallest.
     _START: ClassVar[tuple[float, ...]] = (10, 10, 10, 10, 1e4, 1e4, 1e4)
     _PROCESS: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1e-2, 1e-2, 1e-4)
     _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 10)
@@ -49,7 +49,7 @@ class XysrMotion(BoxMotion):
         return np.tile(self._NOISE, (len(means), 1))
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
-        """The centre moves with the picture, the area grows as areas do, the aspect stays."""
+        """Transform the centre linearly, scale the area by the determinant, keep the aspect ratio."""
         matrix = np.eye(7)
         matrix[:2, :2] = matrix[4:6, 4:6] = linear
         matrix[_AREA, _AREA] = matrix[_AREA_VELOCITY, _AREA_VELOCITY] = abs(np.linalg.det(linear))

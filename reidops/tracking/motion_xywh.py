@@ -1,4 +1,4 @@
-"""BoT-SORT's motion: the same filter as DeepSORT's, over width and height, and each doubted by its own extent.
+"""The Kalman motion model of BoT-SORT: as DeepSORT's, with width and height, each with noise in proportion to its own extent.
 
 After Aharon, Orfaig and Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking", 2022, section 3.1 (the state and its
 noise, equations 1 to 4) and 3.2 (the camera, equations 5 to 8).
@@ -14,9 +14,9 @@ from reidops.tracking.motion import BoxMotion
 
 @dataclass(frozen=True)
 class XywhMotion(BoxMotion):
-    """The state is (x, y, w, h, ẋ, ẏ, ẇ, ḣ), the centre, the width and the height of a box [px] and their change per frame.
+    """The state is (x, y, w, h, ẋ, ẏ, ẇ, ḣ): the centre, the width and the height of a box [px], and their change per frame.
 
-    Standard deviations are shares of the width for x and w, of the height for y and h.
+    Standard deviations are fractions of the width for x and w, and of the height for y and h.
     """
 
     _size_velocities: ClassVar[tuple[int, ...]] = (6, 7)
@@ -34,7 +34,7 @@ class XywhMotion(BoxMotion):
         return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
 
     def _start_variances(self, measured: np.ndarray) -> np.ndarray:
-        """Twice the usual doubt of place and ten times that of speed."""
+        """Use twice the position and ten times the velocity standard deviation."""
         return self._variances(measured, 2 * self.position_std, 10 * self.velocity_std)
 
     def _process_variances(self, means: np.ndarray) -> np.ndarray:
@@ -44,11 +44,11 @@ class XywhMotion(BoxMotion):
         return self._variances(means, self.measured_std)
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
-        """Each pair of the state turns and grows with the picture, as published (equation 6)."""
+        """Apply the linear part to each pair of the state, as published (equation 6)."""
         return np.kron(np.eye(4), linear)
 
     @staticmethod
     def _variances(means: np.ndarray, *shares: float) -> np.ndarray:
-        """Return variances of (x, y, w, h), [n, 4] for each share of the extent, side by side."""
+        """Return variances of (x, y, w, h), [n, 4] for each fraction of the extent, concatenated."""
         extent = means[:, [2, 3, 2, 3]]
         return np.concatenate([share * extent for share in shares], axis=1) ** 2

@@ -20,31 +20,33 @@ from reidops.tracking.sightings import Sightings, reupdate
 from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
 
 FIRST, UNSURE, RECOVERED = "first", "unsure", "recovered"  # the stages of the association
-DIRECTION = "direction"  # a term of the decisions: 0 = straight ahead, 1 = straight back
+DIRECTION = "direction"  # a term of the decisions: 0 = same direction, 1 = opposite direction
 
 Match = tuple[int, int, str]  # track row, detection column, stage
 
 
 class Stage(NamedTuple):
-    """One association: scores to make large together and which pairs may be made, [num_tracks, num_detections]; whose turn it is."""
+    """One association: scores whose sum is maximized, mask of allowed pairs, both [num_tracks, num_detections], and detections."""
 
     scores: np.ndarray
     passes: np.ndarray
-    columns: np.ndarray  # mask of the detections that take part
+    columns: np.ndarray  # mask [num_detections] of the detections of this association
 
 
 class OcSort:
-    """SORT that trusts what it saw: directions between sightings (OCM), a second look where a track was last (OCR), and a filter
-    that is told afterwards how a lost track must have moved (ORU).
+    """SORT with three observation-centric steps.
 
-    As published, all tracks are shown in the first `min_hits` frames; later each after as many detections in a row, not counting
-    the very first, and again when it was lost.
+    OCM adds the consistency of the direction between observations to the IoU. OCR matches unmatched tracks by the IoU with their last
+    observation. ORU recomputes the filter state of a recovered track along a virtual trajectory over the gap.
+
+    As published, all matched tracks are returned in the first `min_hits` frames. Later a track is returned after `min_hits` consecutive
+    matches, not counting its first detection. The count starts again after each loss.
     """
 
     def __init__(
         self, constants: OcSortConstants = OcSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
     ) -> None:
-        """Start without tracks; `gate` and `camera` are there so that all trackers are made alike, and ignored."""
+        """Start without tracks; `gate` and `camera` are ignored, all trackers share one signature."""
         self._begin(constants, None, XysrMotion())
 
     def _begin(self, constants: OcSortConstants, memory: Memory | None, motion: BoxMotion) -> None:
@@ -57,11 +59,11 @@ class OcSort:
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
-        """Return the detections of one frame that belong to tracks seen long enough, with `tracker_id` set; see `Tracker`."""
+        """Return the detections of tracks with enough consecutive matches, with `tracker_id` set; see `Tracker`."""
         return self._follow(detections, observe(detections, None))
 
     def _follow(self, detections: sv.Detections, seen: Observations) -> sv.Detections:
-        """Carry the tracks through one frame and return what is shown of it."""
+        """Process one frame and return its output."""
         constants, tracks = self._constants, self._tracks
         self._num_frames += 1
         seen = seen[seen.confidence >= (constants.low if constants.byte else constants.high)]
@@ -77,17 +79,17 @@ class OcSort:
         return result
 
     def _predict(self) -> None:
-        """Carry all tracks one frame on."""
+        """Predict all tracks."""
         self._tracks.predict()
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Return the cost terms by name, [num_tracks, num_detections], and the most that a gate lets pass of each."""
+        """Return the cost terms by name, [num_tracks, num_detections], and the gates by name."""
         overlap = self._tracks.overlaps(seen)
         terms = {OVERLAP: 1 - overlap, DIRECTION: 0.5 - self._sightings.agreement(seen.box_ltwh)}
         return terms, {OVERLAP: 1 - self._constants.iou}
 
     def _stages(self, seen: Observations, terms: dict[str, np.ndarray]) -> dict[str, Stage]:
-        """Return the first association, if asked ByteTrack's with unsure detections, and that with the last sightings (OCR)."""
+        """Return the first association, with `byte` ByteTrack's with low-score detections, and that by the last observations (OCR)."""
         overlap, least = 1 - terms[OVERLAP], self._constants.iou
         last_overlap = iou_matrix(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
         sure = seen.confidence >= self._constants.high
@@ -97,12 +99,12 @@ class OcSort:
         return stages | {RECOVERED: Stage(last_overlap, last_overlap >= least, sure)}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return IoU and direction (OCM) as a score; as published, a direction counts by the detection's confidence."""
+        """Return the sum of IoU and direction (OCM); as published, the confidence of the detection multiplies the direction."""
         direction = self._constants.inertia * seen.confidence * (0.5 - terms[DIRECTION])
         return 1 - terms[OVERLAP] + direction
 
     def _see(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
-        """Correct the tracks that were found, begin new ones, and return the track row of each detection, `NOBODY` for none."""
+        """Update matched tracks, start new ones, and return the track row of each detection, `NOBODY` for none."""
         tracks = self._tracks
         rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
         self._reupdate(rows, seen.box_ltwh[columns])
@@ -117,21 +119,21 @@ class OcSort:
         return owners
 
     def _reupdate(self, rows: np.ndarray, box_ltwh: np.ndarray) -> None:
-        """Tell the filter how those of the found tracks that were lost moved in between (ORU)."""
+        """Recompute the filter state of the lost tracks among the matched tracks `rows` (ORU)."""
         lost = self._tracks.age[rows] > 1
         if not lost.any():
             return
         tracks, sightings, rows = self._tracks, self._sightings, rows[lost]
-        told = reupdate(tracks.motion, sightings.state[rows], sightings.last[rows], box_ltwh[lost], tracks.age[rows])
+        state = reupdate(tracks.motion, sightings.state[rows], sightings.last[rows], box_ltwh[lost], tracks.age[rows])
         if self._constants.as_coded:
-            told = tracks.motion.correct(told, box_ltwh[lost])
-        tracks.state = tracks.state.replaced(rows, told)
+            state = tracks.motion.correct(state, box_ltwh[lost])
+        tracks.state = tracks.state.replaced(rows, state)
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
-        """Note what the tracks of these rows look like now; nothing here."""
+        """Update the appearance of the tracks of these rows; OC-SORT has none."""
 
     def _shown_ids(self, owners: np.ndarray) -> np.ndarray:
-        """Return the number of each detection's track, given to it now if it has none; `UNCONFIRMED` where it is not shown."""
+        """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not returned."""
         tracks, min_hits = self._tracks, self._constants.min_hits
         after_first = tracks.streak - (tracks.hits == tracks.streak)
         visible = (tracks.age == 0) & ((after_first >= min_hits) | (self._num_frames <= min_hits))
@@ -144,9 +146,9 @@ class OcSort:
 
 
 def match_in_turn(stages: dict[str, Stage]) -> list[Match]:
-    """Return the pairs of each stage, made among the tracks and detections that the stages before it left.
+    """Return the pairs of each stage; a stage matches the tracks and detections that the earlier stages left unmatched.
 
-    As published, the assignment is made among all of them, and the pairs that may not be are taken out of it afterwards.
+    As published, the assignment includes all pairs of a stage, and forbidden pairs are removed afterwards.
     """
     matches: list[Match] = []
     first = next(iter(stages.values()))

@@ -1,4 +1,4 @@
-"""What OC-SORT remembers of its tracks: where they were really seen, which it trusts more than where a filter believes them.
+"""The observation history of OC-SORT's tracks: their last detections, which it uses in addition to the filter's estimates.
 
 After Cao, Pang, Weng, Khirodkar and Kitani, "Observation-Centric SORT: rethinking SORT for robust multi-object tracking", 2023.
 """
@@ -11,30 +11,30 @@ Rows = np.ndarray | list[int]
 
 
 class Sightings:
-    """The last detections of each track and the state that it had then; a row for each track, boxes are box_ltwh [n, 4].
+    """The last observations (matched detections) of each track and its state then; one row per track, boxes are box_ltwh [n, 4].
 
     Attributes:
-        last: where each was seen last.
-        state: what its filter believed just after that.
+        last: box of the last observation.
+        state: Kalman state after the update with the last observation.
     """
 
     def __init__(self, state: State, delta: int) -> None:
-        """Begin without tracks.
+        """Start without tracks.
 
         Args:
             state: a state of no tracks.
-            delta: Δt, frames over which a direction is told.
+            delta: Δt, number of frames over which a direction is computed.
         """
         self.last = np.zeros((0, 4))
         self.state = state
-        self._origin = np.zeros((0, 4))  # the sighting from which the direction towards the last one is told
-        self._recent = np.full((0, delta, 4), np.nan)  # of 1 … Δt frames ago, NaN = not seen then
+        self._origin = np.zeros((0, 4))  # the observation at which the direction to the last one starts
+        self._recent = np.full((0, delta, 4), np.nan)  # of 1 … Δt frames ago, NaN = unmatched
 
     def __len__(self) -> int:
         return len(self.last)
 
     def append(self, state: State, box_ltwh: np.ndarray) -> None:
-        """Add tracks after the last, seen for the first time."""
+        """Append new tracks with their first observation."""
         recent = np.full((len(box_ltwh), *self._recent.shape[1:]), np.nan)
         recent[:, 0] = box_ltwh
         self.last, self._origin = np.concatenate([self.last, box_ltwh]), np.concatenate([self._origin, box_ltwh])
@@ -42,68 +42,68 @@ class Sightings:
         self.state = stack([self.state, state])
 
     def keep(self, rows: Rows) -> None:
-        """Forget all tracks but these (numbers or a mask)."""
+        """Remove all tracks except these (indices or a mask)."""
         self.last, self._origin, self._recent, self.state = self.last[rows], self._origin[rows], self._recent[rows], self.state[rows]
 
     def see(self, rows: Rows, state: State, box_ltwh: np.ndarray) -> None:
-        """End a frame: the tracks of these rows, each named once, were seen in it at the boxes [num_rows, 4], the others were not."""
+        """Record one frame: the tracks of `rows`, which must be unique, were matched at the boxes [num_rows, 4], the others not."""
         self._origin[rows] = self.references()[rows]
         self._recent = np.concatenate([np.full_like(self._recent[:, :1], np.nan), self._recent[:, :-1]], axis=1)
         self._recent[rows, 0] = self.last[rows] = box_ltwh
         self.state = self.state.replaced(rows, state)
 
     def forget_before(self, rows: Rows) -> None:
-        """Take the last sightings of these tracks for their first."""
+        """Make the last observation of these tracks their first one."""
         self._origin[rows] = self.last[rows]
         self._recent[rows, 1:] = np.nan
 
     def references(self) -> np.ndarray:
-        """Return the sighting of Δt frames ago or, where there is none, the next one to it in time, [n, 4]."""
+        """Return the observation of Δt frames ago or, if there is none, the oldest later one, [n, 4]."""
         seen = ~np.isnan(self._recent[:, :, 0])
         oldest = self._recent.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
         return np.where(seen.any(axis=1)[:, None], self._recent[np.arange(len(self)), oldest], self.last)
 
     def agreement(self, box_ltwh: np.ndarray) -> np.ndarray:
-        """Return how well each detection lies in the direction in which each track walks, [n, num_detections], ½ … −½ (OCM).
+        """Return the consistency of each detection with the direction of each track, [n, num_detections], ½ … −½ (OCM).
 
-        It is ½ straight ahead and −½ straight back, in equal steps of the angle; 0 for a track without a direction.
+        It is ½ for the same and −½ for the opposite direction, linear in the angle; 0 for a track without a direction.
         """
-        walked = _unit(_centres(self.last) - _centres(self._origin))
-        intended = _unit(_centres(box_ltwh)[None] - _centres(self.references())[:, None])
-        cosines = np.einsum("tbi,ti->tb", intended, walked)
+        track_directions = _unit(_centres(self.last) - _centres(self._origin))
+        pair_directions = _unit(_centres(box_ltwh)[None] - _centres(self.references())[:, None])
+        cosines = np.einsum("tbi,ti->tb", pair_directions, track_directions)
         return 0.5 - np.arccos(np.clip(cosines, -1, 1)) / np.pi
 
     def warp(self, motion: BoxMotion, affine: np.ndarray) -> None:
-        """Take everything to where it is in the picture of a camera that moved by affine [2, 3]."""
+        """Apply camera motion, affine [2, 3], to all boxes and states."""
         self.last, self._origin = warp_boxes(self.last, affine), warp_boxes(self._origin, affine)
         self._recent = warp_boxes(self._recent, affine)
         self.state = motion.warp(self.state, affine)
 
 
 def reupdate(motion: BoxMotion, state: State, last: np.ndarray, box_ltwh: np.ndarray, gaps: np.ndarray) -> State:
-    """Return what the filter predicts for tracks that were found again, had they been seen all the time (ORU).
+    """Return the predicted state of recovered tracks after updates along a virtual trajectory over the gap (ORU).
 
-    They are taken to have moved evenly from their last sighting to the new one.
+    The virtual trajectory interpolates linearly between the last observation and the new one.
 
     Args:
-        state: of the tracks when they were seen last.
-        last, box_ltwh: where they were seen last and where they are now, [n, 4].
-        gaps: frames between the two, [n], 1 = the frame before.
+        state: Kalman state of the tracks at their last observation.
+        last, box_ltwh: boxes of the last and of the new observation, [n, 4].
+        gaps: frames between the two, [n], 1 = consecutive frames.
     """
     order = np.argsort(-gaps, kind="stable")
     gaps, last, box_ltwh, state = gaps[order], last[order], box_ltwh[order], state[order]
-    for remaining in range(int(gaps.max(initial=0)) - 1, -1, -1):  # frames from the one that is predicted to this one
-        lost = slice(np.searchsorted(-gaps, -remaining))  # who was lost by then: they come first
-        going = motion.predict(state[lost])
+    for remaining in range(int(gaps.max(initial=0)) - 1, -1, -1):  # frames from the predicted to the current frame
+        lost = slice(np.searchsorted(-gaps, -remaining))  # tracks that were lost by then; they come first
+        predicted = motion.predict(state[lost])
         if remaining:
             share = remaining / gaps[lost, None]
-            going = motion.correct(going, share * last[lost] + (1 - share) * box_ltwh[lost])
-        state = stack([going, state[lost.stop :]])
+            predicted = motion.correct(predicted, share * last[lost] + (1 - share) * box_ltwh[lost])
+        state = stack([predicted, state[lost.stop :]])
     return state[np.argsort(order)]
 
 
 def warp_boxes(box_ltwh: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Return boxes [..., 4] in the picture of a camera that moved: centres move with it, sizes grow as lengths do on average."""
+    """Apply camera motion to boxes [..., 4]: transform the centres, scale the sizes by the square root of the determinant."""
     scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
     size = scale * box_ltwh[..., 2:]
     return np.concatenate([_centres(box_ltwh) @ affine[:, :2].T + affine[:, 2] - size / 2, size], axis=-1)
@@ -114,5 +114,5 @@ def _centres(box_ltwh: np.ndarray) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors of length 1; one that is nearly 0 stays so."""
+    """Normalize vectors to length 1; a vector near 0 stays near 0."""
     return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)

@@ -14,19 +14,20 @@ OVERLAPPING = "overlap"
 
 
 class Sort:
-    """Kalman motion, and the assignment that overlaps most (section 3.3).
+    """Kalman motion model and assignment by IoU (section 3.3).
 
-    A new track is on probation (section 3.4): missed before it was seen `min_hits` times in a row, it is forgotten; then it is shown
-    wherever it is seen, and given up after more than `max_age` frames unseen. Appearance and the camera play no part.
+    A new track is tentative (section 3.4). It is removed if it is unmatched before `min_hits` consecutive matches. A confirmed track is
+    returned in every frame with a match, and removed after more than `max_age` unmatched frames. The tracker uses neither appearance
+    nor camera motion.
 
     Attributes:
-        decisions: of the last update, None before the first.
+        decisions: association of the last update; None before the first.
     """
 
     def __init__(
         self, constants: SortConstants = SortConstants(), gate: float | None = None, camera: CameraMotion | None = None
     ) -> None:
-        """Start without tracks; `gate` and `camera` are there so that all trackers are built alike, and ignored."""
+        """Start without tracks; `gate` and `camera` are ignored, all trackers share one signature."""
         self.decisions: Decisions | None = None
         self._constants = constants
         self._tracks = Tracks(XysrMotion())
@@ -34,7 +35,7 @@ class Sort:
     def update(
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
-        """Return the detections of one frame that belong to proven tracks, with `tracker_id` set; see `Tracker`."""
+        """Return the detections of confirmed tracks in one frame, with `tracker_id` set; see `Tracker`."""
         seen, tracks = observe(detections, None), self._tracks
         tracks.predict()
         self.decisions = self._decide(seen)

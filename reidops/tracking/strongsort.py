@@ -1,6 +1,6 @@
 """StrongSORT, from Du, Zhao, Song, Zhao, Su, Gong and Meng, "StrongSORT: Make DeepSORT great again", 2023.
 
-Section and equation numbers are the paper's. Its two steps after tracking are `linking.py` and `interpolation.py`.
+Section and equation numbers are the paper's. `linking.py` and `interpolation.py` implement its two post-processing steps.
 """
 
 import numpy as np
@@ -15,13 +15,13 @@ from reidops.tracking.tracks import Observations, observe
 
 
 class StrongSort(DeepSort):
-    """DeepSORT with what section 3.2 changes, each in a method below; the overlap stage and the life of a track are DeepSORT's.
+    """DeepSORT with the changes of section 3.2, one per method below; the IoU stage and the track management are DeepSORT's.
 
-    A moving average instead of a gallery, confident detections only and believed the more for it (NSA Kalman), motion in the cost, one
-    assignment of all confirmed tracks instead of the cascade, and the camera's motion, where it is told. The gate bounds the whole cost,
-    as in the published code, or appearance alone (`gate_on`).
+    It keeps a moving average instead of a gallery and uses confident detections only. Their confidence scales the measurement noise (NSA
+    Kalman). The cost includes motion. One assignment of all confirmed tracks replaces the cascade. Camera motion is compensated if
+    `camera` is given. The gate bounds the whole cost, as in the published code, or the appearance distance alone (`gate_on`).
 
-    Called without embeddings it is the same tracker without appearance: equation 6 with λ = 0.
+    Without embeddings it is the same tracker without appearance: equation 6 with λ = 0.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class StrongSort(DeepSort):
         return seen[seen.confidence >= self._constants.high]
 
     def _first_pairs(self, costs: np.ndarray, limit: float) -> list[Pair]:
-        """All confirmed tracks at once: who is good enough needs no precedence ("vanilla matching")."""
+        """Match all confirmed tracks in one assignment ("vanilla matching")."""
         return match_among(costs, limit, np.flatnonzero(self._tracks.confirmed), range(costs.shape[1]))
 
     @property
@@ -52,7 +52,7 @@ class StrongSort(DeepSort):
         if not self._constants.nsa:
             return None
         confidence = np.clip(seen.confidence, 0, 1)
-        # The filter multiplies the noise's variance by 1 − c. 1 − c (2 − c) is (1 − c)²: the standard deviation by 1 − c.
+        # `correct` multiplies the noise variance by 1 minus this value. 1 − c (2 − c) = (1 − c)² scales the standard deviation by 1 − c.
         return confidence * (2 - confidence) if self._constants.as_coded else confidence
 
     def _predict(self, frame: np.ndarray | None) -> None:

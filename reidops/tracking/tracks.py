@@ -1,16 +1,16 @@
-"""What all trackers share: the life of their tracks, and the detections of a frame in an order of their own.
+"""Components that all trackers share: the state of the tracks and the sorted detections of a frame.
 
-All tracks of a tracker lie in arrays with a row each, so that a frame costs a few array operations, however many there are.
-A frame runs like this, in each tracker's own order:
+The tracks of a tracker are stored in arrays with one row per track, so a frame needs a few array operations for any number of tracks.
+A tracker processes a frame in these steps; their order depends on the tracker:
 
-    seen = observe(detections, embeddings)          # sorted and checked
-    tracks.predict()                                # where they will be; everybody one frame older
+    seen = observe(detections, embeddings)          # sort and check the detections
+    tracks.predict()                                # Kalman prediction; increment the age of all tracks
     pairs = …                                       # (track row, detection column), from association.py
-    owners = tracks.see(pairs, seen)                # matched tracks are corrected; owners[column] = track row
-    owners[free] = tracks.start(seen, free)         # new tracks for columns that nobody took
-    tracks.confirm(rows)                            # give them numbers
+    owners = tracks.see(pairs, seen)                # correct matched tracks; owners[column] = track row
+    owners[free] = tracks.start(seen, free)         # start tracks at unmatched detections
+    tracks.confirm(rows)                            # assign track ids
     result = shown(detections, seen, tracks.ids_of(owners), tracks.reported_boxes(owners, boxes))
-    tracks.keep(alive)                              # the others are forgotten; rows move up
+    tracks.keep(alive)                              # remove the other tracks; later rows move up
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,23 +29,23 @@ from reidops.tracking.motion import BoxMotion, stack
 UNCONFIRMED = -1
 NOBODY = -1
 
-# Key of `sv.Detections.data` in what a tracker returns: which of the caller's detections of this frame each row is.
+# Key of `sv.Detections.data` in the output of a tracker: the index of each row among the detections that the caller passed.
 DETECTION = "detection"
 NO_DETECTION = -1  # its value in a row whose track had no detection in this frame
 
-# A frame weighs each track against each detection, at up to 80 bytes a pair (Deep OC-SORT): 10,000 against 10,000 still go.
+# The cost matrices of a frame need up to 80 bytes per pair (Deep OC-SORT). 10,000 tracks and 10,000 detections are below the limit.
 MOST_PAIRS = 2**27
 
 
 @dataclass(frozen=True)
 class Observations:
-    """The detections of one frame, sorted, so that tracks do not depend on the order in which a detector tells them.
+    """The detections of one frame in canonical order, so tracks do not depend on the order of the detector's output.
 
     Attributes:
         box_ltwh: [n, 4] px.
-        confidence: [n], the detector's own scale; 1 where it told none.
-        embeddings: [n, dim] unit rows, zeros where there is none; None in a tracker without appearance.
-        rows: [n], which of the caller's detections each one is.
+        confidence: [n], in the detector's own scale; 1 if the detector gives none.
+        embeddings: [n, dim] unit rows, zeros for a detection without embedding; None in a tracker without appearance.
+        rows: [n], index of each detection among those of the caller.
     """
 
     box_ltwh: np.ndarray
@@ -62,25 +62,25 @@ class Observations:
         return ltwh_to_ltrb(self.box_ltwh)
 
     def __getitem__(self, columns: np.ndarray | list[int]) -> "Observations":
-        """Return some of them (numbers or a mask), those above a confidence for example; `rows` stay the caller's."""
+        """Select detections by index or mask; `rows` still index the caller's detections."""
         embeddings = None if self.embeddings is None else self.embeddings[columns]
         return Observations(self.box_ltwh[columns], self.confidence[columns], embeddings, self.rows[columns])
 
 
 class Tracks:
-    """The live tracks of one tracker, in the order in which they were started.
+    """The active and lost tracks of one tracker, in the order in which they were started.
 
     Args:
-        motion: the filter that foresees them.
-        memory: of their looks; None = a tracker without appearance.
-        columns: what else a tracker notes of each track, name → shape of one track's value, () for a number; zeros at the start.
+        motion: the Kalman motion model.
+        memory: the appearance memory; None = a tracker without appearance.
+        columns: additional values per track, name → shape of the value of one track, () for a scalar; initialized with zeros.
 
     Attributes:
-        ids: [n], from 1 in the order of confirmation; `UNCONFIRMED` before.
-        hits: [n], detections so far.
-        streak: [n], detections in a row, up to the last frame or this one.
-        age: [n], frames since each was last seen; 0 = in this frame.
-        state: of all of them, of `motion`.
+        ids: [n], from 1 in the order of confirmation; `UNCONFIRMED` for a tentative track.
+        hits: [n], number of matched detections.
+        streak: [n], number of consecutive frames with a match, up to the previous or the current frame.
+        age: [n], frames since the last match; 0 = matched in the current frame.
+        state: the Kalman state of all tracks.
     """
 
     def __init__(
@@ -97,29 +97,29 @@ class Tracks:
         return len(self.ids)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return what was noted under a name, [n, …]; to be written into as it is."""
+        """Return the additional values of a name, [n, …], as a writable array, not a copy."""
         return self._columns[name]
 
     @property
     def confirmed(self) -> np.ndarray:
-        """Mask [n] of the tracks that were seen often enough to be shown."""
+        """Mask [n] of the confirmed tracks."""
         return self.ids != UNCONFIRMED
 
     @property
     def box_ltwh(self) -> np.ndarray:
-        """Where the tracks are believed to be, [n, 4] px."""
+        """Estimated boxes of the tracks: left, top, width, height, [n, 4] px."""
         return self.motion.boxes(self.state)
 
     @property
     def box_ltrb(self) -> np.ndarray:
-        """The same, left, top, right, bottom."""
+        """Estimated boxes of the tracks: left, top, right, bottom, [n, 4] px."""
         return ltwh_to_ltrb(self.box_ltwh)
 
     def overlaps(self, seen: Observations) -> np.ndarray:
-        """Return the IoU of each track, where it is believed to be, with each detection, [n, len(seen)].
+        """Return the IoU of each track's estimated box with each detection, [n, len(seen)].
 
         Raises:
-            ReidopsError: there are more pairs than memory is taken to have room for.
+            ReidopsError: the number of pairs exceeds `MOST_PAIRS`.
         """
         if len(self) * len(seen) > MOST_PAIRS:
             raise ReidopsError(
@@ -129,26 +129,26 @@ class Tracks:
         return iou_matrix(self.box_ltrb, seen.box_ltrb)
 
     def predict(self, keeps_size: np.ndarray | None = None) -> None:
-        """Carry all tracks one frame on; `keeps_size` as in `BoxMotion.predict`."""
+        """Predict the state of all tracks in the next frame; `keeps_size` as in `BoxMotion.predict`."""
         self.state = self.motion.predict(self.state, keeps_size)
         self.age = self.age + 1
 
     def warp(self, affine: np.ndarray) -> None:
-        """Move all tracks with the camera, [2, 3], as in `BoxMotion.warp`."""
+        """Apply camera motion [2, 3] to all tracks, as in `BoxMotion.warp`."""
         self.state = self.motion.warp(self.state, affine)
 
     def warp_boxes(self, affine: np.ndarray) -> None:
-        """Move the boxes of all tracks with the camera, [2, 3], as in `BoxMotion.warp_boxes`."""
+        """Apply camera motion [2, 3] to the boxes of all tracks, as in `BoxMotion.warp_boxes`."""
         self.state = self.motion.warp_boxes(self.state, affine)
 
     def see(self, pairs: Sequence[Pair | StagedPair], seen: Observations, confidence: np.ndarray | None = None) -> np.ndarray:
-        """Correct the tracks of the pairs by their detections; what they look like is left to `remember`.
+        """Update the Kalman state and the counts of the matched tracks; `remember` updates their appearance.
 
         Args:
-            confidence: [len(seen)] for a filter that believes confident detections more; None = all alike.
+            confidence: [len(seen)], scales the measurement noise as in `BoxMotion.correct`; None = the same noise for all detections.
 
         Returns:
-            owners, [len(seen)]: the row of each detection's track, `NOBODY` where no pair holds it.
+            The track row of each detection, [len(seen)], `NOBODY` for an unmatched detection.
         """
         rows, columns = split_pairs(pairs)
         owners = np.full(len(seen), NOBODY)
@@ -163,16 +163,16 @@ class Tracks:
         return owners
 
     def remember(self, rows: np.ndarray | list[int], embeddings: np.ndarray | None, **options: np.ndarray) -> None:
-        """Add what the tracks of these rows look like, [num_rows, dim]; nothing without a memory or embeddings.
+        """Add embeddings [num_rows, dim] to the memory of these tracks; does nothing without a memory or embeddings.
 
         Args:
-            options: for this kind of memory (`alphas` of `Ema`).
+            options: passed to the `add` of the memory (`alphas` of `Ema`).
         """
         if self.memory is not None and embeddings is not None:
             self.memory.add(rows, embeddings, **options)
 
     def start(self, seen: Observations, columns: np.ndarray | list[int]) -> np.ndarray:
-        """Begin a track with each of these detections, looks included, and return the new rows, in the same order."""
+        """Start a track, including its appearance, at each of these detections; return the new rows in the same order."""
         num_before, num_new = len(self), len(columns)
         new = np.arange(num_before, num_before + num_new)
         if not num_new:
@@ -188,24 +188,24 @@ class Tracks:
         return new
 
     def confirm(self, rows: np.ndarray | list[int]) -> None:
-        """Give the next numbers to those of these rows that have none, in the order given."""
+        """Assign the next track ids to the tentative tracks among these rows, in the given order."""
         rows = np.asarray(rows, dtype=int)
         new = rows[~self.confirmed[rows]]
-        self.ids = self.ids.copy()  # who was given the numbers of the frame before keeps them
+        self.ids = self.ids.copy()  # callers may hold the array of the previous frame
         self.ids[new] = np.arange(self._num_confirmed + 1, self._num_confirmed + len(new) + 1)
         self._num_confirmed += len(new)
 
     def ids_of(self, owners: np.ndarray) -> np.ndarray:
-        """Return the numbers of the tracks in these rows; `UNCONFIRMED` for `NOBODY` and for tracks that have none."""
+        """Return the track id of each detection; `UNCONFIRMED` for unmatched detections and for tentative tracks."""
         ids = np.full(len(owners), UNCONFIRMED)
         owned = owners != NOBODY
         ids[owned] = self.ids[owners[owned]]
         return ids
 
     def reported_boxes(self, owners: np.ndarray, boxes: Boxes) -> np.ndarray | None:
-        """Return the filter's box of each detection's track, box_ltrb [len(owners), 4]; None where detections' boxes are reported.
+        """Return the filtered box of each detection's track, box_ltrb [len(owners), 4]; None if `boxes` is "detections".
 
-        A row is NaN for `NOBODY` and for a box that is not finite or has no area.
+        A row is NaN for an unmatched detection and for a box that is not finite or has no area.
         """
         if boxes == "detections":
             return None
@@ -215,7 +215,7 @@ class Tracks:
         return found
 
     def keep(self, alive: np.ndarray) -> None:
-        """Forget the tracks outside the mask [n]; the rows of the others move up."""
+        """Remove the tracks outside the mask [n]; later rows move up."""
         if alive.all():
             return
         self.state = self.state[alive]
@@ -226,15 +226,14 @@ class Tracks:
 
 
 def observe(detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
-    """Return the detections of a frame in canonical order.
+    """Check the detections of a frame and sort them into canonical order.
 
     Raises:
-        ReidopsError: a box is not finite or has no area, a confidence is no number, or the embeddings are not one finite row for
-            each detection.
+        ReidopsError: a box is not finite or has no area, a confidence is NaN, or the embeddings are not one finite row per detection.
     """
     box_ltwh = ltrb_to_ltwh(detections.xyxy)
-    told = detections.confidence
-    confidence = np.ones(len(box_ltwh)) if told is None else np.asarray(told, dtype=float)
+    scores = detections.confidence
+    confidence = np.ones(len(box_ltwh)) if scores is None else np.asarray(scores, dtype=float)
     _check_boxes(box_ltwh)
     _check_confidence(confidence)
     if embeddings is not None:
@@ -247,11 +246,11 @@ def observe(detections: sv.Detections, embeddings: np.ndarray | None) -> Observa
 def shown(
     detections: sv.Detections, seen: Observations, ids: np.ndarray, box_ltrb: np.ndarray | None = None
 ) -> sv.Detections:
-    """Return the detections whose track has a number, in the caller's order, with `tracker_id` and `data["detection"]` set.
+    """Return the detections of confirmed tracks, in the caller's order, with `tracker_id` and `data["detection"]` set.
 
     Args:
-        ids: [len(seen)], as `Tracks.ids_of` returns them.
-        box_ltrb: [len(seen), 4], as `Tracks.reported_boxes` returns them; a row of NaN keeps the detection's box, None = all do.
+        ids: [len(seen)], from `Tracks.ids_of`.
+        box_ltrb: [len(seen), 4], from `Tracks.reported_boxes`. A row of NaN keeps the detection's box. None = keep all of them.
     """
     visible = np.flatnonzero(ids != UNCONFIRMED)
     visible = visible[np.argsort(seen.rows[visible])]
@@ -264,12 +263,12 @@ def shown(
 
 
 def coasting(last: sv.Detections, tracks: Tracks, max_coast: int) -> sv.Detections:
-    """Return the rows of the last frame's result whose tracks have been unseen for 1 … `max_coast` frames, at the predicted boxes.
+    """Return the rows of the previous output whose tracks have been unmatched for 1 … `max_coast` frames, with predicted boxes.
 
-    Confidence, class and the caller's data are those of the track's last detection; `data["detection"]` is `NO_DETECTION`.
+    Confidence, class and the caller's data are those of the track's last detection. `data["detection"]` is `NO_DETECTION`.
 
     Args:
-        last: what the tracker returned for the frame before.
+        last: the output of the tracker for the previous frame.
     """
     row_of = {track_id: row for row, track_id in enumerate(tracks.ids.tolist()) if 0 < tracks.age[row] <= max_coast}
     places = [place for place, track_id in enumerate([] if last.tracker_id is None else last.tracker_id.tolist()) if track_id in row_of]
@@ -282,13 +281,13 @@ def coasting(last: sv.Detections, tracks: Tracks, max_coast: int) -> sv.Detectio
 
 
 def with_area(box_ltrb: np.ndarray) -> np.ndarray:
-    """Return boxes [n, 4] with NaN in the rows of those that are not finite or have no area."""
+    """Replace boxes that are not finite or have no area with rows of NaN, [n, 4]."""
     whole = np.isfinite(box_ltrb).all(axis=1) & (box_ltrb[:, 2:] > box_ltrb[:, :2]).all(axis=1)
     return np.where(whole[:, None], box_ltrb, np.nan)
 
 
 def _sorted_rows(keys: np.ndarray, embeddings: np.ndarray | None) -> np.ndarray:
-    """Return the order of detections by box and confidence; of those that agree in all of it, by embedding."""
+    """Return the order of the detections by box and confidence; ties are ordered by embedding."""
     rows = np.lexsort(keys.T)
     twins = len(rows) > 1 and (keys[rows[1:]] == keys[rows[:-1]]).all(axis=1).any()
     return np.lexsort([*embeddings.T, *keys.T]) if twins and embeddings is not None else rows
