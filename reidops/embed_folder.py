@@ -55,7 +55,7 @@ def load_embedder(model: str) -> CropEmbedder:
         ReidopsError: there is no such model, or it is not whole.
     """
     if model.endswith(".onnx"):
-        from reidops.embedding.onnx_embedder import MODEL, OnnxEmbedder
+        from reidops.serving.onnx_embedder import MODEL, OnnxEmbedder
 
         if Path(model).name != MODEL:
             raise ReidopsError(f"{model}: expected a file {MODEL} with embedder.json beside it, as the stage export writes them")

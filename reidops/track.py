@@ -26,7 +26,14 @@ from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.live import (
-    FrameDetections, Model, changed, choose_gate, load_model, open_detections, result_table, start_tracker,
+    FrameDetections,
+    Model,
+    changed,
+    choose_gate,
+    load_model,
+    open_detections,
+    result_table,
+    start_tracker,
 )  # fmt: skip
 from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results

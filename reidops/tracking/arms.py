@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.constants import WITHOUT_APPEARANCE
-from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.scoring import match_boxes
 
 NO_APPEARANCE, RANDOM, APPEARANCE, ORACLE = ARMS = ("no_appearance", "random", "appearance", "oracle")

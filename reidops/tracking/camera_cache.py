@@ -7,12 +7,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from reidops.boxes.embeddings import read_frame
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.mot.sequences import Sequence
 from reidops.progress_bar import progress_bar
 from reidops.tracking.camera_motion import METHODS, CameraMotion, identity
-from reidops.boxes.embeddings import read_frame
 
 _logger = logging.getLogger(__name__)
 # To be raised when a method's result changes, so that files of before are not taken for it.

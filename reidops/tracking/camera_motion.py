@@ -12,7 +12,6 @@ import numpy as np
 
 from reidops.errors import ReidopsError
 
-
 _AGREEMENT = 1.0  # px of the small picture
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from reidops.mot.sequences import Sequence
 from reidops.boxes.embeddings import read_frame
+from reidops.mot.sequences import Sequence
 from reidops.tracking.frames import BOX, MISTAKE, add_caption, annotate_frame
 from reidops.tracking.held import held_rows, mistaken_rows
 from reidops.tracking.switches import Switch, find_switches, switch_table

@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 
 from reidops.tracking import bytetrack, deepsort, ocsort
-from reidops.tracking.arms import APPEARANCE as MODEL, NO_APPEARANCE
+from reidops.tracking.arms import APPEARANCE as MODEL
+from reidops.tracking.arms import NO_APPEARANCE
 from reidops.tracking.association import match
 from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 

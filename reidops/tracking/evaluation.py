@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.cores import usable_cores
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
@@ -16,12 +17,17 @@ from reidops.parts import Part
 from reidops.tracking.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_of, dressed, people_shown
 from reidops.tracking.constants import oracle_gate
 from reidops.tracking.decided import Decided
-from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.tracking.events import Counts, accumulate, combine_counts, count_events, event_table, motmetrics_scores
 from reidops.tracking.gaps import find_returns, gap_counts
 from reidops.tracking.moments import Moment, record_moments
 from reidops.tracking.scoring import (
-    Results, TrackingScores, combine_results, compare, official_results, official_scores, rules_of,
+    Results,
+    TrackingScores,
+    combine_results,
+    compare,
+    official_results,
+    official_scores,
+    rules_of,
 )  # fmt: skip
 from reidops.tracking.switches import switch_frames
 from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence

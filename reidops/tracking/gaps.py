@@ -5,7 +5,8 @@ same gap for every arm. A return is *kept* when the track that holds the person 
 before it. People whose longest gap is of one length are also scored by themselves: IDF1 of their boxes and their own tracks' boxes.
 """
 
-from collections.abc import Mapping, Sequence as Rows
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 
 import numpy as np
 import pandas as pd

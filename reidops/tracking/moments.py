@@ -6,8 +6,8 @@ from itertools import takewhile
 
 import numpy as np
 
-from reidops.tracking.decisions import Decisions
 from reidops.boxes.embeddings import EmbeddedDetections
+from reidops.tracking.decisions import Decisions
 from reidops.tracking.trackers import Tracker, tracked_frames
 
 

@@ -1,6 +1,7 @@
 """Pictures of what a tracker did with a sequence: timelines, identity switches, annotated frames, clips of the worst moments."""
 
-from collections.abc import Mapping, Sequence as Rows
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,11 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reidops.boxes.embeddings import read_frame
 from reidops.files import whole_file
 from reidops.mot.sequences import Sequence, read_sequence
 from reidops.parts import Part
 from reidops.tracking.clips import Clip, clip_length, marks_by_frame, worst_windows, write_clip
-from reidops.boxes.embeddings import read_frame
 from reidops.tracking.frames import annotate_frame
 from reidops.tracking.moments import Moment
 from reidops.tracking.reasons import explain

@@ -9,13 +9,22 @@
 - decided: the share of associations that appearance decided, and the number that it reordered (`decided.py`).
 """
 
-from collections.abc import Mapping, Sequence as Rows
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import Any
 
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE, ORACLE, RANDOM
 from reidops.tracking.bootstrap import (
-    LEVEL, OF_PEOPLE, PEOPLE, WINDOWS, Interval, LeaveOneOut, best_intervals, over_sequences, over_windows,
+    LEVEL,
+    OF_PEOPLE,
+    PEOPLE,
+    WINDOWS,
+    Interval,
+    LeaveOneOut,
+    best_intervals,
+    over_sequences,
+    over_windows,
 )
 from reidops.tracking.decided import Decided
 from reidops.tracking.evaluation import COMBINED, ArmResult, by_arm

@@ -1,6 +1,7 @@
 """What was trained on, tuned on and reported: written into each result, and refused where it would not be a fair test."""
 
-from collections.abc import Mapping, Sequence as Rows
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -11,7 +11,6 @@ from reidops.tracking.moments import Moment, Term
 from reidops.tracking.switches import Switch
 from reidops.tracking.tracks import NO_DETECTION
 
-
 # Terms whose gate says whether appearance is looked at, not whether the pair may be made (BoT-SORT's).
 _GATES_OF_LOOKS = (PROXIMITY,)
 

@@ -1,6 +1,7 @@
 """What is kept of an evaluation: result files, events, tables of the arms and of the scorers, and what is printed."""
 
-from collections.abc import Mapping, Sequence as Rows
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 from pathlib import Path
 from typing import Any
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from reidops.boxes.box_embedding import CropEmbedder, embed_sequence_boxes
+from reidops.boxes.embeddings import read_embeddings, write_embeddings
 from reidops.datasets.origin import check_tracked, read_origin
 from reidops.files import read_json
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
 from reidops.tracking.arms import APPEARANCE, NO_APPEARANCE, arms_of
-from reidops.boxes.embeddings import read_embeddings, write_embeddings
 from reidops.tracking.evaluation import evaluate_parts, score_table, score_tree
 from reidops.tracking.rivals import write_windows
 from reidops.tracking.trials import TrialSettings, build_trial

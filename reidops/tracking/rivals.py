@@ -4,7 +4,8 @@ Each evaluation keeps the counts behind the scores of its reported arm, of every
 (windows.npz), so that a later model can be compared with it, pair by pair, long after its tracks are gone.
 """
 
-from collections.abc import Iterable, Sequence as Rows
+from collections.abc import Iterable
+from collections.abc import Sequence as Rows
 from pathlib import Path
 from zipfile import BadZipFile
 

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reidops.boxes.embeddings import cut_box, read_frame
 from reidops.mot.sequences import Sequence
 from reidops.tracking.decisions import APPEARANCE
-from reidops.boxes.embeddings import cut_box, read_frame
 from reidops.tracking.frames import BOX, colour_of
 from reidops.tracking.moments import Term, number, numbers_apart
 from reidops.tracking.reasons import Reason

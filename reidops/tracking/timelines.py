@@ -1,6 +1,7 @@
 """Timelines: who of the ground truth was held by which track, frame by frame."""
 
-from collections.abc import Mapping, Sequence as Rows
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 
 import numpy as np
 import pandas as pd

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import supervision as sv
 
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
@@ -22,7 +23,6 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
-from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.interpolation import interpolate_tracks
 from reidops.tracking.linking import link_tracks
 from reidops.tracking.ocsort import OcSort

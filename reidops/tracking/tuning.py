@@ -1,7 +1,8 @@
 """A search for a tracker's constants: trials by optuna's tree-structured Parzen estimator, each scored on all sequences together."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence as Rows
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Sequence as Rows
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import constants_of
-from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.tracking.evaluation import FRAMES_OF_ONE_PROCESS, Trial
 from reidops.tracking.scoring import Results, combine_results, compare, official_results, official_scores, rules_of
 from reidops.tracking.search_spaces import OF_ALL, SearchSpace

@@ -1,6 +1,7 @@
 """What is kept of a search for constants: what was found and on which frames, every trial, a picture, and what is printed."""
 
-from collections.abc import Mapping, Sequence as Rows
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 from pathlib import Path
 from typing import Any
 
