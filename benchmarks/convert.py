@@ -28,6 +28,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
+
 SEQUENCE = "MOT17-09-FRCNN"
 MARKET = "Market-1501-v15.09.15"
 Work = Callable[[], int]  # returns the number of crops

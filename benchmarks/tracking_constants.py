@@ -7,6 +7,7 @@ person; every frame is the same picture, 1920 × 1080. The seconds of CPU, of al
 
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from measured import Measured
 from reidops.boxes.embeddings import EmbeddedDetections, write_embeddings
 from reidops.cores import usable_cores
 from reidops.parts import Part, write_parts
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
 GOAL = 30  # s
 DIM = 512

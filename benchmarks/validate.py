@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
+
 SCENES = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13": 750}  # frames, as in MOT17
 TRACKED = "09"
 WIDTH, HEIGHT = 1920, 1080  # px

@@ -1,5 +1,6 @@
 """benchmarks/: what the figures are measured with runs."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,14 @@ pytestmark = pytest.mark.slow
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = "--backbone mobilenetv4_conv_small_050 --height 32 --width 16 --people 3 --crops-each 2 --workers 0 --seconds 0.1"
+
+
+@pytest.mark.parametrize("name", ["convert", "validate", "tracking_constants"])
+def test_a_benchmark_of_a_stage_finds_the_stages_from_any_folder(tmp_path, name):
+    code = f"import sys; sys.path[0] = {str(BENCHMARKS)!r}; import {name}, stages; print(stages.__file__)"
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert ran.stdout.strip() == str(BENCHMARKS.parent / "stages" / "__init__.py"), ran.stderr
 
 
 @pytest.mark.parametrize(("options", "told"), [([], "loop / model alone"), (["--decoders"], "crops/s")])
