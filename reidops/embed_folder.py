@@ -12,7 +12,7 @@ from reidops.datasets.decoding import decode_whole
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.image_headers import check_whole
-from reidops.live import load_model
+from reidops.live import NO_MODEL, load_embedder
 from reidops.progress_bar import progress_bar
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -29,7 +29,7 @@ def embed_folder(model: str, images: Path, output: Path) -> int:
     if output.suffix not in (PARQUET, NUMPY):
         raise ReidopsError(f"{output}: ends with {output.suffix or 'nothing'!r}; expected {PARQUET} or {NUMPY}; name such a file")
     paths = list_pictures(images)
-    embeddings = embed_pictures(load_embedder(model), paths)
+    embeddings = embed_pictures(find_embedder(model), paths)
     write_embeddings(embeddings, [path.relative_to(images).as_posix() for path in paths], output)
     return len(paths)
 
@@ -48,7 +48,7 @@ def list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def load_embedder(model: str) -> CropEmbedder:
+def find_embedder(model: str) -> CropEmbedder:
     """Return the embedder of a folder, of a `models:/…` address, or of a model.onnx with its embedder.json beside it.
 
     Raises:
@@ -60,10 +60,9 @@ def load_embedder(model: str) -> CropEmbedder:
         if Path(model).name != MODEL:
             raise ReidopsError(f"{model}: expected a file {MODEL} with embedder.json beside it, as the stage export writes them")
         return OnnxEmbedder(Path(model).parent)
-    loaded = load_model(model)
-    if loaded is None:
+    if model == NO_MODEL:
         raise ReidopsError(f"{model}: embeds nothing; expected a model's folder, models:/NAME@ALIAS, or a model.onnx")
-    return loaded.embedder
+    return load_embedder(model)
 
 
 def embed_pictures(embedder: CropEmbedder, paths: list[Path]) -> np.ndarray:

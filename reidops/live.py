@@ -135,6 +135,15 @@ def load_model(name: str) -> Model | None:
     return Model(name, embedder, _gates(folder, embedder.weights_sha256))
 
 
+def load_embedder(name: str) -> CropEmbedder:
+    """Return the embedder of a registry's name or of a folder, whatever it was calibrated for.
+
+    Raises:
+        ReidopsError: there is no such model, or it is not whole.
+    """
+    return _load(_folder(name))
+
+
 def _folder(name: str) -> Path:
     if name.startswith("models:/"):
         # Imported here: it brings MLflow, which a folder needs not.

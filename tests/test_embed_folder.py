@@ -61,3 +61,8 @@ def test_what_does_not_fit_is_told(images):
     assert "nowhere: no such folder" in embed(images.parent / "nowhere", "e.npy", "none").stderr
     assert "none: embeds nothing" in embed(images, "e.npy", "none").stderr
     assert "net.onnx: expected a file model.onnx" in embed(images, "e.npy", "net.onnx").stderr
+
+
+def test_the_calibration_of_another_model_does_not_stop_it(images):
+    (images.parent / "model" / "calibration.json").write_text('{"weights_sha256": "0000", "gates": {}}')
+    assert embed(images, "e.npy").exit_code == 0
