@@ -1,4 +1,4 @@
-"""The command line `reidops`. Each command imports what it needs when it runs, so that a help page costs no import of torch."""
+"""The command line `reidops`. Each command imports what it needs when it runs, so that `--help` does not import torch."""
 
 import logging
 import sys
@@ -8,14 +8,14 @@ import click
 
 from reidops.errors import ReidopsError
 
-_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+_INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _EMBED_OUTPUT = "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
 
 
 class _Commands(click.Group):
-    """A group whose commands end with one clear message where a user can mend the error."""
+    """A group whose commands end with one clear message on an error that a user can correct."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a ReidopsError gives its exit code, Ctrl-C gives 130."""
@@ -118,7 +118,7 @@ def params(section: str | None, path: Path) -> None:
 @click.argument("images", type=_FOLDER)
 @click.option("--output", type=_FILE, required=True, help=_EMBED_OUTPUT)
 def embed(model: str, images: Path, output: Path) -> None:
-    """Embed all pictures in the folder IMAGES, and in those below it, by MODEL.
+    """Embed all pictures in the folder IMAGES, and in those below it, with MODEL.
 
     MODEL is a folder, models:/NAME@ALIAS, or a model.onnx. Each picture shows one person. The paths in the output are relative to
     IMAGES and sorted. One broken picture ends the command, and nothing is written.

@@ -93,10 +93,10 @@ def write_recipe(root: Path, name: str, *, force: bool = False) -> None:
 
 
 def _is_known(root: Path) -> bool:
-    """Tell whether the values of params.yaml can be had again: from a recipe, or from git's last commit."""
+    """Return whether the values of params.yaml can be restored from a recipe or from git's last commit."""
     try:
         values = read_sections(root / PARAMS)
-    except ReidopsError:  # whatever it is, somebody wrote it
+    except ReidopsError:  # a file that cannot be read counts as the user's own
         return False
     return values == _committed(root) or any(values == read_sections(recipe) for recipe in list_recipes(root).values())
 

@@ -29,7 +29,7 @@ def render_summary(data: Path) -> Group:
     """Return the tables and lines of everything under `data` that is finished.
 
     Raises:
-        ReidopsError: nothing is finished yet.
+        ReidopsError: the folder holds no result.
     """
     known = {name: data / place for name, place in _PLACES.items() if (data / place).is_file()}
     if not known:
@@ -200,7 +200,7 @@ def _short_uri(link: str) -> str:
 
 
 def print_summary(data: Path) -> None:
-    """Print the summary of a folder, 120 characters wide where nobody sits at a terminal.
+    """Print the summary of a folder, 120 characters wide where the output is not a terminal.
 
     Raises:
         ReidopsError: nothing is finished yet.

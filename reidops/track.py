@@ -34,7 +34,7 @@ from reidops.live import (
     open_detections,
     result_table,
     start_tracker,
-)  # fmt: skip
+)
 from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.progress_bar import progress_bar

@@ -45,7 +45,7 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
         embed_with_people,
         first_of_scenes,
         write_embeddings,
-    )  # fmt: skip
+    )
     from reidops.datasets.origin import check_tracked, read_origin
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence

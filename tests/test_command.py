@@ -84,9 +84,8 @@ def test_ctrl_c_gives_130(monkeypatch):
 
 
 def test_pull_prints_the_folder(monkeypatch, tmp_path):
-    registry = pytest.importorskip("reidops.registry.models")
     asked = []
-    monkeypatch.setattr(registry, "pull_model", lambda uri, folder: asked.append((uri, folder)) or tmp_path / "embedder")
+    monkeypatch.setattr("reidops.registry.models.pull_model", lambda uri, folder: asked.append((uri, folder)) or tmp_path / "embedder")
     shown = run("pull", "models:/person-reid@champion", "--output", tmp_path)
     assert shown.output == f"{tmp_path / 'embedder'}\n" and asked == [("models:/person-reid@champion", tmp_path)]
 

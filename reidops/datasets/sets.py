@@ -20,7 +20,7 @@ from reidops.datasets import (
     sensereid,
     veri776,
     viper,
-)  # fmt: skip
+)
 from reidops.datasets.reid_set import ReidSet
 from reidops.errors import ReidopsError
 

@@ -34,7 +34,7 @@ from reidops.retrieval.crop_distances import (
     nearest_distances,
     pair_up,
     thinned_rows,
-)  # fmt: skip
+)
 
 logger = logging.getLogger(__name__)
 

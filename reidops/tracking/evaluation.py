@@ -28,7 +28,7 @@ from reidops.tracking.scoring import (
     official_results,
     official_scores,
     rules_of,
-)  # fmt: skip
+)
 from reidops.tracking.switches import switch_frames
 from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
 from reidops.tracking.watching import Watch

@@ -22,7 +22,7 @@ from reidops.boxes.embeddings import (
     first_of_scenes,
     read_embeddings,
     write_embeddings,
-)  # fmt: skip
+)
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.parts import Part, find_tracked_parts, tracked_parts, write_parts
