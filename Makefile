@@ -36,6 +36,7 @@ test-fast: env
 
 lint: env
 	ruff check .
+	ruff format --check .
 
 env: .venv/installed
 

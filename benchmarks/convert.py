@@ -2,10 +2,12 @@
 
 python benchmarks/convert.py --data ../shared/data [--repeats 3] [--markdown]
 
-Every arm runs in a fresh process, in turn, in one run; seconds are CPU time (user + system, of the process and its workers)
-and wall time from when everything is imported and prepared, the best of the repeats. What counts are the ratios.
+Every arm runs in a fresh process, in turn, in one run; seconds are CPU time (user + system, of the process and its
+workers) and wall time from when everything is imported and prepared, the best of the repeats. What counts are the
+ratios.
 
-- floor: every frame of MOT17-09 decoded once and every crop encoded once, by the same decoder, encoder and number of processes.
+- floor: every frame of MOT17-09 decoded once and every crop encoded once, by the same decoder, encoder and number of
+  processes.
 - convert: the stage, from gt.txt to crops.tar, crops.parquet, lists and report, on the same frames and boxes.
 - mot2reid: its order of work on the same: line by line, the frame decoded for every box, one file per crop.
 - copy: Market-1501's files read and their bytes written into one file.
@@ -42,7 +44,10 @@ def prepare_floor(data: Path, output: Path, workers: int) -> Work:
 
     sequence = read_sequence(data / "MOT17" / "train" / SEQUENCE)
     boxes, _ = choose_boxes(sequence, BoxRules())
-    frames = [(str(sequence.frame_path(frame)), rows[["x1", "y1", "x2", "y2"]].to_numpy()) for frame, rows in boxes.groupby("frame")]
+    frames = [
+        (str(sequence.frame_path(frame)), rows[["x1", "y1", "x2", "y2"]].to_numpy())
+        for frame, rows in boxes.groupby("frame")
+    ]
     runs = [frames[start : start + 32] for start in range(0, len(frames), 32)]
     return lambda: sum(map_parallel(_decode_and_encode, runs, workers))
 
@@ -97,7 +102,11 @@ def _draw_sequence(folder: Path, num_frames: int) -> Path:
         (folder / name).mkdir(parents=True)
     info = f"frameRate=30\nseqLength={num_frames}\nimWidth={width}\nimHeight={height}\n"
     (folder / "seqinfo.ini").write_text(f"[Sequence]\nname={folder.name}\nimDir=img1\nimExt=.jpg\n{info}")
-    rows = [f"{frame},{person},{200 * person},{30 * person},60,150,1,1,1\n" for person in range(1, 5) for frame in range(1, num_frames + 1)]
+    rows = [
+        f"{frame},{person},{200 * person},{30 * person},60,150,1,1,1\n"
+        for person in range(1, 5)
+        for frame in range(1, num_frames + 1)
+    ]
     (folder / "gt" / "gt.txt").write_text("".join(rows))
     noise = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
     cv2.imwrite(str(folder / "img1" / "000001.jpg"), cv2.resize(noise, (width, height)))
@@ -147,7 +156,11 @@ def prepare_copy(data: Path, output: Path, workers: int) -> Work:
 
 
 def _market_files(data: Path) -> list[Path]:
-    return [path for name in ("bounding_box_train", "query", "bounding_box_test") for path in sorted((data / MARKET / name).glob("*.jpg"))]
+    return [
+        path
+        for name in ("bounding_box_train", "query", "bounding_box_test")
+        for path in sorted((data / MARKET / name).glob("*.jpg"))
+    ]
 
 
 @dataclass(frozen=True)
@@ -160,9 +173,16 @@ class Row:
 
 
 ROWS = (
-    Row("floor", 1), Row("convert", 1, "floor"), Row("mot2reid", 1, "convert"), Row("floor", 2), Row("convert", 2, "floor"),
-    Row("copy", 1), Row("pack", 1, "copy"), Row("short", 2), Row("long", 2),
-)  # fmt: skip
+    Row("floor", 1),
+    Row("convert", 1, "floor"),
+    Row("mot2reid", 1, "convert"),
+    Row("floor", 2),
+    Row("convert", 2, "floor"),
+    Row("copy", 1),
+    Row("pack", 1, "copy"),
+    Row("short", 2),
+    Row("long", 2),
+)
 ARMS = {row.arm: globals()[f"prepare_{row.arm}"] for row in ROWS}
 ONCE = ("mot2reid", "short", "long")  # slow, or measured for their memory
 
@@ -204,12 +224,17 @@ def measure(arm: str, data: Path, workers: int) -> None:
 
 
 def _end_workers() -> float:
-    """End the worker processes, so that their seconds are counted as ours, and return the most MB that one of them had."""
+    """End the worker processes, so that their seconds are counted as ours, and return the most MB that one of them
+    had.
+    """
     import psutil
     from joblib.externals.loky import get_reusable_executor
 
     # Not ru_maxrss of the children: it counts the moment after the fork, when they still are as large as we are.
-    peaks_kb = [re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{child.pid}/status").read_text()) for child in psutil.Process().children()]
+    peaks_kb = [
+        re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{child.pid}/status").read_text())
+        for child in psutil.Process().children()
+    ]
     get_reusable_executor().shutdown(wait=True)
     return max((int(peak[1]) / 1024 for peak in peaks_kb if peak), default=0.0)
 
@@ -217,7 +242,9 @@ def _end_workers() -> float:
 def best_of(runs: list[Measured]) -> Measured:
     """Return the least seconds and the most memory of several runs."""
     least_cpu, least_wall = min(run.cpu_s for run in runs), min(run.wall_s for run in runs)
-    return Measured(least_cpu, least_wall, max(run.own_mb for run in runs), max(run.worker_mb for run in runs), runs[0].num_crops)
+    return Measured(
+        least_cpu, least_wall, max(run.own_mb for run in runs), max(run.worker_mb for run in runs), runs[0].num_crops
+    )
 
 
 def compare(data: Path, repeats: int) -> dict[Row, Measured]:
@@ -238,7 +265,17 @@ def print_table(figures: dict[Row, Measured], separator: str) -> None:
         base = figures.get(Row(row.base, row.workers), figures.get(Row(row.base, row.workers, "floor")))
         ratios = [f"{found.cpu_s / base.cpu_s:.2f}", f"{found.wall_s / base.wall_s:.2f}"] if base else ["", ""]
         memory = [f"{found.own_mb:.0f}", f"{found.worker_mb:.0f}" if found.worker_mb else ""]
-        lines.append([row.arm, str(row.workers), f"{found.num_crops:,}", f"{found.cpu_s:.2f}", f"{found.wall_s:.2f}", *ratios, *memory])
+        lines.append(
+            [
+                row.arm,
+                str(row.workers),
+                f"{found.num_crops:,}",
+                f"{found.cpu_s:.2f}",
+                f"{found.wall_s:.2f}",
+                *ratios,
+                *memory,
+            ]
+        )
     for line in lines:
         print(f"| {' | '.join(line)} |" if separator == "|" else "".join(f"{cell:>12s}" for cell in line))
 

@@ -12,9 +12,14 @@ from reidops.mot.boxes import ltwh_to_ltrb
 WIDTH, HEIGHT = 1920, 1080  # px
 # MOT17's train sequences: frames, boxes of considered pedestrians, people.
 MOT17 = {
-    "02": (600, 18_581, 62), "04": (1050, 47_557, 83), "05": (837, 6_917, 133), "09": (525, 5_325, 26),
-    "10": (654, 12_839, 57), "11": (900, 9_436, 75), "13": (750, 11_642, 110),
-}  # fmt: skip
+    "02": (600, 18_581, 62),
+    "04": (1050, 47_557, 83),
+    "05": (837, 6_917, 133),
+    "09": (525, 5_325, 26),
+    "10": (654, 12_839, 57),
+    "11": (900, 9_436, 75),
+    "13": (750, 11_642, 110),
+}
 _DISTRACTOR = 8
 
 
@@ -32,7 +37,8 @@ def draw_walks(num_frames: int, num_people: int, rng: np.random.Generator) -> np
 def draw_frames(num_frames: int, num_detections: int, rng: np.random.Generator) -> list[sv.Detections]:
     """Return frames of exactly so many detections: of a tenth more people, some of whom are hidden for a while.
 
-    Boxes shake by a fiftieth of their size; a tenth of the scores lies below 0.6, where some trackers part the sure from the others.
+    Boxes shake by a fiftieth of their size; a tenth of the scores lies below 0.6, where some trackers part the sure
+    from the others.
     """
     num_people = num_detections + max(1, num_detections // 10)
     box_ltwh = _shaken(draw_walks(num_frames, num_people, rng), rng)
@@ -40,13 +46,19 @@ def draw_frames(num_frames: int, num_detections: int, rng: np.random.Generator) 
     frames = []
     for boxes, order in zip(box_ltwh, hidden, strict=True):
         seen = rng.permutation(order[:num_detections])
-        confidence = np.where(rng.random(num_detections) < 0.1, rng.uniform(0.2, 0.6, num_detections), rng.uniform(0.7, 1, num_detections))
-        frames.append(sv.Detections(xyxy=ltwh_to_ltrb(boxes[seen]), confidence=confidence, class_id=np.ones(num_detections, int)))
+        confidence = np.where(
+            rng.random(num_detections) < 0.1, rng.uniform(0.2, 0.6, num_detections), rng.uniform(0.7, 1, num_detections)
+        )
+        frames.append(
+            sv.Detections(xyxy=ltwh_to_ltrb(boxes[seen]), confidence=confidence, class_id=np.ones(num_detections, int))
+        )
     return frames
 
 
 def draw_annotations(scene: str, rng: np.random.Generator, share: float = 1.0) -> pd.DataFrame:
-    """Return a ground truth of the size of a MOT17 sequence, or of a share of it: its pedestrians, and a fifth more distractors."""
+    """Return a ground truth of the size of a MOT17 sequence, or of a share of it: its pedestrians, and a fifth more
+    distractors.
+    """
     num_frames, num_boxes, num_people = MOT17[scene]
     num_frames, num_boxes = round(num_frames * share), round(num_boxes * share)
     at_once = -(-num_boxes // num_frames)
@@ -57,16 +69,24 @@ def draw_annotations(scene: str, rng: np.random.Generator, share: float = 1.0) -
     stay = max(1, round(num_frames * at_once / num_people))
     visit = (frame + slot * stay // slots) // stay
     track_id = 1 + slot * (num_frames // stay + 2) + np.where(slot < at_once, visit, 0)
-    rows = pd.DataFrame({
-        "frame": frame + 1, "track_id": track_id, **dict(zip(("left", "top", "width", "height"), box_ltwh.reshape(-1, 4).T, strict=True)),
-        "considered": slot < at_once, "class_id": np.where(slot < at_once, 1, _DISTRACTOR), "visibility": 1.0,
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "frame": frame + 1,
+            "track_id": track_id,
+            **dict(zip(("left", "top", "width", "height"), box_ltwh.reshape(-1, 4).T, strict=True)),
+            "considered": slot < at_once,
+            "class_id": np.where(slot < at_once, 1, _DISTRACTOR),
+            "visibility": 1.0,
+        }
+    )
     spare = rng.choice(np.flatnonzero(slot < at_once), at_once * num_frames - num_boxes, replace=False)
     return rows.drop(index=spare).sort_values(["track_id", "frame"], ignore_index=True)
 
 
 def draw_tracks(annotations: pd.DataFrame, rng: np.random.Generator, *, found: float = 0.75) -> pd.DataFrame:
-    """Return what a tracker may make of a ground truth: a share of its boxes, shaken, a new identity each hundred frames."""
+    """Return what a tracker may make of a ground truth: a share of its boxes, shaken, a new identity each hundred
+    frames.
+    """
     rows = annotations[rng.random(len(annotations)) < found]
     box_ltwh = _shaken(rows[["left", "top", "width", "height"]].to_numpy(), rng)
     _, track_id = np.unique(1000 * rows["track_id"].to_numpy() + rows["frame"].to_numpy() // 100, return_inverse=True)
@@ -83,4 +103,6 @@ def _shaken(box_ltwh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _slow_noise(num_frames: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return random values that keep their order for about ten frames, [num_frames, count]."""
     steps = rng.normal(0, 1, (num_frames // 10 + 2, count))
-    return np.stack([np.interp(np.arange(num_frames) / 10, np.arange(len(steps)), column) for column in steps.T], axis=1)
+    return np.stack(
+        [np.interp(np.arange(num_frames) / 10, np.arange(len(steps)), column) for column in steps.T], axis=1
+    )

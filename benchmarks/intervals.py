@@ -2,11 +2,12 @@
 
 python benchmarks/intervals.py [--data ../shared/data] [--models 16] [--only null coverage] [--quick]
 
-- null: models that are equal by construction, the oracle's vectors with independent noise of one size, track drawn streets and, with
-  the data at hand, MOT17-09. A 95 % interval of the difference of two such models should exclude 0 in about 5 % of all pairs. `before`
-  is the bootstrap of earlier versions: identity and association fixed on the whole sequence, percentiles of 1,000 draws. `over windows` takes windows for the units of every score.
-- coverage: how often the interval of a mean contains the truth, by number of units, for independent units and for a series with an
-  autocorrelation of .3.
+- null: models that are equal by construction, the oracle's vectors with independent noise of one size, track drawn
+  streets and, with the data at hand, MOT17-09. A 95 % interval of the difference of two such models should exclude 0 in
+  about 5 % of all pairs. `before` is the bootstrap of earlier versions: identity and association fixed on the whole
+  sequence, percentiles of 1,000 draws. `over windows` takes windows for the units of every score.
+- coverage: how often the interval of a mean contains the truth, by number of units, for independent units and for a
+  series with an autocorrelation of .3.
 
 All is drawn from seeds. --quick runs everything on little, which shows that it runs and nothing else.
 """
@@ -43,7 +44,9 @@ NMS = 0.7
 
 @dataclass(frozen=True)
 class Case:
-    """Sequences that are tracked, the frames of them, and the noise of the models, as a multiple of a person's vector."""
+    """Sequences that are tracked, the frames of them, and the noise of the models, as a multiple of a person's
+    vector.
+    """
 
     name: str
     folders: tuple[Path, ...]
@@ -95,9 +98,17 @@ def _track(folder: Path, case: Case, tracker: str, seed: int) -> Tracked:
 def _read(folder: Path, frames: range) -> tuple[EmbeddedDetections, pd.DataFrame]:
     """Return a sequence's detections after non-maximum suppression, without embeddings, and its annotations."""
     sequence = read_sequence(folder)
-    rows, annotations = (table[table["frame"].isin(frames)] for table in (read_detections(sequence), read_annotations(sequence)))
+    rows, annotations = (
+        table[table["frame"].isin(frames)] for table in (read_detections(sequence), read_annotations(sequence))
+    )
     box_ltwh = rows[["left", "top", "width", "height"]].to_numpy(np.float32)
-    detected = EmbeddedDetections(rows["frame"].to_numpy(np.int32), box_ltwh, rows["confidence"].to_numpy(np.float32), np.zeros((len(rows), 1)), "")
+    detected = EmbeddedDetections(
+        rows["frame"].to_numpy(np.int32),
+        box_ltwh,
+        rows["confidence"].to_numpy(np.float32),
+        np.zeros((len(rows), 1)),
+        "",
+    )
     kept = [
         np.array(of_frame)[unsuppressed(ltwh_to_ltrb(box_ltwh[of_frame]), detected.confidence[of_frame], NMS)]
         for of_frame in detected.rows_by_frame().values()
@@ -106,13 +117,17 @@ def _read(folder: Path, frames: range) -> tuple[EmbeddedDetections, pd.DataFrame
 
 
 def fixed_counts(comparison: Comparison, tables: FrameTables, length: int) -> np.ndarray:
-    """Return the counts of windows as before: identity and association fixed on the whole sequence, [num_windows, NUM_COUNTS]."""
+    """Return the counts of windows as before: identity and association fixed on the whole sequence, [num_windows,
+    NUM_COUNTS].
+    """
     windows, pairs, num_thresholds = tables.windows(length), comparison.overlaps, (NUM_COUNTS - 6) // 2
     counts = np.zeros((len(windows), NUM_COUNTS))
     counts[:, 0], counts[:, 1], counts[:, 3:6] = windows.people.sum(axis=1), windows.tracks.sum(axis=1), windows.errors
     own = np.bincount(pairs.frame[on_own_track(pairs)], minlength=len(tables))
     counts[:, 2] = [part.sum() for part in np.array_split(own, len(windows))]
-    boxes = (windows.people.sum(axis=0)[windows.couples[:, 0]] + windows.tracks.sum(axis=0)[windows.couples[:, 1]])[:, None]
+    boxes = (windows.people.sum(axis=0)[windows.couples[:, 0]] + windows.tracks.sum(axis=0)[windows.couples[:, 1]])[
+        :, None
+    ]
     together = windows.matches.sum(axis=0)
     counts[:, 6 : 6 + num_thresholds] = windows.matches.sum(axis=1)
     counts[:, 6 + num_thresholds :] = (windows.matches * (together / np.maximum(1, boxes - together))).sum(axis=1)
@@ -126,17 +141,28 @@ def null_table(drawn: Path, data: Path | None, num_models: int, quick: bool) -> 
         sequences = track_models(case, tracker, num_models)
         pairs = list(combinations(range(num_models), 2))
         num_windows = sum(len(models[0].tables) for models in sequences)
-        for way, excludes in (("before", excluded_before), ("over windows", excluded_over_windows), ("now", excluded_now)):
+        for way, excludes in (
+            ("before", excluded_before),
+            ("over windows", excluded_over_windows),
+            ("now", excluded_now),
+        ):
             found = np.array([excludes([(models[a], models[b]) for models in sequences]) for a, b in pairs])
             shares = dict(zip(SCORES, 100 * found.mean(axis=0), strict=True))
             rows.append({"tracked": case.name, "tracker": tracker, "windows": num_windows, "way": way, **shares})
     table = pd.DataFrame(rows)
-    means = table.groupby("way")[list(SCORES)].mean().reset_index().assign(tracked="mean of the cases", tracker="", windows="")
+    means = (
+        table.groupby("way")[list(SCORES)]
+        .mean()
+        .reset_index()
+        .assign(tracked="mean of the cases", tracker="", windows="")
+    )
     return pd.concat([table, means])[table.columns]
 
 
 def excluded_now(pairs: list[tuple[Tracked, Tracked]]) -> list[bool]:
-    """Return, for each score, whether the reported interval of the difference of two models excludes 0; equal tracks do not."""
+    """Return, for each score, whether the reported interval of the difference of two models excludes 0; equal tracks do
+    not.
+    """
     return _excluded(best_intervals([a.tables for a, _ in pairs], [b.tables for _, b in pairs]))
 
 
@@ -182,7 +208,9 @@ def coverage_table(num_series: int) -> pd.DataFrame:
 
 
 def draw_series(rng: np.random.Generator, num_series: int, num_units: int, correlation: float) -> np.ndarray:
-    """Return stationary series of mean 0, [num_units, num_series], of which each value is `correlation` times the last plus noise."""
+    """Return stationary series of mean 0, [num_units, num_series], of which each value is `correlation` times the last
+    plus noise.
+    """
     series = rng.standard_normal((num_units, num_series))
     series[0] /= np.sqrt(1 - correlation**2)
     for place in range(1, num_units):
@@ -192,9 +220,16 @@ def draw_series(rng: np.random.Generator, num_series: int, num_units: int, corre
 
 def format_table(table: pd.DataFrame) -> str:
     """Return a table as Markdown; figures with one digit, a dash where there is none."""
-    cells = [[f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row] for row in table.astype(object).to_numpy().tolist()]
+    cells = [
+        [f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in table.astype(object).to_numpy().tolist()
+    ]
     lines = [list(table.columns), ["---"] * table.shape[1], *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("| nan |", "| none |").replace("| nan |", "| none |")
+    return (
+        "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        .replace("| nan |", "| none |")
+        .replace("| nan |", "| none |")
+    )
 
 
 def main() -> None:
@@ -211,7 +246,10 @@ def main() -> None:
             params = SyntheticParams(seed=11, scenes=1 if arguments.quick else 6, frames=60 if arguments.quick else 150)
             write_synthetic(Path(folder) / "streets", params)
             num_models = 3 if arguments.quick else arguments.models
-            print(format_table(null_table(Path(folder) / "streets", arguments.data, num_models, arguments.quick)), flush=True)
+            print(
+                format_table(null_table(Path(folder) / "streets", arguments.data, num_models, arguments.quick)),
+                flush=True,
+            )
     if "coverage" in arguments.only:
         print("\nintervals of a mean that contain the truth, %\n")
         print(format_table(coverage_table(200 if arguments.quick else 20_000)))

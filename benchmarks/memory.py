@@ -1,10 +1,12 @@
-"""What it brings and costs that a stage keeps the memory that its layers leave: `python benchmarks/memory.py` prints the README's figures.
+"""What it brings and costs that a stage keeps the memory that its layers leave: `python benchmarks/memory.py` prints
+the README's figures.
 
 python benchmarks/memory.py [--quick]
 
-Images/s of a network forward and in training steps (forward, backward, Adam), batches of 64 on all threads, and the peak memory of
-both, in a process that keeps what it frees (`keep_freed_memory`, as every stage does) and in one that leaves it to glibc. The processes
-take turns; the median of three is given. --quick runs it on little, which shows that it runs and says nothing about speed.
+Images/s of a network forward and in training steps (forward, backward, Adam), batches of 64 on all threads, and the
+peak memory of both, in a process that keeps what it frees (`keep_freed_memory`, as every stage does) and in one that
+leaves it to glibc. The processes take turns; the median of three is given. --quick runs it on little, which shows that
+it runs and says nothing about speed.
 """
 
 import argparse
@@ -72,7 +74,9 @@ def main() -> None:
         height, width, batch, kept = map(int, numbers)
         print(json.dumps(measure(backbone, height, width, batch, bool(kept))))
         return
-    networks, batch, passes = ((("mobilenetv4_conv_small_050", 32, 16),), 2, 1) if arguments.quick else (NETWORKS, BATCH, 3)
+    networks, batch, passes = (
+        ((("mobilenetv4_conv_small_050", 32, 16),), 2, 1) if arguments.quick else (NETWORKS, BATCH, 3)
+    )
     rows = []
     for network in networks:
         found: tuple[list, list] = [], []  # left to glibc, kept

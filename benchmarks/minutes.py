@@ -2,8 +2,8 @@
 
 python benchmarks/minutes.py [--store sqlite:///mlflow.db] [--experiment reidops] [--output docs/minutes.png]
 
-Takes the newest finished training of the experiment. Minutes count from the start of the stage's run, decoding included; what is
-ranked are the held-out training people that choose the checkpoint, not the test people.
+Takes the newest finished training of the experiment. Minutes count from the start of the stage's run, decoding
+included; what is ranked are the held-out training people that choose the checkpoint, not the test people.
 """
 
 import argparse
@@ -32,7 +32,9 @@ def read_curve(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> pd.Data
     """Return minutes, mAP and rank1 of every judged epoch."""
     histories = {name: client.get_metric_history(run.info.run_id, f"train/val_{name}") for name in ("mAP", "rank1")}
     minutes = [(point.timestamp - run.info.start_time) / 60_000 for point in histories["mAP"]]
-    return pd.DataFrame({"minutes": minutes, **{name: [point.value for point in points] for name, points in histories.items()}})
+    return pd.DataFrame(
+        {"minutes": minutes, **{name: [point.value for point in points] for name, points in histories.items()}}
+    )
 
 
 def draw(curve: pd.DataFrame, title: str, path: Path) -> None:
@@ -41,7 +43,12 @@ def draw(curve: pd.DataFrame, title: str, path: Path) -> None:
     axes = figure.add_subplot()
     for name, colour in (("rank1", "#c8741a"), ("mAP", "#1f5fa8")):
         axes.plot(curve["minutes"], curve[name], marker="o", markersize=4, color=colour, label=name)
-        axes.annotate(f"{curve[name].iloc[-1]:.3f}", (curve["minutes"].iloc[-1], curve[name].iloc[-1]), (4, 4), textcoords="offset points")
+        axes.annotate(
+            f"{curve[name].iloc[-1]:.3f}",
+            (curve["minutes"].iloc[-1], curve[name].iloc[-1]),
+            (4, 4),
+            textcoords="offset points",
+        )
     axes.set(xlabel="minutes of training", ylabel="held-out people", ylim=(0, 1), xlim=(0, None), title=title)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

@@ -1,11 +1,12 @@
-"""Two trainings side by side on the same cores: `python benchmarks/neighbours.py` prints the figures of docs/measured.md.
+"""Two trainings side by side on the same cores: `python benchmarks/neighbours.py` prints the figures of
+docs/measured.md.
 
 python benchmarks/neighbours.py [--seconds 10] [--repeats 3] [--quick]
 
-Images/s of training steps (the default's network, batches of 64, float32) of one process alone, and of two at once, added up: with
-threads that sleep while they wait (as every stage sets them, see reidops/cores.py), with libgomp's own spinning, and with one
-thread for each process. All settings take turns within a repeat; medians are given, and ratios to one process alone that spins.
---quick runs it on little, which shows that it runs and says nothing about speed.
+Images/s of training steps (the default's network, batches of 64, float32) of one process alone, and of two at once,
+added up: with threads that sleep while they wait (as every stage sets them, see reidops/cores.py), with libgomp's own
+spinning, and with one thread for each process. All settings take turns within a repeat; medians are given, and ratios
+to one process alone that spins. --quick runs it on little, which shows that it runs and says nothing about speed.
 """
 
 import argparse
@@ -54,7 +55,9 @@ def measure(num_processes: int, variables: dict[str, str], options: list[str]) -
     environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES} | variables
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
     command = [sys.executable, __file__, "--worker", *options]
-    workers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(num_processes)]
+    workers = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(num_processes)
+    ]
     return sum(float(worker.communicate()[0]) for worker in workers)
 
 
@@ -79,7 +82,9 @@ def main() -> None:
                 rates.setdefault((name, num_processes), []).append(measure(num_processes, variables, options))
     medians = {setting: statistics.median(values) for setting, values in rates.items()}
     alone = medians["threads spin (libgomp's default)", 1]
-    print("| threads | one alone, images/s | two at once, images/s in all | ÷ one alone that spins |\n|---|---|---|---|")
+    print(
+        "| threads | one alone, images/s | two at once, images/s in all | ÷ one alone that spins |\n|---|---|---|---|"
+    )
     for name in SETTINGS:
         one, two = medians[name, 1], medians[name, 2]
         print(f"| {name} | {one:.0f} | {two:.0f} | {one / alone:.2f}, {two / alone:.2f} |")

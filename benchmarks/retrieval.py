@@ -2,13 +2,13 @@
 
 python benchmarks/retrieval.py [--rows score_distances rerank …] [--repeats 3] [--threads 1] [--quick]
 
-Every row runs in a process of its own, in which the work and what it is held against take turns. CPU seconds are those of all
-threads, the least of the repeats; wall seconds likewise. With one thread both say the same on an idle machine; with more, CPU
-seconds also count the product's threads while they wait for the next block. Peak memory is that of the row's process, Python
-and the embeddings themselves included, before what it is held against has run.
+Every row runs in a process of its own, in which the work and what it is held against take turns. CPU seconds are those
+of all threads, the least of the repeats; wall seconds likewise. With one thread both say the same on an idle machine;
+with more, CPU seconds also count the product's threads while they wait for the next block. Peak memory is that of the
+row's process, Python and the embeddings themselves included, before what it is held against has run.
 
-Embeddings are drawn around one centre per person, so that mAP is .5 to .8 as of a trained model: on random ones nearly the whole
-gallery lies nearer than the farthest match.
+Embeddings are drawn around one centre per person, so that mAP is .5 to .8 as of a trained model: on random ones nearly
+the whole gallery lies nearer than the farthest match.
 """
 
 import argparse
@@ -32,7 +32,9 @@ PRODUCT_ROWS = 1024  # queries at a time of a product alone: faster than the who
 
 @dataclass(frozen=True)
 class Work:
-    """What a row measures: `ours`, which returns what is told beside the figures, and `base`, what it is held against."""
+    """What a row measures: `ours`, which returns what is told beside the figures, and `base`, what it is held
+    against.
+    """
 
     ours: Callable[[], str]
     base: Callable[[], object]
@@ -93,12 +95,14 @@ def prepare_rerank(share: int) -> Work:
 
     query, gallery, _ = drawn(3368 // share, 15913 // share, 750 // share)
     crops = np.concatenate([query, gallery])
-    query, gallery = crops[:len(query)], crops[len(query):]
+    query, gallery = crops[: len(query)], crops[len(query) :]
     return Work(lambda: f"{sum(map(len, reranked_blocks(query, gallery))):,} queries", lambda: product(crops, crops))
 
 
 def prepare_embed(share: int) -> Work:
-    """Embed drawn crops of 128 × 64 px from a crops.tar, against the model's forward passes on batches that are ready."""
+    """Embed drawn crops of 128 × 64 px from a crops.tar, against the model's forward passes on batches that are
+    ready.
+    """
     import pandas as pd
     from training import draw_crops
 
@@ -111,11 +115,21 @@ def prepare_embed(share: int) -> Work:
     keep_freed_memory()  # as the stage does, for the forward and for us
     backbone, (height, width) = ("resnet10t", (96, 48)) if share == 1 else ("mobilenetv4_conv_small_050", (32, 16))
     network = EmbeddingNetwork(backbone)
-    description = describe(network, backbone=backbone, embedding_dim=0, pooling="avg", last_stride=2, height=height, width=width, num_classes=1)
+    description = describe(
+        network,
+        backbone=backbone,
+        embedding_dim=0,
+        pooling="avg",
+        last_stride=2,
+        height=height,
+        width=width,
+        num_classes=1,
+    )
     embedder = Embedder(network, description)
     with tempfile.TemporaryDirectory() as folder:
         crops = draw_crops(Path(folder), num_people=64 // share)
-        store = CropStore(crops / "crops.tar", pd.read_parquet(crops / "crops.parquet"))  # stays open when the folder is gone
+        # stays open when the folder is gone
+        store = CropStore(crops / "crops.tar", pd.read_parquet(crops / "crops.parquet"))
     rows = np.arange(len(store))
     batches = np.split(load_images(store, rows, height, width), range(64, len(store), 64))
 
@@ -128,11 +142,17 @@ def prepare_embed(share: int) -> Work:
 
 
 ROWS = {
-    "score_distances": Row("score_distances", "3,368 × 15,913", "0.30 s CPU, 1/20 of a plain argsort's", "argsort / ours"),
+    "score_distances": Row(
+        "score_distances", "3,368 × 15,913", "0.30 s CPU, 1/20 of a plain argsort's", "argsort / ours"
+    ),
     "score_embeddings": Row("score_embeddings", "3,368 × 19,732 × 512", "1.5 × the product", "ours / product"),
-    "score_embeddings_msmt17": Row("score_embeddings", "11,659 × 82,161 × 512", "2 GB, 1.5 × the product", "ours / product", once=True),
+    "score_embeddings_msmt17": Row(
+        "score_embeddings", "11,659 × 82,161 × 512", "2 GB, 1.5 × the product", "ours / product", once=True
+    ),
     "rerank": Row("re-ranking", "N = 19,281 × 512", "7 s CPU, 1 GB", "ours / product", once=True),
-    "embed": Row("embedding of crops", "1,024 crops", "0.95 of the forward's throughput", "forward / ours", all_cores=True),
+    "embed": Row(
+        "embedding of crops", "1,024 crops", "0.95 of the forward's throughput", "forward / ours", all_cores=True
+    ),
 }
 
 
@@ -144,11 +164,15 @@ def drawn(num_query: int, num_gallery: int, num_people: int) -> tuple[np.ndarray
     embeddings = rng.standard_normal((len(pids), DIM), np.float32)
     embeddings *= SPREAD
     for start in range(0, len(pids), PRODUCT_ROWS):
-        part = embeddings[start:start + PRODUCT_ROWS]
-        part += centres[pids[start:start + PRODUCT_ROWS]]
+        part = embeddings[start : start + PRODUCT_ROWS]
+        part += centres[pids[start : start + PRODUCT_ROWS]]
         part /= np.linalg.norm(part, axis=1, keepdims=True)
-    labels = {"query_pids": pids[:num_query], "gallery_pids": pids[num_query:],
-              "query_camids": camids[:num_query], "gallery_camids": camids[num_query:]}
+    labels = {
+        "query_pids": pids[:num_query],
+        "gallery_pids": pids[num_query:],
+        "query_camids": camids[:num_query],
+        "gallery_camids": camids[num_query:],
+    }
     return embeddings[:num_query], embeddings[num_query:], labels
 
 
@@ -156,17 +180,24 @@ def product(query: np.ndarray, gallery: np.ndarray) -> None:
     """Compute the matrix product block by block, each into the memory of the last."""
     buffer = np.empty((PRODUCT_ROWS, len(gallery)), np.float32)
     for start in range(0, len(query), PRODUCT_ROWS):
-        block = query[start:start + PRODUCT_ROWS]
-        np.matmul(block, gallery.T, out=buffer[:len(block)])
+        block = query[start : start + PRODUCT_ROWS]
+        np.matmul(block, gallery.T, out=buffer[: len(block)])
 
 
-def argsort_map(distances: np.ndarray, query_pids: np.ndarray, gallery_pids: np.ndarray,
-                query_camids: np.ndarray, gallery_camids: np.ndarray) -> float:
+def argsort_map(
+    distances: np.ndarray,
+    query_pids: np.ndarray,
+    gallery_pids: np.ndarray,
+    query_camids: np.ndarray,
+    gallery_camids: np.ndarray,
+) -> float:
     """Return mAP as it is usually computed: sort every row, drop the junk, average the precision at the hits."""
     order = np.argsort(distances, axis=1)
     precisions = []
     for query in range(len(distances)):
-        kept = order[query][~((gallery_pids[order[query]] == query_pids[query]) & (gallery_camids[order[query]] == query_camids[query]))]
+        kept = order[query][
+            ~((gallery_pids[order[query]] == query_pids[query]) & (gallery_camids[order[query]] == query_camids[query]))
+        ]
         hits = np.flatnonzero(gallery_pids[kept] == query_pids[query])
         if len(hits):
             precisions.append((np.arange(1, len(hits) + 1) / (hits + 1)).mean())
@@ -199,8 +230,14 @@ def _since(began: tuple[float, float]) -> tuple[float, float]:
 
 def measure_apart(name: str, arguments: argparse.Namespace) -> Measured:
     """Run one row in a process of its own."""
-    command = [sys.executable, __file__, "--row", name, "--repeats", str(arguments.repeats)] + ["--quick"] * arguments.quick
-    threads = {} if ROWS[name].all_cores else {variable: str(arguments.threads) for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    command = [sys.executable, __file__, "--row", name, "--repeats", str(arguments.repeats)] + [
+        "--quick"
+    ] * arguments.quick
+    threads = (
+        {}
+        if ROWS[name].all_cores
+        else {variable: str(arguments.threads) for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    )
     ran = subprocess.run(command, capture_output=True, text=True, env=os.environ | threads)
     if ran.returncode:
         raise SystemExit(f"{name}: {ran.stderr}")
@@ -210,11 +247,21 @@ def measure_apart(name: str, arguments: argparse.Namespace) -> Measured:
 def table_row(row: Row, found: Measured, quick: bool) -> list[str]:
     """Return one line's cells; a ratio is named by what is divided by what."""
     upside_down = row.ratio.endswith("/ ours")
-    ratios = [base / ours if upside_down else ours / base
-              for ours, base in ((found.cpu_s, found.base_cpu_s), (found.wall_s, found.base_wall_s))]
+    ratios = [
+        base / ours if upside_down else ours / base
+        for ours, base in ((found.cpu_s, found.base_cpu_s), (found.wall_s, found.base_wall_s))
+    ]
     size = f"a tenth of {row.size}" if quick else row.size
-    return [f"{row.what}, {size}", row.target, f"{found.cpu_s:.3f}", f"{found.wall_s:.3f}", row.ratio, *(f"{ratio:.2f}" for ratio in ratios),
-            f"{found.peak_mb:.0f}", found.told]
+    return [
+        f"{row.what}, {size}",
+        row.target,
+        f"{found.cpu_s:.3f}",
+        f"{found.wall_s:.3f}",
+        row.ratio,
+        *(f"{ratio:.2f}" for ratio in ratios),
+        f"{found.peak_mb:.0f}",
+        found.told,
+    ]
 
 
 def main() -> None:
@@ -229,7 +276,10 @@ def main() -> None:
     if arguments.row:
         print(json.dumps(asdict(measure(arguments.row, 10 if arguments.quick else 1, arguments.repeats))))
         return
-    print(f"{os.cpu_count()} cores, {arguments.threads} thread(s), numpy {np.__version__}, Python {sys.version.split()[0]}\n")
+    print(
+        f"{os.cpu_count()} cores, {arguments.threads} thread(s), numpy {np.__version__}, Python "
+        f"{sys.version.split()[0]}\n"
+    )
     titles = ["work", "bound", "CPU s", "wall s", "ratio", "of CPU s", "of wall s", "peak MB", ""]
     print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     for name in arguments.rows:

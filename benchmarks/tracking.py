@@ -2,14 +2,16 @@
 
 python benchmarks/tracking.py [--only updates scores embedding constants] [--data ../shared/data] [--quick]
 
-- updates: each tracker without embeddings on walks drawn from a seed, and the `trackers` package's on the same detections, in this
-  package's defaults and theirs; frames per second of CPU, one thread.
-- scores: preprocessing, official scores and events of sequences of MOT17's sizes against TrackEval and motmetrics; seconds of CPU, one thread.
+- updates: each tracker without embeddings on walks drawn from a seed, and the `trackers` package's on the same
+  detections, in this package's defaults and theirs; frames per second of CPU, one thread.
+- scores: preprocessing, official scores and events of sequences of MOT17's sizes against TrackEval and motmetrics;
+  seconds of CPU, one thread.
 - embedding: detections of a sequence from its JPEG files against the network alone; by the clock, all threads.
 - constants: a changed tracker constant on seven half sequences from cached embeddings; by the clock, all cores.
 
-Everything is drawn; with --data, scores and embedding are measured on real sequences. --quick runs it all on little, which shows
-that it runs and says nothing about speed. Ratios hold within a run; on a machine that others use, the seconds do not.
+Everything is drawn; with --data, scores and embedding are measured on real sequences. --quick runs it all on little,
+which shows that it runs and says nothing about speed. Ratios hold within a run; on a machine that others use, the
+seconds do not.
 """
 
 import argparse
@@ -27,7 +29,9 @@ ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_TH
 
 
 def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
-    """Measure one section in this process; what it needs is imported here, for libraries count threads when they are loaded."""
+    """Measure one section in this process; what it needs is imported here, for libraries count threads when they are
+    loaded.
+    """
     num_passes = 1 if quick else 3
     if section == "updates":
         import tracking_updates

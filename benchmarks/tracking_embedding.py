@@ -1,9 +1,10 @@
 """Crops/s of embedding a sequence's detections, from the frames' JPEG files on, beside the network's own forward.
 
-The forward runs on batches that are ready, of the same size and the same number of images, as `embed_images` does it: one batch
-at a time, on all threads. Both count by the clock and take turns; the median of some passes is given, and of the ratio of each to
-the forward beside it. The networks' weights are random, which costs the same. A frame costs as much to decode however many boxes
-it has, so drawn frames have six, as the sparse MOT17-09 does, or 21, as MOT17's have on average (112,297 in 5,316 frames).
+The forward runs on batches that are ready, of the same size and the same number of images, as `embed_images` does it:
+one batch at a time, on all threads. Both count by the clock and take turns; the median of some passes is given, and of
+the ratio of each to the forward beside it. The networks' weights are random, which costs the same. A frame costs as
+much to decode however many boxes it has, so drawn frames have six, as the sparse MOT17-09 does, or 21, as MOT17's have
+on average (112,297 in 5,316 frames).
 """
 
 import tempfile
@@ -41,15 +42,21 @@ def measure(data: Path | None, num_boxes: int, num_passes: int) -> list[Measured
             sequence = read_sequence(data / "MOT17" / "train" / "MOT17-09-FRCNN")
             cases = [(sequence, read_detections(sequence).sort_values("frame", kind="stable").head(num_boxes))]
         else:
-            cases = [_draw_sequence(Path(folder) / str(density), num_boxes // density, density) for density in DENSITIES]
+            cases = [
+                _draw_sequence(Path(folder) / str(density), num_boxes // density, density) for density in DENSITIES
+            ]
         return [_measure_network(*case, network, num_passes) for network in NETWORKS for case in cases]
 
 
-def _measure_network(sequence: Sequence, detections: pd.DataFrame, network: tuple[str, int, int], num_passes: int) -> Measured:
+def _measure_network(
+    sequence: Sequence, detections: pd.DataFrame, network: tuple[str, int, int], num_passes: int
+) -> Measured:
     embedder, num_crops = _embedder(*network), len(detections)
     images = np.random.default_rng(0).integers(0, 256, (BATCH, *embedder.input_size, 3), dtype=np.uint8)
     arms: dict[str, Callable[[], Any]] = {
-        "forward": lambda: [embedder.embed_images(images[: min(BATCH, num_crops - i)]) for i in range(0, num_crops, BATCH)],
+        "forward": lambda: [
+            embedder.embed_images(images[: min(BATCH, num_crops - i)]) for i in range(0, num_crops, BATCH)
+        ],
         "sequence": lambda: embed_sequence(sequence, detections, embedder, batch_size=BATCH),
     }
     for arm in arms.values():  # what PyTorch does once only
@@ -58,9 +65,15 @@ def _measure_network(sequence: Sequence, detections: pd.DataFrame, network: tupl
     shares = rates["sequence"] / rates["forward"]
     name, height, width = network
     num_frames = detections["frame"].nunique()
-    work = f"{name} {height} × {width}: embedding of {num_crops:,} detections, {num_crops / num_frames:.0f} in a frame, {torch.get_num_threads()} threads"
+    work = (
+        f"{name} {height} × {width}: embedding of {num_crops:,} detections, {num_crops / num_frames:.0f} in a frame, "
+        f"{torch.get_num_threads()} threads"
+    )
     goal = f"≥ {GOAL} of the model's own forward, {rates['forward'].median():,.0f} crops/s"
-    told = f"{shares.median():.2f} ({shares.min():.2f} … {shares.max():.2f} in {num_passes} passes): {rates['sequence'].median():,.0f} crops/s"
+    told = (
+        f"{shares.median():.2f} ({shares.min():.2f} … {shares.max():.2f} in {num_passes} passes): "
+        f"{rates['sequence'].median():,.0f} crops/s"
+    )
     return Measured(work, goal, told, bool(shares.median() >= GOAL))
 
 
@@ -68,18 +81,33 @@ def _embedder(backbone: str, height: int, width: int) -> Embedder:
     torch.manual_seed(0)
     network = EmbeddingNetwork(backbone)
     description = describe(
-        network, backbone=backbone, embedding_dim=0, pooling="avg", last_stride=2, height=height, width=width, num_classes=0
+        network,
+        backbone=backbone,
+        embedding_dim=0,
+        pooling="avg",
+        last_stride=2,
+        height=height,
+        width=width,
+        num_classes=0,
     )
     return Embedder(network, description)
 
 
 def _draw_sequence(folder: Path, num_frames: int, density: int) -> tuple[Sequence, pd.DataFrame]:
-    """Return a sequence whose frames are one smooth picture that moves, 0.2 MB as MOT17's are, with so many detections in each."""
+    """Return a sequence whose frames are one smooth picture that moves, 0.2 MB as MOT17's are, with so many detections
+    in each.
+    """
     rng = np.random.default_rng(0)
     folder.mkdir()
-    picture = cv2.resize(rng.integers(0, 255, (HEIGHT // 24, WIDTH // 24, 3), dtype=np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    picture = cv2.resize(
+        rng.integers(0, 255, (HEIGHT // 24, WIDTH // 24, 3), dtype=np.uint8),
+        (WIDTH, HEIGHT),
+        interpolation=cv2.INTER_CUBIC,
+    )
     for frame in range(1, num_frames + 1):
-        cv2.imwrite(str(folder / f"{frame:06d}.jpg"), np.roll(picture, 3 * frame, axis=1), [cv2.IMWRITE_JPEG_QUALITY, 75])
+        cv2.imwrite(
+            str(folder / f"{frame:06d}.jpg"), np.roll(picture, 3 * frame, axis=1), [cv2.IMWRITE_JPEG_QUALITY, 75]
+        )
     boxes = draw_walks(num_frames, density, rng).reshape(-1, 4)
     columns = dict(zip(("left", "top", "width", "height"), boxes.T, strict=True))
     detections = pd.DataFrame({"frame": np.repeat(np.arange(1, num_frames + 1), density), **columns, "confidence": 1.0})

@@ -1,8 +1,9 @@
 """CPU seconds of scoring whole MOT17-size sequences, beside TrackEval and motmetrics as they come.
 
-Ours is all that `evaluate_tracking` does with a sequence's tables: the preprocessing, the official scores, the events and motmetrics'
-counts. `without motmetrics` leaves out the second scorer. TrackEval reads the same tables as files and does its own preprocessing; motmetrics gets every box unfiltered and
-distances of ours, frame by frame, for its own preprocessing and its own distances need NumPy 1.
+Ours is all that `evaluate_tracking` does with a sequence's tables: the preprocessing, the official scores, the events
+and motmetrics' counts. `without motmetrics` leaves out the second scorer. TrackEval reads the same tables as files and
+does its own preprocessing; motmetrics gets every box unfiltered and distances of ours, frame by frame, for its own
+preprocessing and its own distances need NumPy 1.
 """
 
 import contextlib
@@ -30,9 +31,19 @@ from reidops.tracking.scoring import compare, official_results, rules_of
 Cases = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # sequence → annotations, tracks
 _BOX = ["left", "top", "width", "height"]
 _METRICS = [
-    "num_objects", "num_detections", "num_misses", "num_false_positives", "num_switches", "num_fragmentations",
-    "mostly_tracked", "mostly_lost", "idtp", "idfp", "idfn", "motp",
-]  # fmt: skip
+    "num_objects",
+    "num_detections",
+    "num_misses",
+    "num_false_positives",
+    "num_switches",
+    "num_fragmentations",
+    "mostly_tracked",
+    "mostly_lost",
+    "idtp",
+    "idfp",
+    "idfn",
+    "motp",
+]
 
 
 def draw_cases(share: float) -> Cases:
@@ -46,16 +57,24 @@ def read_cases(data: Path) -> Cases:
     """Return the whole sequences that are there with a published tracker's results."""
     folder = data / "tracking-results"
     results = sorted((folder / "Lif_T").glob("*.txt"))
-    return {path.stem: (read_annotations(read_sequence(folder / "MOT17" / path.stem)), read_results(path)) for path in results}
+    return {
+        path.stem: (read_annotations(read_sequence(folder / "MOT17" / path.stem)), read_results(path))
+        for path in results
+    }
 
 
 def measure(cases: Cases, num_passes: int) -> list[Measured]:
-    """Return a line for our scoring against the sum of the two scorers, each the best of some passes that take turns."""
+    """Return a line for our scoring against the sum of the two scorers, each the best of some passes that take
+    turns.
+    """
     with tempfile.TemporaryDirectory() as folder:
         write_cases(cases, Path(folder))
         arms: dict[str, Callable[[], Any]] = {
-            "ours": lambda: score(cases), "without motmetrics": lambda: score(cases, second=False), "TrackEval": lambda: score_by_trackeval(cases, Path(folder)), "motmetrics": lambda: score_by_motmetrics(cases)
-        }  # fmt: skip
+            "ours": lambda: score(cases),
+            "without motmetrics": lambda: score(cases, second=False),
+            "TrackEval": lambda: score_by_trackeval(cases, Path(folder)),
+            "motmetrics": lambda: score_by_motmetrics(cases),
+        }
         seconds = dict.fromkeys(arms, np.inf)
         for _ in range(num_passes):
             for name, arm in arms.items():
@@ -84,10 +103,20 @@ def score(cases: Cases, *, second: bool = True) -> None:
 def score_by_trackeval(cases: Cases, folder: Path) -> None:
     """Score the written files as TrackEval's own script does, one sequence after the other, without its plots."""
     config = {
-        "GT_FOLDER": str(folder / "gt"), "TRACKERS_FOLDER": str(folder / "trackers"), "SKIP_SPLIT_FOL": True, "PRINT_CONFIG": False,
+        "GT_FOLDER": str(folder / "gt"),
+        "TRACKERS_FOLDER": str(folder / "trackers"),
+        "SKIP_SPLIT_FOL": True,
+        "PRINT_CONFIG": False,
         "SEQ_INFO": {name: _num_frames(truth) for name, (truth, _) in cases.items()},
-    }  # fmt: skip
-    quiet = {"PRINT_CONFIG": False, "PRINT_RESULTS": False, "PLOT_CURVES": False, "OUTPUT_SUMMARY": False, "OUTPUT_DETAILED": False, "TIME_PROGRESS": False}
+    }
+    quiet = {
+        "PRINT_CONFIG": False,
+        "PRINT_RESULTS": False,
+        "PLOT_CURVES": False,
+        "OUTPUT_SUMMARY": False,
+        "OUTPUT_DETAILED": False,
+        "TIME_PROGRESS": False,
+    }
     metrics = [CLEAR({"PRINT_CONFIG": False}), Identity({"PRINT_CONFIG": False}), HOTA()]
     with contextlib.redirect_stdout(io.StringIO()):
         Evaluator(quiet).evaluate([MotChallenge2DBox(config)], metrics)
@@ -101,7 +130,12 @@ def score_by_motmetrics(cases: Cases) -> None:
         for frame, rows in truth.groupby("frame"):
             seen = found.get(frame, none)
             iou = iou_matrix(*(ltwh_to_ltrb(table[_BOX].to_numpy()) for table in (rows, seen)))
-            accumulator.update(rows["track_id"].to_numpy(), seen["track_id"].to_numpy(), np.where(iou >= 0.5, 1 - iou, np.nan), frameid=frame)
+            accumulator.update(
+                rows["track_id"].to_numpy(),
+                seen["track_id"].to_numpy(),
+                np.where(iou >= 0.5, 1 - iou, np.nan),
+                frameid=frame,
+            )
         motmetrics.metrics.create().compute(accumulator, metrics=_METRICS, return_dataframe=False)
 
 
@@ -111,7 +145,9 @@ def write_cases(cases: Cases, folder: Path) -> None:
         path = folder / "gt" / name / "gt" / "gt.txt"
         path.parent.mkdir(parents=True)
         flags = truth.assign(left=truth["left"] + 1, top=truth["top"] + 1, considered=truth["considered"].astype(int))
-        flags[["frame", "track_id", *_BOX, "considered", "class_id", "visibility"]].to_csv(path, header=False, index=False)
+        flags[["frame", "track_id", *_BOX, "considered", "class_id", "visibility"]].to_csv(
+            path, header=False, index=False
+        )
         (folder / "trackers" / "tracks" / "data").mkdir(parents=True, exist_ok=True)
         write_results(tracks, folder / "trackers" / "tracks" / "data" / f"{name}.txt")
 

@@ -15,12 +15,17 @@ from reidops.tracking.trackers import TRACKERS
 NUM_DETECTIONS = 30  # in a frame
 GOAL = 500  # frames/s
 RIVALS: dict[str, Callable[[], Any]] = {
-    "sort": SORTTracker, "bytetrack": ByteTrackTracker, "ocsort": OCSORTTracker, "botsort": lambda: BoTSORTTracker(enable_cmc=False),
-}  # fmt: skip
+    "sort": SORTTracker,
+    "bytetrack": ByteTrackTracker,
+    "ocsort": OCSORTTracker,
+    "botsort": lambda: BoTSORTTracker(enable_cmc=False),
+}
 
 
 def measure(num_frames: int, num_passes: int) -> list[Measured]:
-    """Return a line for each tracker and one for each rival; the best of some passes that take turns, per second of CPU."""
+    """Return a line for each tracker and one for each rival; the best of some passes that take turns, per second of
+    CPU.
+    """
     frames = draw_frames(num_frames, NUM_DETECTIONS, np.random.default_rng(0))
     arms = {name: lambda start=start: start().update for name, start in TRACKERS.items()}
     arms |= {f"{name} of trackers": lambda start=start: start().update for name, start in RIVALS.items()}
@@ -40,8 +45,18 @@ def _rate(update: Callable[[sv.Detections], sv.Detections], frames: list[sv.Dete
 
 
 def _own_row(name: str, rate: float) -> Measured:
-    return Measured(f"{name}: update without embeddings, {NUM_DETECTIONS} detections", f"≥ {GOAL} frames/s", f"{rate:,.0f} frames/s", rate >= GOAL)
+    return Measured(
+        f"{name}: update without embeddings, {NUM_DETECTIONS} detections",
+        f"≥ {GOAL} frames/s",
+        f"{rate:,.0f} frames/s",
+        rate >= GOAL,
+    )
 
 
 def _rival_row(name: str, rate: float, rival: float) -> Measured:
-    return Measured(f"{name} against the `trackers` package's, {rival:,.0f} frames/s", "not slower", f"{rate / rival:.2f} ×", rate >= rival)
+    return Measured(
+        f"{name} against the `trackers` package's, {rival:,.0f} frames/s",
+        "not slower",
+        f"{rate / rival:.2f} ×",
+        rate >= rival,
+    )

@@ -1,14 +1,16 @@
 """How much of the time of a training goes into the model: `python benchmarks/training.py`.
 
-python benchmarks/training.py [--crops data/crops] [--backbone mobilenetv4_conv_small] [--precision 32-true] [--seconds 15]
-python benchmarks/training.py --decoders
+python benchmarks/training.py [--crops data/crops] [--backbone mobilenetv4_conv_small] [--precision 32-true] [--seconds
+15] python benchmarks/training.py --decoders
 
-All arms train the same network on batches of the same size, one after the other in one process; images/s of all threads.
+All arms train the same network on batches of the same size, one after the other in one process; images/s of all
+threads.
 
 - model alone: forward, losses, backward and update on one batch that is ready; nothing else.
 - loop: `reidops.training.training.Trainer`, from crops.tar to the checkpoint of each epoch, the first epoch left out.
-- per sample: as torchreid does it, written plainly: each crop is opened, resized, flipped, cropped, made a tensor, normalised and
-  erased by a chain of torchvision's transforms in worker processes, and the triplet loss goes from anchor to anchor.
+- per sample: as torchreid does it, written plainly: each crop is opened, resized, flipped, cropped, made a tensor,
+  normalised and erased by a chain of torchvision's transforms in worker processes, and the triplet loss goes from
+  anchor to anchor.
 
 With --decoders: crops/s of one thread, from the bytes of a JPEG to BGR or RGB pixels.
 """
@@ -101,7 +103,9 @@ def loop(bench: Bench) -> float:
     """Return the images/s of the whole loop, checkpoints included."""
     settings, network, sampler = bench.settings, bench.network(), bench.sampler()
     store = CropStore(bench.tar, bench.table)
-    augmentation = Augmentation(flip=0.5, pad=0.04, jitter=0.2, erasing=0.5, mean=network.embedding.mean, std=network.embedding.std)
+    augmentation = Augmentation(
+        flip=0.5, pad=0.04, jitter=0.2, erasing=0.5, mean=network.embedding.mean, std=network.embedding.std
+    )
     images = GrowingImages(partial(ImageBatches, store, bench.rows), (settings.height, settings.width))
     losses = BranchLosses([build_losses(LOSSES, num_people=bench.num_people, dim=network.embedding.dim)])
     optimizer = build_optimizer(network, "adam", 3e-4, 5e-4, losses=losses)
@@ -116,9 +120,16 @@ def loop(bench: Bench) -> float:
     with tempfile.TemporaryDirectory() as folder:
         data = TrainingData(images, bench.labels, sampler, augmentation, None)
         trainer = Trainer(
-            network, losses, optimizer, schedule, data, fabric=bench.fabric(), checkpoints=Checkpoints(Path(folder), {}),
-            loop=Loop(ema_decay=0.99), follower=note,
-        )  # fmt: skip
+            network,
+            losses,
+            optimizer,
+            schedule,
+            data,
+            fabric=bench.fabric(),
+            checkpoints=Checkpoints(Path(folder), {}),
+            loop=Loop(ema_decay=0.99),
+            follower=note,
+        )
         try:
             trainer.fit(10_000)
         except Enough:
@@ -135,15 +146,17 @@ class CropByCrop(Dataset):
         self._places = bench.table.loc[bench.rows, ["offset", "size"]].to_numpy()
         self._labels = bench.labels
         height, width = bench.settings.height, bench.settings.width
-        self._chain = transforms.Compose([
-            transforms.Resize((height, width)),
-            transforms.RandomHorizontalFlip(),
-            transforms.Pad(round(0.04 * height)),
-            transforms.RandomCrop((height, width)),
-            transforms.ToTensor(),
-            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-            transforms.RandomErasing(0.5),
-        ])  # fmt: skip
+        self._chain = transforms.Compose(
+            [
+                transforms.Resize((height, width)),
+                transforms.RandomHorizontalFlip(),
+                transforms.Pad(round(0.04 * height)),
+                transforms.RandomCrop((height, width)),
+                transforms.ToTensor(),
+                transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+                transforms.RandomErasing(0.5),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self._places)
@@ -167,7 +180,9 @@ class EpochsWithoutEnd:
 
 
 def triplet_anchor_by_anchor(features: Tensor, labels: Tensor) -> Tensor:
-    """Return the batch-hard triplet loss; each anchor looks for its farthest positive and nearest negative by itself."""
+    """Return the batch-hard triplet loss; each anchor looks for its farthest positive and nearest negative by
+    itself.
+    """
     distances = torch.cdist(features.float(), features.float())
     farthest, nearest = [], []
     for i in range(len(labels)):
@@ -183,7 +198,11 @@ def per_sample(bench: Bench) -> float:
     fabric = bench.fabric()
     model, optimizer = _set_up(fabric, bench.network())
     cross_entropy = nn.CrossEntropyLoss(label_smoothing=0.1)
-    batches = iter(DataLoader(CropByCrop(bench), batch_sampler=EpochsWithoutEnd(bench.sampler()), num_workers=bench.settings.workers))
+    batches = iter(
+        DataLoader(
+            CropByCrop(bench), batch_sampler=EpochsWithoutEnd(bench.sampler()), num_workers=bench.settings.workers
+        )
+    )
 
     def step() -> None:
         inputs, labels = (values.to(fabric.device) for values in next(batches))
@@ -223,9 +242,14 @@ def _wait() -> None:
 
 def measure_decoders(bench: Bench) -> None:
     """Print crops/s of each decoder that is installed."""
-    encoded = [np.asarray(CropByCrop(bench)._files[o : o + s]) for o, s in bench.table.loc[bench.rows, ["offset", "size"]].to_numpy()[:512]]
+    encoded = [
+        np.asarray(CropByCrop(bench)._files[o : o + s])
+        for o, s in bench.table.loc[bench.rows, ["offset", "size"]].to_numpy()[:512]
+    ]
     for name, decode in decoders().items():
-        rate = images_per_second(lambda decode=decode: [decode(data) for data in encoded], len(encoded), bench.settings.seconds)
+        rate = images_per_second(
+            lambda decode=decode: [decode(data) for data in encoded], len(encoded), bench.settings.seconds
+        )
         print(f"{name:<28}{rate:>10,.0f} crops/s")
 
 
@@ -263,7 +287,15 @@ def draw_crops(folder: Path, num_people: int = 64, crops_each: int = 16) -> Path
             encoded = cv2.imencode(".jpg", crop)[1].tobytes()
             member = tarfile.TarInfo(f"imgs/{pid:04d}/{len(rows):06d}.jpg")
             member.size = len(encoded)
-            rows.append({"path": member.name, "offset": tar.offset + tarfile.BLOCKSIZE, "size": member.size, "pid": pid, "split": "train"})
+            rows.append(
+                {
+                    "path": member.name,
+                    "offset": tar.offset + tarfile.BLOCKSIZE,
+                    "size": member.size,
+                    "pid": pid,
+                    "split": "train",
+                }
+            )
             tar.addfile(member, io.BytesIO(encoded))
     pd.DataFrame(rows).to_parquet(folder / "crops.parquet")
     return folder
@@ -279,7 +311,9 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=16, help="P")
     parser.add_argument("--crops-each", type=int, default=4, help="K")
     parser.add_argument("--precision", default="32-true")
-    parser.add_argument("--workers", type=int, default=4, help="processes of the per-sample arm; torchreid's default is 4")
+    parser.add_argument(
+        "--workers", type=int, default=4, help="processes of the per-sample arm; torchreid's default is 4"
+    )
     parser.add_argument("--seconds", type=float, default=15, help="of each arm")
     parser.add_argument("--rounds", type=int, default=1, help="the best of so many")
     parser.add_argument("--decoders", action="store_true")
@@ -297,7 +331,10 @@ def measure_loop(bench: Bench) -> None:
     """Print images/s of the three arms and the two ratios."""
     s = bench.settings
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
-    print(f"{s.backbone}, {s.height} × {s.width}, batch {s.people} × {s.crops_each}, {s.precision}, {where}, torch {torch.__version__}")
+    print(
+        f"{s.backbone}, {s.height} × {s.width}, batch {s.people} × {s.crops_each}, {s.precision}, {where}, torch "
+        f"{torch.__version__}"
+    )
     rates: dict[str, float] = {}
     for _ in range(s.rounds):
         for arm in (model_alone, loop, per_sample):

@@ -2,9 +2,9 @@
 
 python benchmarks/validate.py [--annotations 112297] [--crops 80000]
 
-The sets are drawn into a temporary folder and removed again. Frames are small files of one size and different bytes, so that all of them
-are hashed; crops are one small JPEG, each with other bytes behind its end. Seconds
-are user + system time of the stage's process, its imports included; memory is the highest resident size of that process.
+The sets are drawn into a temporary folder and removed again. Frames are small files of one size and different bytes, so
+that all of them are hashed; crops are one small JPEG, each with other bytes behind its end. Seconds are user + system
+time of the stage's process, its imports included; memory is the highest resident size of that process.
 """
 
 import argparse
@@ -26,7 +26,9 @@ SCENES = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13
 TRACKED = "09"
 WIDTH, HEIGHT = 1920, 1080  # px
 PEOPLE_PER_SCENE = 78
-SEQINFO = "[Sequence]\nname={name}\nimDir=img1\nframeRate=30\nseqLength={length}\nimWidth=1920\nimHeight=1080\nimExt=.jpg\n"
+SEQINFO = (
+    "[Sequence]\nname={name}\nimDir=img1\nframeRate=30\nseqLength={length}\nimWidth=1920\nimHeight=1080\nimExt=.jpg\n"
+)
 
 
 def draw_sets(raw: Path, num_annotations: int) -> None:
@@ -38,8 +40,10 @@ def draw_sets(raw: Path, num_annotations: int) -> None:
     for scene, length in SCENES.items():
         folder = raw / "drawn" / "train" / f"DRAWN-{scene}"
         _draw_sequence(folder, length, round(num_annotations * length / sum(SCENES.values())), rng)
-        parts += [Part(part, "DRAWN", "mot", folder, folder.name, scene, 1, length)
-                  for part in (("test", "track") if scene == TRACKED else ("train",))]
+        parts += [
+            Part(part, "DRAWN", "mot", folder, folder.name, scene, 1, length)
+            for part in (("test", "track") if scene == TRACKED else ("train",))
+        ]
     write_parts(parts, raw)
 
 
@@ -53,7 +57,12 @@ def _draw_sequence(folder: Path, length: int, num_boxes: int, rng: np.random.Gen
     boxes = np.column_stack([rng.integers(1, WIDTH - 100, num_boxes), rng.integers(1, HEIGHT - 250, num_boxes)])
     rows = np.column_stack([frame + 1, person + 1, boxes, np.full((num_boxes, 2), (80, 200)), np.ones((num_boxes, 3))])
     np.savetxt(folder / "gt" / "gt.txt", rows, fmt="%d", delimiter=",")
-    np.savetxt(folder / "det" / "det.txt", np.column_stack([rows[:, 0], -rows[:, 6], rows[:, 2:6], rows[:, 8]]), fmt="%d", delimiter=",")
+    np.savetxt(
+        folder / "det" / "det.txt",
+        np.column_stack([rows[:, 0], -rows[:, 6], rows[:, 2:6], rows[:, 8]]),
+        fmt="%d",
+        delimiter=",",
+    )
 
 
 def draw_crops(folder: Path, num_crops: int) -> None:
@@ -72,7 +81,8 @@ def draw_crops(folder: Path, num_crops: int) -> None:
     split = np.where(scene == TRACKED, test, np.where(pid % 5 == 0, "val", "train"))
     lengths = np.array(list(SCENES.values()))[pid // PEOPLE_PER_SCENE]
     table = pd.DataFrame({
-        "path": paths, "offset": offsets, "size": size, "dataset": "DRAWN", "pid": pid, "camid": pid // PEOPLE_PER_SCENE,
+        "path": paths, "offset": offsets, "size": size, "dataset": "DRAWN", "pid": pid,
+        "camid": pid // PEOPLE_PER_SCENE,
         "scene": scene, "track_id": pid, "tracklet": -1, "frame": 1 + number % lengths, "width": 32, "height": 64,
         "visibility": 1.0, "split": split,
     })  # fmt: skip

@@ -33,7 +33,9 @@ def prefect(*arguments: str) -> list[str]:
 def deployed_worker() -> Iterator[None]:
     """Make the work pool, deploy prefect.yaml's deployment with a cron of every minute, and keep a worker up."""
     subprocess.run(prefect("work-pool", "create", POOL, "--type", "process", "--overwrite"), check=True)
-    subprocess.run(prefect("--no-prompt", "deploy", "--name", read_deployment().name, "--cron", EVERY_MINUTE), check=True)
+    subprocess.run(
+        prefect("--no-prompt", "deploy", "--name", read_deployment().name, "--cron", EVERY_MINUTE), check=True
+    )
     worker = subprocess.Popen(prefect("worker", "start", "--pool", POOL))
     try:
         yield
@@ -51,9 +53,13 @@ def wait_for_run(api_url: str, limit_seconds: float) -> str:
     ended = {"any_": ["COMPLETED", "FAILED", "CRASHED"]}
     deadline = time.monotonic() + limit_seconds
     while time.monotonic() < deadline:
-        runs = requests.post(f"{api_url}/flow_runs/filter", json={"flow_runs": {"state": {"type": ended}}, "limit": 1}, timeout=30).json()
+        runs = requests.post(
+            f"{api_url}/flow_runs/filter", json={"flow_runs": {"state": {"type": ended}}, "limit": 1}, timeout=30
+        ).json()
         if runs:
-            logger.info("run %s, due %s, ended %s", runs[0]["name"], runs[0]["expected_start_time"], runs[0]["state_type"])
+            logger.info(
+                "run %s, due %s, ended %s", runs[0]["name"], runs[0]["expected_start_time"], runs[0]["state_type"]
+            )
             return runs[0]["state_type"]
         time.sleep(2)
     raise ReidopsError(f"no scheduled run ended within {limit_seconds:g} s")

@@ -1,7 +1,7 @@
 """Bring the whole graph of dvc.yaml up to date, a Prefect task run per stage: `python -m flows.retrain`.
 
-DVC stays the only cache: each task run is `dvc repro --single-item <stage>`, so a scheduled run and a hand-typed `dvc repro`
-are the same thing. Stages that do not need each other run side by side.
+DVC stays the only cache: each task run is `dvc repro --single-item <stage>`, so a scheduled run and a hand-typed `dvc
+repro` are the same thing. Stages that do not need each other run side by side.
 """
 
 import logging
@@ -30,14 +30,20 @@ _running: set[subprocess.Popen[str]] = set()
 
 
 def may_pass(task: Task, task_run: TaskRun, state: State) -> bool:
-    """Say whether a failed task run deserves another try: DVC's lock and silent servers do, a failed training does not."""
+    """Say whether a failed task run deserves another try: DVC's lock and silent servers do, a failed training does
+    not.
+    """
     return isinstance(state.result(raise_on_failure=False), StageBusy)
 
 
 @task(
-    task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False,
-    retries=RETRIES, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=may_pass,
-)  # fmt: skip
+    task_run_name="{stage}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=may_pass,
+)
 def reproduce(stage: str, folder: Path) -> State[StageRun]:
     """Bring one stage up to date; the name of the state says whether it ran."""
     logger = get_run_logger()
@@ -47,7 +53,9 @@ def reproduce(stage: str, folder: Path) -> State[StageRun]:
 
 @flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=MAX_PARALLEL), persist_result=False)
 def retrain(folder: str = ".") -> State:
-    """Run every stage of `folder`'s dvc.yaml in its order; end with a table of the figures and a list of where to look."""
+    """Run every stage of `folder`'s dvc.yaml in its order; end with a table of the figures and a list of where to
+    look.
+    """
     root = Path(folder).resolve()
     futures: dict[str, PrefectFuture] = {}
     try:
@@ -58,7 +66,9 @@ def retrain(folder: str = ".") -> State:
         interrupt(list(_running))  # nothing runs here unless we were interrupted ourselves
     failures = [text for future in futures.values() if (text := _failure(future))]
     write_artifacts(root / "data")
-    return Failed(message="\n".join(failures)) if failures else Completed(message=f"{len(futures)} stages are up to date")
+    return (
+        Failed(message="\n".join(failures)) if failures else Completed(message=f"{len(futures)} stages are up to date")
+    )
 
 
 def _failure(future: PrefectFuture) -> str | None:
@@ -75,7 +85,10 @@ def write_artifacts(data: Path) -> None:
         create_table_artifact(table=rows, key="figures", description="ReID and tracking figures of this result")
     links = list_links(data)
     if links:
-        lines = [f"- {label}: `{link}`" if " " in link or "://" not in link else f"- [{label}]({link})" for label, link in links.items()]
+        lines = [
+            f"- {label}: `{link}`" if " " in link or "://" not in link else f"- [{label}]({link})"
+            for label, link in links.items()
+        ]
         create_markdown_artifact("\n".join(lines), key="where-to-look", description="What to open after this run")
 
 

@@ -73,7 +73,9 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
     while not _answers(url):
         if server.poll() is not None or time.monotonic() > deadline:
-            raise ReidopsError(f"no Prefect server came up at {url}; see its messages above, or name another by PREFECT_API_URL")
+            raise ReidopsError(
+                f"no Prefect server came up at {url}; see its messages above, or name another by PREFECT_API_URL"
+            )
         time.sleep(0.5)
 
 

@@ -1,4 +1,6 @@
-"""Run stages of dvc.yaml as a hand-typed `dvc repro --single-item` does, in a process of their own. Knows no Prefect."""
+"""Run stages of dvc.yaml as a hand-typed `dvc repro --single-item` does, in a process of their own. Knows no
+Prefect.
+"""
 
 import os
 import re
@@ -61,17 +63,26 @@ def read_graph(folder: Path) -> dict[str, tuple[str, ...]]:
     return {name: tuple(needs[name]) for name in TopologicalSorter(needs).static_order()}
 
 
-def reproduce_stage(name: str, folder: Path, tell: Callable[[str], None], running: set[subprocess.Popen[str]]) -> StageRun:
-    """Bring one stage up to date; `tell` gets every line as it comes, `running` holds the process for as long as it lives.
+def reproduce_stage(
+    name: str, folder: Path, tell: Callable[[str], None], running: set[subprocess.Popen[str]]
+) -> StageRun:
+    """Bring one stage up to date; `tell` gets every line as it comes, `running` holds the process for as long as it
+    lives.
 
     Raises:
         StageFailed: the stage's own message is in the error.
         StageBusy: another DVC holds the lock, or a server did not answer.
     """
     process = subprocess.Popen(
-        _dvc("repro", "--single-item", name), cwd=folder, env=_environment(), text=True, errors="replace", start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        _dvc("repro", "--single-item", name),
+        cwd=folder,
+        env=_environment(),
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     running.add(process)
     lines = []
     try:
@@ -88,7 +99,9 @@ def reproduce_stage(name: str, folder: Path, tell: Callable[[str], None], runnin
 
 
 def interrupt(processes: list[subprocess.Popen[str]]) -> None:
-    """Stop those that still run, and what they started: by Ctrl-C, and where that is ignored (background jobs inherit it so) by SIGTERM."""
+    """Stop those that still run, and what they started: by Ctrl-C, and where that is ignored (background jobs inherit
+    it so) by SIGTERM.
+    """
     for process in processes:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
@@ -99,8 +112,14 @@ def interrupt(processes: list[subprocess.Popen[str]]) -> None:
 
 
 def _failure(name: str, lines: list[str]) -> ReidopsError:
-    """Return the error that says what the stage said: from its first error line on, without the command and DVC's own echo of it."""
-    said = [line for line in lines if line.strip() and not line.startswith(("> ", "Running stage", "ERROR: failed to reproduce"))]
+    """Return the error that says what the stage said: from its first error line on, without the command and DVC's own
+    echo of it.
+    """
+    said = [
+        line
+        for line in lines
+        if line.strip() and not line.startswith(("> ", "Running stage", "ERROR: failed to reproduce"))
+    ]
     first = next((i for i, line in enumerate(said) if _ERROR.search(line)), 0)
     text = "\n".join(said[first:][-LINES_TOLD:] or lines[-1:])
     if any(mark in text for mark in LOCKED) or TRY_AGAIN_LATER in "\n".join(lines[-3:]):

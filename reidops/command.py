@@ -1,4 +1,6 @@
-"""The command line `reidops`. Each command imports what it needs when it runs, so that `--help` does not import torch."""
+"""The command line `reidops`. Each command imports what it needs when it runs, so that `--help` does not import
+torch.
+"""
 
 import logging
 import sys
@@ -11,7 +13,9 @@ from reidops.errors import ReidopsError
 _INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_EMBED_OUTPUT = "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
+_EMBED_OUTPUT = (
+    "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
+)
 
 
 class _Commands(click.Group):
@@ -78,7 +82,9 @@ def recipe(name: str | None, diff: bool, force: bool, root: Path) -> None:
         click.echo("\n".join(changes) or f"{recipes.PARAMS} has these values already")
     else:
         recipes.write_recipe(root, name, force=force)
-        click.echo(f"wrote {root / recipes.PARAMS} from the recipe {name.removesuffix('.yaml')}; run it with `dvc repro`")
+        click.echo(
+            f"wrote {root / recipes.PARAMS} from the recipe {name.removesuffix('.yaml')}; run it with `dvc repro`"
+        )
 
 
 def _print_recipes(root: Path) -> None:
@@ -120,8 +126,8 @@ def params(section: str | None, path: Path) -> None:
 def embed(model: str, images: Path, output: Path) -> None:
     """Embed all pictures in the folder IMAGES, and in those below it, with MODEL.
 
-    MODEL is a folder, models:/NAME@ALIAS, or a model.onnx. Each picture shows one person. The paths in the output are relative to
-    IMAGES and sorted. One broken picture ends the command, and nothing is written.
+    MODEL is a folder, models:/NAME@ALIAS, or a model.onnx. Each picture shows one person. The paths in the output are
+    relative to IMAGES and sorted. One broken picture ends the command, and nothing is written.
 
     Example: reidops embed models:/person-reid@champion crops --output crops.parquet
     """

@@ -27,7 +27,9 @@ def embed_folder(model: str, images: Path, output: Path) -> int:
         ReidopsError: the model or a picture cannot be read, there is no picture, or `output` has another ending.
     """
     if output.suffix not in (PARQUET, NUMPY):
-        raise ReidopsError(f"{output}: ends with {output.suffix or 'nothing'!r}; expected {PARQUET} or {NUMPY}; name such a file")
+        raise ReidopsError(
+            f"{output}: ends with {output.suffix or 'nothing'!r}; expected {PARQUET} or {NUMPY}; name such a file"
+        )
     paths = list_pictures(images)
     embeddings = embed_pictures(find_embedder(model), paths)
     write_embeddings(embeddings, [path.relative_to(images).as_posix() for path in paths], output)
@@ -42,9 +44,13 @@ def list_pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ReidopsError(f"{folder}: no such folder; expected a folder of pictures")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file())
+    found = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+    )
     if not found:
-        raise ReidopsError(f"{folder}: holds no picture; expected files that end with {', '.join(SUFFIXES)}, there or below it")
+        raise ReidopsError(
+            f"{folder}: holds no picture; expected files that end with {', '.join(SUFFIXES)}, there or below it"
+        )
     return found
 
 
@@ -58,7 +64,9 @@ def find_embedder(model: str) -> CropEmbedder:
         from reidops.serving.onnx_embedder import MODEL, OnnxEmbedder
 
         if Path(model).name != MODEL:
-            raise ReidopsError(f"{model}: expected a file {MODEL} with embedder.json beside it, as the stage export writes them")
+            raise ReidopsError(
+                f"{model}: expected a file {MODEL} with embedder.json beside it, as the stage export writes them"
+            )
         return OnnxEmbedder(Path(model).parent)
     if model == NO_MODEL:
         raise ReidopsError(f"{model}: embeds nothing; expected a model's folder, models:/NAME@ALIAS, or a model.onnx")
@@ -66,7 +74,9 @@ def find_embedder(model: str) -> CropEmbedder:
 
 
 def embed_pictures(embedder: CropEmbedder, paths: list[Path]) -> np.ndarray:
-    """Return the embeddings of picture files, float32 [len(paths), dim]; one batch of pictures is in memory at a time."""
+    """Return the embeddings of picture files, float32 [len(paths), dim]; one batch of pictures is in memory at a
+    time.
+    """
     batches = []
     with progress_bar(desc="embed", total=len(paths), unit="pictures") as bar:
         for start in range(0, len(paths), BATCH):
@@ -101,5 +111,7 @@ def _read(path: Path) -> np.ndarray:
     check_whole(content, str(path))
     picture, fault = decode_whole(content)
     if picture is None or fault:
-        raise ReidopsError(f"{path}: {fault or 'is no picture that can be decoded'}; copy it again, or take it out of the folder")
+        raise ReidopsError(
+            f"{path}: {fault or 'is no picture that can be decoded'}; copy it again, or take it out of the folder"
+        )
     return picture

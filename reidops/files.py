@@ -95,9 +95,13 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro`)") from None
     except json.JSONDecodeError as error:
-        raise ReidopsError(f"{path}: line {error.lineno} is no JSON ({error.msg}); make the file again with `dvc repro -f`") from None
+        raise ReidopsError(
+            f"{path}: line {error.lineno} is no JSON ({error.msg}); make the file again with `dvc repro -f`"
+        ) from None
 
 
 def repository_root() -> Path:
-    """Return the folder of the DVC repository that runs us ($DVC_ROOT, also inside `dvc exp run --temp`), else the current one."""
+    """Return the folder of the DVC repository that runs us ($DVC_ROOT, also inside `dvc exp run --temp`), else the
+    current one.
+    """
     return Path(os.environ.get("DVC_ROOT") or os.getcwd())

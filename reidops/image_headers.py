@@ -1,4 +1,6 @@
-"""What can be said about a JPEG, PNG or BMP without decoding it: is it whole, how large is the picture, is it too large to decode."""
+"""What can be said about a JPEG, PNG or BMP without decoding it: is it whole, how large is the picture, is it too large
+to decode.
+"""
 
 import io
 import os
@@ -15,7 +17,8 @@ _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of f
 _MARKER = struct.Struct(">BBHBHH")  # 0xFF, which, its length; of a frame header also precision, height, width
 _PNG_END = b"IEND\xaeB`\x82"
 _PNG_HEADER_BYTES = 24  # signature and the size in the first chunk
-_BMP_HEADER = struct.Struct("<2sI4xIIiiHHI")  # BM, bytes of the file, start of the pixels, …, width, height, planes, bits, compression
+# BM, bytes of the file, start of the pixels, …, width, height, planes, bits, compression
+_BMP_HEADER = struct.Struct("<2sI4xIIiiHHI")
 _BMP_OLD_HEADER_BYTES = 12  # of OS/2, whose fields are others
 _BMP_PLAIN = (0, 3)  # compressions that are none: RGB, bit fields
 
@@ -23,8 +26,8 @@ _BMP_PLAIN = (0, 3)  # compressions that are none: RGB, bit fields
 def check_whole(data: bytes, where: str) -> None:
     """Refuse a JPEG, PNG or BMP that is cut off: its end must be there. Other formats pass.
 
-    Decoders fill what is missing with grey and only mumble, so a crop of it would be taken for a picture. A file that is
-    damaged in its middle has its end; only decoding finds that (`reidops.datasets.decoding`).
+    Decoders fill what is missing with grey and only mumble, so a crop of it would be taken for a picture. A file that
+    is damaged in its middle has its end; only decoding finds that (`reidops.datasets.decoding`).
 
     Raises:
         ReidopsError: the file is empty or cut off.
@@ -73,8 +76,10 @@ def size_fault(width: int, height: int) -> str:
     if width * height <= most:
         return ""
     return (
-        f"the picture has {width:,} × {height:,} px, more than the bound of {most:,} pixels; if it is meant to be so large, raise"
-        f" max_pixels in the section download of params.yaml (outside the pipeline the environment variable {MAX_PIXELS_VARIABLE})"
+        f"the picture has {width:,} × {height:,} px, more than the bound of {most:,} pixels; if it is meant to be so "
+        f"large, raise"
+        f" max_pixels in the section download of params.yaml (outside the pipeline the environment variable "
+        f"{MAX_PIXELS_VARIABLE})"
     )
 
 
@@ -116,7 +121,8 @@ def stated_size(data: bytes) -> tuple[int, int] | None:
 
 def _size_of_other_format(data: bytes) -> tuple[int, int] | None:
     """Return (width, height) in px of a WebP, TIFF, GIF or another format that Pillow knows; None for none."""
-    from PIL import Image, UnidentifiedImageError  # most pictures are JPEGs, and every worker process would pay for the import
+    # most pictures are JPEGs, and every worker process would pay for the import
+    from PIL import Image, UnidentifiedImageError
 
     library_bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours takes its place
     try:

@@ -1,4 +1,6 @@
-"""What following people through a video needs, one picture at a time: detections, a model with its gates, a tracker by name."""
+"""What following people through a video needs, one picture at a time: detections, a model with its gates, a tracker by
+name.
+"""
 
 import dataclasses
 import logging
@@ -89,15 +91,21 @@ class DetectionFile:
         outside = ((middles < 0) | (middles > [width, height])).any(axis=1).mean() if len(middles) else 0
         if outside > _MAX_OUTSIDE:
             logger.warning(
-                "%s: the middle of %.0f %% of the boxes is outside the picture, %d × %d px; if they are of another resolution, say which"
-                " (--scale 0.5, or --detections-size 1920x1080)", self._path, 100 * outside, width, height,
-            )  # fmt: skip
+                "%s: the middle of %.0f %% of the boxes is outside the picture, %d × %d px; if they are of another "
+                "resolution, say which"
+                " (--scale 0.5, or --detections-size 1920x1080)",
+                self._path,
+                100 * outside,
+                width,
+                height,
+            )
 
 
 def open_detections(
     source: str, video: Path, settings: DetectorSettings, *, scale: float = 1.0, size: tuple[int, int] | None = None
 ) -> FrameDetections:
-    """Return the detections that a name means: `public` (the det/det.txt beside a folder of frames), a file, or a detector.
+    """Return the detections that a name means: `public` (the det/det.txt beside a folder of frames), a file, or a
+    detector.
 
     Raises:
         ReidopsError: there is no such file or detector, or it cannot be read.
@@ -123,7 +131,8 @@ class Model:
 def load_model(name: str) -> Model | None:
     """Return the model of a registry's name (`models:/person-reid@champion`) or of a folder; None for `none`.
 
-    A registered model has its calibration.json with it; a folder has it inside, or in `reid` beside it, as data/model has.
+    A registered model has its calibration.json with it; a folder has it inside, or in `reid` beside it, as data/model
+    has.
 
     Raises:
         ReidopsError: there is no such model, it is not whole, or the calibration is another model's.

@@ -8,11 +8,13 @@ _LARGEST_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory stay with this process for later arrays, in whatever thread; a no-op where the C library is not glibc.
+    """Let freed memory stay with this process for later arrays, in whatever thread; a no-op where the C library is not
+    glibc.
 
-    Left to itself, glibc fetches every array of more than 32 MB from the system and gives it back at once, which zeroes it page by
-    page each time: a network's layers on a CPU then wait for memory for up to half of their time. The price is memory: what is kept
-    does not fit every later array, so that the process grows for some batches before it stays (`benchmarks/memory.py` tells both).
+    Left to itself, glibc fetches every array of more than 32 MB from the system and gives it back at once, which zeroes
+    it page by page each time: a network's layers on a CPU then wait for memory for up to half of their time. The price
+    is memory: what is kept does not fit every later array, so that the process grows for some batches before it stays
+    (`benchmarks/memory.py` tells both).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -14,7 +14,8 @@ from joblib import Parallel, delayed
 from reidops.cores import usable_cores
 from reidops.progress_bar import progress_bar
 
-# After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of its own.
+# After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of
+# its own.
 _QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
 
 MOST_BATCHES = 8  # of `map_on_cores`, in work at once
@@ -48,12 +49,13 @@ def map_parallel(
 
 
 def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:
-    """Yield `function` of each batch, in their order; each batch has a thread of its own, and there torch its share of the cores.
+    """Yield `function` of each batch, in their order; each batch has a thread of its own, and there torch its share of
+    the cores.
 
-    Threads that share a batch wait for each other at every layer of a network, and all of them for the one whose core decodes a
-    picture meanwhile; each with a batch of its own waits for nobody. There are as many batches as torch has threads
-    (`OMP_NUM_THREADS`), but two at least, so that one is read while the other is embedded, and MOST_BATCHES at most, which then share
-    torch's threads evenly: each needs its memory. One batch more may wait to be yielded.
+    Threads that share a batch wait for each other at every layer of a network, and all of them for the one whose core
+    decodes a picture meanwhile; each with a batch of its own waits for nobody. There are as many batches as torch has
+    threads (`OMP_NUM_THREADS`), but two at least, so that one is read while the other is embedded, and MOST_BATCHES at
+    most, which then share torch's threads evenly: each needs its memory. One batch more may wait to be yielded.
     """
     import torch  # who reads what was embedded needs none
 

@@ -70,7 +70,9 @@ def check_all(classes: Mapping[str, type], path: Path = Path("params.yaml")) -> 
         ReidopsError: names all faults of all sections at once.
     """
     sections = read_sections(path)
-    faults = [f"{path}: section `{name}` is unknown{say_near(name, classes)}" for name in sections if name not in classes]
+    faults = [
+        f"{path}: section `{name}` is unknown{say_near(name, classes)}" for name in sections if name not in classes
+    ]
     for section, cls in classes.items():
         try:
             check_section(cls, sections, section, path)

@@ -44,7 +44,9 @@ def read_reference(path: Path, section: str | None = None) -> dict[str, list[Kno
 
 def reference_table(section: str, knobs: list[Knob]) -> Table:
     """Return a section's knobs as a table, which wraps at the width of the terminal that it is printed on."""
-    table = Table(title=section, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(
+        title=section, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
     table.add_column("name", no_wrap=True)
     table.add_column("value", overflow="fold", max_width=16)
     table.add_column("remark", ratio=1, overflow="fold")

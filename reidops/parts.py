@@ -21,8 +21,8 @@ CLASSIC_CUHK03 = "-classic-"
 class Part:
     """Frames of one sequence, or a whole ReID set, in one part (train, test, track).
 
-    `folder` is the sequence's folder for the layout `mot`, the set's for any other. Frames are 1-based and inclusive,
-    0 and 0 for a ReID set. `protocol` is the published split of a ReID set (empty: its only one), or `identity:SHARE` for
+    `folder` is the sequence's folder for the layout `mot`, the set's for any other. Frames are 1-based and inclusive, 0
+    and 0 for a ReID set. `protocol` is the published split of a ReID set (empty: its only one), or `identity:SHARE` for
     frames whose people are divided between train and test.
     """
 
@@ -43,7 +43,9 @@ class Part:
 
     @property
     def is_single_gallery_shot(self) -> bool:
-        """Tell whether figures of this split are published of galleries of one crop per person: those of CUHK03's classic ones."""
+        """Tell whether figures of this split are published of galleries of one crop per person: those of CUHK03's
+        classic ones.
+        """
         return self.layout == "cuhk03" and CLASSIC_CUHK03 in self.protocol
 
     @property
@@ -56,7 +58,8 @@ def read_parts(raw: Path) -> list[Part]:
     """Return the rows of `raw/parts.csv`, their folders resolved.
 
     Raises:
-        ReidopsError: the table is missing or breaks its contract, or one sequence's train frames are also test or track frames.
+        ReidopsError: the table is missing or breaks its contract, or one sequence's train frames are also test or track
+            frames.
     """
     path = Path(raw) / "parts.csv"
     rows = read_table(path, PARTS).to_dict("records")
@@ -73,7 +76,10 @@ def tracked_parts(raw: Path) -> list[Part]:
     """
     parts = find_tracked_parts(raw)
     if not parts:
-        raise ReidopsError(f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without one, `dvc repro export evaluate_reid` is the end)")
+        raise ReidopsError(
+            f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without "
+            f"one, `dvc repro export evaluate_reid` is the end)"
+        )
     return parts
 
 
@@ -86,12 +92,16 @@ def find_tracked_parts(raw: Path) -> list[Part]:
     parts = [part for part in read_parts(raw) if part.part == "track"]
     names = [part.sequence for part in parts]
     if len(set(names)) < len(names):
-        raise ReidopsError(f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite each other")
+        raise ReidopsError(
+            f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite "
+            f"each other"
+        )
     return parts
 
 
 def write_parts(parts: list[Part], raw: Path, local: str | None = None) -> None:
-    """Write `raw/parts.csv`; a folder outside `raw` is written as the user spelt `local`, so that the table suits any machine.
+    """Write `raw/parts.csv`; a folder outside `raw` is written as the user spelt `local`, so that the table suits any
+    machine.
 
     Raises:
         ReidopsError: one sequence's train frames are also test or track frames.
@@ -118,7 +128,10 @@ def check_parts(parts: list[Part], where: str) -> None:
                 continue  # the people are on one side each, and convert sees to it
             first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
             if first <= last:
-                raise ReidopsError(f"{where}: frames {first} … {last} of {train.sequence} are in train and in {other.part}; mend the split")
+                raise ReidopsError(
+                    f"{where}: frames {first} … {last} of {train.sequence} are in train and in {other.part}; mend the "
+                    f"split"
+                )
 
 
 def _same_sequence(a: Part, b: Part) -> bool:

@@ -1,6 +1,7 @@
 """Show the progress of long work: a bar on a terminal, else a line in the log every 30 seconds.
 
-Everything in reidops that can take more than a few seconds reports through `progress_bar`; `named_work` covers what has no bar.
+Everything in reidops that can take more than a few seconds reports through `progress_bar`; `named_work` covers what has
+no bar.
 """
 
 import io
@@ -21,8 +22,15 @@ LOG_SECONDS = 30.0
 
 
 def progress_bar(
-    items: Iterable[Any] | None = None, *, desc: str, total: int | None = None, initial: int = 0, unit: str = "steps",
-    unit_scale: bool = False, shown: bool = True, leave: bool = False,
+    items: Iterable[Any] | None = None,
+    *,
+    desc: str,
+    total: int | None = None,
+    initial: int = 0,
+    unit: str = "steps",
+    unit_scale: bool = False,
+    shown: bool = True,
+    leave: bool = False,
 ) -> tqdm:
     """Return a tqdm bar over `items`, or one that the caller updates.
 
@@ -35,7 +43,16 @@ def progress_bar(
         leave: keep a finished bar on the terminal.
     """
     kind = tqdm if sys.stderr.isatty() else _LogBar
-    return kind(items, desc=desc, total=total, initial=initial, unit=unit if unit_scale else f" {unit}", unit_scale=unit_scale, disable=not shown, leave=leave)
+    return kind(
+        items,
+        desc=desc,
+        total=total,
+        initial=initial,
+        unit=unit if unit_scale else f" {unit}",
+        unit_scale=unit_scale,
+        disable=not shown,
+        leave=leave,
+    )
 
 
 @contextmanager
@@ -97,7 +114,9 @@ class _NamedWork:
 
 
 class _Reporter:
-    """Log the state of the work that was opened last, every LOG_SECONDS, from a thread that ends when no work is open."""
+    """Log the state of the work that was opened last, every LOG_SECONDS, from a thread that ends when no work is
+    open.
+    """
 
     def __init__(self) -> None:
         self._open: list[_LogBar | _NamedWork] = []
@@ -110,7 +129,9 @@ class _Reporter:
             self._open.append(work)
             if self._thread is None or not self._thread.is_alive() or self._all_closed.is_set():
                 self._all_closed = threading.Event()
-                self._thread = threading.Thread(target=self._log, args=(self._all_closed,), name="progress", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._log, args=(self._all_closed,), name="progress", daemon=True
+                )
                 self._thread.start()
 
     def remove(self, work: _LogBar | _NamedWork) -> None:

@@ -25,7 +25,9 @@ def list_recipes(root: Path) -> dict[str, Path]:
     """
     folder = root / FOLDER
     if not folder.is_dir():
-        raise ReidopsError(f"{folder}: no such folder; expected the repository's recipes; change to its root, or give --root FOLDER")
+        raise ReidopsError(
+            f"{folder}: no such folder; expected the repository's recipes; change to its root, or give --root FOLDER"
+        )
     found = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     if not found:
         raise ReidopsError(f"{folder}: holds no *.yaml; expected the repository's recipes; take the repository whole")
@@ -59,7 +61,9 @@ def describe_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]
     """Return one line per value that differs: `train.backbone: resnet10t → resnet50`."""
     old, new = dict(_flatten(before)), dict(_flatten(after))
     names = [*new, *(name for name in old if name not in new)]
-    return [f"{name}: {_shown(old, name)} → {_shown(new, name)}" for name in names if _shown(old, name) != _shown(new, name)]
+    return [
+        f"{name}: {_shown(old, name)} → {_shown(new, name)}" for name in names if _shown(old, name) != _shown(new, name)
+    ]
 
 
 def recipe_changes(root: Path, name: str) -> list[str]:
@@ -85,8 +89,10 @@ def write_recipe(root: Path, name: str, *, force: bool = False) -> None:
     path = root / PARAMS
     if path.is_file() and not force and not _is_known(root):
         raise ReidopsError(
-            f"{path}: has values that are in no recipe and not in git's last commit, and they would be lost; expected an unchanged file;"
-            f" commit it or copy it first, see what changes with `reidops recipe {recipe.stem} --diff`, or overwrite it with --force"
+            f"{path}: has values that are in no recipe and not in git's last commit, and they would be lost; expected "
+            f"an unchanged file;"
+            f" commit it or copy it first, see what changes with `reidops recipe {recipe.stem} --diff`, or overwrite "
+            f"it with --force"
         )
     with whole_file(path) as partial:
         partial.write_bytes(recipe.read_bytes())
@@ -122,4 +128,8 @@ def _flatten(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any
 def _shown(values: dict[str, Any], name: str) -> str:
     if name not in values:
         return _ABSENT
-    return yaml.safe_dump(values[name], default_flow_style=True, allow_unicode=True, width=float("inf")).removesuffix("...\n").strip()
+    return (
+        yaml.safe_dump(values[name], default_flow_style=True, allow_unicode=True, width=float("inf"))
+        .removesuffix("...\n")
+        .strip()
+    )

@@ -20,7 +20,12 @@ from reidops.registry.promotion import COMBINED
 
 REID_SCORES = ("mAP", "rank1", "rank5", "mINP")
 TRACKING_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
-ARMS = {"no_appearance": "without appearance", "random": "random embeddings", "appearance": "with appearance", "oracle": "an oracle's embeddings"}
+ARMS = {
+    "no_appearance": "without appearance",
+    "random": "random embeddings",
+    "appearance": "with appearance",
+    "oracle": "an oracle's embeddings",
+}
 SEQUENCE_ARMS = ("no_appearance", "appearance")
 COLOUR_HISTOGRAM = "colour_histogram"
 
@@ -47,8 +52,12 @@ def render_summary(data: Path) -> Group:
     return Group(*parts, Text("\nWhere to look", style="bold"), *looks)
 
 
-_PLACES = {"reid": Path("reid/metrics.json"), "tracking": Path("tracking/metrics.json"), "proof": Path("tracking/proof.json"),
-           "registration": Path("registration/version.json")}  # fmt: skip
+_PLACES = {
+    "reid": Path("reid/metrics.json"),
+    "tracking": Path("tracking/metrics.json"),
+    "proof": Path("tracking/proof.json"),
+    "registration": Path("registration/version.json"),
+}
 
 
 def reid_table(metrics: Mapping[str, Any]) -> Table:
@@ -76,24 +85,34 @@ def tracking_table(arms: Mapping[str, Any]) -> Table:
         shown = [arm for arm in (ARMS if name == COMBINED else SEQUENCE_ARMS) if arm in arms]
         for arm in shown:
             cells = [_figure(arms[arm].get(name, {}), score) for score in TRACKING_SCORES]
-            table.add_row(name if arm == shown[0] else "", ARMS[arm], *cells, style="bold" if name == COMBINED else None)
+            table.add_row(
+                name if arm == shown[0] else "", ARMS[arm], *cells, style="bold" if name == COMBINED else None
+            )
         table.add_section()
     return table
 
 
 def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and how much appearance decided."""
+    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and how much appearance
+    decided.
+    """
     if not proof["uses_appearance"]:
         yield Text(f"  {proof['reason']}")
         return
-    differences, over_random, decided = proof["differences"]["appearance"][COMBINED], proof["over_random"][COMBINED], proof["decided"][COMBINED]
+    differences, over_random, decided = (
+        proof["differences"]["appearance"][COMBINED],
+        proof["over_random"][COMBINED],
+        proof["decided"][COMBINED],
+    )
     for score in ("IDF1", "HOTA"):
         yield Text(f"  {score} {_gain(differences[score])} over no appearance")
         yield Text(f"  {score} {_gain(over_random[score])} over random embeddings")
         yield Text(f"  {score} {_headroom(proof['headroom'][score])}")
     drawn, row = proof["bootstrap"], differences["IDF1"]
     windows = f"{_bounds(row['over_windows'])}; {row['num_windows']} windows of about {drawn['window_frames']} frames"
-    sequences = f"{_bounds(row['over_sequences'])}; {row['num_sequences']} sequences" if row["num_sequences"] > 1 else ""
+    sequences = (
+        f"{_bounds(row['over_sequences'])}; {row['num_sequences']} sequences" if row["num_sequences"] > 1 else ""
+    )
     yield Text(f"  IDF1 over no appearance by other units: [{windows}]" + (f", [{sequences}]" if sequences else ""))
     yield Text(f"  in brackets: {drawn['level']:.0%} confidence intervals and the number of units that they come from")
     reordered = f"in {decided['reordered']:,} it preferred another track than the control"
@@ -153,7 +172,9 @@ def store_missing(registered_in: str) -> str | None:
 
 
 def headline_figures(data: Path) -> dict[str, float]:
-    """Return the figures that people ask for first, under the names that they have in MLflow; empty where nothing is scored."""
+    """Return the figures that people ask for first, under the names that they have in MLflow; empty where nothing is
+    scored.
+    """
     figures: dict[str, float] = {}
     if (data / _PLACES["reid"]).is_file():
         for name, scores in read_json(data / _PLACES["reid"]).items():
@@ -163,8 +184,12 @@ def headline_figures(data: Path) -> dict[str, float]:
         for score in ("IDF1", "HOTA", "MOTA"):
             figures |= {f"tracking/{arm}/{score}": arms[arm][COMBINED][score] for arm in SEQUENCE_ARMS if arm in arms}
             if "appearance" in arms:
-                figures[f"tracking/gain/{score}"] = arms["appearance"][COMBINED][score] - arms["no_appearance"][COMBINED][score]
-                figures[f"tracking/gain_over_random/{score}"] = arms["appearance"][COMBINED][score] - arms["random"][COMBINED][score]
+                figures[f"tracking/gain/{score}"] = (
+                    arms["appearance"][COMBINED][score] - arms["no_appearance"][COMBINED][score]
+                )
+                figures[f"tracking/gain_over_random/{score}"] = (
+                    arms["appearance"][COMBINED][score] - arms["random"][COMBINED][score]
+                )
     return figures
 
 
@@ -174,7 +199,9 @@ def list_links(data: Path) -> dict[str, str]:
     for label, pattern in _PICTURES.items():
         found = sorted(path for path in data.glob(pattern) if path.is_file())
         if found:
-            links[label] = os.path.relpath(found[0]) + (f" and {len(found) - 1} more beside it" if len(found) > 1 else "")
+            links[label] = os.path.relpath(found[0]) + (
+                f" and {len(found) - 1} more beside it" if len(found) > 1 else ""
+            )
     if (data / _PLACES["registration"]).is_file():
         kept = read_json(data / _PLACES["registration"])["links"]
         links |= {f"MLflow {label}": _short_uri(link) for label, link in kept.items()}
@@ -196,7 +223,11 @@ _PICTURES = {
 
 def _short_uri(link: str) -> str:
     """Return a link or a command with this folder's name left out, where that means the same."""
-    return link.replace(f"sqlite:///{repository_root().resolve()}/", "sqlite:///") if Path.cwd() == repository_root().resolve() else link
+    return (
+        link.replace(f"sqlite:///{repository_root().resolve()}/", "sqlite:///")
+        if Path.cwd() == repository_root().resolve()
+        else link
+    )
 
 
 def print_summary(data: Path) -> None:

@@ -42,49 +42,68 @@ _BOX = {
     "height": Column("float", "px"),
 }
 
-ANNOTATIONS = Table("annotations", {
-    "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
-    "track_id": Column("int", "identity within this sequence"),
-    **_BOX,
-    "considered": Column("bool", "the file's flag column: counts in the official scores"),
-    "class_id": Column("int", "1 = pedestrian", minimum=1),
-    "visibility": Column("float", "share not occluded", minimum=0, maximum=1),
-})
+ANNOTATIONS = Table(
+    "annotations",
+    {
+        "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
+        "track_id": Column("int", "identity within this sequence"),
+        **_BOX,
+        "considered": Column("bool", "the file's flag column: counts in the official scores"),
+        "class_id": Column("int", "1 = pedestrian", minimum=1),
+        "visibility": Column("float", "share not occluded", minimum=0, maximum=1),
+    },
+)
 
-DETECTIONS = Table("detections", {
-    "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
-    **_BOX,
-    "confidence": Column("float", "the detector's score, no fixed range"),
-})
+DETECTIONS = Table(
+    "detections",
+    {
+        "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
+        **_BOX,
+        "confidence": Column("float", "the detector's score, no fixed range"),
+    },
+)
 
-PARTS = Table("parts", {
-    "part": Column("str", "what the rows are for", values=("train", "test", "track")),
-    "dataset": Column("str", "name of the data set, e.g. MOT17"),
-    "layout": Column("str", "folder layout: mot, or that of a ReID set (market1501, msmt17 …)"),
-    "folder": Column("str", "below data/raw, or after `local:` where the user keeps it"),
-    "sequence": Column("str", "name of the sequence's folder; empty for ReID sets"),
-    "scene": Column("str", "the video behind the sequence, e.g. 09"),
-    "first_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
-    "last_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
-    "protocol": Column("str", "which published split of a ReID set; identity:SHARE where people of these frames are divided; else empty"),
-})
+PARTS = Table(
+    "parts",
+    {
+        "part": Column("str", "what the rows are for", values=("train", "test", "track")),
+        "dataset": Column("str", "name of the data set, e.g. MOT17"),
+        "layout": Column("str", "folder layout: mot, or that of a ReID set (market1501, msmt17 …)"),
+        "folder": Column("str", "below data/raw, or after `local:` where the user keeps it"),
+        "sequence": Column("str", "name of the sequence's folder; empty for ReID sets"),
+        "scene": Column("str", "the video behind the sequence, e.g. 09"),
+        "first_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
+        "last_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
+        "protocol": Column(
+            "str",
+            "which published split of a ReID set; identity:SHARE where people of these frames are divided; else empty",
+        ),
+    },
+)
 
-CROPS = Table("crops", {
-    "path": Column("str", "member of crops.tar"),
-    "offset": Column("int", "byte at which that member's picture (JPEG, PNG or BMP) begins inside crops.tar", minimum=0),
-    "size": Column("int", "bytes of that picture", minimum=1),
-    "dataset": Column("str", "the data set the crop comes from"),
-    "pid": Column("int", "person identity, unique in the whole table; -1 = distractor, matches nobody", minimum=-1),
-    "camid": Column("int", "camera (view), unique in the whole table; in MOT one per scene", minimum=0),
-    "scene": Column("str", "the video, without data set or detector: 02, 04 …"),
-    "track_id": Column("int", "identity in the sequence; -1 for ReID sets", minimum=-1),
-    "tracklet": Column("int", "unbroken run of one person in one camera, in sets that publish them; -1 elsewhere", minimum=-1),
-    "frame": Column("int", "1-based frame where the crop came from", minimum=0),
-    "width": Column("int", "px, of the crop", minimum=1),
-    "height": Column("int", "px, of the crop", minimum=1),
-    "visibility": Column("float", "share not occluded; 1 where the set does not say", minimum=0, maximum=1),
-    "split": Column("str", "part of the split", values=("train", "val", "query", "gallery")),
-})
+CROPS = Table(
+    "crops",
+    {
+        "path": Column("str", "member of crops.tar"),
+        "offset": Column(
+            "int", "byte at which that member's picture (JPEG, PNG or BMP) begins inside crops.tar", minimum=0
+        ),
+        "size": Column("int", "bytes of that picture", minimum=1),
+        "dataset": Column("str", "the data set the crop comes from"),
+        "pid": Column("int", "person identity, unique in the whole table; -1 = distractor, matches nobody", minimum=-1),
+        "camid": Column("int", "camera (view), unique in the whole table; in MOT one per scene", minimum=0),
+        "scene": Column("str", "the video, without data set or detector: 02, 04 …"),
+        "track_id": Column("int", "identity in the sequence; -1 for ReID sets", minimum=-1),
+        "tracklet": Column(
+            "int", "unbroken run of one person in one camera, in sets that publish them; -1 elsewhere", minimum=-1
+        ),
+        "frame": Column("int", "1-based frame where the crop came from", minimum=0),
+        "width": Column("int", "px, of the crop", minimum=1),
+        "height": Column("int", "px, of the crop", minimum=1),
+        "visibility": Column("float", "share not occluded; 1 where the set does not say", minimum=0, maximum=1),
+        "split": Column("str", "part of the split", values=("train", "val", "query", "gallery")),
+    },
+)
 
 
 def write_table(frame: pd.DataFrame, path: Path, table: Table) -> None:
@@ -108,13 +127,18 @@ def read_table(path: Path, table: Table) -> pd.DataFrame:
         ReidopsError: the file is missing or breaks the contract.
     """
     if not Path(path).is_file():
-        raise ReidopsError(f"{path}: no such file; the stage that writes the {table.name} table has not run (`dvc repro`)")
+        raise ReidopsError(
+            f"{path}: no such file; the stage that writes the {table.name} table has not run (`dvc repro`)"
+        )
     texts = {name: "str" for name, column in table.columns.items() if column.dtype == "str"}
     try:
         is_parquet = Path(path).suffix == ".parquet"
         frame = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype=texts, keep_default_na=False)
     except (OSError, ValueError) as error:  # pyarrow's and pandas' faults are of these kinds
-        raise ReidopsError(f"{path}: cannot be read as a table ({error}); make it again with `dvc repro -f` of the stage that writes it") from None
+        raise ReidopsError(
+            f"{path}: cannot be read as a table ({error}); make it again with `dvc repro -f` of the stage that writes "
+            f"it"
+        ) from None
     return check_table(frame, table, str(path))
 
 
@@ -151,7 +175,10 @@ def _check_values(values: pd.Series, column: Column, where: str) -> None:
         wrong |= ~values.isin(column.values)
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
-        raise ReidopsError(f"{where}: row {row} is {values.iloc[row]!r}, expected {_expectation(column)} ({int(wrong.sum())} such rows)")
+        raise ReidopsError(
+            f"{where}: row {row} is {values.iloc[row]!r}, expected {_expectation(column)} ({int(wrong.sum())} such "
+            f"rows)"
+        )
 
 
 def _expectation(column: Column) -> str:

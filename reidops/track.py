@@ -1,9 +1,11 @@
 """Track the people of a video: write it with their boxes and numbers, and a MOTChallenge result file beside it.
 
-    python -m reidops.track street.mp4 --model models:/person-reid@champion --detections street.txt --tracker botsort --output tracked.mp4
+    python -m reidops.track street.mp4 --model models:/person-reid@champion --detections street.txt --tracker botsort
+    --output tracked.mp4
 
-VIDEO is a file that OpenCV reads, or a folder of frames (img1). Detections come from a file in MOTChallenge's det.txt format, from
-`public` (the det/det.txt beside img1), or from a detector: a name of torchvision's, or an ONNX file. One frame at a time is in memory.
+VIDEO is a file that OpenCV reads, or a folder of frames (img1). Detections come from a file in MOTChallenge's det.txt
+format, from `public` (the det/det.txt beside img1), or from a detector: a name of torchvision's, or an ONNX file. One
+frame at a time is in memory.
 """
 
 import argparse
@@ -125,7 +127,9 @@ def track(options: argparse.Namespace) -> Tally:
     video = read_video(options.video)
     outputs = _outputs(options, video)
     settings = changed(DetectorSettings(), _mapping(options.detector), "detector")
-    detections = open_detections(options.detections, options.video, settings, scale=options.scale, size=options.detections_size)
+    detections = open_detections(
+        options.detections, options.video, settings, scale=options.scale, size=options.detections_size
+    )
     model = load_model(options.model)
     gate = choose_gate(options.gate, options.tracker, model)
     tracker = start_tracker(options.tracker, gate, options.camera_motion.replace("-", "_"), _mapping(options.constants))
@@ -135,9 +139,15 @@ def track(options: argparse.Namespace) -> Tally:
     speed = tally.num_frames / (time.monotonic() - start)
     written = " and ".join(str(path) for path in (outputs.results, outputs.video) if path)
     logger.info(
-        "%s, %s: %d frames at %.1f frames/s, %d tracks, %s boxes; wrote %s", options.tracker, _appearance(options.tracker, model, gate),
-        tally.num_frames, speed, len(tally.track_ids), f"{tally.num_boxes:,}", written,
-    )  # fmt: skip
+        "%s, %s: %d frames at %.1f frames/s, %d tracks, %s boxes; wrote %s",
+        options.tracker,
+        _appearance(options.tracker, model, gate),
+        tally.num_frames,
+        speed,
+        len(tally.track_ids),
+        f"{tally.num_boxes:,}",
+        written,
+    )
     return tally
 
 
@@ -161,7 +171,11 @@ def write_tracks(video: Video, follower: Follower, outputs: Outputs, *, max_fram
     tally = Tally()
     with ExitStack() as stack:
         stream = stack.enter_context(open(stack.enter_context(whole_file(outputs.results)), "w"))
-        writer = stack.enter_context(open_video(outputs.video, outputs.frame_rate, codec=outputs.codec)) if outputs.video else None
+        writer = (
+            stack.enter_context(open_video(outputs.video, outputs.frame_rate, codec=outputs.codec))
+            if outputs.video
+            else None
+        )
         try:
             for number, picture in _with_bar(video, max_frames):
                 tracked = follower.follow(number, picture)
@@ -186,7 +200,9 @@ def _tell_end(tally: Tally, reason: str, error: BaseException) -> None:
 
 def _with_bar(video: Video, max_frames: int | None) -> Iterator[tuple[int, np.ndarray]]:
     lengths = [length for length in (video.num_frames, max_frames) if length is not None]
-    return progress_bar(islice(video.frames(), max_frames), total=min(lengths, default=None), desc="track", unit="frames")
+    return progress_bar(
+        islice(video.frames(), max_frames), total=min(lengths, default=None), desc="track", unit="frames"
+    )
 
 
 def _outputs(options: argparse.Namespace, video: Video) -> Outputs:
@@ -220,23 +236,64 @@ def _mapping(pairs: list[str]) -> dict[str, object]:
 
 def _parser(program: str) -> argparse.ArgumentParser:
     description = __doc__.replace(_PROGRAM, program)
-    parser = argparse.ArgumentParser(prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("video", type=Path, metavar="VIDEO", help="a file that OpenCV reads, or a folder of frames")
     add("--model", required=True, help="models:/NAME@ALIAS, a folder, or none: track without appearance")
-    add("--detections", default="public", help="a det.txt, public (beside img1), a detector of torchvision, or FILE.onnx (default: public)")
+    add(
+        "--detections",
+        default="public",
+        help="a det.txt, public (beside img1), a detector of torchvision, or FILE.onnx (default: public)",
+    )
     add("--scale", type=_positive, default=1.0, help="by which the boxes of a det.txt are multiplied")
-    add("--detections-size", type=_size, metavar="WxH", help="size in px of the pictures that a det.txt was made on, in place of --scale")
-    add("--tracker", default="botsort", help="sort, deepsort, strongsort, bytetrack, botsort, ocsort or deepocsort (default: botsort)")
-    add("--gate", type=_gate, default="calibrated", help="appearance gate: calibrated (calibration.json), published, or a number in the tracker's cost")
-    add("--constants", nargs="+", default=[], metavar="NAME=VALUE", help="constants of the tracker in place of the published ones: max_age=60 …")
+    add(
+        "--detections-size",
+        type=_size,
+        metavar="WxH",
+        help="size in px of the pictures that a det.txt was made on, in place of --scale",
+    )
+    add(
+        "--tracker",
+        default="botsort",
+        help="sort, deepsort, strongsort, bytetrack, botsort, ocsort or deepocsort (default: botsort)",
+    )
+    add(
+        "--gate",
+        type=_gate,
+        default="calibrated",
+        help="appearance gate: calibrated (calibration.json), published, or a number in the tracker's cost",
+    )
+    add(
+        "--constants",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="constants of the tracker in place of the published ones: max_age=60 …",
+    )
     add("--camera-motion", choices=("none", "sparse-flow", "ecc"), default="none")
     add("--min-confidence", type=float, help="least score of a detection, in the detector's own scale")
-    add("--detector", nargs="+", default=[], metavar="NAME=VALUE", help="settings of a detector, as detect.detector of params.yaml: weights=FILE nms=0.6 …")
+    add(
+        "--detector",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="settings of a detector, as detect.detector of params.yaml: weights=FILE nms=0.6 …",
+    )
     add("--output", type=Path, metavar="FILE.mp4", help=f"the video to write; {', '.join(CODECS)}")
-    add("--results", type=Path, metavar="FILE.txt", help="the result file to write (default: --output's name with .txt)")
+    add(
+        "--results", type=Path, metavar="FILE.txt", help="the result file to write (default: --output's name with .txt)"
+    )
     add("--no-video", action="store_true", help="write the result file only")
-    add("--codec", help="of .mp4: " + ", ".join(CODECS[".mp4"]) + "; of .avi: " + ", ".join(CODECS[".avi"]) + " (default: the first of each)")
+    add(
+        "--codec",
+        help="of .mp4: "
+        + ", ".join(CODECS[".mp4"])
+        + "; of .avi: "
+        + ", ".join(CODECS[".avi"])
+        + " (default: the first of each)",
+    )
     add("--frame-rate", type=_positive, help="of the video to write, fps (default: the source's)")
     add("--max-frames", type=_count, metavar="N", help="end after so many")
     return parser

@@ -74,14 +74,20 @@ class VideoFile:
         finally:
             capture.release()
         if self.num_frames is not None and number < self.num_frames:
-            raise BrokenOff(f"{self._path}: broke off after frame {number} of {self.num_frames}: the file is cut off or damaged there")
+            raise BrokenOff(
+                f"{self._path}: broke off after frame {number} of {self.num_frames}: the file is cut off or damaged "
+                f"there"
+            )
 
     def _open(self) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(str(self._path))
-        check_size(int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), str(self._path))
+        check_size(
+            int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), str(self._path)
+        )
         if not capture.isOpened() or not capture.grab():
             raise ReidopsError(
-                f"{self._path}: OpenCV cannot read it: it is no video, it is cut off before its first frame or index, or its codec is"
+                f"{self._path}: OpenCV cannot read it: it is no video, it is cut off before its first frame or index, "
+                f"or its codec is"
                 f" not there; write it anew with `ffmpeg -i {self._path.name} -c:v mpeg4 -q:v 2 readable.mp4`"
             )
         capture.release()
@@ -89,7 +95,9 @@ class VideoFile:
 
 
 class PictureFolder:
-    """A folder of pictures named by their frame's number, as MOTChallenge's img1; one that begins at 0 is counted from 1."""
+    """A folder of pictures named by their frame's number, as MOTChallenge's img1; one that begins at 0 is counted from
+    1.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._paths = _numbered(folder)
@@ -117,9 +125,13 @@ def _numbered(folder: Path) -> dict[int, Path]:
     unnumbered = sorted(path.name for path in paths if not path.stem.isdecimal())
     if not paths or unnumbered:
         found = f"there is {unnumbered[0]}" if unnumbered else "there is no picture"
-        raise ReidopsError(f"{folder}: {found}; expected a folder of frames that are named by their numbers, 000001.jpg, 000002.jpg, …")
+        raise ReidopsError(
+            f"{folder}: {found}; expected a folder of frames that are named by their numbers, 000001.jpg, 000002.jpg, …"
+        )
     shift = 1 if any(int(path.stem) == 0 for path in paths) else 0
     numbered = {int(path.stem) + shift: path for path in paths}
     if len(numbered) < len(paths):
-        raise ReidopsError(f"{folder}: a frame is there twice ({len(paths)} pictures, {len(numbered)} numbers); remove one of them")
+        raise ReidopsError(
+            f"{folder}: a frame is there twice ({len(paths)} pictures, {len(numbered)} numbers); remove one of them"
+        )
     return numbered

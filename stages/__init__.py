@@ -1,8 +1,8 @@
 """The pipeline's stages: one file = one DVC stage = one section of params.yaml.
 
-`run_stage` is what every script's `__main__` calls. Before it runs one stage it checks the params of *all* of them, which
-means importing every stage's file: so a stage imports what is heavy (torch, cv2, mlflow, great_expectations, …) inside its
-function, and a whole `dvc repro` with nothing to do stays under a second a stage.
+`run_stage` is what every script's `__main__` calls. Before it runs one stage it checks the params of *all* of them,
+which means importing every stage's file: so a stage imports what is heavy (torch, cv2, mlflow, great_expectations, …)
+inside its function, and a whole `dvc repro` with nothing to do stays under a second a stage.
 """
 
 import argparse
@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-if sys.argv[0] == "-m":  # `python -m stages.…` is still importing: until `run_stage` listens, Ctrl-C ends it without a traceback
+# `python -m stages.…` is still importing: until `run_stage` listens, Ctrl-C ends it without a traceback
+if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from reidops.cores import share_cores
@@ -29,7 +30,9 @@ from reidops.progress_bar import named_work
 
 
 def run_stage(stage: Callable[..., None], params_class: type) -> None:
-    """Run a stage from the command line, one option per path that its function takes; exit 1 with one clear message on bad input."""
+    """Run a stage from the command line, one option per path that its function takes; exit 1 with one clear message on
+    bad input.
+    """
     section = stage.__name__
     arguments = _parser(stage).parse_args()
     configure_logging()

@@ -1,4 +1,5 @@
-"""Cut the people of MOT sequences out of their frames, join ReID sets, and divide both into train, val, query and gallery.
+"""Cut the people of MOT sequences out of their frames, join ReID sets, and divide both into train, val, query and
+gallery.
 
 Reads:  data/raw/parts.csv, data/raw/inventory.json, the sets that they name
 Writes: data/crops/ crops.tar, crops.parquet, meta/train_80.txt, meta/val_20.txt, report.json
@@ -31,12 +32,12 @@ Count = Annotated[int, Field(ge=1)]
 class ConvertParams:
     """mot2reid's options, and more; those marked MOT leave sets alone whose images are crops already.
 
-    With `considered_only` false and `val_by` name the crops are mot2reid's byte for byte, under its names, and so are the lists,
-    but for these, where mot2reid is at fault. A box wholly outside its frame is no crop (there: a strip of the frame's border,
-    which counts as one of the person's). The tar holds the crops of the lists (there: of dropped people, too). Lists are in the order
-    of their names (there: of the file system). The share val_split is exact (there: int() of a float, which may lack a
-    person, or a percent in a list's name). Labels of val go on where those of train end (there: both begin at 0, so that in
-    train.txt two people share one).
+    With `considered_only` false and `val_by` name the crops are mot2reid's byte for byte, under its names, and so are
+    the lists, but for these, where mot2reid is at fault. A box wholly outside its frame is no crop (there: a strip of
+    the frame's border, which counts as one of the person's). The tar holds the crops of the lists (there: of dropped
+    people, too). Lists are in the order of their names (there: of the file system). The share val_split is exact
+    (there: int() of a float, which may lack a person, or a percent in a list's name). Labels of val go on where those
+    of train end (there: both begin at 0, so that in train.txt two people share one).
     """
 
     vis_threshold: Share = 0.3  # MOT: least visibility of a box
@@ -47,11 +48,16 @@ class ConvertParams:
     min_height: Count = 1  # MOT: px
     stride: Count = 1  # MOT: frames; 1 = every frame; names of crops stay those of stride 1
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95  # MOT: 95 is mot2reid's
-    size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None  # MOT: [height, width] px; null = as cut
-    min_per_person: Count = 8  # MOT: crops; people with fewer do not train (mot2reid and val_by name: the share counts them)
-    max_per_person: Count = 1000  # MOT: crops; a seeded sample of a person with more (mot2reid: of a listing in no order)
-    val_split: Annotated[float, Field(ge=0, lt=1)] = 0.2  # share of the training people who choose the checkpoint; names the lists
-    val_by: Literal["identity", "name"] = "identity"  # a share of each scene's people, or mot2reid's last folders by name
+    # MOT: [height, width] px; null = as cut
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    # MOT: crops; people with fewer do not train (mot2reid and val_by name: the share counts them)
+    min_per_person: Count = 8
+    # MOT: crops; a seeded sample of a person with more (mot2reid: of a listing in no order)
+    max_per_person: Count = 1000
+    # share of the training people who choose the checkpoint; names the lists
+    val_split: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    # a share of each scene's people, or mot2reid's last folders by name
+    val_by: Literal["identity", "name"] = "identity"
     gap: Count = 25  # MOT: frames between a person's queries and gallery crops
     queries_per_person: Count = 4  # MOT: at most
     seed: Annotated[int, Field(ge=0)] = 0

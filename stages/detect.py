@@ -1,7 +1,7 @@
 """Bring the detections of the tracked sequences together, once for all models: public ones, files, or a detector's.
 
-Reads:  data/raw (parts.csv; det.txt or frames of the `track` rows)
-Writes: data/detections/<sequence>.txt, in MOTChallenge's det.txt format, of the tracked frames; nothing where nothing is tracked
+Reads:  data/raw (parts.csv; det.txt or frames of the `track` rows) Writes: data/detections/<sequence>.txt, in
+MOTChallenge's det.txt format, of the tracked frames; nothing where nothing is tracked
 """
 
 import logging
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 class DetectParams:
     """Where detections come from."""
 
-    # public = each sequence's own det.txt; a file of that format, or a folder with <sequence>.txt (relative to the repository; DVC does
-    # not watch them); a detector of torchvision; or FILE.onnx.
+    # public = each sequence's own det.txt; a file of that format, or a folder with <sequence>.txt (relative to the
+    # repository; DVC does not watch them); a detector of torchvision; or FILE.onnx.
     source: str
     detector: DetectorSettings  # of torchvision's and of ONNX files
 

@@ -1,7 +1,7 @@
 """Get the data sets, and say which frames of which sequence train, test and are tracked.
 
-Reads:  params (names, addresses, the user's folder)
-Writes: data/raw/ parts.csv, inventory.json, and the sets that were drawn, fetched or unpacked; fetched archives stay in data/archives/
+Reads:  params (names, addresses, the user's folder) Writes: data/raw/ parts.csv, inventory.json, and the sets that were
+drawn, fetched or unpacked; fetched archives stay in data/archives/
 """
 
 import logging
@@ -29,14 +29,18 @@ Hash = Annotated[str, Field(pattern="^(md5|sha256):[0-9a-fA-F]+$")]
 
 @params_dataclass
 class DownloadParams:
-    """Sets are synthetic, MOT15, MOT16, MOT17, MOT20, a published ReID set, or a folder below `local` in a known layout."""
+    """Sets are synthetic, MOT15, MOT16, MOT17, MOT20, a published ReID set, or a folder below `local` in a known
+    layout.
+    """
 
     local: str | None = None  # folder that holds sets in their published layout; null = fetch what can be fetched
     train: list[str] = Field(default=["synthetic"], min_length=1)  # sets whose people train
     test: list[str] = Field(default=["synthetic"], min_length=1)  # sets whose people are searched for
     track: list[str] = Field(default=["synthetic"])  # MOT sets that are tracked
-    sequences: list[str] = Field(default=["05", "06"])  # scenes or sequences that are tested and tracked; [] = all of the tracked sets
-    detectors: list[Literal["DPM", "FRCNN", "SDP"]] = Field(default=["FRCNN"], min_length=1)  # copies to track; crops come from the first
+    # scenes or sequences that are tested and tracked; [] = all of the tracked sets
+    sequences: list[str] = Field(default=["05", "06"])
+    # copies to track; crops come from the first
+    detectors: list[Literal["DPM", "FRCNN", "SDP"]] = Field(default=["FRCNN"], min_length=1)
     split: Literal["scene", "half", "k-fold", "identity"] = "scene"  # how a set that trains and is tested is divided
     num_folds: Annotated[int, Field(ge=2)] = 5  # k-fold: parts into which the scenes are divided
     fold: Annotated[int, Field(ge=0)] = 0  # k-fold: the part that is tested and tracked
@@ -61,12 +65,20 @@ def download(raw: Path, params: DownloadParams) -> None:
         parts = assign_parts(sets, roles)
         write_parts(parts, folder, params.local)
         write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
-        bare = [part.sequence for part in parts if part.part == "track" and not (part.folder / "det" / "det.txt").is_file()]
+        bare = [
+            part.sequence for part in parts if part.part == "track" and not (part.folder / "det" / "det.txt").is_file()
+        ]
     counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
     if not roles.track:
-        log.warning("download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, evaluate_tracking will stop")
+        log.warning(
+            "download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, evaluate_tracking will "
+            "stop"
+        )
     if bare:
-        log.warning("%s: no det/det.txt; detect will stop unless detect.source names a detector or files of yours", ", ".join(bare))
+        log.warning(
+            "%s: no det/det.txt; detect will stop unless detect.source names a detector or files of yours",
+            ", ".join(bare),
+        )
     log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 

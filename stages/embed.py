@@ -1,8 +1,9 @@
-"""Embed every detection of the tracked sequences, once per model and detection set, and the boxes of their ground truth.
+"""Embed every detection of the tracked sequences, once per model and detection set, and the boxes of their ground
+truth.
 
-Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/detections, data/model
-Writes: data/embeddings/<sequence>.npz, annotations/<sequence>.npz of a scene's first sequence; neither where nothing is tracked;
-        trained_on.json, what the model's embedder.json says of its training
+Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/detections, data/model Writes:
+data/embeddings/<sequence>.npz, annotations/<sequence>.npz of a scene's first sequence; neither where nothing is
+tracked; trained_on.json, what the model's embedder.json says of its training
 """
 
 import logging
@@ -30,13 +31,17 @@ class EmbedParams:
 
     # Least score in the detector's own scale; null = all; or one per detector, {DPM: 0.0, FRCNN: 0.3, SDP: 0.3}.
     min_confidence: float | dict[str, float] | None = None
-    nms: Annotated[float, Field(ge=0, le=1)] | None = None  # IoU; of two boxes above it only the better one stays; null = both
-    annotations: bool = True  # ground truth boxes too, on which evaluate_reid tells the model's errors from the detector's
+    # IoU; of two boxes above it only the better one stays; null = both
+    nms: Annotated[float, Field(ge=0, le=1)] | None = None
+    # ground truth boxes too, on which evaluate_reid tells the model's errors from the detector's
+    annotations: bool = True
     batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass, of which a CPU has up to 8 at a time
 
 
 def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
-    """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its people."""
+    """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its
+    people.
+    """
     from reidops.boxes.embeddings import (
         ANNOTATIONS,
         choose_detections,
@@ -63,10 +68,16 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
         for part in parts:
             sequence = read_sequence(part.folder)
             floor = confidence_floor(params.min_confidence, sequence.detector)
-            chosen = choose_detections(read_detection_file(detections / f"{part.sequence}.txt", sequence.length), min_confidence=floor, nms=params.nms)
+            chosen = choose_detections(
+                read_detection_file(detections / f"{part.sequence}.txt", sequence.length),
+                min_confidence=floor,
+                nms=params.nms,
+            )
             if part in annotated:
                 annotations = _of_part(read_annotations(sequence), part)
-                detected, people = embed_with_people(sequence, chosen, annotations, embedder, batch_size=params.batch_size)
+                detected, people = embed_with_people(
+                    sequence, chosen, annotations, embedder, batch_size=params.batch_size
+                )
                 write_embeddings(people, folder / ANNOTATIONS / f"{part.sequence}.npz")
                 counts["people"] += len(people)
             else:
@@ -74,8 +85,15 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
             write_embeddings(detected, folder / f"{part.sequence}.npz")
             counts["detections"] += len(detected)
     if not parts:
-        log.warning("no row of %s plays the part `track`: nothing is embedded, nothing can be tracked", raw / "parts.csv")
-    log.info("embedded %s detections and %s ground truth boxes of %d sequences", f"{counts['detections']:,}", f"{counts['people']:,}", len(parts))
+        log.warning(
+            "no row of %s plays the part `track`: nothing is embedded, nothing can be tracked", raw / "parts.csv"
+        )
+    log.info(
+        "embedded %s detections and %s ground truth boxes of %d sequences",
+        f"{counts['detections']:,}",
+        f"{counts['people']:,}",
+        len(parts),
+    )
 
 
 def _of_part(boxes: "pd.DataFrame", part: "Part") -> "pd.DataFrame":

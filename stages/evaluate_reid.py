@@ -1,9 +1,11 @@
-"""Rank people never trained on, beside a colour histogram; find the distance at which two crops are one person; look for lost people.
+"""Rank people never trained on, beside a colour histogram; find the distance at which two crops are one person; look
+for lost people.
 
-Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings
-        data/raw (parts.csv; gt.txt of the `track` rows; gt.txt, det.txt and frames of the `train` rows if gates are fitted on detections)
-Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json, cmc.csv, queries.csv, reassociation.csv,
-        gallery_<data set>.png, people_<data set>.png, cmc.png, distances.png, calibration_tables.png, reassociation.png
+Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings data/raw (parts.csv; gt.txt of the `track`
+        rows; gt.txt, det.txt and frames of the `train` rows if gates are fitted on detections)
+Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json, cmc.csv, queries.csv,
+        reassociation.csv, gallery_<data set>.png, people_<data set>.png, cmc.png, distances.png,
+        calibration_tables.png, reassociation.png
 """
 
 import logging
@@ -34,23 +36,29 @@ Positive = Annotated[int, Field(ge=1)]
 class EvaluateReidParams:
     """How crops are embedded and ranked, what the gate is made for, what is drawn."""
 
-    junk: Literal["auto", "same-camera", "none"] = "auto"  # auto = same-camera where people were seen by several cameras, else none
+    # auto = same-camera where people were seen by several cameras, else none
+    junk: Literal["auto", "same-camera", "none"] = "auto"
     max_rank: Positive = 50  # of the CMC curve
     rerank: bool = False  # k-reciprocal figures beside the plain ones
-    single_gallery_shot: Literal["auto"] | bool = "auto"  # CMC in galleries of one drawn crop per person; auto = for CUHK03's classic splits
+    # CMC in galleries of one drawn crop per person; auto = for CUHK03's classic splits
+    single_gallery_shot: Literal["auto"] | bool = "auto"
     pool: Literal["auto", "none", "mean", "max"] = "auto"  # of a tracklet's crops; auto = mean in sets of tracklets
     flip_average: bool | None = None  # average with the mirror image; null = as the model was saved
     views: Literal[1, 5] = 1  # of each ranked crop, averaged: the whole, or it and a window in each corner
     batch_size: Positive = 64  # crops per forward pass, of which a CPU has up to 8 at a time
-    calibrate_on: Literal["crops", "detections"] = "crops"  # held-out people as annotated, or as the training scenes' detector saw them
+    # held-out people as annotated, or as the training scenes' detector saw them
+    calibrate_on: Literal["crops", "detections"] = "crops"
     min_gap: Positive = 15  # frames after which a track meets its own crops again, in calibration
     num_candidates: Annotated[float, Field(ge=0)] = 3.0  # lost tracks within reach of a person who returns, on average
     gallery_rows: Positive = 4  # queries drawn as best, as median and as worst
     gallery_columns: Positive = 10  # gallery crops drawn of each
 
 
-def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: Path, params: EvaluateReidParams) -> None:
-    """Write what `model` achieves on the test sets of `crops` and the tracked boxes of `embeddings`, and the gates of its distances.
+def evaluate_reid(
+    model: Path, crops: Path, raw: Path, embeddings: Path, reid: Path, params: EvaluateReidParams
+) -> None:
+    """Write what `model` achieves on the test sets of `crops` and the tracked boxes of `embeddings`, and the gates of
+    its distances.
 
     Raises:
         ReidopsError: the embeddings of a test set have collapsed, or an input is missing or broken.
@@ -66,7 +74,9 @@ def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: P
     embedder = Embedder.load(model, flip_average=params.flip_average)
     store = CropStore(crops / "crops.tar", table)
     tests = find_test_sets(table, params.junk, _single_gallery_shot(table, raw, params))
-    embedded = embed_tests(embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size)
+    embedded = embed_tests(
+        embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size
+    )
     refuse_collapsed(embedded)
     scores = score_tests(embedded, max_rank=params.max_rank, rerank=params.rerank)
     calibration = _calibrate(table, Embedder.load(model), store, raw, params)  # as trackers load it
@@ -81,8 +91,15 @@ def evaluate_reid(model: Path, crops: Path, raw: Path, embeddings: Path, reid: P
         report.write_reassociation(reassociated, folder)
         report.draw_curves(scores, embedded.tests, calibration, folder)
         for test in embedded.tests:
-            report.draw_test_set(test, scores[test.name], embedded.embeddings, store, folder,
-                                 num_rows=params.gallery_rows, num_columns=params.gallery_columns)
+            report.draw_test_set(
+                test,
+                scores[test.name],
+                embedded.embeddings,
+                store,
+                folder,
+                num_rows=params.gallery_rows,
+                num_columns=params.gallery_columns,
+            )
     report.log_findings(embedded.tests, scores, calibration, reassociated)
 
 
@@ -95,7 +112,9 @@ def _single_gallery_shot(table: "pd.DataFrame", raw: Path, params: EvaluateReidP
     return set(table["dataset"]) if params.single_gallery_shot else set()
 
 
-def _calibrate(table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", raw: Path, params: EvaluateReidParams) -> "Calibration":
+def _calibrate(
+    table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", raw: Path, params: EvaluateReidParams
+) -> "Calibration":
     """Return the gates of the held-out people who fit them: of their crops, or of the detections that show them."""
     from reidops.embedding.held_out import fit_the_gate
     from reidops.parts import read_parts
@@ -104,7 +123,11 @@ def _calibrate(table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", 
     from reidops.retrieval.evaluation import checkpoint_people_of, crops_to_calibrate
 
     chosen_by, is_trained = checkpoint_people_of(embedder), embedder.description.trained_on.get("epoch", 0) > 0
-    limits = {"num_candidates": params.num_candidates, "min_gap": params.min_gap, "chose_checkpoint": chosen_by == "all" and is_trained}
+    limits = {
+        "num_candidates": params.num_candidates,
+        "min_gap": params.min_gap,
+        "chose_checkpoint": chosen_by == "all" and is_trained,
+    }
     if params.calibrate_on == "detections":
         detected = detected_crops(read_parts(raw), table[fit_the_gate(table, chosen_by)], embedder, params.batch_size)
         if len(detected):
@@ -114,7 +137,9 @@ def _calibrate(table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", 
 
 
 def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> "dict[str, list[Reassociation]]":
-    """Return what becomes of lost people in the tracked sequences, on ground truth boxes (if embedded) and on detections."""
+    """Return what becomes of lost people in the tracked sequences, on ground truth boxes (if embedded) and on
+    detections.
+    """
     from reidops.boxes.embeddings import ANNOTATIONS, read_embeddings
     from reidops.boxes.identities import people_of_boxes
     from reidops.mot.sequences import read_annotations, read_sequence

@@ -1,12 +1,12 @@
-"""Track the held-out sequences without appearance, with random embeddings, with the model's and with an oracle's; score all officially.
+"""Track the held-out sequences without appearance, with random embeddings, with the model's and with an oracle's; score
+all officially.
 
-Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json, data/tuning
-Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv (both scorers), scorers.csv (why they differ),
-        proof.json (arms, headroom, differences with intervals), gaps.csv, gaps.png, protocol.json,
-        windows.npz (what each window added to the scores, for models to come),
-        trial.json (all settings but the model, so that a champion can be tracked alike),
-        results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
-        timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg, clips/<sequence>-<frame>.mp4
+Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json,
+data/tuning Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv (both scorers),
+scorers.csv (why they differ), proof.json (arms, headroom, differences with intervals), gaps.csv, gaps.png,
+protocol.json, windows.npz (what each window added to the scores, for models to come), trial.json (all settings but the
+model, so that a champion can be tracked alike), results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
+timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg, clips/<sequence>-<frame>.mp4
 """
 
 import logging
@@ -41,10 +41,12 @@ class EvaluateTrackingParams:
     """The tracker, its gate and its constants; all arms have the same ones, but for the oracle's gate."""
 
     tracker: Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort"]
-    gate: Gate  # of appearance, in the tracker's own cost: `calibrated` to this model, `published` (another model's), or a number
+    # of appearance, in the tracker's own cost: `calibrated` to this model, `published` (another model's), or a number
+    gate: Gate
     # Least score in the detector's own scale; null = all; or one per detector, {DPM: 0.0, FRCNN: 0.3, SDP: 0.3}.
     min_confidence: float | dict[str, float] | None
-    constants: dict[str, dict[str, Any]]  # tracker → its constants that differ from the published ones; those of a search replace them
+    # tracker → its constants that differ from the published ones; those of a search replace them
+    constants: dict[str, dict[str, Any]]
     tuning: str | None = None  # the file of a search made elsewhere; null = what the stage tune found, if it searched
     # published = ecc for strongsort, sparse_flow for botsort and deepocsort, none for the others
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"
@@ -81,7 +83,8 @@ def evaluate_tracking(
     found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
     origin = read_model_origin(embeddings)
     check_protocol(parts, found, origin)
-    # A search started from published constants: others that were named for this tracker were not there, and would spoil what it found.
+    # A search started from published constants: others that were named for this tracker were not there, and would spoil
+    # what it found.
     tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
     settings = _trial_settings(params, changed, found)
     trial = build_trial(settings, embeddings, calibration, params.num_switches)
@@ -97,7 +100,14 @@ def evaluate_tracking(
         map_parallel(draw, pictured, num_processes(tracked, params.tracker), desc="pictures")
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
-    log.info("tracked %s frames of %d sequences by %s, %s\n%s", f"{num_frames:,}", len(tracked), params.tracker, gate, format_proof(proof))
+    log.info(
+        "tracked %s frames of %d sequences by %s, %s\n%s",
+        f"{num_frames:,}",
+        len(tracked),
+        params.tracker,
+        gate,
+        format_proof(proof),
+    )
 
 
 def _say(arms: list["ArmResult"], trial: "Trial") -> str:
@@ -116,7 +126,9 @@ def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "Pic
 
 
 def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], found: "Tuning | None") -> "TrialSettings":
-    """Return what is tried, all but the model; a gate and a least score that a search found replace those of the params."""
+    """Return what is tried, all but the model; a gate and a least score that a search found replace those of the
+    params.
+    """
     from reidops.tracking.scoring_code import scoring_code_digest
     from reidops.tracking.trials import TrialSettings
 
@@ -127,7 +139,14 @@ def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], fou
         gate = gate if found.gate is None else found.gate
         min_confidence = min_confidence if found.min_confidence is None else found.min_confidence
     return TrialSettings(
-        params.tracker, gate, min_confidence, changed, params.camera_motion, params.linking, params.interpolation, params.window,
+        params.tracker,
+        gate,
+        min_confidence,
+        changed,
+        params.camera_motion,
+        params.linking,
+        params.interpolation,
+        params.window,
         scoring_code_digest(),
     )
 

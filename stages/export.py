@@ -46,15 +46,24 @@ def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None
         write_json(parity.as_dict(), folder / "parity.json")
         if not parity.passed:
             raise ReidopsError(
-                f"{export}: the ONNX model is not the model: over {parity.num_images} images in batches of {parity.batch_sizes} its embeddings differ"
-                f" by up to {parity.max_abs_difference:.3g} (tolerance {params.tolerance:g}, least cosine {parity.min_cosine:.6f});"
+                f"{export}: the ONNX model is not the model: over {parity.num_images} images in batches of "
+                f"{parity.batch_sizes} its embeddings differ"
+                f" by up to {parity.max_abs_difference:.3g} (tolerance {params.tolerance:g}, least cosine "
+                f"{parity.min_cosine:.6f});"
                 " nothing was written. Take a backbone that torch exports faithfully, or another version of torch"
             )
-    log.info("exported %s: largest difference %.2g, least cosine %.7f", embedder.description.backbone, parity.max_abs_difference, parity.min_cosine)
+    log.info(
+        "exported %s: largest difference %.2g, least cosine %.7f",
+        embedder.description.backbone,
+        parity.max_abs_difference,
+        parity.min_cosine,
+    )
 
 
 def _images(crops: Path, size: tuple[int, int], params: ExportParams) -> np.ndarray:
-    """Return held-out crops where there are any (else training crops), mixed with noise, RGB uint8 [2 · num_crops, height, width, 3]."""
+    """Return held-out crops where there are any (else training crops), mixed with noise, RGB uint8 [2 · num_crops,
+    height, width, 3].
+    """
     from reidops.embedding.images import CropStore, load_images
 
     rng = np.random.default_rng(params.seed)

@@ -1,11 +1,11 @@
 """Log the result in MLflow, register its model and decide whether it becomes champion.
 
-Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/reid, data/detections, data/embeddings, data/tracking,
-        data/seeds, and params.yaml as the run's params
+Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/reid, data/detections, data/embeddings,
+        data/tracking, data/seeds, and params.yaml as the run's params
 Writes: an MLflow run and a version of the registered model; data/registration/version.json
 
-Where the champion was scored on another bench it is pulled, embeds the same detections and is tracked and scored again. The rule is
-described in docs/promotion.md.
+Where the champion was scored on another bench it is pulled, embeds the same detections and is tracked and scored again.
+The rule is described in docs/promotion.md.
 """
 
 import logging
@@ -32,7 +32,8 @@ class RegisterParams:
         model_name: the registered model's name in MLflow.
         experiment: the MLflow experiment that holds the runs.
         score: the combined tracking score that decides: IDF1, HOTA, MOTA, AssA or DetA.
-        evidence: what has to be above a bound: `interval` = the lower end of the difference's 95 % interval, `point` = the difference.
+        evidence: what has to be above a bound: `interval` = the lower end of the difference's 95 % interval, `point` =
+            the difference.
         min_margin: bound of the difference to the champion, 0 … 1.
         require_gain: a champion also beats the same tracker without appearance.
         beat_random: a champion also beats the same tracker with random vectors.
@@ -48,7 +49,8 @@ class RegisterParams:
 
 
 def register(
-    settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, detections: Path, embeddings: Path,
+    settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, detections: Path,
+    embeddings: Path,
     tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
     """Log, register, compare; write what came of it to `registration/version.json`."""
@@ -62,8 +64,13 @@ def register(
     run_id = registry.log_result(result, params.experiment)
     content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
     registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), content)
-    scores = replace(read_scores(tracking, registered.version, read_bench(settings, raw, detections, tracking)), run_id=run_id)
-    comparer, spread = Comparer(raw, embeddings, tracking, params.score), read_spread(seeds / "spread.json", params.score)
+    scores = replace(
+        read_scores(tracking, registered.version, read_bench(settings, raw, detections, tracking)), run_id=run_id
+    )
+    comparer, spread = (
+        Comparer(raw, embeddings, tracking, params.score),
+        read_spread(seeds / "spread.json", params.score),
+    )
     decision = promote(registered, scores, rule, comparer, spread)
     entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
     with whole_folder(registration) as folder:
@@ -79,7 +86,10 @@ def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
     if not proof["uses_appearance"]:
         return TrackingResult(version, bench, control, control, uses_appearance=False)
     return TrackingResult(
-        version, bench, arms["appearance"], control,
+        version,
+        bench,
+        arms["appearance"],
+        control,
         random={COMBINED: proof["arms"]["random"]},
         over_no_appearance=_bounds(proof["differences"]["appearance"]),
         over_random=_bounds(proof["over_random"]),
@@ -88,7 +98,10 @@ def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
 
 def _bounds(rows: Mapping[str, Any]) -> dict[str, Bounds]:
     """Return the interval of each combined score's difference, and the units behind it."""
-    return {score: Bounds(*(row["interval"] or (None, None)), row["num_units"], row["unit"]) for score, row in rows[COMBINED].items()}
+    return {
+        score: Bounds(*(row["interval"] or (None, None)), row["num_units"], row["unit"])
+        for score, row in rows[COMBINED].items()
+    }
 
 
 @dataclass(frozen=True)
@@ -101,17 +114,25 @@ class Comparer:
     score: Score
 
     def lead_over(self, windows: Path) -> Bounds | None:
-        """Return the interval of the lead over the model whose windows these are; None where they are not the same windows."""
+        """Return the interval of the lead over the model whose windows these are; None where they are not the same
+        windows.
+        """
         from reidops.tracking.rivals import lead_over
 
         intervals = lead_over(self.tracking / "windows.npz", windows)
         if intervals is None:
             return None
         interval = intervals.get(self.score)
-        return Bounds(None, None, 0) if interval is None else Bounds(interval.low, interval.high, interval.units, interval.unit)
+        return (
+            Bounds(None, None, 0)
+            if interval is None
+            else Bounds(interval.low, interval.high, interval.units, interval.unit)
+        )
 
     def score_again(self, model: Path, folder: Path) -> Mapping[str, Mapping[str, float]]:
-        """Return a model's scores by sequence, tracked as the evaluated one was but for a calibrated gate, which is the model's own."""
+        """Return a model's scores by sequence, tracked as the evaluated one was but for a calibrated gate, which is the
+        model's own.
+        """
         from reidops.embedding.embedder import Embedder
         from reidops.parts import tracked_parts
         from reidops.tracking.rescoring import check_unseen, embed_again, score_again

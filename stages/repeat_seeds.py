@@ -1,10 +1,12 @@
-"""Repeat training, embedding, ReID and tracking with other seeds: how much the figures scatter between trainings; off by default.
+"""Repeat training, embedding, ReID and tracking with other seeds: how much the figures scatter between trainings; off
+by default.
 
-Reads:  params.yaml, data/crops, data/validation/report.json, data/raw, data/detections, data/tuning, and of the first training
-        data/reid/metrics.json, data/tracking/metrics.json
+Reads:  params.yaml, data/crops, data/validation/report.json, data/raw, data/detections, data/tuning, and of the first
+        training data/reid/metrics.json, data/tracking/metrics.json
 Writes: data/seeds/spread.json (of each figure its value with each seed, the mean and the standard deviation)
 
-The other trainings run in a folder that is deleted; they choose neither the model nor the constants that a search found.
+The other trainings run in a folder that is deleted; they choose neither the model nor the constants that a search
+found.
 """
 
 import logging
@@ -33,11 +35,20 @@ NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
 class RepeatSeedsParams:
     """How many trainings there are in all."""
 
-    num: Annotated[int, Field(ge=1, le=100)] = 1  # with the seeds train.seed, train.seed + 1, …; 1 = the one training, no repetition
+    # with the seeds train.seed, train.seed + 1, …; 1 = the one training, no repetition
+    num: Annotated[int, Field(ge=1, le=100)] = 1
 
 
 def repeat_seeds(
-    settings: Path, crops: Path, validation: Path, raw: Path, detections: Path, tuning: Path, reid: Path, tracking: Path, seeds: Path,
+    settings: Path,
+    crops: Path,
+    validation: Path,
+    raw: Path,
+    detections: Path,
+    tuning: Path,
+    reid: Path,
+    tracking: Path,
+    seeds: Path,
     params: RepeatSeedsParams,
 ) -> None:
     """Write the spread of the figures over `num` trainings, of which the first is the pipeline's own."""
@@ -52,7 +63,9 @@ def repeat_seeds(
         spread = describe_spread(list(range(first, first + params.num)), figures)
         write_json(spread, folder / "spread.json")
     for name, row in spread["figures"].items():
-        scatter = "one training: seed noise is unknown" if row["std"] is None else f"standard deviation {row['std']:.4f}"
+        scatter = (
+            "one training: seed noise is unknown" if row["std"] is None else f"standard deviation {row['std']:.4f}"
+        )
         log.info("%s %.4f, %s", name, row["mean"], scatter)
 
 
@@ -66,7 +79,10 @@ def _repeat(seed: int, sections: dict[str, Any], inputs: dict[str, Path], folder
         }
         (scratch / "params.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
         for stage, paths in commands(inputs, scratch).items():
-            run_command(stage, [*(f"--{option}={path}" for option, path in paths.items()), f"--params={scratch / 'params.yaml'}"])
+            run_command(
+                stage,
+                [*(f"--{option}={path}" for option, path in paths.items()), f"--params={scratch / 'params.yaml'}"],
+            )
         return read_figures(scratch / "reid", scratch / "tracking")
 
 
@@ -84,7 +100,9 @@ def commands(inputs: dict[str, Path], scratch: Path) -> dict[str, dict[str, Path
     return paths
 
 
-def run_command(stage: str, options: list[str], run: Callable[..., subprocess.CompletedProcess] = subprocess.run) -> None:
+def run_command(
+    stage: str, options: list[str], run: Callable[..., subprocess.CompletedProcess] = subprocess.run
+) -> None:
     """Run a stage as a process of its own, which writes to the same terminal.
 
     Raises:
@@ -92,7 +110,10 @@ def run_command(stage: str, options: list[str], run: Callable[..., subprocess.Co
     """
     ended = run([sys.executable, "-m", f"stages.{stage}", *options])
     if ended.returncode:
-        raise ReidopsError(f"the stage {stage} failed in a repetition (exit status {ended.returncode}); its message stands above this line")
+        raise ReidopsError(
+            f"the stage {stage} failed in a repetition (exit status {ended.returncode}); its message stands above this "
+            f"line"
+        )
 
 
 if __name__ == "__main__":

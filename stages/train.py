@@ -5,7 +5,8 @@ Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
         data/checkpoints/ while it runs: a run that was killed goes on from there
         a run in MLflow with live curves, where train.track names an experiment
 
-On several GPUs or hosts: train.processes, or `torchrun --nproc-per-node=2 -m stages.train --crops data/crops …` on each host.
+On several GPUs or hosts: train.processes, or `torchrun --nproc-per-node=2 -m stages.train --crops data/crops …` on each
+host.
 """
 
 import dataclasses
@@ -49,12 +50,14 @@ ELSEWHERE = ("processes", "track")  # params that say where a training runs and 
 class TrainParams:
     """Network, batches, losses, augmentation and schedule."""
 
-    backbone: str = "resnet10t"  # a name of timm, of OSNet's variants (osnet_x1_0 …) or of ResNet-IBN-a's (resnet50_ibn_a …)
+    # a name of timm, of OSNet's variants (osnet_x1_0 …) or of ResNet-IBN-a's (resnet50_ibn_a …)
+    backbone: str = "resnet10t"
     pretrained: bool = False  # published weights (ImageNet) that timm knows of; needs the network once
     weights: str | None = None  # file to start from instead: safetensors or a torch state dict; null = random
     height: Positive = 96  # px, of the network's input
     width: Positive = 48  # px
-    early_sizes: tuple[tuple[Share, Positive, Positive], ...] = ()  # [share, height, width]: smaller images until that share of the epochs
+    # [share, height, width]: smaller images until that share of the epochs
+    early_sizes: tuple[tuple[Share, Positive, Positive], ...] = ()
     embedding_dim: Annotated[int, Field(ge=0)] = 0  # width of a projection, of each part; 0 = the backbone's own
     parts: Annotated[int, Field(ge=0)] = 0  # horizontal stripes that are embedded beside the whole
     pooling: Literal["avg", "max", "avgmax", "gem"] = "avg"
@@ -64,12 +67,14 @@ class TrainParams:
     people_per_batch: Positive = 16  # P
     crops_per_person: Positive = 4  # K; the batch is P × K
     prefer_cameras: bool = True  # a person's K crops come from several cameras, where there are several
-    accumulate: Positive = 1  # batches whose mean gradient makes one step of the optimizer; losses compare crops of one batch
+    # batches whose mean gradient makes one step of the optimizer; losses compare crops of one batch
+    accumulate: Positive = 1
     epochs: Annotated[int, Field(ge=0)] = 12  # 0 = keep the loaded weights as they are
     optimizer: str = "adamw"  # a name of timm: adamw, adam, sgd, …
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: NotNegative = 5e-4
-    optimizer_options: dict[str, bool | float | list[float]] = field(default_factory=dict)  # amsgrad, betas, eps, momentum, …
+    # amsgrad, betas, eps, momentum, …
+    optimizer_options: dict[str, bool | float | list[float]] = field(default_factory=dict)
     head_factor: Annotated[float, Field(gt=0)] = 1.0  # learning rate of all but the backbone, as a multiple
     schedule: Literal["cosine", "step"] = "cosine"
     warmup_epochs: NotNegative = 2  # a fraction, too
@@ -78,8 +83,10 @@ class TrainParams:
     final_share: Share = 0.001  # cosine: of the learning rate, at the end
     milestones: tuple[NotNegative, ...] = ()  # step: epochs at which the rate changes
     step_factor: Annotated[float, Field(gt=0)] = 0.1  # step: what the rate is multiplied by
-    losses: dict[str, NotNegative] = field(default_factory=lambda: {"cross-entropy": 1.0, "triplet": 1.0})  # loss → weight
-    loss_options: dict[str, dict[str, float | str]] = field(default_factory=dict)  # loss → options; the rest by losses.py
+    # loss → weight
+    losses: dict[str, NotNegative] = field(default_factory=lambda: {"cross-entropy": 1.0, "triplet": 1.0})
+    # loss → options; the rest by losses.py
+    loss_options: dict[str, dict[str, float | str]] = field(default_factory=dict)
     flip: Share = 0.5  # probability
     pad: Share = 0.04  # largest shift, as a share of the height
     erasing: Share = 0.3  # probability
@@ -91,12 +98,15 @@ class TrainParams:
     local_grey: Share = 0.0  # probability that a rectangle of it does
     auto_augment: str | None = None  # a policy of timm: rand-m7-n2, original, …; null = none
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.99  # decay of the averaged weights; 0 = none
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"  # auto = the fastest that this machine computes in
+    # auto = the fastest that this machine computes in
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     compile: bool = False  # let torch.compile translate the network first: minutes at the start, faster steps on a GPU
     clip: NotNegative = 0.0  # largest norm of the gradient; 0 = no limit
     val_every: Positive = 2  # epochs between two looks at the held-out people
-    checkpoint_people: Literal["all", "half"] = "all"  # held-out people who choose the checkpoint; half = the others alone fit the gate
-    processes: Positive = 1  # on this host, each with its GPU or its share of the cores; the batch is shared; torchrun overrides it
+    # held-out people who choose the checkpoint; half = the others alone fit the gate
+    checkpoint_people: Literal["all", "half"] = "all"
+    # on this host, each with its GPU or its share of the cores; the batch is shared; torchrun overrides it
+    processes: Positive = 1
     track: str | None = "reidops"  # MLflow experiment that shows the curves while it trains; null = none
     threads: Positive | None = None  # of torch; null = one per core; the weights depend on it in the last bits
     seed: Annotated[int, Field(ge=0)] = 0
@@ -117,7 +127,10 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     network = _build_network(params)
     start = origin_of_start(Path(params.weights) if params.weights else None, pretrained=params.pretrained)
     check_start(start, table)
-    wanted, params = params.precision, dataclasses.replace(params, precision=choose_precision(params.precision, network))
+    wanted, params = (
+        params.precision,
+        dataclasses.replace(params, precision=choose_precision(params.precision, network)),
+    )
     with launched(params.processes, params.precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, params.precision, "train.precision", "name one precision in place of auto")
         _log_precision(wanted, params.precision, fabric)
@@ -136,7 +149,9 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
     if params.epochs:
-        log.info("trained %s for %d epochs; the weights of epoch %d are kept", params.backbone, params.epochs, trained.epoch)
+        log.info(
+            "trained %s for %d epochs; the weights of epoch %d are kept", params.backbone, params.epochs, trained.epoch
+        )
     else:
         log.info("kept the weights of %s as they were loaded", params.backbone)
 
@@ -149,22 +164,31 @@ def _log_precision(wanted: str, chosen: str, fabric: "Fabric") -> None:
     log.info("precision %s on %s (%s)", chosen, fabric.device.type, reason)
     if chosen == "bf16-mixed" and fabric.device.type == "cpu" and fabric.is_global_zero and not cpu_computes_in_bf16():
         log.warning(
-            "train.precision is bf16-mixed, but this CPU has no bf16 instructions: a convolution takes %.1f times as long as in float32"
-            " here; set train.precision to auto or 32-true", measure_bf16_slowdown(),
-        )  # fmt: skip
+            "train.precision is bf16-mixed, but this CPU has no bf16 instructions: a convolution takes %.1f times as "
+            "long as in float32"
+            " here; set train.precision to auto or 32-true",
+            measure_bf16_slowdown(),
+        )
 
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
     """Return what makes two trainings the same one, of which the second goes on where the first broke off."""
     start = {"weights": sha256(Path(params.weights))} if params.weights else {}
-    return {"params": _lasting(params), "tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet"), **start}
+    return {
+        "params": _lasting(params),
+        "tar": sha256(crops / "crops.tar"),
+        "table": sha256(crops / "crops.parquet"),
+        **start,
+    }
 
 
 def _lasting(params: TrainParams) -> dict[str, Any]:
     return {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
 
 
-def _watch(checkpoints: "Checkpoints", fabric: "Fabric", params: TrainParams) -> "AbstractContextManager[LiveRun | None]":
+def _watch(
+    checkpoints: "Checkpoints", fabric: "Fabric", params: TrainParams
+) -> "AbstractContextManager[LiveRun | None]":
     """Open the training's run in MLflow, on one rank."""
     if not params.track or not params.epochs or not fabric.is_global_zero:
         return nullcontext()
@@ -206,21 +230,29 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
     if params.threads:
         torch.set_num_threads(params.threads)
     if params.compile and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++"))):
-        raise ReidopsError("train.compile is true, but there is no C++ compiler (g++, clang++ or $CXX); install one or set it to false")
+        raise ReidopsError(
+            "train.compile is true, but there is no C++ compiler (g++, clang++ or $CXX); install one or set it to false"
+        )
     torch.manual_seed(params.seed)
     if params.pretrained:
         check_pretrained(params.backbone)
     network = EmbeddingNetwork(
-        params.backbone, embedding_dim=params.embedding_dim, parts=params.parts, pooling=params.pooling, last_stride=params.last_stride,
+        params.backbone,
+        embedding_dim=params.embedding_dim,
+        parts=params.parts,
+        pooling=params.pooling,
+        last_stride=params.last_stride,
         pretrained=params.pretrained,
-    )  # fmt: skip
+    )
     check_freeze(network, params.freeze)
     if params.weights:
         load_weights(network, Path(params.weights))
     return network
 
 
-def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabric: "Fabric", params: TrainParams) -> "TrainingData":
+def _read_data(
+    table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabric: "Fabric", params: TrainParams
+) -> "TrainingData":
     from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
     from reidops.retrieval.ranking import score_embeddings
     from reidops.training.augmentation import Augmentation
@@ -230,20 +262,39 @@ def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabr
 
     rows = table.index[table["split"] == "train"].to_numpy()
     if len(rows) == 0:
-        raise ReidopsError(f"{tar.with_name('crops.parquet')}: no row has the split `train`; name a set in download.train and run `dvc repro`")
+        raise ReidopsError(
+            f"{tar.with_name('crops.parquet')}: no row has the split `train`; name a set in download.train and run "
+            f"`dvc repro`"
+        )
     labels = pd.factorize(table["pid"].to_numpy()[rows], sort=True)[0]
     camids = table["camid"].to_numpy()[rows] if params.prefer_cameras else None
     sampler = IdentitySampler(
-        labels, params.people_per_batch, params.crops_per_person, seed=params.seed, camids=camids,
-        rank=fabric.global_rank, num_ranks=fabric.world_size,
-    )  # fmt: skip
+        labels,
+        params.people_per_batch,
+        params.crops_per_person,
+        seed=params.seed,
+        camids=camids,
+        rank=fabric.global_rank,
+        num_ranks=fabric.world_size,
+    )
     augmentation = Augmentation(
-        flip=params.flip, pad=params.pad, jitter=params.jitter, contrast=params.contrast, saturation=params.saturation,
-        hue=params.hue, grey=params.grey, local_grey=params.local_grey, auto_augment=params.auto_augment, erasing=params.erasing,
-        mean=network.mean, std=network.std,
-    )  # fmt: skip
+        flip=params.flip,
+        pad=params.pad,
+        jitter=params.jitter,
+        contrast=params.contrast,
+        saturation=params.saturation,
+        hue=params.hue,
+        grey=params.grey,
+        local_grey=params.local_grey,
+        auto_augment=params.auto_augment,
+        erasing=params.erasing,
+        mean=network.mean,
+        std=network.std,
+    )
     store = CropStore(tar, table)
-    judges = partial(read_held_out, store, table, params.height, params.width, score_embeddings, params.checkpoint_people)
+    judges = partial(
+        read_held_out, store, table, params.height, params.width, score_embeddings, params.checkpoint_people
+    )
     held_out = judges() if fabric.is_global_zero else None
     log.info("%s crops of %d people to learn from, %d steps an epoch", f"{len(rows):,}", labels.max() + 1, len(sampler))
     images = GrowingImages(partial(ImageBatches, store, rows), (params.height, params.width), params.early_sizes)
@@ -251,9 +302,14 @@ def _read_data(table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabr
 
 
 def _fit(
-    network: "EmbeddingNetwork", data: "TrainingData", checkpoints: "Checkpoints", params: TrainParams, *,
-    fabric: "Fabric", live: "LiveRun | None",
-) -> "TrainedWeights":  # fmt: skip
+    network: "EmbeddingNetwork",
+    data: "TrainingData",
+    checkpoints: "Checkpoints",
+    params: TrainParams,
+    *,
+    fabric: "Fabric",
+    live: "LiveRun | None",
+) -> "TrainedWeights":
     from reidops.embedding.network import TrainingNetwork
     from reidops.training.freezing import Freezing
     from reidops.training.losses import BranchLosses, build_losses
@@ -262,24 +318,44 @@ def _fit(
 
     num_people = int(data.labels.max()) + 1
     training_network = TrainingNetwork(network, num_people)
-    losses = BranchLosses([
-        build_losses(params.losses, params.loss_options, num_people=num_people, dim=network.branch_dim) for _ in range(network.num_branches)
-    ])  # fmt: skip
+    losses = BranchLosses(
+        [
+            build_losses(params.losses, params.loss_options, num_people=num_people, dim=network.branch_dim)
+            for _ in range(network.num_branches)
+        ]
+    )
     optimizer = build_optimizer(
-        training_network, params.optimizer, params.learning_rate, params.weight_decay,
-        losses=losses, options=params.optimizer_options, head_factor=params.head_factor,
-    )  # fmt: skip
+        training_network,
+        params.optimizer,
+        params.learning_rate,
+        params.weight_decay,
+        losses=losses,
+        options=params.optimizer_options,
+        head_factor=params.head_factor,
+    )
     curve = RateCurve(
-        params.schedule, warmup_epochs=params.warmup_epochs, warmup_steps=params.warmup_steps, flat_epochs=params.flat_epochs,
-        final_share=params.final_share, milestones=params.milestones, step_factor=params.step_factor,
-    )  # fmt: skip
+        params.schedule,
+        warmup_epochs=params.warmup_epochs,
+        warmup_steps=params.warmup_steps,
+        flat_epochs=params.flat_epochs,
+        final_share=params.final_share,
+        milestones=params.milestones,
+        step_factor=params.step_factor,
+    )
     schedule = build_schedule(optimizer, curve, params.epochs, steps_per_epoch(len(data.sampler), params.accumulate))
     loop = Loop(params.seed, params.accumulate, params.ema, params.clip, params.val_every, params.compile)
     trainer = Trainer(
-        training_network, losses, optimizer, schedule, data,
-        fabric=fabric, checkpoints=checkpoints, loop=loop, freezing=Freezing(training_network, params.freeze, params.freeze_epochs),
+        training_network,
+        losses,
+        optimizer,
+        schedule,
+        data,
+        fabric=fabric,
+        checkpoints=checkpoints,
+        loop=loop,
+        freezing=Freezing(training_network, params.freeze, params.freeze_epochs),
         follower=live and live.log_epoch,
-    )  # fmt: skip
+    )
     return trainer.fit(params.epochs)
 
 
@@ -293,11 +369,18 @@ def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
     from reidops.training.weights import check_finite
 
     check_finite(network.state_dict(), "the weights that train.epochs: 0 keeps")
-    return TrainedWeights(network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"]))
+    return TrainedWeights(
+        network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"])
+    )
 
 
 def _write(
-    network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, model: Path, params: TrainParams, start: "Origin"
+    network: "EmbeddingNetwork",
+    trained: "TrainedWeights",
+    table: pd.DataFrame,
+    model: Path,
+    params: TrainParams,
+    start: "Origin",
 ) -> None:
     from reidops.training.curves import draw_curves
 
@@ -310,7 +393,12 @@ def _write(
 
 
 def _save(
-    network: "EmbeddingNetwork", trained: "TrainedWeights", table: pd.DataFrame, folder: Path, params: TrainParams, start: "Origin"
+    network: "EmbeddingNetwork",
+    trained: "TrainedWeights",
+    table: pd.DataFrame,
+    folder: Path,
+    params: TrainParams,
+    start: "Origin",
 ) -> None:
     from reidops.datasets.origin import with_training
     from reidops.embedding.embedder import Embedder, describe
@@ -323,9 +411,15 @@ def _save(
         facts |= {"datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
     network.load_state_dict(trained.weights)
     description = describe(
-        network, backbone=params.backbone, embedding_dim=params.embedding_dim, pooling=params.pooling, last_stride=params.last_stride,
-        height=params.height, width=params.width, num_classes=learnt["pid"].nunique() if params.epochs else 0,
-    )  # fmt: skip
+        network,
+        backbone=params.backbone,
+        embedding_dim=params.embedding_dim,
+        pooling=params.pooling,
+        last_stride=params.last_stride,
+        height=params.height,
+        width=params.width,
+        num_classes=learnt["pid"].nunique() if params.epochs else 0,
+    )
     Embedder(network, description).save(folder, trained_on=facts)
 
 

@@ -1,15 +1,17 @@
 """Search for a tracker's constants on scenes that are not reported; off by default (`trials: 0`).
 
-A trial tracks all chosen scenes with some constants, from embeddings made once, and is scored on them together. The scenes are those
-that are tested and neither tracked nor trained on, whose people the model has not seen; where there are none, those that trained it.
-To the model their people look better than strangers will: what is found with them trusts looks too much and is worth less in the
-report, so that such a search goes by motion alone (`appearance: auto`). Nor are gates and shares of appearance searched unless they are
-named: what is searched is how long a track lives, and how boxes and their scores are weighed. `evaluate_tracking` takes what was
-found, says so in protocol.json, and refuses to report on a scene of the search.
+A trial tracks all chosen scenes with some constants, from embeddings made once, and is scored on them together. The
+scenes are those that are tested and neither tracked nor trained on, whose people the model has not seen; where there
+are none, those that trained it. To the model their people look better than strangers will: what is found with them
+trusts looks too much and is worth less in the report, so that such a search goes by motion alone (`appearance: auto`).
+Nor are gates and shares of appearance searched unless they are named: what is searched is how long a track lives, and
+how boxes and their scores are weighed. `evaluate_tracking` takes what was found, says so in protocol.json, and refuses
+to report on a scene of the search.
 
-Reads:  data/raw (parts.csv; gt.txt, det.txt and frames of the scenes that are tuned on), data/model, data/reid/calibration.json;
-        nothing if trials is 0
-Writes: data/tuning/ constants.json (what was found, and on which frames), metrics.json, trials.csv and trials.png if there were trials
+Reads:  data/raw (parts.csv; gt.txt, det.txt and frames of the scenes that are tuned on), data/model,
+        data/reid/calibration.json; nothing if trials is 0
+Writes: data/tuning/ constants.json (what was found, and on which frames), metrics.json, trials.csv and trials.png if
+    there were trials
 """
 
 import logging
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CAMERA_CACHE = Path(".cache") / "camera_motion"  # as of evaluate_tracking: how a camera moved depends on the frames alone
+# as of evaluate_tracking: how a camera moved depends on the frames alone
+CAMERA_CACHE = Path(".cache") / "camera_motion"
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -47,14 +50,18 @@ class TuneParams:
     tracker: Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort"] = "deepsort"
     score: Literal["IDF1", "HOTA", "MOTA", "AssA"] = "IDF1"  # of all scenes together, by TrackEval
     sequences: tuple[str, ...] = ()  # scenes or sequences to tune on; none = chosen here, see above
-    search: dict[str, dict[str, Any]] = Field(default_factory=dict)  # tracker → knob → [least, most], choices, or one value that is held
+    # tracker → knob → [least, most], choices, or one value that is held
+    search: dict[str, dict[str, Any]] = Field(default_factory=dict)
     source: str = "public"  # of detections: public, a file or folder, or a detector by name, as detect.source
     min_confidence: float | dict[str, float] | None = None  # least score, as evaluate_tracking.min_confidence
     nms: Share | None = None  # as embed.nms
-    appearance: Literal["auto"] | bool = "auto"  # false = search with motion alone; auto = true where all scenes show strangers to the model
-    gate: Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)] = "calibrated"  # as evaluate_tracking.gate
+    # false = search with motion alone; auto = true where all scenes show strangers to the model
+    appearance: Literal["auto"] | bool = "auto"
+    # as evaluate_tracking.gate
+    gate: Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)] = "calibrated"
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"  # as evaluate_tracking.camera_motion
-    timeout_s: Annotated[float, Field(gt=0)] | None = None  # no trial begins later; what is found then depends on the machine
+    # no trial begins later; what is found then depends on the machine
+    timeout_s: Annotated[float, Field(gt=0)] | None = None
     seed: Count = 0
     batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass, of which a CPU has up to 8 at a time
 
@@ -97,7 +104,12 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
         trials = search_constants(chosen, trial, space, budget, appearance=params.appearance is True)
     write_search(trials, space, params.score, scene_rows(chosen, parts), folder)
     looks = "with the model's appearance" if params.appearance and params.tracker in GATES else "by motion alone"
-    log.info("tuned on %s, %s\n%s", ", ".join(part.sequence for part in chosen), looks, format_search(trials, space, params.score))
+    log.info(
+        "tuned on %s, %s\n%s",
+        ", ".join(part.sequence for part in chosen),
+        looks,
+        format_search(trials, space, params.score),
+    )
 
 
 def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
@@ -108,14 +120,19 @@ def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
     calibrated = read_json(calibration)
     method = camera_of(params.camera_motion, params.tracker)
     return Trial(
-        embeddings, calibrated["weights_sha256"], params.min_confidence, params.tracker,
+        embeddings,
+        calibrated["weights_sha256"],
+        params.min_confidence,
+        params.tracker,
         gate=choose_gate(params.gate, params.tracker, calibrated, calibration),
         constants=constants_of(params.tracker, {}),
         camera=(method, repository_root() / CAMERA_CACHE) if method else None,
-    )  # fmt: skip
+    )
 
 
-def _embed(parts: list["Part"], model: Path, trial: "Trial", floor: float | dict[str, float] | None, params: TuneParams) -> None:
+def _embed(
+    parts: list["Part"], model: Path, trial: "Trial", floor: float | dict[str, float] | None, params: TuneParams
+) -> None:
     """Write each scene's detections with the model's embeddings, or with zeros where the tracker is not shown any."""
     from reidops.boxes.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
     from reidops.detection.sources import open_source

@@ -41,7 +41,9 @@ class ArchiveServer:
         self.asked.append(asked)
         self.times_s.append(time.monotonic())
         if self.statuses:
-            self._answer_empty(request, self.statuses.pop(0), {"Retry-After": self.retry_after} if self.retry_after else {})
+            self._answer_empty(
+                request, self.statuses.pop(0), {"Retry-After": self.retry_after} if self.retry_after else {}
+            )
             return
         if self.redirects:
             self.redirects -= 1

@@ -16,7 +16,8 @@ from reidops.cores import usable_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # mot_factory and its like
-LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git")  # what libraries ask the system while they are imported
+# what libraries ask the system while they are imported
+LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git")
 
 for name in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK"):
     os.environ.setdefault(name, "1")
@@ -28,7 +29,9 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 # Test processes share the cores: the threads of each wait asleep, and there are not more of them than cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))))
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", str(max(1, usable_cores() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
+    )
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():

@@ -11,7 +11,9 @@ from reidops.mot.crops import BoxRules
 from reidops.parts import Part
 
 
-def convert_set(known: ReidSet, folder: Path, protocol: str = "", parts: tuple[str, ...] = ("train", "test")) -> pd.DataFrame:
+def convert_set(
+    known: ReidSet, folder: Path, protocol: str = "", parts: tuple[str, ...] = ("train", "test")
+) -> pd.DataFrame:
     """Return the crops table of the set's parts; the tar is written to `crops.tar` beside `folder`."""
     chosen = protocol or known.protocols[0]
     rows = [Part(part, known.name, known.layout, folder, "", known.name, 0, 0, chosen) for part in parts]

@@ -9,4 +9,6 @@ def count_parts(known: ReidSet, folder: Path, protocol: str) -> dict[str, tuple[
     """Return (people, crops) of train, query and gallery; distractors are crops but no people."""
     found = {"train": known.list_part(folder, "train", protocol)[0]}
     found |= dict(iter(known.list_part(folder, "test", protocol)[0].groupby("role")))
-    return {role: (crops.loc[~crops["distractor"], "published_pid"].nunique(), len(crops)) for role, crops in found.items()}
+    return {
+        role: (crops.loc[~crops["distractor"], "published_pid"].nunique(), len(crops)) for role, crops in found.items()
+    }

@@ -1,4 +1,6 @@
-"""Draw tiny crops folders for tests: people are two coloured rectangles on noise, in the contract of the crops table."""
+"""Draw tiny crops folders for tests: people are two coloured rectangles on noise, in the contract of the crops
+table.
+"""
 
 import io
 import tarfile
@@ -12,8 +14,12 @@ from reidops.files import write_json
 from reidops.tables import CROPS, write_table
 
 
-def write_crops(data: Path, *, num_people: int = 6, num_val: int = 3, crops_per_person: int = 6, num_cameras: int = 2) -> Path:
-    """Write `data/crops` and `data/validation/report.json` (passed); people num_people … are held out. Return `data`."""
+def write_crops(
+    data: Path, *, num_people: int = 6, num_val: int = 3, crops_per_person: int = 6, num_cameras: int = 2
+) -> Path:
+    """Write `data/crops` and `data/validation/report.json` (passed); people num_people … are held out. Return
+    `data`.
+    """
     rng = np.random.default_rng(0)
     (data / "crops").mkdir(parents=True)
     rows = []
@@ -24,9 +30,15 @@ def write_crops(data: Path, *, num_people: int = 6, num_val: int = 3, crops_per_
                 crop_bgr = draw_crop(colours, rng)
                 encoded = cv2.imencode(".jpg", crop_bgr)[1].tobytes()
                 path = f"imgs/{pid:04d}/{i:06d}.jpg"
-                rows.append(_row(path, _add(tar, path, encoded), len(encoded), crop_bgr) | {
-                    "pid": pid, "camid": i % num_cameras, "frame": 1 + 30 * i, "split": "train" if pid < num_people else "val",
-                })  # fmt: skip
+                rows.append(
+                    _row(path, _add(tar, path, encoded), len(encoded), crop_bgr)
+                    | {
+                        "pid": pid,
+                        "camid": i % num_cameras,
+                        "frame": 1 + 30 * i,
+                        "split": "train" if pid < num_people else "val",
+                    }
+                )
     write_table(pd.DataFrame(rows), data / "crops" / "crops.parquet", CROPS)
     write_json({"passed": True, "errors": [], "warnings": [], "counts": {}}, data / "validation" / "report.json")
     return data
@@ -53,6 +65,14 @@ def _add(tar: tarfile.TarFile, path: str, encoded: bytes) -> int:
 def _row(path: str, offset: int, size: int, crop_bgr: np.ndarray) -> dict[str, object]:
     height, width = crop_bgr.shape[:2]
     return {
-        "path": path, "offset": offset, "size": size, "dataset": "drawn", "scene": "drawn", "track_id": -1, "tracklet": -1,
-        "width": width, "height": height, "visibility": 1.0,
-    }  # fmt: skip
+        "path": path,
+        "offset": offset,
+        "size": size,
+        "dataset": "drawn",
+        "scene": "drawn",
+        "track_id": -1,
+        "tracklet": -1,
+        "width": width,
+        "height": height,
+        "visibility": 1.0,
+    }

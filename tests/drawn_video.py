@@ -10,7 +10,8 @@ WIDTH, HEIGHT, NUM_PEOPLE = 160, 96, 3
 
 def pictures(num_frames: int) -> list:
     return [
-        draw_frame({p: person_box(p, n, WIDTH, HEIGHT) for p in range(1, NUM_PEOPLE + 1)}, WIDTH, HEIGHT, seed=n) for n in range(1, num_frames + 1)
+        draw_frame({p: person_box(p, n, WIDTH, HEIGHT) for p in range(1, NUM_PEOPLE + 1)}, WIDTH, HEIGHT, seed=n)
+        for n in range(1, num_frames + 1)
     ]
 
 

@@ -10,9 +10,16 @@ _TYPES = {np.dtype("float32"): TensorProto.FLOAT, np.dtype("int64"): TensorProto
 
 
 def write_detector(
-    path: Path, outputs: dict[str, np.ndarray], *, size: tuple[object, object] = (64, 96), batch: tuple = (1,), kind: int = TensorProto.FLOAT
+    path: Path,
+    outputs: dict[str, np.ndarray],
+    *,
+    size: tuple[object, object] = (64, 96),
+    batch: tuple = (1,),
+    kind: int = TensorProto.FLOAT,
 ) -> Path:
-    """Write a detector that finds the same in every picture; each output is a constant plus nought times the input's mean."""
+    """Write a detector that finds the same in every picture; each output is a constant plus nought times the input's
+    mean.
+    """
     nodes = [
         helper.make_node("Cast", ["picture"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels"], ["mean"], keepdims=0),
@@ -23,12 +30,16 @@ def write_detector(
         constants[f"{name}_found"] = value
         nodes.append(helper.make_node("CastLike", ["nought", f"{name}_found"], [f"{name}_nought"]))
         nodes.append(helper.make_node("Add", [f"{name}_found", f"{name}_nought"], [name]))
-    infos = [helper.make_tensor_value_info(name, _TYPES[value.dtype], list(value.shape)) for name, value in outputs.items()]
+    infos = [
+        helper.make_tensor_value_info(name, _TYPES[value.dtype], list(value.shape)) for name, value in outputs.items()
+    ]
     return save(path, nodes, constants, infos, [*batch, 3, *size], kind)
 
 
 def write_mean_detector(path: Path) -> Path:
-    """Write a detector whose one box is always the same, and whose score is the mean of the first channel, all of the input taken."""
+    """Write a detector whose one box is always the same, and whose score is the mean of the first channel, all of the
+    input taken.
+    """
     nodes = [
         helper.make_node("Slice", ["picture", "start", "end", "axis"], ["channel"]),
         helper.make_node("ReduceMean", ["channel"], ["mean"], keepdims=0),
@@ -36,9 +47,16 @@ def write_mean_detector(path: Path) -> Path:
         helper.make_node("Identity", ["box"], ["boxes"]),
     ]
     constants = {
-        "start": np.array([0]), "end": np.array([1]), "axis": np.array([1]), "one": np.array([1]), "box": np.array([[0, 0, 9, 9]], np.float32),
-    }  # fmt: skip
-    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("boxes", [1, 4]), ("scores", [1]))]
+        "start": np.array([0]),
+        "end": np.array([1]),
+        "axis": np.array([1]),
+        "one": np.array([1]),
+        "box": np.array([[0, 0, 9, 9]], np.float32),
+    }
+    infos = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("boxes", [1, 4]), ("scores", [1]))
+    ]
     return save(path, nodes, constants, infos, [1, 3, "height", "width"], TensorProto.FLOAT)
 
 

@@ -25,20 +25,31 @@ evaluate_tracking: {max_age: 30, min_confidence: 0.3, num_workers: 2}
 """
 
 
-def write_result(root: Path, *, seed: int = 0, idf1: float = 0.7, control: float = 0.6, settings: str = SETTINGS) -> Path:
-    """Write params.yaml and data/ below `root`, as a run whose weights come from `seed` and whose IDF1 is as given; return data/."""
+def write_result(
+    root: Path, *, seed: int = 0, idf1: float = 0.7, control: float = 0.6, settings: str = SETTINGS
+) -> Path:
+    """Write params.yaml and data/ below `root`, as a run whose weights come from `seed` and whose IDF1 is as given;
+    return data/.
+    """
     data = root / "data"
     (root / "params.yaml").parent.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(settings)
     _write_raw(data / "raw")
     _write_model(data, np.random.default_rng(seed).normal(size=(HEIGHT * WIDTH * 3, DIM)).astype(np.float32))
     _write(data / "crops" / "report.json", {"num_crops": 40})
-    _write(data / "validation" / "report.json", {"passed": True, "errors": [], "warnings": [], "counts": {"num_people": 9}})
+    _write(
+        data / "validation" / "report.json", {"passed": True, "errors": [], "warnings": [], "counts": {"num_people": 9}}
+    )
     _write_text(data / "validation" / "docs" / "index.html", "<p>Data Docs</p>")
     _write_text(data / "validation" / "contact_sheet.jpg", "a picture")
     scores = {"mAP": 0.61, "mINP": 0.4, "rank1": 0.8, "rank5": 0.9, "rank10": 0.95, "num_query": 30, "num_gallery": 50}
-    _write(data / "reid" / "metrics.json", {"synthetic": scores, "colour_histogram": {**scores, "mAP": 0.2, "rank1": 0.3}})
-    _write(data / "reid" / "calibration.json", {"eer": 0.05, "eer_threshold": 0.31, "gates": {"cosine": 0.3}, "by": "synthetic"})
+    _write(
+        data / "reid" / "metrics.json", {"synthetic": scores, "colour_histogram": {**scores, "mAP": 0.2, "rank1": 0.3}}
+    )
+    _write(
+        data / "reid" / "calibration.json",
+        {"eer": 0.05, "eer_threshold": 0.31, "gates": {"cosine": 0.3}, "by": "synthetic"},
+    )
     _write_text(data / "reid" / "distances.png", "a picture")
     _write_tracking(data / "tracking", idf1, control)
     of_seeds = {"tracking/IDF1": {"values": [idf1], "mean": idf1, "std": None}}
@@ -49,8 +60,17 @@ def write_result(root: Path, *, seed: int = 0, idf1: float = 0.7, control: float
 def _write_raw(raw: Path) -> None:
     rows = [f"track,synthetic,mot,synthetic/train/{name},{name},{name[4:6]},1,150" for name in SEQUENCES]
     rows.append("train,synthetic,mot,synthetic/train/SYN-01-FRCNN,SYN-01-FRCNN,01,1,150")
-    _write_text(raw / "parts.csv", "\n".join(["part,dataset,layout,folder,sequence,scene,first_frame,last_frame,protocol", *(f"{row}," for row in rows)]) + "\n")
-    _write(raw / "inventory.json", {"synthetic": {"source": "drawn", "num_files": 900, "num_bytes": 12345, "digest": "d" * 64}})
+    _write_text(
+        raw / "parts.csv",
+        "\n".join(
+            ["part,dataset,layout,folder,sequence,scene,first_frame,last_frame,protocol", *(f"{row}," for row in rows)]
+        )
+        + "\n",
+    )
+    _write(
+        raw / "inventory.json",
+        {"synthetic": {"source": "drawn", "num_files": 900, "num_bytes": 12345, "digest": "d" * 64}},
+    )
     for name in SEQUENCES:
         _write_text(raw / "synthetic" / "train" / name / "gt" / "gt.txt", f"1,1,10,10,20,40,1,1,1 {name}\n")
         _write_text(raw.parent / "detections" / f"{name}.txt", f"1,-1,10,10,20,40,0.9 {name}\n")
@@ -62,19 +82,36 @@ def _write_model(data: Path, weights: np.ndarray) -> None:
     save_file({"weight": weights}, data / "model" / "model.safetensors")
     onnx.save(one_product(weights), data / "export" / "model.onnx")
     description = EmbedderDescription(
-        backbone="matrix", dim=DIM, embedding_dim=0, pooling="avg", last_stride=1, height=HEIGHT, width=WIDTH, mean=(0, 0, 0), std=(1, 1, 1),
-        weights_sha256=sha256(data / "model" / "model.safetensors"), golden=golden_values(embed_plainly([golden_crop()], weights)[0]),
-    )  # fmt: skip
+        backbone="matrix",
+        dim=DIM,
+        embedding_dim=0,
+        pooling="avg",
+        last_stride=1,
+        height=HEIGHT,
+        width=WIDTH,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        weights_sha256=sha256(data / "model" / "model.safetensors"),
+        golden=golden_values(embed_plainly([golden_crop()], weights)[0]),
+    )
     for stage in ("model", "export"):
         description.write(data / stage / "embedder.json")
-    _write(data / "export" / "parity.json", {"max_abs_difference": 1e-7, "min_cosine": 1.0, "tolerance": 1e-4, "passed": True})
+    _write(
+        data / "export" / "parity.json",
+        {"max_abs_difference": 1e-7, "min_cosine": 1.0, "tolerance": 1e-4, "passed": True},
+    )
     _write_text(data / "model" / "history.csv", "epoch,loss,val_mAP\n1,2.5,0.3\n2,1.5,0.5\n")
     _write_text(data / "model" / "curves.png", "a picture")
 
 
 def one_product(weights: np.ndarray) -> onnx.ModelProto:
     """Return images uint8 [N, HEIGHT, WIDTH, 3] → (pixels / 255 − ½) @ weights, unit rows [N, DIM]."""
-    constants = {"shape": np.array([0, -1]), "scale": np.array(255, np.float32), "half": np.array(0.5, np.float32), "weights": weights}
+    constants = {
+        "shape": np.array([0, -1]),
+        "scale": np.array(255, np.float32),
+        "half": np.array(0.5, np.float32),
+        "weights": weights,
+    }
     nodes = [
         helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Reshape", ["float", "shape"], ["flat"]),
@@ -84,11 +121,12 @@ def one_product(weights: np.ndarray) -> onnx.ModelProto:
         helper.make_node("LpNormalization", ["product"], ["embeddings"], axis=1, p=2),
     ]
     graph = helper.make_graph(
-        nodes, "one_product",
+        nodes,
+        "one_product",
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", HEIGHT, WIDTH, 3])],
         [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["N", DIM])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )  # fmt: skip
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
@@ -102,24 +140,60 @@ def embed_plainly(crops_bgr: list[np.ndarray], weights: np.ndarray) -> np.ndarra
 def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
     def arm(value: float) -> dict[str, dict[str, float]]:
         rows = {"combined": value, SEQUENCES[0]: value + 0.02, SEQUENCES[1]: value - 0.02}
-        return {name: {"IDF1": v, "HOTA": v - 0.1, "MOTA": 0.5, "AssA": v, "DetA": 0.5, "IDSW": 7} for name, v in rows.items()}
+        return {
+            name: {"IDF1": v, "HOTA": v - 0.1, "MOTA": 0.5, "AssA": v, "DetA": 0.5, "IDSW": 7}
+            for name, v in rows.items()
+        }
 
     gain = {"combined": {"IDF1": idf1 - control, "HOTA": idf1 - control, "IDSW": 0}}
-    _write(tracking / "metrics.json", {"appearance": arm(idf1), "no_appearance": arm(control), "random": arm(RANDOM_IDF1), "difference": gain})
-    _write(tracking / "proof.json", {
-        "uses_appearance": True,
-        "arms": {name: arm(v)["combined"] for name, v in {"no_appearance": control, "random": RANDOM_IDF1, "appearance": idf1, "oracle": 0.9}.items()},
-        "headroom": {"IDF1": {"share": (idf1 - control) / (0.9 - control), "control": "no_appearance"},
-                     "HOTA": {"share": None, "control": "random", "reason": "the oracle gains nothing"}},
-        "differences": {"appearance": {"combined": _gain(idf1 - control)}},
-        "over_random": {"combined": _gain(idf1 - RANDOM_IDF1)},
-        "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12, "reordered": 31}},
-        "bootstrap": {"level": 0.95, "window_frames": 30, "resamples": 0, "seed": 0, "num_windows": 10, "num_sequences": 2},
-    })  # fmt: skip
-    _write(tracking / "trial.json", {
-        "tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "constants": {}, "camera_motion": "none", "linking": False,
-        "interpolation": False, "window": 30, "code": "c0de",
-    })  # fmt: skip
+    _write(
+        tracking / "metrics.json",
+        {"appearance": arm(idf1), "no_appearance": arm(control), "random": arm(RANDOM_IDF1), "difference": gain},
+    )
+    _write(
+        tracking / "proof.json",
+        {
+            "uses_appearance": True,
+            "arms": {
+                name: arm(score)["combined"]
+                for name, score in (
+                    ("no_appearance", control),
+                    ("random", RANDOM_IDF1),
+                    ("appearance", idf1),
+                    ("oracle", 0.9),
+                )
+            },
+            "headroom": {
+                "IDF1": {"share": (idf1 - control) / (0.9 - control), "control": "no_appearance"},
+                "HOTA": {"share": None, "control": "random", "reason": "the oracle gains nothing"},
+            },
+            "differences": {"appearance": {"combined": _gain(idf1 - control)}},
+            "over_random": {"combined": _gain(idf1 - RANDOM_IDF1)},
+            "decided": {"combined": {"pairs": 200, "decided": 24, "share": 0.12, "reordered": 31}},
+            "bootstrap": {
+                "level": 0.95,
+                "window_frames": 30,
+                "resamples": 0,
+                "seed": 0,
+                "num_windows": 10,
+                "num_sequences": 2,
+            },
+        },
+    )
+    _write(
+        tracking / "trial.json",
+        {
+            "tracker": "deepsort",
+            "gate": "calibrated",
+            "min_confidence": None,
+            "constants": {},
+            "camera_motion": "none",
+            "linking": False,
+            "interpolation": False,
+            "window": 30,
+            "code": "c0de",
+        },
+    )
     write_windows([(name, made_tables(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
@@ -127,14 +201,22 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
 
 def _gain(difference: float) -> dict[str, dict[str, object]]:
     """Return the rows of a gain, with an interval over 20 people and ten windows and none over two sequences."""
-    row = {"difference": difference, "interval": [difference - 0.02, difference + 0.03], "unit": "people", "num_units": 20,
-           "over_windows": [difference - 0.02, difference + 0.03], "num_windows": 10,
-           "over_sequences": None, "num_sequences": 2}  # fmt: skip
+    row = {
+        "difference": difference,
+        "interval": [difference - 0.02, difference + 0.03],
+        "unit": "people",
+        "num_units": 20,
+        "over_windows": [difference - 0.02, difference + 0.03],
+        "num_windows": 10,
+        "over_sequences": None,
+        "num_sequences": 2,
+    }
     return {name: row for name in ("IDF1", "HOTA")}
 
 
 def made_tables(idf1: float, num_frames: int, num_people: int = 500) -> FrameTables:
-    """Return frames in which so many people are annotated and tracked, and of whose boxes a share `idf1` lies on their own track.
+    """Return frames in which so many people are annotated and tracked, and of whose boxes a share `idf1` lies on their
+    own track.
 
     A better model is better by a little more in the first half of the frames than in the second.
     """
@@ -144,9 +226,13 @@ def made_tables(idf1: float, num_frames: int, num_people: int = 500) -> FrameTab
     boxes = np.column_stack([frame, person])
     ids = np.arange(num_people)
     return FrameTables(
-        errors=np.zeros((num_frames, 3), int), people=boxes, tracks=boxes, couples=np.column_stack([ids, ids]), overlaps=boxes[hit],
+        errors=np.zeros((num_frames, 3), int),
+        people=boxes,
+        tracks=boxes,
+        couples=np.column_stack([ids, ids]),
+        overlaps=boxes[hit],
         matches=np.column_stack([boxes[hit], np.full(hit.sum(), 19)]),
-    )  # fmt: skip
+    )
 
 
 def _write(path: Path, data: object) -> None:

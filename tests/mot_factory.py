@@ -59,7 +59,9 @@ def write_mot_sequence(
     write_rows(folder / "det" / "det.txt", detections)
     for frame in range(1, num_frames + 1):
         people = {person: boxes[person, frame] for person in range(1, num_people + 1)}
-        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.jpg"), draw_frame(people, width, height, seed=_seed(folder.name, frame)))
+        cv2.imwrite(
+            str(folder / "img1" / f"{frame:06d}.jpg"), draw_frame(people, width, height, seed=_seed(folder.name, frame))
+        )
     return folder
 
 

@@ -1,6 +1,7 @@
 """mot2reid's order of work, written plainly after its description: line by line, the frame decoded for every box.
 
-Its faults are kept: the flag is ignored, a box outside the frame gives a strip of the border, labels of val begin at 0 again.
+Its faults are kept: the flag is ignored, a box outside the frame gives a strip of the border, labels of val begin at 0
+again.
 """
 
 import math

@@ -11,7 +11,9 @@ from drawn_crops import write_crops
 pytestmark = pytest.mark.slow
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SMALL = "--backbone mobilenetv4_conv_small_050 --height 32 --width 16 --people 3 --crops-each 2 --workers 0 --seconds 0.1"
+SMALL = (
+    "--backbone mobilenetv4_conv_small_050 --height 32 --width 16 --people 3 --crops-each 2 --workers 0 --seconds 0.1"
+)
 
 
 @pytest.mark.parametrize("name", ["convert", "validate", "tracking_constants"])
@@ -26,20 +28,26 @@ def test_a_benchmark_of_a_stage_finds_the_stages_from_any_folder(tmp_path, name)
 def test_the_benchmark_of_training_prints_its_ratios(tmp_path, options, told):
     crops = write_crops(tmp_path) / "crops"
     command = [sys.executable, str(BENCHMARKS / "training.py"), "--crops", str(crops), *SMALL.split(), *options]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)})
+    ran = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)}
+    )
     assert ran.returncode == 0, ran.stderr
     assert told in ran.stdout
 
 
 def test_the_benchmark_of_memory_prints_what_keeping_it_brings(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "memory.py"), "--quick"]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)})
+    ran = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)}
+    )
     assert ran.returncode == 0, ran.stderr
     assert "forward, batches of 2" in ran.stdout and "train, batches of 2" in ran.stdout
 
 
 def test_the_benchmark_of_neighbours_compares_one_process_with_two(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "neighbours.py"), "--quick"]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)})
+    ran = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)}
+    )
     assert ran.returncode == 0, ran.stderr
     assert "threads sleep (reidops)" in ran.stdout and "one thread each" in ran.stdout

@@ -50,7 +50,9 @@ def test_the_package_runs_as_a_module():
 
 
 def test_track_gets_its_arguments_and_names_itself(tmp_path):
-    ended = run("track", tmp_path / "nowhere.avi", "--model", "none", "--detections", "d.txt", "--output", tmp_path / "o.mp4")
+    ended = run(
+        "track", tmp_path / "nowhere.avi", "--model", "none", "--detections", "d.txt", "--output", tmp_path / "o.mp4"
+    )
     assert ended.exit_code == 1
     assert ended.stderr.startswith(f"reidops track: error: {tmp_path / 'nowhere.avi'}: no such file")
     assert "usage: reidops track" in run("track", "--help").output
@@ -85,7 +87,9 @@ def test_ctrl_c_gives_130(monkeypatch):
 
 def test_pull_prints_the_folder(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr("reidops.registry.models.pull_model", lambda uri, folder: asked.append((uri, folder)) or tmp_path / "embedder")
+    monkeypatch.setattr(
+        "reidops.registry.models.pull_model", lambda uri, folder: asked.append((uri, folder)) or tmp_path / "embedder"
+    )
     shown = run("pull", "models:/person-reid@champion", "--output", tmp_path)
     assert shown.output == f"{tmp_path / 'embedder'}\n" and asked == [("models:/person-reid@champion", tmp_path)]
 

@@ -47,11 +47,17 @@ def test_what_the_user_set_stays(environment, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or usable_cores() < 2, reason="needs two cores and an affinity to lower")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or usable_cores() < 2, reason="needs two cores and an affinity to lower"
+)
 def test_torch_gets_the_cores_of_the_affinity():
     core = min(os.sched_getaffinity(0))
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     found = subprocess.run(
-        [sys.executable, "-c", THREADS], env=environment, preexec_fn=lambda: os.sched_setaffinity(0, {core}), capture_output=True, text=True
+        [sys.executable, "-c", THREADS],
+        env=environment,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        capture_output=True,
+        text=True,
     )
     assert found.stdout.strip() == "1", found.stderr

@@ -15,7 +15,9 @@ NAMES = ["a/1.jpg", "a/2.PNG", "b.jpg"]
 
 @pytest.fixture
 def images(tmp_path, monkeypatch):
-    """Return a folder of pictures, beside a model's folder; an embedding is the picture's mean colour and its height."""
+    """Return a folder of pictures, beside a model's folder; an embedding is the picture's mean colour and its
+    height.
+    """
 
     class Mean(FakeEmbedder):
         def embed(self, crops, batch_size=64):
@@ -45,7 +47,9 @@ def test_both_formats_hold_the_same_sorted_pictures(images):
     assert len(np.unique(array, axis=0)) == 3
 
 
-@pytest.mark.parametrize(("content", "told"), [(b"", "is empty"), (b"\xff\xd8 cut", "cut off"), (b"none", "is no picture")])
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"", "is empty"), (b"\xff\xd8 cut", "cut off"), (b"none", "is no picture")]
+)
 @pytest.mark.parametrize("output", ["e.npy", "e.parquet"])
 def test_a_broken_picture_is_named_and_nothing_is_written(images, content, told, output):
     (images / "a" / "3.jpg").write_bytes(content)

@@ -11,10 +11,27 @@ from reidops.params import check_all
 from stages import params_classes
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = ("reidops.mot", "reidops.datasets", "reidops.embedding", "reidops.detection", "reidops.boxes", "reidops.training")
+GROUND = (
+    "reidops.mot",
+    "reidops.datasets",
+    "reidops.embedding",
+    "reidops.detection",
+    "reidops.boxes",
+    "reidops.training",
+)
 FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation")
 STAGES = (
-    "download", "convert", "validate", "train", "export", "detect", "embed", "evaluate_reid", "tune", "evaluate_tracking", "repeat_seeds",
+    "download",
+    "convert",
+    "validate",
+    "train",
+    "export",
+    "detect",
+    "embed",
+    "evaluate_reid",
+    "tune",
+    "evaluate_tracking",
+    "repeat_seeds",
     "register",
 )
 LIBRARY = sorted(p for folder in ("reidops", "stages", "flows") for p in (ROOT / folder).rglob("*.py"))
@@ -102,20 +119,39 @@ def test_a_stage_depends_on_every_file_of_the_library_that_it_imports():
     for name, stage in graph.items():
         needed = _library_files(ROOT / "stages" / f"{name}.py")
         deps = [ROOT / dep for dep in stage["deps"]]
-        unseen = {p.relative_to(ROOT).as_posix() for p in needed if not any(p == dep or dep in p.parents for dep in deps)}
-        unseen -= FOUNDATION | (set() if name == "register" else LAZY_DOORS) | (NOT_THE_MODEL if name == "train" else set())
+        unseen = {
+            p.relative_to(ROOT).as_posix() for p in needed if not any(p == dep or dep in p.parents for dep in deps)
+        }
+        unseen -= (
+            FOUNDATION | (set() if name == "register" else LAZY_DOORS) | (NOT_THE_MODEL if name == "train" else set())
+        )
         assert not unseen, f"{name} is not run again when these change: {sorted(unseen)}"
 
 
 # The registry is reached through `Embedder.load("models:/…")` only, which no stage uses; and the ranking that chooses a
 # checkpoint is not the model: editing it must not retrain.
-LAZY_DOORS = {f"reidops/registry/{path.name}" for path in (ROOT / "reidops" / "registry").glob("*.py")} | {"reidops/serving/pyfunc_model.py"}
-NOT_THE_MODEL = {f"reidops/retrieval/{name}.py" for name in ("ranking", "counting", "exact_counting", "matches", "single_shot")}
+LAZY_DOORS = {f"reidops/registry/{path.name}" for path in (ROOT / "reidops" / "registry").glob("*.py")} | {
+    "reidops/serving/pyfunc_model.py"
+}
+NOT_THE_MODEL = {
+    f"reidops/retrieval/{name}.py" for name in ("ranking", "counting", "exact_counting", "matches", "single_shot")
+}
 
 # What every stage stands on: a change there is a change of contracts, for which one runs `dvc repro --force`.
 FOUNDATION = {
     f"reidops/{name}.py"
-    for name in ("errors", "files", "params", "tables", "parallel", "cores", "progress_bar", "memory", "parts", "image_headers")
+    for name in (
+        "errors",
+        "files",
+        "params",
+        "tables",
+        "parallel",
+        "cores",
+        "progress_bar",
+        "memory",
+        "parts",
+        "image_headers",
+    )
 } | {"reidops/mot/sequences.py", "reidops/mot/boxes.py"}
 
 

@@ -53,7 +53,9 @@ def test_a_bmp_may_be_wrong_about_its_own_bytes() -> None:
 @pytest.mark.parametrize("kept", [12, 40, 400, -1])
 def test_a_file_that_is_cut_off_is_named(suffix: str, kind: str, kept: int) -> None:
     data = encoded(suffix)[:kept]
-    with pytest.raises(ReidopsError, match=f"a/b: the {kind} is cut off after {len(data)} bytes; copy or unpack it again"):
+    with pytest.raises(
+        ReidopsError, match=f"a/b: the {kind} is cut off after {len(data)} bytes; copy or unpack it again"
+    ):
         check_whole(data, "a/b")
 
 

@@ -1,4 +1,6 @@
-"""A small file that holds a very large picture is refused by its header, before a decoder takes memory for its pixels."""
+"""A small file that holds a very large picture is refused by its header, before a decoder takes memory for its
+pixels.
+"""
 
 import io
 import struct
@@ -122,7 +124,8 @@ def test_every_stage_takes_the_bound_from_the_params_file(root: Path, tmp_path: 
     code = (
         "import os, sys; from stages import run_stage; from stages.embed import EmbedParams\n"
         "def embed(raw, params): print(os.environ['REIDOPS_MAX_PIXELS'])\n"
-        f"sys.argv = ['embed', '--raw', 'r', '--params', {str(tmp_path / 'params.yaml')!r}]; run_stage(embed, EmbedParams)"
+        f"sys.argv = ['embed', '--raw', 'r', '--params', {str(tmp_path / 'params.yaml')!r}]; run_stage(embed, "
+        f"EmbedParams)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert told.stdout.strip() == "12345"

@@ -55,7 +55,9 @@ def test_public_detections_lie_beside_the_frames(tmp_path):
 
 
 def test_a_misspelt_file_of_detections_is_no_detector(tmp_path):
-    with pytest.raises(ReidopsError, match="dett.txt: no such file; expected detections in MOTChallenge's det.txt format"):
+    with pytest.raises(
+        ReidopsError, match="dett.txt: no such file; expected detections in MOTChallenge's det.txt format"
+    ):
         open_detections(str(tmp_path / "dett.txt"), tmp_path, DetectorSettings())
 
 
@@ -91,14 +93,24 @@ def test_gates_of_another_model_are_refused(tmp_path, monkeypatch):
 
 def test_a_folder_that_is_missing_is_told_and_none_is_no_model(tmp_path):
     assert load_model("none") is None
-    with pytest.raises(ReidopsError, match="modell: no such folder; expected a model's folder, models:/NAME@ALIAS, or none"):
+    with pytest.raises(
+        ReidopsError, match="modell: no such folder; expected a model's folder, models:/NAME@ALIAS, or none"
+    ):
         load_model(str(tmp_path / "modell"))
 
 
-@pytest.mark.parametrize(("setting", "tracker", "gate"), [
-    ("calibrated", "deepsort", 0.3), ("calibrated", "strongsort", 0.2), ("calibrated", "botsort", 0.1), ("calibrated", "sort", None),
-    ("published", "botsort", None), (0.4, "botsort", 0.4), (0.4, "bytetrack", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("setting", "tracker", "gate"),
+    [
+        ("calibrated", "deepsort", 0.3),
+        ("calibrated", "strongsort", 0.2),
+        ("calibrated", "botsort", 0.1),
+        ("calibrated", "sort", None),
+        ("published", "botsort", None),
+        (0.4, "botsort", 0.4),
+        (0.4, "bytetrack", None),
+    ],
+)
 def test_a_gate_is_in_the_trackers_own_cost(setting, tracker, gate):
     model = Model("m", FakeEmbedder(), {"cosine": 0.3, "ema_cosine": 0.2})
     assert choose_gate(setting, tracker, model) == gate
@@ -107,12 +119,17 @@ def test_a_gate_is_in_the_trackers_own_cost(setting, tracker, gate):
 
 @pytest.mark.parametrize("gates", [None, {}, {"ema_cosine": 0.2}])
 def test_a_model_without_a_calibrated_gate_says_what_to_do(gates):
-    with pytest.raises(ReidopsError, match="m: has no calibration.json with gates.cosine, which deepsort needs; .* or give --gate published"):
+    with pytest.raises(
+        ReidopsError,
+        match="m: has no calibration.json with gates.cosine, which deepsort needs; .* or give --gate published",
+    ):
         choose_gate("calibrated", "deepsort", Model("m", FakeEmbedder(), gates))
 
 
 def test_settings_are_changed_and_checked_as_in_params():
-    assert changed(DetectorSettings(), {"nms": 0.5, "size": [64, 96]}, "detector") == DetectorSettings(nms=0.5, size=(64, 96))
+    assert changed(DetectorSettings(), {"nms": 0.5, "size": [64, 96]}, "detector") == DetectorSettings(
+        nms=0.5, size=(64, 96)
+    )
     with pytest.raises(ReidopsError, match="command line: detector.nmss is unknown; did you mean `nms`"):
         changed(DetectorSettings(), {"nmss": 0.5}, "detector")
     with pytest.raises(ReidopsError, match="command line: detector.nms is 3"):

@@ -137,7 +137,10 @@ def wait(seconds: float) -> None:
 
 @pytest.mark.slow
 def test_only_the_caller_answers_an_interrupt_and_its_workers_say_nothing(root):
-    script = "from test_parallel import wait; from reidops.parallel import map_parallel; print('go', flush=True); map_parallel(wait, [60] * 4, 2)"
+    script = (
+        "from test_parallel import wait; from reidops.parallel import map_parallel; print('go', flush=True); "
+        "map_parallel(wait, [60] * 4, 2)"
+    )
     env = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parent}"}
     command = [sys.executable, "-c", f"try:\n    {script}\nexcept KeyboardInterrupt:\n    print('interrupted')"]
     pipe = subprocess.PIPE

@@ -33,10 +33,16 @@ def params(*arguments):
 
 
 def test_a_knob_has_its_name_its_value_and_the_remark_beside_it(path):
-    assert read_reference(path) == {"export": [], "train": [
-        Knob("name", '"a # b"', "a name, [05] too"), Knob("bare", "3", ""), Knob("losses", "", "loss → weight"),
-        Knob("losses.triplet", "{margin: soft}", "soft, or a distance"), Knob("sizes", "[1, 2]", "px"),
-    ]}  # fmt: skip
+    assert read_reference(path) == {
+        "export": [],
+        "train": [
+            Knob("name", '"a # b"', "a name, [05] too"),
+            Knob("bare", "3", ""),
+            Knob("losses", "", "loss → weight"),
+            Knob("losses.triplet", "{margin: soft}", "soft, or a distance"),
+            Knob("sizes", "[1, 2]", "px"),
+        ],
+    }
 
 
 def test_every_knob_of_the_repository_is_told_with_its_remark(root):

@@ -23,12 +23,16 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 
 TINY = {
-    "download": {"sequences": ["03"], "synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180, "min_people": 8, "max_people": 8}},
+
+
+             "download": {"sequences": ["03"], "synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180,
+                                                      "min_people": 8, "max_people": 8}},
     "convert": {"min_per_person": 4, "gap": 10, "workers": 1},
     "validate": {"image_sample": 2, "contact_sheet_people": 6},
     "train": {"backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 4,
               "warmup_epochs": 1, "val_every": 2, "precision": "32-true"},
-    "register": {"evidence": "point", "require_gain": False, "beat_random": False},  # one street of 60 frames proves nothing
+    # one street of 60 frames proves nothing
+    "register": {"evidence": "point", "require_gain": False, "beat_random": False},
 }  # fmt: skip
 
 
@@ -39,7 +43,9 @@ class Repository:
         self.folder = folder
         bin_folder = Path(sys.executable).parent
         self.env = {k: v for k, v in os.environ.items() if k not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")} | {
-            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder)}  # fmt: skip
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),
+        }
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
         for name in filter(None, listed.decode().split("\0")):
             if (ROOT / name).is_file():
@@ -61,7 +67,9 @@ class Repository:
         command = [sys.executable, "-m", "dvc", "repro"]
         told = self.folder.parent / "killed.log"
         with open(told, "w") as log:
-            process = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
+            )
         deadline = time.monotonic() + 200
         try:
             while not reached():
@@ -77,7 +85,9 @@ class Repository:
 
 
 def _merged(old: dict, new: dict) -> dict:
-    return old | {k: _merged(old[k], v) if isinstance(v, dict) and isinstance(old[k], dict) else v for k, v in new.items()}
+    return old | {
+        k: _merged(old[k], v) if isinstance(v, dict) and isinstance(old[k], dict) else v for k, v in new.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +139,8 @@ def test_the_champion_pulled_in_a_fresh_process_embeds_as_the_evaluated_model(re
         "np.save('served.npy', mlflow.pyfunc.load_model('models:/person-reid@champion').predict(crops))"
     )
     env = {k: v for k, v in repository.env.items() if k != "PYTHONPATH"} | {
-        "MLFLOW_TRACKING_URI": f"sqlite:///{repository.folder}/mlflow.db"}  # fmt: skip
+        "MLFLOW_TRACKING_URI": f"sqlite:///{repository.folder}/mlflow.db"
+    }
     served = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert served.returncode == 0, served.stderr[-3000:]
 
@@ -156,7 +167,9 @@ def test_a_metrics_table_and_the_graph_can_be_shown(repository):
 
 
 def test_another_training_meets_the_champion_on_the_bench_of_today(repository):
-    """The tracker's constants have changed since the champion was scored: it is pulled, embeds the same boxes and is tracked again."""
+    """The tracker's constants have changed since the champion was scored: it is pulled, embeds the same boxes and is
+    tracked again.
+    """
     repository.change_params({"train": {"seed": 1}, "evaluate_tracking": {"constants": {"deepsort": {"max_age": 20}}}})
     repository.change_params({"repeat_seeds": {"num": 2}})
     ended = repository.dvc("repro")

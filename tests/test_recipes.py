@@ -38,19 +38,35 @@ def test_a_recipe_learns_in_a_step(path):
     params = read_params(TrainParams, "train", path)
     network = TrainingNetwork(
         EmbeddingNetwork(
-            params.backbone, embedding_dim=params.embedding_dim, parts=params.parts, pooling=params.pooling, last_stride=params.last_stride
+            params.backbone,
+            embedding_dim=params.embedding_dim,
+            parts=params.parts,
+            pooling=params.pooling,
+            last_stride=params.last_stride,
         ),
         NUM_PEOPLE,
     )
-    check_losses(params.losses, params.loss_options, people_per_batch=params.people_per_batch, crops_per_person=params.crops_per_person)
-    losses = BranchLosses([
-        build_losses(params.losses, params.loss_options, num_people=NUM_PEOPLE, dim=network.embedding.branch_dim)
-        for _ in range(network.embedding.num_branches)
-    ])  # fmt: skip
+    check_losses(
+        params.losses,
+        params.loss_options,
+        people_per_batch=params.people_per_batch,
+        crops_per_person=params.crops_per_person,
+    )
+    losses = BranchLosses(
+        [
+            build_losses(params.losses, params.loss_options, num_people=NUM_PEOPLE, dim=network.embedding.branch_dim)
+            for _ in range(network.embedding.num_branches)
+        ]
+    )
     optimizer = build_optimizer(
-        network, params.optimizer, params.learning_rate, params.weight_decay,
-        losses=losses, options=params.optimizer_options, head_factor=params.head_factor,
-    )  # fmt: skip
+        network,
+        params.optimizer,
+        params.learning_rate,
+        params.weight_decay,
+        losses=losses,
+        options=params.optimizer_options,
+        head_factor=params.head_factor,
+    )
     Freezing(network, params.freeze, params.freeze_epochs).apply(params.freeze_epochs)
     epochs = max(params.epochs, 1)  # 0 where published weights are kept: training on from them has to work, too
     schedule = build_schedule(optimizer, rate_curve(params), epochs, STEPS)
@@ -68,14 +84,28 @@ def test_a_recipe_learns_in_a_step(path):
 
 def rate_curve(params: TrainParams) -> RateCurve:
     return RateCurve(
-        params.schedule, warmup_epochs=params.warmup_epochs, warmup_steps=params.warmup_steps, flat_epochs=params.flat_epochs,
-        final_share=params.final_share, milestones=params.milestones, step_factor=params.step_factor,
-    )  # fmt: skip
+        params.schedule,
+        warmup_epochs=params.warmup_epochs,
+        warmup_steps=params.warmup_steps,
+        flat_epochs=params.flat_epochs,
+        final_share=params.final_share,
+        milestones=params.milestones,
+        step_factor=params.step_factor,
+    )
 
 
 def augmentation(params: TrainParams, network: TrainingNetwork) -> Augmentation:
     return Augmentation(
-        flip=params.flip, pad=params.pad, jitter=params.jitter, contrast=params.contrast, saturation=params.saturation,
-        hue=params.hue, grey=params.grey, local_grey=params.local_grey, auto_augment=params.auto_augment, erasing=params.erasing,
-        mean=network.embedding.mean, std=network.embedding.std,
-    )  # fmt: skip
+        flip=params.flip,
+        pad=params.pad,
+        jitter=params.jitter,
+        contrast=params.contrast,
+        saturation=params.saturation,
+        hue=params.hue,
+        grey=params.grey,
+        local_grey=params.local_grey,
+        auto_augment=params.auto_augment,
+        erasing=params.erasing,
+        mean=network.embedding.mean,
+        std=network.embedding.std,
+    )

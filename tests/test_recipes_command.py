@@ -8,7 +8,10 @@ from click.testing import CliRunner
 from reidops.command import main
 from reidops.recipes import describe_changes, first_sentence, list_recipes
 
-SMALL = "# A small network, ×0.25 wide,\n# for tests. Source: none.\n#\ntrain:\n  backbone: resnet10t\n  losses: {triplet: 1.0}\n"
+SMALL = (
+    "# A small network, ×0.25 wide,\n# for tests. Source: none.\n#\ntrain:\n  backbone: resnet10t\n  losses: {triplet: "
+    "1.0}\n"
+)
 LARGE = "# A large network.\ntrain:\n  backbone: resnet50\n  losses: {triplet: 1.0, center: 0.5}\n"
 OWN = "train:\n  backbone: mine\n"
 
@@ -47,7 +50,11 @@ def test_params_are_the_recipe_byte_for_byte(repository):
 def test_values_of_the_users_own_are_kept_unless_forced(repository, own):
     (repository / "params.yaml").write_text(own)
     refused = recipe(repository, "small")
-    assert refused.exit_code == 1 and "params.yaml: has values that are in no recipe" in refused.stderr and "--force" in refused.stderr
+    assert (
+        refused.exit_code == 1
+        and "params.yaml: has values that are in no recipe" in refused.stderr
+        and "--force" in refused.stderr
+    )
     assert (repository / "params.yaml").read_text() == own
     assert recipe(repository, "small", "--force").exit_code == 0
     assert (repository / "params.yaml").read_text() == SMALL

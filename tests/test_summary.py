@@ -26,8 +26,10 @@ def test_figures_version_reason_and_places_are_on_one_screen(tmp_path, monkeypat
     data = write_result(tmp_path)
     decision = {"champion": False, "reason": "it is worse than version 1"}
     links = {"ui": f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/mlflow.db"}
-    write_json({"name": "person-reid", "version": "2", "decision": decision, "tracking_uri": "http://x", "links": links},
-               data / "registration" / "version.json")  # fmt: skip
+    write_json(
+        {"name": "person-reid", "version": "2", "decision": decision, "tracking_uri": "http://x", "links": links},
+        data / "registration" / "version.json",
+    )
     text = shown(data)
     lines = text.splitlines()
     assert any("synthetic" in line and "0.610" in line and "0.800" in line for line in lines)
@@ -48,7 +50,9 @@ def test_half_a_pipeline_has_half_a_summary(tmp_path):
     data = write_result(tmp_path)
     (data / "tracking" / "metrics.json").unlink()
     assert "synthetic" in shown(data)
-    assert set(headline_figures(data)) == {f"reid/{name}/{s}" for name in ("synthetic", "colour_histogram") for s in ("mAP", "rank1")}
+    assert set(headline_figures(data)) == {
+        f"reid/{name}/{s}" for name in ("synthetic", "colour_histogram") for s in ("mAP", "rank1")
+    }
 
 
 def test_no_result_yet_is_said(tmp_path):
@@ -86,7 +90,10 @@ def test_the_gain_over_both_controls_stands_with_interval_and_number_of_units(tm
     assert "IDF1 +0.500 [+0.480, +0.530; 20 people] over random embeddings" in text
     assert "IDF1 33% of what the oracle adds to the better control, without appearance" in text
     assert "HOTA share of the oracle's gain: –, the oracle gains nothing" in text
-    assert "IDF1 over no appearance by other units: [+0.080, +0.130; 10 windows of about 30 frames], [too few to say; 2 sequences]" in text
+    assert (
+        "IDF1 over no appearance by other units: [+0.080, +0.130; 10 windows of about 30 frames], [too few to say; 2 "
+        "sequences]" in text
+    )
     assert "appearance decided 12.0% of 200 associations; in 31 it preferred another track than the control" in text
 
 
@@ -109,11 +116,19 @@ def test_a_tracker_without_appearance_is_shown_with_its_one_arm_and_the_reason(t
     data = write_result(tmp_path)
     arms, proof = (json.loads((data / "tracking" / f"{name}.json").read_text()) for name in ("metrics", "proof"))
     write_json({"no_appearance": arms["no_appearance"]}, data / "tracking" / "metrics.json")
-    write_json({"uses_appearance": False, "reason": "it looks at no embedding", "arms": proof["arms"]}, data / "tracking" / "proof.json")
+    write_json(
+        {"uses_appearance": False, "reason": "it looks at no embedding", "arms": proof["arms"]},
+        data / "tracking" / "proof.json",
+    )
     text = shown(data)
     assert "it looks at no embedding" in text and "with appearance" not in text
-    assert "tracking/gain/IDF1" not in headline_figures(data) and headline_figures(data)["tracking/no_appearance/IDF1"] == 0.6
+    assert (
+        "tracking/gain/IDF1" not in headline_figures(data)
+        and headline_figures(data)["tracking/no_appearance/IDF1"] == 0.6
+    )
 
 
 def test_a_loss_is_written_with_a_minus(tmp_path):
-    assert "IDF1 −0.100 [−0.120, −0.070; 20 people] over no appearance" in shown(write_result(tmp_path, idf1=0.6, control=0.7))
+    assert "IDF1 −0.100 [−0.120, −0.070; 20 people] over no appearance" in shown(
+        write_result(tmp_path, idf1=0.6, control=0.7)
+    )

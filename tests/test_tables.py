@@ -8,8 +8,17 @@ from reidops.tables import PARTS, check_table, read_table, write_table
 
 
 def parts(**changes) -> pd.DataFrame:
-    row = {"part": "train", "dataset": "MOT17", "layout": "mot", "folder": "MOT17/train/MOT17-02", "sequence": "MOT17-02",
-           "scene": "02", "first_frame": 1, "last_frame": 9, "protocol": ""}  # fmt: skip
+    row = {
+        "part": "train",
+        "dataset": "MOT17",
+        "layout": "mot",
+        "folder": "MOT17/train/MOT17-02",
+        "sequence": "MOT17-02",
+        "scene": "02",
+        "first_frame": 1,
+        "last_frame": 9,
+        "protocol": "",
+    }
     return pd.DataFrame([row | changes])
 
 
@@ -27,7 +36,10 @@ def test_a_scene_with_a_leading_zero_stays_text_in_csv(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"part": "trian"}, "row 0 is 'trian', expected one of train, test, track"), ({"first_frame": -1}, "expected 0 ≤ int")],
+    [
+        ({"part": "trian"}, "row 0 is 'trian', expected one of train, test, track"),
+        ({"first_frame": -1}, "expected 0 ≤ int"),
+    ],
 )
 def test_a_value_out_of_range_is_named_with_its_row(tmp_path, change, told):
     with pytest.raises(ReidopsError) as caught:

@@ -27,7 +27,17 @@ def here(tmp_path, monkeypatch):
 
 def track(*options, video="street.avi", detections="street.txt", model="none", output="out.mp4", tracker="deepsort"):
     """Run the command line and return its exit status."""
-    command = [video, "--detections", detections, "--model", model, "--tracker", tracker, *(["--output", output] if output else []), *options]
+    command = [
+        video,
+        "--detections",
+        detections,
+        "--model",
+        model,
+        "--tracker",
+        tracker,
+        *(["--output", output] if output else []),
+        *options,
+    ]
     with pytest.raises(SystemExit) as ended:
         main(command)
     return ended.value.code
@@ -146,21 +156,28 @@ def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
     assert left_over(here) == {"out.mp4", "out.txt"}
 
 
-@pytest.mark.parametrize(("options", "changes", "told"), [
-    ((), {"video": "nowhere.avi"}, "nowhere.avi: no such file; expected a video, or a folder of frames"),
-    ((), {"detections": "street.avi", "output": "out.mp4"}, "street.avi: byte 5 is no text; expected lines of numbers"),
-    ((), {"detections": "nowhere.txt"}, "nowhere.txt: no such file; expected detections"),
-    ((), {"detections": "nowhere.onnx"}, "nowhere.onnx: no such file; give the path of a detector's ONNX file"),
-    ((), {"model": "nowhere"}, "nowhere: no such folder; expected a model's folder"),
-    ((), {"tracker": "deapsort"}, "--tracker deapsort: no tracker of that name; there are"),
-    ((), {"output": None}, "no output was named; give --output FILE.mp4"),
-    (("--results", "out.txt"), {"output": "street.avi"}, "street.avi: is read and would be written over"),
-    ((), {"output": "street.mp4"}, "street.txt: is read and would be written over"),
-    (("--codec", "QQQQ"), {}, "out.mp4: no codec 'QQQQ' is there for .mp4; there are vp9, h264"),
-    (("--constants", "max_age"), {}, "max_age: expected name=value"),
-    (("--constants", "max_agee=3"), {}, "max_agee"),
-    (("--detector", "nms=x"), {}, "command line: detector.nms is 'x'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "changes", "told"),
+    [
+        ((), {"video": "nowhere.avi"}, "nowhere.avi: no such file; expected a video, or a folder of frames"),
+        (
+            (),
+            {"detections": "street.avi", "output": "out.mp4"},
+            "street.avi: byte 5 is no text; expected lines of numbers",
+        ),
+        ((), {"detections": "nowhere.txt"}, "nowhere.txt: no such file; expected detections"),
+        ((), {"detections": "nowhere.onnx"}, "nowhere.onnx: no such file; give the path of a detector's ONNX file"),
+        ((), {"model": "nowhere"}, "nowhere: no such folder; expected a model's folder"),
+        ((), {"tracker": "deapsort"}, "--tracker deapsort: no tracker of that name; there are"),
+        ((), {"output": None}, "no output was named; give --output FILE.mp4"),
+        (("--results", "out.txt"), {"output": "street.avi"}, "street.avi: is read and would be written over"),
+        ((), {"output": "street.mp4"}, "street.txt: is read and would be written over"),
+        (("--codec", "QQQQ"), {}, "out.mp4: no codec 'QQQQ' is there for .mp4; there are vp9, h264"),
+        (("--constants", "max_age"), {}, "max_age: expected name=value"),
+        (("--constants", "max_agee=3"), {}, "max_agee"),
+        (("--detector", "nms=x"), {}, "command line: detector.nms is 'x'"),
+    ],
+)
 def test_bad_input_is_one_message_and_no_file(here, capfd, options, changes, told):
     assert track(*options, **changes) == 1
     assert told in capfd.readouterr().err
@@ -181,7 +198,9 @@ def test_detections_of_a_larger_picture_are_scaled_to_this_one(here):
         assert track(*options, detections="large.txt") == 0
         scaled = read_results(here / "out.txt")
         # Numbers follow the order of the first boxes, which rounding may turn.
-        boxes, expected = (t.sort_values(["frame", "left"])[["frame", "left", "top", "width", "height"]] for t in (scaled, plain))
+        boxes, expected = (
+            t.sort_values(["frame", "left"])[["frame", "left", "top", "width", "height"]] for t in (scaled, plain)
+        )
         np.testing.assert_allclose(boxes, expected, atol=0.3)
 
 
@@ -202,7 +221,8 @@ def test_rows_in_any_order_and_frames_without_any_give_the_same_tracks(here):
         assert track() == 0
         texts.append((here / "out.txt").read_text())
     assert texts[0] == texts[1] and num_frames(here / "out.mp4") == 12
-    assert sorted(set(read_results(here / "out.txt")["frame"])) == list(range(3, 13))  # DeepSORT's tracks coast through frame 7
+    # DeepSORT's tracks coast through frame 7
+    assert sorted(set(read_results(here / "out.txt")["frame"])) == list(range(3, 13))
 
 
 def test_without_a_detection_there_is_no_track_and_the_video_is_whole(here):

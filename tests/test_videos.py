@@ -44,7 +44,9 @@ def test_a_cut_file_gives_what_is_there_and_says_where_it_broke_off(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no video", bytes(5000)])
 def test_a_file_that_is_no_video_is_told(tmp_path, content):
     (tmp_path / "v.mp4").write_bytes(content)
-    with pytest.raises(ReidopsError, match="v.mp4: OpenCV cannot read it: .* its codec is not there; write it anew with `ffmpeg"):
+    with pytest.raises(
+        ReidopsError, match="v.mp4: OpenCV cannot read it: .* its codec is not there; write it anew with `ffmpeg"
+    ):
         read_video(tmp_path / "v.mp4")
 
 
@@ -95,7 +97,10 @@ def test_frames_that_begin_later_keep_their_numbers(tmp_path):
 def test_a_missing_frame_ends_a_folder(tmp_path):
     folder = write_mot_sequence(tmp_path / "TOY-01") / "img1"
     (folder / "000005.jpg").unlink()
-    assert given_before_broken(folder) == ([1, 2, 3, 4], f"{folder}: broke off after frame 4: the next picture is 000006.jpg")
+    assert given_before_broken(folder) == (
+        [1, 2, 3, 4],
+        f"{folder}: broke off after frame 4: the next picture is 000006.jpg",
+    )
 
 
 def test_a_damaged_frame_ends_a_folder(tmp_path):
@@ -104,14 +109,19 @@ def test_a_damaged_frame_ends_a_folder(tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     seen, told = given_before_broken(folder)
     assert seen == [1, 2, 3, 4]
-    assert told == f"broke off after frame 4: {path}: its 500 bytes are no whole picture; copy or unpack the frames again"
+    assert (
+        told == f"broke off after frame 4: {path}: its 500 bytes are no whole picture; copy or unpack the frames again"
+    )
 
 
-@pytest.mark.parametrize(("names", "told"), [
-    ((), "there is no picture; expected a folder of frames that are named by their numbers"),
-    (("cover.jpg", "000001.jpg"), "there is cover.jpg; expected"),
-    (("1.jpg", "01.jpg"), "a frame is there twice"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), "there is no picture; expected a folder of frames that are named by their numbers"),
+        (("cover.jpg", "000001.jpg"), "there is cover.jpg; expected"),
+        (("1.jpg", "01.jpg"), "a frame is there twice"),
+    ],
+)
 def test_a_folder_that_is_no_video_is_told(tmp_path, names, told):
     for name in names:
         cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))

@@ -17,7 +17,8 @@ _JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
 
 def frame_batches(frames: np.ndarray, batch_size: int) -> list[slice]:
-    """Return the rows of batches of whole frames, so that each frame is decoded once: `batch_size` rows at most, or one frame's.
+    """Return the rows of batches of whole frames, so that each frame is decoded once: `batch_size` rows at most, or one
+    frame's.
 
     Args:
         frames: 1-based, [n], ascending.
@@ -32,7 +33,8 @@ def frame_batches(frames: np.ndarray, batch_size: int) -> list[slice]:
 
 
 def cut_boxes(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the rows of the boxes that are large enough inside their frame, and their BGR crops; each frame is decoded once.
+    """Return the rows of the boxes that are large enough inside their frame, and their BGR crops; each frame is decoded
+    once.
 
     Args:
         frames: 1-based, [n], ascending.
@@ -50,7 +52,9 @@ def cut_boxes(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> t
 
 
 def cut_box(picture: np.ndarray, box_ltwh: np.ndarray) -> np.ndarray:
-    """Return a copy of the part of a picture [h, w, 3] in a box, cut to the picture and to whole pixels; it may be empty."""
+    """Return a copy of the part of a picture [h, w, 3] in a box, cut to the picture and to whole pixels; it may be
+    empty.
+    """
     height, width = picture.shape[:2]
     left, top, right, bottom = np.round(clip_ltrb(ltwh_to_ltrb(box_ltwh), width, height)).astype(int)
     return picture[top:bottom, left:right].copy()
@@ -76,10 +80,13 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
         ReidopsError: the file is missing, cut off, has more pixels than the bound, or is no picture; says the remedy.
     """
     encoded = path.read_bytes() if path.is_file() else b""
-    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad behind it.
+    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad
+    # behind it.
     whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
     size = cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), size) if whole and states_size(encoded, str(path)) else None
+    picture = (
+        cv2.imdecode(np.frombuffer(encoded, np.uint8), size) if whole and states_size(encoded, str(path)) else None
+    )
     if picture is None:
         found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
         raise ReidopsError(f"{path}: {found}; {remedy}")

@@ -1,4 +1,6 @@
-"""Embed boxes: of one picture, or of a sequence's frames, each decoded once, those of several frames in one batch, several batches at once."""
+"""Embed boxes: of one picture, or of a sequence's frames, each decoded once, those of several frames in one batch,
+several batches at once.
+"""
 
 from typing import Protocol
 
@@ -23,11 +25,19 @@ class CropEmbedder(Protocol):
         """Return the hash of the weights, by which its embeddings are known."""
 
     def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray:
-        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3]; called by several threads at once."""
+        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3]; called by several threads at
+        once.
+        """
 
 
 def embed_sequence_boxes(
-    sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray, embedder: CropEmbedder, *, batch_size: int = 64, desc: str = "embed"
+    sequence: Sequence,
+    frames: np.ndarray,
+    box_ltwh: np.ndarray,
+    embedder: CropEmbedder,
+    *,
+    batch_size: int = 64,
+    desc: str = "embed",
 ) -> np.ndarray:
     """Return the embeddings of boxes, float32 [n, dim]; zeros for a box that is too small or outside its frame.
 
@@ -43,7 +53,9 @@ def embed_sequence_boxes(
 
     def embed(batch: slice) -> tuple[np.ndarray, np.ndarray]:
         rows, crops = cut_boxes(sequence, frames[batch], box_ltwh[batch])
-        return batch.start + rows, embedder.embed(crops, batch_size=batch_size) if crops else np.empty((0, embedder.dim))
+        return batch.start + rows, embedder.embed(crops, batch_size=batch_size) if crops else np.empty(
+            (0, embedder.dim)
+        )
 
     embeddings = np.zeros((len(frames), embedder.dim), dtype=np.float32)
     with progress_bar(total=len(frames), desc=f"{desc} {sequence.name}", unit="crops") as bar:
@@ -55,7 +67,9 @@ def embed_sequence_boxes(
 
 
 def embed_boxes(embedder: CropEmbedder, picture: np.ndarray, box_ltrb: np.ndarray) -> np.ndarray:
-    """Return the embeddings of the boxes [n, 4] of one picture, float32 [n, dim]; zeros for one that is too small inside it."""
+    """Return the embeddings of the boxes [n, 4] of one picture, float32 [n, dim]; zeros for one that is too small
+    inside it.
+    """
     crops = [cut_box(picture, box_ltwh) for box_ltwh in ltrb_to_ltwh(box_ltrb)]
     rows = [row for row, crop in enumerate(crops) if min(crop.shape[:2]) >= MIN_CROP_SIDE]
     embeddings = np.zeros((len(crops), embedder.dim), dtype=np.float32)

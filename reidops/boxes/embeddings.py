@@ -31,7 +31,8 @@ class EmbeddedDetections:
         frame: int32 [n], 1-based.
         box_ltwh: float32 [n, 4], px, 0-based.
         confidence: float32 [n], the detector's score, no fixed range.
-        embeddings: float32 [n, dim], unit rows; zeros for a box that is too small or outside the frame. float16 in the file.
+        embeddings: float32 [n, dim], unit rows; zeros for a box that is too small or outside the frame. float16 in the
+            file.
         weights_sha256: of the model that made them.
         track_id: int32 [n], who it is, of ground truth boxes; None of detections, of which nobody knows.
     """
@@ -50,7 +51,12 @@ class EmbeddedDetections:
         """Return some of the rows, by number or mask."""
         ids = None if self.track_id is None else self.track_id[rows]
         return EmbeddedDetections(
-            self.frame[rows], self.box_ltwh[rows], self.confidence[rows], self.embeddings[rows], self.weights_sha256, ids
+            self.frame[rows],
+            self.box_ltwh[rows],
+            self.confidence[rows],
+            self.embeddings[rows],
+            self.weights_sha256,
+            ids,
         )
 
     def rows_by_frame(self) -> dict[int, list[int]]:
@@ -66,7 +72,8 @@ def first_of_scenes(parts: list[Part]) -> list[Part]:
 
 
 def confidence_floor(setting: float | dict[str, float] | None, detector: str) -> float | None:
-    """Return the least score for a detector, as scales differ: DPM's go from about −0.5 to 3, FRCNN's and SDP's from 0 to 1.
+    """Return the least score for a detector, as scales differ: DPM's go from about −0.5 to 3, FRCNN's and SDP's from 0
+    to 1.
 
     Args:
         setting: one number for all; or one for each detector, none for those not named; None = none.
@@ -75,7 +82,9 @@ def confidence_floor(setting: float | dict[str, float] | None, detector: str) ->
     return setting.get(detector) if isinstance(setting, dict) else setting
 
 
-def choose_detections(detections: pd.DataFrame, *, min_confidence: float | None = None, nms: float | None = None) -> pd.DataFrame:
+def choose_detections(
+    detections: pd.DataFrame, *, min_confidence: float | None = None, nms: float | None = None
+) -> pd.DataFrame:
     """Return the detections worth an embedding, ordered by frame.
 
     Args:
@@ -86,7 +95,10 @@ def choose_detections(detections: pd.DataFrame, *, min_confidence: float | None 
     if min_confidence is not None:
         chosen = chosen[chosen["confidence"] >= min_confidence]
     if nms is not None:
-        box_ltrb, confidence = ltwh_to_ltrb(chosen[["left", "top", "width", "height"]].to_numpy()), chosen["confidence"].to_numpy()
+        box_ltrb, confidence = (
+            ltwh_to_ltrb(chosen[["left", "top", "width", "height"]].to_numpy()),
+            chosen["confidence"].to_numpy(),
+        )
         of_frames = chosen.groupby("frame").indices.values()
         kept = [rows[unsuppressed(box_ltrb[rows], confidence[rows], nms)] for rows in of_frames]
         chosen = chosen.iloc[np.sort(np.concatenate([np.empty(0, int), *kept]))]
@@ -96,10 +108,12 @@ def choose_detections(detections: pd.DataFrame, *, min_confidence: float | None 
 def embed_sequence(
     sequence: Sequence, detections: pd.DataFrame, embedder: CropEmbedder, *, batch_size: int = 64
 ) -> EmbeddedDetections:
-    """Return the detections with their embeddings, ordered by frame; each frame is decoded once, batches run across frames.
+    """Return the detections with their embeddings, ordered by frame; each frame is decoded once, batches run across
+    frames.
 
     Args:
-        detections: a detections table; one with the column `track_id`, of ground truth, makes embedded boxes that know it.
+        detections: a detections table; one with the column `track_id`, of ground truth, makes embedded boxes that know
+            it.
 
     Raises:
         ReidopsError: a frame with detections is missing or cannot be decoded.
@@ -113,12 +127,21 @@ def embed_sequence(
 
 
 def embed_with_people(
-    sequence: Sequence, detections: pd.DataFrame, annotations: pd.DataFrame, embedder: CropEmbedder, *, batch_size: int = 64
+    sequence: Sequence,
+    detections: pd.DataFrame,
+    annotations: pd.DataFrame,
+    embedder: CropEmbedder,
+    *,
+    batch_size: int = 64,
 ) -> tuple[EmbeddedDetections, EmbeddedDetections]:
-    """Return the detections and the considered pedestrians of an annotations table, embedded in one pass over the frames."""
+    """Return the detections and the considered pedestrians of an annotations table, embedded in one pass over the
+    frames.
+    """
     people = annotations[(annotations["class_id"] == PEDESTRIAN) & annotations["considered"]]
     columns = ["frame", "left", "top", "width", "height", "confidence", "track_id"]
-    table = pd.concat([detections.assign(track_id=NOBODY)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True)
+    table = pd.concat(
+        [detections.assign(track_id=NOBODY)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True
+    )
     both = embed_sequence(sequence, table, embedder, batch_size=batch_size)
     of_people = both.track_id != NOBODY
     return replace(both.keep(~of_people), track_id=None), both.keep(of_people)
@@ -155,12 +178,17 @@ def read_embeddings(path: Path, weights_sha256: str | None = None) -> EmbeddedDe
     arrays = _read_arrays(path)
     _check_arrays(arrays, path)
     detected = EmbeddedDetections(
-        arrays["frame"], arrays["box_ltwh"], arrays["confidence"], _unit(arrays["embedding"]), str(arrays["weights_sha256"]),
+        arrays["frame"],
+        arrays["box_ltwh"],
+        arrays["confidence"],
+        _unit(arrays["embedding"]),
+        str(arrays["weights_sha256"]),
         arrays.get("track_id"),
-    )  # fmt: skip
+    )
     if weights_sha256 is not None and detected.weights_sha256 != weights_sha256:
         raise ReidopsError(
-            f"{path}: made by the model {detected.weights_sha256[:12]}, expected {weights_sha256[:12]}, whose gates are calibrated;"
+            f"{path}: made by the model {detected.weights_sha256[:12]}, expected {weights_sha256[:12]}, whose gates "
+            f"are calibrated;"
             " run `dvc repro embed evaluate_reid`"
         )
     return detected
@@ -169,11 +197,15 @@ def read_embeddings(path: Path, weights_sha256: str | None = None) -> EmbeddedDe
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in (*_ARRAYS, *(name for name in ("track_id",) if name in archive.files))}
+            return {
+                name: archive[name] for name in (*_ARRAYS, *(name for name in ("track_id",) if name in archive.files))
+            }
     except FileNotFoundError:
         raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro embed`)") from None
     except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
-        raise ReidopsError(f"{path}: is no file of embeddings ({error}); make it again with `dvc repro -f embed`") from None
+        raise ReidopsError(
+            f"{path}: is no file of embeddings ({error}); make it again with `dvc repro -f embed`"
+        ) from None
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
@@ -183,7 +215,9 @@ def _check_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
         raise ReidopsError(f"{path}: arrays of unequal length {lengths}; make the file again with `dvc repro -f embed`")
     for name in of_boxes:
         if not np.isfinite(arrays[name]).all():
-            raise ReidopsError(f"{path}: array {name} holds NaN or infinity; make the file again with `dvc repro -f embed`")
+            raise ReidopsError(
+                f"{path}: array {name} holds NaN or infinity; make the file again with `dvc repro -f embed`"
+            )
 
 
 def _unit(embeddings: np.ndarray) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Unpack zip and tar archives that come from elsewhere: nothing outside the folder, no links, no more than was agreed."""
+"""Unpack zip and tar archives that come from elsewhere: nothing outside the folder, no links, no more than was
+agreed.
+"""
 
 import errno
 import gzip
@@ -33,28 +35,32 @@ _SPACE = (errno.ENOSPC, errno.EDQUOT)
 Wanted = Callable[[PurePosixPath], bool]
 
 
-def unpack(archives: Sequence[Path], folder: Path, *, wanted: Wanted | None = None, max_bytes: int | None = None) -> int:
+def unpack(
+    archives: Sequence[Path], folder: Path, *, wanted: Wanted | None = None, max_bytes: int | None = None
+) -> int:
     """Unpack the wanted files of zips and tars (also compressed) into one new `folder` and return their number.
 
-    The folder appears when all is unpacked; a fault leaves nothing, and what was there before stays. A file that comes twice
-    must be the same both times. Names that differ in case only are two files where the disk tells them apart, and else such
-    a file that comes twice. Names that are not UTF-8 are read as zip's code page 437.
+    The folder appears when all is unpacked; a fault leaves nothing, and what was there before stays. A file that comes
+    twice must be the same both times. Names that differ in case only are two files where the disk tells them apart, and
+    else such a file that comes twice. Names that are not UTF-8 are read as zip's code page 437.
 
     Args:
         wanted: takes a member's path; all files where it is None.
-        max_bytes: the bound on the unpacked size of one archive; 20 times the archive and 64 MiB where it is None. A file
-            counts as 4 KiB at least.
+        max_bytes: the bound on the unpacked size of one archive; 20 times the archive and 64 MiB where it is None. A
+            file counts as 4 KiB at least.
 
     Raises:
-        ReidopsError: an archive is no archive or cut off, is encrypted, leads out of the folder, holds links, or unpacks
-            to more than `max_bytes`; or the disk is full.
+        ReidopsError: an archive is no archive or cut off, is encrypted, leads out of the folder, holds links, or
+            unpacks to more than `max_bytes`; or the disk is full.
     """
     with whole_folder(folder) as partial:
         return sum(_unpack_one(archive, partial, wanted, max_bytes) for archive in archives)
 
 
 def fault_of_archive(path: Path, name: str) -> str | None:
-    """Return why a file cannot be the whole archive that `name` promises, None if it may be; what is called otherwise always may."""
+    """Return why a file cannot be the whole archive that `name` promises, None if it may be; what is called otherwise
+    always may.
+    """
     with open(path, "rb") as stream:
         beginning = stream.read(512).lstrip().lower()
     if beginning.startswith((b"<!doctype html", b"<html")):
@@ -91,27 +97,42 @@ def _reading(archive: Path, limit: int) -> Iterator[None]:
     try:
         yield
     except TooLarge as error:
-        raise ReidopsError(f"{archive}: unpacks to more than {limit:,} bytes ({error}); it is no data set, or unpack it by hand") from None
+        raise ReidopsError(
+            f"{archive}: unpacks to more than {limit:,} bytes ({error}); it is no data set, or unpack it by hand"
+        ) from None
     except UnicodeDecodeError as error:  # a ValueError, too
-        raise ReidopsError(f"{archive}: a name in it is not UTF-8 and says that it is ({error}); unpack it by hand") from None
+        raise ReidopsError(
+            f"{archive}: a name in it is not UTF-8 and says that it is ({error}); unpack it by hand"
+        ) from None
     except _CUT_OFF as error:
         raise ReidopsError(f"{archive}: is cut off or no archive ({error}); delete it and fetch it again") from None
     except (RuntimeError, NotImplementedError) as error:  # zipfile's words for encrypted and for unknown compression
-        raise ReidopsError(f"{archive}: cannot be unpacked ({error}); unpack it by hand and name its folder in download.local") from None
+        raise ReidopsError(
+            f"{archive}: cannot be unpacked ({error}); unpack it by hand and name its folder in download.local"
+        ) from None
     except OSError as error:
         if error.errno is None:  # bz2's way to say that the data are none
             raise ReidopsError(f"{archive}: is cut off or no archive ({error}); delete it and fetch it again") from None
         what = "free some space and run again" if error.errno in _SPACE else "mend this and run again"
-        raise ReidopsError(f"{archive}: {error.strerror} while unpacking ({error.filename or 'writing'}); {what}") from None
+        raise ReidopsError(
+            f"{archive}: {error.strerror} while unpacking ({error.filename or 'writing'}); {what}"
+        ) from None
 
 
-def _chosen(members: Iterable[Member], archive: Path, wanted: Wanted | None, limit: int) -> Iterator[tuple[PurePosixPath, Member]]:
-    """Yield the wanted files; every member is judged, also those that are not wanted, since one evil one spoils the trust."""
+def _chosen(
+    members: Iterable[Member], archive: Path, wanted: Wanted | None, limit: int
+) -> Iterator[tuple[PurePosixPath, Member]]:
+    """Yield the wanted files; every member is judged, also those that are not wanted, since one evil one spoils the
+    trust.
+    """
     declared = 0
     for member in members:
         path = _safe_path(member.name, archive)
         if member.kind == "other":
-            raise ReidopsError(f"{archive}: {member.name!r} is a link or a device, nothing is unpacked; unpack it by hand if you trust it")
+            raise ReidopsError(
+                f"{archive}: {member.name!r} is a link or a device, nothing is unpacked; unpack it by hand if you "
+                f"trust it"
+            )
         if member.kind == "folder" or "__MACOSX" in path.parts or not (wanted is None or wanted(path)):
             continue
         declared += max(member.num_bytes, _LEAST_FILE_BYTES)
@@ -124,9 +145,13 @@ def _safe_path(name: str, archive: Path) -> PurePosixPath:
     """Return a member's path, which must stay inside the folder on any system."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name) or "\0" in name:
-        raise ReidopsError(f"{archive}: {name!r} leads out of the folder; the archive is not to be trusted, nothing is unpacked")
+        raise ReidopsError(
+            f"{archive}: {name!r} leads out of the folder; the archive is not to be trusted, nothing is unpacked"
+        )
     if len(path.parts) > _MOST_FOLDERS:
-        raise ReidopsError(f"{archive}: {name[:80]!r} … lies more than {_MOST_FOLDERS} folders deep; the archive is not to be trusted")
+        raise ReidopsError(
+            f"{archive}: {name[:80]!r} … lies more than {_MOST_FOLDERS} folders deep; the archive is not to be trusted"
+        )
     return path
 
 

@@ -35,7 +35,9 @@ class TooLarge(Exception):
 
 
 def open_container(archive: Path, limit: int) -> "ZipContainer | TarContainer":
-    """Open an archive as what its first bytes say; of what is decompressed on the way no more than `limit` bytes are read."""
+    """Open an archive as what its first bytes say; of what is decompressed on the way no more than `limit` bytes are
+    read.
+    """
     with open(archive, "rb") as stream:
         beginning = stream.read(8)
     if beginning.startswith(_ZIP_BEGINNINGS) or archive.suffix == ".zip":

@@ -10,7 +10,9 @@ from reidops.datasets.planning import SPLITS, LeftOut, crop_sources
 from reidops.tables import CROPS, check_table
 
 
-def cut_and_pack(plan: pd.DataFrame, tar: Path, rules: CutRules | None = None, *, workers: int | None = None) -> pd.DataFrame:
+def cut_and_pack(
+    plan: pd.DataFrame, tar: Path, rules: CutRules | None = None, *, workers: int | None = None
+) -> pd.DataFrame:
     """Write `tar` and return the crops table (tables.CROPS), in the order of the tar's members."""
     packed = pack_crops(crop_sources(plan), tar, rules, workers=workers)
     table = plan.assign(offset=packed[:, 0], size=packed[:, 1], width=packed[:, 2], height=packed[:, 3])
@@ -37,7 +39,8 @@ def report_crops(crops: pd.DataFrame, left_out: LeftOut) -> dict[str, Any]:
 def num_unmatched_queries(crops: pd.DataFrame) -> int:
     """Return how many queries have no match, by the rule that `evaluate_reid` takes of itself.
 
-    In a set that leaves most queries a match in another camera, only such crops are matches; in others, as MOT scenes, all are.
+    In a set that leaves most queries a match in another camera, only such crops are matches; in others, as MOT scenes,
+    all are.
     """
     return sum(_num_unmatched_in_set(rows) for _, rows in crops.groupby("dataset"))
 

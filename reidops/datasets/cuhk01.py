@@ -1,4 +1,6 @@
-"""CUHK01 as published: campus, `0001001.png` is person 1, picture 1; pictures 1 and 2 are of one camera, 3 and 4 of the other."""
+"""CUHK01 as published: campus, `0001001.png` is person 1, picture 1; pictures 1 and 2 are of one camera, 3 and 4 of the
+other.
+"""
 
 import re
 from pathlib import Path

@@ -1,10 +1,11 @@
 """CUHK03 as published: one MATLAB file with every picture, boxes drawn by hand (labeled) or by a detector (detected).
 
 The protocols `detected` and `labeled` are the newer ones, 767 people to train and 700 to test, from the two files
-`cuhk03_new_protocol_config_….mat`. `detected-classic-0` … `labeled-classic-19` are the twenty original ones with 100 test
-people each: view 1 asks, view 2 answers, and all other people train.
+`cuhk03_new_protocol_config_….mat`. `detected-classic-0` … `labeled-classic-19` are the twenty original ones with 100
+test people each: view 1 asks, view 2 answers, and all other people train.
 
-A person was seen by one pair of cameras of five, five times by each at most, and has the number 1000 · pair + number in the pair.
+A person was seen by one pair of cameras of five, five times by each at most, and has the number 1000 · pair + number in
+the pair.
 """
 
 import re
@@ -22,8 +23,10 @@ from reidops.datasets.reid_set import Listing, ReidSet, crops_table
 from reidops.errors import ReidopsError
 
 PROTOCOLS = (
-    "detected", "labeled", *(f"{boxes}-classic-{split}" for boxes in ("detected", "labeled") for split in range(20)),
-)  # fmt: skip
+    "detected",
+    "labeled",
+    *(f"{boxes}-classic-{split}" for boxes in ("detected", "labeled") for split in range(20)),
+)
 
 # Protocol → role → (people, crops); of the classic ones no counts of crops are published.
 PUBLISHED_COUNTS = {
@@ -42,7 +45,9 @@ _EXAMPLE = "1_001_1_01.png (pair of cameras, person, view, picture)"
 
 @dataclass(frozen=True)
 class _Picture:
-    """Where a picture stands in the file: pair of cameras, person in the pair, picture 1 … 10, the first five are view 1."""
+    """Where a picture stands in the file: pair of cameras, person in the pair, picture 1 … 10, the first five are view
+    1.
+    """
 
     pair: int
     person: int
@@ -92,13 +97,19 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
 
 def _table(file: str, boxes: str, chosen: list[tuple[_Picture, str]]) -> pd.DataFrame:
     """Return the crops table of pictures and their roles."""
-    return crops_table([
-        {
-            "file": file, "member": picture.member(boxes), "name": picture.name, "published_pid": picture.pid,
-            "camera": picture.view, "role": role,
-        }
-        for picture, role in chosen
-    ])  # fmt: skip
+    return crops_table(
+        [
+            {
+                "file": file,
+                "member": picture.member(boxes),
+                "name": picture.name,
+                "published_pid": picture.pid,
+                "camera": picture.view,
+                "role": role,
+            }
+            for picture, role in chosen
+        ]
+    )
 
 
 def _choose_new(config: Path, part: str) -> list[tuple[_Picture, str]]:
@@ -111,14 +122,22 @@ def _choose_new(config: Path, part: str) -> list[tuple[_Picture, str]]:
     try:
         found = read_variables(config, ("filelist", "labels", "train_idx", "query_idx", "gallery_idx"))
     except ReidopsError as error:
-        raise ReidopsError(f"{error}; it is one of the two of {_CONFIG_URL} and belongs beside cuhk03_release") from None
+        raise ReidopsError(
+            f"{error}; it is one of the two of {_CONFIG_URL} and belongs beside cuhk03_release"
+        ) from None
     pictures = [_read_name(config, str(name)) for name in found["filelist"]]
     _check_labels(config, pictures, found["labels"])
-    chosen = [(pictures[at], role) for name, role in lists.items() for at in _indices(config, name, found[f"{name}_idx"], len(pictures))]
+    chosen = [
+        (pictures[at], role)
+        for name, role in lists.items()
+        for at in _indices(config, name, found[f"{name}_idx"], len(pictures))
+    ]
     twice = [picture.name for picture, times in Counter(picture for picture, _ in chosen).items() if times > 1]
     if twice:
         where = " and ".join(f"{name}_idx" for name in lists)
-        raise ReidopsError(f"{config}: {twice[0]} is listed twice in {where} ({len(twice)} such pictures); copy the file again")
+        raise ReidopsError(
+            f"{config}: {twice[0]} is listed twice in {where} ({len(twice)} such pictures); copy the file again"
+        )
     return chosen
 
 
@@ -133,11 +152,16 @@ def _read_name(config: Path, name: str) -> _Picture:
 def _check_labels(config: Path, pictures: list[_Picture], labels: np.ndarray) -> None:
     """Refuse labels that do not tell the same people apart as the names do."""
     if len(labels) != len(pictures):
-        raise ReidopsError(f"{config}: has {len(labels):,} labels for the {len(pictures):,} names of filelist; copy the file again")
+        raise ReidopsError(
+            f"{config}: has {len(labels):,} labels for the {len(pictures):,} names of filelist; copy the file again"
+        )
     pids, people = {}, {}
     for picture, label in zip(pictures, labels.tolist(), strict=True):
         if pids.setdefault(label, picture.pid) != picture.pid or people.setdefault(picture.pid, label) != label:
-            raise ReidopsError(f"{config}: {picture.name} has label {label}, other pictures tell another person by it; copy the file again")
+            raise ReidopsError(
+                f"{config}: {picture.name} has label {label}, other pictures tell another person by it; copy the file "
+                f"again"
+            )
 
 
 def _indices(config: Path, name: str, published: np.ndarray, size: int) -> np.ndarray:
@@ -145,7 +169,9 @@ def _indices(config: Path, name: str, published: np.ndarray, size: int) -> np.nd
     indices = published.astype(np.int64) - 1
     wrong = indices[(indices < 0) | (indices >= size)]
     if len(wrong):
-        raise ReidopsError(f"{config}: {name}_idx holds {wrong[0] + 1}, filelist has {size:,} names; copy the file again")
+        raise ReidopsError(
+            f"{config}: {name}_idx holds {wrong[0] + 1}, filelist has {size:,} names; copy the file again"
+        )
     return indices
 
 
@@ -154,9 +180,15 @@ def _choose_classic(file: str, boxes: str, split: int, part: str) -> list[tuple[
     tested = {(int(pair), int(person)) for pair, person in _test_people(file, split)}
     people = set(_people(file, boxes))
     for pair, person in sorted(tested - people):
-        raise ReidopsError(f"{file}: testsets{{{split + 1}}} names person {person} of pair {pair}, whom {boxes} has not; unpack the file again")
+        raise ReidopsError(
+            f"{file}: testsets{{{split + 1}}} names person {person} of pair {pair}, whom {boxes} has not; unpack the "
+            f"file again"
+        )
     wanted = people - tested if part == "train" else tested
-    pictures = (_Picture(pair, person, number) for (pair, person), number in product(sorted(wanted), range(1, 2 * _PICTURES_PER_VIEW + 1)))
+    pictures = (
+        _Picture(pair, person, number)
+        for (pair, person), number in product(sorted(wanted), range(1, 2 * _PICTURES_PER_VIEW + 1))
+    )
     return [
         (picture, "" if part == "train" else _VIEWS[picture.view])
         for picture in pictures
@@ -168,7 +200,9 @@ def _people(file: str, boxes: str) -> Iterator[tuple[int, int]]:
     for pair in range(1, max(cell_shape(file, boxes)) + 1):
         num_people, num_pictures = cell_shape(file, f"{boxes}{{{pair}}}")
         if num_pictures != 2 * _PICTURES_PER_VIEW:
-            raise ReidopsError(f"{file}: {boxes}{{{pair}}} has {num_pictures} columns, expected 10, five of each view; unpack it again")
+            raise ReidopsError(
+                f"{file}: {boxes}{{{pair}}} has {num_pictures} columns, expected 10, five of each view; unpack it again"
+            )
         yield from ((pair, person) for person in range(1, num_people + 1))
 
 
@@ -176,7 +210,9 @@ def _test_people(file: str, split: int) -> np.ndarray:
     """Return [num_people, 2]: pair of cameras, person in the pair."""
     found = read_matrix(file, f"testsets{{{split + 1}}}")
     if found.ndim != 2 or found.shape[1] != 2:
-        raise ReidopsError(f"{file}: testsets{{{split + 1}}} is no matrix of two columns (pair, person); unpack it again")
+        raise ReidopsError(
+            f"{file}: testsets{{{split + 1}}} is no matrix of two columns (pair, person); unpack it again"
+        )
     return found
 
 
@@ -188,8 +224,10 @@ SET = ReidSet(
     reads=reads,
     protocols=PROTOCOLS,
     how_to_ask=(
-        "CUHK03 is handed out by its authors for research: ask through http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html,"
-        f" put {_CONFIG.format('detected')} and {_CONFIG.format('labeled')} of {_CONFIG_URL} beside cuhk03_release, and unpack"
+        "CUHK03 is handed out by its authors for research: ask through "
+        "http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html,"
+        f" put {_CONFIG.format('detected')} and {_CONFIG.format('labeled')} of {_CONFIG_URL} beside cuhk03_release, "
+        f"and unpack"
         " cuhk03_release.zip"
     ),
 )

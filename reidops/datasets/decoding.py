@@ -20,13 +20,14 @@ _END = b"\xff\xd9"
 
 
 def decode_whole(data: bytes) -> tuple[np.ndarray | None, str]:
-    """Return an image file's bytes as BGR uint8 [height, width, 3] (None = not decoded) and what is wrong with it, "" for nothing.
+    """Return an image file's bytes as BGR uint8 [height, width, 3] (None = not decoded) and what is wrong with it, ""
+    for nothing.
 
     A picture with more pixels than the bound is not decoded (`reidops.image_headers`).
 
-    Found is damage after which the codes make no sense or end before the picture does: a hole, and about two thirds of what
-    overwrites hundreds of bytes. Not found is damage after which the picture is full too soon, since OpenCV reads no further,
-    and a few changed bytes that are another picture's code; a JPEG has no checksum.
+    Found is damage after which the codes make no sense or end before the picture does: a hole, and about two thirds of
+    what overwrites hundreds of bytes. Not found is damage after which the picture is full too soon, since OpenCV reads
+    no further, and a few changed bytes that are another picture's code; a JPEG has no checksum.
     """
     size = stated_size(data)
     fault = size_fault(*size) if size else ""

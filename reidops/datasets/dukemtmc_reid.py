@@ -32,7 +32,8 @@ SET = ReidSet(
     ways=((Archive("DukeMTMC-reID.zip", ("http://vision.cs.duke.edu/DukeMTMC/data/misc/DukeMTMC-reID.zip",)),),),
     how_to_ask="DukeMTMC-reID is no longer handed out by its authors: unpack a copy that you may use",
     notice=(
-        "its authors withdrew DukeMTMC in 2019 for ethical reasons; use it for comparison with published results only, where it cannot"
+        "its authors withdrew DukeMTMC in 2019 for ethical reasons; use it for comparison with published results only, "
+        "where it cannot"
         " be avoided, and another set for new work"
     ),
 )

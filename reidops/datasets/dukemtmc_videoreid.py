@@ -1,8 +1,9 @@
-"""DukeMTMC-VideoReID as published: `train/0001/0003/0001_C6_F0099_X30823.jpg` (person, tracklet, picture), cameras 1 … 8.
+"""DukeMTMC-VideoReID as published: `train/0001/0003/0001_C6_F0099_X30823.jpg` (person, tracklet, picture), cameras 1 …
+8.
 
-The gallery holds the queries' tracklets once more, as every published figure has it: for their own query they are junk (the
-same camera), for the others they are crops like any other. It also holds 408 people whom nobody asks for; `D` instead of `X`
-in a file's name marks distractors. Older copies have no underlines: `0001C6F0099X30823.jpg`.
+The gallery holds the queries' tracklets once more, as every published figure has it: for their own query they are junk
+(the same camera), for the others they are crops like any other. It also holds 408 people whom nobody asks for; `D`
+instead of `X` in a file's name marks distractors. Older copies have no underlines: `0001C6F0099X30823.jpg`.
 """
 
 import re
@@ -60,9 +61,12 @@ def _read_name(folder: Path, name: str) -> dict:
         there = f"lies in the folder of person {folder.parent.name}"
         raise ReidopsError(f"{path}: {there}, its name says {match['pid']}; move or remove the file")
     return {
-        "file": str(path), "published_pid": int(match["pid"]), "distractor": match["kind"] == "D",
-        "camera": int(match["camera"]), "frame": int(match["frame"]),
-    }  # fmt: skip
+        "file": str(path),
+        "published_pid": int(match["pid"]),
+        "distractor": match["kind"] == "D",
+        "camera": int(match["camera"]),
+        "frame": int(match["frame"]),
+    }
 
 
 SET = ReidSet(
@@ -72,7 +76,10 @@ SET = ReidSet(
     archive_names=("DukeMTMC-VideoReID.zip",),
     list_part=list_part,
     reads=reads,
-    ways=((Archive("DukeMTMC-VideoReID.zip", ("http://vision.cs.duke.edu/DukeMTMC/data/misc/DukeMTMC-VideoReID.zip",)),),),
-    how_to_ask="DukeMTMC-VideoReID is no longer handed out by its authors; unpack a copy that you may use, DukeMTMC-VideoReID.zip,",
+    ways=(
+        (Archive("DukeMTMC-VideoReID.zip", ("http://vision.cs.duke.edu/DukeMTMC/data/misc/DukeMTMC-VideoReID.zip",)),),
+    ),
+    how_to_ask="DukeMTMC-VideoReID is no longer handed out by its authors; unpack a copy that you may use, "
+    "DukeMTMC-VideoReID.zip,",
     notice=dukemtmc_reid.SET.notice,
 )

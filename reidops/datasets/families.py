@@ -2,8 +2,12 @@
 
 # Sets cut from the same videos: whoever trains on one has seen people of the other.
 _FAMILIES = {
-    "MOT15": "MOT17", "MOT16": "MOT17", "MARS": "Market-1501", "DukeMTMC-VideoReID": "DukeMTMC-reID", "PRID450S": "PRID2011",
-}  # fmt: skip
+    "MOT15": "MOT17",
+    "MOT16": "MOT17",
+    "MARS": "Market-1501",
+    "DukeMTMC-VideoReID": "DukeMTMC-reID",
+    "PRID450S": "PRID2011",
+}
 
 
 def base_name(dataset: str) -> str:
@@ -16,7 +20,8 @@ def base_name(dataset: str) -> str:
 
 
 def family_of(dataset: str) -> str:
-    """Return the name that sets with the same scenes and people share: MOT15, MOT16 and MOT17 are one, Market-1501 and MARS another.
+    """Return the name that sets with the same scenes and people share: MOT15, MOT16 and MOT17 are one, Market-1501 and
+    MARS another.
 
     >>> family_of("MOT16"), family_of("MOT20"), family_of("MARS")
     ('MOT17', 'MOT20', 'Market-1501')

@@ -44,8 +44,8 @@ class Archive:
 class Patience:
     """How long a mirror is given: connections in a row that bring no new byte, and seconds.
 
-    The wait between two connections doubles from `wait_s` to `longest_wait_s`; a server may ask for more (Retry-After), up to
-    `most_asked_s`.
+    The wait between two connections doubles from `wait_s` to `longest_wait_s`; a server may ask for more (Retry-After),
+    up to `most_asked_s`.
     """
 
     attempts: int = 5
@@ -75,9 +75,9 @@ class _Interrupted(Exception):
 def fetch(archive: Archive, folder: Path, patience: Patience = Patience()) -> Path:
     """Return `folder/archive.name`, fetched unless it is there and right.
 
-    Until it is whole the file is called `….part`; a later call goes on where it ended, also after a kill. Where no hash is
-    known, each mirror has a part of its own, since nothing would tell that the halves of two mirrors do not fit. Another
-    process that fetches into the same folder is waited for.
+    Until it is whole the file is called `….part`; a later call goes on where it ended, also after a kill. Where no hash
+    is known, each mirror has a part of its own, since nothing would tell that the halves of two mirrors do not fit.
+    Another process that fetches into the same folder is waited for.
 
     Raises:
         ReidopsError: no mirror gave the file; says what each one did. `Unreachable` where trying later may help.
@@ -101,7 +101,9 @@ def fetch(archive: Archive, folder: Path, patience: Patience = Patience()) -> Pa
                 _remove_parts(path)
                 return path
     raise kind(
-        f"{archive.name}: no server gave it:\n  " + "\n  ".join(answers) + f"\nRun again to go on, or put the file into {folder} by hand"
+        f"{archive.name}: no server gave it:\n  "
+        + "\n  ".join(answers)
+        + f"\nRun again to go on, or put the file into {folder} by hand"
     )
 
 
@@ -122,12 +124,16 @@ def check_hash(path: Path, expected: str) -> str | None:
         while block := stream.read(_HASH_BYTES):
             digest.update(block)
             bar.update(len(block))
-    return None if digest.hexdigest() == wanted.lower() else f"its {algorithm} is {digest.hexdigest()}, expected {wanted}"
+    return (
+        None if digest.hexdigest() == wanted.lower() else f"its {algorithm} is {digest.hexdigest()}, expected {wanted}"
+    )
 
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes from fetching into the folder; the lock is the kernel's and ends with the process, however it ends."""
+    """Keep other processes from fetching into the folder; the lock is the kernel's and ends with the process, however
+    it ends.
+    """
     lock = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -206,7 +212,11 @@ def _request(url: str, part: Path, archive: Archive, patience: Patience) -> None
 def _connection() -> Iterator[None]:
     try:
         yield
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema) as error:
+    except (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema,
+    ) as error:
         raise _Refused(f"is no address ({error})") from None
     except requests.TooManyRedirects as error:
         raise _Refused(f"leads in a circle ({error})") from None
@@ -247,7 +257,9 @@ def _start_of(response: requests.Response, asked: int, part: Path) -> int:
     told = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     if told != str(asked):
         part.unlink(missing_ok=True)
-        raise _Interrupted(f"the server was asked for bytes from {asked} and sends them from {told or 'nowhere'}; from the beginning")
+        raise _Interrupted(
+            f"the server was asked for bytes from {asked} and sends them from {told or 'nowhere'}; from the beginning"
+        )
     return asked
 
 
@@ -266,9 +278,12 @@ def _check_room(part: Path, archive: Archive, start: int, total: int | None) -> 
         return
     if archive.num_bytes is not None and total != archive.num_bytes:
         raise _Refused(f"has {total:,} bytes, expected {archive.num_bytes:,}")
-    free = shutil.disk_usage(part.parent).free + _num_bytes(part) - start  # a part that starts again frees its bytes first
+    # a part that starts again frees its bytes first
+    free = shutil.disk_usage(part.parent).free + _num_bytes(part) - start
     if total - start > free:
-        raise ReidopsError(f"{part}: needs {total - start:,} bytes more, the disk has {free:,}; free some space and run again")
+        raise ReidopsError(
+            f"{part}: needs {total - start:,} bytes more, the disk has {free:,}; free some space and run again"
+        )
 
 
 def _append(response: requests.Response, part: Path, start: int, total: int | None) -> None:
@@ -277,11 +292,14 @@ def _append(response: requests.Response, part: Path, start: int, total: int | No
     try:
         with bar, open(part, "r+b" if start else "wb") as stream:
             stream.seek(start)
-            while block := response.raw.read1(_BLOCK_BYTES):  # what has come; read() would lose the last block of a broken connection
+            # what has come; read() would lose the last block of a broken connection
+            while block := response.raw.read1(_BLOCK_BYTES):
                 stream.write(block)
                 bar.update(len(block))
     except OSError as error:  # the disk's fault; the connection's are urllib3's own
-        raise ReidopsError(f"{part}: {error.strerror or error}; free some space and run again, it goes on from here") from None
+        raise ReidopsError(
+            f"{part}: {error.strerror or error}; free some space and run again, it goes on from here"
+        ) from None
 
 
 def _num_bytes(path: Path) -> int:

@@ -1,8 +1,8 @@
 """mmdetection's layout: `imgs/<person>/000000.jpg` beside `meta/train_80.txt` and `meta/val_20.txt`.
 
-A line of these lists is `<person>/000000.jpg <label>`. Labels may start again in each list, as mot2reid's do; people are told
-apart by their folders, and within a list the labels must agree. This is also what this pipeline leaves, once `crops.tar` is
-unpacked beside `meta`.
+A line of these lists is `<person>/000000.jpg <label>`. Labels may start again in each list, as mot2reid's do; people
+are told apart by their folders, and within a list the labels must agree. This is also what this pipeline leaves, once
+`crops.tar` is unpacked beside `meta`.
 """
 
 from collections import Counter
@@ -25,7 +25,8 @@ def reads(part: str, protocol: str = "") -> tuple[str, ...]:
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the crops of train_<n>.txt (or train.txt), or those of val_<n>.txt, of which some of each person's are queries.
+    """Return the crops of train_<n>.txt (or train.txt), or those of val_<n>.txt, of which some of each person's are
+    queries.
 
     Raises:
         ReidopsError: the list is missing, a line of it is wrong, an image is missing, or there is only one person.
@@ -45,7 +46,9 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
 
 
 def _as_crops(lines: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """Return a crop for each line; `published_pid` is the place of the person's folder among all that are listed, sorted."""
+    """Return a crop for each line; `published_pid` is the place of the person's folder among all that are listed,
+    sorted.
+    """
     number = {person: pid for pid, person in enumerate(sorted(set(lines["person"])))}
     rows = [
         {"file": f"{folder}/{path}", "name": path.rpartition("/")[2], "published_pid": number[person]}
@@ -55,7 +58,9 @@ def _as_crops(lines: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 
 def _found(meta: Path, part: str) -> Path | None:
-    """Return the list of a part: the only one of its name, else, to train, the one that joins all; None where there is none."""
+    """Return the list of a part: the only one of its name, else, to train, the one that joins all; None where there is
+    none.
+    """
     paths = sorted(meta.glob(_TRAIN if part == "train" else _VAL))
     if len(paths) == 1:
         return paths[0]
@@ -87,7 +92,8 @@ def _check_labels(lines: pd.DataFrame, path: Path) -> None:
         if wrong.any():
             line = lines.iloc[wrong.argmax()]
             raise ReidopsError(
-                f"{path}: line {line['line']}: {fault} {line[known]} was {first.iloc[wrong.argmax()]} before and is {line[other]} here;"
+                f"{path}: line {line['line']}: {fault} {line[known]} was {first.iloc[wrong.argmax()]} before and is "
+                f"{line[other]} here;"
                 " a label stands for one person folder"
             )
     twice = lines["path"].duplicated().to_numpy()
@@ -100,7 +106,9 @@ def _check_images(lines: pd.DataFrame, folder: Path, path: Path) -> None:
     missing = [not (folder / name).is_file() for name in lines["path"]]
     if any(missing):
         line = lines.iloc[missing.index(True)]
-        raise ReidopsError(f"{path}: line {line['line']}: {folder / line['path']} is missing ({sum(missing)} such images)")
+        raise ReidopsError(
+            f"{path}: line {line['line']}: {folder / line['path']} is missing ({sum(missing)} such images)"
+        )
 
 
 SET = ReidSet(

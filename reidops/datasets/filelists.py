@@ -13,8 +13,8 @@ _ROOT = "imgs/"
 def write_lists(crops: pd.DataFrame, meta: Path, val_split: float) -> None:
     """Write `train_80.txt`, `val_20.txt` (the numbers follow `val_split`) and `train.txt`, which joins the two.
 
-    Labels count people in the order of their folders' names, train first. mot2reid starts again from 0 for val, so that its
-    joined list gives one label to two people; here val goes on where train ends.
+    Labels count people in the order of their folders' names, train first. mot2reid starts again from 0 for val, so that
+    its joined list gives one label to two people; here val goes on where train ends.
     """
     percent = round(100 * val_split)  # round, because 100 · .29 is 28.999999999999996
     lines = {split: _lines(crops[crops["split"] == split]) for split in ("train", "val")}
@@ -36,7 +36,9 @@ def read_list(path: Path) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ReidopsError(f"{path}: cannot be read ({error}); expected lines of `<person>/<crop>.jpg <label>`") from None
+        raise ReidopsError(
+            f"{path}: cannot be read ({error}); expected lines of `<person>/<crop>.jpg <label>`"
+        ) from None
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         name, _, label = line.strip().rpartition(" ")

@@ -1,7 +1,9 @@
-"""One folder of crops per person, `root/<person>/*.jpg`, as deep_sort's training code has it; the folders have any names.
+"""One folder of crops per person, `root/<person>/*.jpg`, as deep_sort's training code has it; the folders have any
+names.
 
-The people may lie in `root/train`, `val`, `test`, `query` and `gallery` instead; a person's folder has the same name in all of
-them. `val` trains where something else tests, and tests where nothing else does. What else lies in the root is not read then.
+The people may lie in `root/train`, `val`, `test`, `query` and `gallery` instead; a person's folder has the same name in
+all of them. `val` trains where something else tests, and tests where nothing else does. What else lies in the root is
+not read then.
 """
 
 from collections import Counter
@@ -60,7 +62,9 @@ def _part_sides(folder: Path, part: str) -> tuple[str, ...]:
         return _tested(folder, there)
     trained = ("train", "val") if {"test", "query", "gallery"} & set(there) else ("train",)
     if "train" not in there:
-        raise ReidopsError(f"{folder}: holds {', '.join(there)}, but no train to learn from; a folder per person belongs there")
+        raise ReidopsError(
+            f"{folder}: holds {', '.join(there)}, but no train to learn from; a folder per person belongs there"
+        )
     return tuple(side for side in trained if side in there)
 
 
@@ -71,30 +75,47 @@ def _tested(folder: Path, there: tuple[str, ...]) -> tuple[str, ...]:
         return ("query", "gallery")
     found = [side for side in ("test", "val") if side in there]
     if not found:
-        raise ReidopsError(f"{folder}: holds train only; people to test on belong in test, or in query and gallery, beside it")
+        raise ReidopsError(
+            f"{folder}: holds train only; people to test on belong in test, or in query and gallery, beside it"
+        )
     return (found[0],)
 
 
 def _list_side(folder: Path, side: str) -> pd.DataFrame:
-    """Return the crops of one side, with its name and the person's; a name says its side, so that none is given twice."""
+    """Return the crops of one side, with its name and the person's; a name says its side, so that none is given
+    twice.
+    """
     role, prefix = side if side in ("query", "gallery") else "", f"{side}_" if side else ""
     rows, people = [], []
     for person in list_folders(folder / side, "a folder of crops for each person"):
         names = list_files(folder / side / person, IMAGE_SUFFIXES, "a person's crops")
         for name in (name for name in names if not name.startswith(".")):
-            rows.append({"file": str(folder / side / person / name), "name": f"{prefix}{name}", "published_pid": -1, "role": role})
+            rows.append(
+                {
+                    "file": str(folder / side / person / name),
+                    "name": f"{prefix}{name}",
+                    "published_pid": -1,
+                    "role": role,
+                }
+            )
             people.append(person)
     return crops_table(rows).assign(side=side, person=people)
 
 
 def _numbered(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return the crops with `published_pid`: the place of the person's folder among all of the set's in sorted order."""
+    """Return the crops with `published_pid`: the place of the person's folder among all of the set's in sorted
+    order.
+    """
     number = {person: pid for pid, person in enumerate(sorted(set(crops["person"])))}
     return crops.assign(published_pid=crops["person"].map(number))
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")] if folder.is_dir() else []
+    return (
+        [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        if folder.is_dir()
+        else []
+    )
 
 
 def _holds_image(folder: Path) -> bool:

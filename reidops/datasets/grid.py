@@ -1,6 +1,7 @@
 """QMUL underground (GRID) as published: probe and gallery, and ten partitions of 125 and 125 people in a .mat.
 
-`0001_1_25004_107_32_106_221.jpeg` is person, camera, frame and the box in it. The 775 gallery pictures of person 0 match nobody.
+`0001_1_25004_107_32_106_221.jpeg` is person, camera, frame and the box in it. The 775 gallery pictures of person 0
+match nobody.
 """
 
 import re
@@ -35,7 +36,8 @@ def reads(part: str, protocol: str = PROTOCOLS[0]) -> tuple[str, ...]:
 def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
     """Return both pictures of each training person, or probes as query and the other pictures as gallery.
 
-    Person 0 is in every test gallery, as published. Whoever has a probe or a gallery picture only is left out, and counted.
+    Person 0 is in every test gallery, as published. Whoever has a probe or a gallery picture only is left out, and
+    counted.
 
     Raises:
         ReidopsError: a file or folder is missing, a file's name is not the set's, or the .mat holds no such partition.
@@ -43,7 +45,9 @@ def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
     crops = pd.concat([_list_folder(folder / name) for name in _FOLDERS], ignore_index=True)
     is_probe = crops["role"] == "query"
     nobody = crops["distractor"] & ~is_probe
-    paired = crops["published_pid"].isin(set(crops.loc[is_probe, "published_pid"]) & set(crops.loc[~is_probe, "published_pid"]) - {_NOBODY})
+    paired = crops["published_pid"].isin(
+        set(crops.loc[is_probe, "published_pid"]) & set(crops.loc[~is_probe, "published_pid"]) - {_NOBODY}
+    )
     trains = crops["published_pid"].isin(_training_people(folder / PARTITIONS, int(protocol)))
     chosen = crops[paired & trains].assign(role="") if part == "train" else crops[paired & ~trains | nobody]
     num_unpaired = int((~paired & ~nobody).sum())
@@ -54,11 +58,17 @@ def _list_folder(folder: Path) -> pd.DataFrame:
     rows = []
     for name in list_files(folder, (".jpeg",), f"pictures named like {_EXAMPLE}"):
         match = match_name(folder / name, _FILE_NAME, _EXAMPLE)
-        rows.append({
-            "file": f"{folder}/{name}", "name": f"{folder.name}_{name}", "published_pid": int(match["pid"]),
-            "distractor": int(match["pid"]) == _NOBODY, "camera": int(match["camera"]), "frame": int(match["frame"]),
-            "role": "query" if folder.name == "probe" else "gallery",
-        })  # fmt: skip
+        rows.append(
+            {
+                "file": f"{folder}/{name}",
+                "name": f"{folder.name}_{name}",
+                "published_pid": int(match["pid"]),
+                "distractor": int(match["pid"]) == _NOBODY,
+                "camera": int(match["camera"]),
+                "frame": int(match["frame"]),
+                "role": "query" if folder.name == "probe" else "gallery",
+            }
+        )
     return crops_table(rows)
 
 
@@ -67,7 +77,9 @@ def _training_people(path: Path, number: int) -> set[int]:
     cells = read_variables(path, ("trainIdxAll",))["trainIdxAll"]
     partition = np.asarray(cells[number]) if number < len(cells) else np.empty(0)
     if "personIdx" not in (partition.dtype.names or ()):
-        raise ReidopsError(f"{path}: trainIdxAll has no partition {number + 1} with a personIdx; expected ten of them, as published")
+        raise ReidopsError(
+            f"{path}: trainIdxAll has no partition {number + 1} with a personIdx; expected ten of them, as published"
+        )
     return set(np.hstack(partition["personIdx"].ravel()).astype(int).tolist())
 
 
@@ -79,7 +91,13 @@ SET = ReidSet(
     protocols=PROTOCOLS,
     list_part=list_part,
     reads=reads,
-    ways=((Archive("underground_reid.zip", ("http://personal.ie.cuhk.edu.hk/~ccloy/files/datasets/underground_reid.zip",)),),),
+    ways=(
+        (
+            Archive(
+                "underground_reid.zip", ("http://personal.ie.cuhk.edu.hk/~ccloy/files/datasets/underground_reid.zip",)
+            ),
+        ),
+    ),
     how_to_ask=(
         "GRID is described on http://personal.ie.cuhk.edu.hk/~ccloy/downloads_qmul_underground_reid.html:"
         " unpack underground_reid.zip"

@@ -1,4 +1,5 @@
-"""iLIDS-VID as published: `i-LIDS-VID/sequences/cam1/person001/cam1_person001_00317.png`, 300 people seen by two cameras.
+"""iLIDS-VID as published: `i-LIDS-VID/sequences/cam1/person001/cam1_person001_00317.png`, 300 people seen by two
+cameras.
 
 Ten published divisions of the people lie beside it; they are the protocols "0" … "9".
 """
@@ -39,8 +40,12 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
 
 
 def _people(folder: Path, part: str, split: int) -> list[str]:
-    """Return the person folders of one side; the first half of a row of `ls_set` is tested, its numbers count folders from 1."""
-    names, other = (list_folders(folder / camera, "a folder for each person, person001 …") for camera in _LAYOUT.cameras)
+    """Return the person folders of one side; the first half of a row of `ls_set` is tested, its numbers count folders
+    from 1.
+    """
+    names, other = (
+        list_folders(folder / camera, "a folder for each person, person001 …") for camera in _LAYOUT.cameras
+    )
     unpaired = sorted(set(names) ^ set(other))
     if unpaired:
         fault = f"{unpaired[0]} is in one camera only ({len(unpaired)} such folders)"
@@ -69,6 +74,7 @@ SET = ReidSet(
     protocols=tuple(str(split) for split in range(10)),
     ways=((Archive("iLIDS-VID.tar", ("http://www.eecs.qmul.ac.uk/~xiatian/iLIDS-VID/iLIDS-VID.tar",)),),),
     how_to_ask=(
-        "iLIDS-VID is handed out on http://www.eecs.qmul.ac.uk/~xiatian/downloads_qmul_iLIDS-VID_ReID_dataset.html; unpack iLIDS-VID.tar"
+        "iLIDS-VID is handed out on http://www.eecs.qmul.ac.uk/~xiatian/downloads_qmul_iLIDS-VID_ReID_dataset.html; "
+        "unpack iLIDS-VID.tar"
     ),
 )

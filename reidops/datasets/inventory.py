@@ -1,7 +1,7 @@
 """What a user's folder held when the pipeline first saw it, so that a later stage notices that it changed.
 
-Local sets are neither copied nor linked into data/raw: DVC would hash gigabytes. So DVC does not see them change; this does.
-The content of every file is hashed; what was hashed once is kept by the file's size and times (`FileDigests`).
+Local sets are neither copied nor linked into data/raw: DVC would hash gigabytes. So DVC does not see them change; this
+does. The content of every file is hashed; what was hashed once is kept by the file's size and times (`FileDigests`).
 """
 
 import hashlib
@@ -20,13 +20,16 @@ from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 
 _CACHE = Path(".cache") / "file_digests"
-_SETTLED_NS = 2_000_000_000  # of a file that changed less than this before it was hashed, another change may leave the times as they are
+# of a file that changed less than this before it was hashed, another change may leave the times as they are
+_SETTLED_NS = 2_000_000_000
 
 
 class FileDigests:
-    """The SHA-256 of files in a folder, or of one file; of a file whose size and times are as before it is not computed again.
+    """The SHA-256 of files in a folder, or of one file; of a file whose size and times are as before it is not computed
+    again.
 
-    They are kept in `.cache/file_digests` of the repository, in one file for each `place`: name → [[size, mtime, ctime], digest].
+    They are kept in `.cache/file_digests` of the repository, in one file for each `place`: name → [[size, mtime,
+    ctime], digest].
     """
 
     def __init__(self, place: Path) -> None:
@@ -42,7 +45,9 @@ class FileDigests:
         digests = {path: digest for path, (state, digest) in known.items() if state == states[path]}
         waiting = [path for path in paths if path not in digests]
         with ThreadPoolExecutor() as pool:
-            hashing = progress_bar(pool.map(sha256, waiting), desc=f"hash {self._place.name}", total=len(waiting), unit="files")
+            hashing = progress_bar(
+                pool.map(sha256, waiting), desc=f"hash {self._place.name}", total=len(waiting), unit="files"
+            )
             digests.update(zip(waiting, hashing, strict=True))
         settled = [path for path in paths if max(states[path][1:]) < now - _SETTLED_NS]
         self._keep({self._name(path): [states[path], digests[path]] for path in settled})
@@ -87,7 +92,9 @@ def check_inventory(parts: list[Part], raw: Path) -> None:
     for dataset, places in _places(parts).items():
         noted = entries.get(dataset)
         if noted is None:
-            raise ReidopsError(f"{raw}/inventory.json: knows no set {dataset}, which parts.csv names; run `dvc repro -f download`")
+            raise ReidopsError(
+                f"{raw}/inventory.json: knows no set {dataset}, which parts.csv names; run `dvc repro -f download`"
+            )
         if noted["source"].startswith("local:"):
             _compare(take_inventory(places), noted, f"{dataset} in {places[0].parent}")
 
@@ -113,12 +120,16 @@ def _places(parts: list[Part]) -> dict[str, list[Path]]:
         else:
             known = LAYOUTS[part.layout]
             editions = (name for name in known.also_reads if (part.folder / name).is_dir())
-            places[part.dataset].update(part.folder / name for name in (*known.reads(part.part, part.protocol), *editions))
+            places[part.dataset].update(
+                part.folder / name for name in (*known.reads(part.part, part.protocol), *editions)
+            )
     return {dataset: sorted(found) for dataset, found in sorted(places.items())}
 
 
 def _compare(now: dict[str, Any], noted: dict[str, Any], where: str) -> None:
-    changed = [f"{name} {noted[name]:,} → {now[name]:,}" for name in ("num_files", "num_bytes") if noted[name] != now[name]]
+    changed = [
+        f"{name} {noted[name]:,} → {now[name]:,}" for name in ("num_files", "num_bytes") if noted[name] != now[name]
+    ]
     if changed or now["digest"] != noted["digest"]:
         what = ", ".join(changed) or "the content or the name of a file changed"
         raise ReidopsError(f"{where}: changed after download took its inventory ({what}); run `dvc repro -f download`")

@@ -1,4 +1,6 @@
-"""How a set lies on the disk: recognise a folder's layout, find a set inside an unpacked archive, say what was expected."""
+"""How a set lies on the disk: recognise a folder's layout, find a set inside an unpacked archive, say what was
+expected.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,9 @@ def layout_of(folder: Path) -> str | None:
 
 
 def layout_as(dataset: str, folder: Path) -> str | None:
-    """Return the folder's layout if the set may have it: a known set has its own, a user's own any known one; else None."""
+    """Return the folder's layout if the set may have it: a known set has its own, a user's own any known one; else
+    None.
+    """
     known = SETS.get(base_name(dataset))
     if known is not None:
         return known.layout if any(is_laid_out(folder, known, protocol) for protocol in known.protocols) else None
@@ -38,7 +42,9 @@ def layout_as(dataset: str, folder: Path) -> str | None:
 
 
 def is_laid_out(folder: Path, known: ReidSet, protocol: str) -> bool:
-    """Tell whether the folder holds what some part of the set reads; people's folders have any names and are known by their crops."""
+    """Tell whether the folder holds what some part of the set reads; people's folders have any names and are known by
+    their crops.
+    """
     if known.layout == folder_per_identity.SET.layout:
         return folder_per_identity.holds_people(folder)
     return any(_holds(folder, known.reads(part, protocol)) for part in ("train", "test"))
@@ -77,7 +83,9 @@ def listing(folder: Path) -> str:
 
 def _is_mot(folder: Path) -> bool:
     train = folder / "train"
-    return train.is_dir() and any((path / "gt").is_dir() or (path / "seqinfo.ini").is_file() for path in train.iterdir())
+    return train.is_dir() and any(
+        (path / "gt").is_dir() or (path / "seqinfo.ini").is_file() for path in train.iterdir()
+    )
 
 
 def _holds(folder: Path, names: tuple[str, ...]) -> bool:

@@ -29,7 +29,9 @@ def reads(part: str, protocol: str = "") -> tuple[str, ...]:
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the published training people, or query and gallery; junk (−1) is left out, background (0) is a distractor."""
+    """Return the published training people, or query and gallery; junk (−1) is left out, background (0) is a
+    distractor.
+    """
     return list_like_market(folder, part, _FILE_NAME, _EXAMPLE)
 
 
@@ -41,16 +43,20 @@ def list_like_market(folder: Path, part: str, pattern: re.Pattern, example: str)
         example: a file name and what its fields are, for the error message.
 
     Raises:
-        ReidopsError: a folder is missing or empty, a file's name is not the set's, or a crop is in query and in gallery.
+        ReidopsError: a folder is missing or empty, a file's name is not the set's, or a crop is in query and in
+            gallery.
     """
     if part == "train":
         return _without_background(*_list_folder(folder / TRAIN_FOLDERS[0], "", pattern, example))
     (query, taken), (gallery, more) = (
-        _list_folder(folder / name, role, pattern, example) for name, role in zip(TEST_FOLDERS, ("query", "gallery"), strict=True)
+        _list_folder(folder / name, role, pattern, example)
+        for name, role in zip(TEST_FOLDERS, ("query", "gallery"), strict=True)
     )
     both = sorted(set(query["name"]) & set(gallery["name"]))
     if both:
-        raise ReidopsError(f"{folder}: {both[0]} is in query and in bounding_box_test ({len(both)} such files); remove one of the two")
+        raise ReidopsError(
+            f"{folder}: {both[0]} is in query and in bounding_box_test ({len(both)} such files); remove one of the two"
+        )
     query, taken = _without_background(query, taken)
     return pd.concat([query, gallery], ignore_index=True), taken + more
 
@@ -73,9 +79,13 @@ def _read_name(folder: str, name: str, pattern: re.Pattern, example: str) -> dic
         raise ReidopsError(f"{path}: a file name of this set is like {example}; rename or remove the file")
     pid = int(match["pid"])
     return {
-        "file": path, "name": name, "published_pid": pid, "distractor": pid == _BACKGROUND,
-        "camera": int(match["camera"]), "frame": int(match["frame"]),
-    }  # fmt: skip
+        "file": path,
+        "name": name,
+        "published_pid": pid,
+        "distractor": pid == _BACKGROUND,
+        "camera": int(match["camera"]),
+        "frame": int(match["frame"]),
+    }
 
 
 SET = ReidSet(

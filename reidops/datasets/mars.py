@@ -1,4 +1,5 @@
-"""MARS as published: `bbox_test/0002/0002C1T0001F001.jpg`, and in info/ which pictures are a tracklet and which tracklets ask.
+"""MARS as published: `bbox_test/0002/0002C1T0001F001.jpg`, and in info/ which pictures are a tracklet and which
+tracklets ask.
 
 Person 0 are distractors and stay in the gallery, person −1 (folder `00-1`) is junk and is left out.
 """
@@ -31,9 +32,13 @@ def reads(part: str, protocol: str = "") -> tuple[str, ...]:
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the published training people, or the test tracklets: those that query_IDX.mat names ask, the others answer."""
+    """Return the published training people, or the test tracklets: those that query_IDX.mat names ask, the others
+    answer.
+    """
     if not (folder / f"bbox_{part}").is_dir():
-        raise ReidopsError(f"{folder}/bbox_{part}: no such folder; expected a folder of crops for each person there, 0001 …")
+        raise ReidopsError(
+            f"{folder}/bbox_{part}: no such folder; expected a folder of crops for each person there, 0001 …"
+        )
     tracks = _read_tracks(folder / f"info/tracks_{part}_info.mat", f"track_{part}_info")
     if part == "test":
         tracks["role"] = np.where(tracks.index.isin(_query_rows(folder, len(tracks))), "query", "gallery")
@@ -45,7 +50,9 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
 
 def _read_tracks(path: Path, name: str) -> pd.DataFrame:
     """Return one row per tracklet: its first and last line in the list of names (from 1), person and camera."""
-    return pd.DataFrame(read_rows(path, name, 4), columns=["first", "last", "track_pid", "track_camera"]).assign(role="")
+    return pd.DataFrame(read_rows(path, name, 4), columns=["first", "last", "track_pid", "track_camera"]).assign(
+        role=""
+    )
 
 
 def _query_rows(folder: Path, num_tracks: int) -> np.ndarray:
@@ -84,7 +91,9 @@ def _read_names(path: Path) -> pd.DataFrame:
     matches = [_FILE_NAME.fullmatch(name) for name in names]
     if not all(matches):
         line = matches.index(None)
-        raise ReidopsError(f"{path}: line {line + 1} ({names[line]}) is no file name of this set; expected one like {_EXAMPLE}")
+        raise ReidopsError(
+            f"{path}: line {line + 1} ({names[line]}) is no file name of this set; expected one like {_EXAMPLE}"
+        )
     table = pd.DataFrame([match.groups() for match in matches], columns=["person", "camera", "frame"], dtype="str")
     table[["camera", "frame"]] = table[["camera", "frame"]].astype("int64")
     pid = table["person"].replace("00-1", "-1").astype("int64")
@@ -104,7 +113,9 @@ def _drop_junk(crops: pd.DataFrame) -> Listing:
     """Return the crops of people, and of distractors where they belong: in the gallery."""
     junk = crops["published_pid"] == _JUNK
     background = crops["distractor"] & (crops["role"] != "gallery")
-    taken = Counter({"crops": len(crops), "junk (pid -1)": int(junk.sum()), "background (pid 0)": int(background.sum())})
+    taken = Counter(
+        {"crops": len(crops), "junk (pid -1)": int(junk.sum()), "background (pid 0)": int(background.sum())}
+    )
     return crops[~junk & ~background].reset_index(drop=True), taken
 
 
@@ -115,7 +126,8 @@ SET = ReidSet(
     list_part=list_part,
     reads=reads,
     how_to_ask=(
-        "MARS is handed out by its authors on https://zheng-lab.cecs.anu.edu.au/Project/project_mars.html and info/ with their"
+        "MARS is handed out by its authors on https://zheng-lab.cecs.anu.edu.au/Project/project_mars.html and info/ "
+        "with their"
         " evaluation code (liangzheng06/MARS-evaluation); unpack bbox_train.zip and bbox_test.zip beside info/"
     ),
 )

@@ -19,7 +19,8 @@ from reidops.image_headers import check_size
 if TYPE_CHECKING:
     import h5py
 
-# h5py and scipy.io take a second to import, which every process that packs crops would pay: they are imported where used.
+# h5py and scipy.io take a second to import, which every process that packs crops would pay: they are imported where
+# used.
 
 _MEMBER = re.compile(r"(?P<cell>\w+(\{\d+(,\d+)?\})*)\{(?P<index>\d+(,\d+)?)\}")
 
@@ -28,7 +29,8 @@ def read_picture(file: str, member: str) -> np.ndarray:
     """Return a picture of a 7.3 file as BGR uint8 [height, width, 3]; the file stays open for the next call.
 
     Raises:
-        ReidopsError: the file or the member is missing or damaged, or the member is no RGB picture or has more pixels than the bound.
+        ReidopsError: the file or the member is missing or damaged, or the member is no RGB picture or has more pixels
+            than the bound.
     """
     if not is_picture(file, member):
         raise ReidopsError(f"{file}: {member} is no picture (RGB, 8 bits); copy or unpack the file again")
@@ -49,7 +51,9 @@ def cell_shape(file: str, cell: str) -> tuple[int, int]:
 
 
 def read_matrix(file: str, member: str) -> np.ndarray:
-    """Return an array of a 7.3 file in MATLAB's order of axes: rows first; an empty cell is an array without elements."""
+    """Return an array of a 7.3 file in MATLAB's order of axes: rows first; an empty cell is an array without
+    elements.
+    """
     dataset = _find(file, member)
     if dataset is None or "MATLAB_empty" in dataset.attrs:
         return np.empty((0, 0))
@@ -77,7 +81,9 @@ def read_variables(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         raise ReidopsError(f"{file}: is no MATLAB file of version 5 ({error}); copy it again") from None
     missing = [name for name in names if name not in found]
     if missing:
-        raise ReidopsError(f"{file}: lacks {', '.join(missing)}; it holds {_listing(name for name, *_ in whosmat(file))}")
+        raise ReidopsError(
+            f"{file}: lacks {', '.join(missing)}; it holds {_listing(name for name, *_ in whosmat(file))}"
+        )
     return {name: np.atleast_1d(found[name]).ravel() for name in names}
 
 
@@ -90,7 +96,9 @@ def _find(file: str, member: str) -> "h5py.Dataset | None":
     index = tuple(int(number) - 1 for number in match["index"].split(","))
     flat = references if len(index) == 2 else references.ravel(order="F")
     if any(not 0 <= at < size for at, size in zip(index, flat.shape, strict=True)):
-        raise ReidopsError(f"{file}: there is no {member}; {match['cell']} has {' × '.join(map(str, references.shape))} cells")
+        raise ReidopsError(
+            f"{file}: there is no {member}; {match['cell']} has {' × '.join(map(str, references.shape))} cells"
+        )
     reference = flat[index]
     return _open(file)[reference] if reference else None
 

@@ -10,16 +10,21 @@ def _published(name: str) -> tuple[Archive, ...]:
     return (Archive(f"{name}.zip", (f"{_BASE}/{name}.zip",)),)
 
 
-# Per set the ways to get it, in the order to try them (none: HOW_TO_ASK); all archives of a way are unpacked into one folder.
+# Per set the ways to get it, in the order to try them (none: HOW_TO_ASK); all archives of a way are unpacked into one
+# folder.
 PUBLISHED: dict[str, tuple[tuple[Archive, ...], ...]] = {
     "MOT15": (_published("MOT15"),),
     "MOT16": (_published("MOT16"),),
     "MOT17": (
         _published("MOT17"),
         (
-            Archive("mot17-train-frames.zip", (f"{_MIRROR}/mot17-train-frames.zip",), "md5:65987312a51e9934c03679bba421b897"),
             Archive(
-                "mot17-train-annotations.zip", (f"{_MIRROR}/mot17-train-annotations.zip",), "md5:1db34490e8a66fa09516aebbdcee48f4"
+                "mot17-train-frames.zip", (f"{_MIRROR}/mot17-train-frames.zip",), "md5:65987312a51e9934c03679bba421b897"
+            ),
+            Archive(
+                "mot17-train-annotations.zip",
+                (f"{_MIRROR}/mot17-train-annotations.zip",),
+                "md5:1db34490e8a66fa09516aebbdcee48f4",
             ),
             Archive(
                 "mot17-train-public-detections.zip",
@@ -32,6 +37,7 @@ PUBLISHED: dict[str, tuple[tuple[Archive, ...], ...]] = {
     "DanceTrack": (),
 }
 HOW_TO_ASK = {
-    "DanceTrack": "DanceTrack comes from a drive, see https://github.com/DanceTrack/DanceTrack: unpack train1.zip and train2.zip, so that"
+    "DanceTrack": "DanceTrack comes from a drive, see https://github.com/DanceTrack/DanceTrack: unpack train1.zip and "
+    "train2.zip, so that"
     " train/dancetrack0001 and its like lie",
 }

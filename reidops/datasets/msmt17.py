@@ -1,7 +1,8 @@
-"""MSMT17 as published, V1 or V2 (the same crops with masked faces): four lists of `0000/0000_000_01_0303morning_0015_0.jpg 0`.
+"""MSMT17 as published, V1 or V2 (the same crops with masked faces): four lists of
+`0000/0000_000_01_0303morning_0015_0.jpg 0`.
 
-The third field of a file name is the camera, 1 … 15, the fifth the frame. Person 0 is a person. The people of test are numbered
-from 0 again, so that here 10,000 is added to them: 3 and 10,003 are two people.
+The third field of a file name is the camera, 1 … 15, the fifth the frame. Person 0 is a person. The people of test are
+numbered from 0 again, so that here 10,000 is added to them: 3 and 10,003 are two people.
 """
 
 import os
@@ -32,7 +33,8 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
     """Return the people to train with (list_train and list_val), or query and gallery, in the order of the lists.
 
     Raises:
-        ReidopsError: a list or the folder of crops is missing, or a line is not `path pid`, names no file, or one named before.
+        ReidopsError: a list or the folder of crops is missing, or a line is not `path pid`, names no file, or one named
+            before.
     """
     images = _images_folder(folder, part)
     rows, seen = [], {}
@@ -41,7 +43,9 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
             if path in seen:
                 raise ReidopsError(f"{where}: {path} is listed before, in {seen[path]}; remove one of the two lines")
             seen[path] = where
-            rows.append({**_row(f"{images}/{path}", where), "published_pid": _FIRST_PID[part] + pid, "role": _LISTS[name]})
+            rows.append(
+                {**_row(f"{images}/{path}", where), "published_pid": _FIRST_PID[part] + pid, "role": _LISTS[name]}
+            )
     return crops_table(rows), Counter({"crops": len(rows)})
 
 
@@ -49,14 +53,19 @@ def _images_folder(folder: Path, part: str) -> Path:
     found = [folder / name for name in _IMAGES[part] if (folder / name).is_dir()]
     if not found:
         first, second = _IMAGES[part]
-        raise ReidopsError(f"{folder}: holds neither {first} (V1) nor {second} (V2), the folder of the crops in its lists; unpack the set again")
+        raise ReidopsError(
+            f"{folder}: holds neither {first} (V1) nor {second} (V2), the folder of the crops in its lists; unpack the "
+            f"set again"
+        )
     return found[0]
 
 
 def _read_list(file: Path) -> list[tuple[str, str, int]]:
     """Return where each line stands, the crop's path below the folder of crops, and the person."""
     if not file.is_file():
-        raise ReidopsError(f"{file}: no such file; MSMT17's four lists stand beside its folders of crops, unpack the set again")
+        raise ReidopsError(
+            f"{file}: no such file; MSMT17's four lists stand beside its folders of crops, unpack the set again"
+        )
     lines = []
     for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         where, match = f"{file}: line {number}", _LINE.fullmatch(line.strip())
@@ -83,13 +92,21 @@ SET = ReidSet(
     name="MSMT17",
     layout="msmt17",
     folder_names=(
-        "MSMT17_V1", "MSMT17_V2", "MSMT17/MSMT17_V1", "MSMT17/MSMT17_V2", "MSMT17", "msmt17/MSMT17_V1", "msmt17/MSMT17_V2", "msmt17",
-    ),  # fmt: skip
+        "MSMT17_V1",
+        "MSMT17_V2",
+        "MSMT17/MSMT17_V1",
+        "MSMT17/MSMT17_V2",
+        "MSMT17",
+        "msmt17/MSMT17_V1",
+        "msmt17/MSMT17_V2",
+        "msmt17",
+    ),
     archive_names=("MSMT17_V1.tar.gz", "MSMT17_V2.tar.gz"),
     list_part=list_part,
     reads=reads,
     also_reads=("train", "test", "mask_train_v2", "mask_test_v2"),
     how_to_ask=(
-        "MSMT17 is handed out by its authors for research: sign the agreement on https://www.pkuvmc.com/dataset.html, unpack the archive"
+        "MSMT17 is handed out by its authors for research: sign the agreement on https://www.pkuvmc.com/dataset.html, "
+        "unpack the archive"
     ),
 )

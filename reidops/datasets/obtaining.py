@@ -1,9 +1,9 @@
 """Get a named set: found in the user's folder, or fetched and unpacked; and check that it is laid out as published.
 
 A folder of the user's stays where it is: nothing of it is copied or linked. Of a set that lies there as the published
-archives, these stay too and are read where they are; what is unpacked lies below data/raw and is what later stages read. So
-does a fetched set, whose archives are kept (data/archives): a change of params unpacks again and does not fetch again, and
-whoever needs the room may delete them once `download` is through.
+archives, these stay too and are read where they are; what is unpacked lies below data/raw and is what later stages
+read. So does a fetched set, whose archives are kept (data/archives): a change of params unpacks again and does not
+fetch again, and whoever needs the room may delete them once `download` is through.
 """
 
 import difflib
@@ -33,7 +33,9 @@ _DEPTH = 3  # a folder or an archive may wrap its set in so many folders
 
 @dataclass(frozen=True)
 class Sources:
-    """Where sets may come from. `urls` and `hashes` (`md5:…`, `sha256:…`) override or add to the published addresses."""
+    """Where sets may come from. `urls` and `hashes` (`md5:…`, `sha256:…`) override or add to the published
+    addresses.
+    """
 
     local: str | None = None
     urls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -51,13 +53,18 @@ class _Files:
 
 
 def obtain_set(name: str, raw: Path, archives: Path, sources: Sources) -> SetFolder:
-    """Return the set `name`: the user's folder, else the user's archives, else fetched to `archives`; unpacked below `raw`.
+    """Return the set `name`: the user's folder, else the user's archives, else fetched to `archives`; unpacked below
+    `raw`.
 
     Raises:
-        ReidopsError: the set is unknown, of another layout, must be asked for by hand, no server gave it, or an archive is bad.
+        ReidopsError: the set is unknown, of another layout, must be asked for by hand, no server gave it, or an archive
+            is bad.
     """
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        raise ReidopsError(f"download: {name} is no name of a set; a set of your own lies below download.local and is called by its folder")
+        raise ReidopsError(
+            f"download: {name} is no name of a set; a set of your own lies below download.local and is called by its "
+            f"folder"
+        )
     found = find_local(name, sources.local)
     if found is not None:
         return found
@@ -92,7 +99,8 @@ def find_local(name: str, local: str | None) -> SetFolder | None:
     base = local_folder(local)
     if not base.is_dir():
         raise ReidopsError(f"download.local: {base} is no folder; a relative path starts at the repository's root")
-    depth = _DEPTH if base_name(name) in (*SETS, *PUBLISHED) else 0  # a name of the user's own is that of the folder itself
+    # a name of the user's own is that of the folder itself
+    depth = _DEPTH if base_name(name) in (*SETS, *PUBLISHED) else 0
     folders = [base / folder_name for folder_name in _folder_names(name) if (base / folder_name).is_dir()]
     for folder in folders:
         found = find_set(folder, name, depth)
@@ -135,7 +143,8 @@ def _told(found: SetFolder) -> SetFolder:
 
 
 def _local_archives(name: str, sources: Sources) -> _Files | None:
-    """Return the archives in which the user's folder holds the set: by their published names there, or any in the set's folder.
+    """Return the archives in which the user's folder holds the set: by their published names there, or any in the set's
+    folder.
 
     Raises:
         ReidopsError: one of several parts is missing, or an archive is not the published one.
@@ -146,7 +155,9 @@ def _local_archives(name: str, sources: Sources) -> _Files | None:
     for group in _groups_in(base, name):
         missing = [archive.name for archive in group if not (base / archive.name).is_file()]
         if missing:
-            raise ReidopsError(f"{base}: holds a part of {name} only, {', '.join(missing)} is missing; put it beside the others")
+            raise ReidopsError(
+                f"{base}: holds a part of {name} only, {', '.join(missing)} is missing; put it beside the others"
+            )
         for archive in _with_hash(group, name, sources):
             _check_local(base / archive.name, archive)
         paths = [base / archive.name for archive in group]
@@ -162,7 +173,10 @@ def _groups_in(base: Path, name: str) -> list[tuple[Archive, ...]]:
     """Return the groups of archives that make up the set and of which a part is in `base`; whole groups first."""
     known = SETS.get(base_name(name))
     stems = dict.fromkeys((*_folder_names(name), base_name(name)))
-    single = [*(known.archive_names if known else ()), *(f"{stem}{suffix}" for stem in stems for suffix in ARCHIVE_SUFFIXES)]
+    single = [
+        *(known.archive_names if known else ()),
+        *(f"{stem}{suffix}" for stem in stems for suffix in ARCHIVE_SUFFIXES),
+    ]
     groups = [*(known.ways if known else PUBLISHED.get(name, ())), *((Archive(file, ()),) for file in single)]
     num_there = {group: sum((base / archive.name).is_file() for archive in group) for group in groups}
     return sorted((group for group in num_there if num_there[group]), key=lambda group: num_there[group] < len(group))
@@ -183,7 +197,13 @@ def _ways(name: str, sources: Sources) -> list[tuple[Archive, ...]]:
     """Return the ways to get the set, each a group of archives that belong into one folder."""
     for asked in (name, base_name(name)):
         if asked in sources.urls:
-            return [_with_hash((Archive(f"{base_name(name)}{_suffix(sources.urls[asked][0])}", sources.urls[asked]),), name, sources)]
+            return [
+                _with_hash(
+                    (Archive(f"{base_name(name)}{_suffix(sources.urls[asked][0])}", sources.urls[asked]),),
+                    name,
+                    sources,
+                )
+            ]
     known = SETS.get(base_name(name))
     return [_with_hash(way, name, sources) for way in (known.ways if known else PUBLISHED.get(name, ()))]
 
@@ -217,7 +237,8 @@ def _fetch_first(name: str, ways: list[tuple[Archive, ...]], archives: Path) -> 
 def _unpack_set(name: str, files: _Files, target: Path, detectors: Iterable[str]) -> SetFolder:
     """Unpack a set to `target`, where it appears when all went well.
 
-    Some archives hold a set without the folder that the set reads; so they are unpacked into one named like the archive.
+    Some archives hold a set without the folder that the set reads; so they are unpacked into one named like the
+    archive.
     """
     wanted = (lambda path: _is_wanted(path, detectors)) if name in PUBLISHED else None
     staging = target.with_name(f".{target.name}.unpacked")
@@ -241,18 +262,24 @@ def _stem(archive: Path) -> str:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy what lies beside an archive; no links, since DVC makes what it keeps read-only, and the user's file with it."""
+    """Copy what lies beside an archive; no links, since DVC makes what it keeps read-only, and the user's file with
+    it.
+    """
     try:
         if path.is_dir():
             shutil.copytree(path, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(path, target)
     except OSError as error:
-        raise ReidopsError(f"{path}: cannot be copied beside what is unpacked ({error}); mend this and run again") from None
+        raise ReidopsError(
+            f"{path}: cannot be copied beside what is unpacked ({error}); mend this and run again"
+        ) from None
 
 
 def _is_wanted(path: PurePosixPath, detectors: Iterable[str]) -> bool:
-    """Tell the files that some part can use: no test sequences (they have no ground truth), no copies of other detectors."""
+    """Tell the files that some part can use: no test sequences (they have no ground truth), no copies of other
+    detectors.
+    """
     unused = tuple(f"-{detector}" for detector in DETECTORS if detector not in detectors)
     return not _UNUSED_IN_MOT & set(path.parts) and not any(part.endswith(unused) for part in path.parts if unused)
 
@@ -266,7 +293,10 @@ def _nowhere(name: str, sources: Sources) -> str:
     names = [SYNTHETIC, *SETS, *PUBLISHED, *sources.urls]
     near = difflib.get_close_matches(name, dict.fromkeys(names + _local_sets(sources.local)), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "known: " + ", ".join(names)
-    return f"download: {name} is no known set{where}; {hint} Any folder below download.local in a layout that is known is a set too"
+    return (
+        f"download: {name} is no known set{where}; {hint} Any folder below download.local in a layout that is known is "
+        f"a set too"
+    )
 
 
 def _by_hand(name: str, local: str | None) -> str:
@@ -276,7 +306,10 @@ def _by_hand(name: str, local: str | None) -> str:
     if not how_to_ask:
         return ""
     then = "" if local else " and set download.local to <folder>"
-    return f"{how_to_ask} to {local or '<folder>'}/{_folder_names(name)[0]}{then}; its archives may lie in that folder as they are"
+    return (
+        f"{how_to_ask} to {local or '<folder>'}/{_folder_names(name)[0]}{then}; its archives may lie in that folder as "
+        f"they are"
+    )
 
 
 def _local_sets(local: str | None) -> list[str]:

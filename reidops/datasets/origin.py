@@ -1,7 +1,8 @@
 """Which scenes, sequences and people trained an embedder's weights, and whether that is known.
 
-`embedder.json` holds it under `trained_on`: `scenes` has a row for each data set (of MOT sets: for each scene) of this training and of
-all trainings before it; `unknown_start` names the weights at the beginning whose training is not known, "" where all is known.
+`embedder.json` holds it under `trained_on`: `scenes` has a row for each data set (of MOT sets: for each scene) of this
+training and of all trainings before it; `unknown_start` names the weights at the beginning whose training is not known,
+"" where all is known.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from reidops.files import read_json, sha256
 RANDOM, PUBLISHED = "random weights", "published weights of timm"
 _DESCRIPTION = "embedder.json"
 
-Scene = Mapping[str, Any]  # dataset, scene, sequence, first_frame, last_frame (0 of ReID sets), num_people, people (track_ids; of MOT sets)
+# dataset, scene, sequence, first_frame, last_frame (0 of ReID sets), num_people, people (track_ids; of MOT sets)
+Scene = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def read_origin(trained_on: Mapping[str, Any], name: str) -> Origin:
 
 
 def with_training(start: Origin, crops: pd.DataFrame) -> Origin:
-    """Return the origin of weights that go on from `start` with the crops of train (they learn) and val (they choose the checkpoint)."""
+    """Return the origin of weights that go on from `start` with the crops of train (they learn) and val (they choose
+    the checkpoint).
+    """
     learnt = crops[crops["split"].isin(["train", "val"])]
     own = [_scene(str(dataset), str(scene), rows) for (dataset, scene), rows in learnt.groupby(["dataset", "scene"])]
     return Origin(start.started_from, (*own, *(row for row in start.scenes if row not in own)), start.unknown_start)
@@ -75,7 +79,12 @@ def _scene(dataset: str, scene: str, crops: pd.DataFrame) -> Scene:
         return row | {"sequence": "", "first_frame": 0, "last_frame": 0}
     sequence = crops["path"].iloc[0].split("/")[-2].rpartition("_")[0]  # imgs/<sequence>_<track_id>/<number>.jpg
     frames, people = crops["frame"], sorted(map(int, crops["track_id"].unique()))
-    return row | {"sequence": sequence, "first_frame": int(frames.min()), "last_frame": int(frames.max()), "people": people}
+    return row | {
+        "sequence": sequence,
+        "first_frame": int(frames.min()),
+        "last_frame": int(frames.max()),
+        "people": people,
+    }
 
 
 def is_same_video(row: Scene, dataset: str, scene: str) -> bool:
@@ -97,8 +106,10 @@ def check_start(start: Origin, crops: pd.DataFrame) -> None:
                 shared &= rows["track_id"].isin(row["people"])
             if shared.any():
                 raise ReidopsError(
-                    f"train.weights: {start.started_from} was trained on {_called(row)} (its {_DESCRIPTION} says so), and"
-                    f" {int(shared.sum()):,} query and gallery crops are people of these frames; start from other weights, or test other"
+                    f"train.weights: {start.started_from} was trained on {_called(row)} (its {_DESCRIPTION} says so), "
+                    f"and"
+                    f" {int(shared.sum()):,} query and gallery crops are people of these frames; start from other "
+                    f"weights, or test other"
                     " scenes (download.sequences, download.split)"
                 )
 
@@ -113,8 +124,10 @@ def check_tracked(origin: Origin, sequence: str, dataset: str, scene: str, frame
         first, last = max(row["first_frame"], frames[0]), min(row["last_frame"], frames[1])
         if first <= last:
             raise ReidopsError(
-                f"frames {first} … {last} of {sequence} are tracked, but the model (started from {origin.started_from}) was trained on"
-                f" {_called(row)} (its {_DESCRIPTION} says so); name other weights in train.weights, or track other sequences"
+                f"frames {first} … {last} of {sequence} are tracked, but the model (started from "
+                f"{origin.started_from}) was trained on"
+                f" {_called(row)} (its {_DESCRIPTION} says so); name other weights in train.weights, or track other "
+                f"sequences"
                 " (download.sequences)"
             )
 

@@ -1,4 +1,6 @@
-"""What the layouts share in which people keep sets of their own: who asks, which camera a file name tells, how few are too few."""
+"""What the layouts share in which people keep sets of their own: who asks, which camera a file name tells, how few are
+too few.
+"""
 
 import re
 
@@ -15,15 +17,19 @@ _CAMERA = re.compile(r"_c(\d+)")
 
 
 def with_cameras(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return the crops with the cameras of their file names, `_c2` as in Market-1501; one camera 0 unless every name tells."""
+    """Return the crops with the cameras of their file names, `_c2` as in Market-1501; one camera 0 unless every name
+    tells.
+    """
     matches = [_CAMERA.search(file.rpartition("/")[2]) for file in crops["file"]]
     return crops.assign(camera=[int(match[1]) for match in matches]) if all(matches) else crops.assign(camera=0)
 
 
 def with_queries(crops: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the crops with their roles, and how many people have one crop, which is in the gallery and nobody asks for.
+    """Return the crops with their roles, and how many people have one crop, which is in the gallery and nobody asks
+    for.
 
-    Of each other person a quarter, but at least one and at most four, are queries, evenly spaced in the order of the files.
+    Of each other person a quarter, but at least one and at most four, are queries, evenly spaced in the order of the
+    files.
     """
     role = pd.Series("gallery", index=crops.index, dtype="str")
     people = [person.index for _, person in crops.sort_values("file", kind="stable").groupby("published_pid")]

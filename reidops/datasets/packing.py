@@ -1,9 +1,9 @@
 """Crops → one tar: frames decoded once, crops encoded once, published crops copied byte by byte.
 
-The work is cut into chunks of a fixed size, so that memory does not grow with the data. One process writes straight into
-the tar; several encode into a spill file per chunk each, and these are joined in order, so that the tar is the same for any
-number of workers. What is only copied waits for the disk and is never shared out. Imports are light, because every worker
-process pays for them.
+The work is cut into chunks of a fixed size, so that memory does not grow with the data. One process writes straight
+into the tar; several encode into a spill file per chunk each, and these are joined in order, so that the tar is the
+same for any number of workers. What is only copied waits for the disk and is never shared out. Imports are light,
+because every worker process pays for them.
 """
 
 import os
@@ -37,9 +37,11 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class CropSource:
-    """Where one crop comes from: the pixels `box` of an image file, the picture `member` inside a file, or the file itself.
+    """Where one crop comes from: the pixels `box` of an image file, the picture `member` inside a file, or the file
+    itself.
 
-    `box` is (x1, y1, x2, y2) in px, 0-based, both ends inclusive; `frame_size` is the (width, height) that the image must have.
+    `box` is (x1, y1, x2, y2) in px, 0-based, both ends inclusive; `frame_size` is the (width, height) that the image
+    must have.
     """
 
     path: str
@@ -58,7 +60,9 @@ class CropSource:
 
 @dataclass(frozen=True)
 class CutRules:
-    """How crops that are cut are written: at which JPEG quality, 1 … 100, and how large, (height, width) in px, None = as cut."""
+    """How crops that are cut are written: at which JPEG quality, 1 … 100, and how large, (height, width) in px, None =
+    as cut.
+    """
 
     jpeg_quality: int = 95
     size: tuple[int, int] | None = None
@@ -70,15 +74,19 @@ class _Chunk:
     spill: Path
 
 
-def pack_crops(sources: list[CropSource], tar: Path, rules: CutRules | None = None, *, workers: int | None = None) -> np.ndarray:
+def pack_crops(
+    sources: list[CropSource], tar: Path, rules: CutRules | None = None, *, workers: int | None = None
+) -> np.ndarray:
     """Write `tar` with one member per source, in order, and return int64 [num_crops, 4]: offset, size, width, height.
 
-    `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a file,
-    else the file's own bytes. Sources of one image file must stand together. A file that is copied is not decoded: it must be
-    a JPEG, PNG or BMP, have its end and no more pixels than the bound; damage in its middle is left for `validate` to find.
+    `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a
+    file, else the file's own bytes. Sources of one image file must stand together. A file that is copied is not
+    decoded: it must be a JPEG, PNG or BMP, have its end and no more pixels than the bound; damage in its middle is left
+    for `validate` to find.
 
     Raises:
-        ReidopsError: an image is missing, unreadable, damaged, cut off, of another size than said, or has more pixels than the bound.
+        ReidopsError: an image is missing, unreadable, damaged, cut off, of another size than said, or has more pixels
+            than the bound.
     """
     workers = workers or usable_cores()
     with tempfile.TemporaryDirectory(dir=tar.parent, prefix=f".{tar.name}.", ignore_cleanup_errors=True) as folder:
@@ -159,8 +167,8 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
     file = None
     for source in sources:
         if source.file != file:
-            # `frame` still holds the last image while the next one is decoded. Were it dropped first, the allocator would hand
-            # its 6 MB back to the kernel and ask for them again, which costs as much as the decoding.
+            # `frame` still holds the last image while the next one is decoded. Were it dropped first, the allocator
+            # would hand its 6 MB back to the kernel and ask for them again, which costs as much as the decoding.
             frame, file = _decode(source), source.file
         x1, y1, x2, y2 = source.box
         crop = frame[y1 : y2 + 1, x1 : x2 + 1]
@@ -184,11 +192,15 @@ def _decode(source: CropSource) -> np.ndarray:
     if frame is None:
         raise ReidopsError(f"{source.file}: is no readable image; copy or unpack it again")
     if complaint:
-        raise ReidopsError(f"{source.file}: is damaged, parts of the picture are lost ({complaint}); copy or unpack it again")
+        raise ReidopsError(
+            f"{source.file}: is damaged, parts of the picture are lost ({complaint}); copy or unpack it again"
+        )
     height, width = frame.shape[:2]
     if source.frame_size and (width, height) != source.frame_size:
         expected = "{} × {}".format(*source.frame_size)
-        raise ReidopsError(f"{source.file}: has {width} × {height} px, seqinfo.ini says {expected}; mend seqinfo.ini or the frames")
+        raise ReidopsError(
+            f"{source.file}: has {width} × {height} px, seqinfo.ini says {expected}; mend seqinfo.ini or the frames"
+        )
     return frame
 
 

@@ -40,7 +40,9 @@ class SplitRules:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was left out and why: boxes or crops per sequence or ReID set (and how many there were), people per reason."""
+    """What was left out and why: boxes or crops per sequence or ReID set (and how many there were), people per
+    reason.
+    """
 
     boxes: dict[str, Counter]
     people: dict[str, int]
@@ -49,7 +51,10 @@ class LeftOut:
         """Name every reason that took something."""
         total = sum(self.boxes.values(), Counter())
         told = [f"{reason} {number:,}" for reason, number in total.items() if number and reason not in _TOTALS]
-        return ", ".join(told + [f"{number:,} people: {reason}" for reason, number in self.people.items() if number]) or "nothing"
+        return (
+            ", ".join(told + [f"{number:,} people: {reason}" for reason, number in self.people.items() if number])
+            or "nothing"
+        )
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class _Candidates:
 def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> tuple[pd.DataFrame, LeftOut]:
     """Return one row per crop, in the order in which they are packed, and what was left out.
 
-    Columns are those of tables.CROPS but for the bytes (`offset`, `size`), and `person` (folder name), `file`, `x1` … `y2`
-    (the pixels, −1 = the file as it is), `frame_width`, `frame_height`.
+    Columns are those of tables.CROPS but for the bytes (`offset`, `size`), and `person` (folder name), `file`, `x1` …
+    `y2` (the pixels, −1 = the file as it is), `frame_width`, `frame_height`.
 
     Raises:
         ReidopsError: a split is empty, or there are too few people to learn to tell apart.
@@ -101,7 +106,8 @@ def _check_paths(chosen: pd.DataFrame) -> None:
         first = chosen[chosen["path"] == twice["path"].iloc[0]]
         raise ReidopsError(
             f"parts.csv: {' and '.join(first['file'])} would both be {first['path'].iloc[0]};"
-            " name a sequence in one set only, and give people who train and people who are tested folders or lists of their own"
+            " name a sequence in one set only, and give people who train and people who are tested folders or lists of "
+            "their own"
         )
 
 
@@ -118,9 +124,12 @@ def _check_train(planned: pd.DataFrame, left_out: LeftOut) -> None:
 def _check_test(planned: pd.DataFrame, chosen: pd.DataFrame, left_out: LeftOut) -> None:
     found = [(planned["split"] == role).any() for role in ("query", "gallery")]
     if (chosen["part"] == "test").any() and not all(found):
-        there = " and ".join(f"{'some' if any_crop else 'no'} {role}" for any_crop, role in zip(found, ("query", "gallery"), strict=True))
+        there = " and ".join(
+            f"{'some' if any_crop else 'no'} {role}" for any_crop, role in zip(found, ("query", "gallery"), strict=True)
+        )
         raise ReidopsError(
-            f"convert: the test part has {there} crops; left out: {left_out}; a person needs crops at least convert.gap frames"
+            f"convert: the test part has {there} crops; left out: {left_out}; a person needs crops at least "
+            f"convert.gap frames"
             " apart: lower gap or vis_threshold, or name more sequences in download.test"
         )
 
@@ -128,12 +137,18 @@ def _check_test(planned: pd.DataFrame, chosen: pd.DataFrame, left_out: LeftOut) 
 def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
     wanted = [part for part in parts if part.part in ("train", "test")]
     if not wanted:
-        raise ReidopsError("parts.csv: no row is of the part train or test; name sets in download.train and download.test")
+        raise ReidopsError(
+            "parts.csv: no row is of the part train or test; name sets in download.train and download.test"
+        )
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
     found = []
     for (layout, _), group in groupby(wanted, key=lambda part: (part.layout, part.folder)):
         rows = list(group)
-        found += [_mot_candidates(rows, box_rules, split_rules)] if layout == "mot" else [_reid_candidates(row) for row in rows]
+        found += (
+            [_mot_candidates(rows, box_rules, split_rules)]
+            if layout == "mot"
+            else [_reid_candidates(row) for row in rows]
+        )
     return found
 
 
@@ -144,10 +159,19 @@ def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRu
     part = _parts_of_boxes(boxes, parts, sequence, split_rules.seed)
     dim = boxes["visibility"] < part.map(_vis_thresholds(box_rules, split_rules)).astype(float).fillna(0.0)
     stays = ~dim & (part != "")
-    taken += Counter({"visibility below vis_threshold": int(dim.sum()), "frames of no part": int((~dim & ~stays).sum())})
+    taken += Counter(
+        {"visibility below vis_threshold": int(dim.sum()), "frames of no part": int((~dim & ~stays).sum())}
+    )
     crops = _with_frames(boxes.assign(part=part)[stays].sort_values("frame", kind="stable"), sequence)
     crops = crops.assign(
-        dataset=parts[0].dataset, scene=parts[0].scene, camera=0, layout="mot", role="", member="", tracklet=-1, distractor=False
+        dataset=parts[0].dataset,
+        scene=parts[0].scene,
+        camera=0,
+        layout="mot",
+        role="",
+        member="",
+        tracklet=-1,
+        distractor=False,
     )
     return _Candidates(sequence.name, crops, taken)
 
@@ -165,7 +189,9 @@ def _parts_of_boxes(boxes: pd.DataFrame, parts: list[Part], sequence: Sequence, 
 
 
 def _is_tested(person: pd.Series, part: Part, seed: int) -> pd.Series:
-    """Tell whose boxes are tested where the people of a scene are divided; train and test ask the same and get the same."""
+    """Tell whose boxes are tested where the people of a scene are divided; train and test ask the same and get the
+    same.
+    """
     share = float(part.protocol.removeprefix(IDENTITY))
     people = pd.DataFrame({"dataset": part.dataset, "scene": part.scene, "person": sorted(set(person))})
     rng = np.random.default_rng([seed, zlib.crc32(part.scene.encode())])
@@ -196,10 +222,15 @@ def _with_frames(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
 def _reid_candidates(part: Part) -> _Candidates:
     """Return the crops of one part of a ReID set, whose images are crops already."""
     if part.layout not in LAYOUTS:
-        raise ReidopsError(f"parts.csv: {part.dataset} has the layout {part.layout}, which nothing here reads; there are mot, {', '.join(LAYOUTS)}")
+        raise ReidopsError(
+            f"parts.csv: {part.dataset} has the layout {part.layout}, which nothing here reads; there are mot, "
+            f"{', '.join(LAYOUTS)}"
+        )
     crops, taken = LAYOUTS[part.layout].list_part(part.folder, part.part, part.protocol)
     person = part.dataset.replace(":", "-") + "_" + crops["published_pid"].map("{:06d}".format).astype("str")
-    crops = crops.assign(person=person, path="imgs/" + person + "/" + crops["name"], track_id=-1, visibility=1.0, width=1, height=1)
+    crops = crops.assign(
+        person=person, path="imgs/" + person + "/" + crops["name"], track_id=-1, visibility=1.0, width=1, height=1
+    )
     crops[["x1", "y1", "x2", "y2", "frame_width", "frame_height"]] = NO_BOX
     crops = crops.assign(part=part.part, dataset=part.dataset, scene=part.scene, layout=part.layout)
     return _Candidates(f"{part.dataset} {part.part}", crops, taken)
@@ -213,7 +244,9 @@ def _fates_in_train(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
     # mot2reid divides all people and drops the rare ones afterwards, so that the share is another.
     people = crops if rules.val_by == "name" else crops[~rare]
     is_val = crops["person"].isin(_val_people(people[["dataset", "scene", "person"]].drop_duplicates(), rules))
-    return pd.Series(np.select([rare, beyond, is_val], [_RARE, _BEYOND, "val"], default="train"), index=crops.index, dtype="str")
+    return pd.Series(
+        np.select([rare, beyond, is_val], [_RARE, _BEYOND, "val"], default="train"), index=crops.index, dtype="str"
+    )
 
 
 def _val_people(people: pd.DataFrame, rules: SplitRules) -> pd.Series:
@@ -223,7 +256,9 @@ def _val_people(people: pd.DataFrame, rules: SplitRules) -> pd.Series:
 
 
 def _thinned(crops: pd.DataFrame, rules: SplitRules) -> np.ndarray:
-    """Return the index of at most `max_per_person` crops of each person, a sample by the seed and the person's name alone."""
+    """Return the index of at most `max_per_person` crops of each person, a sample by the seed and the person's name
+    alone.
+    """
     kept = []
     for person, group in crops.groupby("person"):
         rng = np.random.default_rng([rules.seed, zlib.crc32(person.encode())])
@@ -235,14 +270,18 @@ def _fates_in_test(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
     """Return query or gallery for each crop, as published or, in MOT sets, by time; or why it is left out."""
     fate = crops["role"].astype("str").copy()
     for _, person in crops[crops["layout"] == "mot"].groupby("person"):
-        fate[person.index] = split_query_gallery(person["frame"].to_numpy(), gap=rules.gap, num_queries=rules.queries_per_person)
+        fate[person.index] = split_query_gallery(
+            person["frame"].to_numpy(), gap=rules.gap, num_queries=rules.queries_per_person
+        )
     return fate.where(fate != "", _BETWEEN)
 
 
 def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
     """Count what the rules took before, and what has a reason instead of a split."""
     lost = chosen[~chosen["split"].isin(SPLITS)]
-    boxes = {found.source: found.taken + Counter(lost.loc[lost["source"] == found.source, "split"]) for found in candidates}
+    boxes = {
+        found.source: found.taken + Counter(lost.loc[lost["source"] == found.source, "split"]) for found in candidates
+    }
     tested = chosen[(chosen["part"] == "test") & (chosen["layout"] == "mot")]
     asked = tested.loc[tested["split"] == "query", "person"]
     people = {
@@ -254,7 +293,9 @@ def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
 
 
 def _number(plan: pd.DataFrame) -> pd.DataFrame:
-    """Return the plan with `pid` and `camid`, counted from 0 over the whole table in sorted order; distractors are −1."""
+    """Return the plan with `pid` and `camid`, counted from 0 over the whole table in sorted order; distractors are
+    −1.
+    """
     pid = plan[~plan["distractor"]].groupby(["dataset", "scene", "track_id", "person"]).ngroup()
     camid = plan.groupby(["dataset", "scene", "camera"]).ngroup()
     return plan.assign(pid=pid.reindex(plan.index, fill_value=-1), camid=camid)

@@ -1,9 +1,9 @@
 """PRID2011 (multi-shot) as published: `prid_2011/multi_shot/cam_a/person_0001/0001.png`, two cameras.
 
-Persons 1 … 200 were seen by both cameras; above, one number is two people, one per camera. The video protocol takes the 178 of
-the 200 with at least 27 pictures from each and divides them into 89 and 89, ten times. No division comes with the set: protocol
-`3` is the fourth of ten random halves that never change here; `splits-3` takes the people from torchreid's
-`splits_prid2011.json`, put beside `prid_2011`, so that published figures can be repeated.
+Persons 1 … 200 were seen by both cameras; above, one number is two people, one per camera. The video protocol takes the
+178 of the 200 with at least 27 pictures from each and divides them into 89 and 89, ten times. No division comes with
+the set: protocol `3` is the fourth of ten random halves that never change here; `splits-3` takes the people from
+torchreid's `splits_prid2011.json`, put beside `prid_2011`, so that published figures can be repeated.
 """
 
 import re
@@ -51,13 +51,17 @@ def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
 
 
 def _listed_people(path: Path, part: str, number: int) -> list[int]:
-    """Return the people of one of the ten divisions in torchreid's file, {"train": [folder, …], "test": [folder, …]} each."""
+    """Return the people of one of the ten divisions in torchreid's file, {"train": [folder, …], "test": [folder, …]}
+    each.
+    """
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; put torchreid's there, or name a protocol without {_LISTED!r}")
     try:
         return [int(person.removeprefix("person_")) for person in read_json(path)[number][part]]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        raise ReidopsError(f"{path}: is no list of ten divisions with folders of people in `train` and `test`, as torchreid's is") from None
+        raise ReidopsError(
+            f"{path}: is no list of ten divisions with folders of people in `train` and `test`, as torchreid's is"
+        ) from None
 
 
 def _people_seen_enough(folder: Path) -> list[int]:
@@ -65,14 +69,20 @@ def _people_seen_enough(folder: Path) -> list[int]:
     first, second = (_seen_enough(folder / camera) for camera in _LAYOUT.cameras)
     people = sorted(pid for pid in first & second if pid <= _LAST_IN_BOTH)
     if len(people) < 2:
-        raise ReidopsError(f"{folder}: fewer than two people have {_FEWEST_PICTURES} pictures from each camera; unpack the set again")
+        raise ReidopsError(
+            f"{folder}: fewer than two people have {_FEWEST_PICTURES} pictures from each camera; unpack the set again"
+        )
     return people
 
 
 def _seen_enough(camera: Path) -> set[int]:
     folders = [camera / name for name in list_folders(camera, "a folder for each person, person_0001 …")]
     people = {person_number(folder): folder for folder in folders}
-    return {pid for pid, folder in people.items() if sum(path.suffix == ".png" for path in folder.iterdir()) >= _FEWEST_PICTURES}
+    return {
+        pid
+        for pid, folder in people.items()
+        if sum(path.suffix == ".png" for path in folder.iterdir()) >= _FEWEST_PICTURES
+    }
 
 
 SET = ReidSet(

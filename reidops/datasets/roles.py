@@ -22,8 +22,8 @@ from reidops.parts import IDENTITY, Part
 class Roles:
     """The names of the sets in each part; `sequences` are scenes or sequence names.
 
-    `split` says how a set that trains and is tested or tracked is divided: by `scene`, `half`, `k-fold` (scenes, `fold` of
-    `num_folds` is held) or `identity` (people; `test_share` of each held scene's are tested).
+    `split` says how a set that trains and is tested or tracked is divided: by `scene`, `half`, `k-fold` (scenes, `fold`
+    of `num_folds` is held) or `identity` (people; `test_share` of each held scene's are tested).
     """
 
     train: tuple[str, ...]
@@ -48,8 +48,9 @@ Scenes = dict[str, list[Sequence]]  # scene → its copies, in the order of `det
 def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     """Return the parts: train first, then test, then track.
 
-    A scene that is tested or tracked ("held") trains nobody (`scene`, `k-fold`), only until its half (`half`), or only some of
-    its people (`identity`); scenes are the same in sets of one family, so MOT16-02 and MOT15's Venice-2 are held where MOT17-02 is.
+    A scene that is tested or tracked ("held") trains nobody (`scene`, `k-fold`), only until its half (`half`), or only
+    some of its people (`identity`); scenes are the same in sets of one family, so MOT16-02 and MOT15's Venice-2 are
+    held where MOT17-02 is.
 
     Raises:
         ReidopsError: a set has no folder for its part, a name matches nothing, or a part would be empty.
@@ -60,7 +61,8 @@ def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     parts = [part for name in roles.train for part in _train_parts(sets[name], scenes.get(name), held, roles)]
     if not parts:
         raise ReidopsError(
-            f"download: every scene of {', '.join(roles.train) or 'download.train'} is tested or tracked, nobody is left to train;"
+            f"download: every scene of {', '.join(roles.train) or 'download.train'} is tested or tracked, nobody is "
+            f"left to train;"
             " name some of them in download.sequences, or set download.split to half"
         )
     parts += [part for name in roles.test for part in _test_parts(sets[name], scenes.get(name), held, roles)]
@@ -78,7 +80,9 @@ def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
 def _check_roles(sets: Mapping[str, SetFolder], scenes: Mapping[str, Scenes], roles: Roles) -> None:
     for name in roles.track:
         if sets[name].layout != "mot":
-            raise ReidopsError(f"download.track: {name} holds single crops; only sets in MOTChallenge's layout can be tracked")
+            raise ReidopsError(
+                f"download.track: {name} holds single crops; only sets in MOTChallenge's layout can be tracked"
+            )
     _check_twins(scenes, roles)
     _check_split(sets, roles)
 
@@ -86,7 +90,8 @@ def _check_roles(sets: Mapping[str, SetFolder], scenes: Mapping[str, Scenes], ro
 def _check_twins(scenes: Mapping[str, Scenes], roles: Roles) -> None:
     """Refuse two sets of the same people in train, and a ReID set in test that shares people with another one in train.
 
-    MOT sets of one family share the people of the scenes that both have; what is tested of these, `_train_parts` leaves out.
+    MOT sets of one family share the people of the scenes that both have; what is tested of these, `_train_parts` leaves
+    out.
     """
     families = defaultdict(list)
     for name in dict.fromkeys(roles.train):
@@ -94,12 +99,15 @@ def _check_twins(scenes: Mapping[str, Scenes], roles: Roles) -> None:
     for twins in families.values():
         shared = _shared_scenes(twins, scenes)
         if shared:
-            raise ReidopsError(f"download.train: {' and '.join(twins)} show the same people{_listing(shared)}; name one of them")
+            raise ReidopsError(
+                f"download.train: {' and '.join(twins)} show the same people{_listing(shared)}; name one of them"
+            )
     for name in roles.test:
         for twin in families.get(family_of(name), []):
             if twin != name and name not in scenes:
                 raise ReidopsError(
-                    f"download: {twin} trains and {name} is tested, and they show the same people; name one set, with one protocol, in both"
+                    f"download: {twin} trains and {name} is tested, and they show the same people; name one set, with "
+                    f"one protocol, in both"
                 )
 
 
@@ -115,22 +123,32 @@ def _listing(scenes: list[str]) -> str:
 
 def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
     if roles.split == "k-fold" and roles.sequences:
-        raise ReidopsError(f"download.sequences is {', '.join(roles.sequences)}, but split k-fold chooses the scenes itself; set it to []")
+        raise ReidopsError(
+            f"download.sequences is {', '.join(roles.sequences)}, but split k-fold chooses the scenes itself; set it "
+            f"to []"
+        )
     if roles.split == "k-fold" and not 0 <= roles.fold < roles.num_folds:
-        raise ReidopsError(f"download.fold is {roles.fold}, expected 0 … {roles.num_folds - 1} (num_folds is {roles.num_folds})")
+        raise ReidopsError(
+            f"download.fold is {roles.fold}, expected 0 … {roles.num_folds - 1} (num_folds is {roles.num_folds})"
+        )
     if roles.split != "identity":
         return
     both = sorted({family_of(name) for name in roles.train} & {family_of(name) for name in roles.track})
     if both:
         raise ReidopsError(
-            f"download.split: identity trains on people of every scene, and {', '.join(both)} is tracked too: its figures would be of"
+            f"download.split: identity trains on people of every scene, and {', '.join(both)} is tracked too: its "
+            f"figures would be of"
             " frames that were trained on; use scene, k-fold or half, or track another set"
         )
     for name in roles.test:
         if name not in roles.train and family_of(name) in {family_of(twin) for twin in roles.train}:
-            raise ReidopsError(f"download.split: identity divides the people of one set; name {name} in download.train, too")
+            raise ReidopsError(
+                f"download.split: identity divides the people of one set; name {name} in download.train, too"
+            )
     if not any(sets[name].layout == "mot" for name in roles.train):
-        raise ReidopsError("download.split: identity divides the people of MOT sets, and download.train names none; use scene")
+        raise ReidopsError(
+            "download.split: identity divides the people of MOT sets, and download.train names none; use scene"
+        )
 
 
 def _scenes(found: SetFolder, detectors: tuple[str, ...]) -> Scenes:
@@ -139,7 +157,10 @@ def _scenes(found: SetFolder, detectors: tuple[str, ...]) -> Scenes:
     for sequence in find_sequences(found.folder):
         twin = copies[sequence.scene].get(sequence.detector)
         if twin is not None:
-            raise ReidopsError(f"{sequence.folder}: shows scene {sequence.scene}, as {twin.name} does; put one of the two into a set of its own")
+            raise ReidopsError(
+                f"{sequence.folder}: shows scene {sequence.scene}, as {twin.name} does; put one of the two into a set "
+                f"of its own"
+            )
         copies[sequence.scene][sequence.detector] = sequence
     return {scene: _wanted_copies(by_detector, detectors) for scene, by_detector in copies.items()}
 
@@ -150,7 +171,10 @@ def _wanted_copies(by_detector: dict[str, Sequence], detectors: tuple[str, ...])
     wanted = [by_detector[detector] for detector in detectors if detector in by_detector]
     if not wanted:
         folder = next(iter(by_detector.values())).folder
-        raise ReidopsError(f"{folder}: there are the detector copies {', '.join(by_detector)}; download.detectors is {', '.join(detectors)}")
+        raise ReidopsError(
+            f"{folder}: there are the detector copies {', '.join(by_detector)}; download.detectors is "
+            f"{', '.join(detectors)}"
+        )
     return wanted
 
 
@@ -181,7 +205,9 @@ def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[s
 def _fold(scenes: Scenes, roles: Roles, name: str) -> list[str]:
     """Return the scenes of one fold; the folds are the same whatever else is named."""
     if roles.num_folds > len(scenes):
-        raise ReidopsError(f"download.num_folds is {roles.num_folds}, but {name} has {len(scenes)} scenes: a fold needs one")
+        raise ReidopsError(
+            f"download.num_folds is {roles.num_folds}, but {name} has {len(scenes)} scenes: a fold needs one"
+        )
     return split_scenes(list(scenes), roles.num_folds, np.random.default_rng(0))[roles.fold]
 
 
@@ -191,13 +217,21 @@ def _select(scenes: Scenes, wanted: tuple[str, ...], name: str) -> list[str]:
         return list(scenes)
     chosen = [scene for scene, copies in scenes.items() if {scene, *(copy.name for copy in copies)} & set(wanted)]
     if not chosen:
-        raise ReidopsError(f"download.sequences: {', '.join(wanted)}: none of them is in {name}, which has the scenes {', '.join(scenes)}")
+        raise ReidopsError(
+            f"download.sequences: {', '.join(wanted)}: none of them is in {name}, which has the scenes "
+            f"{', '.join(scenes)}"
+        )
     return chosen
 
 
 def _check_sequences(scenes: Mapping[str, Scenes], held: Mapping[str, list[str]], wanted: tuple[str, ...]) -> None:
     """Refuse a name in `sequences` that matches nothing, which would be a typing error."""
-    known = {word for name in held for scene, copies in scenes[name].items() for word in (scene, *(copy.name for copy in copies))}
+    known = {
+        word
+        for name in held
+        for scene, copies in scenes[name].items()
+        for word in (scene, *(copy.name for copy in copies))
+    }
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -239,12 +273,16 @@ def _test_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list
 def _held_frames(sequence: Sequence, roles: Roles) -> FrameRange:
     frames = split_half(sequence.length)[1] if roles.split == "half" else FrameRange(1, sequence.length)
     if frames.last < frames.first:
-        raise ReidopsError(f"{sequence.folder}: has {sequence.length} frames, which is too short for download.split: half")
+        raise ReidopsError(
+            f"{sequence.folder}: has {sequence.length} frames, which is too short for download.split: half"
+        )
     return frames
 
 
 def _part(part: str, found: SetFolder, sequence: Sequence, frames: FrameRange, protocol: str = "") -> Part:
-    return Part(part, found.name, "mot", sequence.folder, sequence.name, sequence.scene, frames.first, frames.last, protocol)
+    return Part(
+        part, found.name, "mot", sequence.folder, sequence.name, sequence.scene, frames.first, frames.last, protocol
+    )
 
 
 def _reid_part(part: str, found: SetFolder) -> Part:
@@ -262,10 +300,15 @@ def _check_part(part: Part) -> None:
     else:
         needed = LAYOUTS[part.layout].reads(part.part, part.protocol)
         if not needed:
-            raise ReidopsError(f"download.{part.part}: {part.dataset} has no {'training' if part.part == 'train' else 'test'} people; take another set")
+            raise ReidopsError(
+                f"download.{part.part}: {part.dataset} has no {'training' if part.part == 'train' else 'test'} people; "
+                f"take another set"
+            )
     missing = [name for name in needed if not _is_there(part.folder / name)]
     if missing:
-        raise ReidopsError(f"{part.folder}: {', '.join(missing)} is missing or empty; {part.part} needs {', '.join(needed)}")
+        raise ReidopsError(
+            f"{part.folder}: {', '.join(missing)} is missing or empty; {part.part} needs {', '.join(needed)}"
+        )
     if part.layout == "mot":
         check_frames(read_sequence(part.folder), part.first_frame, part.last_frame)
 

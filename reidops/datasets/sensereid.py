@@ -1,4 +1,6 @@
-"""SenseReID as published: test_probe and test_gallery, `00001_0000.jpg` is person and camera. It is a test set, nobody trains on it."""
+"""SenseReID as published: test_probe and test_gallery, `00001_0000.jpg` is person and camera. It is a test set, nobody
+trains on it.
+"""
 
 import re
 from collections import Counter
@@ -26,7 +28,8 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
     """Return query and gallery; most people of the gallery are asked for by no query.
 
     Raises:
-        ReidopsError: the training people are asked for, a folder is missing or empty, or a file's name is not the set's.
+        ReidopsError: the training people are asked for, a folder is missing or empty, or a file's name is not the
+            set's.
     """
     if part == "train":
         raise ReidopsError(f"{folder}: SenseReID has no training people; name it in download.test only")
@@ -39,10 +42,15 @@ def _list_folder(folder: Path, role: str) -> pd.DataFrame:
     for name in list_files(folder, (".jpg",), f"pictures named like {_EXAMPLE}"):
         match = match_name(folder / name, _FILE_NAME, _EXAMPLE)
         # A person's probe and gallery picture may have one name, and lie side by side in crops.tar.
-        rows.append({
-            "file": f"{folder}/{name}", "name": f"{folder.name}_{name}", "published_pid": int(match["pid"]),
-            "camera": int(match["camera"]), "role": role,
-        })  # fmt: skip
+        rows.append(
+            {
+                "file": f"{folder}/{name}",
+                "name": f"{folder.name}_{name}",
+                "published_pid": int(match["pid"]),
+                "camera": int(match["camera"]),
+                "role": role,
+            }
+        )
     return crops_table(rows)
 
 

@@ -25,11 +25,14 @@ from reidops.datasets.reid_set import ReidSet
 from reidops.errors import ReidopsError
 
 _KNOWN = (
-    market1501, dukemtmc_reid, msmt17, cuhk03, veri776, viper, grid, cuhk01, prid450s, sensereid, mars, ilids_vid, prid2011, dukemtmc_videoreid,
+    market1501, dukemtmc_reid, msmt17, cuhk03, veri776, viper, grid, cuhk01, prid450s, sensereid, mars, ilids_vid,
+    prid2011, dukemtmc_videoreid,
 )  # fmt: skip
 SETS: dict[str, ReidSet] = {module.SET.name: module.SET for module in _KNOWN}
 # Set → protocol ("*" = any) → train, query, gallery → (people, crops or tracklets).
-PUBLISHED_COUNTS: dict[str, dict[str, dict[str, tuple[int, int]]]] = {module.SET.name: module.PUBLISHED_COUNTS for module in _KNOWN}
+PUBLISHED_COUNTS: dict[str, dict[str, dict[str, tuple[int, int]]]] = {
+    module.SET.name: module.PUBLISHED_COUNTS for module in _KNOWN
+}
 # Layouts in which people keep sets of their own, under any name; the most particular first.
 GENERIC: tuple[ReidSet, ...] = (market1501.SET, file_list.SET, folder_per_identity.SET)
 LAYOUTS: dict[str, ReidSet] = {known.layout: known for known in (*SETS.values(), *GENERIC)}

@@ -1,4 +1,6 @@
-"""What the sets of tracklets share: folders of people and cameras, tables of numbers, one person and one camera per tracklet."""
+"""What the sets of tracklets share: folders of people and cameras, tables of numbers, one person and one camera per
+tracklet.
+"""
 
 import re
 from collections.abc import Iterable
@@ -16,10 +18,11 @@ from reidops.errors import ReidopsError
 
 @dataclass(frozen=True)
 class TwoCameras:
-    """A set in which two cameras saw each person once: `<camera>/<person>/<picture>.png`, the person's number ends its folder's name.
+    """A set in which two cameras saw each person once: `<camera>/<person>/<picture>.png`, the person's number ends its
+    folder's name.
 
-    `cameras` are the cameras' folders, relative to the set's. `file_name` has the group frame, and camera and pid where the
-    set says them again in each name; `example` is a file name and what its fields are, for the error message.
+    `cameras` are the cameras' folders, relative to the set's. `file_name` has the group frame, and camera and pid where
+    the set says them again in each name; `example` is a file name and what its fields are, for the error message.
     """
 
     cameras: tuple[str, str]
@@ -60,11 +63,15 @@ def _list_tracklet(folder: Path, camera: int, layout: TwoCameras) -> list[dict]:
     pid = person_number(folder)
     return [
         {
-            "file": f"{folder}/{name}", "name": f"{folder.parent.name}_{name}", "published_pid": pid, "camera": camera,
-            "frame": _read_frame(folder / name, layout, pid, camera), "tracklet": 2 * pid + camera - 1,
+            "file": f"{folder}/{name}",
+            "name": f"{folder.parent.name}_{name}",
+            "published_pid": pid,
+            "camera": camera,
+            "frame": _read_frame(folder / name, layout, pid, camera),
+            "tracklet": 2 * pid + camera - 1,
         }
         for name in list_files(folder, (".png",), f"pictures named like {layout.example}")
-    ]  # fmt: skip
+    ]
 
 
 def person_number(folder: Path) -> int:
@@ -82,7 +89,10 @@ def person_number(folder: Path) -> int:
 def _read_frame(path: Path, layout: TwoCameras, pid: int, camera: int) -> int:
     said = match_name(path, layout.file_name, layout.example).groupdict()
     if (int(said.get("pid", pid)), int(said.get("camera", camera))) != (pid, camera):
-        raise ReidopsError(f"{path}: lies in the folder of person {pid}, camera {camera}, its name says another; move or remove the file")
+        raise ReidopsError(
+            f"{path}: lies in the folder of person {pid}, camera {camera}, its name says another; move or remove the "
+            f"file"
+        )
     return int(said["frame"])
 
 
@@ -94,7 +104,9 @@ def read_rows(path: Path, name: str, num_columns: int) -> np.ndarray:
     """
     values = read_variables(path, [name])[name]
     if values.dtype.kind not in "iuf" or values.size % num_columns:
-        raise ReidopsError(f"{path}: {name} holds {values.size} values of type {values.dtype}, expected rows of {num_columns} numbers")
+        raise ReidopsError(
+            f"{path}: {name} holds {values.size} values of type {values.dtype}, expected rows of {num_columns} numbers"
+        )
     return values.astype(np.int64).reshape(-1, num_columns)
 
 
@@ -109,6 +121,7 @@ def check_tracklets(crops: pd.DataFrame) -> None:
     if strange.any():
         row, fits = crops.iloc[strange.argmax()], first.iloc[strange.argmax()]
         raise ReidopsError(
-            f"{row['file']}: shows person {row['published_pid']} in camera {row['camera']}, its tracklet begins with person"
+            f"{row['file']}: shows person {row['published_pid']} in camera {row['camera']}, its tracklet begins with "
+            f"person"
             f" {fits['published_pid']} in camera {fits['camera']}; a tracklet has one of each"
         )

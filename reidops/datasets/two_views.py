@@ -1,8 +1,8 @@
 """Sets in which each of two cameras sees each person, and whose published figures are means over ten random halves.
 
-Neither VIPeR nor CUHK01 nor PRID450S comes with a split, so protocol `3` is the fourth of ten halves that never change here. In
-`3-reversed` the second camera asks and the first one answers. `splits-3` takes the people from torchreid's `splits.json`, put
-into the set's folder, so that figures of models trained there can be repeated.
+Neither VIPeR nor CUHK01 nor PRID450S comes with a split, so protocol `3` is the fourth of ten halves that never change
+here. In `3-reversed` the second camera asks and the first one answers. `splits-3` takes the people from torchreid's
+`splits.json`, put into the set's folder, so that figures of models trained there can be repeated.
 """
 
 import json
@@ -23,7 +23,10 @@ UNPAIRED = "no picture in the other view"
 _NUM_SPLITS = 10
 _LISTED, _REVERSED = "splits-", "-reversed"
 PROTOCOLS = tuple(
-    f"{source}{number}{direction}" for source in ("", _LISTED) for direction in ("", _REVERSED) for number in range(_NUM_SPLITS)
+    f"{source}{number}{direction}"
+    for source in ("", _LISTED)
+    for direction in ("", _REVERSED)
+    for number in range(_NUM_SPLITS)
 )
 
 
@@ -45,7 +48,9 @@ def list_views(folder: Path, pattern: re.Pattern, suffix: str, example: str, *, 
         names = list_files(folder / view, (suffix,), f"pictures named like {example}")
         for name in (name for name in names if name.startswith(prefix)):
             pid = int(match_name(folder / view / name, pattern, example)["pid"])
-            rows.append({"file": f"{folder / view}/{name}", "name": f"{view}_{name}", "published_pid": pid, "camera": camera})
+            rows.append(
+                {"file": f"{folder / view}/{name}", "name": f"{view}_{name}", "published_pid": pid, "camera": camera}
+            )
     return crops_table(rows)
 
 
@@ -86,8 +91,8 @@ def divide_people(folder: Path, crops: pd.DataFrame, part: str, protocol: str) -
 def random_half(people: list[int], number: int) -> set[int]:
     """Return the training people, the smaller half: the first ones of `RandomState(number).permutation(people)`.
 
-    NumPy keeps RandomState's numbers for good, which it does not promise of its newer generators: a split is a fact of a
-    protocol, so it does not depend on params.yaml's seed either.
+    NumPy keeps RandomState's numbers for good, which it does not promise of its newer generators: a split is a fact of
+    a protocol, so it does not depend on params.yaml's seed either.
 
     >>> sorted(random_half([1, 2, 3, 4, 5], number=0))
     [1, 3]
@@ -101,24 +106,35 @@ def _with_roles(crops: pd.DataFrame, is_reversed: bool) -> pd.DataFrame:
 
 
 def _listed_people(path: Path, number: int, crops: pd.DataFrame) -> set[int]:
-    """Return the training people of one of the ten divisions in torchreid's file, which lists each once per direction."""
+    """Return the training people of one of the ten divisions in torchreid's file, which lists each once per
+    direction.
+    """
     person = dict(zip(map(_tail, crops["file"]), crops["published_pid"].tolist(), strict=True))
     pictures = [_tail(picture) for picture in _read_train(path, number)]
     unknown = [picture for picture in pictures if picture not in person]
     if unknown:
-        raise ReidopsError(f"{path}: split {number} trains on {unknown[0]}, which is not in {path.parent} ({len(unknown)} such pictures)")
+        raise ReidopsError(
+            f"{path}: split {number} trains on {unknown[0]}, which is not in {path.parent} ({len(unknown)} such "
+            f"pictures)"
+        )
     return {person[picture] for picture in pictures}
 
 
 def _read_train(path: Path, number: int) -> list[str]:
-    """Return the paths of the training pictures: a split is {"train": [[path, label, camera], …], "query": …, "gallery": …}."""
+    """Return the paths of the training pictures: a split is {"train": [[path, label, camera], …], "query": …,
+    "gallery": …}.
+    """
     try:
         splits = json.loads(path.read_text())
         return [picture for picture, *_ in splits[number * (len(splits) // _NUM_SPLITS)]["train"]]
     except OSError as error:
-        raise ReidopsError(f"{path}: {error.strerror}; put torchreid's file there, or name a protocol without {_LISTED!r}") from None
+        raise ReidopsError(
+            f"{path}: {error.strerror}; put torchreid's file there, or name a protocol without {_LISTED!r}"
+        ) from None
     except (ValueError, TypeError, KeyError, IndexError):
-        raise ReidopsError(f"{path}: is no list of ten or twenty splits with the pictures in `train`, as torchreid writes it") from None
+        raise ReidopsError(
+            f"{path}: is no list of ten or twenty splits with the pictures in `train`, as torchreid writes it"
+        ) from None
 
 
 def _tail(path: str) -> str:

@@ -1,7 +1,8 @@
 """VeRi-776 (vehicles) as published: image_train, image_query, image_test; `0001_c001_00016450_0.jpg`, cameras 1 … 20.
 
-The queries were copied out of image_test and are still there. Under Market-1501's rule a query's own copy is junk, being of
-its camera, while other cameras' queries of the vehicle must find it: so the gallery keeps it and the query gets another name.
+The queries were copied out of image_test and are still there. Under Market-1501's rule a query's own copy is junk,
+being of its camera, while other cameras' queries of the vehicle must find it: so the gallery keeps it and the query
+gets another name.
 """
 
 import re
@@ -57,6 +58,7 @@ SET = ReidSet(
     list_part=list_part,
     reads=reads,
     how_to_ask=(
-        "VeRi-776 is handed out by its authors for research: ask through https://vehiclereid.github.io/VeRi/, unpack the archive"
+        "VeRi-776 is handed out by its authors for research: ask through https://vehiclereid.github.io/VeRi/, unpack "
+        "the archive"
     ),
 )

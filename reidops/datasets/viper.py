@@ -1,4 +1,6 @@
-"""VIPeR as published: cam_a and cam_b, one picture of each person in each; `000_45.bmp` is person and viewing angle in degrees."""
+"""VIPeR as published: cam_a and cam_b, one picture of each person in each; `000_45.bmp` is person and viewing angle in
+degrees.
+"""
 
 import re
 from pathlib import Path

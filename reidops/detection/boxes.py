@@ -17,4 +17,6 @@ def found(box_ltrb: np.ndarray, confidence: np.ndarray, picture: np.ndarray, min
     inside = clip_ltrb(np.asarray(box_ltrb, dtype=float).reshape(-1, 4), width, height)
     rows = np.flatnonzero((confidence >= min_confidence) & (areas_ltrb(inside) > 0))
     rows = rows[np.argsort(-confidence[rows], kind="stable")]
-    return sv.Detections(xyxy=inside[rows], confidence=confidence[rows].astype(float), class_id=np.ones(len(rows), dtype=int))
+    return sv.Detections(
+        xyxy=inside[rows], confidence=confidence[rows].astype(float), class_id=np.ones(len(rows), dtype=int)
+    )

@@ -13,7 +13,9 @@ class Detector(Protocol):
     """What finds people in a picture."""
 
     def detect(self, picture: np.ndarray) -> sv.Detections:
-        """Return the people in a picture, BGR uint8 [h, w, 3]: `xyxy` is box_ltrb in px inside it, `confidence` from 0 to 1."""
+        """Return the people in a picture, BGR uint8 [h, w, 3]: `xyxy` is box_ltrb in px inside it, `confidence` from 0
+        to 1.
+        """
 
 
 def new_detector(name: str, settings: DetectorSettings = DetectorSettings()) -> Detector:

@@ -11,7 +11,9 @@ _STRIDE = 32  # px; a free input's sides are multiples of it, as most networks h
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a picture lies in the network's input: scaled by `scale_x` and `scale_y`, then moved by `left` and `top` px."""
+    """Where a picture lies in the network's input: scaled by `scale_x` and `scale_y`, then moved by `left` and `top`
+    px.
+    """
 
     scale_x: float
     scale_y: float
@@ -24,14 +26,18 @@ class Placement:
 
 
 def letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, Placement]:
-    """Return a picture uint8 [h, w, 3] as large as fits into the middle of a grey one [height, width, 3], and where it lies there."""
+    """Return a picture uint8 [h, w, 3] as large as fits into the middle of a grey one [height, width, 3], and where it
+    lies there.
+    """
     old_height, old_width = picture.shape[:2]
     scale = min(height / old_height, width / old_width)
     return _place(picture, height, width, (max(1, round(old_height * scale)), max(1, round(old_width * scale))))
 
 
 def pad(picture: np.ndarray) -> tuple[np.ndarray, Placement]:
-    """Return a picture uint8 [h, w, 3] in the middle of a grey one whose sides are the next multiples of 32, and where it lies there."""
+    """Return a picture uint8 [h, w, 3] in the middle of a grey one whose sides are the next multiples of 32, and where
+    it lies there.
+    """
     height, width = (-(-side // _STRIDE) * _STRIDE for side in picture.shape[:2])
     return _place(picture, height, width, picture.shape[:2])
 
@@ -42,5 +48,7 @@ def _place(picture: np.ndarray, height: int, width: int, size: tuple[int, int]) 
     top, left = (height - new_height) // 2, (width - new_width) // 2
     canvas = np.full((height, width, 3), _GREY, dtype=np.uint8)
     same = size == (old_height, old_width)
-    canvas[top : top + new_height, left : left + new_width] = picture if same else cv2.resize(picture, (new_width, new_height))
+    canvas[top : top + new_height, left : left + new_width] = (
+        picture if same else cv2.resize(picture, (new_width, new_height))
+    )
     return canvas, Placement(new_width / old_width, new_height / old_height, left, top)

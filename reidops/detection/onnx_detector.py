@@ -1,7 +1,8 @@
 """A detector in an ONNX file: one picture at a time through ONNX Runtime, no torch.
 
-Its one input is [1, 3, H, W] (or [3, H, W], as torchvision exports), float32 or uint8, with fixed or free H and W: the picture scaled
-to fit, on grey, RGB from 0 to 1, or as the settings say. What its outputs may be stands in `onnx_outputs.py`.
+Its one input is [1, 3, H, W] (or [3, H, W], as torchvision exports), float32 or uint8, with fixed or free H and W: the
+picture scaled to fit, on grey, RGB from 0 to 1, or as the settings say. What its outputs may be stands in
+`onnx_outputs.py`.
 """
 
 from pathlib import Path
@@ -72,7 +73,10 @@ class OnnxDetector:
         try:
             return self._session.run(None, {self._input.name: pixels})
         except (faults.Fail, faults.InvalidArgument, faults.RuntimeException) as error:
-            raise ReidopsError(f"cannot run on an input {list(pixels.shape)}: {_first_line(error)}; give detector.size its height and width") from None
+            raise ReidopsError(
+                f"cannot run on an input {list(pixels.shape)}: {_first_line(error)}; give detector.size its height and "
+                f"width"
+            ) from None
 
     def _choose(self, candidates: Candidates) -> Candidates:
         """Return the candidates that are sure enough and, where the network leaves doubles, the best of each."""
@@ -88,7 +92,8 @@ class OnnxDetector:
         has_planes = len(shape) in (3, 4) and _may_be(shape[-3], 3) and (len(shape) == 3 or _may_be(shape[0], 1))
         if num_inputs > 1 or not has_planes or kind not in _TYPES:
             raise ReidopsError(
-                f"{self._path}: the first of {num_inputs} inputs is {shape} of {kind}, expected the only one, [1, 3, H, W] or"
+                f"{self._path}: the first of {num_inputs} inputs is {shape} of {kind}, expected the only one, [1, 3, "
+                f"H, W] or"
                 " [3, H, W] of float32 or uint8; export the detector with such an input"
             )
 
@@ -104,12 +109,15 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave their core to other work
+    # waiting threads leave their core to other work
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
     except (faults.InvalidProtobuf, faults.Fail, faults.InvalidGraph, faults.NotImplemented) as error:
-        raise ReidopsError(f"{path}: ONNX Runtime cannot open it ({_first_line(error)}); export or copy the detector again") from None
+        raise ReidopsError(
+            f"{path}: ONNX Runtime cannot open it ({_first_line(error)}); export or copy the detector again"
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,13 +1,16 @@
 """What the outputs of an ONNX detector mean, by layout. Boxes are in px of the network's input.
 
-| layout       | outputs                                                                | a box                                                     | suppresses doubles itself |
-|--------------|------------------------------------------------------------------------|-----------------------------------------------------------|---------------------------|
-| `boxes`      | boxes [n, 4], scores [n], labels [n] (whole numbers; may be missing)   | left, top, right, bottom; torchvision's export            | yes                       |
-| `yolov8`     | one, [1, 4 + C, n]                                                     | centre x, y, width, height, then a score for each class   | no                        |
-| `yolox`      | one, [1, n, 5 + C], decoded to px                                      | the same with an objectness before the classes' scores    | no                        |
-| `end-to-end` | one, [1, n, 6]                                                         | left, top, right, bottom, score, class                    | yes                       |
+| layout       | outputs                             | a box                                          | NMS      |
+|--------------|-------------------------------------|------------------------------------------------|----------|
+| `boxes`      | boxes [n, 4], scores [n], labels    | left, top, right, bottom; torchvision's export | yes      |
+|              | [n] (integers; may be missing)      |                                                |          |
+| `yolov8`     | one, [1, 4 + C, n]                  | centre x, y, width, height, C class scores     | no       |
+| `yolox`      | one, [1, n, 5 + C], decoded to px   | as yolov8, with an objectness before the       | no       |
+|              |                                     | class scores                                   |          |
+| `end-to-end` | one, [1, n, 6]                      | left, top, right, bottom, score, class         | yes      |
 
-The outputs of `boxes` are told by their shapes and types, so they may have any names and order, and a leading 1 each.
+NMS: whether the network itself suppresses duplicates. The outputs of `boxes` are recognised by their shapes and types;
+names and order are free, and each may have a leading dimension of 1.
 """
 
 from collections.abc import Sequence
@@ -17,12 +20,15 @@ import numpy as np
 
 from reidops.errors import ReidopsError
 
-_LABEL_OF_PERSON, _CLASS_OF_PERSON = 1, 0  # COCO's: torchvision counts labels from a background at 0, YOLO's classes have none
+# COCO's: torchvision counts labels from a background at 0, YOLO's classes have none
+_LABEL_OF_PERSON, _CLASS_OF_PERSON = 1, 0
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """People that a network proposes: boxes [n, 4] in px of its input, scores [n], and whether it has suppressed doubles itself."""
+    """People that a network proposes: boxes [n, 4] in px of its input, scores [n], and whether it has suppressed
+    doubles itself.
+    """
 
     box_ltrb: np.ndarray
     confidence: np.ndarray
@@ -55,12 +61,19 @@ def _tell_layout(outputs: Sequence[np.ndarray]) -> str:
         return "boxes"
     shape = outputs[0].shape
     if len(shape) != 3 or shape[0] != 1 or min(shape[1:]) < 5 or shape[1] == shape[2] or shape[2] == 6:
-        raise _unlike("auto", outputs, "one that is [1, 4 + C, n] or [1, n, 5 + C], or several; of [1, n, 6] say yourself: yolox with one class, or end-to-end")
+        raise _unlike(
+            "auto",
+            outputs,
+            "one that is [1, 4 + C, n] or [1, n, 5 + C], or several; of [1, n, 6] say yourself: yolox with one class, "
+            "or end-to-end",
+        )
     return "yolov8" if shape[1] < shape[2] else "yolox"
 
 
 def _read_boxes(outputs: Sequence[np.ndarray], person_class: int | None) -> Candidates:
-    plain = [array[0] if array.ndim > 1 and array.shape[0] == 1 and not _is_boxes(array) else array for array in outputs]
+    plain = [
+        array[0] if array.ndim > 1 and array.shape[0] == 1 and not _is_boxes(array) else array for array in outputs
+    ]
     boxes = [array for array in plain if _is_boxes(array)]
     labels = [array for array in plain if array.ndim == 1 and array.dtype.kind in "iu"]
     scores = [array for array in plain if array.ndim == 1 and array.dtype.kind == "f"]
@@ -96,7 +109,9 @@ _READERS = {"boxes": _read_boxes, "yolov8": _read_yolov8, "yolox": _read_yolox, 
 
 def _only(outputs: Sequence[np.ndarray], layout: str, expected: str, *, min_fields: int, axis: int) -> np.ndarray:
     """Return the one output without its leading 1; `axis` is that of a box's fields."""
-    fits = len(outputs) == 1 and outputs[0].ndim == 3 and outputs[0].shape[0] == 1 and outputs[0].shape[axis] >= min_fields
+    fits = (
+        len(outputs) == 1 and outputs[0].ndim == 3 and outputs[0].shape[0] == 1 and outputs[0].shape[axis] >= min_fields
+    )
     if not fits or (layout == "end-to-end" and outputs[0].shape[axis] != min_fields):
         raise _unlike(layout, outputs, f"one, {expected}")
     return outputs[0][0]
@@ -106,7 +121,9 @@ def _column(rows: np.ndarray, first: int, person_class: int | None) -> int:
     """Return the column of a person's score."""
     column = first + (_CLASS_OF_PERSON if person_class is None else person_class)
     if column >= rows.shape[1]:
-        raise ReidopsError(f"person_class is {person_class}, but it has {rows.shape[1] - first} classes, counted from 0")
+        raise ReidopsError(
+            f"person_class is {person_class}, but it has {rows.shape[1] - first} classes, counted from 0"
+        )
     return column
 
 

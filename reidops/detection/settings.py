@@ -1,4 +1,6 @@
-"""How a network that detects people is run: light to import, as params.yaml is checked against it before anything runs."""
+"""How a network that detects people is run: light to import, as params.yaml is checked against it before anything
+runs.
+"""
 
 from typing import Annotated, Literal
 
@@ -14,7 +16,8 @@ Side = Annotated[int, Field(ge=1)]
 class DetectorSettings:
     """Of torchvision's detectors and of ONNX files; the shapes that `layout` names stand in `onnx_outputs.py`."""
 
-    weights: str | None = None  # torchvision: file of a state dict, relative to the repository; null = the published ones (COCO)
+    # torchvision: file of a state dict, relative to the repository; null = the published ones (COCO)
+    weights: str | None = None
     min_confidence: Share = 0.1  # least score of a box that is kept
     nms: Share = 0.7  # ONNX: IoU; of two boxes above it only the better one stays, where the network leaves that to us
     person_class: Annotated[int, Field(ge=0)] | None = None  # ONNX: null = 1 among labels, 0 among YOLO's classes

@@ -28,7 +28,8 @@ class Source(Protocol):
 
 
 def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> Source:
-    """Return the source that a name means: `public`, the path of a file or folder, a detector of torchvision, or `FILE.onnx`.
+    """Return the source that a name means: `public`, the path of a file or folder, a detector of torchvision, or
+    `FILE.onnx`.
 
     Raises:
         ReidopsError: it means nothing, or a detector cannot be loaded.
@@ -39,7 +40,9 @@ def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> S
     if path.suffix != ".onnx" and path.exists():
         return OwnFiles(path)
     if path.suffix in (".txt", ".csv") or name.endswith("/"):
-        raise ReidopsError(f"{path}: no such file or folder; detections are expected there in MOTChallenge's det.txt format")
+        raise ReidopsError(
+            f"{path}: no such file or folder; detections are expected there in MOTChallenge's det.txt format"
+        )
     return DetectorSource(new_detector(name, settings))
 
 
@@ -54,7 +57,10 @@ class PublicDetections:
         """
         path = sequence.folder / "det" / "det.txt"
         if not path.is_file():
-            raise ReidopsError(f"{path}: no such file; for a sequence without public detections set detect.source to a detector, or to files of yours")
+            raise ReidopsError(
+                f"{path}: no such file; for a sequence without public detections set detect.source to a detector, or "
+                f"to files of yours"
+            )
         return _of_frames(read_detections(sequence), frames)
 
 
@@ -78,11 +84,15 @@ class OwnFiles:
             places = [self._path / place.format(name=sequence.name) for place in _PLACES]
             there = [path for path in places if path.is_file()]
             if not there:
-                raise ReidopsError(f"{places[0]}: no such file; expected there, or as {' or '.join(p.format(name=sequence.name) for p in _PLACES[1:])}")
+                raise ReidopsError(
+                    f"{places[0]}: no such file; expected there, or as "
+                    f"{' or '.join(p.format(name=sequence.name) for p in _PLACES[1:])}"
+                )
             return there[0]
         if self._owner not in (None, sequence.name):
             raise ReidopsError(
-                f"{self._path}: is one file, and {self._owner} and {sequence.name} are tracked; name a folder with a file"
+                f"{self._path}: is one file, and {self._owner} and {sequence.name} are tracked; name a folder with a "
+                f"file"
                 " <sequence>.txt for each, or one sequence in download.sequences"
             )
         self._owner = sequence.name
@@ -102,14 +112,23 @@ class DetectorSource:
             ReidopsError: a frame is missing or is no whole picture.
         """
         bar = progress_bar(frames, desc=f"detect {sequence.name}", unit="frames")
-        tables = [detection_table(frame, self._detector.detect(read_picture(sequence.frame_path(frame)))) for frame in bar]
+        tables = [
+            detection_table(frame, self._detector.detect(read_picture(sequence.frame_path(frame)))) for frame in bar
+        ]
         return pd.concat(tables, ignore_index=True) if tables else detection_table(1, sv.Detections.empty())
 
 
 def detection_table(frame: int, detections: sv.Detections) -> pd.DataFrame:
     """Return the detections of one frame as a table (tables.DETECTIONS)."""
     left, top, width, height = ltrb_to_ltwh(detections.xyxy).T
-    columns = {"frame": frame, "left": left, "top": top, "width": width, "height": height, "confidence": detections.confidence}
+    columns = {
+        "frame": frame,
+        "left": left,
+        "top": top,
+        "width": width,
+        "height": height,
+        "confidence": detections.confidence,
+    }
     return pd.DataFrame(columns)[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)
 
 

@@ -38,7 +38,11 @@ class TorchvisionDetector:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._min_confidence = settings.min_confidence
         network = torchvision.models.get_model(name, weights=None, weights_backbone=None)
-        path = published_weights(name) if settings.weights is None else repository_root() / Path(settings.weights).expanduser()
+        path = (
+            published_weights(name)
+            if settings.weights is None
+            else repository_root() / Path(settings.weights).expanduser()
+        )
         _load(network, path, name)
         self._network = network.to(self._device).eval()
 
@@ -48,7 +52,9 @@ class TorchvisionDetector:
         pixels = torch.from_numpy(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).to(self._device).permute(2, 0, 1) / 255
         output = self._network([pixels])[0]
         people = output["labels"] == _PERSON
-        return found(output["boxes"][people].cpu().numpy(), output["scores"][people].cpu().numpy(), picture, self._min_confidence)
+        return found(
+            output["boxes"][people].cpu().numpy(), output["scores"][people].cpu().numpy(), picture, self._min_confidence
+        )
 
 
 def torchvision_names() -> list[str]:
@@ -73,7 +79,8 @@ def published_weights(name: str) -> Path:
             torch.hub.download_url_to_file(address, str(path), hash_prefix=digest)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise ReidopsError(
-            f"{name}: its weights cannot be fetched from {address} ({error}); fetch {path.name} on another machine and put it at {path},"
+            f"{name}: its weights cannot be fetched from {address} ({error}); fetch {path.name} on another machine and "
+            f"put it at {path},"
             " or name its place in detector.weights"
         ) from None
     return path
@@ -93,13 +100,24 @@ def _patience(seconds: float) -> Iterator[None]:
 def _load(network: torch.nn.Module, path: Path, name: str) -> None:
     """Load a state dict of torch."""
     if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; detector.weights names a state dict of {name}, null = the published ones")
+        raise ReidopsError(
+            f"{path}: no such file; detector.weights names a state dict of {name}, null = the published ones"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, TypeError, ValueError, LookupError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        LookupError,
+    ) as error:
         raise ReidopsError(
-            f"{path}: is no state dict of {name} with COCO's 91 labels ({' '.join(str(error).split())[:200] or 'it is cut off'});"
+            f"{path}: is no state dict of {name} with COCO's 91 labels "
+            f"({' '.join(str(error).split())[:200] or 'it is cut off'});"
             " take a file that torch.save(network.state_dict(), …) wrote of such a network"
         ) from None
 

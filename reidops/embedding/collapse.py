@@ -1,13 +1,14 @@
 """Find out whether embeddings have collapsed: whether they carry no information about who is shown.
 
-The measure is the effective rank of the embeddings, the participation ratio of their second moment: 1 / mean squared cosine
-over all pairs of different crops. It is 1 where every embedding lies on one line through the origin, whether all are equal
-or some point the other way, as a batch normalisation behind constant features makes them. A mean cosine of 1 − 1e-4 is an
-effective rank of about 1.0002, the limit. Two facts place it there:
+The measure is the effective rank of the embeddings, the participation ratio of their second moment: 1 / mean squared
+cosine over all pairs of different crops. It is 1 where every embedding lies on one line through the origin, whether all
+are equal or some point the other way, as a batch normalisation behind constant features makes them. A mean cosine of 1
+− 1e-4 is an effective rank of about 1.0002, the limit. Two facts place it there:
 
-- Embeddings that are equal except for rounding to bfloat16, up to 2⁻⁹ of each value, have an effective rank below 1.00001.
-- Networks that were never trained already separate crops better: ten backbones with random weights gave at least 1.0068 on
-  held-out crops of the drawn data.
+- Embeddings that are equal except for rounding to bfloat16, up to 2⁻⁹ of each value, have an effective rank below
+  1.00001.
+- Networks that were never trained already separate crops better: ten backbones with random weights gave at least 1.0068
+  on held-out crops of the drawn data.
 """
 
 import numpy as np
@@ -40,5 +41,8 @@ def find_collapse(embeddings: np.ndarray) -> str | None:
         return f"{num_broken:,} of {len(embeddings):,} embeddings are NaN, infinite or zero"
     rank = effective_rank(embeddings) if len(embeddings) > 1 else np.inf
     if rank < MIN_EFFECTIVE_RANK:
-        return f"the {len(embeddings):,} embeddings are all but equal: effective rank {rank:.6f}, expected at least {MIN_EFFECTIVE_RANK}"
+        return (
+            f"the {len(embeddings):,} embeddings are all but equal: effective rank {rank:.6f}, expected at least "
+            f"{MIN_EFFECTIVE_RANK}"
+        )
     return None

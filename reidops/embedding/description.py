@@ -67,14 +67,20 @@ def read_description(path: Path) -> EmbedderDescription:
     known = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name in fields}
     missing = [n for n, f in fields.items() if n not in known and f.default is f.default_factory is dataclasses.MISSING]
     if missing:
-        raise ReidopsError(f"{path}: {', '.join(missing)} missing; this is no embedder.json of this version, train again")
+        raise ReidopsError(
+            f"{path}: {', '.join(missing)} missing; this is no embedder.json of this version, train again"
+        )
     return EmbedderDescription(**known)
 
 
 def golden_crop() -> np.ndarray:
     """Draw the self-test's crop, BGR uint8 [150, 70, 3]: whole-number arithmetic, equal on every machine."""
     row, column = np.mgrid[0:150, 0:70]
-    blue, green, red = (row * 5 + column * 3) % 256, (row * row + 7 * column) % 256, (row // 25 * 40 + column // 14 * 17) % 256
+    blue, green, red = (
+        (row * 5 + column * 3) % 256,
+        (row * row + 7 * column) % 256,
+        (row // 25 * 40 + column // 14 * 17) % 256,
+    )
     crop_bgr = np.stack([blue, green, red], axis=-1).astype(np.uint8)
     crop_bgr[20:70, 15:55] = (40, 60, 200)
     crop_bgr[70:140, 20:50] = (120, 40, 30)
@@ -96,7 +102,10 @@ def check_golden(embedding: np.ndarray, description: EmbedderDescription, where:
     difference = np.abs(values - description.golden).max() if len(values) == len(description.golden) else np.inf
     if not difference <= _GOLDEN_TOLERANCE:
         raise ReidopsError(
-            f"{where}: the self-test fails: the golden crop's embedding differs by {difference:.2g} from the one stored in embedder.json"
-            f" (at most {_GOLDEN_TOLERANCE:g} is allowed). The weights and embedder.json are not of one training, or another version of"
-            " timm or OpenCV builds the network or resizes crops otherwise; take the folder whole, with the versions of constraints.txt"
+            f"{where}: the self-test fails: the golden crop's embedding differs by {difference:.2g} from the one "
+            f"stored in embedder.json"
+            f" (at most {_GOLDEN_TOLERANCE:g} is allowed). The weights and embedder.json are not of one training, or "
+            f"another version of"
+            " timm or OpenCV builds the network or resizes crops otherwise; take the folder whole, with the versions "
+            "of constraints.txt"
         )

@@ -12,7 +12,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from reidops.embedding.description import EmbedderDescription, check_golden, golden_crop, golden_values, read_description
+from reidops.embedding.description import (
+    EmbedderDescription,
+    check_golden,
+    golden_crop,
+    golden_values,
+    read_description,
+)
 from reidops.embedding.images import resize_crops
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
@@ -33,7 +39,8 @@ class Embedder:
         self.network = network.to(device, memory_format=torch.channels_last).eval()
         self.description = description
         self._device = device
-        # On a CPU several threads embed side by side; on a GPU they take turns, or each would need the memory of a batch.
+        # On a CPU several threads embed side by side; on a GPU they take turns, or each would need the memory of a
+        # batch.
         self._turn: AbstractContextManager[Any] = nullcontext() if device == "cpu" else Lock()
 
     @classmethod
@@ -41,7 +48,8 @@ class Embedder:
         """Load a folder with model.safetensors and embedder.json, or `models:/person-reid@champion` from the registry.
 
         Args:
-            flip_average: average over each crop and its mirror image (slower by half, a little better); None = as saved.
+            flip_average: average over each crop and its mirror image (slower by half, a little better); None = as
+                saved.
 
         Raises:
             ReidopsError: the folder is not whole, the weights do not fit, or the self-test gives another embedding.
@@ -104,12 +112,22 @@ class Embedder:
 
 
 def describe(
-    network: EmbeddingNetwork, *, backbone: str, embedding_dim: int, pooling: str, last_stride: int, height: int, width: int, num_classes: int
+    network: EmbeddingNetwork,
+    *,
+    backbone: str,
+    embedding_dim: int,
+    pooling: str,
+    last_stride: int,
+    height: int,
+    width: int,
+    num_classes: int,
 ) -> EmbedderDescription:
     """Describe a network that was never saved: `Embedder.save` fills in the rest."""
     return EmbedderDescription(
-        backbone=backbone, dim=network.dim, embedding_dim=embedding_dim, parts=network.parts, pooling=pooling, last_stride=last_stride,
-        height=height, width=width, mean=network.mean, std=network.std, num_classes=num_classes, weights_sha256="", golden=(),
+        backbone=backbone, dim=network.dim, embedding_dim=embedding_dim, parts=network.parts, pooling=pooling,
+        last_stride=last_stride,
+        height=height, width=width, mean=network.mean, std=network.std, num_classes=num_classes, weights_sha256="",
+        golden=(),
     )  # fmt: skip
 
 
@@ -120,22 +138,35 @@ def _local_folder(source: str | Path) -> Path:
 
         return pull_model(str(source))
     if not Path(source).is_dir():
-        raise ReidopsError(f"{source}: no such folder; expected a folder with {WEIGHTS} and {DESCRIPTION}, or models:/NAME@ALIAS")
+        raise ReidopsError(
+            f"{source}: no such folder; expected a folder with {WEIGHTS} and {DESCRIPTION}, or models:/NAME@ALIAS"
+        )
     return Path(source)
 
 
 def _build(description: EmbedderDescription) -> EmbeddingNetwork:
     d = description
     return EmbeddingNetwork(
-        d.backbone, embedding_dim=d.embedding_dim, parts=d.parts, pooling=d.pooling, last_stride=d.last_stride, mean=d.mean, std=d.std,
+        d.backbone,
+        embedding_dim=d.embedding_dim,
+        parts=d.parts,
+        pooling=d.pooling,
+        last_stride=d.last_stride,
+        mean=d.mean,
+        std=d.std,
         flip_average=d.flip_average,
-    )  # fmt: skip
+    )
 
 
 def _check_digest(path: Path, description: EmbedderDescription) -> None:
-    """Refuse weights that the self-test does not see to be others: it looks at the first values of one crop's embedding."""
+    """Refuse weights that the self-test does not see to be others: it looks at the first values of one crop's
+    embedding.
+    """
     if sha256(path) != description.weights_sha256:
-        raise ReidopsError(f"{path}: is not the file that {DESCRIPTION} was written with (weights_sha256 differs); take the folder whole")
+        raise ReidopsError(
+            f"{path}: is not the file that {DESCRIPTION} was written with (weights_sha256 differs); take the folder "
+            f"whole"
+        )
 
 
 def _load_weights(network: EmbeddingNetwork, path: Path) -> None:

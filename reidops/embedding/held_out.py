@@ -11,13 +11,15 @@ CheckpointPeople = Literal["all", "half"]
 def choose_the_checkpoint(table: pd.DataFrame, checkpoint_people: CheckpointPeople) -> np.ndarray:
     """Return which rows of a crops table show people who choose the checkpoint, bool [len(table)].
 
-    Of `half`, it is every other one of the people of split `val`, by data set, scene and pid: half of each scene's people.
-    The division depends on the table alone.
+    Of `half`, it is every other one of the people of split `val`, by data set, scene and pid: half of each scene's
+    people. The division depends on the table alone.
     """
     is_held_out = (table["split"] == "val").to_numpy()
     if checkpoint_people == "all":
         return is_held_out
-    people = table.loc[is_held_out, ["dataset", "scene", "pid"]].sort_values(["dataset", "scene", "pid"])["pid"].unique()
+    people = (
+        table.loc[is_held_out, ["dataset", "scene", "pid"]].sort_values(["dataset", "scene", "pid"])["pid"].unique()
+    )
     return is_held_out & table["pid"].isin(people[::2]).to_numpy()
 
 

@@ -1,6 +1,7 @@
 """From crops.tar to uint8 images of the network's input size.
 
-`resize_crop` is the one way from a crop to the network's input: training, evaluation, ONNX and serving all pass through it.
+`resize_crop` is the one way from a crop to the network's input: training, evaluation, ONNX and serving all pass through
+it.
 """
 
 from collections import deque
@@ -37,8 +38,16 @@ def resize_crops(crops_bgr: Sequence[np.ndarray], height: int, width: int) -> np
     """
     images = np.empty((len(crops_bgr), height, width, 3), np.uint8)
     for i, crop in enumerate(crops_bgr):
-        if not isinstance(crop, np.ndarray) or crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3 or crop.size == 0:
-            raise ReidopsError(f"crop {i} is {_told(crop)}, expected a non-empty uint8 array [height, width, 3] in BGR order")
+        if (
+            not isinstance(crop, np.ndarray)
+            or crop.dtype != np.uint8
+            or crop.ndim != 3
+            or crop.shape[2] != 3
+            or crop.size == 0
+        ):
+            raise ReidopsError(
+                f"crop {i} is {_told(crop)}, expected a non-empty uint8 array [height, width, 3] in BGR order"
+            )
         images[i] = resize_crop(crop, height, width)
     return images
 
@@ -63,21 +72,27 @@ class CropStore:
         """Return the crop of the table's row `i`, BGR uint8 [h, w, 3].
 
         Raises:
-            ReidopsError: its bytes are no whole JPEG, PNG or BMP, or it has more pixels than the bound; the crop is named.
+            ReidopsError: its bytes are no whole JPEG, PNG or BMP, or it has more pixels than the bound; the crop is
+                named.
         """
         encoded = np.asarray(self._bytes[self._offsets[i] : self._offsets[i] + self._sizes[i]])
         whole = len(encoded) == self._sizes[i] and _is_whole(encoded.tobytes(), f"{self.path}: {self._names[i]}")
         crop_bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if whole else None
         if crop_bgr is None:
             raise ReidopsError(
-                f"{self.path}: {self._names[i]} (row {i} of the crops table, byte {self._offsets[i]}, {self._sizes[i]} bytes)"
+                f"{self.path}: {self._names[i]} (row {i} of the crops table, byte {self._offsets[i]}, {self._sizes[i]} "
+                f"bytes)"
                 " is no whole JPEG, PNG or BMP; make the crops again with `dvc repro -f convert`"
             )
         return crop_bgr
 
 
-def load_images(store: CropStore, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None) -> np.ndarray:
-    """Decode and resize rows of the crops table, RGB uint8 [N, height, width, 3]; OpenCV frees the GIL, so threads do it."""
+def load_images(
+    store: CropStore, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None
+) -> np.ndarray:
+    """Decode and resize rows of the crops table, RGB uint8 [N, height, width, 3]; OpenCV frees the GIL, so threads do
+    it.
+    """
     images = np.empty((len(rows), height, width, 3), np.uint8)
 
     def load(i: int) -> None:
@@ -93,7 +108,9 @@ def load_images(store: CropStore, rows: Sequence[int] | np.ndarray, height: int,
 class ImageBatches:
     """Serve batches of resized crops: decoded once where they fit into memory, else again for each batch."""
 
-    def __init__(self, store: CropStore, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30) -> None:
+    def __init__(
+        self, store: CropStore, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30
+    ) -> None:
         self._store, self._rows, self.size = store, np.asarray(rows), (height, width)
         fits = len(rows) * height * width * 3 <= memory_bytes
         self._images = load_images(store, rows, height, width, desc="decode crops") if fits else None
@@ -114,7 +131,8 @@ class ImageBatches:
 
 
 class GrowingImages:
-    """Serve smaller images at first, from which a network learns as much in less time (progressive resizing, Howard 2018).
+    """Serve smaller images at first, from which a network learns as much in less time (progressive resizing, Howard
+    2018).
 
     Args:
         make: from height and width, px, to the batches of that size.
@@ -126,7 +144,10 @@ class GrowingImages:
     """
 
     def __init__(
-        self, make: Callable[[int, int], ImageBatches], size: tuple[int, int], early: Sequence[tuple[float, int, int]] = ()
+        self,
+        make: Callable[[int, int], ImageBatches],
+        size: tuple[int, int],
+        early: Sequence[tuple[float, int, int]] = (),
     ) -> None:
         shares = [share for share, _, _ in early]
         if shares != sorted(set(shares)):
@@ -135,7 +156,9 @@ class GrowingImages:
         self._current: ImageBatches | None = None
 
     def at(self, share: float) -> ImageBatches:
-        """Return the batches of the size that is due when this share of the training is done, 0 … 1; one size is kept in memory."""
+        """Return the batches of the size that is due when this share of the training is done, 0 … 1; one size is kept
+        in memory.
+        """
         size = next(((height, width) for until, height, width in self._early if share < until), self.size)
         if self._current is None or self._current.size != size:
             self._current = None
@@ -167,4 +190,6 @@ def _is_whole(encoded: bytes, where: str) -> bool:
 
 
 def _told(crop: object) -> str:
-    return f"an array {list(crop.shape)} of {crop.dtype}" if isinstance(crop, np.ndarray) else f"a {type(crop).__name__}"
+    return (
+        f"an array {list(crop.shape)} of {crop.dtype}" if isinstance(crop, np.ndarray) else f"a {type(crop).__name__}"
+    )

@@ -1,7 +1,8 @@
 """The network from a crop to its embedding: a timm backbone, pooling, an optional projection and BNNeck.
 
-A crop is pooled as a whole and, where `parts` is above 0, in so many horizontal stripes as well (Sun et al. 2018, PCB): from
-head to foot, each with a projection, a neck and a classifier of its own. A branch is one of these, the whole is the first.
+A crop is pooled as a whole and, where `parts` is above 0, in so many horizontal stripes as well (Sun et al. 2018, PCB):
+from head to foot, each with a projection, a neck and a classifier of its own. A branch is one of these, the whole is
+the first.
 """
 
 import difflib
@@ -35,13 +36,22 @@ class EmbeddingNetwork(nn.Module):
         flip_average: average each embedding with its mirror image's.
 
     Raises:
-        ReidopsError: the backbone or the pooling is unknown, they do not fit each other, or the backbone takes images of one
-            size only.
+        ReidopsError: the backbone or the pooling is unknown, they do not fit each other, or the backbone takes images
+            of one size only.
     """
 
     def __init__(
-        self, backbone: str, *, embedding_dim: int = 0, parts: int = 0, pooling: str = "avg", last_stride: int = 2, pretrained: bool = False,
-        mean: tuple[float, ...] | None = None, std: tuple[float, ...] | None = None, flip_average: bool = False,
+        self,
+        backbone: str,
+        *,
+        embedding_dim: int = 0,
+        parts: int = 0,
+        pooling: str = "avg",
+        last_stride: int = 2,
+        pretrained: bool = False,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+        flip_average: bool = False,
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
@@ -98,18 +108,29 @@ class EmbeddingNetwork(nn.Module):
         return functional.normalize(embeddings)
 
     def _num_features(self, name: str) -> int:
-        """Return the width of the pooled backbone, by trying: timm's own figure leaves out the head of some families."""
+        """Return the width of the pooled backbone, by trying: timm's own figure leaves out the head of some
+        families.
+        """
         training = self.training
         with torch.inference_mode():
             maps = _tried(self.eval()._maps, name)
             if self.parts and maps.ndim != 4:
-                raise ReidopsError(f"parts is {self.parts}, but the backbone {name} gives {list(maps.shape)}, no map to cut; set train.parts to 0")
+                raise ReidopsError(
+                    f"parts is {self.parts}, but the backbone {name} gives {list(maps.shape)}, no map to cut; set "
+                    f"train.parts to 0"
+                )
             if isinstance(self.pool, GeM) and maps.ndim != 4:
-                raise ReidopsError(f"pooling is gem, but the backbone {name} gives {list(maps.shape)}, no map; set train.pooling to avg")
+                raise ReidopsError(
+                    f"pooling is gem, but the backbone {name} gives {list(maps.shape)}, no map; set train.pooling to "
+                    f"avg"
+                )
             features = self.pool(maps)
         self.train(training)
         if features.ndim != 2:
-            raise ReidopsError(f"the backbone {name} gives features {list(features.shape)}, expected [N, C]: it does not go with this pooling")
+            raise ReidopsError(
+                f"the backbone {name} gives features {list(features.shape)}, expected [N, C]: it does not go with this "
+                f"pooling"
+            )
         return features.shape[1]
 
 
@@ -119,12 +140,15 @@ class TrainingNetwork(nn.Module):
     def __init__(self, embedding: EmbeddingNetwork, num_people: int) -> None:
         super().__init__()
         self.embedding = embedding
-        self.classifier = nn.ModuleList([nn.Linear(embedding.branch_dim, num_people, bias=False) for _ in range(embedding.num_branches)])
+        self.classifier = nn.ModuleList(
+            [nn.Linear(embedding.branch_dim, num_people, bias=False) for _ in range(embedding.num_branches)]
+        )
         for classifier in self.classifier:
             nn.init.normal_(classifier.weight, std=0.001)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return features before the neck [N, B, d], logits [N, B, num_people] and embeddings after the neck [N, B, d], B branches.
+        """Return features before the neck [N, B, d], logits [N, B, num_people] and embeddings after the neck [N, B, d],
+        B branches.
 
         `inputs` are normalised, [N, 3, H, W]; the embeddings are not yet of unit length.
         """
@@ -157,10 +181,14 @@ def check_backbone(name: str) -> None:
     model, _, tag = name.partition(".")
     if not timm.is_model(model):
         near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
-        raise ReidopsError(f"the backbone {name!r} is unknown to timm {timm.__version__}; near: {', '.join(near) or 'none'}")
+        raise ReidopsError(
+            f"the backbone {name!r} is unknown to timm {timm.__version__}; near: {', '.join(near) or 'none'}"
+        )
     if tag and name not in timm.list_pretrained():
         near = timm.list_pretrained(f"{model}.*")
-        raise ReidopsError(f"timm {timm.__version__} knows no weights {tag!r} of {model}; known: {', '.join(near) or 'none'}")
+        raise ReidopsError(
+            f"timm {timm.__version__} knows no weights {tag!r} of {model}; known: {', '.join(near) or 'none'}"
+        )
 
 
 def _projections(num_features: int, embedding_dim: int, num_branches: int) -> nn.Module:
@@ -173,9 +201,13 @@ def _create_backbone(name: str, global_pool: str, pretrained: bool) -> nn.Module
     # Fused attention leaves no graph that an ONNX exporter can follow on every version.
     with set_layer_config(exportable=True):
         try:
-            return timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name))
+            return timm.create_model(
+                name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name)
+            )
         except OSError as error:  # of requests, the hub and the disk alike
-            raise ReidopsError(f"the published weights of {name} cannot be had: {error}; set train.pretrained to false") from None
+            raise ReidopsError(
+                f"the published weights of {name} cannot be had: {error}; set train.pretrained to false"
+            ) from None
 
 
 def _pools_by_gem(name: str) -> bool:
@@ -185,21 +217,35 @@ def _pools_by_gem(name: str) -> bool:
 
 def _input_size(name: str) -> dict[str, Any]:
     """Let transformers, which are built for one input size, take any."""
-    return {"dynamic_img_size": True} if name.startswith(("vit_", "deit", "eva", "swin_", "swinv2_")) and "_cr_" not in name else {}
+    return (
+        {"dynamic_img_size": True}
+        if name.startswith(("vit_", "deit", "eva", "swin_", "swinv2_")) and "_cr_" not in name
+        else {}
+    )
 
 
 def _remove_last_stride(backbone: nn.Module, name: str) -> None:
-    """Set the stride of the backbone's last reduction from 2 to 1: of all layers of stride 2 that see the smallest map."""
+    """Set the stride of the backbone's last reduction from 2 to 1: of all layers of stride 2 that see the smallest
+    map.
+    """
     seen: dict[str, int] = {}
-    strided = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Conv2d | nn.AvgPool2d | nn.MaxPool2d) and _stride(m) == 2}
-    hooks = [m.register_forward_pre_hook(lambda _, x, n=n: seen.__setitem__(n, x[0].shape[2])) for n, m in strided.items()]
+    strided = {
+        n: m
+        for n, m in backbone.named_modules()
+        if isinstance(m, nn.Conv2d | nn.AvgPool2d | nn.MaxPool2d) and _stride(m) == 2
+    }
+    hooks = [
+        m.register_forward_pre_hook(lambda _, x, n=n: seen.__setitem__(n, x[0].shape[2])) for n, m in strided.items()
+    ]
     with torch.inference_mode():
         _tried(backbone.eval(), name)
     for hook in hooks:
         hook.remove()
     backbone.train()
     if not seen:
-        raise ReidopsError(f"last_stride is 1, but the backbone {name} has no layer of stride 2; set train.last_stride to 2")
+        raise ReidopsError(
+            f"last_stride is 1, but the backbone {name} has no layer of stride 2; set train.last_stride to 2"
+        )
     for n in (n for n, size in seen.items() if size == min(seen.values())):
         if isinstance(strided[n], nn.Conv2d):
             strided[n].stride = (1, 1)
@@ -213,7 +259,9 @@ def _tried(network: Callable[[Tensor], Tensor], name: str) -> Tensor:
         return network(torch.zeros(1, 3, 128, 64))
     except (AssertionError, RuntimeError) as error:
         told = (str(error).splitlines() or ["it does not say why"])[0]
-        raise ReidopsError(f"the backbone {name} takes no image of 128 × 64 px ({told}); take one for images of any size") from None
+        raise ReidopsError(
+            f"the backbone {name} takes no image of 128 × 64 px ({told}); take one for images of any size"
+        ) from None
 
 
 def _stride(module: nn.Module) -> int:

@@ -1,7 +1,9 @@
-"""OSNet, the omni-scale network (Zhou et al. 2019), and its variants with instance normalisation (Zhou et al. 2021), for timm.
+"""OSNet, the omni-scale network (Zhou et al. 2019), and its variants with instance normalisation (Zhou et al. 2021),
+for timm.
 
-Importing this module registers osnet_x0_25, osnet_x0_5, osnet_x0_75, osnet_x1_0, osnet_ibn_x1_0 and osnet_ain_{x0_25, …, x1_0}.
-Tensors bear the names of the weights that torchreid publishes, which is why some attributes are called as they are.
+Importing this module registers osnet_x0_25, osnet_x0_5, osnet_x0_75, osnet_x1_0, osnet_ibn_x1_0 and osnet_ain_{x0_25,
+…, x1_0}. Tensors bear the names of the weights that torchreid publishes, which is why some attributes are called as
+they are.
 """
 
 from collections.abc import Callable
@@ -29,7 +31,14 @@ class ConvNorm(nn.Sequential):
     """A convolution, its normalisation (None = none) and, unless it is linear, a ReLU."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, *, norm: Norm | None = nn.BatchNorm2d, linear: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        norm: Norm | None = nn.BatchNorm2d,
+        linear: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
@@ -51,7 +60,9 @@ class LiteConv(nn.Sequential):
 
 
 class AggregationGate(nn.Module):
-    """The unified aggregation gate of section 3.2: weigh a stream's channels by what the stream itself sees; all streams share it."""
+    """The unified aggregation gate of section 3.2: weigh a stream's channels by what the stream itself sees; all
+    streams share it.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -79,7 +90,9 @@ class OSBlock(nn.Module):
         self._add_streams(width)
         self.gate = AggregationGate(width)
         self.conv3 = self._widen(width, out_channels)
-        self.downsample = ConvNorm(in_channels, out_channels, linear=True) if in_channels != out_channels else nn.Identity()
+        self.downsample = (
+            ConvNorm(in_channels, out_channels, linear=True) if in_channels != out_channels else nn.Identity()
+        )
         if after_norm is not None:
             self.IN = after_norm(out_channels)
 
@@ -91,7 +104,9 @@ class OSBlock(nn.Module):
 
     def _add_streams(self, width: int) -> None:
         self.conv2a = LiteConv(width)
-        self.conv2b, self.conv2c, self.conv2d = (nn.Sequential(*(LiteConv(width) for _ in range(depth))) for depth in (2, 3, 4))
+        self.conv2b, self.conv2c, self.conv2d = (
+            nn.Sequential(*(LiteConv(width) for _ in range(depth))) for depth in (2, 3, 4)
+        )
 
     def _streams(self) -> list[nn.Module]:
         return [self.conv2a, self.conv2b, self.conv2c, self.conv2d]
@@ -153,10 +168,18 @@ class OSNet(nn.Module):
     last_stage_stride = 1  # the map shrinks between the stages only: there is no last stride to remove
 
     def __init__(
-        self, channels: tuple[int, int, int, int], *, blocks: tuple[tuple[Block, Block], ...] = ((OSBlock, OSBlock),) * 3,
-        stem_norm: Norm = nn.BatchNorm2d, pools_apart: bool = False, num_classes: int = 1000, in_chans: int = 3, global_pool: str = "avg",
-        feature_dim: int = 512, drop_rate: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        channels: tuple[int, int, int, int],
+        *,
+        blocks: tuple[tuple[Block, Block], ...] = ((OSBlock, OSBlock),) * 3,
+        stem_norm: Norm = nn.BatchNorm2d,
+        pools_apart: bool = False,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        feature_dim: int = 512,
+        drop_rate: float = 0.0,
+    ) -> None:
         super().__init__()
         self.num_features, self.head_hidden_size = channels[3], feature_dim
         self.conv1 = ConvNorm(in_chans, channels[0], kernel=7, stride=2, norm=stem_norm)
@@ -166,12 +189,19 @@ class OSNet(nn.Module):
         self.fc = nn.Sequential(nn.Linear(channels[3], feature_dim), nn.BatchNorm1d(feature_dim), nn.ReLU(inplace=True))
         self.head_drop = nn.Dropout(drop_rate)
         self.reset_classifier(num_classes, global_pool)
-        ends = (("conv1", 0, 2), ("pool2", 1, 8), ("pool3", 2, 16), ("conv5", 3, 16)) if pools_apart else (
-            ("conv1", 0, 2), ("conv2", 1, 8), ("conv3", 2, 16), ("conv5", 3, 16))  # fmt: skip
-        self.feature_info = [{"num_chs": channels[i], "reduction": reduction, "module": name} for name, i, reduction in ends]
+        ends = (
+            (("conv1", 0, 2), ("pool2", 1, 8), ("pool3", 2, 16), ("conv5", 3, 16))
+            if pools_apart
+            else (("conv1", 0, 2), ("conv2", 1, 8), ("conv3", 2, 16), ("conv5", 3, 16))
+        )
+        self.feature_info = [
+            {"num_chs": channels[i], "reduction": reduction, "module": name} for name, i, reduction in ends
+        ]
         self.apply(_init_weights)
 
-    def _add_stages(self, channels: tuple[int, int, int, int], blocks: tuple[tuple[Block, Block], ...], pools_apart: bool) -> None:
+    def _add_stages(
+        self, channels: tuple[int, int, int, int], blocks: tuple[tuple[Block, Block], ...], pools_apart: bool
+    ) -> None:
         for stage, (first, second) in enumerate(blocks, start=1):
             width = channels[stage]
             layers = [first(channels[stage - 1], width), second(width, width)]
@@ -190,7 +220,11 @@ class OSNet(nn.Module):
         """Give the network a new classifier (0 = none) and, unless None, another pooling."""
         self.num_classes = num_classes
         if global_pool is not None:
-            self.global_pool = GeM() if global_pool == "gem" else SelectAdaptivePool2d(pool_type=global_pool, flatten=bool(global_pool))
+            self.global_pool = (
+                GeM()
+                if global_pool == "gem"
+                else SelectAdaptivePool2d(pool_type=global_pool, flatten=bool(global_pool))
+            )
             self._pooled = bool(global_pool)
         self.classifier = nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
 
@@ -223,7 +257,12 @@ def _init_weights(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-_CHANNELS = {"0_25": (16, 64, 96, 128), "0_5": (32, 128, 192, 256), "0_75": (48, 192, 288, 384), "1_0": (64, 256, 384, 512)}
+_CHANNELS = {
+    "0_25": (16, 64, 96, 128),
+    "0_5": (32, 128, 192, 256),
+    "0_75": (48, 192, 288, 384),
+    "1_0": (64, 256, 384, 512),
+}
 
 
 def _ibn_block(in_channels: int, out_channels: int) -> OSBlock:
@@ -235,17 +274,32 @@ _IBN = {"blocks": ((_ibn_block, _ibn_block), (OSBlock, OSBlock), (OSBlock, OSBlo
 # What the search of Zhou et al. 2021 found: where instance normalisation helps, block by block.
 _AIN = {
     "blocks": ((AinInnerBlock, AinInnerBlock), (AinBlock, AinInnerBlock), (AinInnerBlock, AinBlock)),
-    "stem_norm": instance_norm, "pools_apart": True,
-}  # fmt: skip
-_VARIANTS = {f"osnet_x{width}": _PLAIN for width in _CHANNELS} | {"osnet_ibn_x1_0": _IBN} | {f"osnet_ain_x{width}": _AIN for width in _CHANNELS}
+    "stem_norm": instance_norm,
+    "pools_apart": True,
+}
+_VARIANTS = (
+    {f"osnet_x{width}": _PLAIN for width in _CHANNELS}
+    | {"osnet_ibn_x1_0": _IBN}
+    | {f"osnet_ain_x{width}": _AIN for width in _CHANNELS}
+)
 
-default_cfgs = generate_default_cfgs({
-    name: {
-        "url": "", "num_classes": 1000, "input_size": (3, 256, 128), "pool_size": (16, 8), "crop_pct": 1.0, "interpolation": "bilinear",
-        "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "first_conv": "conv1.conv", "classifier": "classifier",
+default_cfgs = generate_default_cfgs(
+    {
+        name: {
+            "url": "",
+            "num_classes": 1000,
+            "input_size": (3, 256, 128),
+            "pool_size": (16, 8),
+            "crop_pct": 1.0,
+            "interpolation": "bilinear",
+            "mean": (0.485, 0.456, 0.406),
+            "std": (0.229, 0.224, 0.225),
+            "first_conv": "conv1.conv",
+            "classifier": "classifier",
+        }
+        for name in _VARIANTS
     }
-    for name in _VARIANTS
-})  # fmt: skip
+)
 
 
 def _register(variant: str, design: dict[str, Any]) -> None:
@@ -254,7 +308,9 @@ def _register(variant: str, design: dict[str, Any]) -> None:
     def create(pretrained: bool = False, **options: Any) -> OSNet:
         """Return the network; the options are those of `OSNet`."""
         features = {"out_indices": (0, 1, 2, 3), "flatten_sequential": False}
-        return build_model_with_cfg(OSNet, variant, pretrained, channels=channels, feature_cfg=features, **design, **options)
+        return build_model_with_cfg(
+            OSNet, variant, pretrained, channels=channels, feature_cfg=features, **design, **options
+        )
 
     create.__name__ = variant  # the name that timm takes
     register_model(create)

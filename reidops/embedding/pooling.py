@@ -29,8 +29,8 @@ def make_pool(pooling: str) -> nn.Module:
 def cut_stripes(maps: Tensor, parts: int) -> list[Tensor]:
     """Return `parts` horizontal stripes of maps [N, C, h, w], from top to bottom.
 
-    Stripe i holds the rows ⌊i · h / parts⌋ … ⌈(i + 1) · h / parts⌉ − 1, so that stripes share a row where h is no multiple of
-    parts, and none is empty.
+    Stripe i holds the rows ⌊i · h / parts⌋ … ⌈(i + 1) · h / parts⌉ − 1, so that stripes share a row where h is no
+    multiple of parts, and none is empty.
     """
     height = maps.shape[2]
     return [maps[:, :, i * height // parts : -(-(i + 1) * height // parts)] for i in range(parts)]

@@ -1,7 +1,8 @@
 """ResNet-IBN-a (Pan et al. 2018) and a light network with squeeze-and-excitation, for timm, built on timm's ResNet.
 
 Importing this module registers resnet18_ibn_a, resnet34_ibn_a, resnet50_ibn_a, resnet101_ibn_a, seresnet18_ibn_a and
-seresnet18_ibn_dense. Tensors bear the names of the weights that the authors of IBN-Net publish, which `pretrained` takes.
+seresnet18_ibn_dense. Tensors bear the names of the weights that the authors of IBN-Net publish, which `pretrained`
+takes.
 """
 
 from typing import Any
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 
 
 class IBN(nn.Module):
-    """Normalise the first half of the channels by instance, which takes away style (light, camera), the other half by batch."""
+    """Normalise the first half of the channels by instance, which takes away style (light, camera), the other half by
+    batch.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -39,9 +42,13 @@ class ResNetIbn(ResNet):
 
 
 class DenseBlock(BasicBlock):
-    """A basic block with a second skip around the whole of it: squeeze-and-excitation of what it gives, plus what it got."""
+    """A basic block with a second skip around the whole of it: squeeze-and-excitation of what it gives, plus what it
+    got.
+    """
 
-    def __init__(self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None, **options: Any) -> None:
+    def __init__(
+        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None, **options: Any
+    ) -> None:
         super().__init__(inplanes, planes, stride, downsample, **options)
         self.outer_se = SEModule(planes, rd_ratio=1 / 16, rd_divisor=8)
         self.outer_skip = nn.Identity() if downsample is None else _projected_skip(inplanes, planes, stride)
@@ -61,23 +68,35 @@ _WEIGHTS = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
 def _config(file: str) -> dict[str, Any]:
     """Return what timm wants to know of a network that starts from this published file."""
     return {
-        "url": _WEIGHTS + file, "num_classes": 1000, "input_size": (3, 224, 224), "pool_size": (7, 7), "crop_pct": 0.875,
-        "interpolation": "bilinear", "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "first_conv": "conv1", "classifier": "fc",
-    }  # fmt: skip
+        "url": _WEIGHTS + file,
+        "num_classes": 1000,
+        "input_size": (3, 224, 224),
+        "pool_size": (7, 7),
+        "crop_pct": 0.875,
+        "interpolation": "bilinear",
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+        "first_conv": "conv1",
+        "classifier": "fc",
+    }
 
 
-default_cfgs = generate_default_cfgs({
-    "resnet18_ibn_a": _config("resnet18_ibn_a-2f571257.pth"),
-    "resnet34_ibn_a": _config("resnet34_ibn_a-94bc1577.pth"),
-    "resnet50_ibn_a": _config("resnet50_ibn_a-d9d0bb7b.pth"),
-    "resnet101_ibn_a": _config("resnet101_ibn_a-59ea0ac6.pth"),
-    # These two start from the plain network's weights: what they add to it starts at random.
-    "seresnet18_ibn_a": _config("resnet18_ibn_a-2f571257.pth"),
-    "seresnet18_ibn_dense": _config("resnet18_ibn_a-2f571257.pth"),
-})  # fmt: skip
+default_cfgs = generate_default_cfgs(
+    {
+        "resnet18_ibn_a": _config("resnet18_ibn_a-2f571257.pth"),
+        "resnet34_ibn_a": _config("resnet34_ibn_a-94bc1577.pth"),
+        "resnet50_ibn_a": _config("resnet50_ibn_a-d9d0bb7b.pth"),
+        "resnet101_ibn_a": _config("resnet101_ibn_a-59ea0ac6.pth"),
+        # These two start from the plain network's weights: what they add to it starts at random.
+        "seresnet18_ibn_a": _config("resnet18_ibn_a-2f571257.pth"),
+        "seresnet18_ibn_dense": _config("resnet18_ibn_a-2f571257.pth"),
+    }
+)
 
 
-def _create(variant: str, pretrained: bool, block: type[nn.Module], layers: tuple[int, ...], **options: Any) -> ResNetIbn:
+def _create(
+    variant: str, pretrained: bool, block: type[nn.Module], layers: tuple[int, ...], **options: Any
+) -> ResNetIbn:
     return build_model_with_cfg(ResNetIbn, variant, pretrained, block=block, layers=layers, **options)
 
 
@@ -114,9 +133,10 @@ def seresnet18_ibn_a(pretrained: bool = False, **options: Any) -> ResNetIbn:
 
 @register_model
 def seresnet18_ibn_dense(pretrained: bool = False, **options: Any) -> ResNetIbn:
-    """The light network of SuperbTUM's real-time ReID tracking: ResNet-18-IBN-a, each block with a second skip and SE around it.
+    """The light network of SuperbTUM's real-time ReID tracking: ResNet-18-IBN-a, each block with a second skip and SE
+    around it.
 
-    Left out: batch renormalisation, a bias by camera and layer normalisation inside SE, which its author calls experiments.
-    IBN sits where the published weights have it (all blocks of the stages 1 … 3).
+    Left out: batch renormalisation, a bias by camera and layer normalisation inside SE, which its author calls
+    experiments. IBN sits where the published weights have it (all blocks of the stages 1 … 3).
     """
     return _create("seresnet18_ibn_dense", pretrained, DenseBlock, (2, 2, 2, 2), **options)

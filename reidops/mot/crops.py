@@ -16,7 +16,9 @@ from reidops.mot.sequences import Sequence, read_annotations
 
 @dataclass(frozen=True)
 class BoxRules:
-    """Which boxes become crops. mot2reid knows `classes` (1) and `vis_threshold`; it ignores the flag and has no least size."""
+    """Which boxes become crops. mot2reid knows `classes` (1) and `vis_threshold`; it ignores the flag and has no least
+    size.
+    """
 
     classes: tuple[int, ...] = (1,)
     vis_threshold: float = 0.3
@@ -29,12 +31,12 @@ class BoxRules:
 def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Counter]:
     """Return the boxes of a sequence that become crops, and how many boxes there were and each rule took.
 
-    The table has one row per crop in the order of gt.txt: `frame` (1-based), `track_id`, `person` (mot2reid's folder name),
-    `path` (in crops.tar), `visibility`, and the pixels `x1`, `y1`, `x2`, `y2` (0-based, both ends inclusive).
+    The table has one row per crop in the order of gt.txt: `frame` (1-based), `track_id`, `person` (mot2reid's folder
+    name), `path` (in crops.tar), `visibility`, and the pixels `x1`, `y1`, `x2`, `y2` (0-based, both ends inclusive).
 
-    `path` counts a person's crops in the order of gt.txt over every box that mot2reid would cut, so that a box left out for
-    its size or by the stride leaves the names of the others as they are. Rows that give one person two boxes in a frame are
-    two crops, as in mot2reid; `validate` refuses them.
+    `path` counts a person's crops in the order of gt.txt over every box that mot2reid would cut, so that a box left out
+    for its size or by the stride leaves the names of the others as they are. Rows that give one person two boxes in a
+    frame are two crops, as in mot2reid; `validate` refuses them.
 
     Raises:
         ReidopsError: gt.txt cannot be read, or a box that becomes a crop has an id below 0 or a visibility above 1.
@@ -46,12 +48,15 @@ def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Cou
     reason = pd.Series(np.select(list(broken.values()), list(broken), default=""), index=boxes.index)
     _check_boxes(boxes[reason == ""], sequence)
     named = _name(boxes[~np.any(list(unlike_mot2reid.values()), axis=0)], sequence.name)
-    chosen = named.loc[reason[named.index] == "", ["frame", "track_id", "person", "path", "visibility", "x1", "y1", "x2", "y2"]]
+    chosen = named.loc[
+        reason[named.index] == "", ["frame", "track_id", "person", "path", "visibility", "x1", "y1", "x2", "y2"]
+    ]
     return chosen.reset_index(drop=True), Counter({"boxes": len(boxes)}) + Counter(reason[reason != ""])
 
 
 def check_frames(sequence: Sequence, first: int, last: int) -> None:
-    """Refuse a sequence that lacks a frame of `first` … `last`; images past seqLength are nobody's, `validate` tells of them.
+    """Refuse a sequence that lacks a frame of `first` … `last`; images past seqLength are nobody's, `validate` tells of
+    them.
 
     Raises:
         ReidopsError: names the first missing frame.
@@ -70,7 +75,8 @@ def _check_boxes(boxes: pd.DataFrame, sequence: Sequence) -> None:
     if len(wrong):
         first = wrong.iloc[0]
         raise ReidopsError(
-            f"{sequence.folder / 'gt' / 'gt.txt'}: in frame {first['frame']} id {first['track_id']} has visibility {first['visibility']:g};"
+            f"{sequence.folder / 'gt' / 'gt.txt'}: in frame {first['frame']} id {first['track_id']} has visibility "
+            f"{first['visibility']:g};"
             f" expected an id from 0 and a visibility of 0 … 1 ({len(wrong)} such lines); remove or mend them"
         )
 
@@ -102,7 +108,8 @@ def _name(boxes: pd.DataFrame, sequence: str) -> pd.DataFrame:
 
 def _pixels(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
     """Return x1, y1, x2, y2, whole px, both ends inclusive."""
-    # Reading took the file's 1 off. Rounding undoes what binary fractions lost on the way, so that the sum is the file's.
+    # Reading took the file's 1 off. Rounding undoes what binary fractions lost on the way, so that the sum is the
+    # file's.
     left, top = (boxes["left"] + 1).round(6), (boxes["top"] + 1).round(6)
     edges = np.stack([left, top, left + boxes["width"], top + boxes["height"]], axis=1)
     most = np.array([sequence.width, sequence.height, sequence.width, sequence.height]) - 1

@@ -27,7 +27,8 @@ _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "con
 class Sequence:
     """A MOTChallenge folder: `length` in frames, `frame_rate` in fps, `width` and `height` in px.
 
-    Frames are named by their number with leading zeros: 6 `digits` in MOTChallenge, 8 in DanceTrack, 1 where there are none.
+    Frames are named by their number with leading zeros: 6 `digits` in MOTChallenge, 8 in DanceTrack, 1 where there are
+    none.
     """
 
     name: str
@@ -76,7 +77,10 @@ def find_sequences(dataset: Path) -> list[Sequence]:
     train = Path(dataset) / "train"
     folders = sorted(p for p in train.iterdir() if p.is_dir()) if train.is_dir() else []
     if not folders:
-        raise ReidopsError(f"{train}: holds no sequences; expected the published layout, {train}/<sequence>/{{img1,gt,det,seqinfo.ini}}")
+        raise ReidopsError(
+            f"{train}: holds no sequences; expected the published layout, "
+            f"{train}/<sequence>/{{img1,gt,det,seqinfo.ini}}"
+        )
     return [read_sequence(folder) for folder in folders]
 
 
@@ -99,7 +103,9 @@ def read_sequence(folder: Path) -> Sequence:
             f"{path}: {fault}; expected a [Sequence] section with seqLength, frameRate, imWidth, imHeight"
         ) from None
     if min(sequence.length, sequence.frame_rate, sequence.width, sequence.height) <= 0:
-        raise ReidopsError(f"{path}: seqLength, frameRate, imWidth and imHeight must be above 0; mend the one that is not")
+        raise ReidopsError(
+            f"{path}: seqLength, frameRate, imWidth and imHeight must be above 0; mend the one that is not"
+        )
     return sequence
 
 
@@ -128,7 +134,8 @@ def _num_digits(frames_dir: Path, extension: str) -> int:
 def read_annotations(sequence: Sequence) -> pd.DataFrame:
     """Return gt.txt as an annotations table (tables.ANNOTATIONS), in the order of the file, pixels 0-based.
 
-    MOT15 files have neither class nor visibility: every row is then class 1 with visibility 1, and the flag column counts.
+    MOT15 files have neither class nor visibility: every row is then class 1 with visibility 1, and the flag column
+    counts.
 
     Raises:
         ReidopsError: the file is missing, or names the line that is no annotation.
@@ -137,9 +144,15 @@ def read_annotations(sequence: Sequence) -> pd.DataFrame:
     lines = _read_lines(path, sequence.length, minimum_fields=7)
     num_fields = lines.shape[1]
     if num_fields not in (7, 9, 10):
-        raise ReidopsError(f"{path}: its lines have {num_fields} fields, a MOTChallenge ground truth line has 9 (MOT15: 10, with world coordinates)")
+        raise ReidopsError(
+            f"{path}: its lines have {num_fields} fields, a MOTChallenge ground truth line has 9 (MOT15: 10, with "
+            f"world coordinates)"
+        )
     if num_fields == 10 and _has_classes(lines):
-        raise ReidopsError(f"{path}: its lines have 10 fields, of which the 8th and 9th look like class and visibility; remove the last field")
+        raise ReidopsError(
+            f"{path}: its lines have 10 fields, of which the 8th and 9th look like class and visibility; remove the "
+            f"last field"
+        )
     values = lines if num_fields == 9 else np.column_stack([lines[:, :7], np.ones((len(lines), 2))])
     frame = pd.DataFrame(values, columns=list(_ANNOTATION_FIELDS))
     frame["considered"] = frame["considered"] != 0
@@ -147,7 +160,9 @@ def read_annotations(sequence: Sequence) -> pd.DataFrame:
 
 
 def _has_classes(lines: np.ndarray) -> bool:
-    """Tell whether fields 8 and 9 can be class and visibility; of MOT15 they are world coordinates in metres or millimetres, or −1."""
+    """Tell whether fields 8 and 9 can be class and visibility; of MOT15 they are world coordinates in metres or
+    millimetres, or −1.
+    """
     classes, visibility = lines[:, 7], lines[:, 8]
     return bool(np.all((classes >= 1) & (classes % 1 == 0) & (visibility >= 0) & (visibility <= 1)))
 
@@ -162,7 +177,8 @@ def read_detections(sequence: Sequence) -> pd.DataFrame:
 
 
 def read_detection_file(path: Path, length: int | None = None) -> pd.DataFrame:
-    """Return any file in det.txt's format as a detections table, in the order of the file, pixels 0-based; it may hold no line.
+    """Return any file in det.txt's format as a detections table, in the order of the file, pixels 0-based; it may hold
+    no line.
 
     Args:
         length: of the sequence in frames; None = not known.
@@ -174,11 +190,18 @@ def read_detection_file(path: Path, length: int | None = None) -> pd.DataFrame:
 
 
 def write_detections(detections: pd.DataFrame, path: Path) -> None:
-    """Write a detections table in det.txt's format, in its order; what was read from such a file comes back as it was."""
+    """Write a detections table in det.txt's format, in its order; what was read from such a file comes back as it
+    was.
+    """
     numbers = zip(
-        detections["frame"], detections["left"] + 1, detections["top"] + 1, detections["width"], detections["height"],
-        detections["confidence"], strict=True,
-    )  # fmt: skip
+        detections["frame"],
+        detections["left"] + 1,
+        detections["top"] + 1,
+        detections["width"],
+        detections["height"],
+        detections["confidence"],
+        strict=True,
+    )
     # 12 digits: what taking 1 off and adding it again changes is beyond them, what a detector tells is not.
     text = "".join(f"{f:d},-1,{x:.12g},{y:.12g},{w:.12g},{h:.12g},{c:.12g}\n" for f, x, y, w, h, c in numbers)
     with whole_file(path) as partial:
@@ -191,7 +214,9 @@ def _detections(lines: np.ndarray) -> pd.DataFrame:
 
 
 def write_results(tracks: pd.DataFrame, path: Path) -> None:
-    """Write tracks (columns frame, track_id, left, top, width, height, confidence; px 0-based) as a MOTChallenge result file."""
+    """Write tracks (columns frame, track_id, left, top, width, height, confidence; px 0-based) as a MOTChallenge result
+    file.
+    """
     with whole_file(path) as partial:
         partial.write_text(format_results(tracks))
 
@@ -200,14 +225,22 @@ def format_results(tracks: pd.DataFrame) -> str:
     """Return the lines of a result file, ordered by frame and track, each with its end."""
     ordered = tracks.sort_values(["frame", "track_id"], kind="stable")
     rows = zip(
-        ordered["frame"], ordered["track_id"], ordered["left"] + 1, ordered["top"] + 1,
-        ordered["width"], ordered["height"], ordered["confidence"], strict=True,
-    )  # fmt: skip
+        ordered["frame"],
+        ordered["track_id"],
+        ordered["left"] + 1,
+        ordered["top"] + 1,
+        ordered["width"],
+        ordered["height"],
+        ordered["confidence"],
+        strict=True,
+    )
     return "".join(f"{f:d},{i:d},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{c:.4g},-1,-1,-1\n" for f, i, x, y, w, h, c in rows)
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Return a MOTChallenge result file as tracks: frame, track_id, left, top, width, height, confidence; px 0-based."""
+    """Return a MOTChallenge result file as tracks: frame, track_id, left, top, width, height, confidence; px
+    0-based.
+    """
     lines = _read_lines(Path(path), None, minimum_fields=6, may_be_empty=True)
     values = lines[:, :7] if lines.shape[1] > 6 else np.column_stack([lines, np.ones(len(lines))])
     frame = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
@@ -219,7 +252,9 @@ def _zero_based(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_lines(path: Path, length: int | None, *, minimum_fields: int, may_be_empty: bool = False) -> np.ndarray:
-    """Return a comma-separated file of numbers as float64 [lines, fields]; a trailing comma, a BOM and CRLF are tolerated."""
+    """Return a comma-separated file of numbers as float64 [lines, fields]; a trailing comma, a BOM and CRLF are
+    tolerated.
+    """
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; the sequence is not as published")
     lines = [(n, line.strip().rstrip(",")) for n, line in enumerate(_read_text(path).splitlines(), 1)]
@@ -236,14 +271,19 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ReidopsError(f"{path}: byte {error.start} is no text; expected lines of numbers, copy or unpack the file again") from None
+        raise ReidopsError(
+            f"{path}: byte {error.start} is no text; expected lines of numbers, copy or unpack the file again"
+        ) from None
 
 
 def _values(lines: list[tuple[int, str]], path: Path, num_fields: int, minimum_fields: int) -> np.ndarray:
     """Return the numbers of all lines one after the other; line by line only where a fault is to be named."""
     if num_fields >= minimum_fields and all(line.count(",") == num_fields - 1 for _, line in lines):
         try:
-            return np.array([float(field) for field in ",".join(line for _, line in lines).split(",")] if lines else [], dtype=np.float64)
+            return np.array(
+                [float(field) for field in ",".join(line for _, line in lines).split(",")] if lines else [],
+                dtype=np.float64,
+            )
         except ValueError:
             pass
     return np.array([_numbers(line, path, n, num_fields, minimum_fields) for n, line in lines], dtype=np.float64)
@@ -257,14 +297,18 @@ def _numbers(line: str, path: Path, n: int, num_fields: int, minimum_fields: int
     try:
         return [float(field) for field in fields]
     except ValueError:
-        raise ReidopsError(f"{path}: line {n} ({line}) holds something that is no number; remove a header line, mend the row") from None
+        raise ReidopsError(
+            f"{path}: line {n} ({line}) holds something that is no number; remove a header line, mend the row"
+        ) from None
 
 
 def _check_values(values: np.ndarray, lines: list[tuple[int, str]], path: Path, length: int | None) -> None:
     frames = values[:, 0]
     faults = {
         "holds NaN or infinity; remove or mend the row": ~np.isfinite(values).all(1),
-        f"its frame is outside 1 … {length or '∞'} (seqLength); frames count from 1": (frames < 1) | (frames % 1 != 0) | (frames > (length or np.inf)),
+        f"its frame is outside 1 … {length or '∞'} (seqLength); frames count from 1": (frames < 1)
+        | (frames % 1 != 0)
+        | (frames > (length or np.inf)),
         "its id is no whole number": values[:, 1] % 1 != 0,
         "its box has no area; width and height must be positive, remove the row": (values[:, 4:6] <= 0).any(1),
     }

@@ -41,7 +41,8 @@ def split_identities(people: pd.DataFrame, val_split: float, rng: np.random.Gene
     """Return which people validate, bool [num_people]: a random share of every scene.
 
     Args:
-        people: one row per person with the columns `dataset`, `scene` and `person`; the order of the rows plays no part.
+        people: one row per person with the columns `dataset`, `scene` and `person`; the order of the rows plays no
+            part.
         val_split: share of the people, 0 … 1; at least one person where it is above 0.
 
     A person at place k of n in the shuffled order of its scene stands at (k + ½) / n; those who stand first validate,
@@ -58,7 +59,8 @@ def split_identities(people: pd.DataFrame, val_split: float, rng: np.random.Gene
 
 
 def split_by_name(people: pd.DataFrame, val_split: float) -> np.ndarray:
-    """Return which people validate, bool [num_people]: mot2reid's way, all but the first int(n · (1 − val_split)) by name.
+    """Return which people validate, bool [num_people]: mot2reid's way, all but the first int(n · (1 − val_split)) by
+    name.
 
     On MOT17 that is in effect the last scene alone.
     """
@@ -70,9 +72,9 @@ def split_by_name(people: pd.DataFrame, val_split: float) -> np.ndarray:
 def split_query_gallery(frames: np.ndarray, *, gap: int, num_queries: int) -> np.ndarray:
     """Return `query`, `gallery` or `` (left out) for each crop of one person in one sequence, str [num_crops].
 
-    Queries come from the beginning of the person's time, the gallery from at least `gap` frames after the last query, so
-    that every query has matches and none of them is its neighbour in time. Half of the time beyond the gap is the queries'.
-    A person whose time is shorter than the gap gets gallery only: a distractor.
+    Queries come from the beginning of the person's time, the gallery from at least `gap` frames after the last query,
+    so that every query has matches and none of them is its neighbour in time. Half of the time beyond the gap is the
+    queries'. A person whose time is shorter than the gap gets gallery only: a distractor.
 
     Args:
         frames: [num_crops], in any order.

@@ -1,4 +1,6 @@
-"""Who is champion in the registry: keep a version's scores, compare it with the champion on one bench, move the alias."""
+"""Who is champion in the registry: keep a version's scores, compare it with the champion on one bench, move the
+alias.
+"""
 
 import json
 import logging
@@ -37,7 +39,8 @@ class Referee(Protocol):
         """
 
     def score_again(self, model: Path, folder: Path) -> Mapping[str, Mapping[str, float]]:
-        """Return the scores of a model on the challenger's bench, by sequence and `combined`; write `folder`/windows.npz.
+        """Return the scores of a model on the challenger's bench, by sequence and `combined`; write
+        `folder`/windows.npz.
 
         Args:
             model: folder of a registered model's files.
@@ -49,7 +52,11 @@ class Referee(Protocol):
 
 
 def promote(
-    registered: Registered, scores: TrackingResult, rule: Rule, referee: Referee | None = None, seeds: SeedSpread = SeedSpread()
+    registered: Registered,
+    scores: TrackingResult,
+    rule: Rule,
+    referee: Referee | None = None,
+    seeds: SeedSpread = SeedSpread(),
 ) -> Decision:
     """Keep the version's scores with it, compare it with the champion and move the alias where it wins.
 
@@ -63,7 +70,9 @@ def promote(
     with open_store() as client:
         _keep_scores(client, registered, scores)
         aliases = client.get_registered_model(registered.name).aliases
-        champion = _read_scores(client, registered.name, str(aliases[CHAMPION]), scores.bench) if CHAMPION in aliases else None
+        champion = (
+            _read_scores(client, registered.name, str(aliases[CHAMPION]), scores.bench) if CHAMPION in aliases else None
+        )
     decision = _decide(registered, scores, champion, decide, referee)
     if decision.champion:
         with open_store() as client:
@@ -72,7 +81,10 @@ def promote(
 
 
 def _decide(
-    registered: Registered, scores: TrackingResult, champion: TrackingResult | None, decide: Callable[[Rival | None], Decision],
+    registered: Registered,
+    scores: TrackingResult,
+    champion: TrackingResult | None,
+    decide: Callable[[Rival | None], Decision],
     referee: Referee | None,
 ) -> Decision:
     """Return the decision; the champion is looked at only by a challenger that passes without it."""
@@ -99,7 +111,9 @@ def _meet(name: str, champion: TrackingResult, bench: Bench, referee: Referee) -
 
 
 def _kept_lead(champion: TrackingResult, referee: Referee) -> tuple[Bounds | None, str]:
-    """Return the interval of the lead over a champion by its kept windows; None and the reason where they cannot be had or compared."""
+    """Return the interval of the lead over a champion by its kept windows; None and the reason where they cannot be had
+    or compared.
+    """
     if not champion.run_id:
         return None, "no run holds its windows"
     with tempfile.TemporaryDirectory() as folder:
@@ -120,7 +134,9 @@ def _score_again(name: str, champion: TrackingResult, bench: Bench, referee: Ref
             appearance = referee.score_again(pull_model(f"models:/{name}/{champion.version}", model), made)
             lead = referee.lead_over(made / "windows.npz")
         except (ReidopsError, OSError) as error:
-            logger.warning("version %s, the champion, could not be scored again: %s", champion.version, _one_line(error))
+            logger.warning(
+                "version %s, the champion, could not be scored again: %s", champion.version, _one_line(error)
+            )
             return Rival(champion, obstacle=_one_line(error))
     return Rival(replace(champion, bench=bench, appearance=appearance), lead, rescored=True)
 
@@ -130,7 +146,9 @@ def _one_line(error: Exception) -> str:
 
 
 def _keep_scores(client: mlflow.MlflowClient, registered: Registered, scores: TrackingResult) -> None:
-    """Write scores as tags of the version, one tag per bench, so that versions compare on any bench both were scored on."""
+    """Write scores as tags of the version, one tag per bench, so that versions compare on any bench both were scored
+    on.
+    """
     text = json.dumps(asdict(scores), sort_keys=True)
     for tag in (f"bench.{scores.bench.digest}", "bench.latest"):
         client.set_model_version_tag(registered.name, registered.version, tag, text)
@@ -143,4 +161,6 @@ def _read_scores(client: mlflow.MlflowClient, name: str, version: str, bench: Be
     if text is None:
         return TrackingResult(version, Bench({}, {}), {}, {})
     kept: dict[str, Any] = json.loads(text)
-    return TrackingResult(version, Bench(**kept["bench"]), kept["appearance"], kept["no_appearance"], run_id=kept.get("run_id", ""))
+    return TrackingResult(
+        version, Bench(**kept["bench"]), kept["appearance"], kept["no_appearance"], run_id=kept.get("run_id", "")
+    )

@@ -21,8 +21,9 @@ CHAMPION, NO_APPEARANCE, RANDOM = "champion", "no_appearance", "random"
 class Bench:
     """What a score was taken on: two scores compare only when this is equal.
 
-    `sequences` maps each tracked sequence to its content (frames, digests of its files); `tracker` holds the settings of the tracker
-    that used the embeddings; `code` is the digest of the files that track and score, empty where it was not recorded.
+    `sequences` maps each tracked sequence to its content (frames, digests of its files); `tracker` holds the settings
+    of the tracker that used the embeddings; `code` is the digest of the files that track and score, empty where it was
+    not recorded.
     """
 
     sequences: Mapping[str, str]
@@ -38,7 +39,9 @@ class Bench:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The 95 % interval of a difference over people or windows; `low` and `high` are None where there are too few for an interval."""
+    """The 95 % interval of a difference over people or windows; `low` and `high` are None where there are too few for
+    an interval.
+    """
 
     low: float | None
     high: float | None
@@ -50,10 +53,10 @@ class Bounds:
 class TrackingResult:
     """One model's tracking scores on a bench.
 
-    `appearance`, `no_appearance` and `random` (vectors that know nobody) map a sequence, and `combined`, to its scores (fractions
-    0 … 1 and counts); the first two are the same where the tracker uses no embedding (`uses_appearance`). `over_no_appearance` and
-    `over_random` map a score to the interval of the model's combined score minus the control's. `run_id` names the run that holds
-    the files of this evaluation.
+    `appearance`, `no_appearance` and `random` (vectors that know nobody) map a sequence, and `combined`, to its scores
+    (fractions 0 … 1 and counts); the first two are the same where the tracker uses no embedding (`uses_appearance`).
+    `over_no_appearance` and `over_random` map a score to the interval of the model's combined score minus the
+    control's. `run_id` names the run that holds the files of this evaluation.
     """
 
     version: str
@@ -71,9 +74,10 @@ class TrackingResult:
 class Rule:
     """What a challenger has to do.
 
-    `score` is the combined one over all sequences. With the evidence `interval` the lower bound of a difference decides, with `point`
-    the difference itself. It must be above `min_margin` (0 … 1) over the champion; with `require_gain` above 0 over the same tracker
-    without appearance, with `beat_random` above 0 over the same tracker with random vectors.
+    `score` is the combined one over all sequences. With the evidence `interval` the lower bound of a difference
+    decides, with `point` the difference itself. It must be above `min_margin` (0 … 1) over the champion; with
+    `require_gain` above 0 over the same tracker without appearance, with `beat_random` above 0 over the same tracker
+    with random vectors.
     """
 
     score: Score = "IDF1"
@@ -85,7 +89,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One condition of the rule: the model's combined score minus that of `against`, its interval, and whether it is `met`.
+    """One condition of the rule: the model's combined score minus that of `against`, its interval, and whether it is
+    `met`.
 
     It is met where `low` (evidence `interval`) or `difference` (evidence `point`) is above `above`.
     """
@@ -106,8 +111,8 @@ class Comparison:
 class SeedSpread:
     """How much a combined score scatters between `num` trainings that differ in their seed only.
 
-    `std` is the standard deviation, None of one training. `half_width` is that of a 95 % interval of one training's score: Student's
-    quantile times `std`; 0 where there are too few trainings for it.
+    `std` is the standard deviation, None of one training. `half_width` is that of a 95 % interval of one training's
+    score: Student's quantile times `std`; 0 where there are too few trainings for it.
     """
 
     num: int = 1
@@ -119,8 +124,9 @@ class SeedSpread:
 class Decision:
     """Whether the challenger becomes champion, by which evidence, and why in a sentence.
 
-    `comparisons` holds each condition that was looked at, `differences` challenger minus champion for each sequence where both were
-    scored on one bench, `rescored` whether the champion was scored again for it, `seeds` the seed noise that widened the intervals.
+    `comparisons` holds each condition that was looked at, `differences` challenger minus champion for each sequence
+    where both were scored on one bench, `rescored` whether the champion was scored again for it, `seeds` the seed noise
+    that widened the intervals.
     """
 
     champion: bool
@@ -138,8 +144,9 @@ class Decision:
 class Rival:
     """The champion as a challenger meets it.
 
-    `lead` is the interval of the challenger's combined score minus the champion's, None where it is unknown. `rescored` tells whether
-    the scores were made for this comparison, on the challenger's bench. `obstacle` says why they could not be, empty otherwise.
+    `lead` is the interval of the challenger's combined score minus the champion's, None where it is unknown. `rescored`
+    tells whether the scores were made for this comparison, on the challenger's bench. `obstacle` says why they could
+    not be, empty otherwise.
     """
 
     result: TrackingResult

@@ -1,4 +1,5 @@
-"""A training that is watched: a run of its own in MLflow, with curves while it goes on. The live side of `registry.py`'s door.
+"""A training that is watched: a run of its own in MLflow, with curves while it goes on. The live side of
+`registry.py`'s door.
 
 What goes wrong here is told once and ends no training: curves are for looking at, and history.csv holds them too.
 """
@@ -51,7 +52,9 @@ class LiveRun:
 
 @contextmanager
 def live_run(experiment: str, name: str, digest: str, params: Mapping[str, object]) -> Iterator[LiveRun]:
-    """Yield a run named `name` with system metrics; a training of the same `digest` that broke off goes on in its own run."""
+    """Yield a run named `name` with system metrics; a training of the same `digest` that broke off goes on in its own
+    run.
+    """
     live = LiveRun()
     try:
         with open_store() as client:
@@ -70,10 +73,14 @@ def live_run(experiment: str, name: str, digest: str, params: Mapping[str, objec
 
 def _start(client: mlflow.MlflowClient, experiment_id: str, name: str, digest: str) -> str:
     """Return the id of the run, which is active from now on."""
-    same = client.search_runs([experiment_id], f"tags.`{_TRAINING}` = '{digest}' and attributes.status != 'FINISHED'", ViewType.ACTIVE_ONLY, 1)
+    same = client.search_runs(
+        [experiment_id], f"tags.`{_TRAINING}` = '{digest}' and attributes.status != 'FINISHED'", ViewType.ACTIVE_ONLY, 1
+    )
     mlflow.set_system_metrics_sampling_interval(5)
     known = same[0].info.run_id if same else None
-    run = mlflow.start_run(run_id=known, experiment_id=experiment_id, run_name=name, tags={_TRAINING: digest}, log_system_metrics=True)
+    run = mlflow.start_run(
+        run_id=known, experiment_id=experiment_id, run_name=name, tags={_TRAINING: digest}, log_system_metrics=True
+    )
     return run.info.run_id
 
 

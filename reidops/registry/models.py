@@ -60,19 +60,29 @@ def log_result(result: Result, experiment: str) -> str:
             _log_figures(client, run.info.run_id, result, tags)
             for path, folder in result.files.items():
                 client.log_artifact(run.info.run_id, str(path), folder)
-    logger.info("logged %d params, %d metrics and %d files as run %s", len(result.params), len(result.metrics), len(result.files), run.info.run_id)
+    logger.info(
+        "logged %d params, %d metrics and %d files as run %s",
+        len(result.params),
+        len(result.metrics),
+        len(result.files),
+        run.info.run_id,
+    )
     return run.info.run_id
 
 
 def _training_tags(client: mlflow.MlflowClient, weights_sha256: str) -> dict[str, str]:
-    """Return the tag that leads from a result to the run that shows how its weights were trained; none where nobody tracked it."""
+    """Return the tag that leads from a result to the run that shows how its weights were trained; none where nobody
+    tracked it.
+    """
     training = find_training(client, weights_sha256)
     return {} if training is None else {"training.run_id": training}
 
 
 def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result: Result) -> str | None:
     """Return the finished run of the same result, if any; delete runs of it that broke off."""
-    same = client.search_runs([experiment_id], f"tags.`result.digest` = '{result.digest}'", run_view_type=ViewType.ACTIVE_ONLY)
+    same = client.search_runs(
+        [experiment_id], f"tags.`result.digest` = '{result.digest}'", run_view_type=ViewType.ACTIVE_ONLY
+    )
     finished = [run.info.run_id for run in same if run.info.status == "FINISHED"]
     for run in same:
         if run.info.status != "FINISHED":
@@ -81,7 +91,9 @@ def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result:
 
 
 def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags: Mapping[str, str]) -> None:
-    """Log tags, params, metrics, curves and data sets in a few calls: a call over HTTP takes as long as a hundred values."""
+    """Log tags, params, metrics, curves and data sets in a few calls: a call over HTTP takes as long as a hundred
+    values.
+    """
     now = int(mlflow.get_run(run_id).info.start_time)
     metrics = [Metric(name, value, now, 0) for name, value in result.metrics.items()]
     metrics += [Metric(name, value, now, step) for name, step, value in result.curves]
@@ -92,20 +104,29 @@ def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags:
         client.log_batch(run_id, params=params[start : start + _CALL_LIMIT])
     for start in range(0, len(metrics), _METRIC_LIMIT):
         client.log_batch(run_id, metrics=metrics[start : start + _METRIC_LIMIT])
-    client.log_inputs(run_id, datasets=[
-        DatasetInput(
-            Dataset(data.name, data.digest, source_type="local", source=json.dumps({"uri": data.source}), profile=data.profile),
-            [InputTag("mlflow.data.context", data.roles or "unused")],
-        )
-        for data in result.datasets
-    ])
+    client.log_inputs(
+        run_id,
+        datasets=[
+            DatasetInput(
+                Dataset(
+                    data.name,
+                    data.digest,
+                    source_type="local",
+                    source=json.dumps({"uri": data.source}),
+                    profile=data.profile,
+                ),
+                [InputTag("mlflow.data.context", data.roles or "unused")],
+            )
+            for data in result.datasets
+        ],
+    )
 
 
 def register_model(name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> Registered:
     """Return the version that holds these weights and thresholds, registered now where there is none.
 
-    `files` maps each of MODEL_FILES to where it lies; `tags` name the content (`weights.sha256`, `calibration.sha256`): a version
-    with the same tags is the same model. The alias `challenger` moves to the version.
+    `files` maps each of MODEL_FILES to where it lies; `tags` name the content (`weights.sha256`, `calibration.sha256`):
+    a version with the same tags is the same model. The alias `challenger` moves to the version.
     """
     with open_store() as client:
         known = _find_version(client, name, tags)
@@ -122,7 +143,9 @@ def _find_version(client: mlflow.MlflowClient, name: str, tags: Mapping[str, str
     return max((str(found.version) for found in versions), key=int, default=None)
 
 
-def _add_version(client: mlflow.MlflowClient, name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> str:
+def _add_version(
+    client: mlflow.MlflowClient, name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]
+) -> str:
     """Log the model into its run and register it; the tags come with the version, so that none is ever without them."""
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
@@ -180,8 +203,8 @@ def describe(registered: Registered, run_id: str) -> dict[str, Any]:
 def pull_model(uri: str, folder: Path | None = None) -> Path:
     """Download a model and return the folder of its files, which `Embedder.load` reads.
 
-    `uri` is MLflow's, e.g. `models:/person-reid@champion` or `models:/person-reid/3`; `folder` is where to put it, a temporary
-    place where not given (a store on this disk is read in place).
+    `uri` is MLflow's, e.g. `models:/person-reid@champion` or `models:/person-reid/3`; `folder` is where to put it, a
+    temporary place where not given (a store on this disk is read in place).
 
     Raises:
         ReidopsError: there is no such model, version or alias.
@@ -197,4 +220,3 @@ def pull_model(uri: str, folder: Path | None = None) -> Path:
     if not found:
         raise ReidopsError(f"{uri} holds no embedder.json: it was not registered by this pipeline")
     return found[0].parent
-

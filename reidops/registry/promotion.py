@@ -27,13 +27,26 @@ from reidops.registry.comparison import (
 from reidops.registry.promotion_reasons import champion_text, control_failure, controls_text, not_comparable, seeds_text
 
 __all__ = [
-    "COMBINED", "SCORES", "Bench", "Bounds", "Decision", "Evidence", "Rival", "Rule", "Score", "SeedSpread", "TrackingResult",
+    "COMBINED",
+    "SCORES",
+    "Bench",
+    "Bounds",
+    "Decision",
+    "Evidence",
+    "Rival",
+    "Rule",
+    "Score",
+    "SeedSpread",
+    "TrackingResult",
     "decide_promotion",
 ]
 
 
-def decide_promotion(challenger: TrackingResult, rival: Rival | None, rule: Rule, seeds: SeedSpread = SeedSpread()) -> Decision:
-    """Decide by the combined score on the same sequences; without a champion (`rival`) the first model that helps becomes champion.
+def decide_promotion(
+    challenger: TrackingResult, rival: Rival | None, rule: Rule, seeds: SeedSpread = SeedSpread()
+) -> Decision:
+    """Decide by the combined score on the same sequences; without a champion (`rival`) the first model that helps
+    becomes champion.
 
     The reason ends with what the model adds over both controls, with intervals, and with the seed noise.
 
@@ -44,7 +57,9 @@ def decide_promotion(challenger: TrackingResult, rival: Rival | None, rule: Rule
     if score is None:
         return Decision(False, f"version {challenger.version} has no combined {rule.score} to decide by", rule.evidence)
     controls = _controls(challenger, score, rule, seeds)
-    decision = _decide(challenger, rival, rule, Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds))
+    decision = _decide(
+        challenger, rival, rule, Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds)
+    )
     ending = f"{controls_text(controls, rule.score)}{seeds_text(seeds)} (register.evidence: {rule.evidence})"
     return replace(decision, reason=decision.reason + ending)
 
@@ -53,14 +68,24 @@ def _decide(challenger: TrackingResult, rival: Rival | None, rule: Rule, so_far:
     """Return the decision; `so_far` holds the score and the comparisons with the controls."""
     name, score = f"version {challenger.version}", so_far.score
     if rival is not None and rival.result.version == challenger.version:
-        return replace(so_far, champion=True, reason=f"{name} is the champion already, {rule.score} {score:.4f}", champion_score=score)
+        return replace(
+            so_far,
+            champion=True,
+            reason=f"{name} is the champion already, {rule.score} {score:.4f}",
+            champion_score=score,
+        )
     failure = control_failure(challenger, so_far.comparisons, rule)
     if failure:
         return replace(so_far, reason=failure)
     if rival is None:
-        return replace(so_far, champion=True, reason=f"there was no champion; {name} is the first, {rule.score} {score:.4f}")
+        return replace(
+            so_far, champion=True, reason=f"there was no champion; {name} is the first, {rule.score} {score:.4f}"
+        )
     if not challenger.uses_appearance:
-        return replace(so_far, reason=f"{name} cannot beat the champion: the tracker uses no embedding, all models give the same tracks")
+        return replace(
+            so_far,
+            reason=f"{name} cannot beat the champion: the tracker uses no embedding, all models give the same tracks",
+        )
     if rival.result.bench.digest != challenger.bench.digest:
         return replace(so_far, reason=not_comparable(challenger.bench, rival))
     return _compare(challenger, rival, rule, so_far)
@@ -70,25 +95,38 @@ def _compare(challenger: TrackingResult, rival: Rival, rule: Rule, so_far: Decis
     """Compare two models on one bench."""
     other = scored(rival.result.appearance, rule.score)
     if other is None:
-        return replace(so_far, reason=f"version {rival.result.version}, the champion, has no combined {rule.score} to compare with")
+        return replace(
+            so_far, reason=f"version {rival.result.version}, the champion, has no combined {rule.score} to compare with"
+        )
     differences = paired_differences(challenger, rival.result, rule.score)
     lead = _widened(rival.lead, so_far.score - other, so_far.seeds, 2)
     comparison = _comparison(CHAMPION, so_far.score, other, lead, rule, above=rule.min_margin)
     return replace(
-        so_far, champion=comparison.met, reason=champion_text(comparison, differences, rival, rule), champion_score=other,
-        comparisons=(comparison, *so_far.comparisons), differences=differences, rescored=rival.rescored,
+        so_far,
+        champion=comparison.met,
+        reason=champion_text(comparison, differences, rival, rule),
+        champion_score=other,
+        comparisons=(comparison, *so_far.comparisons),
+        differences=differences,
+        rescored=rival.rescored,
     )
 
 
 def _controls(challenger: TrackingResult, score: float, rule: Rule, seeds: SeedSpread) -> tuple[Comparison, ...]:
-    """Return the comparisons with both controls, as far as there are any; they are stated even where the rule does not ask for them."""
+    """Return the comparisons with both controls, as far as there are any; they are stated even where the rule does not
+    ask for them.
+    """
     if not challenger.uses_appearance:
         return ()
-    arms = ((NO_APPEARANCE, challenger.no_appearance, challenger.over_no_appearance), (RANDOM, challenger.random, challenger.over_random))
+    arms = (
+        (NO_APPEARANCE, challenger.no_appearance, challenger.over_no_appearance),
+        (RANDOM, challenger.random, challenger.over_random),
+    )
     others = ((against, scored(arm, rule.score), bounds.get(rule.score)) for against, arm, bounds in arms)
     return tuple(
         _comparison(against, score, other, _widened(bounds, score - other, seeds, 1), rule, above=0.0)
-        for against, other, bounds in others if other is not None
+        for against, other, bounds in others
+        if other is not None
     )
 
 
@@ -101,10 +139,17 @@ def _widened(bounds: Bounds | None, difference: float, seeds: SeedSpread, num_tr
     if bounds is None or bounds.low is None or bounds.high is None or seeds.half_width == 0:
         return bounds
     noise = sqrt(num_trained) * seeds.half_width
-    return Bounds(difference - hypot(difference - bounds.low, noise), difference + hypot(bounds.high - difference, noise), bounds.units, bounds.unit)
+    return Bounds(
+        difference - hypot(difference - bounds.low, noise),
+        difference + hypot(bounds.high - difference, noise),
+        bounds.units,
+        bounds.unit,
+    )
 
 
-def _comparison(against: str, score: float, other: float, bounds: Bounds | None, rule: Rule, *, above: float) -> Comparison:
+def _comparison(
+    against: str, score: float, other: float, bounds: Bounds | None, rule: Rule, *, above: float
+) -> Comparison:
     difference, known = score - other, bounds or Bounds(None, None, 0)
     if rule.evidence == "interval":
         met = known.low is not None and known.low > above
@@ -117,6 +162,7 @@ def paired_differences(challenger: TrackingResult, champion: TrackingResult, sco
     """Return challenger minus champion for each sequence that both were scored on, in the order of their names."""
     pairs = {
         name: (scored(challenger.appearance, score, name), scored(champion.appearance, score, name))
-        for name in sorted(challenger.appearance) if name != COMBINED
+        for name in sorted(challenger.appearance)
+        if name != COMBINED
     }
     return {name: a - b for name, (a, b) in pairs.items() if a is not None and b is not None}

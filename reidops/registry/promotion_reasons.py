@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from reidops.registry.comparison import NO_APPEARANCE, RANDOM, Bench, Comparison, Rival, Rule, SeedSpread, TrackingResult
+from reidops.registry.comparison import (
+    NO_APPEARANCE,
+    RANDOM,
+    Bench,
+    Comparison,
+    Rival,
+    Rule,
+    SeedSpread,
+    TrackingResult,
+)
 
 _POINT = "set register.evidence: point, which decides by the difference alone"
 _NAMES = {NO_APPEARANCE: "without appearance", RANDOM: "with random vectors"}
@@ -16,13 +25,17 @@ def control_failure(challenger: TrackingResult, controls: Sequence[Comparison], 
     name = f"version {challenger.version}"
     if asked and not challenger.uses_appearance:
         return (
-            f"{name} cannot be shown to help: the tracker uses no embedding; choose an evaluate_tracking.tracker with appearance, or set "
+            f"{name} cannot be shown to help: the tracker uses no embedding; choose an evaluate_tracking.tracker with "
+            f"appearance, or set "
             f"{' and '.join(_PARAMS[against] for against in asked)} to false"
         )
     found = {comparison.against: comparison for comparison in controls}
     for against in asked:
         if against not in found:
-            return f"{name} has no scores of the same tracker {_NAMES[against]} to compare with; run `dvc repro -f evaluate_tracking`"
+            return (
+                f"{name} has no scores of the same tracker {_NAMES[against]} to compare with; run `dvc repro -f "
+                f"evaluate_tracking`"
+            )
         if not found[against].met:
             return f"{name} is not shown to {_CLAIMS[against]}: {_control_figures(found[against], rule)}"
     return None
@@ -41,8 +54,10 @@ def champion_text(comparison: Comparison, differences: Mapping[str, float], riva
     again = ", scored again on today's bench" if rival.rescored else ""
     of_sequences = ", ".join(f"{name} {difference:+.4f}" for name, difference in differences.items())
     text = (
-        f"{rule.score} {comparison.score:.4f} {verb} the champion's {comparison.other:.4f} (version {rival.result.version}{again}): "
-        f"{difference_text(comparison)} over the same {_sequences(len(differences))}, better on {sum(d > 0 for d in differences.values())} "
+        f"{rule.score} {comparison.score:.4f} {verb} the champion's {comparison.other:.4f} (version "
+        f"{rival.result.version}{again}): "
+        f"{difference_text(comparison)} over the same {_sequences(len(differences))}, better on "
+        f"{sum(d > 0 for d in differences.values())} "
         f"({of_sequences})"
     )
     if comparison.met:
@@ -54,10 +69,18 @@ def champion_text(comparison: Comparison, differences: Mapping[str, float], riva
 def _shortfall(comparison: Comparison, rule: Rule, asked: str) -> str:
     """Return what the rule asks for and did not get, with the remedy where an interval is missing."""
     if rule.evidence == "point":
-        return f"a difference above {asked} is asked for" if comparison.above == 0 else f"a difference of at least {asked} is asked for"
+        return (
+            f"a difference above {asked} is asked for"
+            if comparison.above == 0
+            else f"a difference of at least {asked} is asked for"
+        )
     if comparison.low is not None:
         return f"a lower bound above {asked} is asked for"
-    few = f"{comparison.units} {comparison.unit} are too few for an interval" if comparison.units else f"there is no interval of {rule.score}"
+    few = (
+        f"{comparison.units} {comparison.unit} are too few for an interval"
+        if comparison.units
+        else f"there is no interval of {rule.score}"
+    )
     return f"a lower bound above {asked} is asked for, but {few}: track more or longer sequences, or {_POINT}"
 
 
@@ -80,16 +103,25 @@ def seeds_text(seeds: SeedSpread) -> str:
 def difference_text(comparison: Comparison) -> str:
     """Return a difference, its interval and the units that it rests on, as far as they are known."""
     if comparison.low is None:
-        return f"{comparison.difference:+.4f}" + (f" (no interval from {comparison.units} {comparison.unit})" if comparison.units else "")
-    return f"{comparison.difference:+.4f} [{comparison.low:+.4f}, {comparison.high:+.4f}] ({comparison.units} {comparison.unit})"
+        return f"{comparison.difference:+.4f}" + (
+            f" (no interval from {comparison.units} {comparison.unit})" if comparison.units else ""
+        )
+    return (
+        f"{comparison.difference:+.4f} [{comparison.low:+.4f}, {comparison.high:+.4f}] ({comparison.units} "
+        f"{comparison.unit})"
+    )
 
 
 def not_comparable(bench: Bench, rival: Rival) -> str:
-    """Return why a champion of another bench stays: in what the benches differ, and why it was not scored again on today's."""
+    """Return why a champion of another bench stays: in what the benches differ, and why it was not scored again on
+    today's.
+    """
     champion = rival.result
     return (
-        f"not comparable with the champion (version {champion.version}): {bench_difference(bench, champion.bench)}. It could not be scored "
-        f"again on today's bench: {rival.obstacle or 'nothing was there to score it'}. The champion stays; correct the cause and run "
+        f"not comparable with the champion (version {champion.version}): {bench_difference(bench, champion.bench)}. It "
+        f"could not be scored "
+        f"again on today's bench: {rival.obstacle or 'nothing was there to score it'}. The champion stays; correct the "
+        f"cause and run "
         "`dvc repro register`, or move the alias by hand"
     )
 
@@ -98,14 +130,18 @@ def bench_difference(ours: Bench, theirs: Bench) -> str:
     """Name the sequences, settings or code in which two benches differ."""
     parts = []
     if dict(ours.sequences) != dict(theirs.sequences):
-        parts.append(f"scored on {_names(ours)}, the champion on {_names(theirs)}{_changed(ours.sequences, theirs.sequences)}")
+        parts.append(
+            f"scored on {_names(ours)}, the champion on {_names(theirs)}{_changed(ours.sequences, theirs.sequences)}"
+        )
     settings = sorted(set(ours.tracker) | set(theirs.tracker))
     pairs = [(name, ours.tracker.get(name), theirs.tracker.get(name)) for name in settings]
     changed = [f"{name} {our!r} against {their!r}" for name, our, their in pairs if our != their]
     if changed:
         parts.append(f"other tracker settings ({', '.join(changed)})")
     if ours.code != theirs.code:
-        parts.append(f"other code that tracks and scores ({ours.code or 'not recorded'} against {theirs.code or 'not recorded'})")
+        parts.append(
+            f"other code that tracks and scores ({ours.code or 'not recorded'} against {theirs.code or 'not recorded'})"
+        )
     return "; ".join(parts)
 
 

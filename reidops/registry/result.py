@@ -1,4 +1,5 @@
-"""One result of the pipeline, gathered from what the stages wrote: params, curves, metrics, pictures, where it came from.
+"""One result of the pipeline, gathered from what the stages wrote: params, curves, metrics, pictures, where it came
+from.
 
 Knows the stages' files and no MLflow; `registry.py` sends it there.
 """
@@ -25,9 +26,21 @@ ARMS = {"difference": "gain"}
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
 TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
 MOST_PICTURES = 60
-"""Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in data/tracking."""
+"""Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in
+data/tracking.
+"""
 
-NOT_SETTINGS = ("num_workers", "batch_size", "annotations", "num_switches", "num_frames", "num_clips", "window", "resamples", "seed")
+NOT_SETTINGS = (
+    "num_workers",
+    "batch_size",
+    "annotations",
+    "num_switches",
+    "num_frames",
+    "num_clips",
+    "window",
+    "resamples",
+    "seed",
+)
 """Params of `embed`, `tune` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
 
 
@@ -96,20 +109,25 @@ def read_result(settings: Path, folders: Folders) -> Result:
 
 
 def read_metrics(folders: Folders) -> dict[str, float]:
-    """Return every figure under one flat name, e.g. `reid/synthetic/mAP`, `tracking/appearance/IDF1`, `tracking/gain/IDF1`."""
+    """Return every figure under one flat name, e.g. `reid/synthetic/mAP`, `tracking/appearance/IDF1`,
+    `tracking/gain/IDF1`.
+    """
     calibration = read_json(folders.reid / "calibration.json")
     figures = {
         "reid": read_json(folders.reid / "metrics.json"),
         "calibration": {name: calibration[name] for name in ("eer", "eer_threshold", "gates") if name in calibration},
         "export": read_json(folders.export / "parity.json"),
         "data": read_json(folders.validation / "report.json").get("counts", {}),
-        "tracking": flatten_tracking(read_json(folders.tracking / "metrics.json")) | flatten_proof(read_json(folders.tracking / "proof.json")),
+        "tracking": flatten_tracking(read_json(folders.tracking / "metrics.json"))
+        | flatten_proof(read_json(folders.tracking / "proof.json")),
     }
     return numbers(figures)
 
 
 def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    """Return combined figures as `<arm>/<score>` and, of each sequence, those that people compare as `<arm>/<sequence>/<score>`."""
+    """Return combined figures as `<arm>/<score>` and, of each sequence, those that people compare as
+    `<arm>/<sequence>/<score>`.
+    """
     shown = (*SCORES, "IDSW")
     flat: dict[str, Any] = {}
     for arm, sequences in arms.items():
@@ -123,8 +141,9 @@ def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> d
 def flatten_proof(proof: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the model adds to the combined scores, as flat names.
 
-    `gain/<score>_low` and `_high` are the interval of the gain over no appearance; `over_random/<score>`, `_low` and `_high` the lead
-    over random vectors; then the shares `headroom/<score>` and `decided/share`. An interval that is not there is left out.
+    `gain/<score>_low` and `_high` are the interval of the gain over no appearance; `over_random/<score>`, `_low` and
+    `_high` the lead over random vectors; then the shares `headroom/<score>` and `decided/share`. An interval that is
+    not there is left out.
     """
     if not proof["uses_appearance"]:
         return {}
@@ -137,7 +156,11 @@ def flatten_proof(proof: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bounds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     known = {score: row["interval"] for score, row in rows.items() if row["interval"] is not None}
-    return {f"{name}/{score}_{side}": pair[place] for score, pair in known.items() for place, side in enumerate(("low", "high"))}
+    return {
+        f"{name}/{score}_{side}": pair[place]
+        for score, pair in known.items()
+        for place, side in enumerate(("low", "high"))
+    }
 
 
 def numbers(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -174,24 +197,35 @@ def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
 
 
 def read_bench(settings: Path, raw: Path, detections: Path, tracking: Path) -> Bench:
-    """Return what the tracking scores were taken on: sequences with their frames, people and detections, the tracker's settings and code.
+    """Return what the tracking scores were taken on: sequences with their frames, people and detections, the tracker's
+    settings and code.
 
-    However the detections were made, they are known by what they are. Constants that a search found are, as a calibrated gate is, known
-    by how they were found: the section `tune` stands in place of those in `evaluate_tracking`.
+    However the detections were made, they are known by what they are. Constants that a search found are, as a
+    calibrated gate is, known by how they were found: the section `tune` stands in place of those in
+    `evaluate_tracking`.
     """
     sections = yaml.safe_load(settings.read_text())
     sequences = {part.sequence: _sequence_digest(part, detections) for part in read_parts(raw) if part.part == "track"}
     of_search = ("tune",) if (sections.get("tune") or {}).get("trials") else ()
-    tracker = flatten({name: sections.get(name) or {} for name in ("embed", "evaluate_tracking", *of_search)}, separator=".")
+    tracker = flatten(
+        {name: sections.get(name) or {} for name in ("embed", "evaluate_tracking", *of_search)}, separator="."
+    )
     settings_of_tracker = {name: value for name, value in tracker.items() if _is_setting(name, tracker)}
-    kept = {n: v for n, v in settings_of_tracker.items() if not of_search or not n.startswith("evaluate_tracking.constants.")}
+    kept = {
+        n: v
+        for n, v in settings_of_tracker.items()
+        if not of_search or not n.startswith("evaluate_tracking.constants.")
+    }
     return Bench(sequences, kept, read_json(tracking / "trial.json")["code"])
 
 
 def _is_setting(name: str, tracker: Mapping[str, str]) -> bool:
     """Tell whether a param changes a score; constants of trackers that did not run, and searches for them, do not."""
     ran = tracker.get("evaluate_tracking.tracker")
-    of_others = any(name.startswith(place) and not name.startswith(f"{place}{ran}.") for place in ("evaluate_tracking.constants.", "tune.search."))
+    of_others = any(
+        name.startswith(place) and not name.startswith(f"{place}{ran}.")
+        for place in ("evaluate_tracking.constants.", "tune.search.")
+    )
     return name.rpartition(".")[2] not in NOT_SETTINGS and not of_others
 
 
@@ -224,7 +258,13 @@ def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
     for name in (settings, Path("dvc.yaml"), Path("dvc.lock")):
         if name.is_file():
             yield name, "reproduce"
-    looked_at = {"training": folders.model, "data": folders.validation, "reid": folders.reid, "tracking": folders.tracking, "export": folders.export}
+    looked_at = {
+        "training": folders.model,
+        "data": folders.validation,
+        "reid": folders.reid,
+        "tracking": folders.tracking,
+        "export": folders.export,
+    }
     for place, folder in looked_at.items():
         for path in sorted(p for pattern in PICTURES for p in folder.glob(pattern)):
             yield path, place
@@ -234,7 +274,10 @@ def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
     if (folders.tracking / "windows.npz").is_file():
         yield folders.tracking / "windows.npz", "tracking"
     yield folders.crops / "report.json", "data/crops"
-    for folder, place in ((folders.validation / "docs", "data/docs"), (folders.tracking / "results", "tracking/results")):
+    for folder, place in (
+        (folders.validation / "docs", "data/docs"),
+        (folders.tracking / "results", "tracking/results"),
+    ):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             yield path, f"{place}/{path.parent.relative_to(folder)}".removesuffix("/.")
 
@@ -259,7 +302,14 @@ def _description(metrics: Mapping[str, float]) -> str:
 def _origin_tags() -> dict[str, str]:
     """Return the git commit, whether the tree differs from it, and the DVC experiment; empty outside a repository."""
     commit = _git("rev-parse", "HEAD")
-    tags = {"mlflow.source.git.commit": commit, "git.uncommitted_changes": str(bool(_git("status", "--porcelain"))).lower()} if commit else {}
+    tags = (
+        {
+            "mlflow.source.git.commit": commit,
+            "git.uncommitted_changes": str(bool(_git("status", "--porcelain"))).lower(),
+        }
+        if commit
+        else {}
+    )
     experiment = os.environ.get("DVC_EXP_NAME")
     return tags | ({"dvc.experiment": experiment} if experiment else {})
 

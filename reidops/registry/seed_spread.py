@@ -24,9 +24,14 @@ def read_figures(reid: Path, tracking: Path) -> dict[str, float]:
 
 
 def describe_spread(seeds: Sequence[int], figures: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Return what spread.json holds: the seeds and, of each figure, its values in their order, the mean and the standard deviation."""
+    """Return what spread.json holds: the seeds and, of each figure, its values in their order, the mean and the
+    standard deviation.
+    """
     values = {name: [of_seed[name] for of_seed in figures] for name in figures[0]}
-    rows = {name: {"values": row, "mean": fmean(row), "std": stdev(row) if len(row) > 1 else None} for name, row in values.items()}
+    rows = {
+        name: {"values": row, "mean": fmean(row), "std": stdev(row) if len(row) > 1 else None}
+        for name, row in values.items()
+    }
     return {"num": len(seeds), "seeds": list(seeds), "figures": rows}
 
 

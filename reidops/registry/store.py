@@ -41,17 +41,22 @@ def open_store() -> Iterator[mlflow.MlflowClient]:
     uri = tracking_uri()
     for noisy in ("mlflow.store.db.utils", "mlflow.pyfunc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)  # it would warn of a silent server at each sample
+    # it would warn of a silent server at each sample
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
     try:
         _prepare_store(uri)
         # MLflow itself sets the variable when it is told an address; the next caller may mean another store.
-        with _environment(**_QUIET, MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"):
+        with _environment(
+            **_QUIET, MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"
+        ):
             mlflow.set_tracking_uri(uri)
             yield mlflow.MlflowClient(uri)
     except MlflowException as error:
         raise _told(uri, error) from error
     except SQLAlchemyError as error:
-        raise ReidopsError(f"the tracking store {uri} cannot be used ({str(error).splitlines()[0][:300]}). {_REMEDY}") from error
+        raise ReidopsError(
+            f"the tracking store {uri} cannot be used ({str(error).splitlines()[0][:300]}). {_REMEDY}"
+        ) from error
 
 
 def _prepare_store(uri: str) -> None:
@@ -73,7 +78,9 @@ def _prepare_store(uri: str) -> None:
 
 
 def find_experiment(client: mlflow.MlflowClient, name: str) -> str:
-    """Return the id of an experiment, made where it is missing; beside an sqlite file its artifacts lie in `mlartifacts/`."""
+    """Return the id of an experiment, made where it is missing; beside an sqlite file its artifacts lie in
+    `mlartifacts/`.
+    """
     known = client.get_experiment_by_name(name)
     if known is not None:
         if known.lifecycle_stage != "active":
@@ -106,7 +113,10 @@ def _told(uri: str, error: MlflowException) -> ReidopsError:
     text = str(error).splitlines()[0][:300]
     if "failed with exception" in text or "Max retries" in text:
         return StoreUnreachable(
-            f"the tracking server {uri} does not answer ({text}). Everything computed is kept: start the server, or unset "
+            f"the tracking server {uri} does not answer ({text}). Everything computed is kept: start the server, or "
+            f"unset "
             "MLFLOW_TRACKING_URI to use mlflow.db in this repository, then run `dvc repro register`"
         )
-    return ReidopsError(f"the tracking store {uri} refused: {text}. Everything computed is kept: `dvc repro register` goes on from here")
+    return ReidopsError(
+        f"the tracking store {uri} refused: {text}. Everything computed is kept: `dvc repro register` goes on from here"
+    )

@@ -13,7 +13,8 @@ MIDDLE = (0.2, 0.8)  # share of the crop's width; beside it is mostly background
 def embed_colours(crops: Iterable[np.ndarray]) -> np.ndarray:
     """Return colour histograms as unit rows, float32 [N, 384], of BGR uint8 crops [h, w, 3].
 
-    A row holds the square roots of an upper and a lower body's histogram, so that 1 − cosine is their squared Hellinger distance.
+    A row holds the square roots of an upper and a lower body's histogram, so that 1 − cosine is their squared Hellinger
+    distance.
     """
     return np.array([_describe(crop) for crop in crops], np.float32)
 

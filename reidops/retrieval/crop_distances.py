@@ -1,4 +1,6 @@
-"""Distances between crops, and between crops and tracks, of people whose identities are known: what a gate is fitted on."""
+"""Distances between crops, and between crops and tracks, of people whose identities are known: what a gate is fitted
+on.
+"""
 
 import dataclasses
 from collections.abc import Iterator
@@ -42,7 +44,9 @@ class Distances:
     impostor: np.ndarray
 
     def error_rates(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return FNMR, the share of genuine distances above each threshold, and FMR, that of impostor ones at or below it."""
+        """Return FNMR, the share of genuine distances above each threshold, and FMR, that of impostor ones at or below
+        it.
+        """
         missed = 1 - self.genuine.searchsorted(thresholds, "right") / len(self.genuine)
         return missed, self.impostor.searchsorted(thresholds, "right") / len(self.impostor)
 
@@ -54,7 +58,9 @@ class Distances:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of crops, [num_pairs]: their distance, whether they show one person, and the worse of their two conditions."""
+    """Pairs of crops, [num_pairs]: their distance, whether they show one person, and the worse of their two
+    conditions.
+    """
 
     distances: np.ndarray
     genuine: np.ndarray
@@ -64,12 +70,16 @@ class Pairs:
 
     def split(self, chosen: np.ndarray | None = None) -> Distances:
         """Return the distances of the chosen pairs, or of all, by whether they show one person."""
-        distances, genuine = (self.distances, self.genuine) if chosen is None else (self.distances[chosen], self.genuine[chosen])
+        distances, genuine = (
+            (self.distances, self.genuine) if chosen is None else (self.distances[chosen], self.genuine[chosen])
+        )
         return Distances(np.sort(distances[genuine]), np.sort(distances[~genuine]))
 
 
 def thinned_rows(crops: Crops, per_camera: int = MAX_CROPS_PER_CAMERA) -> np.ndarray:
-    """Return the rows of at most so many crops of each camera, evenly spread over its people and their frames, ascending."""
+    """Return the rows of at most so many crops of each camera, evenly spread over its people and their frames,
+    ascending.
+    """
     rows = [np.empty(0, np.int64)]
     for camid in np.unique(crops.camids):
         of_camera = np.flatnonzero(crops.camids == camid)
@@ -81,20 +91,23 @@ def thinned_rows(crops: Crops, per_camera: int = MAX_CROPS_PER_CAMERA) -> np.nda
 
 def as_one_camera(crops: Crops, min_gap: int) -> Crops:
     """Return the crops as if one camera had seen all of them, none too near to another in time."""
-    return dataclasses.replace(crops, camids=np.zeros(len(crops), np.int64), frames=np.arange(len(crops)) * max(min_gap, 1))
+    return dataclasses.replace(
+        crops, camids=np.zeros(len(crops), np.int64), frames=np.arange(len(crops)) * max(min_gap, 1)
+    )
 
 
 def pair_up(crops: Crops) -> Pairs:
     """Return all pairs of crops that one camera took."""
-    parts = [_pairs_of_camera(of_camera) for of_camera in crops.by_camera()] or [_pairs_of_camera(crops)]  # no crops, no pairs
+    # no crops, no pairs
+    parts = [_pairs_of_camera(of_camera) for of_camera in crops.by_camera()] or [_pairs_of_camera(crops)]
     return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in Pairs.__dataclass_fields__))
 
 
 def nearest_distances(crops: Crops, min_gap: int) -> Distances:
     """Return the distances between crops and the nearest crop of a track: DeepSORT's cost.
 
-    A track is what one camera saw of one person. A crop meets its own track without itself and without what lies less than
-    `min_gap` frames away, as if it came back after that time.
+    A track is what one camera saw of one person. A crop meets its own track without itself and without what lies less
+    than `min_gap` frames away, as if it came back after that time.
     """
     return _joined([_nearest_of_camera(of_camera, min_gap) for of_camera in crops.by_camera()])
 
@@ -102,10 +115,12 @@ def nearest_distances(crops: Crops, min_gap: int) -> Distances:
 def moving_average_distances(crops: Crops, min_gap: int, asked: np.ndarray | None = None) -> Distances:
     """Return the distances between crops and the moving average of a track: StrongSORT's cost, and twice BoT-SORT's.
 
-    A crop meets its own track as it was `min_gap` frames earlier, and the tracks of others as they were when they ended.
+    A crop meets its own track as it was `min_gap` frames earlier, and the tracks of others as they were when they
+    ended.
 
     Args:
-        asked: rows of the crops that are compared; None = all. The averages are of all crops of a track, in the order of time.
+        asked: rows of the crops that are compared; None = all. The averages are of all crops of a track, in the order
+            of time.
     """
     is_asked = np.ones(len(crops), bool) if asked is None else np.isin(np.arange(len(crops)), asked)
     cameras = [np.flatnonzero(crops.camids == camid) for camid in np.unique(crops.camids)]
@@ -113,7 +128,8 @@ def moving_average_distances(crops: Crops, min_gap: int, asked: np.ndarray | Non
 
 
 def moving_averages(embeddings: np.ndarray) -> np.ndarray:
-    """Return what a track remembers after each of its crops, unit rows [n, dim]: StrongSORT's equation 1, made unit each time.
+    """Return what a track remembers after each of its crops, unit rows [n, dim]: StrongSORT's equation 1, made unit
+    each time.
 
     Args:
         embeddings: one track's unit rows in the order of time, [n, dim].
@@ -145,7 +161,10 @@ def _nearest_of_camera(crops: Crops, min_gap: int) -> tuple[np.ndarray, np.ndarr
     distances = 1 - crops.embeddings @ crops.embeddings.T
     nearest = np.minimum.reduceat(distances, starts, axis=1)
     ends = np.append(starts[1:], len(crops))
-    genuine = [_nearest_of_track(distances[start:end, start:end], crops.frames[start:end], min_gap) for start, end in zip(starts, ends, strict=True)]
+    genuine = [
+        _nearest_of_track(distances[start:end, start:end], crops.frames[start:end], min_gap)
+        for start, end in zip(starts, ends, strict=True)
+    ]
     return np.concatenate(genuine), nearest[crops.pids[:, None] != people]
 
 
@@ -163,14 +182,18 @@ def _averages_of_camera(crops: Crops, min_gap: int, asked: np.ndarray) -> tuple[
     for start, end in zip(starts, np.append(starts[1:], len(crops)), strict=True):
         averages = moving_averages(crops.embeddings[start:end])
         ended.append(averages[-1])
-        genuine.append(_own_averages(crops.embeddings[start:end], averages, crops.frames[start:end], min_gap)[asked[start:end]])
+        genuine.append(
+            _own_averages(crops.embeddings[start:end], averages, crops.frames[start:end], min_gap)[asked[start:end]]
+        )
     genuine = np.concatenate(genuine)
     distances = 1 - crops.embeddings[asked] @ np.array(ended).T
     return genuine[~np.isnan(genuine)], distances[crops.pids[asked, None] != people]
 
 
 def _own_averages(embeddings: np.ndarray, averages: np.ndarray, frames: np.ndarray, min_gap: int) -> np.ndarray:
-    """Return each crop's distance to its track as it was `min_gap` frames earlier, [n]; NaN where there was none yet."""
+    """Return each crop's distance to its track as it was `min_gap` frames earlier, [n]; NaN where there was none
+    yet.
+    """
     state = np.searchsorted(frames, frames - max(min_gap, 1), "right") - 1
     return np.where(state >= 0, 1 - (embeddings * averages[state]).sum(axis=1), np.nan)
 

@@ -1,4 +1,6 @@
-"""Crops of the crops table to unit vectors: by an embedder, from one view of each or from five, and by colours alone."""
+"""Crops of the crops table to unit vectors: by an embedder, from one view of each or from five, and by colours
+alone.
+"""
 
 import cv2
 import numpy as np
@@ -18,18 +20,23 @@ def embed_rows(embedder: Embedder, store: CropStore, rows: np.ndarray, batch_siz
     Each core decodes and embeds batches of its own.
 
     Args:
-        views: 1, or 5: the mean of the whole crop and of a window in each of its corners (multi-crop test-time augmentation).
+        views: 1, or 5: the mean of the whole crop and of a window in each of its corners (multi-crop test-time
+            augmentation).
     """
     embeddings = np.zeros((len(store), embedder.dim), np.float32)
-    batches = [rows[start:start + batch_size] for start in range(0, len(rows), batch_size)]
-    embedded = map_on_cores(lambda batch: embed_views(embedder, _load(store, batch, embedder.input_size, views)), batches)
+    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    embedded = map_on_cores(
+        lambda batch: embed_views(embedder, _load(store, batch, embedder.input_size, views)), batches
+    )
     for batch, of_batch in zip(progress_bar(batches, desc="embed crops", unit="batches"), embedded, strict=True):
         embeddings[batch] = of_batch
     return embeddings
 
 
 def embed_views(embedder: Embedder, images: np.ndarray) -> np.ndarray:
-    """Return the unit mean of the embeddings of each crop's views, float32 [N, dim], from RGB uint8 [views, N, height, width, 3]."""
+    """Return the unit mean of the embeddings of each crop's views, float32 [N, dim], from RGB uint8 [views, N, height,
+    width, 3].
+    """
     embedded = [embedder.embed_images(of_view) for of_view in images]
     if len(embedded) == 1:
         return embedded[0]
@@ -38,13 +45,17 @@ def embed_views(embedder: Embedder, images: np.ndarray) -> np.ndarray:
 
 
 def view(crop_bgr: np.ndarray, height: int, width: int, views: int) -> np.ndarray:
-    """Return a crop [h, w, 3] as so many inputs of a network, RGB uint8 [views, height, width, 3]: the whole, then its corners."""
+    """Return a crop [h, w, 3] as so many inputs of a network, RGB uint8 [views, height, width, 3]: the whole, then its
+    corners.
+    """
     whole = resize_crop(crop_bgr, height, width)[None]
     if views == 1:
         return whole
-    large = cv2.resize(crop_bgr, (round(width / WINDOW), round(height / WINDOW)), interpolation=_interpolation(crop_bgr, height, width))
+    large = cv2.resize(
+        crop_bgr, (round(width / WINDOW), round(height / WINDOW)), interpolation=_interpolation(crop_bgr, height, width)
+    )
     tops, lefts = (0, large.shape[0] - height), (0, large.shape[1] - width)
-    corners = [large[top:top + height, left:left + width, ::-1] for top in tops for left in lefts]
+    corners = [large[top : top + height, left : left + width, ::-1] for top in tops for left in lefts]
     return np.concatenate([whole, corners])
 
 

@@ -15,10 +15,11 @@ BOX = ["left", "top", "width", "height"]
 
 
 def detected_crops(parts: Rows[Part], held_out: pd.DataFrame, embedder: CropEmbedder, batch_size: int = 64) -> Crops:
-    """Return the detections that show held-out people in the training frames; none where no training set has detections.
+    """Return the detections that show held-out people in the training frames; none where no training set has
+    detections.
 
-    A detection shows a pedestrian that it overlaps by an IoU of one half or more, one to one in each frame. Of a scene with
-    several detectors the first one's are taken, as for the crops.
+    A detection shows a pedestrian that it overlaps by an IoU of one half or more, one to one in each frame. Of a scene
+    with several detectors the first one's are taken, as for the crops.
 
     Args:
         held_out: rows of the crops table that show these people.
@@ -28,12 +29,22 @@ def detected_crops(parts: Rows[Part], held_out: pd.DataFrame, embedder: CropEmbe
     """
     rows = [_of_part(part, held_out) for part in _first_of_scenes(parts)]
     crops = [_embed(sequence, detections, embedder, batch_size) for sequence, detections in rows if len(detections)]
-    empty = Crops(np.empty((0, embedder.dim), np.float32), *(np.empty(0, np.int64) for _ in range(3)), *(np.empty(0) for _ in range(2)))
-    return Crops(*(np.concatenate([getattr(part, name) for part in (empty, *crops)]) for name in Crops.__dataclass_fields__))
+    empty = Crops(
+        np.empty((0, embedder.dim), np.float32),
+        *(np.empty(0, np.int64) for _ in range(3)),
+        *(np.empty(0) for _ in range(2)),
+    )
+    return Crops(
+        *(np.concatenate([getattr(part, name) for part in (empty, *crops)]) for name in Crops.__dataclass_fields__)
+    )
 
 
 def _first_of_scenes(parts: Rows[Part]) -> list[Part]:
-    trained = [part for part in parts if part.part == "train" and part.layout == "mot" and (part.folder / "det" / "det.txt").is_file()]
+    trained = [
+        part
+        for part in parts
+        if part.part == "train" and part.layout == "mot" and (part.folder / "det" / "det.txt").is_file()
+    ]
     return list({(part.dataset, part.scene): part for part in reversed(trained)}.values())[::-1]
 
 
@@ -43,7 +54,9 @@ def _of_part(part: Part, held_out: pd.DataFrame) -> tuple[Sequence, pd.DataFrame
     of_scene = held_out[(held_out["dataset"] == part.dataset) & (held_out["scene"] == part.scene)]
     people = of_scene.drop_duplicates("track_id").set_index("track_id")[["pid", "camid"]]
     annotations, detections = read_annotations(sequence), read_detections(sequence)
-    detections = detections[detections["frame"].between(part.first_frame, part.last_frame)].sort_values("frame", kind="stable")
+    detections = detections[detections["frame"].between(part.first_frame, part.last_frame)].sort_values(
+        "frame", kind="stable"
+    )
     shown = annotated_rows(detections["frame"].to_numpy(), detections[BOX].to_numpy(), annotations)
     detections = detections[shown != NOBODY].reset_index(drop=True)
     of_detection = annotations.iloc[shown[shown != NOBODY]][["track_id", "visibility"]].reset_index(drop=True)
@@ -52,7 +65,9 @@ def _of_part(part: Part, held_out: pd.DataFrame) -> tuple[Sequence, pd.DataFrame
 
 def _embed(sequence: Sequence, detections: pd.DataFrame, embedder: CropEmbedder, batch_size: int) -> Crops:
     frames, box_ltwh = detections["frame"].to_numpy(), detections[BOX].to_numpy()
-    embeddings = embed_sequence_boxes(sequence, frames, box_ltwh, embedder, batch_size=batch_size, desc="embed detections of")
+    embeddings = embed_sequence_boxes(
+        sequence, frames, box_ltwh, embedder, batch_size=batch_size, desc="embed detections of"
+    )
     large_enough = embeddings.any(axis=1)
     columns = ("pid", "camid", "frame", "visibility", "height")
     return Crops(embeddings, *(detections[name].to_numpy() for name in columns)).of(np.flatnonzero(large_enough))

@@ -22,15 +22,25 @@ HISTOGRAM = "colour_histogram"
 
 @dataclass(frozen=True)
 class EmbeddedTests:
-    """Test sets with the embeddings and the colour histograms of the whole crops table, [len(table), dim], zeros where not asked for."""
+    """Test sets with the embeddings and the colour histograms of the whole crops table, [len(table), dim], zeros where
+    not asked for.
+    """
 
     tests: Sequence[TestSet]
     embeddings: np.ndarray
     colours: np.ndarray
 
 
-def embed_tests(embedder: Embedder, store: CropStore, table: pd.DataFrame, tests: Sequence[TestSet],
-                *, pool: str = "auto", views: int = 1, batch_size: int = 64) -> EmbeddedTests:
+def embed_tests(
+    embedder: Embedder,
+    store: CropStore,
+    table: pd.DataFrame,
+    tests: Sequence[TestSet],
+    *,
+    pool: str = "auto",
+    views: int = 1,
+    batch_size: int = 64,
+) -> EmbeddedTests:
     """Return the test sets embedded; those of tracklets with one vector and one crop for each tracklet.
 
     Args:
@@ -53,13 +63,17 @@ def refuse_collapsed(embedded: EmbeddedTests) -> None:
         collapse = find_collapse(embedded.embeddings[np.concatenate([test.query, test.gallery])])
         if collapse:
             raise ReidopsError(
-                f"{test.name}: the network has collapsed on the test crops ({collapse}): no ranking or gate of it means anything;"
-                " train again with a lower train.learning_rate or a longer train.warmup_epochs, or name another file in train.weights"
+                f"{test.name}: the network has collapsed on the test crops ({collapse}): no ranking or gate of it "
+                f"means anything;"
+                " train again with a lower train.learning_rate or a longer train.warmup_epochs, or name another file "
+                "in train.weights"
             )
 
 
 def score_tests(embedded: EmbeddedTests, *, max_rank: int, rerank: bool) -> dict[str, RankingScores]:
-    """Return the scores of each test set by its name, then the colour histogram's, then re-ranked ones where asked for."""
+    """Return the scores of each test set by its name, then the colour histogram's, then re-ranked ones where asked
+    for.
+    """
     tests = embedded.tests
     scores = {test.name: test.score(embedded.embeddings, max_rank) for test in tests}
     scores |= {name_of_histogram(test, tests): test.score(embedded.colours, max_rank) for test in tests}

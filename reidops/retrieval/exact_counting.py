@@ -1,8 +1,9 @@
 """The rank of each positive of a block of queries, as if the products of their embeddings held no rounding error.
 
-A float32 matrix product's last bits depend on how the machine cuts it up: on the block, the threads, the processor. They
-decide only where they can. A crop of somebody else that lies within their error of a positive is compared with it again in
-float64, pair by pair, so that every rank depends on the embeddings alone. The rule for ties is that of `counting.py`.
+A float32 matrix product's last bits depend on how the machine cuts it up: on the block, the threads, the processor.
+They decide only where they can. A crop of somebody else that lies within their error of a positive is compared with it
+again in float64, pair by pair, so that every rank depends on the embeddings alone. The rule for ties is that of
+`counting.py`.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ import numpy as np
 from reidops.errors import ReidopsError
 from reidops.retrieval.matches import Rows
 
-# The float32 product of two unit rows of length D strays from the true one by D roundings at most, in whatever order its terms
-# are summed: the terms' sizes sum to 1 at most (Cauchy and Schwarz). Most products stray by far less, but rows of a few round
-# values do not: their roundings all go one way. A hundredth more stands for rows that are not quite unit.
+# The float32 product of two unit rows of length D strays from the true one by D roundings at most, in whatever order
+# its terms are summed: the terms' sizes sum to 1 at most (Cauchy and Schwarz). Most products stray by far less, but
+# rows of a few round values do not: their roundings all go one way. A hundredth more stands for rows that are not quite
+# unit.
 ROUNDING = 1.01 * 2.0**-24
 STEPS_PER_UNIT = 2**28
 STEPS_PER_ROW = 4 * STEPS_PER_UNIT  # negative products lie in −1 … 1
@@ -32,7 +34,9 @@ class UnitRows:
 
     @property
     def error(self) -> float:
-        """Return how far apart two float32 products must lie for their order to be certain: either may be off by half of it."""
+        """Return how far apart two float32 products must lie for their order to be certain: either may be off by half
+        of it.
+        """
         return 2 * ROUNDING * self.query.shape[1]
 
     def negative_products(self, rows: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -48,10 +52,11 @@ class UnitRows:
 
 @dataclass(frozen=True)
 class _Keys:
-    """One whole number for a pair of a query row and a gallery crop, which sorts pairs by row, then distance, then crop.
+    """One whole number for a pair of a query row and a gallery crop, which sorts pairs by row, then distance, then
+    crop.
 
-    Sorting such numbers is several times faster than sorting distances and carrying rows and crops along. The distance is
-    counted in steps far finer than the products' error.
+    Sorting such numbers is several times faster than sorting distances and carrying rows and crops along. The distance
+    is counted in steps far finer than the products' error.
     """
 
     num_gallery: int
@@ -63,7 +68,9 @@ class _Keys:
         return (rows * STEPS_PER_ROW + steps) * self.num_gallery + index
 
     def around(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the least and the greatest keys, both included, of pairs whose order to each of some keys is uncertain."""
+        """Return the least and the greatest keys, both included, of pairs whose order to each of some keys is
+        uncertain.
+        """
         reach = (int(self.error * STEPS_PER_UNIT) + 2) * self.num_gallery
         return keys - reach, keys + reach
 
@@ -89,14 +96,18 @@ def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
     broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
     if len(broken):
         named = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
-        raise ReidopsError(f"{len(broken)} of {len(rows)} {side} embeddings are NaN, infinite or zero: rows {named}; embed these crops again")
+        raise ReidopsError(
+            f"{len(broken)} of {len(rows)} {side} embeddings are NaN, infinite or zero: rows {named}; embed these "
+            f"crops again"
+        )
     if np.abs(lengths - 1).max(initial=0) <= UNIT_TOLERANCE:
         return rows
     return (rows / lengths[:, None]).astype(np.float32)
 
 
 def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: UnitRows) -> tuple[np.ndarray, int]:
-    """Return the ranks of all positives, row after row and ascending in each, 1-based, and how many tie with somebody else's crop.
+    """Return the ranks of all positives, row after row and ascending in each, 1-based, and how many tie with somebody
+    else's crop.
 
     Args:
         distances: negative products of the embeddings, float32 [block, num_gallery]; written into.
@@ -111,7 +122,8 @@ def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: U
     if unclear.any():
         among = _covered(low[unclear], high[unclear], len(rivals))
         not_farther, num_tied = _compare_exactly(keys.pairs(hits[unclear]), keys.pairs(rivals[among]), embeddings)
-        # Rivals counted in a hit's `ahead` may be unclear beside another hit of its row; `not_farther` counts those again.
+        # Rivals counted in a hit's `ahead` may be unclear beside another hit of its row; `not_farther` counts those
+        # again.
         twice = np.concatenate([[0], np.cumsum(among)])
         ahead[unclear] += not_farther - (twice[low] - twice[low - ahead])[unclear]
     return ahead[np.lexsort((ahead, rows))] + positives.places, num_tied
@@ -143,10 +155,13 @@ Pairs = tuple[np.ndarray, np.ndarray]
 
 
 def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[np.ndarray, int]:
-    """Return how many of the rivals in its row are at most as far away as each hit, [num_hits], and how many hits tie with a rival."""
+    """Return how many of the rivals in its row are at most as far away as each hit, [num_hits], and how many hits tie
+    with a rival.
+    """
     distances = np.concatenate([embeddings.negative_products(*hits), embeddings.negative_products(*rivals)])
-    values, places = np.unique(distances, return_inverse=True)  # whole numbers, to which a row can be added without rounding
-    ours, theirs = places[:len(hits[0])] + hits[0] * len(values), places[len(hits[0]):] + rivals[0] * len(values)
+    # whole numbers, to which a row can be added without rounding
+    values, places = np.unique(distances, return_inverse=True)
+    ours, theirs = places[: len(hits[0])] + hits[0] * len(values), places[len(hits[0]) :] + rivals[0] * len(values)
     theirs.sort()
     ahead = theirs.searchsorted(ours, "right")
     num_tied = np.count_nonzero(ahead > theirs.searchsorted(ours))
@@ -154,10 +169,12 @@ def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:
-    """Return each row's sum of squares in float64; it depends on that row only, as einsum's does not, whose buffers cut rows in two."""
+    """Return each row's sum of squares in float64; it depends on that row only, as einsum's does not, whose buffers cut
+    rows in two.
+    """
     sums = np.empty(len(rows))
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start:start + ROWS_AT_ONCE].astype(np.float64)
+        part = rows[start : start + ROWS_AT_ONCE].astype(np.float64)
         part *= part
-        part.sum(axis=1, out=sums[start:start + ROWS_AT_ONCE])
+        part.sum(axis=1, out=sums[start : start + ROWS_AT_ONCE])
     return sums

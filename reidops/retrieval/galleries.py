@@ -15,7 +15,14 @@ Decode = Callable[[int], np.ndarray]
 
 CROP_SIZE = (72, 144)  # px, width and height of a shown crop
 FRAME, GUTTER, CAPTION, MARGIN, TITLE, HEADING = 4, 8, 20, 16, 44, 30  # px
-RIGHT, WRONG, QUERY, INK, PALE, PAPER = (22, 140, 60), (205, 40, 40), (60, 60, 60), (25, 25, 25), (120, 120, 120), (255, 255, 255)
+RIGHT, WRONG, QUERY, INK, PALE, PAPER = (
+    (22, 140, 60),
+    (205, 40, 40),
+    (60, 60, 60),
+    (25, 25, 25),
+    (120, 120, 120),
+    (255, 255, 255),
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,9 @@ class RankedRow:
 
 
 def choose_queries(scores: RankingScores, pids: np.ndarray, number: int) -> dict[str, list[int]]:
-    """Return the best, median and worst queries by average precision, each of another person as far as there are enough."""
+    """Return the best, median and worst queries by average precision, each of another person as far as there are
+    enough.
+    """
     precisions = scores.average_precisions
     matched = np.flatnonzero(~np.isnan(precisions))
     ascending = matched[np.lexsort((matched, precisions[matched]))]
@@ -40,15 +49,21 @@ def choose_queries(scores: RankingScores, pids: np.ndarray, number: int) -> dict
     return {name: sorted(queries, key=lambda q: -precisions[q]) for name, queries in chosen.items()}
 
 
-def nearest_rows(query: np.ndarray, gallery: np.ndarray, junk: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return one query's nearest gallery crops that are not junk, [number] at most, and their distances, nearest first."""
+def nearest_rows(
+    query: np.ndarray, gallery: np.ndarray, junk: np.ndarray, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one query's nearest gallery crops that are not junk, [number] at most, and their distances, nearest
+    first.
+    """
     distances = np.where(junk, np.inf, 1 - gallery @ query)
-    order = np.argsort(distances, kind="stable")[:min(number, int((~junk).sum()))]
+    order = np.argsort(distances, kind="stable")[: min(number, int((~junk).sum()))]
     return order, distances[order]
 
 
 def draw_galleries(title: str, sections: dict[str, Sequence[RankedRow]], decode: Decode, path: Path) -> None:
-    """Draw sections of ranked rows: the query left, then what was found, green where it is the same person, red where not."""
+    """Draw sections of ranked rows: the query left, then what was found, green where it is the same person, red where
+    not.
+    """
     columns = max(len(row.found) for rows in sections.values() for row in rows)
     width = 2 * MARGIN + (columns + 1) * _step()[0] + 3 * GUTTER
     height = TITLE + MARGIN + sum(HEADING + len(rows) * _step()[1] for rows in sections.values())
@@ -72,8 +87,14 @@ def _draw_row(canvas: Image.Image, draw: ImageDraw.ImageDraw, row: RankedRow, to
         _draw_crop(canvas, draw, (left, top), decode(int(found)), RIGHT if is_right else WRONG, f"{distance:.3f}")
 
 
-def _draw_crop(canvas: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], crop_bgr: np.ndarray,
-               colour: tuple[int, int, int], caption: str) -> None:
+def _draw_crop(
+    canvas: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    crop_bgr: np.ndarray,
+    colour: tuple[int, int, int],
+    caption: str,
+) -> None:
     left, top = corner
     right, bottom = left + CROP_SIZE[0] + 2 * FRAME, top + CROP_SIZE[1] + 2 * FRAME
     draw.rectangle((left, top, right - 1, bottom - 1), fill=colour)

@@ -3,7 +3,8 @@
 The rules, by name:
 
 - `same-camera`: Market-1501's. Crops of the query's own person seen by the query's own camera are junk.
-- `time-gap`: for video. Every crop of the query's own camera (in MOT one per scene) less than `gap` frames away is junk, whoever it shows.
+- `time-gap`: for video. Every crop of the query's own camera (in MOT one per scene) less than `gap` frames away is
+  junk, whoever it shows.
 - `none`: nothing is junk.
 - a boolean mask [num_query, num_gallery]: what is True is junk.
 
@@ -23,14 +24,16 @@ DISTRACTOR = "-1"
 
 @dataclass(frozen=True)
 class Rows:
-    """A list of gallery rows for each query: those of query q are `index[start[q]:start[q + 1]]`, in ascending order."""
+    """A list of gallery rows for each query: those of query q are `index[start[q]:start[q + 1]]`, in ascending
+    order.
+    """
 
     start: np.ndarray
     index: np.ndarray
 
     def of(self, query: int) -> np.ndarray:
         """Return the gallery rows of one query."""
-        return self.index[self.start[query]:self.start[query + 1]]
+        return self.index[self.start[query] : self.start[query + 1]]
 
     @property
     def counts(self) -> np.ndarray:
@@ -49,8 +52,8 @@ class Rows:
 
     def between(self, first: int, last: int) -> "Rows":
         """Return the rows of the queries first … last − 1 alone."""
-        bounds = self.start[first:last + 1]
-        return Rows(bounds - bounds[0], self.index[bounds[0]:bounds[-1]])
+        bounds = self.start[first : last + 1]
+        return Rows(bounds - bounds[0], self.index[bounds[0] : bounds[-1]])
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,9 @@ class Matches:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of one side's crops, each [n]: the person, and where a junk rule needs them, the camera and the frame."""
+    """What is known of one side's crops, each [n]: the person, and where a junk rule needs them, the camera and the
+    frame.
+    """
 
     pids: np.ndarray
     camids: np.ndarray | None = None
@@ -88,11 +93,14 @@ def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: A
     """Return one side's labels as arrays of one length.
 
     Raises:
-        ReidopsError: there are no pids, or an array is empty, is not one-dimensional, has another length than the pids, or
-            lacks a value.
+        ReidopsError: there are no pids, or an array is empty, is not one-dimensional, has another length than the pids,
+            or lacks a value.
     """
     if pids is None or np.ndim(pids) != 1:
-        raise ReidopsError(f"{side}_pids are {'missing' if pids is None else f'of the shape {list(np.shape(pids))}'}; give one pid per {side} crop, [n]")
+        raise ReidopsError(
+            f"{side}_pids are {'missing' if pids is None else f'of the shape {list(np.shape(pids))}'}; give one pid "
+            f"per {side} crop, [n]"
+        )
     columns = {"pids": pids, "camids": camids, "frames": frames}
     arrays = {name: None if values is None else np.asarray(values) for name, values in columns.items()}
     if arrays["pids"].size == 0:
@@ -102,7 +110,9 @@ def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: A
             expected = f"[{len(arrays['pids'])}], one per {side} crop"
             raise ReidopsError(f"{side}_{name} has the shape {list(values.shape)}, expected {expected}")
         if values is not None and len(lacking := np.flatnonzero(_is_missing(values))):
-            raise ReidopsError(f"{side}_{name} has no value in {len(lacking)} rows, first in row {lacking[0]}; leave these crops out")
+            raise ReidopsError(
+                f"{side}_{name} has no value in {len(lacking)} rows, first in row {lacking[0]}; leave these crops out"
+            )
     return Labels(**arrays)
 
 
@@ -135,7 +145,9 @@ def find_matches(query: Labels, gallery: Labels, junk: str | np.ndarray, gap: in
         is_junk = np.zeros(len(same_person.index), bool)
         junk_rows = _selected(same_person, is_junk)
     else:
-        raise ReidopsError(f"junk is {junk!r}, expected one of {', '.join(JUNK_RULES)} or a boolean mask [num_query, num_gallery]")
+        raise ReidopsError(
+            f"junk is {junk!r}, expected one of {', '.join(JUNK_RULES)} or a boolean mask [num_query, num_gallery]"
+        )
     return Matches(_selected(same_person, ~is_junk), junk_rows, len(gallery))
 
 
@@ -149,14 +161,22 @@ def refuse_unmatched(matches: Matches, query: Labels, gallery: Labels, junk: str
         return
     everyone = _same_person(query, gallery)
     if len(everyone.index) == 0:
-        why, remedy = "query and gallery have no person in common", "split by crops of the same people, or check the pids"
+        why, remedy = (
+            "query and gallery have no person in common",
+            "split by crops of the same people, or check the pids",
+        )
     else:
         rule = f"the rule {junk!r}" if isinstance(junk, str) else "the mask"
         why = f"{rule} makes junk of all {len(everyone.index)} crops that show a query's person"
-        remedy = "use junk='time-gap' with frames and a gap, or junk='none' where query and gallery are apart in time already"
+        remedy = (
+            "use junk='time-gap' with frames and a gap, or junk='none' where query and gallery are apart in time "
+            "already"
+        )
         if isinstance(junk, str) and junk == "same-camera":
             why += ": each person was seen by one camera only"
-    raise ReidopsError(f"none of {matches.num_query} queries has a match in a gallery of {matches.num_gallery}: {why}; {remedy}")
+    raise ReidopsError(
+        f"none of {matches.num_query} queries has a match in a gallery of {matches.num_gallery}: {why}; {remedy}"
+    )
 
 
 def rows_of_mask(mask: np.ndarray) -> Rows:
@@ -203,9 +223,12 @@ def _is_missing(values: np.ndarray) -> np.ndarray:
 def _codes(query: np.ndarray, gallery: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return integers that are equal exactly where the labels are, for both sides."""
     if (query.dtype.kind in "iu") != (gallery.dtype.kind in "iu"):
-        raise ReidopsError(f"query labels are {query.dtype}, gallery labels {gallery.dtype}: they would never match; give both as one type")
+        raise ReidopsError(
+            f"query labels are {query.dtype}, gallery labels {gallery.dtype}: they would never match; give both as one "
+            f"type"
+        )
     _, codes = np.unique(np.concatenate([query, gallery]), return_inverse=True)
-    return codes[:len(query)], codes[len(query):]
+    return codes[: len(query)], codes[len(query) :]
 
 
 def _ranges(order: np.ndarray, first: np.ndarray, counts: np.ndarray) -> Rows:
@@ -227,7 +250,12 @@ def _flat(rows: Rows, num_gallery: int) -> np.ndarray:
 
 
 def _needs(rule: str, query: Labels, gallery: Labels, *names: str) -> None:
-    missing = [f"{side}_{n}" for side, labels in (("query", query), ("gallery", gallery)) for n in names if getattr(labels, n) is None]
+    missing = [
+        f"{side}_{n}"
+        for side, labels in (("query", query), ("gallery", gallery))
+        for n in names
+        if getattr(labels, n) is None
+    ]
     if missing:
         raise ReidopsError(f"junk={rule!r} needs {' and '.join(missing)}; give them, or use junk='none'")
 
@@ -241,5 +269,7 @@ def _checked_gap(gap: int | None) -> int:
 def _checked_mask(mask: np.ndarray, num_query: int, num_gallery: int) -> np.ndarray:
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape != (num_query, num_gallery):
-        raise ReidopsError(f"the junk mask is {mask.dtype} {list(mask.shape)}, expected bool [{num_query}, {num_gallery}]")
+        raise ReidopsError(
+            f"the junk mask is {mask.dtype} {list(mask.shape)}, expected bool [{num_query}, {num_gallery}]"
+        )
     return mask

@@ -22,29 +22,54 @@ UNITS = {"frame_gap": " (frames)", "visibility": "", "height": " (px)"}
 
 
 def draw_cmc(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """Return the share of queries whose first match is among the first k, by test set and by what ranked it, [max_rank] each."""
+    """Return the share of queries whose first match is among the first k, by test set and by what ranked it, [max_rank]
+    each.
+    """
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
     for number, (test, by_ranking) in enumerate(curves.items()):
         for (name, shares), line in zip(by_ranking.items(), LINES, strict=False):
             ranks = np.arange(1, len(shares) + 1)
-            axes.plot(ranks, shares, line, color=f"C{number}", marker=".", markersize=4, label=f"{test}, {name} (rank1 {shares[0]:.3f})")
-    axes.set(xlabel="rank k", ylabel="share of queries", ylim=(0, 1.02), title="Queries whose person is among the first k")
+            axes.plot(
+                ranks,
+                shares,
+                line,
+                color=f"C{number}",
+                marker=".",
+                markersize=4,
+                label=f"{test}, {name} (rank1 {shares[0]:.3f})",
+            )
+    axes.set(
+        xlabel="rank k", ylabel="share of queries", ylim=(0, 1.02), title="Queries whose person is among the first k"
+    )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", fontsize=9)
     return figure
 
 
 def draw_distances(calibration: Calibration) -> Figure:
-    """Return the genuine and impostor distances of pairs and of returns to a track, each gate drawn into those of its cost."""
+    """Return the genuine and impostor distances of pairs and of returns to a track, each gate drawn into those of its
+    cost.
+    """
     figure = Figure(figsize=(15, 4.2), layout="constrained")
     panels, report = figure.subplots(1, 3), calibration.report
-    titles = ("Crop against crop", "Crop against the nearest crop of a track", "Crop against the moving average of a track")
-    for axes, title, distances in zip(panels, titles, (calibration.pairs, calibration.nearest, calibration.moving_average), strict=True):
+    titles = (
+        "Crop against crop",
+        "Crop against the nearest crop of a track",
+        "Crop against the moving average of a track",
+    )
+    for axes, title, distances in zip(
+        panels, titles, (calibration.pairs, calibration.nearest, calibration.moving_average), strict=True
+    ):
         _draw_histograms(axes, distances)
         axes.set(title=title, xlabel="1 − cosine")
     if report["eer_threshold"] is not None:
-        panels[0].axvline(report["eer_threshold"], color="0.2", linestyle=":", label=f"EER {report['eer']:.3f} at {report['eer_threshold']:.3f}")
+        panels[0].axvline(
+            report["eer_threshold"],
+            color="0.2",
+            linestyle=":",
+            label=f"EER {report['eer']:.3f} at {report['eer_threshold']:.3f}",
+        )
     for axes, gate, rates in zip(panels[1:], ("cosine", "ema_cosine"), ("at_gate", "at_ema_gate"), strict=True):
         axes.axvline(report["gates"][gate], color="0.1", label=_gate_label(report["gates"][gate], report[rates]))
     for axes in panels:
@@ -56,7 +81,9 @@ def draw_distances(calibration: Calibration) -> Figure:
 
 
 def draw_reassociation(table: pd.DataFrame) -> Figure:
-    """Return rank1 and MRR of lost people against the frames since, on each kind of boxes and of a guess, from `tabulate`'s table."""
+    """Return rank1 and MRR of lost people against the frames since, on each kind of boxes and of a guess, from
+    `tabulate`'s table.
+    """
     figure = Figure(figsize=(12, 4.8), layout="constrained")
     if table.dropna().empty:
         figure.text(0.5, 0.5, "No tracked sequence: nobody was looked for", ha="center")
@@ -92,7 +119,9 @@ def draw_tables(calibration: Calibration) -> Figure:
 
 
 def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, max_crops: int = 500) -> Figure:
-    """Return a 2-D map (t-SNE) of the crops, [n, dim], of the people seen most often, a colour and a marker for each."""
+    """Return a 2-D map (t-SNE) of the crops, [n, dim], of the people seen most often, a colour and a marker for
+    each.
+    """
     chosen = _most_seen(pids, max_people, max_crops)
     figure = Figure(figsize=(7.5, 7), layout="constrained")
     axes = figure.subplots()
@@ -101,10 +130,23 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
         of_person = places[pids[chosen] == pid]
         colour = matplotlib.colormaps["tab20"](number % 20)
         axes.scatter(*of_person.T, s=22, color=colour, marker=MARKERS[number % len(MARKERS)], linewidths=0)
-        middle = of_person[np.argmin(np.linalg.norm(of_person - np.median(of_person, axis=0), axis=1))]  # labels a crop, not a gap between them
-        axes.annotate(str(pid), middle, (0, 9), textcoords="offset points", fontsize=8, ha="center", va="center",
-                      bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.85})
-    axes.set(xticks=[], yticks=[], title=f"{len(chosen):,} crops of {min(len(np.unique(pids)), max_people)} people, by pid (t-SNE)")
+        # labels a crop, not a gap between them
+        middle = of_person[np.argmin(np.linalg.norm(of_person - np.median(of_person, axis=0), axis=1))]
+        axes.annotate(
+            str(pid),
+            middle,
+            (0, 9),
+            textcoords="offset points",
+            fontsize=8,
+            ha="center",
+            va="center",
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": colour, "alpha": 0.85},
+        )
+    axes.set(
+        xticks=[],
+        yticks=[],
+        title=f"{len(chosen):,} crops of {min(len(np.unique(pids)), max_people)} people, by pid (t-SNE)",
+    )
     return figure
 
 
@@ -124,19 +166,29 @@ def _gate_label(gate: float, rates: dict[str, float | None]) -> str:
 
 
 def _draw_gaps(axes: Axes, rows: pd.DataFrame, score: str, line: float) -> None:
-    """Draw one curve and its guess over evenly spaced gaps, the number of scored queries at `line`, a share of the height."""
+    """Draw one curve and its guess over evenly spaced gaps, the number of scored queries at `line`, a share of the
+    height.
+    """
     places, name, colour = np.arange(len(rows)), *BOXES[rows["boxes"].iloc[0]]
     axes.plot(places, rows[score], marker="o", markersize=5, color=colour, label=f"model, {name}")
     axes.plot(places, rows[f"chance_{score}"], "--", color=colour, alpha=0.6, linewidth=1, label=f"a guess, {name}")
     for place, number in zip(places, rows["num_query"] - rows["num_unmatched_queries"], strict=True):
-        axes.text(place, line, f"{number:,}", color=colour, fontsize=7.5, ha="center", transform=axes.get_xaxis_transform())
+        axes.text(
+            place, line, f"{number:,}", color=colour, fontsize=7.5, ha="center", transform=axes.get_xaxis_transform()
+        )
 
 
 def _draw_errors(axes: Axes, rows: list[dict]) -> None:
     axes.bar(range(len(rows)), [row["eer"] or 0.0 for row in rows], color="0.6")
     for place, row in enumerate(rows):
         error = "none" if row["eer"] is None else f"{row['eer']:.3f}"
-        axes.annotate(f"{error}\n{row['num_genuine']:,} / {row['num_impostor']:,}", (place, row["eer"] or 0.0), ha="center", va="bottom", fontsize=7.5)
+        axes.annotate(
+            f"{error}\n{row['num_genuine']:,} / {row['num_impostor']:,}",
+            (place, row["eer"] or 0.0),
+            ha="center",
+            va="bottom",
+            fontsize=7.5,
+        )
     axes.margins(y=0.25)
     axes.grid(alpha=0.3, axis="y")
 

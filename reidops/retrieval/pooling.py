@@ -13,7 +13,8 @@ NUM_FRAMES = 15  # evenly spaced, of each tracklet
 
 @dataclass(frozen=True)
 class Tracklets:
-    """The tracklets of test sets, crop by crop, and the one crop that stands for each; a set without tracklets has one for each crop.
+    """The tracklets of test sets, crop by crop, and the one crop that stands for each; a set without tracklets has one
+    for each crop.
 
     Attributes:
         rows: the crops that are looked at, as rows of the crops table, tracklet by tracklet, [num_rows].
@@ -26,7 +27,8 @@ class Tracklets:
     standing: np.ndarray
 
     def pool(self, embeddings: np.ndarray, how: str) -> np.ndarray:
-        """Return the table's embeddings, [len(table), dim], each tracklet's pooled unit vector in the row that stands for it.
+        """Return the table's embeddings, [len(table), dim], each tracklet's pooled unit vector in the row that stands
+        for it.
 
         Args:
             how: mean or max; anything else is the mean, too.
@@ -35,11 +37,15 @@ class Tracklets:
             return embeddings
         whole, operation = embeddings.copy(), np.maximum if how == "max" else np.add
         pooled = operation.reduceat(embeddings[self.rows], self.starts, axis=0)
-        whole[self.standing] = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        whole[self.standing] = pooled / np.maximum(
+            np.linalg.norm(pooled, axis=1, keepdims=True), np.finfo(np.float32).tiny
+        )
         return whole
 
 
-def find_tracklets(table: pd.DataFrame, tests: Sequence[TestSet], *, pooled: bool = True, num_frames: int = NUM_FRAMES) -> tuple[list[TestSet], Tracklets]:
+def find_tracklets(
+    table: pd.DataFrame, tests: Sequence[TestSet], *, pooled: bool = True, num_frames: int = NUM_FRAMES
+) -> tuple[list[TestSet], Tracklets]:
     """Return the test sets, those of tracklets with one row for each of them in place of its crops, and what is pooled.
 
     Of a tracklet longer than `num_frames` so many evenly spaced crops are looked at, of a shorter one all.
@@ -52,7 +58,11 @@ def find_tracklets(table: pd.DataFrame, tests: Sequence[TestSet], *, pooled: boo
         is_pooled = pooled and has_tracklets(table, test)
         sides = {side: _sample(table, getattr(test, side), num_frames, is_pooled) for side in ("query", "gallery")}
         standing = {side: np.array([_middle(rows) for rows in tracklets]) for side, tracklets in sides.items()}
-        labels = {f"{side}_{kind}s": table[kind].to_numpy()[rows] for side, rows in standing.items() for kind in ("pid", "camid")}
+        labels = {
+            f"{side}_{kind}s": table[kind].to_numpy()[rows]
+            for side, rows in standing.items()
+            for kind in ("pid", "camid")
+        }
         found.append(replace(test, **standing, labels=labels))
         parts += [*sides["query"], *sides["gallery"]]
     starts = np.cumsum([0, *(len(rows) for rows in parts[:-1])])
@@ -65,7 +75,9 @@ def has_tracklets(table: pd.DataFrame, test: TestSet) -> bool:
 
 
 def _sample(table: pd.DataFrame, rows: np.ndarray, num_frames: int, pooled: bool) -> list[np.ndarray]:
-    """Return the rows of each tracklet that are looked at, in the order of time; tracklets in the order of their numbers."""
+    """Return the rows of each tracklet that are looked at, in the order of time; tracklets in the order of their
+    numbers.
+    """
     if not pooled:
         return list(rows[:, None])
     tracklets, frames = table["tracklet"].to_numpy()[rows], table["frame"].to_numpy()[rows]

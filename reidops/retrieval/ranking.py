@@ -1,9 +1,9 @@
 """CMC, mAP and mINP, exact at any size, without sorting a gallery.
 
-For each query the ranks of its positives are counted, block by block, so that the matrix of all distances never exists as
-a whole. Ties count against the model: a gallery crop of another person at exactly the distance of a match ranks before the
-match (`counting.py`). Distances of embeddings are compared without rounding error (`exact_counting.py`), so that equal
-embeddings tie and nearly equal ones do not. With the ranks r₁ ≤ … ≤ r_m of a query's m positives:
+For each query the ranks of its positives are counted, block by block, so that the matrix of all distances never exists
+as a whole. Ties count against the model: a gallery crop of another person at exactly the distance of a match ranks
+before the match (`counting.py`). Distances of embeddings are compared without rounding error (`exact_counting.py`), so
+that equal embeddings tie and nearly equal ones do not. With the ranks r₁ ≤ … ≤ r_m of a query's m positives:
 
 - average precision is the mean of i / rᵢ, the precision at each hit; mAP is its mean over the queries;
 - the inverse negative penalty is m / r_m; mINP is its mean;
@@ -63,49 +63,81 @@ class RankingScores:
         return {name: getattr(self, name) for name in names}
 
 
-def score_embeddings(query: np.ndarray, gallery: np.ndarray, *, query_pids: ArrayLike, gallery_pids: ArrayLike,
-                     query_camids: ArrayLike | None = None, gallery_camids: ArrayLike | None = None,
-                     junk: str | np.ndarray = "same-camera", max_rank: int = 50,
-                     query_frames: ArrayLike | None = None, gallery_frames: ArrayLike | None = None, gap: int | None = None,
-                     single_gallery_shot: SingleShot | None = None, block_size: int | None = None) -> RankingScores:
+def score_embeddings(
+    query: np.ndarray,
+    gallery: np.ndarray,
+    *,
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    query_camids: ArrayLike | None = None,
+    gallery_camids: ArrayLike | None = None,
+    junk: str | np.ndarray = "same-camera",
+    max_rank: int = 50,
+    query_frames: ArrayLike | None = None,
+    gallery_frames: ArrayLike | None = None,
+    gap: int | None = None,
+    single_gallery_shot: SingleShot | None = None,
+    block_size: int | None = None,
+) -> RankingScores:
     """Score embeddings, [num_query, dim] and [num_gallery, dim], by their cosine distances.
 
-    Rows are used as float32 unit rows; others are scaled to length 1 first. Ranks are those of distances without rounding
-    error, so neither the gallery's order, nor `block_size` (queries at a time), nor the number of threads changes a figure.
+    Rows are used as float32 unit rows; others are scaled to length 1 first. Ranks are those of distances without
+    rounding error, so neither the gallery's order, nor `block_size` (queries at a time), nor the number of threads
+    changes a figure.
 
     Args:
         junk: a rule of `matches.JUNK_RULES`, or a boolean mask [num_query, num_gallery].
         query_frames, gallery_frames, gap: what `junk="time-gap"` needs, in frames.
-        single_gallery_shot: count CMC, and rank1 to rank10 with it, in galleries of one crop per person (CUHK03; `single_shot.py`).
+        single_gallery_shot: count CMC, and rank1 to rank10 with it, in galleries of one crop per person (CUHK03;
+            `single_shot.py`).
 
     Raises:
-        ReidopsError: shapes disagree, a row is not finite or zero, a label that the rule needs is missing, query and gallery
-            are one set whose every crop would find itself, no query has a match, or a count is below 1.
+        ReidopsError: shapes disagree, a row is not finite or zero, a label that the rule needs is missing, query and
+            gallery are one set whose every crop would find itself, no query has a match, or a count is below 1.
     """
     _check_counts(max_rank=max_rank, block_size=block_size)
     query, gallery = unit_rows(query, "query"), unit_rows(gallery, "gallery")
     if query.shape[1] != gallery.shape[1]:
-        raise ReidopsError(f"query embeddings have {query.shape[1]} dimensions, gallery embeddings {gallery.shape[1]}; embed both with one model")
+        raise ReidopsError(
+            f"query embeddings have {query.shape[1]} dimensions, gallery embeddings {gallery.shape[1]}; embed both "
+            f"with one model"
+        )
     labels = _both_labels(query_pids, gallery_pids, query_camids, gallery_camids, query_frames, gallery_frames)
     _check_lengths(labels, (len(query), len(gallery)), "embeddings")
     if isinstance(junk, str) and junk == "none" and query.shape == gallery.shape and np.array_equal(query, gallery):
-        raise ReidopsError("query and gallery are one set: each crop would find itself; use junk=np.eye(num_query, dtype=bool) to leave it out")
+        raise ReidopsError(
+            "query and gallery are one set: each crop would find itself; use junk=np.eye(num_query, dtype=bool) to "
+            "leave it out"
+        )
     matches = _matches(labels, junk, gap)
     block_size = block_size or max(1, BLOCK_BYTES // (4 * len(gallery)))
     scores = _scores(_rank_embeddings(query, gallery, matches, block_size), matches, max_rank)
     if single_gallery_shot is None:
         return scores
     identities = find_identities(labels[1], gallery)
-    ranks = rank_single_shots(lambda rows, drawn: _rank_embeddings(query[rows], gallery, drawn, block_size).of_hits,
-                              matches, identities, single_gallery_shot)
+    ranks = rank_single_shots(
+        lambda rows, drawn: _rank_embeddings(query[rows], gallery, drawn, block_size).of_hits,
+        matches,
+        identities,
+        single_gallery_shot,
+    )
     return _with_cmc(scores, ranks, max_rank)
 
 
-def score_distances(distances: np.ndarray, *, query_pids: ArrayLike, gallery_pids: ArrayLike,
-                    query_camids: ArrayLike | None = None, gallery_camids: ArrayLike | None = None,
-                    junk: str | np.ndarray = "same-camera", max_rank: int = 50,
-                    query_frames: ArrayLike | None = None, gallery_frames: ArrayLike | None = None, gap: int | None = None,
-                    single_gallery_shot: SingleShot | None = None) -> RankingScores:
+def score_distances(
+    distances: np.ndarray,
+    *,
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    query_camids: ArrayLike | None = None,
+    gallery_camids: ArrayLike | None = None,
+    junk: str | np.ndarray = "same-camera",
+    max_rank: int = 50,
+    query_frames: ArrayLike | None = None,
+    gallery_frames: ArrayLike | None = None,
+    gap: int | None = None,
+    single_gallery_shot: SingleShot | None = None,
+) -> RankingScores:
     """Score a given matrix of distances, [num_query, num_gallery], of any metric; smaller is nearer, +inf is allowed.
 
     Arguments as `score_embeddings`.
@@ -125,8 +157,14 @@ def score_distances(distances: np.ndarray, *, query_pids: ArrayLike, gallery_pid
     return score_blocks([distances], matches, max_rank, identities=identities, single_gallery_shot=single_gallery_shot)
 
 
-def score_blocks(blocks: Iterable[np.ndarray], matches: Matches, max_rank: int = 50, *,
-                 identities: Identities | None = None, single_gallery_shot: SingleShot | None = None) -> RankingScores:
+def score_blocks(
+    blocks: Iterable[np.ndarray],
+    matches: Matches,
+    max_rank: int = 50,
+    *,
+    identities: Identities | None = None,
+    single_gallery_shot: SingleShot | None = None,
+) -> RankingScores:
     """Score distances that come as blocks of rows, [any, num_gallery], together one row per query, in order.
 
     Args:
@@ -144,8 +182,14 @@ def score_blocks(blocks: Iterable[np.ndarray], matches: Matches, max_rank: int =
     return _with_cmc(scores, np.concatenate(of_shots), max_rank) if single_gallery_shot else scores
 
 
-def _both_labels(query_pids: ArrayLike, gallery_pids: ArrayLike, query_camids: ArrayLike | None, gallery_camids: ArrayLike | None,
-                 query_frames: ArrayLike | None, gallery_frames: ArrayLike | None) -> tuple[Labels, Labels]:
+def _both_labels(
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    query_camids: ArrayLike | None,
+    gallery_camids: ArrayLike | None,
+    query_frames: ArrayLike | None,
+    gallery_frames: ArrayLike | None,
+) -> tuple[Labels, Labels]:
     query = check_labels("query", query_pids, query_camids, query_frames)
     return query, check_labels("gallery", gallery_pids, gallery_camids, gallery_frames)
 
@@ -153,7 +197,10 @@ def _both_labels(query_pids: ArrayLike, gallery_pids: ArrayLike, query_camids: A
 def _check_lengths(labels: tuple[Labels, Labels], shape: tuple[int, ...], what: str) -> None:
     found = tuple(map(len, labels))
     if found != tuple(shape):
-        raise ReidopsError(f"there are {found[0]} query and {found[1]} gallery pids, but {what} of {shape[0]} queries and {shape[1]} gallery crops")
+        raise ReidopsError(
+            f"there are {found[0]} query and {found[1]} gallery pids, but {what} of {shape[0]} queries and {shape[1]} "
+            f"gallery crops"
+        )
 
 
 def _check_counts(**counts: int | None) -> None:
@@ -185,7 +232,10 @@ def _rank_distances(distances: np.ndarray, matches: Matches, first: int = 0) -> 
     ranks, tied = [np.empty(0, np.int64)], 0
     for query, row in enumerate(distances, first):
         if np.isnan(row.min()):
-            raise ReidopsError(f"distances: row {query} holds NaN at gallery crop {int(np.isnan(row).argmax())}; embed these crops again")
+            raise ReidopsError(
+                f"distances: row {query} holds NaN at gallery crop {int(np.isnan(row).argmax())}; embed these crops "
+                f"again"
+            )
         positives = matches.positives.of(query)
         if len(positives):
             of_query, ties = rank_positives(row, positives, matches.junk.of(query))
@@ -199,19 +249,25 @@ def _rank_embeddings(query: np.ndarray, gallery: np.ndarray, matches: Matches, b
     rows_at_once = max(1, RANKED_AT_ONCE // len(gallery))
     for start, block in _negative_products(query, gallery, block_size):
         for first in range(0, len(block), rows_at_once):
-            distances = block[first:first + rows_at_once]
+            distances = block[first : first + rows_at_once]
             rows = start + first, start + first + len(distances)
             embeddings = UnitRows(query[slice(*rows)], gallery)
-            parts.append(_Ranks(*rank_block(distances, matches.positives.between(*rows), matches.junk.between(*rows), embeddings)))
+            parts.append(
+                _Ranks(
+                    *rank_block(distances, matches.positives.between(*rows), matches.junk.between(*rows), embeddings)
+                )
+            )
     return _joined(parts)
 
 
 def _negative_products(query: np.ndarray, gallery: np.ndarray, block_size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield −(query · gallery) in blocks, [any, num_gallery], each with its first query's number, in one standing buffer."""
+    """Yield −(query · gallery) in blocks, [any, num_gallery], each with its first query's number, in one standing
+    buffer.
+    """
     buffer = np.empty((min(block_size, len(query)), len(gallery)), np.float32)
     for start in range(0, len(query), block_size):
-        block = -query[start:start + block_size]
-        yield start, np.matmul(block, gallery.T, out=buffer[:len(block)])
+        block = -query[start : start + block_size]
+        yield start, np.matmul(block, gallery.T, out=buffer[: len(block)])
 
 
 def _scores(ranks: _Ranks, matches: Matches, max_rank: int) -> RankingScores:
@@ -224,11 +280,17 @@ def _scores(ranks: _Ranks, matches: Matches, max_rank: int) -> RankingScores:
     penalties[matched] = hits.counts[matched] / ranks.of_hits[hits.start[1:][matched] - 1]
     first[matched] = ranks.of_hits[hits.start[:-1][matched]]
     return RankingScores(
-        mAP=float(precisions[matched].mean()), mINP=float(penalties[matched].mean()), **_cmc(first[matched], max_rank),
-        num_query=matches.num_query, num_gallery=matches.num_gallery,
-        num_unmatched_queries=len(matches.unmatched), num_tied_hits=ranks.num_tied,
-        average_precisions=precisions, inverse_negative_penalties=penalties,
-        first_ranks=first, unmatched_queries=matches.unmatched,
+        mAP=float(precisions[matched].mean()),
+        mINP=float(penalties[matched].mean()),
+        **_cmc(first[matched], max_rank),
+        num_query=matches.num_query,
+        num_gallery=matches.num_gallery,
+        num_unmatched_queries=len(matches.unmatched),
+        num_tied_hits=ranks.num_tied,
+        average_precisions=precisions,
+        inverse_negative_penalties=penalties,
+        first_ranks=first,
+        unmatched_queries=matches.unmatched,
     )
 
 

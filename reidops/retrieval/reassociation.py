@@ -1,9 +1,10 @@
 """ReID as a tracker meets it: a person lost in one frame, looked for among everybody who is there some frames later.
 
-A box of a person in frame f asks the boxes of frame f + gap of its scene. Its rank is one plus the number of other boxes that
-lie at most as far away as the same person's: what a tracker cannot tell apart counts against it, so that collapsed embeddings
-score nothing. rank1 is the share of queries at rank 1, MRR the mean of 1 / rank. Both are taken on boxes of the ground truth, where
-only the model can err, and on a detector's, where boxes are displaced and some show nobody: those ask nothing and stay in the gallery.
+A box of a person in frame f asks the boxes of frame f + gap of its scene. Its rank is one plus the number of other
+boxes that lie at most as far away as the same person's: what a tracker cannot tell apart counts against it, so that
+collapsed embeddings score nothing. rank1 is the share of queries at rank 1, MRR the mean of 1 / rank. Both are taken on
+boxes of the ground truth, where only the model can err, and on a detector's, where boxes are displaced and some show
+nobody: those ask nothing and stay in the gallery.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +34,9 @@ class SceneBoxes:
 
 @dataclass(frozen=True)
 class Reassociation:
-    """What became of the queries at one gap: the rank of each match and among how many boxes, [num_scored]; the others are counted."""
+    """What became of the queries at one gap: the rank of each match and among how many boxes, [num_scored]; the others
+    are counted.
+    """
 
     gap: int
     ranks: np.ndarray
@@ -55,7 +58,9 @@ class Reassociation:
 
 
 def reassociate(scenes: Iterable[SceneBoxes], gaps: Iterable[int] = GAPS) -> list[Reassociation]:
-    """Return what becomes of every person's box at each gap, over all scenes; gaps longer than every scene have no queries."""
+    """Return what becomes of every person's box at each gap, over all scenes; gaps longer than every scene have no
+    queries.
+    """
     gaps = tuple(gaps)
     parts = [_reassociate_scene(scene, gaps) for scene in scenes]
     return [_joined(of_gap) for of_gap in zip(*parts, strict=True)]
@@ -72,14 +77,20 @@ def _reassociate_scene(scene: SceneBoxes, gaps: Iterable[int]) -> list[Reassocia
     last = max(rows, default=0)
     found = []
     for gap in gaps:
-        pairs = [_rank_frame(scene, rows[frame], rows.get(frame + gap, np.empty(0, int))) for frame in rows if frame + gap <= last]
+        pairs = [
+            _rank_frame(scene, rows[frame], rows.get(frame + gap, np.empty(0, int)))
+            for frame in rows
+            if frame + gap <= last
+        ]
         ranks, candidates, unmatched = zip(*pairs, strict=True) if pairs else ((), (), ())
         found.append(Reassociation(gap, _concatenated(ranks), _concatenated(candidates), sum(unmatched)))
     return found
 
 
 def _rank_frame(scene: SceneBoxes, now: np.ndarray, later: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the ranks of the people of one frame in a later one, among how many boxes, and how many people are not there."""
+    """Return the ranks of the people of one frame in a later one, among how many boxes, and how many people are not
+    there.
+    """
     queries = now[scene.people[now] != NOBODY]
     same = scene.people[queries, None] == scene.people[later]
     matched = same.any(axis=1)

@@ -24,13 +24,17 @@ REASSOCIATION = "reassociation"  # beside the test sets in metrics.json
 
 
 def figures(scores: Mapping[str, RankingScores], reassociated: pd.DataFrame) -> dict[str, Any]:
-    """Return what metrics.json holds: figures by test set, and re-association by boxes and gap where somebody was looked for."""
+    """Return what metrics.json holds: figures by test set, and re-association by boxes and gap where somebody was
+    looked for.
+    """
     found = {name: of_set.figures() for name, of_set in scores.items()}
     scored = reassociated.dropna()
     if scored.empty:
         return found
-    by_boxes = {name: {score: dict(zip(rows["gap"].astype(str), rows[score], strict=True)) for score in ("rank1", "MRR")}
-                for name, rows in scored.groupby("boxes")}
+    by_boxes = {
+        name: {score: dict(zip(rows["gap"].astype(str), rows[score], strict=True)) for score in ("rank1", "MRR")}
+        for name, rows in scored.groupby("boxes")
+    }
     return found | {REASSOCIATION: by_boxes}
 
 
@@ -47,7 +51,9 @@ def write_reassociation(reassociated: pd.DataFrame, folder: Path) -> None:
 
 
 def reassociation_curves(reassociated: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each gap and, for each kind of boxes, the columns `rank1_annotations` …; empty where nobody was looked for."""
+    """Return a row for each gap and, for each kind of boxes, the columns `rank1_annotations` …; empty where nobody was
+    looked for.
+    """
     wide = pd.DataFrame({"gap": GAPS}).set_index("gap")
     for boxes in KINDS:
         rows = reassociated[reassociated["boxes"] == boxes].set_index("gap")
@@ -56,7 +62,9 @@ def reassociation_curves(reassociated: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], path: Path) -> None:
-    """Write CMC by rank: a column for each row of the figures, and `embedder` and `colour_histogram`, the means over the sets."""
+    """Write CMC by rank: a column for each row of the figures, and `embedder` and `colour_histogram`, the means over
+    the sets.
+    """
     curves = {name: of_set.cmc for name, of_set in scores.items()}
     curves["embedder"] = np.mean([curves[test.name] for test in tests], axis=0)
     curves[HISTOGRAM] = np.mean([curves[name_of_histogram(test, tests)] for test in tests], axis=0)
@@ -64,7 +72,9 @@ def write_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], 
     frame.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
 
 
-def write_queries(table: pd.DataFrame, tests: Sequence[TestSet], scores: Mapping[str, RankingScores], path: Path) -> None:
+def write_queries(
+    table: pd.DataFrame, tests: Sequence[TestSet], scores: Mapping[str, RankingScores], path: Path
+) -> None:
     """Write what became of each query; one without a match has no average precision and the first rank 0."""
     parts = []
     for test in tests:
@@ -75,31 +85,52 @@ def write_queries(table: pd.DataFrame, tests: Sequence[TestSet], scores: Mapping
     pd.concat(parts).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
 
 
-def draw_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], calibration: Calibration, folder: Path) -> None:
+def draw_curves(
+    scores: Mapping[str, RankingScores], tests: Sequence[TestSet], calibration: Calibration, folder: Path
+) -> None:
     """Draw cmc.png, distances.png and calibration_tables.png."""
     curves = {}
     for test in tests:
-        names = {test.name: "embedder", name_of_histogram(test, tests): "colour histogram", f"{test.name}_reranked": "embedder, re-ranked"}
+        names = {
+            test.name: "embedder",
+            name_of_histogram(test, tests): "colour histogram",
+            f"{test.name}_reranked": "embedder, re-ranked",
+        }
         curves[test.name] = {label: scores[name].cmc for name, label in names.items() if name in scores}
     draw_cmc(curves).savefig(folder / "cmc.png", dpi=DPI)
     draw_distances(calibration).savefig(folder / "distances.png", dpi=DPI)
     draw_tables(calibration).savefig(folder / "calibration_tables.png", dpi=DPI)
 
 
-def draw_test_set(test: TestSet, scores: RankingScores, embeddings: np.ndarray, store: CropStore, folder: Path,
-                  *, num_rows: int, num_columns: int) -> None:
+def draw_test_set(
+    test: TestSet,
+    scores: RankingScores,
+    embeddings: np.ndarray,
+    store: CropStore,
+    folder: Path,
+    *,
+    num_rows: int,
+    num_columns: int,
+) -> None:
     """Draw gallery_<data set>.png and people_<data set>.png; `embeddings` are the whole table's."""
     chosen = choose_queries(scores, test.labels["query_pids"], num_rows)
-    title = f"{test.name}: mAP {scores.mAP:.3f}, rank1 {scores.rank1:.3f}; green: the same person, red: somebody else; beneath: 1 − cosine"
+    title = (
+        f"{test.name}: mAP {scores.mAP:.3f}, rank1 {scores.rank1:.3f}; green: the same person, red: somebody else; "
+        f"beneath: 1 − cosine"
+    )
     sections = {
-        f"{name} queries, by average precision (AP)": [_ranked_row(test, query, scores, embeddings, num_columns) for query in queries]
+        f"{name} queries, by average precision (AP)": [
+            _ranked_row(test, query, scores, embeddings, num_columns) for query in queries
+        ]
         for name, queries in chosen.items()
     }
     draw_galleries(title, sections, store.decode, folder / f"gallery_{test.name}.png")
     draw_map(embeddings[test.gallery], test.labels["gallery_pids"]).savefig(folder / f"people_{test.name}.png", dpi=DPI)
 
 
-def log_findings(tests: Sequence[TestSet], scores: Mapping[str, RankingScores], calibration: Calibration, reassociated: pd.DataFrame) -> None:
+def log_findings(
+    tests: Sequence[TestSet], scores: Mapping[str, RankingScores], calibration: Calibration, reassociated: pd.DataFrame
+) -> None:
     """Say in a line each what was found on every test set, where the gate lies, and how lost people fared."""
     for test in tests:
         log_scores(test, tests, scores)
@@ -116,21 +147,43 @@ def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, Ran
     found, colours = scores[test.name], scores[name_of_histogram(test, tests)]
     shot = test.single_gallery_shot
     drawn = f", rank1 in {shot.repeats} galleries of one crop per person" if shot else ""
-    log.info("%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f) of %s queries in %s crops, junk %s%s; %d queries have no match",
-             test.name, found.mAP, found.rank1, colours.mAP, colours.rank1, f"{found.num_query:,}", f"{found.num_gallery:,}", test.junk, drawn,
-             found.num_unmatched_queries)
+    log.info(
+        "%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f) of %s queries in %s crops, junk %s%s; %d queries have "
+        "no match",
+        test.name,
+        found.mAP,
+        found.rank1,
+        colours.mAP,
+        colours.rank1,
+        f"{found.num_query:,}",
+        f"{found.num_gallery:,}",
+        test.junk,
+        drawn,
+        found.num_unmatched_queries,
+    )
     if found.num_tied_hits > found.num_query:
-        log.warning("%s: %s matches are exactly as far away as a crop of another person, which ranks before them; many embeddings are"
-                    " equal, check for copies among the crops", test.name, f"{found.num_tied_hits:,}")
+        log.warning(
+            "%s: %s matches are exactly as far away as a crop of another person, which ranks before them; many "
+            "embeddings are"
+            " equal, check for copies among the crops",
+            test.name,
+            f"{found.num_tied_hits:,}",
+        )
 
 
 def log_gate(calibration: Calibration) -> None:
     """Say in one line where the gate lies and what it was fitted on."""
     report, fitted_on = calibration.report, calibration.report["fitted_on"]
-    log.info("gates %.3f (nearest crop) and %.3f (moving average), fitted on %s of %s held-out people%s, %s returns (%s)",
-             report["gates"]["cosine"], report["gates"]["ema_cosine"], fitted_on["boxes"], f"{fitted_on['num_people']:,}",
-             ", who also chose the checkpoint" if fitted_on["chose_checkpoint"] else "",
-             f"{fitted_on['num_genuine_returns']:,}", fitted_on["scope"])
+    log.info(
+        "gates %.3f (nearest crop) and %.3f (moving average), fitted on %s of %s held-out people%s, %s returns (%s)",
+        report["gates"]["cosine"],
+        report["gates"]["ema_cosine"],
+        fitted_on["boxes"],
+        f"{fitted_on['num_people']:,}",
+        ", who also chose the checkpoint" if fitted_on["chose_checkpoint"] else "",
+        f"{fitted_on['num_genuine_returns']:,}",
+        fitted_on["scope"],
+    )
 
 
 def _ranked_row(test: TestSet, query: int, scores: RankingScores, embeddings: np.ndarray, number: int) -> RankedRow:

@@ -1,7 +1,9 @@
-"""k-reciprocal re-ranking (Zhong, Zheng, Cao, Li: Re-ranking person re-identification with k-reciprocal encoding, CVPR 2017).
+"""k-reciprocal re-ranking (Zhong, Zheng, Cao, Li: Re-ranking person re-identification with k-reciprocal encoding, CVPR
+2017).
 
-Two crops are near when each is among the other's nearest and they share their neighbours. Every crop is described by a sparse
-row, its weights over its k-reciprocal neighbours, so memory grows with the number of crops times k, never with its square.
+Two crops are near when each is among the other's nearest and they share their neighbours. Every crop is described by a
+sparse row, its weights over its k-reciprocal neighbours, so memory grows with the number of crops times k, never with
+its square.
 """
 
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ PAIRS_AT_ONCE = 2**11
 
 
 def rerank(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3) -> np.ndarray:
-    """Return re-ranked distances, float32 [num_query, num_gallery], in 0 … 1; `weight` (the paper's λ) is the plain distance's share.
+    """Return re-ranked distances, float32 [num_query, num_gallery], in 0 … 1; `weight` (the paper's λ) is the plain
+    distance's share.
 
     Raises:
         ReidopsError: embeddings are broken or of different dimensions, or a constant is out of its range.
@@ -25,20 +28,25 @@ def rerank(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6,
     return np.concatenate(list(reranked_blocks(query, gallery, k1=k1, k2=k2, weight=weight)))
 
 
-def reranked_blocks(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3) -> Iterator[np.ndarray]:
+def reranked_blocks(
+    query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3
+) -> Iterator[np.ndarray]:
     """Yield what `rerank` returns as blocks of queries, in order."""
     query, gallery = unit_rows(query, "query"), unit_rows(gallery, "gallery")
     if query.shape[1] != gallery.shape[1]:
-        raise ReidopsError(f"query embeddings have {query.shape[1]} dimensions, gallery embeddings {gallery.shape[1]}; embed both with one model")
+        raise ReidopsError(
+            f"query embeddings have {query.shape[1]} dimensions, gallery embeddings {gallery.shape[1]}; embed both "
+            f"with one model"
+        )
     _check_constants(k1, k2, weight)
     crops = np.concatenate([query, gallery])
     neighbours = nearest(crops, min(k1, len(crops) - 1))
     encoded = _encode(crops, neighbours, k1, k2)
-    of_query, of_gallery = encoded[:len(query)], encoded[len(query):].tocsc()
+    of_query, of_gallery = encoded[: len(query)], encoded[len(query) :].tocsc()
     block_size = max(1, BLOCK_BYTES // (4 * len(gallery)))
     for start in range(0, len(query), block_size):
-        distances = query[start:start + block_size] @ gallery.T
-        shares = weight / neighbours.farthest[start:start + len(distances), None]
+        distances = query[start : start + block_size] @ gallery.T
+        shares = weight / neighbours.farthest[start : start + len(distances), None]
         distances *= -shares
         distances += shares
         for row, of_row in enumerate(distances, start):
@@ -47,8 +55,10 @@ def reranked_blocks(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2:
 
 
 def _encode(crops: np.ndarray, neighbours: Neighbours, k1: int, k2: int) -> sparse.csr_array:
-    """Return each crop's weights over its expanded k-reciprocal neighbours, averaged over its k2 nearest (sections 3.2 to 3.4)."""
-    sets = _expanded(_reciprocal(neighbours.index), _reciprocal(neighbours.index[:, :round(k1 / 2) + 1]))
+    """Return each crop's weights over its expanded k-reciprocal neighbours, averaged over its k2 nearest (sections 3.2
+    to 3.4).
+    """
+    sets = _expanded(_reciprocal(neighbours.index), _reciprocal(neighbours.index[:, : round(k1 / 2) + 1]))
     rows = np.repeat(np.arange(len(crops)), np.diff(sets.indptr))
     weights = np.exp(-_pair_distances(crops, rows, sets.indices) / neighbours.farthest[rows])
     sums = np.bincount(rows, weights, minlength=len(crops))
@@ -57,7 +67,9 @@ def _encode(crops: np.ndarray, neighbours: Neighbours, k1: int, k2: int) -> spar
         return encoded
     nearest_k2 = neighbours.index[:, :k2]
     starts = np.arange(len(crops) + 1) * nearest_k2.shape[1]
-    averaging = sparse.csr_array((np.full(nearest_k2.size, 1 / nearest_k2.shape[1]), nearest_k2.ravel(), starts), shape=sets.shape)
+    averaging = sparse.csr_array(
+        (np.full(nearest_k2.size, 1 / nearest_k2.shape[1]), nearest_k2.ravel(), starts), shape=sets.shape
+    )
     return averaging @ encoded
 
 
@@ -69,11 +81,15 @@ def _reciprocal(index: np.ndarray) -> sparse.csr_array:
 
 
 def _expanded(reciprocal: sparse.csr_array, half: sparse.csr_array) -> sparse.csr_array:
-    """Return each crop's set with those of its members' half-sized sets that lie in it by more than two thirds (equation 3)."""
+    """Return each crop's set with those of its members' half-sized sets that lie in it by more than two thirds
+    (equation 3).
+    """
     shared = (reciprocal @ half.T).multiply(reciprocal).tocoo()
     size = np.diff(half.indptr)
     taken = 3 * shared.data > 2 * size[shared.col]
-    chosen = sparse.csr_array((np.ones(taken.sum(), np.int32), (shared.row[taken], shared.col[taken])), shape=reciprocal.shape)
+    chosen = sparse.csr_array(
+        (np.ones(taken.sum(), np.int32), (shared.row[taken], shared.col[taken])), shape=reciprocal.shape
+    )
     expanded = (reciprocal + chosen @ half).tocsr()
     expanded.eliminate_zeros()
     return expanded
@@ -89,7 +105,9 @@ def _pair_distances(crops: np.ndarray, rows: np.ndarray, columns: np.ndarray) ->
 
 
 def _jaccard_distances(queries: sparse.csr_array, row: int, gallery: sparse.csc_array) -> np.ndarray:
-    """Return the Jaccard distance of one query to every gallery crop from their sparse rows, [num_gallery] (equation 10)."""
+    """Return the Jaccard distance of one query to every gallery crop from their sparse rows, [num_gallery] (equation
+    10).
+    """
     own = slice(queries.indptr[row], queries.indptr[row + 1])
     members, weights = queries.indices[own], queries.data[own]
     start, stop = gallery.indptr[members], gallery.indptr[members + 1]
@@ -102,4 +120,6 @@ def _jaccard_distances(queries: sparse.csr_array, row: int, gallery: sparse.csc_
 
 def _check_constants(k1: int, k2: int, weight: float) -> None:
     if k1 < 1 or not 1 <= k2 <= k1 + 1 or not 0 <= weight <= 1:
-        raise ReidopsError(f"re-ranking with k1={k1}, k2={k2}, weight={weight}; expected 1 ≤ k1, 1 ≤ k2 ≤ k1 + 1, 0 ≤ weight ≤ 1")
+        raise ReidopsError(
+            f"re-ranking with k1={k1}, k2={k2}, weight={weight}; expected 1 ≤ k1, 1 ≤ k2 ≤ k1 + 1, 0 ≤ weight ≤ 1"
+        )

@@ -1,11 +1,11 @@
 """CUHK03's single-gallery-shot protocol: of every person one crop, drawn at random, stands in the gallery.
 
-For each query, one of the crops that its junk rule leaves is drawn of each identity, and the rank of the one that shows its
-person is found among them; that is repeated, and CMC is the mean. mAP and mINP stay those of the whole gallery, as in
-torchreid. Distractors have no identity: every one of them stays.
+For each query, one of the crops that its junk rule leaves is drawn of each identity, and the rank of the one that shows
+its person is found among them; that is repeated, and CMC is the mean. mAP and mINP stay those of the whole gallery, as
+in torchreid. Distractors have no identity: every one of them stays.
 
-A draw knows a gallery crop by its labels, then by its embedding's or its distances' values, not by its place. So it is the
-same in any order of the gallery, and last bits that another machine rounds otherwise seldom change it.
+A draw knows a gallery crop by its labels, then by its embedding's or its distances' values, not by its place. So it is
+the same in any order of the gallery, and last bits that another machine rounds otherwise seldom change it.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,8 @@ def find_identities(gallery: Labels, columns: np.ndarray) -> Identities:
 
 
 def draw_shots(identities: Identities, junk: np.ndarray, query: int, shot: SingleShot) -> np.ndarray:
-    """Return which gallery crops are drawn for one query, bool [repeats, num_gallery]: of each identity one that is not junk.
+    """Return which gallery crops are drawn for one query, bool [repeats, num_gallery]: of each identity one that is not
+    junk.
 
     Args:
         junk: gallery rows that the query leaves out; an identity of junk only has no crop drawn.
@@ -74,7 +75,9 @@ def draw_shots(identities: Identities, junk: np.ndarray, query: int, shot: Singl
     return drawn
 
 
-def rank_single_shots(rank: Rank, matches: Matches, identities: Identities, shot: SingleShot, queries: range | None = None) -> np.ndarray:
+def rank_single_shots(
+    rank: Rank, matches: Matches, identities: Identities, shot: SingleShot, queries: range | None = None
+) -> np.ndarray:
     """Return the rank of each matched query's person in each gallery drawn for it, [num_matched × repeats].
 
     Args:
@@ -83,7 +86,7 @@ def rank_single_shots(rank: Rank, matches: Matches, identities: Identities, shot
     first, last = (queries.start, queries.stop) if queries else (0, matches.num_query)
     matched = first + np.flatnonzero(matches.positives.counts[first:last])
     at_once = max(1, CELLS_AT_ONCE // (shot.repeats * matches.num_gallery))
-    parts = [matched[start:start + at_once] for start in range(0, len(matched), at_once)]
+    parts = [matched[start : start + at_once] for start in range(0, len(matched), at_once)]
     ranks = [rank(np.repeat(part, shot.repeats), _drawn_matches(part, matches, identities, shot)) for part in parts]
     return np.concatenate([np.empty(0, np.int64), *ranks])
 
@@ -93,5 +96,5 @@ def _drawn_matches(queries: np.ndarray, matches: Matches, identities: Identities
     drawn = np.concatenate([draw_shots(identities, matches.junk.of(query), query, shot) for query in queries])
     wanted = np.zeros_like(drawn)
     for i, query in enumerate(queries):
-        wanted[i * shot.repeats:(i + 1) * shot.repeats, matches.positives.of(query)] = True
+        wanted[i * shot.repeats : (i + 1) * shot.repeats, matches.positives.of(query)] = True
     return Matches(rows_of_mask(drawn & wanted), rows_of_mask(~drawn), matches.num_gallery)

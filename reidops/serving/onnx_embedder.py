@@ -64,8 +64,11 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave their core to a tracker
+    # waiting threads leave their core to a tracker
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
-        raise ReidopsError(f"{path}: is no whole ONNX file ({error}); make it again with `dvc repro -f export`") from None
+        raise ReidopsError(
+            f"{path}: is no whole ONNX file ({error}); make it again with `dvc repro -f export`"
+        ) from None

@@ -47,9 +47,17 @@ def export_onnx(embedder: Embedder, path: Path) -> None:
     network = embedder.network.to("cpu", memory_format=torch.contiguous_format)
     with _quiet_exporter():
         torch.onnx.export(
-            network, (example,), path, input_names=["images"], output_names=["embeddings"], opset_version=OPSET,
-            dynamo=True, dynamic_shapes=({0: torch.export.Dim("N", min=1)},), external_data=False, verbose=False,
-        )  # fmt: skip
+            network,
+            (example,),
+            path,
+            input_names=["images"],
+            output_names=["embeddings"],
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+            external_data=False,
+            verbose=False,
+        )
 
 
 def measure_parity(embedder: Embedder, exported: OnnxEmbedder, images: np.ndarray, tolerance: float) -> Parity:
@@ -59,9 +67,12 @@ def measure_parity(embedder: Embedder, exported: OnnxEmbedder, images: np.ndarra
     ours = np.concatenate([embedder.embed_images(batch) for batch in batches])
     theirs = np.concatenate([exported.embed_images(batch) for batch in batches])
     return Parity(
-        max_abs_difference=float(np.abs(ours - theirs).max()), min_cosine=float((ours * theirs).sum(axis=1).min()),
-        tolerance=tolerance, batch_sizes=BATCH_SIZES, num_images=sum(map(len, batches)),
-    )  # fmt: skip
+        max_abs_difference=float(np.abs(ours - theirs).max()),
+        min_cosine=float((ours * theirs).sum(axis=1).min()),
+        tolerance=tolerance,
+        batch_sizes=BATCH_SIZES,
+        num_images=sum(map(len, batches)),
+    )
 
 
 def _batches(images: np.ndarray, size: int) -> list[np.ndarray]:

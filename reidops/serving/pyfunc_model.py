@@ -19,11 +19,13 @@ class PersonReidModel(PythonModel):
         """Load the network from the folder that was registered."""
         self.embedder = OnnxEmbedder.load(context.artifacts["embedder"])
 
-    def predict(self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None) -> np.ndarray:
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
         """Return unit rows, float32 [N, D].
 
-        `model_input` is uint8 [N, h, w, 3], BGR. Crops of different sizes come as a one-dimensional array of dtype object, which
-        `np.fromiter(crops, dtype=object)` makes of a list.
+        `model_input` is uint8 [N, h, w, 3], BGR. Crops of different sizes come as a one-dimensional array of dtype
+        object, which `np.fromiter(crops, dtype=object)` makes of a list.
         """
         return self.embedder.embed(list(model_input))
 

@@ -1,6 +1,7 @@
 """Appearance memories of tracks and their cosine distances to detections, vectorized over all tracks.
 
-A memory has one row per track, in the order of `Tracks`. Embeddings are float32 unit vectors; a zero vector means "no embedding".
+A memory has one row per track, in the order of `Tracks`. Embeddings are float32 unit vectors; a zero vector means "no
+embedding".
 """
 
 from typing import Protocol
@@ -47,13 +48,14 @@ class Memory(Protocol):
 class Gallery:
     """The last `budget` embeddings of each track; the distance is that of the nearest one (DeepSORT, section 2.2).
 
-    All embeddings are stored in one pool, so one matrix product compares them with the detections of a frame. A table maps tracks to
-    rows of the pool.
+    All embeddings are stored in one pool, so one matrix product compares them with the detections of a frame. A table
+    maps tracks to rows of the pool.
     """
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._pool = np.zeros((1, 0), dtype=np.float32)  # row 0 belongs to no track: empty entries of the table refer to it
+        # row 0 belongs to no track: empty entries of the table refer to it
+        self._pool = np.zeros((1, 0), dtype=np.float32)
         self._free: list[int] = []
         self._end = 1  # rows from here on were never allocated; they are left out of the product
         self._places = np.zeros((0, budget), dtype=int)  # rows of the pool; 0 = empty
@@ -127,7 +129,8 @@ class Gallery:
 
 
 class Ema:
-    """One unit vector per track: an exponential moving average of its embeddings (StrongSORT, section 3.2; BoT-SORT, equation 11).
+    """One unit vector per track: an exponential moving average of its embeddings (StrongSORT, section 3.2; BoT-SORT,
+    equation 11).
 
     Args:
         alpha: weight of the previous average; the newest embedding has weight 1 − alpha.
@@ -152,8 +155,8 @@ class Ema:
         """See `Memory`; the first embedding of a track is its first average.
 
         Args:
-            alphas: [num_rows], used instead of `alpha` (Deep-OC-SORT, equation 4: detections of low confidence change the average
-                little).
+            alphas: [num_rows], used instead of `alpha` (Deep-OC-SORT, equation 4: detections of low confidence change
+                the average little).
         """
         known = embeddings.any(axis=1)
         rows = np.asarray(rows, dtype=int)[known]

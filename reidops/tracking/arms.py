@@ -1,8 +1,8 @@
 """The arms of the proof: one tracker on the same detections, four times, with another idea of what people look like.
 
-`no_appearance` is the control, `random` shows what the gates do to vectors that mean nothing, `appearance` is the model, and `oracle`
-knows who everybody is: what lies between the control and the oracle is all that appearance can be worth to this tracker on these
-detections.
+`no_appearance` is the control, `random` shows what the gates do to vectors that mean nothing, `appearance` is the
+model, and `oracle` knows who everybody is: what lies between the control and the oracle is all that appearance can be
+worth to this tracker on these detections.
 """
 
 import zlib
@@ -19,8 +19,9 @@ from reidops.tracking.scoring import match_boxes
 NO_APPEARANCE, RANDOM, APPEARANCE, ORACLE = ARMS = ("no_appearance", "random", "appearance", "oracle")
 NOBODY = -1
 
-# Random unit vectors of this length are so near to a right angle (a cosine of 0.06 on average, 0.3 at most among thousands) that half
-# the distance of a right angle (`constants.ORACLE_COSINE_GATE`) tells the same person from others without fail.
+# Random unit vectors of this length are so near to a right angle (a cosine of 0.06 on average, 0.3 at most among
+# thousands) that half the distance of a right angle (`constants.ORACLE_COSINE_GATE`) tells the same person from others
+# without fail.
 _ORACLE_DIM = 256
 
 
@@ -47,7 +48,8 @@ def dressed(arm: str, detected: EmbeddedDetections, people: np.ndarray, name: st
 def people_shown(detected: EmbeddedDetections, annotations: pd.DataFrame) -> np.ndarray:
     """Return the track_id of the ground truth that each detection shows, int [n]; NOBODY where there is none.
 
-    In each frame detections and all ground truth are matched one to one, at IoU ≥ 0.5, as the official preprocessing matches tracks.
+    In each frame detections and all ground truth are matched one to one, at IoU ≥ 0.5, as the official preprocessing
+    matches tracks.
     """
     people = np.full(len(detected), NOBODY)
     truth = annotations.sort_values("frame", kind="stable")

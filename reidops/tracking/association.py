@@ -1,7 +1,7 @@
 """Association of detections with tracks: gated assignment and the matching cascade.
 
-A cost matrix is [num_tracks, num_detections]; an infinite cost forbids a pair. A pair is (track row, detection column). Trackers that
-match in stages use (row, column, stage name).
+A cost matrix is [num_tracks, num_detections]; an infinite cost forbids a pair. A pair is (track row, detection column).
+Trackers that match in stages use (row, column, stage name).
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,8 @@ def match_among(costs: np.ndarray, limit: float, tracks: Numbers, detections: Nu
 
 
 def match_cascade(costs: np.ndarray, limit: float, tracks: Numbers, ages: Numbers) -> list[Pair]:
-    """Match tracks in increasing order of their age, as the prediction of recent tracks is more certain (DeepSORT, listing 1).
+    """Match tracks in increasing order of their age, as the prediction of recent tracks is more certain (DeepSORT,
+    listing 1).
 
     Args:
         costs: [num_tracks, num_detections].
@@ -52,7 +53,8 @@ def match_cascade(costs: np.ndarray, limit: float, tracks: Numbers, ages: Number
     """
     pairs: list[Pair] = []
     tracks, ages = np.asarray(tracks, dtype=int), np.asarray(ages, dtype=int)
-    has_candidate = (costs[tracks] <= limit).any(axis=1)  # in long sequences most lost tracks have no detection within the gate
+    # in long sequences most lost tracks have no detection within the gate
+    has_candidate = (costs[tracks] <= limit).any(axis=1)
     tracks, ages = tracks[has_candidate], ages[has_candidate]
     for age in sorted(set(ages.tolist())):
         pairs += match_among(costs, limit, tracks[ages == age], free_columns(costs, pairs))

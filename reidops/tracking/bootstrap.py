@@ -1,20 +1,23 @@
-"""How far a difference between two arms can be trusted: confidence intervals over people, over windows, or over whole sequences.
+"""How far a difference between two arms can be trusted: confidence intervals over people, over windows, or over whole
+sequences.
 
-Both arms are compared on the same units (paired), so that a hard stretch is hard for both. The interval is a jackknife: each unit is
-left out once, and identity and association are decided anew from what is left (`windows.WindowTables`). The influence of a unit on
-the difference follows from that (Efron and Tibshirani 1993, chapter 11), and the influences give the standard error.
+Both arms are compared on the same units (paired), so that a hard stretch is hard for both. The interval is a jackknife:
+each unit is left out once, and identity and association are decided anew from what is left (`windows.WindowTables`).
+The influence of a unit on the difference follows from that (Efron and Tibshirani 1993, chapter 11), and the influences
+give the standard error.
 
-- IDF1, HOTA and AssA take people for units. An identity switch changes these scores in all windows that hold the person, before and
-  after it, so that windows share one decision and their scatter does not show it; the tracks of different people are nearly
-  independent.
-- MOTA and IDSW count errors of frames and take windows for units. Neighbouring windows are not independent, so their variance is
-  taken from the slow part of the series of influences: its projections on the first B = ⌊n^(2/3)⌋ cosines (Lazarus, Lewis, Stock and
-  Watson 2018), with the quantile of Student's t for B degrees of freedom.
-- `over_windows` gives the interval over windows of every score. There IDF1 takes the plain variance, B = n − 1: its windows differ
-  by the whole cost of a switch, as a track is right on one side of it and wrong on the other.
+- IDF1, HOTA and AssA take people for units. An identity switch changes these scores in all windows that hold the
+  person, before and after it, so that windows share one decision and their scatter does not show it; the tracks of
+  different people are nearly independent.
+- MOTA and IDSW count errors of frames and take windows for units. Neighbouring windows are not independent, so their
+  variance is taken from the slow part of the series of influences: its projections on the first B = ⌊n^(2/3)⌋ cosines
+  (Lazarus, Lewis, Stock and Watson 2018), with the quantile of Student's t for B degrees of freedom.
+- `over_windows` gives the interval over windows of every score. There IDF1 takes the plain variance, B = n − 1: its
+  windows differ by the whole cost of a switch, as a track is right on one side of it and wrong on the other.
 
-People and sequences are taken for independent, B = n − 1. Student's t makes an interval wide where units are few; below `LEAST_UNITS`
-there is none. `benchmarks/intervals.py` measures how often equal models differ significantly, and the coverage by number of units.
+People and sequences are taken for independent, B = n − 1. Student's t makes an interval wide where units are few; below
+`LEAST_UNITS` there is none. `benchmarks/intervals.py` measures how often equal models differ significantly, and the
+coverage by number of units.
 """
 
 from collections.abc import Sequence as Rows
@@ -34,7 +37,9 @@ PEOPLE, WINDOWS, SEQUENCES = "people", "windows", "sequences"
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval at LEVEL, the number of units that it comes from, and what they are (people, windows or sequences)."""
+    """A confidence interval at LEVEL, the number of units that it comes from, and what they are (people, windows or
+    sequences).
+    """
 
     low: float
     high: float
@@ -51,7 +56,8 @@ class LeaveOneOut:
     Attributes:
         whole: [NUM_COUNTS].
         without: [num_windows, NUM_COUNTS].
-        without_people: [num_people, NUM_COUNTS]; a person goes with the boxes of tracks that HOTA matches to them. CLEAR's errors stay.
+        without_people: [num_people, NUM_COUNTS]; a person goes with the boxes of tracks that HOTA matches to them.
+            CLEAR's errors stay.
     """
 
     whole: np.ndarray
@@ -71,7 +77,9 @@ class LeaveOneOut:
 
     def __add__(self, other: "LeaveOneOut") -> "LeaveOneOut":
         """Return the counts of two copies of one video, whose windows and people are left out together."""
-        return LeaveOneOut(self.whole + other.whole, self.without + other.without, self.without_people + other.without_people)
+        return LeaveOneOut(
+            self.whole + other.whole, self.without + other.without, self.without_people + other.without_people
+        )
 
 
 def best_intervals(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
@@ -81,24 +89,30 @@ def best_intervals(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[s
 
 
 def over_people(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
-    """Return, for each score of OF_PEOPLE, the interval of ours − theirs over the people of all videos; None below LEAST_UNITS people.
+    """Return, for each score of OF_PEOPLE, the interval of ours − theirs over the people of all videos; None below
+    LEAST_UNITS people.
 
     Args:
         ours, theirs: of each video, the same people in both.
     """
-    without = [np.concatenate([_total(side) - video.whole + video.without_people for video in side]) for side in (ours, theirs)]
+    without = [
+        np.concatenate([_total(side) - video.whole + video.without_people for video in side]) for side in (ours, theirs)
+    ]
     intervals = _intervals(_total(ours), _total(theirs), *without, slow=len(without[0]) - 1, unit=PEOPLE)
     return {name: intervals[name] for name in OF_PEOPLE}
 
 
 def over_windows(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
-    """Return, for each score, the interval of ours − theirs over the windows of all videos; None below LEAST_UNITS windows.
+    """Return, for each score, the interval of ours − theirs over the windows of all videos; None below LEAST_UNITS
+    windows.
 
     Args:
         ours, theirs: of each video, the same windows in both.
     """
     num_windows = sum(map(len, ours))
-    without = [np.concatenate([_total(side) - video.whole + video.without for video in side]) for side in (ours, theirs)]
+    without = [
+        np.concatenate([_total(side) - video.whole + video.without for video in side]) for side in (ours, theirs)
+    ]
     return _intervals(_total(ours), _total(theirs), *without, slow=int(num_windows ** (2 / 3)), unit=WINDOWS)
 
 
@@ -130,7 +144,9 @@ def _intervals(
     ours: np.ndarray, theirs: np.ndarray, ours_without: np.ndarray, theirs_without: np.ndarray, *, slow: int, unit: str
 ) -> dict[str, Interval | None]:
     """Return the intervals of all scores; `slow` is the number of projections for those other than IDF1."""
-    better, worse, better_without, worse_without = (window_scores(counts) for counts in (ours, theirs, ours_without, theirs_without))
+    better, worse, better_without, worse_without = (
+        window_scores(counts) for counts in (ours, theirs, ours_without, theirs_without)
+    )
     num_units = len(ours_without)
     if num_units < LEAST_UNITS:
         return dict.fromkeys(better)

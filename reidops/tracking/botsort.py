@@ -1,4 +1,5 @@
-"""BoT-SORT with ReID, from Aharon, Orfaig and Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking", 2022.
+"""BoT-SORT with ReID, from Aharon, Orfaig and Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking",
+2022.
 
 Section and equation numbers are the paper's.
 """
@@ -17,15 +18,18 @@ from reidops.tracking.motion import BoxMotion
 from reidops.tracking.motion_xywh import XywhMotion
 from reidops.tracking.tracks import Observations, observe
 
-PROXIMITY = "proximity"  # a term of the decisions: 1 − IoU of the high-score detections; appearance is ignored above its gate
+# a term of the decisions: 1 − IoU of the high-score detections; appearance is ignored above its gate
+PROXIMITY = "proximity"
 
 
 class BotSort(ByteTrack):
-    """ByteTrack with a motion model over width and height (3.1), camera motion (3.2), and appearance in addition to IoU (3.3).
+    """ByteTrack with a motion model over width and height (3.1), camera motion (3.2), and appearance in addition to IoU
+    (3.3).
 
-    As published, appearance counts only if track and detection have an IoU of at least one half (`proximity`). It then separates
-    overlapping people, but does not recover lost tracks whose person moved on. Without this gate (`proximity=None`, not published)
-    appearance recovers lost tracks at any position. Without embeddings it is the same tracker without appearance.
+    As published, appearance counts only if track and detection have an IoU of at least one half (`proximity`). It then
+    separates overlapping people, but does not recover lost tracks whose person moved on. Without this gate
+    (`proximity=None`, not published) appearance recovers lost tracks at any position. Without embeddings it is the same
+    tracker without appearance.
 
     Args:
         gate: largest half of a cosine distance; None = the published value.
@@ -38,7 +42,10 @@ class BotSort(ByteTrack):
     motion: ClassVar[BoxMotion] = XywhMotion()
 
     def __init__(
-        self, constants: BotSortConstants = BotSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
+        self,
+        constants: BotSortConstants = BotSortConstants(),
+        gate: float | None = None,
+        camera: CameraMotion | None = None,
     ) -> None:
         self._begin(constants, Ema(constants.ema))
         self._proximity = constants.proximity
@@ -57,7 +64,9 @@ class BotSort(ByteTrack):
             self._tracks.warp(self._camera.affine(self._num_frames, frame))
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Add half the cosine distance of high-score detections to ByteTrack's terms; NaN for pairs outside the proximity gate."""
+        """Add half the cosine distance of high-score detections to ByteTrack's terms; NaN for pairs outside the
+        proximity gate.
+        """
         terms, limits = super()._weigh(seen)
         if seen.embeddings is None:
             return terms, limits
@@ -69,7 +78,9 @@ class BotSort(ByteTrack):
         return terms, limits | {APPEARANCE: self._gate}
 
     def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return the minimum of overlap and appearance costs; appearance counts within both gates only (equations 12 and 13)."""
+        """Return the minimum of overlap and appearance costs; appearance counts within both gates only (equations 12
+        and 13).
+        """
         if APPEARANCE not in terms:
             return terms[SCORED_OVERLAP]
         appearance = np.where(terms[APPEARANCE] <= self._gate, terms[APPEARANCE], np.inf)

@@ -1,8 +1,8 @@
-"""ByteTrack, from Zhang, Sun, Jiang, Yu, Weng, Yuan, Luo, Liu and Wang, "ByteTrack: Multi-object tracking by associating every
-detection box", 2022.
+"""ByteTrack, from Zhang, Sun, Jiang, Yu, Weng, Yuan, Luo, Liu and Wang, "ByteTrack: Multi-object tracking by
+associating every detection box", 2022.
 
-The implementation follows algorithm 1 of the paper. What the paper does not specify (the score in the cost, tentative tracks,
-duplicates) follows the authors' code.
+The implementation follows algorithm 1 of the paper. What the paper does not specify (the score in the cost, tentative
+tracks, duplicates) follows the authors' code.
 """
 
 from typing import ClassVar
@@ -28,9 +28,10 @@ _STARTED = "started"  # a column of the tracks: the frame in which each was star
 class ByteTrack:
     """Kalman motion model and IoU in two associations: high-score detections first, then low-score detections.
 
-    The second association uses the tracks that were matched in the previous frame. Low-score detections extend tracks and never start
-    one. Tracks of the first frame are confirmed at once. Later tracks are tentative: a match with a high-score detection in the next
-    frame confirms them, otherwise they are removed. The tracker uses neither appearance nor camera motion.
+    The second association uses the tracks that were matched in the previous frame. Low-score detections extend tracks
+    and never start one. Tracks of the first frame are confirmed at once. Later tracks are tentative: a match with a
+    high-score detection in the next frame confirms them, otherwise they are removed. The tracker uses neither
+    appearance nor camera motion.
 
     Attributes:
         motion: the Kalman motion model of the class.
@@ -40,7 +41,10 @@ class ByteTrack:
     motion: ClassVar[BoxMotion] = XyahMotion()
 
     def __init__(
-        self, constants: ByteTrackConstants = ByteTrackConstants(), gate: float | None = None, camera: CameraMotion | None = None
+        self,
+        constants: ByteTrackConstants = ByteTrackConstants(),
+        gate: float | None = None,
+        camera: CameraMotion | None = None,
     ) -> None:
         """Start without tracks; `gate` and `camera` are ignored, all trackers share one signature."""
         self._begin(constants, None)
@@ -94,7 +98,9 @@ class ByteTrack:
         return terms, {OVERLAP: constants.match, SCORED_OVERLAP: constants.match, UNSURE_OVERLAP: constants.second}
 
     def _associate(self, seen: Observations, terms: dict[str, np.ndarray]) -> list[StagedPair]:
-        """Run the two associations of the paper, then match tentative tracks with the remaining high-score detections."""
+        """Run the two associations of the paper, then match tentative tracks with the remaining high-score
+        detections.
+        """
         tracks, constants = self._tracks, self._constants
         costs, sure = self._costs(terms), self._sure(seen)
         takes_part = tracks.confirmed | constants.all_tracks
@@ -128,7 +134,9 @@ class ByteTrack:
         return seen.confidence >= self._constants.high
 
     def _duplicates(self) -> np.ndarray:
-        """Return the mask [num_tracks] of duplicates: of a lost and a matched track that overlap, the younger one is a duplicate."""
+        """Return the mask [num_tracks] of duplicates: of a lost and a matched track that overlap, the younger one is a
+        duplicate.
+        """
         tracks = self._tracks
         found, lost = np.flatnonzero(tracks.age == 0), np.flatnonzero((tracks.age > 0) & tracks.confirmed)
         gone = np.zeros(len(tracks), dtype=bool)

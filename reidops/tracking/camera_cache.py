@@ -23,7 +23,9 @@ class CachedMotion:
     """Motions that are known already; the pictures are not looked at."""
 
     def __init__(self, affines: np.ndarray) -> None:
-        """Keep the motions of a tracker's frames 1, 2, …, [num_frames, 2, 3]; the first has no frame before it and is never used."""
+        """Keep the motions of a tracker's frames 1, 2, …, [num_frames, 2, 3]; the first has no frame before it and is
+        never used.
+        """
         self._affines = affines
 
     def affine(self, frame_number: int, picture: np.ndarray | None) -> np.ndarray:
@@ -34,7 +36,8 @@ class CachedMotion:
         """
         if not 1 <= frame_number <= len(self._affines):
             raise ReidopsError(
-                f"frame {frame_number}: the camera motion is stored for frames 1 … {len(self._affines)}; compute it for all frames"
+                f"frame {frame_number}: the camera motion is stored for frames 1 … {len(self._affines)}; compute it "
+                f"for all frames"
                 " that are tracked"
             )
         return identity() if frame_number == 1 else self._affines[frame_number - 1]
@@ -43,10 +46,11 @@ class CachedMotion:
 def cached_motion(sequence: Sequence, method: str, folder: Path, frames: range | None = None) -> CachedMotion:
     """Return the camera motion of some frames of a sequence, for a tracker that is given just these frames, in order.
 
-    It is read from `folder/<sequence>.<method>.npz` when that was computed by the same method from the same frames, else computed and
-    written there, so two processes must not ask for one sequence at once. That frames are the same is told by their names and their
-    sizes in bytes, not by their content. For one that reads it in a DVC stage: `folder` must outlive the stage (an out is deleted
-    before its stage runs), so it is best written where frames are decoded anyhow, beside the embeddings.
+    It is read from `folder/<sequence>.<method>.npz` when that was computed by the same method from the same frames,
+    else computed and written there, so two processes must not ask for one sequence at once. That frames are the same is
+    told by their names and their sizes in bytes, not by their content. For one that reads it in a DVC stage: `folder`
+    must outlive the stage (an out is deleted before its stage runs), so it is best written where frames are decoded
+    anyhow, beside the embeddings.
 
     Args:
         method: a name of METHODS.
@@ -69,7 +73,8 @@ def cached_motion(sequence: Sequence, method: str, folder: Path, frames: range |
 def sequence_affines(sequence: Sequence, motion: CameraMotion, frames: range) -> np.ndarray:
     """Return the motion into each of the frames of a sequence, float64 [num_frames, 2, 3]; each frame is decoded once.
 
-    Where a frame's file is missing the camera is taken to stand still, and the motion into the next frame is from the last there was.
+    Where a frame's file is missing the camera is taken to stand still, and the motion into the next frame is from the
+    last there was.
 
     Raises:
         ReidopsError: a frame is no picture, or they are of different sizes.
@@ -77,7 +82,12 @@ def sequence_affines(sequence: Sequence, motion: CameraMotion, frames: range) ->
     affines = np.tile(identity(), (len(frames), 1, 1))
     present = [place for place, frame in enumerate(frames) if sequence.frame_path(frame).is_file()]
     if missing := len(frames) - len(present):
-        _logger.warning("%s: %d of %d frames are missing; the camera is taken to stand still there", sequence.name, missing, len(frames))
+        _logger.warning(
+            "%s: %d of %d frames are missing; the camera is taken to stand still there",
+            sequence.name,
+            missing,
+            len(frames),
+        )
     for place in progress_bar(present, desc=f"camera {sequence.name}", unit="frames"):
         picture = read_frame(sequence, frames[place])
         try:

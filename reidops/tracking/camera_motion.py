@@ -1,7 +1,8 @@
 """How the camera moved between two frames: sparse optical flow, ECC, and a sequence's motions computed once and kept.
 
-A motion is an affine [2, 3] that takes a point (x, y, 1) of the frame before to where it is in this one, px, edges continuous as in
-`reidops.mot.boxes`. Sparse flow as BoT-SORT uses it (Aharon, Orfaig and Bobrovsky 2022, section 3.2), ECC (Evangelidis and Psarakis
+A motion is an affine [2, 3] that takes a point (x, y, 1) of the frame before to where it is in this one, px, edges
+continuous as in `reidops.mot.boxes`. Sparse flow as BoT-SORT uses it (Aharon, Orfaig and Bobrovsky 2022, section 3.2),
+ECC (Evangelidis and Psarakis
 2008) as StrongSORT does (Du et al. 2023, section 3.2).
 """
 
@@ -65,19 +66,23 @@ class _Estimator:
         return identity() if before is None else _enlarged(self._estimate(before, self._last_grey), self._downscale)
 
     def _estimate(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """Return the motion between two small grey pictures in their own px, a pixel's number standing for its middle."""
+        """Return the motion between two small grey pictures in their own px, a pixel's number standing for its
+        middle.
+        """
         raise NotImplementedError
 
     def _check(self, frame_number: int, picture: np.ndarray) -> None:
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise ReidopsError(
-                f"frame {frame_number}: a picture of shape {picture.shape} and type {picture.dtype}; camera motion expects BGR uint8"
+                f"frame {frame_number}: a picture of shape {picture.shape} and type {picture.dtype}; camera motion "
+                f"expects BGR uint8"
                 " [h, w, 3], convert it before tracking"
             )
         if self._last_shape not in (None, picture.shape):
             (height, width), (last_height, last_width) = picture.shape[:2], self._last_shape[:2]
             raise ReidopsError(
-                f"frame {frame_number}: is {width} × {height} px, the one before {last_width} × {last_height}; camera motion compares"
+                f"frame {frame_number}: is {width} × {height} px, the one before {last_width} × {last_height}; camera "
+                f"motion compares"
                 " frames of one size, scale them or track each part with a new tracker"
             )
 
@@ -85,9 +90,10 @@ class _Estimator:
 class SparseFlow(_Estimator):
     """Corners of the frame before, followed by pyramidal Lucas-Kanade; a similarity fitted to them by RANSAC.
 
-    Ours: a corner agrees within one pixel of the small picture. At OpenCV's three, walking people pull the camera along: the one of
-    MOT17-09 stands still, and in the median frame the corners of its picture are moved by 0.5 px then, at one by 0.2 px. And fewer
-    than `min_points` corners, or fewer than `min_share` of them in agreement, say nothing about the camera.
+    Ours: a corner agrees within one pixel of the small picture. At OpenCV's three, walking people pull the camera
+    along: the one of MOT17-09 stands still, and in the median frame the corners of its picture are moved by 0.5 px
+    then, at one by 0.2 px. And fewer than `min_points` corners, or fewer than `min_share` of them in agreement, say
+    nothing about the camera.
     """
 
     def __init__(self, downscale: int = 2, *, min_points: int = 10, min_share: float = 0.2) -> None:
@@ -103,7 +109,9 @@ class SparseFlow(_Estimator):
         found = found.ravel().astype(bool)
         if found.sum() < self._min_points:
             return identity()
-        affine, agreed = cv2.estimateAffinePartial2D(corners[found], followed[found], method=cv2.RANSAC, ransacReprojThreshold=_AGREEMENT)
+        affine, agreed = cv2.estimateAffinePartial2D(
+            corners[found], followed[found], method=cv2.RANSAC, ransacReprojThreshold=_AGREEMENT
+        )
         agree = affine is not None and agreed.sum() >= max(self._min_points, self._min_share * len(corners))
         return affine if agree else identity()
 
@@ -132,7 +140,9 @@ METHODS = {"sparse_flow": SparseFlow, "ecc": Ecc, "none": NoMotion}
 
 
 def _small_grey(picture: np.ndarray, downscale: int) -> np.ndarray:
-    """Return the picture in grey, each pixel the mean of downscale × downscale; what is left over right and below is cut off."""
+    """Return the picture in grey, each pixel the mean of downscale × downscale; what is left over right and below is
+    cut off.
+    """
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     height, width = (max(side // downscale, 1) for side in grey.shape)
     whole = grey[: height * downscale, : width * downscale]

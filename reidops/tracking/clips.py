@@ -29,7 +29,8 @@ def clip_length(frame_rate: float) -> int:
 
 
 def worst_windows(events: pd.DataFrame, frames: range, num_windows: int, length: int) -> list[range]:
-    """Return the windows of `length` frames that hold most harm, the worst first; they do not overlap, and each holds some.
+    """Return the windows of `length` frames that hold most harm, the worst first; they do not overlap, and each holds
+    some.
 
     A switch weighs what it tore (`Switch.num_torn`), a frame in which a person is held by another's track weighs 1.
     """
@@ -103,7 +104,9 @@ def marks_by_frame(events: pd.DataFrame) -> dict[int, Mapping[int, str]]:
 
 
 def _caption(sequence: Sequence, frame: int, switches: list[Switch]) -> str:
-    changes = ", ".join(f"person {s.after.track_id} from track {s.before.tracker_id} to {s.after.tracker_id}" for s in switches)
+    changes = ", ".join(
+        f"person {s.after.track_id} from track {s.before.tracker_id} to {s.after.tracker_id}" for s in switches
+    )
     return f"{sequence.name}, frame {frame}" + (f": {changes}" if changes else "")
 
 

@@ -21,11 +21,17 @@ def clear_counts(overlaps: Overlaps) -> dict[str, Any]:
     ratios = np.bincount(person, minlength=len(overlaps.person_frames)) / np.maximum(1, overlaps.person_frames)
     mostly, partly = int((ratios > 0.8).sum()), int((ratios >= 0.2).sum())
     return {
-        "CLR_TP": num_matches, "CLR_FN": num_people - num_matches, "CLR_FP": num_tracks - num_matches,
-        "IDSW": int(matches.switched.sum()), "MT": mostly, "PT": partly - mostly, "ML": len(ratios) - partly,
-        "Frag": _num_fragments(overlaps), "CLR_Frames": overlaps.num_frames if num_people and num_tracks else 0,
+        "CLR_TP": num_matches,
+        "CLR_FN": num_people - num_matches,
+        "CLR_FP": num_tracks - num_matches,
+        "IDSW": int(matches.switched.sum()),
+        "MT": mostly,
+        "PT": partly - mostly,
+        "ML": len(ratios) - partly,
+        "Frag": _num_fragments(overlaps),
+        "CLR_Frames": overlaps.num_frames if num_people and num_tracks else 0,
         "MOTP_sum": float(overlaps.iou[matches.rows].sum()),
-    }  # fmt: skip
+    }
 
 
 def own_tracks(overlaps: Overlaps) -> np.ndarray:
@@ -38,7 +44,9 @@ def own_tracks(overlaps: Overlaps) -> np.ndarray:
 
 
 def on_own_track(overlaps: Overlaps) -> np.ndarray:
-    """Return, for each row of the overlaps, whether it counts for IDTP: the track is the person's own and lies on them."""
+    """Return, for each row of the overlaps, whether it counts for IDTP: the track is the person's own and lies on
+    them.
+    """
     return (overlaps.iou >= MATCH_IOU) & (own_tracks(overlaps)[overlaps.person] == overlaps.track)
 
 
@@ -62,7 +70,10 @@ def hota_counts(overlaps: Overlaps) -> dict[str, np.ndarray]:
     couples, couple = np.unique(person * max(1, len(overlaps.track_frames)) + track, return_inverse=True)
     people, tracks = np.divmod(couples, max(1, len(overlaps.track_frames)))
     level = levels(iou)
-    together = reaching(np.bincount(couple * (len(THRESHOLDS) + 1) + level, minlength=len(couples) * (len(THRESHOLDS) + 1)), len(couples))
+    together = reaching(
+        np.bincount(couple * (len(THRESHOLDS) + 1) + level, minlength=len(couples) * (len(THRESHOLDS) + 1)),
+        len(couples),
+    )
     of_person, of_track = overlaps.person_frames[people][:, None], overlaps.track_frames[tracks][:, None]
     matches = together.sum(axis=0)
     located = np.cumsum(np.bincount(level, iou, minlength=len(THRESHOLDS) + 1)[::-1])[::-1][1:]
@@ -71,15 +82,19 @@ def hota_counts(overlaps: Overlaps) -> dict[str, np.ndarray]:
         return (together * of_couples).sum(axis=0) / np.maximum(1, matches)
 
     return {
-        "HOTA_TP": matches, "HOTA_FN": num_people - matches, "HOTA_FP": num_tracks - matches,
+        "HOTA_TP": matches,
+        "HOTA_FN": num_people - matches,
+        "HOTA_FP": num_tracks - matches,
         "AssA": mean(together / np.maximum(1, of_person + of_track - together)),
-        "AssRe": mean(together / of_person), "AssPr": mean(together / of_track),
+        "AssRe": mean(together / of_person),
+        "AssPr": mean(together / of_track),
         "LocA": np.maximum(1e-10, located) / np.maximum(1e-10, matches),
-    }  # fmt: skip
+    }
 
 
 def reaching(counts: np.ndarray, num_rows: int) -> np.ndarray:
-    """Return, from counts by the number of thresholds reached, the counts at each threshold, float [num_rows, num_thresholds].
+    """Return, from counts by the number of thresholds reached, the counts at each threshold, float [num_rows,
+    num_thresholds].
 
     Args:
         counts: [num_rows · (num_thresholds + 1)], row by row.

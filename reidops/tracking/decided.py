@@ -1,19 +1,22 @@
 """What appearance decided: how many associations, from what the tracker weighed, and whether it changed a track at all.
 
 A pair of track and detection counts as decided by appearance when
-- the stage that made it has appearance in its cost (a stage that goes by overlap or by the last sighting alone has not),
+- the stage that made it has appearance in its cost (a stage that goes by overlap or by the last sighting alone has
+  not),
 - appearance was weighed for it and lies within its gate (in a tracker without such a gate: was weighed), and
-- overlap alone would not have made it: it is not among the pairs of the assignment that overlaps most in all, of all tracks and
-  detections of the frame, in which no pair overlaps less than the tracker's own overlap gate asks for.
+- overlap alone would not have made it: it is not among the pairs of the assignment that overlaps most in all, of all
+  tracks and detections of the frame, in which no pair overlaps less than the tracker's own overlap gate asks for.
 
-So a swap counts (two people who cross, each of whom the other's track overlaps more), and so does a return to where no track is
-expected; a track that motion alone would have found at a distance counts too, for no overlap would have found it.
+So a swap counts (two people who cross, each of whom the other's track overlaps more), and so does a return to where no
+track is expected; a track that motion alone would have found at a distance counts too, for no overlap would have found
+it.
 
 A pair counts as reordered when appearance ranks the tracks of its detection in another order than the control does:
 - the stage that made it has appearance in its cost, and appearance was weighed for it;
-- another track has a smaller cost without appearance for the same detection. That cost is the Mahalanobis distance where the tracker
-  weighs one, as its arm without appearance does, else 1 − IoU. Only tracks of the same kind (confirmed, or not) for which appearance
-  was weighed and which the motion gate lets pass are compared; ties count as the control's;
+- another track has a smaller cost without appearance for the same detection. That cost is the Mahalanobis distance
+  where the tracker weighs one, as its arm without appearance does, else 1 − IoU. Only tracks of the same kind
+  (confirmed, or not) for which appearance was weighed and which the motion gate lets pass are compared; ties count as
+  the control's;
 - the embedding of the pair's track is nearer to the detection than that of the track that the control ranks first.
 """
 
@@ -44,7 +47,9 @@ class Decided:
 
     def __add__(self, other: "Decided") -> "Decided":
         return Decided(
-            self.num_pairs + other.num_pairs, self.num_decided + other.num_decided, self.num_reordered + other.num_reordered
+            self.num_pairs + other.num_pairs,
+            self.num_decided + other.num_decided,
+            self.num_reordered + other.num_reordered,
         )
 
     @property
@@ -72,7 +77,10 @@ def count_decided(decisions: Decisions | None) -> Decided:
 
 def _is_reordered(decisions: Decisions, row: int, column: int) -> bool:
     """Tell whether appearance prefers the pair's track to the one that the control ranks first for this detection."""
-    appearance, control = decisions.terms[APPEARANCE][:, column], decisions.terms.get(MOTION, decisions.terms[OVERLAP])[:, column]
+    appearance, control = (
+        decisions.terms[APPEARANCE][:, column],
+        decisions.terms.get(MOTION, decisions.terms[OVERLAP])[:, column],
+    )
     is_shown = decisions.track_ids >= 0
     candidates = (is_shown == is_shown[row]) & ~np.isnan(appearance) & ~np.isnan(control)
     if MOTION in decisions.terms:
@@ -98,19 +106,24 @@ def _in_order(tracks: pd.DataFrame) -> np.ndarray:
 
 # What limits the say of appearance in each tracker, and the constant that changes it.
 _RULES = {
-    "deepsort": "it compares embeddings only inside the motion gate (constant motion_gate {motion_gate}); set motion_gate: null, or"
+    "deepsort": "it compares embeddings only inside the motion gate (constant motion_gate {motion_gate}); set "
+    "motion_gate: null, or"
     " reassociate above 0, to let appearance find a track anywhere",
-    "strongsort": "it compares embeddings only inside the motion gate (constant motion_gate {motion_gate}); set motion_gate: null, or"
+    "strongsort": "it compares embeddings only inside the motion gate (constant motion_gate {motion_gate}); set "
+    "motion_gate: null, or"
     " reassociate above 0, to let appearance find a track anywhere",
-    "botsort": "it uses appearance only where 1 − IoU is at most the constant proximity {proximity}; raise proximity to 1.0 to let"
+    "botsort": "it uses appearance only where 1 − IoU is at most the constant proximity {proximity}; raise proximity "
+    "to 1.0 to let"
     " appearance decide",
-    "deepocsort": "it pairs only boxes that overlap by the constant iou {iou}, and weighs appearance only in frames where overlap leaves a"
+    "deepocsort": "it pairs only boxes that overlap by the constant iou {iou}, and weighs appearance only in frames "
+    "where overlap leaves a"
     " choice; lower iou, and set as_coded: false, to let appearance decide more",
 }
 
 
 def appearance_rule(tracker: str, constants: Any) -> str:
-    """Return what limits the say of appearance in a tracker and which constant changes it; empty for one without appearance.
+    """Return what limits the say of appearance in a tracker and which constant changes it; empty for one without
+    appearance.
 
     Args:
         constants: the tracker's dataclass of constants.
@@ -119,7 +132,8 @@ def appearance_rule(tracker: str, constants: Any) -> str:
 
 
 def say_of_appearance(tracks: Mapping[str, Sequence[pd.DataFrame]], tracker: str, rule: str) -> str:
-    """Return a sentence where the embeddings changed no track, with the reason and the remedy; empty where they changed some.
+    """Return a sentence where the embeddings changed no track, with the reason and the remedy; empty where they changed
+    some.
 
     Args:
         tracks: arm → tables of the sequences, in one order for all arms.
@@ -130,5 +144,7 @@ def say_of_appearance(tracks: Mapping[str, Sequence[pd.DataFrame]], tracker: str
     if len(unchanged) == len(tracks) > 1:
         return f"{tracker}'s rules leave appearance no say on these sequences: all arms give the same tracks; {rule}"
     if MODEL in unchanged:
-        return f"the model's embeddings change no track of {tracker} on these sequences, those of another arm do; {rule}"
+        return (
+            f"the model's embeddings change no track of {tracker} on these sequences, those of another arm do; {rule}"
+        )
     return ""

@@ -1,4 +1,5 @@
-"""The association of one frame: the cost terms of all tracks and detections, the gates, and the matched pairs with their stage.
+"""The association of one frame: the cost terms of all tracks and detections, the gates, and the matched pairs with
+their stage.
 
 The pictures of identity switches and the count of associations that appearance decided are computed from it.
 """
@@ -18,8 +19,9 @@ class Decisions:
     Attributes:
         track_ids: [num_tracks], −1 for a tentative track.
         rows: [num_detections], index of each column among the caller's detections.
-        terms: name → cost, [num_tracks, num_detections]. `overlap` is 1 − IoU with the predicted box and always present,
-            `appearance` is in the tracker's own cost, `motion` is a squared Mahalanobis distance. NaN = not compared.
+        terms: name → cost, [num_tracks, num_detections]. `overlap` is 1 − IoU with the predicted box and always
+            present, `appearance` is in the tracker's own cost, `motion` is a squared Mahalanobis distance. NaN = not
+            compared.
         limits: name → gate, the largest value of the term that passes; a term without a gate has no entry.
         pairs: (track row, detection column, stage); the stage names are defined in the tracker's file.
     """

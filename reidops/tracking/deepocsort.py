@@ -1,4 +1,5 @@
-"""Deep OC-SORT, from Maggiolino, Ahmad, Cao and Kitani, "Deep OC-SORT: multi-pedestrian tracking by adaptive re-identification", 2023.
+"""Deep OC-SORT, from Maggiolino, Ahmad, Cao and Kitani, "Deep OC-SORT: multi-pedestrian tracking by adaptive
+re-identification", 2023.
 
 Its three parts: camera motion compensation, dynamic appearance, adaptive weighting.
 """
@@ -17,22 +18,28 @@ from reidops.tracking.tracks import Observations, observe
 
 
 class DeepOcSort(OcSort):
-    """OC-SORT with camera motion compensation and appearance, whose weight depends on how distinctive the best match is.
+    """OC-SORT with camera motion compensation and appearance, whose weight depends on how distinctive the best match
+    is.
 
-    Without embeddings and with `filter: xysr` it is OC-SORT with camera motion. Appearance adds to the score of the first association
-    only. The gate of that association is on the IoU: appearance neither recovers a track without overlap nor forbids a pair.
+    Without embeddings and with `filter: xysr` it is OC-SORT with camera motion. Appearance adds to the score of the
+    first association only. The gate of that association is on the IoU: appearance neither recovers a track without
+    overlap nor forbids a pair.
 
     Args:
-        gate: cosine distance at and above which appearance adds nothing to the score of a pair (not published): IoU and direction
-            decide, as without embeddings. None = as published, appearance counts for all pairs.
+        gate: cosine distance at and above which appearance adds nothing to the score of a pair (not published): IoU and
+            direction decide, as without embeddings. None = as published, appearance counts for all pairs.
         camera: estimates the camera motion; None = static camera.
 
     Attributes:
-        decisions: association of the last update; None before the first. Its `appearance` is NaN if the IoU alone fixes the assignment.
+        decisions: association of the last update; None before the first. Its `appearance` is NaN if the IoU alone fixes
+            the assignment.
     """
 
     def __init__(
-        self, constants: DeepOcSortConstants = DeepOcSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
+        self,
+        constants: DeepOcSortConstants = DeepOcSortConstants(),
+        gate: float | None = None,
+        camera: CameraMotion | None = None,
     ) -> None:
         self._begin(constants, Ema(constants.alpha), XywhMotion() if constants.filter == "xywh" else XysrMotion())
         self._gate = constants.gate if gate is None else gate
@@ -58,7 +65,9 @@ class DeepOcSort(OcSort):
         self._tracks.predict(keeps_size=self._tracks.age > 0 if self._constants.filter == "xywh" else None)
 
     def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Add the cosine distance to the terms; `as_coded`, it is left out of frames in which the IoU alone fixes the assignment."""
+        """Add the cosine distance to the terms; `as_coded`, it is left out of frames in which the IoU alone fixes the
+        assignment.
+        """
         terms, limits = super()._weigh(seen)
         if seen.embeddings is None:
             return terms, limits
@@ -86,19 +95,26 @@ class DeepOcSort(OcSort):
     def _weights(self, likeness: np.ndarray) -> np.ndarray:
         """Return the weight of each pair's similarity, [num_tracks, num_detections]."""
         weight, clearest = self._constants.appearance_weight, self._constants.clearest
-        return weight * standing_out(likeness, clearest) if self._constants.as_coded else weight + clearness(likeness, clearest)
+        return (
+            weight * standing_out(likeness, clearest)
+            if self._constants.as_coded
+            else weight + clearness(likeness, clearest)
+        )
 
     def _likeness(self, distances: np.ndarray) -> np.ndarray:
         """Return the similarity of each pair; 0 = not compared, no embedding, or a distance at or above the gate.
 
-        As published, it is the cosine similarity. With a gate it decreases linearly to 0 at the gate, which avoids a discontinuity there.
+        As published, it is the cosine similarity. With a gate it decreases linearly to 0 at the gate, which avoids a
+        discontinuity there.
         """
         if self._gate is None:
             return np.where(distances < FARTHEST, 1 - distances, 0)
         return np.fmax(self._gate - distances, 0) / max(self._gate, 1e-6)
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
-        """Update the average embeddings, weighted by confidence; weight 0 for a detection at the threshold (dynamic appearance)."""
+        """Update the average embeddings, weighted by confidence; weight 0 for a detection at the threshold (dynamic
+        appearance).
+        """
         alpha, least = self._constants.alpha, self._constants.high
         trust = np.clip((seen.confidence - least) / max(1 - least, 1e-6), 0, 1)
         self._tracks.remember(rows, seen.embeddings, alphas=alpha + (1 - alpha) * (1 - trust))
@@ -114,9 +130,11 @@ def leaves_no_choice(overlapping: np.ndarray) -> bool:
 
 
 def clearness(likeness: np.ndarray, most: float) -> np.ndarray:
-    """Return the margin of the best match of each track and of each detection, [num_tracks, num_detections] (adaptive weighting).
+    """Return the margin of the best match of each track and of each detection, [num_tracks, num_detections] (adaptive
+    weighting).
 
-    It is the mean of two margins, best − second best, each at most `most`. The margin is 0 if there is no second candidate.
+    It is the mean of two margins, best − second best, each at most `most`. The margin is 0 if there is no second
+    candidate.
     """
     return (_leads(likeness, most)[:, None] + _leads(likeness.T, most)[None, :]) / 2
 
@@ -124,9 +142,9 @@ def clearness(likeness: np.ndarray, most: float) -> np.ndarray:
 def standing_out(likeness: np.ndarray, ratio: float) -> np.ndarray:
     """Return the factor of the weight in the published code, [num_tracks, num_detections] in 0 … 1.
 
-    It is the product of a factor of the track and one of the detection. A factor is 1 if the second best is at most `ratio` times the
-    best or if there is no second candidate. It decreases linearly to 0 as the second best approaches the best. It is 0 if the best is
-    not positive.
+    It is the product of a factor of the track and one of the detection. A factor is 1 if the second best is at most
+    `ratio` times the best or if there is no second candidate. It decreases linearly to 0 as the second best approaches
+    the best. It is 0 if the best is not positive.
     """
     return _unmistakable(likeness, ratio)[:, None] * _unmistakable(likeness.T, ratio)[None, :]
 

@@ -21,8 +21,9 @@ COST = "cost"  # a term of the decisions: the weighted sum of motion and appeara
 class DeepSort:
     """Kalman motion model, a gallery of embeddings per track, a matching cascade by age, then matching by IoU.
 
-    Without embeddings it is the same tracker without appearance: equation 5 with λ = 1. The motion model, its gate, the cascade, the
-    IoU stage and the track management do not change, so the difference between the two measures the effect of appearance.
+    Without embeddings it is the same tracker without appearance: equation 5 with λ = 1. The motion model, its gate, the
+    cascade, the IoU stage and the track management do not change, so the difference between the two measures the effect
+    of appearance.
 
     Args:
         gate: largest cosine distance; None = the published value.
@@ -41,7 +42,11 @@ class DeepSort:
         self._begin(constants, Gallery(constants.budget), DEEPSORT_COSINE_GATE if gate is None else gate, camera)
 
     def _begin(
-        self, constants: DeepSortConstants | StrongSortConstants, memory: Memory, gate: float, camera: CameraMotion | None
+        self,
+        constants: DeepSortConstants | StrongSortConstants,
+        memory: Memory,
+        gate: float,
+        camera: CameraMotion | None,
     ) -> None:
         self.decisions: Decisions | None = None
         self._constants = constants
@@ -83,7 +88,9 @@ class DeepSort:
         return observe(detections, embeddings)
 
     def _confidence(self, seen: Observations) -> np.ndarray | None:
-        """Return the confidence that scales the measurement noise, as in `BoxMotion.correct`; None = the same noise for all."""
+        """Return the confidence that scales the measurement noise, as in `BoxMotion.correct`; None = the same noise for
+        all.
+        """
         return None
 
     def _predict(self, frame: np.ndarray | None) -> None:
@@ -123,7 +130,9 @@ class DeepSort:
         return match_cascade(costs, limit, confirmed, self._tracks.age[confirmed])
 
     def _first_costs(self, motion: np.ndarray, appearance: np.ndarray | None) -> tuple[np.ndarray, float]:
-        """Return the cost of equation 5, gated by equation 6, [num_tracks, num_detections], and the largest cost of a pair."""
+        """Return the cost of equation 5, gated by equation 6, [num_tracks, num_detections], and the largest cost of a
+        pair.
+        """
         motion_gate = self._constants.motion_gate
         if appearance is None:
             return motion, motion_gate or CHI2_GATE
@@ -131,14 +140,18 @@ class DeepSort:
         costs = np.where(motion > (motion_gate or np.inf), np.inf, costs)
         if self._gates_cost:
             return costs, self._gate
-        return np.where(appearance > self._gate, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (1 - weight) * self._gate
+        return np.where(appearance > self._gate, np.inf, costs), weight * (motion_gate or CHI2_GATE) + (
+            1 - weight
+        ) * self._gate
 
     def _costs(self, motion: np.ndarray, appearance: np.ndarray) -> np.ndarray:
         """Return the cost of equation 5, [num_tracks, num_detections]."""
         return self._motion_weight * motion + (1 - self._motion_weight) * appearance
 
     def _reassociate(self, appearance: np.ndarray | None, pairs: list[StagedPair]) -> list[Pair]:
-        """Match lost tracks that both stages left unmatched by appearance alone, without a motion gate; not in the paper."""
+        """Match lost tracks that both stages left unmatched by appearance alone, without a motion gate; not in the
+        paper.
+        """
         limit = self._constants.reassociate * self._gate
         if appearance is None or limit == 0:
             return []

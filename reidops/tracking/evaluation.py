@@ -104,8 +104,8 @@ def evaluate_parts(parts: Sequence[Part], trial: Trial, arms: tuple[str, ...] | 
     workers = num_processes(parts, trial.tracker)
     if trial.camera:  # before the arms, which share it
         map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
-    # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no process is
-    # left with it at the end.
+    # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no
+    # process is left with it at the end.
     groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
     jobs = sorted(((part, group) for part in parts for group in groups), key=lambda job: -job[0].num_frames)
     done = map_parallel(partial(_evaluate_job, trial=trial), jobs, workers, desc="track")
@@ -127,7 +127,9 @@ def _evaluate_job(job: tuple[Part, tuple[str, ...]], trial: Trial) -> list[ArmRe
 
 @dataclass(frozen=True)
 class Seen:
-    """What all arms share of the part's frames of a sequence: ground truth, detections, whom they show, and who came back."""
+    """What all arms share of the part's frames of a sequence: ground truth, detections, whom they show, and who came
+    back.
+    """
 
     annotations: pd.DataFrame
     detected: EmbeddedDetections
@@ -154,7 +156,8 @@ def _start(part: Part, trial: Trial, arm: str) -> Tracker:
 
 
 def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker], trial: Trial) -> ArmResult:
-    """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor scored.
+    """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor
+    scored.
 
     Args:
         start: makes the tracker, new each time; it runs a second time where what it weighed was too much to be kept.
@@ -171,9 +174,17 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
     if moments is None:
         moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
     return ArmResult(
-        arm, part.sequence, tracks, events, count_events(accumulate(comparison)), official_results(comparison), FrameTables.of(comparison),
-        gap_counts(seen.returns, events, comparison), watch.decided, moments,
-    )  # fmt: skip
+        arm,
+        part.sequence,
+        tracks,
+        events,
+        count_events(accumulate(comparison)),
+        official_results(comparison),
+        FrameTables.of(comparison),
+        gap_counts(seen.returns, events, comparison),
+        watch.decided,
+        moments,
+    )
 
 
 def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
@@ -187,7 +198,10 @@ def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
         cases[COMBINED] = _combined(of_arm)
         for sequence, (counts, results) in cases.items():
             scores = (official_scores(results), motmetrics_scores(counts, results))
-            rows += [{"scorer": s, "arm": arm, "sequence": sequence, **asdict(v)} for s, v in zip(SCORERS, scores, strict=True)]
+            rows += [
+                {"scorer": s, "arm": arm, "sequence": sequence, **asdict(v)}
+                for s, v in zip(SCORERS, scores, strict=True)
+            ]
     return pd.DataFrame(rows).sort_values("scorer", kind="stable", ascending=False, ignore_index=True)
 
 
@@ -208,7 +222,9 @@ def score_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _combined(arms: Sequence[ArmResult]) -> tuple[Counts, Results]:
-    return combine_counts(result.counts for result in arms), combine_results({result.sequence: result.results for result in arms})
+    return combine_counts(result.counts for result in arms), combine_results(
+        {result.sequence: result.results for result in arms}
+    )
 
 
 def _plain(row: pd.Series) -> dict[str, float]:

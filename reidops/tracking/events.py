@@ -1,7 +1,8 @@
-"""What went wrong in which frame, from the matches behind the scores; and motmetrics' counts, a second opinion on TrackEval's.
+"""What went wrong in which frame, from the matches behind the scores; and motmetrics' counts, a second opinion on
+TrackEval's.
 
-The two scorers differ by intent in what carries a match forward (the last match ever against the frame before), in MT (≥ 0.8 against
-> 0.8) and in Frag; `report.scorer_table` says why. Every reported score is TrackEval's.
+The two scorers differ by intent in what carries a match forward (the last match ever against the frame before), in MT
+(≥ 0.8 against > 0.8) and in Frag; `report.scorer_table` says why. Every reported score is TrackEval's.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,9 @@ from reidops.tracking.scoring import Results, TrackingScores, official_scores
 
 @dataclass(frozen=True)
 class Counts:
-    """What motmetrics counted; sums of sequences are counts again. `distance` is the sum of 1 − IoU over the matches."""
+    """What motmetrics counted; sums of sequences are counts again. `distance` is the sum of 1 − IoU over the
+    matches.
+    """
 
     num_objects: int = 0
     num_detections: int = 0
@@ -60,7 +63,9 @@ def accumulate(comparison: Comparison) -> motmetrics.MOTAccumulator:
 
 
 def count_events(accumulator: motmetrics.MOTAccumulator) -> Counts:
-    """Return motmetrics' counts of one sequence, taken from its record as `motmetrics.metrics` takes them, but from arrays."""
+    """Return motmetrics' counts of one sequence, taken from its record as `motmetrics.metrics` takes them, but from
+    arrays.
+    """
     record = _Record.of(accumulator)
     held = record.types_are("MATCH", "SWITCH")
     misses, objects = record.types_are("MISS"), record.types_are("MISS", "MATCH", "SWITCH")
@@ -84,7 +89,8 @@ def count_events(accumulator: motmetrics.MOTAccumulator) -> Counts:
 
 
 def event_table(comparison: Comparison) -> pd.DataFrame:
-    """Return one row per event: frame, event (MATCH, SWITCH, MISS or FP), track_id, tracker_id (−1 = none), iou; in order of frames.
+    """Return one row per event: frame, event (MATCH, SWITCH, MISS or FP), track_id, tracker_id (−1 = none), iou; in
+    order of frames.
 
     `track_id` is the identity in the ground truth. The numbers of the events are TrackEval's CLEAR counts.
     """
@@ -105,13 +111,17 @@ def _at(ids_by_frame: list[np.ndarray], frame: np.ndarray, place: np.ndarray) ->
     return joined(ids_by_frame)[_starts(ids_by_frame)[frame] + place]
 
 
-def _unmatched(ids_by_frame: list[np.ndarray], frame: np.ndarray, place: np.ndarray, event: str, column: str) -> pd.DataFrame:
+def _unmatched(
+    ids_by_frame: list[np.ndarray], frame: np.ndarray, place: np.ndarray, event: str, column: str
+) -> pd.DataFrame:
     """Return an event for each id at a place that has no match; `frame` and `place` are those of the matches."""
     lengths = np.array([len(ids) for ids in ids_by_frame], int)
     alone = np.ones(lengths.sum(), dtype=bool)
     alone[_starts(ids_by_frame)[frame] + place] = False
     ids = {"track_id": -1, "tracker_id": -1, column: joined(ids_by_frame)[alone]}
-    return pd.DataFrame({"frame": np.repeat(np.arange(len(lengths)), lengths)[alone], "event": event, **ids, "iou": np.nan})
+    return pd.DataFrame(
+        {"frame": np.repeat(np.arange(len(lengths)), lengths)[alone], "event": event, **ids, "iou": np.nan}
+    )
 
 
 def _starts(ids_by_frame: list[np.ndarray]) -> np.ndarray:
@@ -133,7 +143,9 @@ class _Record:
     def of(cls, accumulator: motmetrics.MOTAccumulator) -> "_Record":
         events = accumulator.events
         ids = [np.nan_to_num(events[column].to_numpy(), nan=-1).astype(int) for column in ("OId", "HId")]
-        return cls(tuple(events["Type"].cat.categories), events["Type"].cat.codes.to_numpy(), *ids, events["D"].to_numpy())
+        return cls(
+            tuple(events["Type"].cat.categories), events["Type"].cat.codes.to_numpy(), *ids, events["D"].to_numpy()
+        )
 
     def types_are(self, *names: str) -> np.ndarray:
         """Return, for each event, whether it is of one of these kinds."""
@@ -156,7 +168,9 @@ def _count_fragments(track_id: np.ndarray, held: np.ndarray) -> int:
 
 
 def _identity_matches(record: _Record) -> int:
-    """Return IDTP: the boxes that lie on their person when each person has one track for good, as well as that can be."""
+    """Return IDTP: the boxes that lie on their person when each person has one track for good, as well as that can
+    be.
+    """
     pairs = record.types_are("RAW") & np.isfinite(record.distance)
     _, person = np.unique(record.track_id[pairs], return_inverse=True)
     _, track = np.unique(record.tracker_id[pairs], return_inverse=True)
@@ -166,7 +180,9 @@ def _identity_matches(record: _Record) -> int:
 
 
 def motmetrics_scores(counts: Counts, results: Results) -> TrackingScores:
-    """Return the scores of the second scorer: CLEAR and identity by motmetrics, and TrackEval's HOTA, which motmetrics lacks."""
+    """Return the scores of the second scorer: CLEAR and identity by motmetrics, and TrackEval's HOTA, which motmetrics
+    lacks.
+    """
     return replace(
         official_scores(results),
         MOTA=counts.mota,

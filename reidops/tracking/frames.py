@@ -14,10 +14,13 @@ from PIL import Image, ImageDraw, ImageFont
 from reidops.mot.boxes import ltwh_to_ltrb
 
 BOX = ["left", "top", "width", "height"]
-# Hues far from one another and from the red of a mistake, light enough for dark figures and dark enough for white letters; RGB.
+# Hues far from one another and from the red of a mistake, light enough for dark figures and dark enough for white
+# letters; RGB.
 _PALETTE = (
-    (31, 119, 180), (44, 140, 44), (148, 103, 189), (140, 86, 75), (23, 150, 165), (120, 120, 20), (200, 80, 160), (60, 80, 200),
-    (210, 130, 0), (0, 120, 95), (95, 95, 110), (110, 45, 130), (70, 130, 220), (150, 110, 60), (85, 150, 30), (0, 95, 130),
+    (31, 119, 180), (44, 140, 44), (148, 103, 189), (140, 86, 75), (23, 150, 165), (120, 120, 20), (200, 80, 160),
+    (60, 80, 200),
+    (210, 130, 0), (0, 120, 95), (95, 95, 110), (110, 45, 130), (70, 130, 220), (150, 110, 60), (85, 150, 30),
+    (0, 95, 130),
 )  # fmt: skip
 # Labels of which others keep clear: among thousands there is no free place, and looking for one would take minutes.
 _MOST_APART = 150
@@ -41,11 +44,16 @@ def annotate(picture: np.ndarray, detections: sv.Detections, marks: Mapping[int,
     thickness = max(1, round(max(picture.shape[:2]) / 500))
     taken: list[tuple[int, int, int, int]] = []
     # Marked boxes are drawn above the others, and their labels take their places first.
-    boxes = sorted(zip(detections.tracker_id.tolist(), np.round(detections.xyxy).astype(int), strict=True), key=lambda box: box[0] in marks)
+    boxes = sorted(
+        zip(detections.tracker_id.tolist(), np.round(detections.xyxy).astype(int), strict=True),
+        key=lambda box: box[0] in marks,
+    )
     for track_id, box_ltrb in boxes:
         _draw_box(scene, box_ltrb, thickness, colour_of(track_id), marked=track_id in marks)
     for track_id, box_ltrb in reversed(boxes):
-        colour, text = (MISTAKE, f"{track_id} {marks[track_id]}") if track_id in marks else (colour_of(track_id), str(track_id))
+        colour, text = (
+            (MISTAKE, f"{track_id} {marks[track_id]}") if track_id in marks else (colour_of(track_id), str(track_id))
+        )
         taken.append(_paste_label(scene, box_ltrb, _label(text, _font_size(picture), colour), taken[:_MOST_APART]))
     return scene
 
@@ -56,7 +64,9 @@ def annotate_frame(picture: np.ndarray, tracks: pd.DataFrame, marks: Mapping[int
     return annotate(picture, sv.Detections(xyxy=box_ltrb, tracker_id=tracks["track_id"].to_numpy(dtype=int)), marks)
 
 
-def add_caption(picture: np.ndarray, text: str, note: str = "", *, colour: tuple[int, int, int] = (30, 30, 30)) -> np.ndarray:
+def add_caption(
+    picture: np.ndarray, text: str, note: str = "", *, colour: tuple[int, int, int] = (30, 30, 30)
+) -> np.ndarray:
     """Return the picture with a bar below that says `text` and, where it leaves room in two lines, `note`.
 
     The bar's height depends on the picture alone, so that all pictures of a video stay of one size.
@@ -66,7 +76,9 @@ def add_caption(picture: np.ndarray, text: str, note: str = "", *, colour: tuple
     bar = Image.new("RGB", (width, caption_height(picture)), colour)
     lines = [*wrap(text, size, width - size), note]
     for number, line in enumerate(lines[:_CAPTION_LINES]):
-        ImageDraw.Draw(bar).text((size // 2, size // 3 + number * round(1.35 * size)), line, font=_font(size), fill=_WHITE)
+        ImageDraw.Draw(bar).text(
+            (size // 2, size // 3 + number * round(1.35 * size)), line, font=_font(size), fill=_WHITE
+        )
     return np.vstack([picture, np.asarray(bar)[:, :, ::-1]])
 
 
@@ -109,15 +121,20 @@ def _label(text: str, size: int, colour: tuple[int, int, int]) -> np.ndarray:
     return np.asarray(patch)[:, :, ::-1].copy()
 
 
-def _draw_box(scene: np.ndarray, box_ltrb: np.ndarray, thickness: int, colour: tuple[int, int, int], *, marked: bool) -> None:
+def _draw_box(
+    scene: np.ndarray, box_ltrb: np.ndarray, thickness: int, colour: tuple[int, int, int], *, marked: bool
+) -> None:
     left, top, right, bottom = (int(side) for side in box_ltrb)
     if marked:
         cv2.rectangle(scene, (left, top), (right, bottom), MISTAKE[::-1], 3 * thickness)
     cv2.rectangle(scene, (left, top), (right, bottom), colour[::-1], thickness)
 
 
-def _paste_label(scene: np.ndarray, box_ltrb: np.ndarray, label: np.ndarray, taken: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
-    """Put a label at a box where it hides no other (`taken`, ltrb), if there is such a place, and return where it is (ltrb).
+def _paste_label(
+    scene: np.ndarray, box_ltrb: np.ndarray, label: np.ndarray, taken: list[tuple[int, int, int, int]]
+) -> tuple[int, int, int, int]:
+    """Put a label at a box where it hides no other (`taken`, ltrb), if there is such a place, and return where it is
+    (ltrb).
 
     It is moved into the picture, and cut where the picture is smaller.
     """
@@ -129,10 +146,20 @@ def _paste_label(scene: np.ndarray, box_ltrb: np.ndarray, label: np.ndarray, tak
     return place
 
 
-def _label_places(box_ltrb: np.ndarray, size: tuple[int, int], scene: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """Return where a label may be, ltrb, the best first: on the upper edge, left or right, in the upper corner, below the box."""
+def _label_places(
+    box_ltrb: np.ndarray, size: tuple[int, int], scene: tuple[int, int]
+) -> list[tuple[int, int, int, int]]:
+    """Return where a label may be, ltrb, the best first: on the upper edge, left or right, in the upper corner, below
+    the box.
+    """
     (left, top, right, bottom), (height, width) = (int(side) for side in box_ltrb), size
-    corners = [(left, top - height), (right - width, top - height), (left, top), (left, bottom), (left, top - 2 * height)]
+    corners = [
+        (left, top - height),
+        (right - width, top - height),
+        (left, top),
+        (left, bottom),
+        (left, top - 2 * height),
+    ]
     inside = [(max(0, min(x, scene[1] - width)), max(0, min(y, scene[0] - height))) for x, y in corners]
     return [(x, y, x + width, y + height) for x, y in inside]
 

@@ -1,7 +1,8 @@
 """Gaps of a track filled after tracking, and its boxes smoothed: Gaussian-smoothed interpolation (GSI).
 
-After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.4, equations 9 to 12: gaps are filled along a line, then
-each of the four numbers of a box follows a Gaussian process over time. The kernel is written out here with NumPy and SciPy.
+After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.4, equations 9 to 12: gaps are filled along a
+line, then each of the four numbers of a box follows a Gaussian process over time. The kernel is written out here with
+NumPy and SciPy.
 """
 
 from typing import Annotated
@@ -21,28 +22,34 @@ _BOX = ["left", "top", "width", "height"]
 class SmoothingConstants:
     """GSI's constants (Du et al. 2023); the noise is ours, as the paper gives no figure."""
 
-    # Frames without a box, between two boxes, that are filled at most. The published code fills where the frame numbers of the two boxes
-    # differ by less than its interval, 20: at most 18 frames.
+    # Frames without a box, between two boxes, that are filled at most. The published code fills where the frame numbers
+    # of the two boxes differ by less than its interval, 20: at most 18 frames.
     max_gap: Annotated[int, Field(ge=1)] = 18
     tau: Annotated[float, Field(gt=0)] = 10.0  # τ of equation 12
-    noise: Annotated[float, Field(ge=0)] = 0.01  # of a box's numbers, as a share of the track's mean height; 0 = lines only
+    # of a box's numbers, as a share of the track's mean height; 0 = lines only
+    noise: Annotated[float, Field(ge=0)] = 0.01
 
 
 def interpolate_tracks(tracks: pd.DataFrame, constants: SmoothingConstants = SmoothingConstants()) -> pd.DataFrame:
     """Return the table with gaps filled and boxes smoothed, ordered by frame and track_id.
 
     Args:
-        tracks: frame, track_id, left, top, width, height, …; px. Other columns of a filled row are those of the row before the gap,
-            but for `detection`, which is −1.
+        tracks: frame, track_id, left, top, width, height, …; px. Other columns of a filled row are those of the row
+            before the gap, but for `detection`, which is −1.
     """
     if not len(tracks):
         return tracks.copy()
-    parts = [_smooth(_fill(track, constants.max_gap), constants) for _, track in tracks.sort_values("frame").groupby("track_id")]
+    parts = [
+        _smooth(_fill(track, constants.max_gap), constants)
+        for _, track in tracks.sort_values("frame").groupby("track_id")
+    ]
     return pd.concat(parts).sort_values(["frame", "track_id"], ignore_index=True)
 
 
 def _fill(track: pd.DataFrame, max_gap: int) -> pd.DataFrame:
-    """Return one track with a row, on a line between its neighbours, for each frame of a gap that is no longer than `max_gap`."""
+    """Return one track with a row, on a line between its neighbours, for each frame of a gap that is no longer than
+    `max_gap`.
+    """
     frames = track["frame"].to_numpy()
     present = np.arange(frames[0], frames[-1] + 1)
     before = np.searchsorted(frames, present, side="right") - 1
@@ -69,12 +76,13 @@ def _smooth(track: pd.DataFrame, constants: SmoothingConstants) -> pd.DataFrame:
 def smooth_series(times: np.ndarray, values: np.ndarray, noise: float, tau: float) -> np.ndarray:
     """Return the mean of a Gaussian process at the times where it was seen, [n, k] of values [n, k].
 
-    What it departs from is the line that fits best; how far it goes from there is as far as the values do (equations 9 to 11).
+    What it departs from is the line that fits best; how far it goes from there is as far as the values do (equations 9
+    to 11).
 
     Args:
         noise: standard deviation of one value, in the unit of the values.
-        tau: the length scale is τ ln(τ³ / n), kept in 1 / τ … τ² (equation 12); τ³ frames and more are left as they are, for it would
-            be shorter than a frame.
+        tau: the length scale is τ ln(τ³ / n), kept in 1 / τ … τ² (equation 12); τ³ frames and more are left as they
+            are, for it would be shorter than a frame.
     """
     if len(times) >= tau**3:
         return values.copy()

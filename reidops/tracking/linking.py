@@ -1,9 +1,10 @@
 """Tracks that are one person's, joined after tracking: what StrongSORT calls appearance-free linking (AFLink).
 
-After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.3: a track that ends and one that begins soon after, near by,
-may be one; each has at most one successor, chosen by a global assignment. The published AFLink asks a small network whether two
-tracks fit. Its weights are not at hand here, so what it was taught by is asked directly: whether each track, carried on at the
-speed of its own end, meets the other. Where embeddings are given, the looks must agree, too.
+After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.3: a track that ends and one that begins soon
+after, near by, may be one; each has at most one successor, chosen by a global assignment. The published AFLink asks a
+small network whether two tracks fit. Its weights are not at hand here, so what it was taught by is asked directly:
+whether each track, carried on at the speed of its own end, meets the other. Where embeddings are given, the looks must
+agree, too.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ class LinkConstants:
     max_gap: Annotated[int, Field(ge=1)] = 30  # frames from the last of one track to the first of the other
     max_distance: Annotated[float, Field(gt=0)] = 75.0  # px between the centres of those two boxes
     window: Annotated[int, Field(ge=2)] = 30  # frames of a track's end that tell its speed
-    max_miss: Annotated[float, Field(gt=0)] = 0.5  # heights by which a track carried on misses the other, mean of both directions
+    # heights by which a track carried on misses the other, mean of both directions
+    max_miss: Annotated[float, Field(gt=0)] = 0.5
     max_growth: Annotated[float, Field(ge=1)] = 1.5  # factor between the two heights
     max_cosine: Annotated[float, Field(ge=0, le=2)] = 0.3  # cosine distance of the mean embeddings, where there are any
 
@@ -38,8 +40,8 @@ def link_tracks(
 
     Args:
         tracks: frame, track_id, left, top, width, height, …; px, in any order, which is kept.
-        embeddings: track_id → a vector [dim] of its looks, its mean embedding for example; a track that is not named is judged by
-            motion alone. None = all are.
+        embeddings: track_id → a vector [dim] of its looks, its mean embedding for example; a track that is not named is
+            judged by motion alone. None = all are.
     """
     ids = np.unique(tracks["track_id"])
     if len(ids) < 2:
@@ -53,16 +55,26 @@ def link_tracks(
 
 
 def _ends(tracks: pd.DataFrame, ids: np.ndarray, window: int) -> dict[str, np.ndarray]:
-    """Return of each track, in the order of `ids`: first and last frame [n], and centre [n, 2], speed [n, 2], height [n] there."""
+    """Return of each track, in the order of `ids`: first and last frame [n], and centre [n, 2], speed [n, 2], height
+    [n] there.
+    """
     rows = []
     for _, track in tracks.sort_values(["track_id", "frame"]).groupby("track_id"):
         frames, box = track["frame"].to_numpy(), track[_BOX].to_numpy(dtype=float)
         centre = box[:, :2] + box[:, 2:] / 2
         early, late = frames < frames[0] + window, frames > frames[-1] - window
-        rows.append((
-            frames[0], centre[0], _speed(frames[early], centre[early]), box[0, 3],
-            frames[-1], centre[-1], _speed(frames[late], centre[late]), box[-1, 3],
-        ))  # fmt: skip
+        rows.append(
+            (
+                frames[0],
+                centre[0],
+                _speed(frames[early], centre[early]),
+                box[0, 3],
+                frames[-1],
+                centre[-1],
+                _speed(frames[late], centre[late]),
+                box[-1, 3],
+            )
+        )
     names = [f"{end}_{what}" for end in ("first", "last") for what in ("frame", "centre", "speed", "height")]
     return dict(zip(names, (np.array(values, dtype=float) for values in zip(*rows, strict=True)), strict=True))
 
@@ -88,7 +100,9 @@ def _motion_costs(ends: dict[str, np.ndarray], constants: LinkConstants) -> np.n
 
 
 def _appearance_costs(ids: np.ndarray, embeddings: Mapping[int, np.ndarray], max_cosine: float) -> np.ndarray:
-    """Return the cosine distances of tracks as shares of the largest allowed, [n, n]; 0 where one is not known, infinity above 1."""
+    """Return the cosine distances of tracks as shares of the largest allowed, [n, n]; 0 where one is not known,
+    infinity above 1.
+    """
     known = np.array([i in embeddings for i in ids.tolist()])
     costs = np.zeros((len(ids), len(ids)))
     if known.any():
@@ -100,7 +114,9 @@ def _appearance_costs(ids: np.ndarray, embeddings: Mapping[int, np.ndarray], max
 
 
 def _first_of_chain(ids: np.ndarray, successor: dict[int, int]) -> dict[int, int]:
-    """Return track_id → the id of the first track of its chain; successors begin after who they follow, so there is no circle."""
+    """Return track_id → the id of the first track of its chain; successors begin after who they follow, so there is no
+    circle.
+    """
     predecessor = {after: before for before, after in successor.items()}
     firsts = {}
     for row in range(len(ids)):

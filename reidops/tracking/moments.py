@@ -46,7 +46,9 @@ class Term:
 
 @dataclass(frozen=True)
 class Moment:
-    """What a tracker weighed in one frame; `detections` [num_detections] are the rows of the sequence's table in each column."""
+    """What a tracker weighed in one frame; `detections` [num_detections] are the rows of the sequence's table in each
+    column.
+    """
 
     decisions: Decisions
     detections: np.ndarray
@@ -74,7 +76,9 @@ class Moment:
         if row is None or column is None:
             return ()
         limits = self.decisions.limits
-        return tuple(Term(name, float(values[row, column]), limits.get(name)) for name, values in self.decisions.terms.items())
+        return tuple(
+            Term(name, float(values[row, column]), limits.get(name)) for name, values in self.decisions.terms.items()
+        )
 
 
 def record_moments(
@@ -82,8 +86,8 @@ def record_moments(
 ) -> dict[int, Moment]:
     """Return what a new tracker weighs in the wanted frames, by frame; it runs no further than the last of them.
 
-    Which frames are wanted is known after a first run only. The decisions of all frames would be 1 MB a frame of a crowd; trackers
-    do the same again.
+    Which frames are wanted is known after a first run only. The decisions of all frames would be 1 MB a frame of a
+    crowd; trackers do the same again.
     """
     moments = {}
     needed = takewhile(lambda frame: frame <= max(wanted, default=0), frames)

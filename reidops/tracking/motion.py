@@ -1,7 +1,8 @@
 """Kalman motion models with constant velocity, vectorized over all tracks.
 
-Each model measures a box as four numbers. Its state holds these numbers and their change per frame. The models differ in the
-numbers and in the noise covariances: `XyahMotion` is defined here, `XywhMotion` and `XysrMotion` in files of their own.
+Each model measures a box as four numbers. Its state holds these numbers and their change per frame. The models differ
+in the numbers and in the noise covariances: `XyahMotion` is defined here, `XywhMotion` and `XysrMotion` in files of
+their own.
 """
 
 from dataclasses import dataclass
@@ -39,10 +40,12 @@ def stack(states: list[State]) -> State:
 
 
 class BoxMotion:
-    """Base class of the Kalman motion models. A state holds the four numbers of a box, then the velocities of the first of them.
+    """Base class of the Kalman motion models. A state holds the four numbers of a box, then the velocities of the first
+    of them.
 
-    A subclass defines the measurement (`_measure`, `_unmeasure`), the initial, process-noise and measurement-noise variances, and the
-    effect of camera motion on the state (`_warp_matrix`). The first `_num_velocities` of the four numbers have a velocity.
+    A subclass defines the measurement (`_measure`, `_unmeasure`), the initial, process-noise and measurement-noise
+    variances, and the effect of camera motion on the state (`_warp_matrix`). The first `_num_velocities` of the four
+    numbers have a velocity.
     """
 
     _num_velocities: ClassVar[int] = MEASURED
@@ -59,8 +62,8 @@ class BoxMotion:
         """Return the state one frame later.
 
         Args:
-            keeps_size: mask [n] of tracks whose size velocity is set to 0. ByteTrack and BoT-SORT do so for tracks that were
-                unmatched in the previous frame. None = no track.
+            keeps_size: mask [n] of tracks whose size velocity is set to 0. ByteTrack and BoT-SORT do so for tracks that
+                were unmatched in the previous frame. None = no track.
         """
         means, covariances, moving = state.means.copy(), state.covariances.copy(), self._num_velocities
         if keeps_size is not None:
@@ -76,8 +79,9 @@ class BoxMotion:
         """Return the state after the update of track i with box i, [n, 4].
 
         Args:
-            confidence: [n], in 0 … 1 (clipped). A confidence c multiplies the measurement-noise variance by 1 − c (NSA Kalman, Du
-                et al., "GIAOTracker", 2021, and StrongSORT, equation 1). None = the same noise for all detections.
+            confidence: [n], in 0 … 1 (clipped). A confidence c multiplies the measurement-noise variance by 1 − c (NSA
+                Kalman, Du et al., "GIAOTracker", 2021, and StrongSORT, equation 1). None = the same noise for all
+                detections.
         """
         noise = self._measured_variances(state.means)
         if confidence is not None:
@@ -90,12 +94,15 @@ class BoxMotion:
         return State(means, (covariances + covariances.transpose(0, 2, 1)) / 2)
 
     def gate_distances(self, state: State, box_ltwh: np.ndarray) -> np.ndarray:
-        """Return squared Mahalanobis distances of each track to each box, [num_tracks, num_boxes] (DeepSORT, equation 1)."""
+        """Return squared Mahalanobis distances of each track to each box, [num_tracks, num_boxes] (DeepSORT, equation
+        1).
+        """
         noise = self._measured_variances(state.means)
         scatter = np.linalg.cholesky(_with_diagonals(state.covariances[:, :MEASURED, :MEASURED].copy(), noise))
         whiteners, measured = np.linalg.inv(scatter), self._measure(box_ltwh)
         distances = np.zeros((len(state), len(measured)))
-        for whitener in whiteners.transpose(1, 0, 2):  # one row of each at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
+        # one row of each at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
+        for whitener in whiteners.transpose(1, 0, 2):
             whitened = whitener @ measured.T
             whitened -= np.sum(whitener * state.means[:, :MEASURED], axis=1)[:, None]
             distances += np.square(whitened, out=whitened)
@@ -106,7 +113,9 @@ class BoxMotion:
         return self._unmeasure(state.means[:, :MEASURED])
 
     def warp(self, state: State, affine: np.ndarray) -> State:
-        """Apply camera motion to the state: a point p of the previous frame moves to A p + b, with affine = [A | b], [2, 3]."""
+        """Apply camera motion to the state: a point p of the previous frame moves to A p + b, with affine = [A | b],
+        [2, 3].
+        """
         matrix = self._warp_matrix(np.asarray(affine, dtype=float)[:, :2])
         means = state.means @ matrix.T
         means[:, :2] += affine[:, 2]
@@ -166,9 +175,9 @@ def xyah_to_ltwh(box_xyah: np.ndarray) -> np.ndarray:
 class XyahMotion(BoxMotion):
     """The Kalman motion model of DeepSORT, StrongSORT and ByteTrack (Wojke, Bewley and Paulus 2017, section 2.1).
 
-    The state is (x, y, a, h, ẋ, ẏ, ȧ, ḣ): the centre [px], the aspect ratio width / height and the height [px] of a box, and their
-    change per frame. The standard deviations of position and height are fractions of the box height. Those of the aspect ratio are
-    absolute.
+    The state is (x, y, a, h, ẋ, ẏ, ȧ, ḣ): the centre [px], the aspect ratio width / height and the height [px] of a
+    box, and their change per frame. The standard deviations of position and height are fractions of the box height.
+    Those of the aspect ratio are absolute.
     """
 
     _size_velocities: ClassVar[tuple[int, ...]] = (7,)
@@ -186,18 +195,24 @@ class XyahMotion(BoxMotion):
         return xyah_to_ltwh(measured)
 
     def _start_variances(self, measured: np.ndarray) -> np.ndarray:
-        """Use twice the position and ten times the velocity standard deviation; those of the aspect ratio are not scaled."""
+        """Use twice the position and ten times the velocity standard deviation; those of the aspect ratio are not
+        scaled.
+        """
         place, speed = 2 * self.position_std, 10 * self.velocity_std
         return self._variances(measured[:, 3], (place, self.aspect_std), (speed, self.aspect_velocity_std))
 
     def _process_variances(self, means: np.ndarray) -> np.ndarray:
-        return self._variances(means[:, 3], (self.position_std, self.aspect_std), (self.velocity_std, self.aspect_velocity_std))
+        return self._variances(
+            means[:, 3], (self.position_std, self.aspect_std), (self.velocity_std, self.aspect_velocity_std)
+        )
 
     def _measured_variances(self, means: np.ndarray) -> np.ndarray:
         return self._variances(means[:, 3], (self.position_std, self.measured_aspect_std))
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
-        """Transform the centre linearly, scale the height by the square root of the determinant, keep the aspect ratio."""
+        """Transform the centre linearly, scale the height by the square root of the determinant, keep the aspect
+        ratio.
+        """
         scale = np.sqrt(abs(np.linalg.det(linear)))
         one = np.zeros((MEASURED, MEASURED))
         one[:2, :2], one[2, 2], one[3, 3] = linear, 1, scale
@@ -205,7 +220,9 @@ class XyahMotion(BoxMotion):
 
     @staticmethod
     def _variances(height: np.ndarray, *stds: tuple[float, float]) -> np.ndarray:
-        """Return variances of (x, y, a, h), [n, 4] for each pair (fraction of the height, std of the aspect ratio), concatenated."""
+        """Return variances of (x, y, a, h), [n, 4] for each pair (fraction of the height, std of the aspect ratio),
+        concatenated.
+        """
         shares = np.array([value for share, _ in stds for value in (share, share, 0, share)])
         absolute = np.array([value for _, aspect in stds for value in (0, 0, aspect, 0)])
         return (height[:, None] * shares + absolute) ** 2

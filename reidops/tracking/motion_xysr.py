@@ -1,7 +1,8 @@
-"""The Kalman motion model of SORT and OC-SORT: centre, area and aspect ratio of a box, with the same noise for every box.
+"""The Kalman motion model of SORT and OC-SORT: centre, area and aspect ratio of a box, with the same noise for every
+box.
 
-After Bewley, Ge, Ott, Ramos and Upcroft, "Simple online and realtime tracking", 2016, section 3.2. The paper gives no noise values.
-The variances are those of the published code of SORT and OC-SORT.
+After Bewley, Ge, Ott, Ramos and Upcroft, "Simple online and realtime tracking", 2016, section 3.2. The paper gives no
+noise values. The variances are those of the published code of SORT and OC-SORT.
 """
 
 from typing import ClassVar
@@ -14,14 +15,16 @@ _AREA, _AREA_VELOCITY = 2, 6
 
 
 class XysrMotion(BoxMotion):
-    """The state is (x, y, s, r, ẋ, ẏ, ṡ): the centre [px], the area [px²] and the ratio width / height, which has no velocity.
+    """The state is (x, y, s, r, ẋ, ẏ, ṡ): the centre [px], the area [px²] and the ratio width / height, which has no
+    velocity.
 
     If the predicted area is not positive, the area velocity is set to 0.
     """
 
     _num_velocities: ClassVar[int] = 3
     _size_velocities: ClassVar[tuple[int, ...]] = (_AREA_VELOCITY,)
-    # The initial variance of the velocities is large. Their process noise is small, that of the area velocity the smallest.
+    # The initial variance of the velocities is large. Their process noise is small, that of the area velocity the
+    # smallest.
     _START: ClassVar[tuple[float, ...]] = (10, 10, 10, 10, 1e4, 1e4, 1e4)
     _PROCESS: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1e-2, 1e-2, 1e-4)
     _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 10)

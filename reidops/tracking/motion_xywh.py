@@ -1,7 +1,8 @@
-"""The Kalman motion model of BoT-SORT: as DeepSORT's, with width and height, each with noise in proportion to its own extent.
+"""The Kalman motion model of BoT-SORT: as DeepSORT's, with width and height, each with noise in proportion to its own
+extent.
 
-After Aharon, Orfaig and Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking", 2022, section 3.1 (the state and its
-noise, equations 1 to 4) and 3.2 (the camera, equations 5 to 8).
+After Aharon, Orfaig and Bobrovsky, "BoT-SORT: Robust associations multi-pedestrian tracking", 2022, section 3.1 (the
+state and its noise, equations 1 to 4) and 3.2 (the camera, equations 5 to 8).
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from reidops.tracking.motion import BoxMotion
 
 @dataclass(frozen=True)
 class XywhMotion(BoxMotion):
-    """The state is (x, y, w, h, ẋ, ẏ, ẇ, ḣ): the centre, the width and the height of a box [px], and their change per frame.
+    """The state is (x, y, w, h, ẋ, ẏ, ẇ, ḣ): the centre, the width and the height of a box [px], and their change per
+    frame.
 
     Standard deviations are fractions of the width for x and w, and of the height for y and h.
     """

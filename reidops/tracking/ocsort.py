@@ -1,4 +1,5 @@
-"""OC-SORT, from Cao, Pang, Weng, Khirodkar and Kitani, "Observation-Centric SORT: rethinking SORT for robust multi-object tracking", 2023.
+"""OC-SORT, from Cao, Pang, Weng, Khirodkar and Kitani, "Observation-Centric SORT: rethinking SORT for robust
+multi-object tracking", 2023.
 
 Its three parts: observation-centric momentum (OCM), recovery (OCR) and re-update (ORU).
 """
@@ -26,7 +27,9 @@ Match = tuple[int, int, str]  # track row, detection column, stage
 
 
 class Stage(NamedTuple):
-    """One association: scores whose sum is maximized, mask of allowed pairs, both [num_tracks, num_detections], and detections."""
+    """One association: scores whose sum is maximized, mask of allowed pairs, both [num_tracks, num_detections], and
+    detections.
+    """
 
     scores: np.ndarray
     passes: np.ndarray
@@ -36,15 +39,19 @@ class Stage(NamedTuple):
 class OcSort:
     """SORT with three observation-centric steps.
 
-    OCM adds the consistency of the direction between observations to the IoU. OCR matches unmatched tracks by the IoU with their last
-    observation. ORU recomputes the filter state of a recovered track along a virtual trajectory over the gap.
+    OCM adds the consistency of the direction between observations to the IoU. OCR matches unmatched tracks by the IoU
+    with their last observation. ORU recomputes the filter state of a recovered track along a virtual trajectory over
+    the gap.
 
-    As published, all matched tracks are returned in the first `min_hits` frames. Later a track is returned after `min_hits` consecutive
-    matches, not counting its first detection. The count starts again after each loss.
+    As published, all matched tracks are returned in the first `min_hits` frames. Later a track is returned after
+    `min_hits` consecutive matches, not counting its first detection. The count starts again after each loss.
     """
 
     def __init__(
-        self, constants: OcSortConstants = OcSortConstants(), gate: float | None = None, camera: CameraMotion | None = None
+        self,
+        constants: OcSortConstants = OcSortConstants(),
+        gate: float | None = None,
+        camera: CameraMotion | None = None,
     ) -> None:
         """Start without tracks; `gate` and `camera` are ignored, all trackers share one signature."""
         self._begin(constants, None, XysrMotion())
@@ -89,7 +96,9 @@ class OcSort:
         return terms, {OVERLAP: 1 - self._constants.iou}
 
     def _stages(self, seen: Observations, terms: dict[str, np.ndarray]) -> dict[str, Stage]:
-        """Return the first association, with `byte` ByteTrack's with low-score detections, and that by the last observations (OCR)."""
+        """Return the first association, with `byte` ByteTrack's with low-score detections, and that by the last
+        observations (OCR).
+        """
         overlap, least = 1 - terms[OVERLAP], self._constants.iou
         last_overlap = iou_matrix(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
         sure = seen.confidence >= self._constants.high
@@ -99,7 +108,9 @@ class OcSort:
         return stages | {RECOVERED: Stage(last_overlap, last_overlap >= least, sure)}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
-        """Return the sum of IoU and direction (OCM); as published, the confidence of the detection multiplies the direction."""
+        """Return the sum of IoU and direction (OCM); as published, the confidence of the detection multiplies the
+        direction.
+        """
         direction = self._constants.inertia * seen.confidence * (0.5 - terms[DIRECTION])
         return 1 - terms[OVERLAP] + direction
 
@@ -133,7 +144,9 @@ class OcSort:
         """Update the appearance of the tracks of these rows; OC-SORT has none."""
 
     def _shown_ids(self, owners: np.ndarray) -> np.ndarray:
-        """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not returned."""
+        """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not
+        returned.
+        """
         tracks, min_hits = self._tracks, self._constants.min_hits
         after_first = tracks.streak - (tracks.hits == tracks.streak)
         visible = (tracks.age == 0) & ((after_first >= min_hits) | (self._num_frames <= min_hits))
@@ -159,7 +172,11 @@ def match_in_turn(stages: dict[str, Stage]) -> list[Match]:
         if not stage.passes[among].any():
             continue
         chosen_rows, chosen_columns = linear_sum_assignment(stage.scores[among], maximize=True)
-        pairs = [(r, c) for r, c in zip(rows[chosen_rows].tolist(), columns[chosen_columns].tolist(), strict=True) if stage.passes[r, c]]
+        pairs = [
+            (r, c)
+            for r, c in zip(rows[chosen_rows].tolist(), columns[chosen_columns].tolist(), strict=True)
+            if stage.passes[r, c]
+        ]
         matches += [(r, c, name) for r, c in pairs]
         for r, c in pairs:
             free_rows[r] = free_columns[c] = False

@@ -1,7 +1,8 @@
-"""The overlapping boxes of people and tracks as one sparse table, and which of them CLEAR and HOTA match; all scores are counted from it.
+"""The overlapping boxes of people and tracks as one sparse table, and which of them CLEAR and HOTA match; all scores
+are counted from it.
 
-The matches are TrackEval's, its order of frames and its rule for ties included. Where all pairs of a frame are one to one, no
-assignment is solved: each pair is a match.
+The matches are TrackEval's, its order of frames and its rule for ties included. Where all pairs of a frame are one to
+one, no assignment is solved: each pair is a match.
 """
 
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class Overlaps:
         person, track: int [num_rows].
         row, column: place of the pair in its frame's matrix of IoU, int [num_rows].
         iou: float [num_rows], above 0.
-        share: float [num_rows], the pair's IoU over the sum of all overlaps of both: how likely HOTA takes it for a match.
+        share: float [num_rows], the pair's IoU over the sum of all overlaps of both: how likely HOTA takes it for a
+            match.
         starts: the first row of each frame, and the number of rows, int [num_frames + 1].
         people, tracks: in each frame, int arrays.
         person_frames, track_frames: in how many frames each is, int [num_people] and [num_tracks].
@@ -137,7 +139,9 @@ class Overlaps:
         return np.bincount(flat, values, minlength=shape[0] * shape[1]).reshape(shape)
 
     def contested_frames(self, keep: np.ndarray) -> np.ndarray:
-        """Return the frames in which a person or a track is in several of the kept rows, ascending; elsewhere each kept row is a match."""
+        """Return the frames in which a person or a track is in several of the kept rows, ascending; elsewhere each kept
+        row is a match.
+        """
         rows = np.flatnonzero(keep)
         contested = np.zeros(self.num_frames, dtype=bool)
         for ids, num in ((self.person, len(self.person_frames)), (self.track, len(self.track_frames))):
@@ -161,7 +165,9 @@ class Overlaps:
 
 
 def _clear_matches(overlaps: Overlaps) -> ClearMatches:
-    """Return CLEAR's matches: a person keeps the track of the frame before where that still overlaps, then IoU decides."""
+    """Return CLEAR's matches: a person keeps the track of the frame before where that still overlaps, then IoU
+    decides.
+    """
     matched = overlaps.iou >= MATCH_IOU - EPS
     compared = overlaps.compared_frames
     before = dict(zip(compared[1:].tolist(), compared[:-1].tolist(), strict=True))
@@ -169,7 +175,9 @@ def _clear_matches(overlaps: Overlaps) -> ClearMatches:
         rows = _rows(overlaps, frame, matched)
         held = _rows(overlaps, before[frame], matched) if frame in before else rows[:0]
         pairs = set(zip(overlaps.person[held].tolist(), overlaps.track[held].tolist(), strict=True))
-        continued = [pair in pairs for pair in zip(overlaps.person[rows].tolist(), overlaps.track[rows].tolist(), strict=True)]
+        continued = [
+            pair in pairs for pair in zip(overlaps.person[rows].tolist(), overlaps.track[rows].tolist(), strict=True)
+        ]
         chosen = overlaps.match_frame(rows, _CONTINUED * np.array(continued) + overlaps.iou[rows])
         matched[rows] = False
         matched[chosen] = True
@@ -197,7 +205,9 @@ def _rows(overlaps: Overlaps, frame: int, keep: np.ndarray) -> np.ndarray:
 
 
 def _switched(person: np.ndarray, track: np.ndarray) -> np.ndarray:
-    """Return, for each match in order of frames, whether the person's last match was another track, however long ago."""
+    """Return, for each match in order of frames, whether the person's last match was another track, however long
+    ago.
+    """
     order = np.argsort(person, kind="stable")
     switched = np.zeros(len(person), dtype=bool)
     switched[order[1:]] = (np.diff(person[order]) == 0) & (np.diff(track[order]) != 0)

@@ -1,4 +1,6 @@
-"""Pictures of what a tracker did with a sequence: timelines, identity switches, annotated frames, clips of the worst moments."""
+"""Pictures of what a tracker did with a sequence: timelines, identity switches, annotated frames, clips of the worst
+moments.
+"""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -30,7 +32,9 @@ TIMELINE_ARMS = ("no_appearance", "appearance", "oracle")
 
 
 class PicturedArm(Protocol):
-    """The part of `ArmResult` that is drawn: one arm's tracks and events of one sequence, and what was weighed in some frames."""
+    """The part of `ArmResult` that is drawn: one arm's tracks and events of one sequence, and what was weighed in some
+    frames.
+    """
 
     arm: str
     sequence: str
@@ -49,9 +53,11 @@ class PictureBounds:
 
 
 def write_pictures(part: Part, arms: Rows[PicturedArm], folder: Path, bounds: PictureBounds = PictureBounds()) -> None:
-    """Write a sequence's timelines of three arms and, of the model's arm, its switches, some frames and the worst moments.
+    """Write a sequence's timelines of three arms and, of the model's arm, its switches, some frames and the worst
+    moments.
 
-    Writes `timelines/<sequence>.png`, `switches/<sequence>.png`, `frames/<sequence>-<frame>.jpg`, `clips/<sequence>-<frame>.mp4`.
+    Writes `timelines/<sequence>.png`, `switches/<sequence>.png`, `frames/<sequence>-<frame>.jpg`,
+    `clips/<sequence>-<frame>.mp4`.
 
     Raises:
         ReidopsError: a frame is missing or broken.
@@ -77,7 +83,9 @@ def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder:
     """Write frames that are evenly spread over those that were tracked."""
     marks = marks_by_frame(shown.events)
     for frame in np.linspace(frames.start, frames.stop - 1, num_frames + 2).round().astype(int)[1:-1].tolist():
-        picture = annotate_frame(read_frame(sequence, frame), shown.tracks[shown.tracks["frame"] == frame], marks.get(frame))
+        picture = annotate_frame(
+            read_frame(sequence, frame), shown.tracks[shown.tracks["frame"] == frame], marks.get(frame)
+        )
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
         with whole_file(folder / f"{sequence.name}-{frame:06d}.jpg") as partial:
             partial.write_bytes(encoded.tobytes())
@@ -85,7 +93,9 @@ def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder:
 
 def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_clips: int) -> None:
     for window in worst_windows(shown.events, frames, num_clips, clip_length(sequence.frame_rate)):
-        write_clip(Clip(sequence, shown.tracks, shown.events, window), folder / f"{sequence.name}-{window.start:06d}.mp4")
+        write_clip(
+            Clip(sequence, shown.tracks, shown.events, window), folder / f"{sequence.name}-{window.start:06d}.mp4"
+        )
 
 
 def _save(figure: Figure, path: Path) -> None:

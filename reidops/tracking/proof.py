@@ -1,10 +1,11 @@
-"""What the ReID model is worth to the tracker: the arms beside each other, with differences and their confidence intervals.
+"""What the ReID model is worth to the tracker: the arms beside each other, with differences and their confidence
+intervals.
 
-- differences: each arm minus the tracker without appearance, combined and for each sequence. `interval` is over the units that suit
-  the score, people or windows; `over_windows` and `over_sequences` stand beside it (`bootstrap.py`). The copies of a video for several
-  detectors count as one.
-- over_random: the model minus random embeddings, likewise. Any vectors may help a tracker whose rules prefer having some; what the
-  model knows of people is the gain over both controls.
+- differences: each arm minus the tracker without appearance, combined and for each sequence. `interval` is over the
+  units that suit the score, people or windows; `over_windows` and `over_sequences` stand beside it (`bootstrap.py`).
+  The copies of a video for several detectors count as one.
+- over_random: the model minus random embeddings, likewise. Any vectors may help a tracker whose rules prefer having
+  some; what the model knows of people is the gain over both controls.
 - headroom: (model − control) / (oracle − control) of combined scores, from the better of the two controls.
 - decided: the share of associations that appearance decided, and the number that it reordered (`decided.py`).
 """
@@ -59,9 +60,15 @@ def prove(arms: Rows[ArmResult], tree: Tree, window: int = 30) -> dict[str, Any]
         "over_random": _differences(APPEARANCE, RANDOM, counted, tree),
         "decided": _decided(ran[APPEARANCE]),
         # Nothing is drawn: the last two stand here for readers that still ask for them.
-        "bootstrap": {"level": LEVEL, "window_frames": window, "num_windows": sum(map(len, videos)), "num_sequences": len(videos),
-                      "resamples": 0, "seed": 0},
-    }  # fmt: skip
+        "bootstrap": {
+            "level": LEVEL,
+            "window_frames": window,
+            "num_windows": sum(map(len, videos)),
+            "num_sequences": len(videos),
+            "resamples": 0,
+            "seed": 0,
+        },
+    }
 
 
 def headroom(combined: Mapping[str, Mapping[str, float]], score: str) -> dict[str, Any]:
@@ -73,7 +80,9 @@ def headroom(combined: Mapping[str, Mapping[str, float]], score: str) -> dict[st
     base, model, oracle = (combined[arm][score] for arm in (control, APPEARANCE, ORACLE))
     if oracle > base:
         return {"share": (model - base) / (oracle - base), "control": control}
-    reason = f"the oracle's {score} {oracle:.3f} is not above {base:.3f} {CONTROLS[control]}: there is nothing to gain here"
+    reason = (
+        f"the oracle's {score} {oracle:.3f} is not above {base:.3f} {CONTROLS[control]}: there is nothing to gain here"
+    )
     return {"share": None, "control": control, "reason": reason}
 
 
@@ -87,13 +96,22 @@ class _Counted:
     @classmethod
     def of(cls, results: Rows[ArmResult], window: int) -> "_Counted":
         sequences = {result.sequence: LeaveOneOut.of(result.of_frames, window) for result in results}
-        return cls(sequences, list(add_copies((result.sequence, len(result.of_frames), sequences[result.sequence]) for result in results).values()))
+        return cls(
+            sequences,
+            list(
+                add_copies(
+                    (result.sequence, len(result.of_frames), sequences[result.sequence]) for result in results
+                ).values()
+            ),
+        )
 
 
 def _differences(arm: str, control: str, counted: Mapping[str, _Counted], tree: Tree) -> dict[str, dict[str, Any]]:
     """Return sequence (and `combined`) → score → difference between two arms and its intervals."""
     ours, theirs = counted[arm], counted[control]
-    sides = {name: ([ours.sequences[name]], [theirs.sequences[name]]) for name in ours.sequences} | {COMBINED: (ours.videos, theirs.videos)}
+    sides = {name: ([ours.sequences[name]], [theirs.sequences[name]]) for name in ours.sequences} | {
+        COMBINED: (ours.videos, theirs.videos)
+    }
     return {name: _difference(tree[arm][name], tree[control][name], *pair) for name, pair in sides.items()}
 
 
@@ -105,12 +123,16 @@ def _difference(
     return {
         score: {
             "difference": scores[score] - control[score],
-            "interval": _pair(best[score]), "unit": (unit := PEOPLE if score in OF_PEOPLE else WINDOWS), "num_units": num_units[unit],
-            "over_windows": _pair(windows[score]), "num_windows": num_units[WINDOWS],
-            "over_sequences": _pair(sequences[score]), "num_sequences": len(ours),
+            "interval": _pair(best[score]),
+            "unit": (unit := PEOPLE if score in OF_PEOPLE else WINDOWS),
+            "num_units": num_units[unit],
+            "over_windows": _pair(windows[score]),
+            "num_windows": num_units[WINDOWS],
+            "over_sequences": _pair(sequences[score]),
+            "num_sequences": len(ours),
         }
         for score in WINDOW_SCORES
-    }  # fmt: skip
+    }
 
 
 def _decided(results: Rows[ArmResult]) -> dict[str, dict[str, float]]:

@@ -1,4 +1,6 @@
-"""What was trained on, tuned on and reported: written into each result, and refused where it would not be a fair test."""
+"""What was trained on, tuned on and reported: written into each result, and refused where it would not be a fair
+test.
+"""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -17,7 +19,8 @@ MOT = "mot"
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a search for constants found, and on which frames: rows of dataset, sequence, scene, first_frame, last_frame.
+    """What a search for constants found, and on which frames: rows of dataset, sequence, scene, first_frame,
+    last_frame.
 
     `gate` (in the tracker's own cost) and `min_confidence` are None where they were not searched.
     """
@@ -34,27 +37,42 @@ def read_tuning(path: Path, tracker: str) -> Tuning | None:
     """Return what the file of a search says, None where it says that nothing was searched.
 
     Raises:
-        ReidopsError: the file is missing, does not say which tracker, which constants and which frames, or is of another tracker.
+        ReidopsError: the file is missing, does not say which tracker, which constants and which frames, or is of
+            another tracker.
     """
     found = read_json(path)
     missing = [name for name in ("tracker", "constants", "tuned_on") if name not in found]
     if missing:
-        raise ReidopsError(f"{path}: does not say {', '.join(missing)}; constants are taken only from a search that names its tracker and its frames")
+        raise ReidopsError(
+            f"{path}: does not say {', '.join(missing)}; constants are taken only from a search that names its tracker "
+            f"and its frames"
+        )
     if not found["tuned_on"]:
         return None
     for row in found["tuned_on"]:
         if not (isinstance(row, Mapping) and row.keys() >= {"dataset", "sequence", "scene"}):
-            raise ReidopsError(f"{path}: tuned_on holds {row}; expected dataset, sequence and scene of each sequence that was tuned on")
+            raise ReidopsError(
+                f"{path}: tuned_on holds {row}; expected dataset, sequence and scene of each sequence that was tuned on"
+            )
     if found["tracker"] != tracker:
         raise ReidopsError(
             f"{path}: holds constants of {found['tracker']}, but evaluate_tracking.tracker is {tracker};"
             f" set tune.tracker to {tracker}, or tune.trials to 0 and evaluate_tracking.tuning to null"
         )
-    return Tuning(found["tracker"], found["constants"], found["tuned_on"], str(path), found.get("gate"), found.get("min_confidence"))
+    return Tuning(
+        found["tracker"],
+        found["constants"],
+        found["tuned_on"],
+        str(path),
+        found.get("gate"),
+        found.get("min_confidence"),
+    )
 
 
 def read_model_origin(embeddings: Path) -> Origin:
-    """Return what is known of the trainings of the model that made the embeddings, of which `embed` keeps a record beside them."""
+    """Return what is known of the trainings of the model that made the embeddings, of which `embed` keeps a record
+    beside them.
+    """
     path = embeddings / "trained_on.json"
     return read_origin(read_json(path) if path.is_file() else {}, "the model")
 
@@ -73,7 +91,8 @@ def check_protocol(parts: Rows[Part], tuning: Tuning | None, origin: Origin) -> 
             first, last = max(train.first_frame, part.first_frame), min(train.last_frame, part.last_frame)
             if first <= last:
                 raise ReidopsError(
-                    f"parts.csv: frames {first} … {last} of {part.sequence} are tracked, but {train.sequence} of {train.dataset} trained on them;"
+                    f"parts.csv: frames {first} … {last} of {part.sequence} are tracked, but {train.sequence} of "
+                    f"{train.dataset} trained on them;"
                     " choose other sequences or split: half in the section download of params.yaml"
                 )
         check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
@@ -84,7 +103,8 @@ def _check_tuning(part: Part, tuning: Tuning | None) -> None:
     for row in tuning.tuned_on if tuning else ():
         if (family_of(row["dataset"]), row["scene"]) == (family_of(part.dataset), part.scene):
             raise ReidopsError(
-                f"{tuning.source}: the constants of {tuning.tracker} were tuned on {row['sequence']}, the scene of {part.sequence}, which is to be"
+                f"{tuning.source}: the constants of {tuning.tracker} were tuned on {row['sequence']}, the scene of "
+                f"{part.sequence}, which is to be"
                 " reported; tune on other sequences, or report on others"
             )
 
@@ -95,8 +115,10 @@ def describe_protocol(
     """Return what a reader needs to know to take the figures for what they are.
 
     Args:
-        origin: what trained the model, by its own record: with `train.epochs` 0 the sets that play the part `train` do not.
-        changed: the tracker's constants that a search, or else params.yaml, sets to other values than the published ones.
+        origin: what trained the model, by its own record: with `train.epochs` 0 the sets that play the part `train` do
+            not.
+        changed: the tracker's constants that a search, or else params.yaml, sets to other values than the published
+            ones.
     """
     return {
         "trained_on": [_trained_row(row) for row in origin.scenes] or _untrained(origin),
@@ -104,8 +126,11 @@ def describe_protocol(
         "tested_on": [_row(part) for part in parts if part.part == "test"],
         "reported_on": [_row(part) | {"kind": _kind(part, origin)} for part in parts if part.part == "track"],
         "tracker": tracker,
-        "constants": {"published_but_for": dict(changed), "found_by": tuning.source if tuning else None} | _found_beside(tuning),
-        "tuned_on": list(tuning.tuned_on) if tuning else "nothing in this pipeline: published constants, but for those named beside",
+        "constants": {"published_but_for": dict(changed), "found_by": tuning.source if tuning else None}
+        | _found_beside(tuning),
+        "tuned_on": list(tuning.tuned_on)
+        if tuning
+        else "nothing in this pipeline: published constants, but for those named beside",
     }
 
 
@@ -145,5 +170,11 @@ def _same_video(part: Part, other: Part) -> bool:
 
 
 def _row(part: Part) -> dict[str, Any]:
-    row = {"dataset": part.dataset, "sequence": part.sequence, "scene": part.scene, "first_frame": part.first_frame, "last_frame": part.last_frame}
+    row = {
+        "dataset": part.dataset,
+        "sequence": part.sequence,
+        "scene": part.scene,
+        "first_frame": part.first_frame,
+        "last_frame": part.last_frame,
+    }
     return row if part.layout == MOT else {"dataset": part.dataset}

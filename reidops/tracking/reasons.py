@@ -17,7 +17,9 @@ _GATES_OF_LOOKS = (PROXIMITY,)
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a switch came about: a sentence, and the terms of the person's detection with the old track and with the new one."""
+    """Why a switch came about: a sentence, and the terms of the person's detection with the old track and with the new
+    one.
+    """
 
     sentence: str
     old: tuple[Term, ...] = ()
@@ -26,7 +28,9 @@ class Reason:
 
 @dataclass(frozen=True)
 class _Case:
-    """One switch in the tracker's eyes: the person's detection (column), and the rows of the two tracks, None = not there."""
+    """One switch in the tracker's eyes: the person's detection (column), and the rows of the two tracks, None = not
+    there.
+    """
 
     switch: Switch
     moment: Moment
@@ -55,13 +59,22 @@ def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame)
     new = moment.pair_of_column(column)
     if new and int(moment.decisions.track_ids[new[0]]) not in (-1, switch.after.tracker_id):
         return Reason("Tracks were linked after tracking, so that what was weighed goes by other numbers.")
-    case = _Case(switch, moment, _num_unseen(switch, tracks), column, moment.row_of(switch.before.tracker_id), new[0] if new else None)
+    case = _Case(
+        switch,
+        moment,
+        _num_unseen(switch, tracks),
+        column,
+        moment.row_of(switch.before.tracker_id),
+        new[0] if new else None,
+    )
     sentence = f"{_why_not_the_old_track(case)}; {_why_the_new_track(case)}."
     return Reason(sentence[0].upper() + sentence[1:], moment.terms(case.old, column), moment.terms(case.new, column))
 
 
 def _num_unseen(switch: Switch, tracks: pd.DataFrame) -> int:
-    """Return how many frames ago the old track was last seen, 1 = in the frame before; a coasting or filled box is not counted."""
+    """Return how many frames ago the old track was last seen, 1 = in the frame before; a coasting or filled box is not
+    counted.
+    """
     earlier = (tracks["track_id"] == switch.before.tracker_id) & (tracks["frame"] < switch.after.frame)
     return switch.after.frame - int(tracks.loc[earlier & (tracks["detection"] != NO_DETECTION), "frame"].max())
 
@@ -80,8 +93,13 @@ def _why_not_the_old_track(case: _Case) -> str:
     blocking = [str(term) for term in terms if term.blocks and term.name not in _GATES_OF_LOOKS]
     passed = ", ".join(str(term) for term in terms if term.passes and term.name not in _GATES_OF_LOOKS)
     if blocking:
-        return f"{name} {age}: {' and '.join(blocking)} blocked it{f' ({passed} did not)' if passed else ''}{_unasked(terms)}"
-    return f"{name} {age} and could have passed ({passed or 'no gate was in its way'}) but was not chosen{_unasked(terms)}"
+        return (
+            f"{name} {age}: {' and '.join(blocking)} blocked "
+            f"it{f' ({passed} did not)' if passed else ''}{_unasked(terms)}"
+        )
+    return (
+        f"{name} {age} and could have passed ({passed or 'no gate was in its way'}) but was not chosen{_unasked(terms)}"
+    )
 
 
 def _unasked(terms: tuple[Term, ...]) -> str:

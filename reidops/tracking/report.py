@@ -29,12 +29,14 @@ _REASONS = {
     "DetA": "motmetrics has none: TrackEval's in both",
     "AssA": "motmetrics has none: TrackEval's in both",
     "MOTP": "the mean IoU of the matches: other matches, another mean",
-    "IDSW": "motmetrics first gives a person the track that they had last, however long ago; TrackEval only the track of the frame before",
+    "IDSW": "motmetrics first gives a person the track that they had last, however long ago; TrackEval only the track "
+    "of the frame before",
     "FP": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
     "FN": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
     "MT": "motmetrics counts people held in at least 80 % of their frames, TrackEval in more than 80 %",
     "ML": "one definition, less than 20 %; the matches may differ",
-    "Frag": "motmetrics counts a person missed and found again; TrackEval also one who was out of the ground truth in between, but passes over "
+    "Frag": "motmetrics counts a person missed and found again; TrackEval also one who was out of the ground truth in "
+    "between, but passes over "
     "frames without any track",
 }
 
@@ -75,12 +77,16 @@ def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str
 
 
 def headline(tree: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Return of a score tree what is shown first: each arm's combined IDF1, HOTA, MOTA and IDSW, and what appearance adds."""
+    """Return of a score tree what is shown first: each arm's combined IDF1, HOTA, MOTA and IDSW, and what appearance
+    adds.
+    """
     return {arm: {name: sequences[COMBINED][name] for name in _SHOWN} for arm, sequences in tree.items()}
 
 
 def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
-    """Write `results/<arm>/<sequence>.txt` in MOTChallenge's format, and `events/<arm>/<sequence>.csv` of the model and its control."""
+    """Write `results/<arm>/<sequence>.txt` in MOTChallenge's format, and `events/<arm>/<sequence>.csv` of the model and
+    its control.
+    """
     for result in arms:
         write_results(result.tracks, folder / "results" / result.arm / f"{result.sequence}.txt")
         if result.arm in _EVENTS_OF:
@@ -88,7 +94,8 @@ def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
 
 
 def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm: figure, both values, difference, why.
+    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm: figure, both values,
+    difference, why.
 
     Every score that is reported anywhere else is TrackEval's.
     """
@@ -96,21 +103,34 @@ def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
     combined = scores[(scores["arm"] == arm) & (scores["sequence"] == COMBINED)].set_index("scorer")
     figures = list(_REASONS)
     reported, second = (combined.loc[scorer, figures].astype(float) for scorer in SCORERS)
-    return pd.DataFrame({
-        "figure": figures, "motmetrics": second.to_numpy(), "trackeval": reported.to_numpy(), "difference": (second - reported).to_numpy(),
-        "why": list(_REASONS.values()),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "figure": figures,
+            "motmetrics": second.to_numpy(),
+            "trackeval": reported.to_numpy(),
+            "difference": (second - reported).to_numpy(),
+            "why": list(_REASONS.values()),
+        }
+    )
 
 
 def format_proof(proof: Mapping[str, Any]) -> str:
     """Return the table of the arms as lines, then what the model adds and the share of the headroom that it uses."""
     lines = [f"{'arm':<16}" + "".join(f"{name:>8}" for name in _OF_ARMS)]
-    lines += [f"{arm:<16}" + "".join(_figure(scores, name) for name in _OF_ARMS) for arm, scores in proof["arms"].items()]
+    lines += [
+        f"{arm:<16}" + "".join(_figure(scores, name) for name in _OF_ARMS) for arm, scores in proof["arms"].items()
+    ]
     if not proof["uses_appearance"]:
         return "\n".join([*lines, proof["reason"]])
-    differences, over_random, decided = proof["differences"][APPEARANCE][COMBINED], proof["over_random"][COMBINED], proof["decided"][COMBINED]
+    differences, over_random, decided = (
+        proof["differences"][APPEARANCE][COMBINED],
+        proof["over_random"][COMBINED],
+        proof["decided"][COMBINED],
+    )
     for name in ("IDF1", "HOTA"):
-        lines.append(f"{name}: {_gain(differences[name])} over no appearance, {_gain(over_random[name])} over random embeddings")
+        lines.append(
+            f"{name}: {_gain(differences[name])} over no appearance, {_gain(over_random[name])} over random embeddings"
+        )
         lines.append(f"{name}: {_headroom(proof['headroom'][name])}")
     lines.append(f"in brackets: {LEVEL:.0%} confidence intervals and their units")
     lines.append(
@@ -131,7 +151,11 @@ def _gain(row: Mapping[str, Any]) -> str:
 
 
 def _headroom(row: Mapping[str, Any]) -> str:
-    return row["reason"] if row["share"] is None else f"{row['share']:.0%} of what the oracle adds to the tracker {CONTROLS[row['control']]}"
+    return (
+        row["reason"]
+        if row["share"] is None
+        else f"{row['share']:.0%} of what the oracle adds to the tracker {CONTROLS[row['control']]}"
+    )
 
 
 def _write_csv(table: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:

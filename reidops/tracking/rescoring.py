@@ -1,4 +1,6 @@
-"""Another model on the same detections with the same tracker: its scores and its windows, to compare with those of an evaluation."""
+"""Another model on the same detections with the same tracker: its scores and its windows, to compare with those of an
+evaluation.
+"""
 
 import logging
 from collections.abc import Sequence as Rows
@@ -22,7 +24,8 @@ WINDOWS = "windows.npz"
 
 
 def check_unseen(parts: Rows[Part], model: Path) -> None:
-    """Refuse a model that was trained on frames that are tracked, as its embedder.json records: its scores would be too high.
+    """Refuse a model that was trained on frames that are tracked, as its embedder.json records: its scores would be too
+    high.
 
     Raises:
         ReidopsError: names the frames and the scene.
@@ -32,7 +35,9 @@ def check_unseen(parts: Rows[Part], model: Path) -> None:
         check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
 
 
-def embed_again(parts: Rows[Part], embeddings: Path, embedder: CropEmbedder, folder: Path, *, batch_size: int = 64) -> None:
+def embed_again(
+    parts: Rows[Part], embeddings: Path, embedder: CropEmbedder, folder: Path, *, batch_size: int = 64
+) -> None:
     """Write each part's embedded detections to `folder`, the same boxes with the embeddings of another model.
 
     Raises:
@@ -40,8 +45,12 @@ def embed_again(parts: Rows[Part], embeddings: Path, embedder: CropEmbedder, fol
     """
     for part in parts:
         detected = read_embeddings(embeddings / f"{part.sequence}.npz")
-        rows = embed_sequence_boxes(read_sequence(part.folder), detected.frame, detected.box_ltwh, embedder, batch_size=batch_size)
-        write_embeddings(replace(detected, embeddings=rows, weights_sha256=embedder.weights_sha256), folder / f"{part.sequence}.npz")
+        rows = embed_sequence_boxes(
+            read_sequence(part.folder), detected.frame, detected.box_ltwh, embedder, batch_size=batch_size
+        )
+        write_embeddings(
+            replace(detected, embeddings=rows, weights_sha256=embedder.weights_sha256), folder / f"{part.sequence}.npz"
+        )
 
 
 def score_again(

@@ -1,7 +1,7 @@
 """The official scores of tracks: TrackEval's CLEAR, Identity and HOTA after MOTChallenge's preprocessing.
 
-The preprocessing is done once, here. `counts` counts from it what TrackEval counts, and TrackEval makes the scores of the counts;
-motmetrics (events.py) scores the same `Comparison`.
+The preprocessing is done once, here. `counts` counts from it what TrackEval counts, and TrackEval makes the scores of
+the counts; motmetrics (events.py) scores the same `Comparison`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,14 +62,18 @@ class TrackingScores:
 def compare(annotations: pd.DataFrame, tracks: pd.DataFrame, frames: Iterable[int], rules: Rules) -> Comparison:
     """Return ground truth and tracks of some frames as they are scored (TrackEval's preprocessing).
 
-    A track box that is assigned, among *all* ground truth, to a distractor is removed; then only considered pedestrians stay.
+    A track box that is assigned, among *all* ground truth, to a distractor is removed; then only considered pedestrians
+    stay.
 
     Raises:
         ReidopsError: an identity appears twice in one frame.
     """
     frames = list(frames)
     truth, found = _boxes(annotations, "annotations", rules), _boxes(tracks, "tracks", rules)
-    compared = [_compare_frame(of_truth, of_found) for of_truth, of_found in zip(truth.split(frames), found.split(frames), strict=True)]
+    compared = [
+        _compare_frame(of_truth, of_found)
+        for of_truth, of_found in zip(truth.split(frames), found.split(frames), strict=True)
+    ]
     gt_ids, tracker_ids, similarities = ([c[part] for c in compared] for part in range(3))
     return Comparison(frames, gt_ids, tracker_ids, similarities)
 
@@ -131,7 +135,9 @@ class _Boxes:
 
     def split(self, frames: list[int]) -> Iterator["_Boxes"]:
         """Yield the boxes of each frame."""
-        for start, end in zip(np.searchsorted(self.frame, frames), np.searchsorted(self.frame, frames, "right"), strict=True):
+        for start, end in zip(
+            np.searchsorted(self.frame, frames), np.searchsorted(self.frame, frames, "right"), strict=True
+        ):
             yield _Boxes(*(getattr(self, f.name)[start:end] for f in fields(self)))
 
 
@@ -141,7 +147,9 @@ def _boxes(rows: pd.DataFrame, what: str, rules: Rules) -> _Boxes:
     twice = (np.diff(frame[order]) == 0) & (np.diff(track_id[order]) == 0)
     if twice.any():
         first = order[int(twice.argmax())]
-        raise ReidopsError(f"{what}: identity {track_id[first]} appears twice in frame {frame[first]}; it can be in one place only")
+        raise ReidopsError(
+            f"{what}: identity {track_id[first]} appears twice in frame {frame[first]}; it can be in one place only"
+        )
     order = np.argsort(frame, kind="stable")
     box_ltrb = ltwh_to_ltrb(rows[["left", "top", "width", "height"]].to_numpy(dtype=float)[order])
     scored, distracts = (flags[order] for flags in _flags(rows, rules))
@@ -173,7 +181,9 @@ def _on_distractors(similarities: np.ndarray, distracts: np.ndarray) -> np.ndarr
 
 
 def match_boxes(similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and columns of the one-to-one matches that overlap most together, each by at least one half, as the preprocessing does."""
+    """Return rows and columns of the one-to-one matches that overlap most together, each by at least one half, as the
+    preprocessing does.
+    """
     scores = np.where(similarities >= MATCH_IOU - EPS, similarities, 0)
     rows, columns = linear_sum_assignment(-scores)
     matched = scores[rows, columns] > EPS

@@ -1,8 +1,8 @@
 """The digest of the code that tracks and scores: scores of two models compare only when it is equal.
 
-It is taken over the bytes of the files, so that an edited comment counts as a change; the champion is then scored again, which costs
-time and is never wrong. The code of the network does not count: an embedder tests itself when it is loaded, and one whose
-embeddings have changed is refused.
+It is taken over the bytes of the files, so that an edited comment counts as a change; the champion is then scored
+again, which costs time and is never wrong. The code of the network does not count: an embedder tests itself when it is
+loaded, and one whose embeddings have changed is refused.
 """
 
 import hashlib
@@ -11,13 +11,34 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 FOLDERS = ("tracking", "mot", "boxes")
 
-NO_SCORES = frozenset({
-    "tracking/bootstrap.py", "tracking/clips.py", "tracking/frames.py", "tracking/gaps.py", "tracking/pictures.py", "tracking/proof.py",
-    "tracking/reasons.py", "tracking/report.py", "tracking/rescoring.py", "tracking/rivals.py", "tracking/search_spaces.py",
-    "tracking/switch_sheet.py", "tracking/switches.py", "tracking/timelines.py", "tracking/tuning.py", "tracking/tuning_report.py",
-    "tracking/tuning_scenes.py", "tracking/video_writing.py", "mot/crops.py", "mot/splits.py", "boxes/identities.py",
-})
-"""Files that draw, report, search or cut training crops, and change no score; a new file counts unless it is named here."""
+NO_SCORES = frozenset(
+    {
+        "tracking/bootstrap.py",
+        "tracking/clips.py",
+        "tracking/frames.py",
+        "tracking/gaps.py",
+        "tracking/pictures.py",
+        "tracking/proof.py",
+        "tracking/reasons.py",
+        "tracking/report.py",
+        "tracking/rescoring.py",
+        "tracking/rivals.py",
+        "tracking/search_spaces.py",
+        "tracking/switch_sheet.py",
+        "tracking/switches.py",
+        "tracking/timelines.py",
+        "tracking/tuning.py",
+        "tracking/tuning_report.py",
+        "tracking/tuning_scenes.py",
+        "tracking/video_writing.py",
+        "mot/crops.py",
+        "mot/splits.py",
+        "boxes/identities.py",
+    }
+)
+"""Files that draw, report, search or cut training crops, and change no score; a new file counts unless it is named
+here.
+"""
 
 _NO_SCORES_FOLDERS = ("mot/synthetic",)
 

@@ -1,8 +1,9 @@
-"""Where a search for tracker constants looks: a range or choices for each knob. Light to import, as params.yaml is checked against it.
+"""Where a search for tracker constants looks: a range or choices for each knob. Light to import, as params.yaml is
+checked against it.
 
-The ranges surround the published values. What weighs looks (gates, shares of appearance) is in none of them: the people of scenes
-that trained look better to the model than strangers will, and a search would trust looks too much. Name such a knob in `tune.search`
-where the scenes show strangers.
+The ranges surround the published values. What weighs looks (gates, shares of appearance) is in none of them: the people
+of scenes that trained look better to the model than strangers will, and a search would trust looks too much. Name such
+a knob in `tune.search` where the scenes show strangers.
 """
 
 from collections.abc import Mapping
@@ -12,13 +13,21 @@ from typing import Any, Protocol
 from reidops.errors import ReidopsError
 from reidops.tracking.constants import CONSTANTS, constants_of
 
-# Knobs of every tracker beside its constants: the gate of appearance, in its own cost, and the least score of a detection.
+# Knobs of every tracker beside its constants: the gate of appearance, in its own cost, and the least score of a
+# detection.
 GATE, MIN_CONFIDENCE = "gate", "min_confidence"
 OF_ALL = (GATE, MIN_CONFIDENCE)
 
 _LIFE = {"max_age": [10, 120], "n_init": [1, 5]}
 _SCORES = {"high": [0.3, 0.8], "new": [0.3, 0.9]}  # for detectors whose scores are in 0 … 1
-_OC_SORT = {"high": [0.3, 0.8], "iou": [0.1, 0.5], "delta": [1, 6], "inertia": [0.0, 0.5], "max_age": [10, 120], "min_hits": [0, 5]}
+_OC_SORT = {
+    "high": [0.3, 0.8],
+    "iou": [0.1, 0.5],
+    "delta": [1, 6],
+    "inertia": [0.0, 0.5],
+    "max_age": [10, 120],
+    "min_hits": [0, 5],
+}
 _BYTETRACK = _SCORES | {"match": [0.6, 0.95], "second": [0.3, 0.8], "unconfirmed": [0.4, 0.9], "max_age": [10, 120]}
 
 SEARCH_SPACES: dict[str, dict[str, Any]] = {
@@ -78,7 +87,9 @@ class Choices:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What is searched for a tracker, and the values that all trials have in common; all other constants are the published ones."""
+    """What is searched for a tracker, and the values that all trials have in common; all other constants are the
+    published ones.
+    """
 
     tracker: str
     knobs: Mapping[str, Range | Choices]
@@ -89,10 +100,14 @@ class SearchSpace:
         return {**self.held, **{name: knob.draw(name, trial) for name, knob in self.knobs.items()}}
 
     def floor(self, min_confidence: float | dict[str, float] | None) -> float | dict[str, float] | None:
-        """Return a score that every detection has that any trial looks at, the start with its `min_confidence` included; None = any."""
+        """Return a score that every detection has that any trial looks at, the start with its `min_confidence`
+        included; None = any.
+        """
         if MIN_CONFIDENCE not in self.knobs:
             return self.held.get(MIN_CONFIDENCE, min_confidence)
-        return min(min_confidence, *self.knobs[MIN_CONFIDENCE].values) if isinstance(min_confidence, int | float) else None
+        return (
+            min(min_confidence, *self.knobs[MIN_CONFIDENCE].values) if isinstance(min_confidence, int | float) else None
+        )
 
 
 def search_space(tracker: str, changed: Mapping[str, Any]) -> SearchSpace:
@@ -102,7 +117,8 @@ def search_space(tracker: str, changed: Mapping[str, Any]) -> SearchSpace:
         changed: knob → [least, most], a list of other choices, or one value that is held.
 
     Raises:
-        ReidopsError: the tracker or a knob is unknown, a range is reversed, or a value is none that the constant may have.
+        ReidopsError: the tracker or a knob is unknown, a range is reversed, or a value is none that the constant may
+            have.
     """
     if tracker not in CONSTANTS:
         raise ReidopsError(f"{tracker} is no tracker; known: {', '.join(CONSTANTS)}")
@@ -112,7 +128,9 @@ def search_space(tracker: str, changed: Mapping[str, Any]) -> SearchSpace:
             _check_value(tracker, name, value)
     knobs = {name: _knob(tracker, name, setting) for name, setting in wanted.items() if isinstance(setting, list)}
     if not knobs:
-        raise ReidopsError(f"{tracker}: every knob is held at one value, so there is nothing to search; give one [least, most]")
+        raise ReidopsError(
+            f"{tracker}: every knob is held at one value, so there is nothing to search; give one [least, most]"
+        )
     return SearchSpace(tracker, knobs, {name: setting for name, setting in wanted.items() if name not in knobs})
 
 
@@ -127,7 +145,9 @@ def check_search(search: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check_value(tracker: str, name: str, value: Any) -> None:
-    """Refuse a name that the tracker does not have and a value that it may not have, by the rules of its own dataclass."""
+    """Refuse a name that the tracker does not have and a value that it may not have, by the rules of its own
+    dataclass.
+    """
     if name not in OF_ALL:
         constants_of(tracker, {name: value})
     elif not _is_number(value):
@@ -136,12 +156,17 @@ def _check_value(tracker: str, name: str, value: Any) -> None:
 
 def _knob(tracker: str, name: str, setting: list[Any]) -> Range | Choices:
     if len(setting) < 2:
-        raise ReidopsError(f"{tracker}.{name} is {setting}: expected [least, most] or several choices; a value that is held stands without brackets")
+        raise ReidopsError(
+            f"{tracker}.{name} is {setting}: expected [least, most] or several choices; a value that is held stands "
+            f"without brackets"
+        )
     if len(setting) > 2 or not all(map(_is_number, setting)):
         return Choices(tuple(setting))
     low, high = setting
     if low >= high:
-        raise ReidopsError(f"{tracker}.{name} is [{low}, {high}]: the first must be less than the second, [{high}, {low}]")
+        raise ReidopsError(
+            f"{tracker}.{name} is [{low}, {high}]: the first must be less than the second, [{high}, {low}]"
+        )
     return Range(low, high, whole=name not in OF_ALL and isinstance(getattr(CONSTANTS[tracker](), name), int))
 
 

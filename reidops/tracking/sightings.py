@@ -1,6 +1,8 @@
-"""The observation history of OC-SORT's tracks: their last detections, which it uses in addition to the filter's estimates.
+"""The observation history of OC-SORT's tracks: their last detections, which it uses in addition to the filter's
+estimates.
 
-After Cao, Pang, Weng, Khirodkar and Kitani, "Observation-Centric SORT: rethinking SORT for robust multi-object tracking", 2023.
+After Cao, Pang, Weng, Khirodkar and Kitani, "Observation-Centric SORT: rethinking SORT for robust multi-object
+tracking", 2023.
 """
 
 import numpy as np
@@ -11,7 +13,8 @@ Rows = np.ndarray | list[int]
 
 
 class Sightings:
-    """The last observations (matched detections) of each track and its state then; one row per track, boxes are box_ltwh [n, 4].
+    """The last observations (matched detections) of each track and its state then; one row per track, boxes are
+    box_ltwh [n, 4].
 
     Attributes:
         last: box of the last observation.
@@ -43,10 +46,17 @@ class Sightings:
 
     def keep(self, rows: Rows) -> None:
         """Remove all tracks except these (indices or a mask)."""
-        self.last, self._origin, self._recent, self.state = self.last[rows], self._origin[rows], self._recent[rows], self.state[rows]
+        self.last, self._origin, self._recent, self.state = (
+            self.last[rows],
+            self._origin[rows],
+            self._recent[rows],
+            self.state[rows],
+        )
 
     def see(self, rows: Rows, state: State, box_ltwh: np.ndarray) -> None:
-        """Record one frame: the tracks of `rows`, which must be unique, were matched at the boxes [num_rows, 4], the others not."""
+        """Record one frame: the tracks of `rows`, which must be unique, were matched at the boxes [num_rows, 4], the
+        others not.
+        """
         self._origin[rows] = self.references()[rows]
         self._recent = np.concatenate([np.full_like(self._recent[:, :1], np.nan), self._recent[:, :-1]], axis=1)
         self._recent[rows, 0] = self.last[rows] = box_ltwh
@@ -103,7 +113,9 @@ def reupdate(motion: BoxMotion, state: State, last: np.ndarray, box_ltwh: np.nda
 
 
 def warp_boxes(box_ltwh: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Apply camera motion to boxes [..., 4]: transform the centres, scale the sizes by the square root of the determinant."""
+    """Apply camera motion to boxes [..., 4]: transform the centres, scale the sizes by the square root of the
+    determinant.
+    """
     scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
     size = scale * box_ltwh[..., 2:]
     return np.concatenate([_centres(box_ltwh) @ affine[:, :2].T + affine[:, 2] - size / 2, size], axis=-1)

@@ -1,4 +1,6 @@
-"""SORT, from Bewley, Ge, Ott, Ramos and Upcroft, "Simple online and realtime tracking", 2016. Section numbers are the paper's."""
+"""SORT, from Bewley, Ge, Ott, Ramos and Upcroft, "Simple online and realtime tracking", 2016. Section numbers are the
+paper's.
+"""
 
 import numpy as np
 import supervision as sv
@@ -16,9 +18,9 @@ OVERLAPPING = "overlap"
 class Sort:
     """Kalman motion model and assignment by IoU (section 3.3).
 
-    A new track is tentative (section 3.4). It is removed if it is unmatched before `min_hits` consecutive matches. A confirmed track is
-    returned in every frame with a match, and removed after more than `max_age` unmatched frames. The tracker uses neither appearance
-    nor camera motion.
+    A new track is tentative (section 3.4). It is removed if it is unmatched before `min_hits` consecutive matches. A
+    confirmed track is returned in every frame with a match, and removed after more than `max_age` unmatched frames. The
+    tracker uses neither appearance nor camera motion.
 
     Attributes:
         decisions: association of the last update; None before the first.

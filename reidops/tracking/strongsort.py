@@ -1,6 +1,7 @@
 """StrongSORT, from Du, Zhao, Song, Zhao, Su, Gong and Meng, "StrongSORT: Make DeepSORT great again", 2023.
 
-Section and equation numbers are the paper's. `linking.py` and `interpolation.py` implement its two post-processing steps.
+Section and equation numbers are the paper's. `linking.py` and `interpolation.py` implement its two post-processing
+steps.
 """
 
 import numpy as np
@@ -15,11 +16,13 @@ from reidops.tracking.tracks import Observations, observe
 
 
 class StrongSort(DeepSort):
-    """DeepSORT with the changes of section 3.2, one per method below; the IoU stage and the track management are DeepSORT's.
+    """DeepSORT with the changes of section 3.2, one per method below; the IoU stage and the track management are
+    DeepSORT's.
 
-    It keeps a moving average instead of a gallery and uses confident detections only. Their confidence scales the measurement noise (NSA
-    Kalman). The cost includes motion. One assignment of all confirmed tracks replaces the cascade. Camera motion is compensated if
-    `camera` is given. The gate bounds the whole cost, as in the published code, or the appearance distance alone (`gate_on`).
+    It keeps a moving average instead of a gallery and uses confident detections only. Their confidence scales the
+    measurement noise (NSA Kalman). The cost includes motion. One assignment of all confirmed tracks replaces the
+    cascade. Camera motion is compensated if `camera` is given. The gate bounds the whole cost, as in the published
+    code, or the appearance distance alone (`gate_on`).
 
     Without embeddings it is the same tracker without appearance: equation 6 with λ = 0.
     """
@@ -52,7 +55,8 @@ class StrongSort(DeepSort):
         if not self._constants.nsa:
             return None
         confidence = np.clip(seen.confidence, 0, 1)
-        # `correct` multiplies the noise variance by 1 minus this value. 1 − c (2 − c) = (1 − c)² scales the standard deviation by 1 − c.
+        # `correct` multiplies the noise variance by 1 minus this value. 1 − c (2 − c) = (1 − c)² scales the standard
+        # deviation by 1 − c.
         return confidence * (2 - confidence) if self._constants.as_coded else confidence
 
     def _predict(self, frame: np.ndarray | None) -> None:

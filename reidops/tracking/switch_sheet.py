@@ -1,4 +1,6 @@
-"""A sheet of identity switches: a row per switch with the crops, the cost terms beside their gates, and the reason in a sentence."""
+"""A sheet of identity switches: a row per switch with the crops, the cost terms beside their gates, and the reason in a
+sentence.
+"""
 
 from collections.abc import Sequence as Rows
 from functools import lru_cache
@@ -27,7 +29,8 @@ _GREEN, _RED, _GREY = "#2a7d2e", "#c8102e", "0.55"
 
 
 def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switch], reasons: Rows[Reason]) -> Figure:
-    """Return a sheet, a row per switch: the person before and after, whom the new track had held, the terms and gates, the reason.
+    """Return a sheet, a row per switch: the person before and after, whom the new track had held, the terms and gates,
+    the reason.
 
     Raises:
         ReidopsError: a frame is missing or broken.
@@ -40,23 +43,36 @@ def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switc
     figure.text(0.5, 1 - 0.2 / height, title, ha="center", va="center", fontsize=10)
     for place, (switch, reason) in enumerate(zip(switches, reasons, strict=True)):
         row = _row_of_axes(figure, height - _HEAD - _ROW_HEIGHT * (place + 1), height)
-        for axes, sighting, word in zip(row, (switch.before, switch.after, switch.owner), ("before", "after", "had held"), strict=False):
-            crop = None if sighting is None else _crop(read(sighting.frame), box_of.loc[(sighting.frame, sighting.tracker_id)])
+        for axes, sighting, word in zip(
+            row, (switch.before, switch.after, switch.owner), ("before", "after", "had held"), strict=False
+        ):
+            crop = (
+                None
+                if sighting is None
+                else _crop(read(sighting.frame), box_of.loc[(sighting.frame, sighting.tracker_id)])
+            )
             _draw_sighting(axes, crop, sighting, word)
         _draw_reason(row[3], switch, reason)
     return figure
 
 
 def _row_of_axes(figure: Figure, bottom: float, height: float) -> list[Axes]:
-    """Return places for three crops and for the terms; inches, as a layout that measures every text takes longer than all the rest."""
+    """Return places for three crops and for the terms; inches, as a layout that measures every text takes longer than
+    all the rest.
+    """
     places = [(left, 0.1, 1.35, 1.95) for left in (0.15, 1.6, 3.05)] + [(6.5, 0.35, 5.35, 1.35)]
-    return [figure.add_axes((left / _WIDTH, (bottom + low) / height, wide / _WIDTH, high / height)) for left, low, wide, high in places]
+    return [
+        figure.add_axes((left / _WIDTH, (bottom + low) / height, wide / _WIDTH, high / height))
+        for left, low, wide, high in places
+    ]
 
 
 def _crop(picture: np.ndarray, box_ltwh: pd.Series) -> np.ndarray:
     """Return a box with some of what is around it, at most 320 px high, RGB."""
     left, top, width, height = box_ltwh.to_numpy(dtype=float)
-    around = np.array([left - _MARGIN * width, top - _MARGIN * height / 2, width * (1 + 2 * _MARGIN), height * (1 + _MARGIN)])
+    around = np.array(
+        [left - _MARGIN * width, top - _MARGIN * height / 2, width * (1 + 2 * _MARGIN), height * (1 + _MARGIN)]
+    )
     crop = cut_box(picture, around)
     if not crop.size:
         return np.full((2, 1, 3), 200, np.uint8)
@@ -68,7 +84,9 @@ def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | Non
     axes.set(xticks=[], yticks=[])
     if sighting is None:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "the new track\nhad held\nnobody", ha="center", va="center", fontsize=8, transform=axes.transAxes)
+        axes.text(
+            0.5, 0.5, "the new track\nhad held\nnobody", ha="center", va="center", fontsize=8, transform=axes.transAxes
+        )
         return
     axes.imshow(crop)
     colour = [value / 255 for value in colour_of(sighting.tracker_id)]
@@ -78,13 +96,19 @@ def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | Non
 
 
 def _draw_reason(axes: Axes, switch: Switch, reason: Reason) -> None:
-    """Draw each term as a bar in units of its gate, the old track's above the new one's, and the sentence above them."""
+    """Draw each term as a bar in units of its gate, the old track's above the new one's, and the sentence above
+    them.
+    """
     after = switch.after
     what = f"Frame {after.frame}: person {after.track_id} from track {switch.before.tracker_id} to {after.tracker_id}"
     cost = f"{switch.num_torn} frame{'' if switch.num_torn == 1 else 's'} cut off"
     axes.set_title(f"{what} ({cost})\n{fill(reason.sentence, _LINE)}", fontsize=8.5, loc="left")
-    bars = [(f"{term.name}, track {track}", term) for terms in zip(*_aligned(reason), strict=True)
-            for track, term in zip((switch.before.tracker_id, switch.after.tracker_id), terms, strict=True) if term]  # fmt: skip
+    bars = [
+        (f"{term.name}, track {track}", term)
+        for terms in zip(*_aligned(reason), strict=True)
+        for track, term in zip((switch.before.tracker_id, switch.after.tracker_id), terms, strict=True)
+        if term
+    ]
     axes.set(xlim=(0, _MOST + 0.9), ylim=(max(len(bars), 6) - 0.4, -0.6), xticks=[0, 1], xticklabels=["0", "gate"])
     axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=7.5)
     axes.tick_params(left=False, labelsize=7.5)
@@ -103,14 +127,23 @@ def _aligned(reason: Reason) -> tuple[list[Term | None], list[Term | None]]:
     """
     weighed = {term.name for term in (*reason.old, *reason.new) if term.weighed or term.name == APPEARANCE}
     names = [term.name for term in reason.old or reason.new if term.name in weighed]
-    return tuple([next((term for term in terms if term.name == name), None) for name in names] for terms in (reason.old, reason.new))
+    return tuple(
+        [next((term for term in terms if term.name == name), None) for name in names]
+        for terms in (reason.old, reason.new)
+    )
 
 
 def _draw_terms(axes: Axes, terms: Rows[Term]) -> None:
     colours = [_RED if term.blocks else _GREEN if term.passes else _GREY for term in terms]
     axes.barh(range(len(terms)), [_length(term) for term in terms], height=0.6, color=colours)
     for place, (term, colour) in enumerate(zip(terms, colours, strict=True)):
-        text = "not weighed" if not term.weighed else f"{number(term.value)}, no gate" if term.limit is None else _comparison(term)
+        text = (
+            "not weighed"
+            if not term.weighed
+            else f"{number(term.value)}, no gate"
+            if term.limit is None
+            else _comparison(term)
+        )
         axes.text(_MOST + 0.06, place, text, va="center", fontsize=7.5, color=colour)
 
 

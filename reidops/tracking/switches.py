@@ -19,7 +19,8 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Switch:
-    """A person whose track changed: last seen before as one track, then as another, which may have held somebody else before.
+    """A person whose track changed: last seen before as one track, then as another, which may have held somebody else
+    before.
 
     `num_torn` is what it cost: the frames of the shorter of the two stretches that the change cut apart.
     """
@@ -30,8 +31,11 @@ class Switch:
     num_torn: int = 1
 
 
-def find_switches(events: pd.DataFrame, num_switches: int | None = None, *, frames: range | None = None) -> list[Switch]:
-    """Return the identity switches of an event table in order of frames; of more than `num_switches` those that tore most.
+def find_switches(
+    events: pd.DataFrame, num_switches: int | None = None, *, frames: range | None = None
+) -> list[Switch]:
+    """Return the identity switches of an event table in order of frames; of more than `num_switches` those that tore
+    most.
 
     Args:
         frames: only those in these frames; None = all.
@@ -48,7 +52,9 @@ def switch_table(held: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `held_rows` that are switches, with the frame and track before, and `torn`; see `Switch`."""
     length = held.groupby("stretch")["frame"].transform("size")
     table = held.assign(
-        before=held["frame"].shift(fill_value=0), before_tracker=held["tracker_id"].shift(fill_value=-1), torn=np.minimum(length, length.shift(fill_value=0))
+        before=held["frame"].shift(fill_value=0),
+        before_tracker=held["tracker_id"].shift(fill_value=-1),
+        torn=np.minimum(length, length.shift(fill_value=0)),
     )
     return table[table["event"] == "SWITCH"]
 

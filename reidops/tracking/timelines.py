@@ -19,22 +19,31 @@ _LEAST_NAMED = 0.03  # share of the frames that a run must last to have its trac
 
 
 def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figure:
-    """Return a figure with a panel per arm: a line per person of the ground truth, coloured and numbered by the track that held them.
+    """Return a figure with a panel per arm: a line per person of the ground truth, coloured and numbered by the track
+    that held them.
 
-    A person's own track is pale, a mistaken one is strong; a grey line is a frame in which nobody found the person, a red mark an
-    identity switch.
+    A person's own track is pale, a mistaken one is strong; a grey line is a frame in which nobody found the person, a
+    red mark an identity switch.
     """
     people, num_all = choose_people(events_by_arm)
     width, height = _PANEL_WIDTH * len(events_by_arm) + 0.7, 1.5 + 0.24 * max(2, len(people))
     figure = Figure(figsize=(width, height))
     # Margins in inches: a layout that measures every text takes longer than all the rest.
-    figure.subplots_adjust(left=0.65 / width, right=1 - 0.1 / width, bottom=0.55 / height, top=1 - 0.85 / height, wspace=0.04)
+    figure.subplots_adjust(
+        left=0.65 / width, right=1 - 0.1 / width, bottom=0.55 / height, top=1 - 0.85 / height, wspace=0.04
+    )
     panels = figure.subplots(1, len(events_by_arm), sharey=True, squeeze=False)[0]
     for axes, (arm, events) in zip(panels, events_by_arm.items(), strict=True):
         _draw_panel(axes, events, people)
         num_switches = int((events["event"] == "SWITCH").sum())
-        axes.set_title(f"{arm.replace('_', ' ')}: {num_switches} identity switch{'' if num_switches == 1 else 'es'}", fontsize=10)
-    shown = f"the {len(people)} of {num_all} people who were mistaken most" if num_all > len(people) else f"{num_all} people"
+        axes.set_title(
+            f"{arm.replace('_', ' ')}: {num_switches} identity switch{'' if num_switches == 1 else 'es'}", fontsize=10
+        )
+    shown = (
+        f"the {len(people)} of {num_all} people who were mistaken most"
+        if num_all > len(people)
+        else f"{num_all} people"
+    )
     key = "pale: their own track, strong: a wrong one, grey: not found, red: identity switch"
     figure.suptitle(f"{title}: {shown}\n{key}", fontsize=10, y=1 - 0.1 / height, va="top")
     panels[0].set_ylabel("person (ground truth)")
@@ -44,7 +53,9 @@ def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figu
 
 
 def choose_people(events_by_arm: Mapping[str, pd.DataFrame]) -> tuple[list[int], int]:
-    """Return the people that are drawn, in order, and how many there are; of too many those in most mistaken frames of all arms."""
+    """Return the people that are drawn, in order, and how many there are; of too many those in most mistaken frames of
+    all arms.
+    """
     everybody = pd.concat([events.loc[events["track_id"] >= 0, "track_id"] for events in events_by_arm.values()])
     mistakes = pd.concat([mistaken_rows(events)["track_id"] for events in events_by_arm.values()]).value_counts()
     counts = mistakes.reindex(sorted(everybody.unique()), fill_value=0).sort_values(ascending=False, kind="stable")
@@ -76,7 +87,9 @@ def _draw_runs(axes: Axes, events: pd.DataFrame, place: Mapping[int, int], wrong
     middles = np.array([place[person] for person in runs[:, 0]])
     left, right, low, high = runs[:, 2] - 0.5, runs[:, 3] + 0.5, middles - 0.38, middles + 0.38
     corners = np.stack([left, low, left, high, right, high, right, low], axis=1).reshape(-1, 4, 2)
-    colours = [_rgb(colour_of(i)) if (person, i) in wrong else _pale(colour_of(i)) for person, i in runs[:, :2].tolist()]
+    colours = [
+        _rgb(colour_of(i)) if (person, i) in wrong else _pale(colour_of(i)) for person, i in runs[:, :2].tolist()
+    ]
     axes.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0))
     least = _LEAST_NAMED * (events["frame"].max() - events["frame"].min() + 1)
     for person, tracker_id, first, _ in runs[runs[:, 3] - runs[:, 2] + 1 >= least].tolist():

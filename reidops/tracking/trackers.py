@@ -31,9 +31,14 @@ from reidops.tracking.strongsort import StrongSort
 from reidops.tracking.tracks import DETECTION, NO_DETECTION
 
 TRACKERS: dict[str, type] = {
-    "sort": Sort, "deepsort": DeepSort, "strongsort": StrongSort, "bytetrack": ByteTrack, "botsort": BotSort, "ocsort": OcSort,
+    "sort": Sort,
+    "deepsort": DeepSort,
+    "strongsort": StrongSort,
+    "bytetrack": ByteTrack,
+    "botsort": BotSort,
+    "ocsort": OcSort,
     "deepocsort": DeepOcSort,
-}  # fmt: skip
+}
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")
 
@@ -48,15 +53,17 @@ class Tracker(Protocol):
     ) -> sv.Detections:
         """Return the confirmed tracks of one frame as detections, with `tracker_id` and `data["detection"]` set.
 
-        `data["detection"]` says which of the caller's detections each row is. The box of a row is the detection's or the filter's, by the
-        tracker's constant `boxes`. DeepSORT and StrongSORT add a row for a track that was not seen in this frame but in the one before
-        (constant `coast`): its box is the predicted one, and `data["detection"]` is −1.
+        `data["detection"]` says which of the caller's detections each row is. The box of a row is the detection's or
+        the filter's, by the tracker's constant `boxes`. DeepSORT and StrongSORT add a row for a track that was not seen
+        in this frame but in the one before (constant `coast`): its box is the predicted one, and `data["detection"]` is
+        −1.
 
         It is called once for every frame in order, also for one without detections (`sv.Detections.empty()`).
 
         Args:
             detections: `xyxy` is box_ltrb in px.
-            embeddings: unit rows [num_detections, dim]; a row of zeros = none for this one; None = track without appearance.
+            embeddings: unit rows [num_detections, dim]; a row of zeros = none for this one; None = track without
+                appearance.
             frame: the picture, BGR uint8 [h, w, 3], for trackers that look at it.
 
         Raises:
@@ -75,15 +82,21 @@ def new_tracker(name: str, gate: float | None, constants: Any, camera: CameraMot
 
 
 def new_camera(part: Part, camera: tuple[str, Path]) -> CameraMotion:
-    """Return how the camera moved in the frames of a part, by a method; computed where the folder does not hold it yet."""
+    """Return how the camera moved in the frames of a part, by a method; computed where the folder does not hold it
+    yet.
+    """
     method, folder = camera
     return cached_motion(read_sequence(part.folder), method, folder, range(part.first_frame, part.last_frame + 1))
 
 
 def track_sequence(
-    tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *,
-    appearance: bool = True, watch: Callable[[int, list[int], Tracker], None] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+    tracker: Tracker,
+    detected: EmbeddedDetections,
+    frames: Iterable[int],
+    *,
+    appearance: bool = True,
+    watch: Callable[[int, list[int], Tracker], None] | None = None,
+) -> pd.DataFrame:
     """Return the tracks of a sequence: frame, track_id, left, top, width, height, confidence, detection; px 0-based.
 
     `detection` is the row of `detected` that the track was given in this frame, −1 where there was none.
@@ -105,12 +118,16 @@ def track_sequence(
 def tracked_frames(
     tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *, appearance: bool = True
 ) -> Iterator[tuple[int, list[int], sv.Detections]]:
-    """Yield frame, rows of its detections and what the tracker made of them, one frame after the other; see `track_sequence`."""
+    """Yield frame, rows of its detections and what the tracker made of them, one frame after the other; see
+    `track_sequence`.
+    """
     rows_of = detected.rows_by_frame()
     for frame in frames:
         rows = rows_of.get(frame, [])
         detections = sv.Detections(
-            xyxy=ltwh_to_ltrb(detected.box_ltwh[rows]), confidence=detected.confidence[rows], class_id=np.ones(len(rows), dtype=int)
+            xyxy=ltwh_to_ltrb(detected.box_ltwh[rows]),
+            confidence=detected.confidence[rows],
+            class_id=np.ones(len(rows), dtype=int),
         )
         yield frame, rows, tracker.update(detections, detected.embeddings[rows] if appearance else None)
 

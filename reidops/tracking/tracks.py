@@ -1,7 +1,7 @@
 """Components that all trackers share: the state of the tracks and the sorted detections of a frame.
 
-The tracks of a tracker are stored in arrays with one row per track, so a frame needs a few array operations for any number of tracks.
-A tracker processes a frame in these steps; their order depends on the tracker:
+The tracks of a tracker are stored in arrays with one row per track, so a frame needs a few array operations for any
+number of tracks. A tracker processes a frame in these steps; their order depends on the tracker:
 
     seen = observe(detections, embeddings)          # sort and check the detections
     tracks.predict()                                # Kalman prediction; increment the age of all tracks
@@ -29,11 +29,13 @@ from reidops.tracking.motion import BoxMotion, stack
 UNCONFIRMED = -1
 NOBODY = -1
 
-# Key of `sv.Detections.data` in the output of a tracker: the index of each row among the detections that the caller passed.
+# Key of `sv.Detections.data` in the output of a tracker: the index of each row among the detections that the caller
+# passed.
 DETECTION = "detection"
 NO_DETECTION = -1  # its value in a row whose track had no detection in this frame
 
-# The cost matrices of a frame need up to 80 bytes per pair (Deep OC-SORT). 10,000 tracks and 10,000 detections are below the limit.
+# The cost matrices of a frame need up to 80 bytes per pair (Deep OC-SORT). 10,000 tracks and 10,000 detections are
+# below the limit.
 MOST_PAIRS = 2**27
 
 
@@ -73,7 +75,8 @@ class Tracks:
     Args:
         motion: the Kalman motion model.
         memory: the appearance memory; None = a tracker without appearance.
-        columns: additional values per track, name → shape of the value of one track, () for a scalar; initialized with zeros.
+        columns: additional values per track, name → shape of the value of one track, () for a scalar; initialized with
+            zeros.
 
     Attributes:
         ids: [n], from 1 in the order of confirmation; `UNCONFIRMED` for a tentative track.
@@ -123,7 +126,8 @@ class Tracks:
         """
         if len(self) * len(seen) > MOST_PAIRS:
             raise ReidopsError(
-                f"{len(self):,} tracks against {len(seen):,} detections of a frame are more than {MOST_PAIRS:,} pairs, which is too much for"
+                f"{len(self):,} tracks against {len(seen):,} detections of a frame are more than {MOST_PAIRS:,} pairs, "
+                f"which is too much for"
                 " memory; leave out unlikely detections (min_confidence, nms), or forget lost tracks sooner (max_age)"
             )
         return iou_matrix(self.box_ltrb, seen.box_ltrb)
@@ -141,11 +145,14 @@ class Tracks:
         """Apply camera motion [2, 3] to the boxes of all tracks, as in `BoxMotion.warp_boxes`."""
         self.state = self.motion.warp_boxes(self.state, affine)
 
-    def see(self, pairs: Sequence[Pair | StagedPair], seen: Observations, confidence: np.ndarray | None = None) -> np.ndarray:
+    def see(
+        self, pairs: Sequence[Pair | StagedPair], seen: Observations, confidence: np.ndarray | None = None
+    ) -> np.ndarray:
         """Update the Kalman state and the counts of the matched tracks; `remember` updates their appearance.
 
         Args:
-            confidence: [len(seen)], scales the measurement noise as in `BoxMotion.correct`; None = the same noise for all detections.
+            confidence: [len(seen)], scales the measurement noise as in `BoxMotion.correct`; None = the same noise for
+                all detections.
 
         Returns:
             The track row of each detection, [len(seen)], `NOBODY` for an unmatched detection.
@@ -172,16 +179,22 @@ class Tracks:
             self.memory.add(rows, embeddings, **options)
 
     def start(self, seen: Observations, columns: np.ndarray | list[int]) -> np.ndarray:
-        """Start a track, including its appearance, at each of these detections; return the new rows in the same order."""
+        """Start a track, including its appearance, at each of these detections; return the new rows in the same
+        order.
+        """
         num_before, num_new = len(self), len(columns)
         new = np.arange(num_before, num_before + num_new)
         if not num_new:
             return new
         self.state = stack([self.state, self.motion.start(seen.box_ltwh[columns])])
         self.ids = np.concatenate([self.ids, np.full(num_new, UNCONFIRMED)])
-        self.hits, self.streak = (np.concatenate([counts, np.ones(num_new, dtype=int)]) for counts in (self.hits, self.streak))
+        self.hits, self.streak = (
+            np.concatenate([counts, np.ones(num_new, dtype=int)]) for counts in (self.hits, self.streak)
+        )
         self.age = np.concatenate([self.age, np.zeros(num_new, dtype=int)])
-        self._columns = {name: np.concatenate([v, np.zeros((num_new, *v.shape[1:]))]) for name, v in self._columns.items()}
+        self._columns = {
+            name: np.concatenate([v, np.zeros((num_new, *v.shape[1:]))]) for name, v in self._columns.items()
+        }
         if self.memory is not None:
             self.memory.append(num_new)
         self.remember(new, None if seen.embeddings is None else seen.embeddings[columns])
@@ -203,7 +216,8 @@ class Tracks:
         return ids
 
     def reported_boxes(self, owners: np.ndarray, boxes: Boxes) -> np.ndarray | None:
-        """Return the filtered box of each detection's track, box_ltrb [len(owners), 4]; None if `boxes` is "detections".
+        """Return the filtered box of each detection's track, box_ltrb [len(owners), 4]; None if `boxes` is
+        "detections".
 
         A row is NaN for an unmatched detection and for a box that is not finite or has no area.
         """
@@ -229,7 +243,8 @@ def observe(detections: sv.Detections, embeddings: np.ndarray | None) -> Observa
     """Check the detections of a frame and sort them into canonical order.
 
     Raises:
-        ReidopsError: a box is not finite or has no area, a confidence is NaN, or the embeddings are not one finite row per detection.
+        ReidopsError: a box is not finite or has no area, a confidence is NaN, or the embeddings are not one finite row
+            per detection.
     """
     box_ltwh = ltrb_to_ltwh(detections.xyxy)
     scores = detections.confidence
@@ -250,7 +265,8 @@ def shown(
 
     Args:
         ids: [len(seen)], from `Tracks.ids_of`.
-        box_ltrb: [len(seen), 4], from `Tracks.reported_boxes`. A row of NaN keeps the detection's box. None = keep all of them.
+        box_ltrb: [len(seen), 4], from `Tracks.reported_boxes`. A row of NaN keeps the detection's box. None = keep all
+            of them.
     """
     visible = np.flatnonzero(ids != UNCONFIRMED)
     visible = visible[np.argsort(seen.rows[visible])]
@@ -263,15 +279,21 @@ def shown(
 
 
 def coasting(last: sv.Detections, tracks: Tracks, max_coast: int) -> sv.Detections:
-    """Return the rows of the previous output whose tracks have been unmatched for 1 … `max_coast` frames, with predicted boxes.
+    """Return the rows of the previous output whose tracks have been unmatched for 1 … `max_coast` frames, with
+    predicted boxes.
 
-    Confidence, class and the caller's data are those of the track's last detection. `data["detection"]` is `NO_DETECTION`.
+    Confidence, class and the caller's data are those of the track's last detection. `data["detection"]` is
+    `NO_DETECTION`.
 
     Args:
         last: the output of the tracker for the previous frame.
     """
     row_of = {track_id: row for row, track_id in enumerate(tracks.ids.tolist()) if 0 < tracks.age[row] <= max_coast}
-    places = [place for place, track_id in enumerate([] if last.tracker_id is None else last.tracker_id.tolist()) if track_id in row_of]
+    places = [
+        place
+        for place, track_id in enumerate([] if last.tracker_id is None else last.tracker_id.tolist())
+        if track_id in row_of
+    ]
     box_ltrb = with_area(tracks.box_ltrb[[row_of[int(last.tracker_id[place])] for place in places]])
     whole = ~np.isnan(box_ltrb).any(axis=1)
     result = last[np.array(places, dtype=int)[whole]]
@@ -298,7 +320,8 @@ def _check_boxes(box_ltwh: np.ndarray) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         raise ReidopsError(
-            f"detection {row}: box left, top, width, height = {box_ltwh[row].tolist()}; expected finite px and a positive size;"
+            f"detection {row}: box left, top, width, height = {box_ltwh[row].tolist()}; expected finite px and a "
+            f"positive size;"
             " drop such boxes before tracking"
         )
 
@@ -306,12 +329,16 @@ def _check_boxes(box_ltwh: np.ndarray) -> None:
 def _check_confidence(confidence: np.ndarray) -> None:
     if np.isnan(confidence).any():
         row = int(np.isnan(confidence).argmax())
-        raise ReidopsError(f"detection {row}: its confidence is NaN; expected a number, or confidence=None for all where there is none")
+        raise ReidopsError(
+            f"detection {row}: its confidence is NaN; expected a number, or confidence=None for all where there is none"
+        )
 
 
 def _check_embeddings(embeddings: np.ndarray, num_detections: int) -> None:
     if embeddings.ndim != 2 or len(embeddings) != num_detections:
-        raise ReidopsError(f"embeddings have the shape {embeddings.shape}, expected one row for each of {num_detections} detections")
+        raise ReidopsError(
+            f"embeddings have the shape {embeddings.shape}, expected one row for each of {num_detections} detections"
+        )
     if not np.isfinite(embeddings).all():
         row = int((~np.isfinite(embeddings)).any(axis=1).argmax())
         raise ReidopsError(f"embedding {row} holds NaN or infinity; give a row of zeros to a detection that has none")

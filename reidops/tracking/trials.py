@@ -1,4 +1,6 @@
-"""How a result was tracked, all but the model: written beside its scores (trial.json), so that another model can be tracked alike."""
+"""How a result was tracked, all but the model: written beside its scores (trial.json), so that another model can be
+tracked alike.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +23,8 @@ class TrialSettings:
     """The settings of an evaluation that are the same for every model.
 
     Attributes:
-        gate: `calibrated` to the model, `published`, or a number in the tracker's own cost (also one that a search found).
+        gate: `calibrated` to the model, `published`, or a number in the tracker's own cost (also one that a search
+            found).
         min_confidence: least score in the detector's own scale; None = all; or one per detector.
         constants: those that differ from the published ones.
         camera_motion: as in the params, see `constants.camera_of`.
@@ -67,10 +70,15 @@ def build_trial(settings: TrialSettings, embeddings: Path, calibration: Path, nu
     """
     calibrated = read_json(calibration)
     if "weights_sha256" not in calibrated:
-        raise ReidopsError(f"{calibration}: does not name its model (weights_sha256); make it again with `dvc repro -f evaluate_reid`")
+        raise ReidopsError(
+            f"{calibration}: does not name its model (weights_sha256); make it again with `dvc repro -f evaluate_reid`"
+        )
     method = camera_of(settings.camera_motion, settings.tracker)
     return Trial(
-        embeddings, calibrated["weights_sha256"], settings.min_confidence, settings.tracker,
+        embeddings,
+        calibrated["weights_sha256"],
+        settings.min_confidence,
+        settings.tracker,
         gate=choose_gate(settings.gate, settings.tracker, calibrated, calibration),
         constants=constants_of(settings.tracker, settings.constants),
         camera=(method, repository_root() / CAMERA_CACHE) if method else None,

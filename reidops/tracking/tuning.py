@@ -1,4 +1,6 @@
-"""A search for a tracker's constants: trials by optuna's tree-structured Parzen estimator, each scored on all sequences together."""
+"""A search for a tracker's constants: trials by optuna's tree-structured Parzen estimator, each scored on all sequences
+together.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -49,7 +51,9 @@ class Tried:
     scores: Mapping[str, float]
 
 
-def search_constants(parts: Rows[Part], trial: Trial, space: SearchSpace, budget: Budget, *, appearance: bool = True) -> list[Tried]:
+def search_constants(
+    parts: Rows[Part], trial: Trial, space: SearchSpace, budget: Budget, *, appearance: bool = True
+) -> list[Tried]:
     """Return all trials, the start (what is held, and published constants) first.
 
     Args:
@@ -106,19 +110,30 @@ def _start_values(space: SearchSpace) -> dict[str, Any]:
 
 
 def split_values(values: Mapping[str, Any], tracker: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the constants that differ from the published ones, and the gate and the least score where they were searched or held."""
+    """Return the constants that differ from the published ones, and the gate and the least score where they were
+    searched or held.
+    """
     published = asdict(constants_of(tracker, {}))
     constants = {name: value for name, value in values.items() if name in published and value != published[name]}
     return constants, {name: values[name] for name in OF_ALL if values.get(name) is not None}
 
 
-def _score_values(values: Mapping[str, Any], parts: Rows[Part], trial: Trial, appearance: bool, workers: int | None) -> dict[str, float]:
+def _score_values(
+    values: Mapping[str, Any], parts: Rows[Part], trial: Trial, appearance: bool, workers: int | None
+) -> dict[str, float]:
     """Return what all parts together score with some values."""
     constants, of_all = split_values(values, trial.tracker)
-    job = partial(_results, trial=replace(trial, constants=constants_of(trial.tracker, constants), **of_all), appearance=appearance)
-    ordered = sorted(parts, key=lambda part: -part.num_frames)  # the longest first, so that no process is left with it at the end
+    job = partial(
+        _results,
+        trial=replace(trial, constants=constants_of(trial.tracker, constants), **of_all),
+        appearance=appearance,
+    )
+    # the longest first, so that no process is left with it at the end
+    ordered = sorted(parts, key=lambda part: -part.num_frames)
     results = map_parallel(job, ordered, workers)
-    scores = asdict(official_scores(combine_results({part.sequence: found for part, found in zip(ordered, results, strict=True)})))
+    scores = asdict(
+        official_scores(combine_results({part.sequence: found for part, found in zip(ordered, results, strict=True)}))
+    )
     return {name: scores[name] for name in SHOWN}
 
 
@@ -139,7 +154,9 @@ def _results(part: Part, trial: Trial, appearance: bool) -> Results:
     tracker = new_tracker(trial.tracker, trial.gate, trial.constants, camera)
     tracks = finish_tracks(track_sequence(tracker, detected, frames, appearance=appearance), trial.finishing)
     annotations = read_annotations(sequence)
-    return official_results(compare(annotations[annotations["frame"].isin(frames)], tracks, frames, rules_of(part.dataset)))
+    return official_results(
+        compare(annotations[annotations["frame"].isin(frames)], tracks, frames, rules_of(part.dataset))
+    )
 
 
 def without_embeddings(detections: pd.DataFrame, weights_sha256: str) -> EmbeddedDetections:

@@ -1,4 +1,6 @@
-"""What is kept of a search for constants: what was found and on which frames, every trial, a picture, and what is printed."""
+"""What is kept of a search for constants: what was found and on which frames, every trial, a picture, and what is
+printed.
+"""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -16,14 +18,25 @@ from reidops.tracking.tuning import SHOWN, Tried, best_of, split_values
 COLUMNS = 4  # of the picture, at most
 
 
-def write_search(trials: Rows[Tried], space: SearchSpace, score: str, tuned_on: Rows[Mapping[str, Any]], folder: Path) -> None:
+def write_search(
+    trials: Rows[Tried], space: SearchSpace, score: str, tuned_on: Rows[Mapping[str, Any]], folder: Path
+) -> None:
     """Write constants.json, metrics.json, trials.csv and trials.png."""
     best = best_of(trials, score)
     constants, of_all = split_values(best.values, space.tracker)
     searched = {name: list(knob.values) for name, knob in space.knobs.items()}
-    found = {"tracker": space.tracker, "constants": constants, **of_all, "tuned_on": list(tuned_on), "score": score, "searched": searched}
+    found = {
+        "tracker": space.tracker,
+        "constants": constants,
+        **of_all,
+        "tuned_on": list(tuned_on),
+        "score": score,
+        "searched": searched,
+    }
     write_json(found, folder / "constants.json")
-    write_json({"num_trials": len(trials) - 1, "start": trials[0].scores, "found": best.scores}, folder / "metrics.json")
+    write_json(
+        {"num_trials": len(trials) - 1, "start": trials[0].scores, "found": best.scores}, folder / "metrics.json"
+    )
     table = pd.DataFrame([{"trial": tried.number, **tried.scores, **tried.values} for tried in trials])
     with whole_file(folder / "trials.csv") as partial:
         table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
@@ -42,11 +55,15 @@ def format_search(trials: Rows[Tried], space: SearchSpace, score: str) -> str:
 
 
 def _line(name: str, tried: Tried) -> str:
-    return f"{name:<10}" + "".join(f"{value:>8.0f}" if shown == "IDSW" else f"{value:>8.3f}" for shown, value in tried.scores.items())
+    return f"{name:<10}" + "".join(
+        f"{value:>8.0f}" if shown == "IDSW" else f"{value:>8.3f}" for shown, value in tried.scores.items()
+    )
 
 
 def draw_search(trials: Rows[Tried], space: SearchSpace, score: str) -> Figure:
-    """Return a figure: the score of each trial with the best so far, then the score over the values of each knob; the start is red."""
+    """Return a figure: the score of each trial with the best so far, then the score over the values of each knob; the
+    start is red.
+    """
     columns = min(COLUMNS, len(space.knobs) + 1)
     rows = -(-(len(space.knobs) + 1) // columns)
     figure = Figure(figsize=(3.4 * columns, 3 * rows), layout="constrained")
@@ -69,7 +86,11 @@ def _draw_history(axis: Axes, scores: list[float]) -> None:
 
 def _draw_knob(axis: Axes, points: list[tuple[Any, float]]) -> None:
     """Draw scores over values, choices as text; a start without a value of its own (the setting's gate) is left out."""
-    shown = (lambda value: value) if all(isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points[1:]) else str
+    shown = (
+        (lambda value: value)
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points[1:])
+        else str
+    )
     axis.plot([shown(value) for value, _ in points[1:]], [score for _, score in points[1:]], ".", color="tab:blue")
     if points[0][0] is not None:
         axis.plot(shown(points[0][0]), points[0][1], "o", color="tab:red")

@@ -16,20 +16,26 @@ def choose_scenes(parts: Rows[Part], wanted: Rows[str] = ()) -> list[Part]:
 
     Args:
         parts: of the whole data set.
-        wanted: scenes or sequences; none = those that are tested and neither tracked nor trained on (to the model their people are
-            strangers, as those of the report are), or else all that trained it and are not tracked.
+        wanted: scenes or sequences; none = those that are tested and neither tracked nor trained on (to the model their
+            people are strangers, as those of the report are), or else all that trained it and are not tracked.
 
     Raises:
         ReidopsError: nothing is left, or a name is unknown or reported.
     """
     tracked = {_video(part) for part in parts if part.part == "track"}
-    free = {part.sequence: part for kind in ("train", "test") for part in parts if part.part == kind and part.layout == "mot" and _video(part) not in tracked}
+    free = {
+        part.sequence: part
+        for kind in ("train", "test")
+        for part in parts
+        if part.part == kind and part.layout == "mot" and _video(part) not in tracked
+    }
     if wanted:
         return _select(list(free.values()), parts, wanted)
     strangers = [part for part in free.values() if people_of(part, parts) == STRANGERS]
     if not free:
         raise ReidopsError(
-            "parts.csv: no scene is left to tune constants on, as none with a ground truth trains or is tested without being tracked;"
+            "parts.csv: no scene is left to tune constants on, as none with a ground truth trains or is tested without "
+            "being tracked;"
             " name a further MOT set in download.test, keep scenes out of download.sequences, or set tune.trials to 0"
         )
     return strangers or list(free.values())
@@ -37,7 +43,11 @@ def choose_scenes(parts: Rows[Part], wanted: Rows[str] = ()) -> list[Part]:
 
 def people_of(part: Part, parts: Rows[Part]) -> str:
     """Return whether the model was trained on people of a part's scene, or on none."""
-    return TRAINED_ON if any(other.part == "train" and other.layout == "mot" and _video(other) == _video(part) for other in parts) else STRANGERS
+    return (
+        TRAINED_ON
+        if any(other.part == "train" and other.layout == "mot" and _video(other) == _video(part) for other in parts)
+        else STRANGERS
+    )
 
 
 def scene_rows(chosen: Rows[Part], parts: Rows[Part]) -> list[dict[str, Any]]:
@@ -53,7 +63,10 @@ def _select(free: list[Part], parts: Rows[Part], wanted: Rows[str]) -> list[Part
         if name in known:
             continue
         if name in tracked:
-            raise ReidopsError(f"tune.sequences: {name} is tracked and reported; constants are tuned on other scenes: {_listing(known)}")
+            raise ReidopsError(
+                f"tune.sequences: {name} is tracked and reported; constants are tuned on other scenes: "
+                f"{_listing(known)}"
+            )
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {_listing(known)}"
         raise ReidopsError(f"tune.sequences: {name} is no scene or sequence that trains or is tested; {hint}")

@@ -26,13 +26,16 @@ class _Encoder:
     color_range: ColorRange = ColorRange.MPEG
 
 
-_QUALITY_4 = {"flags": "+qscale", "global_quality": str(4 * 118)}  # of 1 … 31, 1 the best; FFmpeg counts in steps of 1/118
+# of 1 … 31, 1 the best; FFmpeg counts in steps of 1/118
+_QUALITY_4 = {"flags": "+qscale", "global_quality": str(4 * 118)}
 
-# CPU ms and KiB a picture of MOT17-09 at 960 × 540 px: vp9 8 and 8, h264 8 and 5, mpeg4 3 and 34.
-# No AV1: for root, its encoder SVT-AV1 makes the thread that opens it and all that it starts later run before every other process.
+# CPU ms and KiB a picture of MOT17-09 at 960 × 540 px: vp9 8 and 8, h264 8 and 5, mpeg4 3 and 34. No AV1: for root, its
+# encoder SVT-AV1 makes the thread that opens it and all that it starts later run before every other process.
 _ENCODERS = {
     # Without a lag each picture is let go at once, which halves the memory.
-    "vp9": _Encoder("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "32"}),
+    "vp9": _Encoder(
+        "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "32"}
+    ),
     "h264": _Encoder("libx264", {"preset": "veryfast", "crf": "23"}),
     "mpeg4": _Encoder("mpeg4", _QUALITY_4),
     "mjpeg": _Encoder("mjpeg", _QUALITY_4, ColorRange.JPEG),
@@ -46,7 +49,9 @@ CODECS = {
     ".mkv": ("vp9", "h264", "mpeg4", "mjpeg"),
     ".avi": ("mpeg4", "mjpeg"),
 }
-"""Container → its codecs, the usual one first. Browsers play vp9, and h264 where the system decodes it; OpenCV's wheels read all."""
+"""Container → its codecs, the usual one first. Browsers play vp9, and h264 where the system decodes it; OpenCV's wheels
+read all.
+"""
 
 _LEAST_RATE, _MOST_RATE = 0.001, 1000.0  # pictures per second
 _MOST_TICKS = 65535  # per second, that MPEG-4 can count
@@ -89,7 +94,8 @@ class VideoWriter:
 
     def _open(self) -> None:
         encoder, suffix = _ENCODERS[self._codec], self._path.suffix.lower()
-        options = {"movflags": "+faststart"} if suffix == ".mp4" else {}  # the index first, for a player that is still loading
+        # the index first, for a player that is still loading
+        options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
         # A relative name with a colon in it would be an address.
         container = av.open(str(self._partial.absolute()), "w", format=_FORMATS[suffix], container_options=options)
         try:
@@ -118,20 +124,24 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
         if (wanted := _ENCODERS[self._codec].color_range) != ColorRange.MPEG:
-            frame = self._reformatter.reformat(frame, src_color_range=ColorRange.MPEG, dst_color_range=wanted, threads=1)
+            frame = self._reformatter.reformat(
+                frame, src_color_range=ColorRange.MPEG, dst_color_range=wanted, threads=1
+            )
         frame.pts, frame.duration, frame.time_base = self.num_frames - 1, 1, self._seconds
         return frame
 
     def _check(self, picture: np.ndarray) -> None:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 2:
             raise ReidopsError(
-                f"{self._path}: picture {self.num_frames} is {picture.dtype} {list(picture.shape)}, expected BGR uint8 [h, w, 3]"
+                f"{self._path}: picture {self.num_frames} is {picture.dtype} {list(picture.shape)}, expected BGR uint8 "
+                f"[h, w, 3]"
                 " of at least 2 × 2 px"
             )
         if self._shape and picture.shape != self._shape:
             (height, width), (first_height, first_width) = picture.shape[:2], self._shape[:2]
             raise ReidopsError(
-                f"{self._path}: picture {self.num_frames} is {width} × {height} px, the first was {first_width} × {first_height};"
+                f"{self._path}: picture {self.num_frames} is {width} × {height} px, the first was {first_width} × "
+                f"{first_height};"
                 " a video has one size: scale the pictures first"
             )
 
@@ -145,14 +155,16 @@ class VideoWriter:
                 raise
             others = [codec for codec in available_codecs(self._path.suffix) if codec != self._codec]
             raise ReidopsError(
-                f"{self._path}: FFmpeg cannot write pictures of {self._shape[1]} × {self._shape[0]} px with the codec {self._codec!r}"
+                f"{self._path}: FFmpeg cannot write pictures of {self._shape[1]} × {self._shape[0]} px with the codec "
+                f"{self._codec!r}"
                 f" ({error.strerror}); scale them, or name another codec: {', '.join(others)}"
             ) from None
 
 
 @contextmanager
 def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> Iterator[VideoWriter]:
-    """Yield a writer; the video is renamed to `path` when the block ends well and it can be read again, deleted otherwise.
+    """Yield a writer; the video is renamed to `path` when the block ends well and it can be read again, deleted
+    otherwise.
 
     Args:
         path: its suffix names the container, one of `CODECS`.
@@ -160,11 +172,14 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
         codec: one of `available_codecs(path.suffix)`; None takes the first.
 
     Raises:
-        ReidopsError: the codec is not there, pictures differ in size, there was none, or not all of them are in the file.
+        ReidopsError: the codec is not there, pictures differ in size, there was none, or not all of them are in the
+            file.
     """
     path = Path(path)
     if not _LEAST_RATE <= frame_rate <= _MOST_RATE:
-        raise ReidopsError(f"{path}: a frame rate of {frame_rate} pictures per second; expected {_LEAST_RATE:g} … {_MOST_RATE:g}")
+        raise ReidopsError(
+            f"{path}: a frame rate of {frame_rate} pictures per second; expected {_LEAST_RATE:g} … {_MOST_RATE:g}"
+        )
     codec = _checked_codec(path, codec)
     with whole_file(path) as partial:
         writer = VideoWriter(path, partial, frame_rate, codec)
@@ -176,7 +191,12 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
 
 
 def write_video(
-    pictures: Iterable[np.ndarray], path: Path, frame_rate: float, *, codec: str | None = None, num_frames: int | None = None
+    pictures: Iterable[np.ndarray],
+    path: Path,
+    frame_rate: float,
+    *,
+    codec: str | None = None,
+    num_frames: int | None = None,
 ) -> int:
     """Write all pictures with a progress bar and return how many there were; see `open_video`.
 
@@ -205,7 +225,10 @@ def _is_there(encoder: str) -> bool:
 def _checked_codec(path: Path, codec: str | None) -> str:
     there = available_codecs(path.suffix)
     if not there:
-        raise ReidopsError(f"{path}: no video can be written to {path.suffix or 'a file without a suffix'}; expected {', '.join(CODECS)}")
+        raise ReidopsError(
+            f"{path}: no video can be written to {path.suffix or 'a file without a suffix'}; expected "
+            f"{', '.join(CODECS)}"
+        )
     if codec is not None and codec not in there:
         raise ReidopsError(f"{path}: no codec {codec!r} is there for {path.suffix}; there are {', '.join(there)}")
     return codec or there[0]
@@ -214,10 +237,15 @@ def _checked_codec(path: Path, codec: str | None) -> str:
 def _check_whole(partial: Path, path: Path, num_frames: int) -> None:
     """Refuse a file that does not hold all frames."""
     if not num_frames:
-        raise ReidopsError(f"{path}: no picture was written, and a video has at least one; look at what should have made them")
+        raise ReidopsError(
+            f"{path}: no picture was written, and a video has at least one; look at what should have made them"
+        )
     found = _num_frames(partial)
     if found != num_frames:
-        raise ReidopsError(f"{path}: holds {found} of {num_frames} pictures; is the disk full, or the codec broken? Free space or name another codec")
+        raise ReidopsError(
+            f"{path}: holds {found} of {num_frames} pictures; is the disk full, or the codec broken? Free space or "
+            f"name another codec"
+        )
 
 
 def _num_frames(path: Path) -> int:

@@ -1,4 +1,6 @@
-"""What is noted while a tracker runs over a sequence: how much appearance decided, and what was weighed, as long as that is little."""
+"""What is noted while a tracker runs over a sequence: how much appearance decided, and what was weighed, as long as
+that is little.
+"""
 
 import numpy as np
 
@@ -19,7 +21,9 @@ class Watch:
     """
 
     def __init__(self, *, keeps: bool) -> None:
-        """Note what was weighed, too, if `keeps`, for it is known only afterwards in which frames somebody was mistaken."""
+        """Note what was weighed, too, if `keeps`, for it is known only afterwards in which frames somebody was
+        mistaken.
+        """
         self.decided = Decided()
         self._kept: dict[int, tuple[list[int], Decisions]] | None = {} if keeps else None
         self._num_bytes = 0
@@ -40,4 +44,7 @@ class Watch:
         if self._kept is None:
             return None
         found = {frame: self._kept[frame] for frame in sorted(wanted) if frame in self._kept}
-        return {frame: Moment(decisions, np.array(rows, dtype=int)[decisions.rows]) for frame, (rows, decisions) in found.items()}
+        return {
+            frame: Moment(decisions, np.array(rows, dtype=int)[decisions.rows])
+            for frame, (rows, decisions) in found.items()
+        }

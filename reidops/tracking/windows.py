@@ -1,13 +1,17 @@
-"""Tables of windows of a sequence that add up to the tables of the whole, so that scores can be computed again for any set of windows.
+"""Tables of windows of a sequence that add up to the tables of the whole, so that scores can be computed again for any
+set of windows.
 
-A window is a stretch of consecutive frames. It keeps what it adds to the tables behind the scores, not scores of its own:
+A window is a stretch of consecutive frames. It keeps what it adds to the tables behind the scores, not scores of its
+own:
 
 - the number of boxes of each person and of each track, and CLEAR's misses, false positives and switches;
-- for each couple of a person and a track the boxes that overlap by at least one half (IDF1), and HOTA's matches at each threshold.
+- for each couple of a person and a track the boxes that overlap by at least one half (IDF1), and HOTA's matches at each
+  threshold.
 
-For a set of windows the tables are added up, and identity and association are decided anew from the sums: the one-to-one naming with
-the largest IDTP, and A = TPA / (TPA + FPA + FNA) of each couple. For all windows, once each, the results are exactly TrackEval's scores.
-What stays fixed is the matching of boxes within each frame, by CLEAR and by HOTA: it depends on the rest of the sequence hardly at all.
+For a set of windows the tables are added up, and identity and association are decided anew from the sums: the
+one-to-one naming with the largest IDTP, and A = TPA / (TPA + FPA + FNA) of each couple. For all windows, once each, the
+results are exactly TrackEval's scores. What stays fixed is the matching of boxes within each frame, by CLEAR and by
+HOTA: it depends on the rest of the sequence hardly at all.
 """
 
 from dataclasses import dataclass
@@ -131,13 +135,20 @@ class FrameTables:
     def windows(self, length: int) -> WindowTables:
         """Return the tables of consecutive windows of about `length` frames, as even as can be."""
         num_windows = max(1, round(len(self) / length))
-        window = np.repeat(np.arange(num_windows), [len(part) for part in np.array_split(np.arange(len(self)), num_windows)])
+        window = np.repeat(
+            np.arange(num_windows), [len(part) for part in np.array_split(np.arange(len(self)), num_windows)]
+        )
 
         def sums(rows: np.ndarray, size: int) -> np.ndarray:
-            return np.bincount(window[rows[:, 0]] * size + rows[:, 1], minlength=num_windows * size).reshape(num_windows, size)
+            return np.bincount(window[rows[:, 0]] * size + rows[:, 1], minlength=num_windows * size).reshape(
+                num_windows, size
+            )
 
         num_levels, size = len(THRESHOLDS) + 1, len(self.couples)
-        by_level = sums(np.column_stack([self.matches[:, 0], self.matches[:, 1] * num_levels + self.matches[:, 2]]), size * num_levels)
+        by_level = sums(
+            np.column_stack([self.matches[:, 0], self.matches[:, 1] * num_levels + self.matches[:, 2]]),
+            size * num_levels,
+        )
         errors = np.zeros((num_windows, self.errors.shape[1]), int)
         np.add.at(errors, window, self.errors)
         return WindowTables(
@@ -149,9 +160,9 @@ class FrameTables:
             matches=reaching(by_level, num_windows * size).reshape(num_windows, size, len(THRESHOLDS)),
         )
 
-
     def people_apart(self) -> WindowTables:
-        """Return the tables with a row for each person in place of a window, and a last row of the boxes of tracks that are nobody's.
+        """Return the tables with a row for each person in place of a window, and a last row of the boxes of tracks that
+        are nobody's.
 
         A person's row holds the boxes of tracks that HOTA matches to them at its first threshold. It holds no errors.
         """
@@ -179,7 +190,9 @@ def _frame_errors(comparison: Comparison) -> np.ndarray:
 
 
 def window_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores (WINDOW_SCORES) of sums of counts [..., NUM_COUNTS], each [...]; 0 where there is nobody, as TrackEval has it."""
+    """Return the scores (WINDOW_SCORES) of sums of counts [..., NUM_COUNTS], each [...]; 0 where there is nobody, as
+    TrackEval has it.
+    """
     truth, tracks, idtp, misses, false, switches = (sums[..., column] for column in range(len(PLAIN)))
     matches = sums[..., _TP]
     detection = _ratio(matches, (truth + tracks)[..., None] - matches)
@@ -197,12 +210,14 @@ def person_counts(comparison: Comparison) -> pd.DataFrame:
     """Return what each person adds to IDF1: track_id, truth (their boxes), tracks (those of their own track), IDTP."""
     pairs = comparison.overlaps
     own = own_tracks(pairs)
-    return pd.DataFrame({
-        "track_id": np.unique(np.concatenate([np.zeros(0, int), *comparison.gt_ids])),
-        "truth": pairs.person_frames,
-        "tracks": np.where(own >= 0, np.append(pairs.track_frames, 0)[own], 0),
-        "IDTP": np.bincount(pairs.person[on_own_track(pairs)], minlength=len(own)),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "track_id": np.unique(np.concatenate([np.zeros(0, int), *comparison.gt_ids])),
+            "truth": pairs.person_frames,
+            "tracks": np.where(own >= 0, np.append(pairs.track_frames, 0)[own], 0),
+            "IDTP": np.bincount(pairs.person[on_own_track(pairs)], minlength=len(own)),
+        }
+    )
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -22,7 +22,8 @@ class AutoAugment:
     """Apply a policy of timm to each image on its own.
 
     Args:
-        policy: rand with its settings (-m magnitude 0 … 10, -n operations, -mstd, -inc1, …), or the name of a policy of AutoAugment.
+        policy: rand with its settings (-m magnitude 0 … 10, -n operations, -mstd, -inc1, …), or the name of a policy of
+            AutoAugment.
         fill: RGB in 0 … 1 of what a turned or shifted image uncovers.
 
     Raises:
@@ -33,7 +34,9 @@ class AutoAugment:
         check_policy(policy)
         make = rand_augment_transform if policy.startswith("rand") else auto_augment_transform
         self._change = make(policy, {"img_mean": tuple(round(255 * value) for value in fill)})
-        for operation in self._change.ops if isinstance(self._change, RandAugment) else itertools.chain(*self._change.policy):
+        for operation in (
+            self._change.ops if isinstance(self._change, RandAugment) else itertools.chain(*self._change.policy)
+        ):
             _keep_a_bit(operation)
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
@@ -61,4 +64,7 @@ def check_policy(policy: str) -> None:
         ReidopsError: it does not.
     """
     if not re.fullmatch(f"{_RAND}|{_AUTO}", policy):
-        raise ReidopsError(f"auto_augment is {policy!r}, expected RandAugment, such as rand-m7-n2 or rand-m9-mstd0.5-inc1, or one of {', '.join(_POLICIES)}")
+        raise ReidopsError(
+            f"auto_augment is {policy!r}, expected RandAugment, such as rand-m7-n2 or rand-m9-mstd0.5-inc1, or one of "
+            f"{', '.join(_POLICIES)}"
+        )

@@ -46,7 +46,8 @@ class Checkpoints:
                 torch.save(state, partial)
         except (OSError, RuntimeError) as error:  # torch raises RuntimeError where its zip writer cannot write
             raise ReidopsError(
-                f"{self._path}: the checkpoint cannot be written: {error}; make room and run again, the checkpoint before this one is kept"
+                f"{self._path}: the checkpoint cannot be written: {error}; make room and run again, the checkpoint "
+                f"before this one is kept"
             ) from None
 
     def load(self) -> dict[str, Any] | None:
@@ -60,7 +61,9 @@ class Checkpoints:
         try:
             return torch.load(self._path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise ReidopsError(f"{self._path}: is no whole checkpoint ({error}); delete {self.folder} to train from the start") from None
+            raise ReidopsError(
+                f"{self._path}: is no whole checkpoint ({error}); delete {self.folder} to train from the start"
+            ) from None
 
     def prune(self) -> None:
         """Delete all but the three newest trainings' folders; one that was written to within the hour stays."""

@@ -40,10 +40,14 @@ def out_of_memory_told(batch: str) -> Iterator[None]:
             raise
         told = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ReidopsError(
-            f"out of memory with {batch}: {told}. Lower train.people_per_batch (train.accumulate adds up the gradients of several"
-            " batches), train.height and train.width, or set train.precision to bf16-mixed on a GPU or CPU that computes in it; the last checkpoint is kept"
+            f"out of memory with {batch}: {told}. Lower train.people_per_batch (train.accumulate adds up the gradients "
+            f"of several"
+            " batches), train.height and train.width, or set train.precision to bf16-mixed on a GPU or CPU that "
+            "computes in it; the last checkpoint is kept"
         ) from None
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in _CPU_OUT_OF_MEMORY)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        words in str(error) for words in _CPU_OUT_OF_MEMORY
+    )

@@ -1,4 +1,6 @@
-"""The weights that a training keeps: its own or their moving average, of the epoch that the held-out people like best."""
+"""The weights that a training keeps: its own or their moving average, of the epoch that the held-out people like
+best.
+"""
 
 import logging
 import math
@@ -20,8 +22,10 @@ log = logging.getLogger(__name__)
 
 UNJUDGED = {"val_mAP": math.nan, "val_rank1": math.nan}
 ALL_COLLAPSED = (
-    "the network has collapsed on the held-out people in every epoch that was judged, so that no checkpoint can be chosen; the warnings"
-    " above say how. Lower train.learning_rate, raise train.warmup_epochs or set train.clip. With a triplet loss alone, which can collapse to one"
+    "the network has collapsed on the held-out people in every epoch that was judged, so that no checkpoint can be "
+    "chosen; the warnings"
+    " above say how. Lower train.learning_rate, raise train.warmup_epochs or set train.clip. With a triplet loss "
+    "alone, which can collapse to one"
     " point, add cross-entropy to train.losses"
 )
 
@@ -56,15 +60,20 @@ class Keeper:
     def judge(self, epoch: int, progress: Progress) -> dict[str, float]:
         """Return the held-out figures; note the weights in `progress` when they are the best so far.
 
-        The figures are NaN, and the weights are not noted, where nobody judges or the held-out embeddings have collapsed.
+        The figures are NaN, and the weights are not noted, where nobody judges or the held-out embeddings have
+        collapsed.
         """
         if self._held_out is None:
             return UNJUDGED
         embeddings = embed_images(self._kept.embedding, self._held_out.images, self._fabric)
         collapse = find_collapse(embeddings)
         if collapse:
-            log.warning("epoch %d is not kept: the network has collapsed on the held-out people (%s);"
-                        " where this lasts, lower train.learning_rate or raise train.warmup_epochs", epoch, collapse)
+            log.warning(
+                "epoch %d is not kept: the network has collapsed on the held-out people (%s);"
+                " where this lasts, lower train.learning_rate or raise train.warmup_epochs",
+                epoch,
+                collapse,
+            )
             return UNJUDGED
         scores = self._held_out.score(embeddings)
         if progress.best is None or scores.mAP > progress.best["mAP"]:

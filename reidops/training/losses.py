@@ -38,8 +38,8 @@ class MinedLoss(nn.Module):
 class CenterLoss(nn.Module):
     """Mean squared distance of each feature from its person's center (Wen et al. 2016).
 
-    The centers are no parameters: in training every call moves them by plain gradient descent at a rate of their own, as
-    Luo et al. 2019 have it, after they gave the loss. They are a buffer, so a checkpoint of the losses holds them.
+    The centers are no parameters: in training every call moves them by plain gradient descent at a rate of their own,
+    as Luo et al. 2019 have it, after they gave the loss. They are a buffer, so a checkpoint of the losses holds them.
     """
 
     def __init__(self, num_people: int, dim: int, rate: float) -> None:
@@ -56,7 +56,9 @@ class CenterLoss(nn.Module):
 
 
 class CircleSoftmax(nn.Module):
-    """Circle loss of the embedding and one learnt direction per person: its class-level form (Sun et al. 2020, eq. 6)."""
+    """Circle loss of the embedding and one learnt direction per person: its class-level form (Sun et al. 2020, eq.
+    6).
+    """
 
     def __init__(self, num_people: int, dim: int, margin: float, scale: float, label_smoothing: float) -> None:
         super().__init__()
@@ -70,7 +72,9 @@ class CircleSoftmax(nn.Module):
         own = (1 + margin - fixed).relu() * (cosines - (1 - margin))
         other = (margin + fixed).relu() * (cosines - margin)
         is_own = functional.one_hot(labels, len(self.weight)).bool()
-        return functional.cross_entropy(self._scale * torch.where(is_own, own, other), labels, label_smoothing=self._smoothing)
+        return functional.cross_entropy(
+            self._scale * torch.where(is_own, own, other), labels, label_smoothing=self._smoothing
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ def _cross_entropy(num_people: int, dim: int, label_smoothing: float) -> nn.Modu
 
 
 def _triplet(num_people: int, dim: int, margin: Option) -> nn.Module:
-    """Batch-hard triplets (Hermans et al. 2017); the margin is a Euclidean distance, or "soft" for log(1 + exp(·)) without one."""
+    """Batch-hard triplets (Hermans et al. 2017); the margin is a Euclidean distance, or "soft" for log(1 + exp(·))
+    without one.
+    """
     distance, soft = LpDistance(normalize_embeddings=False), margin == "soft"
     loss = pml.TripletMarginLoss(0 if soft else margin, smooth_loss=soft, distance=distance, reducer=MeanReducer())
     return MinedLoss(loss, BatchHardMiner(distance=distance))
@@ -136,8 +142,8 @@ LOSSES = {
 class WeightedLosses(nn.Module):
     """Sum losses by weight and report each of them.
 
-    A loss with a classifier of its own (arcface, cosface, circle-softmax) has parameters here, which the optimiser takes with
-    the network's; its state and the centers belong into a checkpoint.
+    A loss with a classifier of its own (arcface, cosface, circle-softmax) has parameters here, which the optimiser
+    takes with the network's; its state and the centers belong into a checkpoint.
     """
 
     def __init__(self, losses: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:
@@ -159,14 +165,20 @@ class WeightedLosses(nn.Module):
 
 
 class BranchLosses(nn.Module):
-    """The mean over a network's branches (the whole, its stripes) of a sum of losses that each branch has for itself."""
+    """The mean over a network's branches (the whole, its stripes) of a sum of losses that each branch has for
+    itself.
+    """
 
     def __init__(self, branches: list[WeightedLosses]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
 
-    def forward(self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the mean and its unweighted parts by name; arguments as `WeightedLosses` takes them, with the branch as dimension 1."""
+    def forward(
+        self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the mean and its unweighted parts by name; arguments as `WeightedLosses` takes them, with the branch
+        as dimension 1.
+        """
         told = [
             losses(branch_features, branch_logits, labels, branch_embeddings)
             for losses, branch_features, branch_logits, branch_embeddings in zip(
@@ -178,7 +190,11 @@ class BranchLosses(nn.Module):
 
 
 def build_losses(
-    weights: Mapping[str, float], options: Mapping[str, Mapping[str, Option]] | None = None, *, num_people: int, dim: int
+    weights: Mapping[str, float],
+    options: Mapping[str, Mapping[str, Option]] | None = None,
+    *,
+    num_people: int,
+    dim: int,
 ) -> WeightedLosses:
     """Return the sum of the named losses; a weight of 0 leaves a loss out.
 
@@ -194,13 +210,18 @@ def build_losses(
 
 
 def check_losses(
-    weights: Mapping[str, float], options: Mapping[str, Mapping[str, Option]], *, people_per_batch: int, crops_per_person: int
+    weights: Mapping[str, float],
+    options: Mapping[str, Mapping[str, Option]],
+    *,
+    people_per_batch: int,
+    crops_per_person: int,
 ) -> None:
     """Find out whether the sum of losses can be built and learnt from batches of P people × K crops.
 
     Raises:
-        ReidopsError: a loss or an option is unknown (near names are offered), an option or a weight is none that can be, all
-            weights are 0, or a loss that compares crops is asked for where a batch has one person or one crop of each.
+        ReidopsError: a loss or an option is unknown (near names are offered), an option or a weight is none that can
+            be, all weights are 0, or a loss that compares crops is asked for where a batch has one person or one crop
+            of each.
     """
     for name in (*weights, *options):
         _check_name("the loss", name, LOSSES)
@@ -216,7 +237,8 @@ def check_losses(
         if LOSSES[name].compares and min(people_per_batch, crops_per_person) < 2:
             short = "crops_per_person" if crops_per_person < 2 else "people_per_batch"
             raise ReidopsError(
-                f"{short} is 1: the loss {name!r} compares two crops of a person with another person's; set it to 2 or more, or its weight to 0"
+                f"{short} is 1: the loss {name!r} compares two crops of a person with another person's; set it to 2 or "
+                f"more, or its weight to 0"
             )
 
 

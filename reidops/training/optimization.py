@@ -27,7 +27,8 @@ class RateCurve:
         name: cosine, or step: the rate times `step_factor` at each milestone.
         warmup_epochs: may be a fraction; a training that is not longer than its warm-up gets none.
         warmup_steps: updates of the warm-up, in place of warmup_epochs.
-        flat_epochs: epochs, warm-up included, before a cosine begins; 0 = it counts from the start, the warm-up cut out of it.
+        flat_epochs: epochs, warm-up included, before a cosine begins; 0 = it counts from the start, the warm-up cut out
+            of it.
         final_share: of the learning rate, where a cosine ends.
         milestones: epochs (step).
     """
@@ -42,9 +43,15 @@ class RateCurve:
 
 
 def build_optimizer(
-    network: TrainingNetwork, name: str, learning_rate: float, weight_decay: float, *,
-    losses: nn.Module | None = None, options: Mapping[str, Any] | None = None, head_factor: float = 1.0,
-) -> Optimizer:  # fmt: skip
+    network: TrainingNetwork,
+    name: str,
+    learning_rate: float,
+    weight_decay: float,
+    *,
+    losses: nn.Module | None = None,
+    options: Mapping[str, Any] | None = None,
+    head_factor: float = 1.0,
+) -> Optimizer:
     """Return timm's optimiser of that name; biases and normalisation layers do not decay.
 
     Args:
@@ -53,7 +60,8 @@ def build_optimizer(
         head_factor: learning rate of all that is not the backbone, as a multiple of the backbone's.
 
     Raises:
-        ReidopsError: the name or an option is unknown (near names are offered), or an option's value is none that can be.
+        ReidopsError: the name or an option is unknown (near names are offered), or an option's value is none that can
+            be.
     """
     check_optimizer(name, options or {})
     everything = nn.ModuleList([network, *([losses] if losses is not None else [])])
@@ -63,7 +71,9 @@ def build_optimizer(
             everything, opt=name, lr=learning_rate, weight_decay=weight_decay, param_group_fn=grouped, **(options or {})
         )
     except (TypeError, ValueError) as error:
-        raise ReidopsError(f"the optimizer {name!r} with the options {dict(options or {})} cannot be made: {error}") from None
+        raise ReidopsError(
+            f"the optimizer {name!r} with the options {dict(options or {})} cannot be made: {error}"
+        ) from None
 
 
 def check_optimizer(name: str, options: Mapping[str, Any]) -> None:
@@ -76,7 +86,9 @@ def check_optimizer(name: str, options: Mapping[str, Any]) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
         raise ReidopsError(f"the optimizer {name!r} is unknown to timm; near: {', '.join(near) or 'adamw, adam, sgd'}")
-    taken = [n for n in inspect.signature(get_optimizer_class(name, bind_defaults=False)).parameters if n not in _NO_OPTIONS]
+    taken = [
+        n for n in inspect.signature(get_optimizer_class(name, bind_defaults=False)).parameters if n not in _NO_OPTIONS
+    ]
     for option in options:
         if option not in taken:
             near = difflib.get_close_matches(option, taken, n=3, cutoff=0.5) or taken
@@ -96,7 +108,9 @@ def build_schedule(optimizer: Optimizer, curve: RateCurve, epochs: int, steps_pe
     start = {"warmup_t": warmup, "warmup_lr_init": _WARMUP_START * learning_rate, "t_in_epochs": False}
     if curve.name == "step":
         milestones = _milestones(curve, steps_per_epoch)
-        return MultiStepLRScheduler(optimizer, decay_t=milestones, decay_rate=curve.step_factor, warmup_prefix=False, **start)
+        return MultiStepLRScheduler(
+            optimizer, decay_t=milestones, decay_rate=curve.step_factor, warmup_prefix=False, **start
+        )
     final, flat = curve.final_share * learning_rate, round(curve.flat_epochs * steps_per_epoch)
     if flat:
         return _FlatThenCosine(optimizer, num_steps, max(flat, warmup), lr_min=final, **start)
@@ -122,8 +136,12 @@ def _milestones(curve: RateCurve, steps_per_epoch: int) -> list[int]:
     return [round(epoch * steps_per_epoch) + 1 for epoch in curve.milestones]
 
 
-def _groups(network: TrainingNetwork, losses: nn.Module | None, weight_decay: float, head_factor: float) -> list[dict[str, Any]]:
-    """Return timm's groups with and without decay of the backbone and of the head, whose rate the schedule multiplies."""
+def _groups(
+    network: TrainingNetwork, losses: nn.Module | None, weight_decay: float, head_factor: float
+) -> list[dict[str, Any]]:
+    """Return timm's groups with and without decay of the backbone and of the head, whose rate the schedule
+    multiplies.
+    """
     children = (*network.embedding.named_children(), *network.named_children(), ("losses", losses))
     head = nn.ModuleList([m for name, m in children if name not in ("backbone", "embedding") and m is not None])
     head_groups = [group | {"lr_scale": head_factor} for group in param_groups_weight_decay(head, weight_decay)]

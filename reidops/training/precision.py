@@ -1,7 +1,7 @@
 """Choose the numeric precision of a training from what the device computes in.
 
-A processor without bf16 instructions (AVX512_BF16, AMX, Arm's BF16 extension) still accepts bf16 tensors, but converts every
-value: convolutions then run 15 to 30 times slower than in float32.
+A processor without bf16 instructions (AVX512_BF16, AMX, Arm's BF16 extension) still accepts bf16 tensors, but converts
+every value: convolutions then run 15 to 30 times slower than in float32.
 """
 
 import os
@@ -12,14 +12,15 @@ from torch import nn
 
 AUTO = "auto"
 _ONEDNN_LIMITS_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
-"""Values of ONEDNN_MAX_CPU_ISA that forbid oneDNN its bf16 kernels (oneDNN developer guide, "CPU Dispatcher Control")."""
+"""Values of ONEDNN_MAX_CPU_ISA that forbid oneDNN its bf16 kernels (oneDNN developer guide, "CPU Dispatcher Control").
+"""
 
 
 def choose_precision(wanted: str, network: nn.Module) -> str:
     """Return the precision that `auto` stands for on this machine, or `wanted` itself where it is not `auto`.
 
-    On a GPU: `bf16-mixed` where it computes in bf16, else `16-mixed`. On a CPU: `bf16-mixed` where it computes in bf16 and the
-    network has no depthwise convolutions, which are slower in bf16; else `32-true`.
+    On a GPU: `bf16-mixed` where it computes in bf16, else `16-mixed`. On a CPU: `bf16-mixed` where it computes in bf16
+    and the network has no depthwise convolutions, which are slower in bf16; else `32-true`.
     """
     if wanted != AUTO:
         return wanted
@@ -31,7 +32,9 @@ def choose_precision(wanted: str, network: nn.Module) -> str:
 
 
 def cpu_computes_in_bf16() -> bool:
-    """Return whether torch has fast bf16 kernels on this CPU, within the limits that ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA set."""
+    """Return whether torch has fast bf16 kernels on this CPU, within the limits that ATEN_CPU_CAPABILITY and
+    ONEDNN_MAX_CPU_ISA set.
+    """
     limits = (os.environ.get(name, "").upper() for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"))
     if any(limit in _ONEDNN_LIMITS_WITHOUT_BF16 for limit in limits):
         return False
@@ -39,7 +42,11 @@ def cpu_computes_in_bf16() -> bool:
         return False
     if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2") and torch.cpu._is_avx2_supported():
         return False
-    return not torch.cpu._is_avx2_supported() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return (
+        not torch.cpu._is_avx2_supported()
+        or torch.cpu._is_avx512_bf16_supported()
+        or torch.cpu._is_amx_tile_supported()
+    )
 
 
 def has_depthwise_convolutions(network: nn.Module) -> bool:
@@ -49,7 +56,9 @@ def has_depthwise_convolutions(network: nn.Module) -> bool:
 
 
 def measure_bf16_slowdown(seconds: float = 0.3) -> float:
-    """Return time in bf16 ÷ time in float32 of one convolution, forward and backward, on this CPU; takes about a second."""
+    """Return time in bf16 ÷ time in float32 of one convolution, forward and backward, on this CPU; takes about a
+    second.
+    """
     layer = nn.Conv2d(128, 128, 3, padding=1).to(memory_format=torch.channels_last)
     inputs = torch.ones(16, 128, 12, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
 

@@ -1,7 +1,7 @@
 """One training on several processes (ranks), one per GPU or sharing a CPU's cores, on one host or on many.
 
-Every rank holds the whole network and sees its share of each batch. Losses and batch normalisation see the whole batch all
-the same, so that the same params train the same weights on any number of ranks, but for the last bits.
+Every rank holds the whole network and sees its share of each batch. Losses and batch normalisation see the whole batch
+all the same, so that the same params train the same weights on any number of ranks, but for the last bits.
 """
 
 import logging
@@ -36,7 +36,9 @@ def launched(processes: int, precision: str, *, idle_weights: bool = False) -> I
     """
     here, hosts = _torchrun() or (processes, 1)
     if torch.cuda.is_available() and here > torch.cuda.device_count():
-        raise ReidopsError(f"train.processes is {here}, but this host has {torch.cuda.device_count()} GPUs; set it to at most that")
+        raise ReidopsError(
+            f"train.processes is {here}, but this host has {torch.cuda.device_count()} GPUs; set it to at most that"
+        )
     strategy = DDPStrategy(find_unused_parameters=idle_weights) if here * hosts > 1 else "auto"
     fabric = Fabric(accelerator="auto", devices=here, num_nodes=hosts, strategy=strategy, precision=precision)
     fabric.launch()
@@ -69,7 +71,9 @@ def check_equal_on_all_ranks(fabric: Fabric, value: str, name: str, remedy: str)
 
 
 def gather(fabric: Fabric, values: Tensor) -> Tensor:
-    """Return all ranks' values [n, …] one after the other, [num_ranks · n, …]; gradients go back to where they came from."""
+    """Return all ranks' values [n, …] one after the other, [num_ranks · n, …]; gradients go back to where they came
+    from.
+    """
     if fabric.world_size == 1:
         return values
     return fabric.all_gather(values, sync_grads=values.requires_grad).flatten(0, 1)
@@ -100,7 +104,8 @@ def synchronise_norms(network: nn.Module, fabric: Fabric) -> None:
     for module in network.modules():
         if isinstance(module, _BatchNorm):
             kind = type(module)
-            module.__class__ = type(f"Gathered{kind.__name__}", (_GatheredNorm, kind), {})  # its weights, names and all else stay
+            # its weights, names and all else stay
+            module.__class__ = type(f"Gathered{kind.__name__}", (_GatheredNorm, kind), {})
 
 
 class _SumOverRanks(torch.autograd.Function):
@@ -123,7 +128,9 @@ class _GatheredNorm(_BatchNorm):
     """Batch normalisation over all ranks in plain, differentiable operations: for CPUs."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return inputs [N, C, …] with each channel's mean 0 and variance 1 over all ranks, scaled and shifted as learnt."""
+        """Return inputs [N, C, …] with each channel's mean 0 and variance 1 over all ranks, scaled and shifted as
+        learnt.
+        """
         if not self.training:
             return super().forward(inputs)
         values = inputs.to(torch.promote_types(inputs.dtype, torch.float32))

@@ -33,7 +33,10 @@ class ColourJitter:
         if self._contrast == self._saturation == self._hue == 0:
             # Whole lines of pixels as the last axis: an axis of three would cost twice the time.
             lines = torch.empty(num, height, 3 * width)
-            parts = (in_cache(values) for values in (lines, images.view(lines.shape), gain.repeat(1, 1, width).expand_as(lines)))
+            parts = (
+                in_cache(values)
+                for values in (lines, images.view(lines.shape), gain.repeat(1, 1, width).expand_as(lines))
+            )
             for out, part, factor in zip(*parts, strict=True):
                 torch.mul(part, factor, out=out).clamp_(max=255)
             return lines.view(images.shape)
@@ -54,12 +57,16 @@ class ColourJitter:
         contrast, saturation = (1 + draws.uniform(-size, size, 1, 1) for size in (self._contrast, self._saturation))
         mean_grey = (pixels.mean(dim=1, keepdim=True) * gain) @ _LUMA[:, None]
         towards_grey = _LUMA[:, None].expand(3, 3)
-        late = (saturation * torch.eye(3) + (1 - saturation) * towards_grey) @ _hue_turns(draws.uniform(-self._hue, self._hue))
+        late = (saturation * torch.eye(3) + (1 - saturation) * towards_grey) @ _hue_turns(
+            draws.uniform(-self._hue, self._hue)
+        )
         return (torch.diag_embed(gain[:, 0]) * contrast) @ late, ((1 - contrast) * mean_grey).expand(-1, 1, 3) @ late
 
 
 def in_cache(batch: Tensor) -> tuple[Tensor, ...]:
-    """Return a batch in parts of whole images whose floats, about 1 MB, stay in a core's cache from one operation to the next."""
+    """Return a batch in parts of whole images whose floats, about 1 MB, stay in a core's cache from one operation to
+    the next.
+    """
     return batch.split(max(1, (1 << 18) // batch[0].numel()))
 
 
@@ -89,7 +96,9 @@ class Greying:
         inside = self._rectangles(images.shape[1], images.shape[2], draws) | is_whole[:, None, None]
         chosen = (is_whole | is_local).nonzero()[:, 0]
         coloured = images[chosen]
-        return images.index_copy(0, chosen, torch.where(inside[chosen, :, :, None], (coloured @ _LUMA)[..., None], coloured))
+        return images.index_copy(
+            0, chosen, torch.where(inside[chosen, :, :, None], (coloured @ _LUMA)[..., None], coloured)
+        )
 
     def _rectangles(self, height: int, width: int, draws: Draws) -> Tensor:
         """Return where a random rectangle lies in each image, bool [N, H, W]."""

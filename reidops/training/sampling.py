@@ -11,30 +11,39 @@ class IdentitySampler:
     """Deal every epoch's crops into batches of exactly P different people × K crops.
 
     An epoch:
-    1. Each person's crops are shuffled and dealt into groups of K. A last group short of K is filled with other crops of
-       that person, drawn at random; a person with fewer than K crops altogether gives one group in which crops repeat.
-       So every crop of the training set is dealt once before any is dealt again.
-    2. Batches take one group each of P people. Who comes is drawn at random, a person with more groups left the more often.
-    3. Where `camids` are given, a person who was seen by several cameras is dealt like a hand of cards, camera after camera:
+    1. Each person's crops are shuffled and dealt into groups of K. A last group short of K is filled with other crops
+       of that person, drawn at random; a person with fewer than K crops altogether gives one group in which crops
+       repeat. So every crop of the training set is dealt once before any is dealt again.
+    2. Batches take one group each of P people. Who comes is drawn at random, a person with more groups left the more
+       often.
+    3. Where `camids` are given, a person who was seen by several cameras is dealt like a hand of cards, camera after
+       camera:
        each group gets of every camera its share of that person's crops, rounded up or down.
-    4. The number of batches is the number of groups // P, the same in every epoch. When fewer than P people have groups left,
-       the batch is filled with other people, who are dealt anew; when one person has more groups than there are batches,
-       the surplus groups wait for another epoch.
+    4. The number of batches is the number of groups // P, the same in every epoch. When fewer than P people have groups
+       left, the batch is filled with other people, who are dealt anew; when one person has more groups than there are
+       batches, the surplus groups wait for another epoch.
 
-    What an epoch draws depends on the seed and the epoch's number alone: a training that goes on in epoch 7 sees what it
-    would have seen. With several ranks, each draws the same batches and yields its own P / num_ranks people of each: the
-    ranks' shares, side by side, are the batch that one rank alone would yield.
+    What an epoch draws depends on the seed and the epoch's number alone: a training that goes on in epoch 7 sees what
+    it would have seen. With several ranks, each draws the same batches and yields its own P / num_ranks people of each:
+    the ranks' shares, side by side, are the batch that one rank alone would yield.
     """
 
     def __init__(
-        self, labels: np.ndarray, people_per_batch: int, crops_per_person: int, *, seed: int,
-        camids: np.ndarray | None = None, rank: int = 0, num_ranks: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        labels: np.ndarray,
+        people_per_batch: int,
+        crops_per_person: int,
+        *,
+        seed: int,
+        camids: np.ndarray | None = None,
+        rank: int = 0,
+        num_ranks: int = 1,
+    ) -> None:
         """Take the labels [N] of the training crops, any integers, and their cameras [N], where these are to be mixed.
 
         Raises:
-            ReidopsError: P or K is below 1, there are no crops, P is larger than the number of people or no multiple of the
-                number of ranks.
+            ReidopsError: P or K is below 1, there are no crops, P is larger than the number of people or no multiple of
+                the number of ranks.
         """
         self._people = [np.flatnonzero(labels == label) for label in np.unique(labels)]
         self._camids = np.zeros(len(labels), int) if camids is None else np.asarray(camids)
@@ -48,7 +57,9 @@ class IdentitySampler:
         return max(1, sum(_num_groups(crops, self._k) for crops in self._people) // self._p)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield this rank's share of the epoch's batches: indices into the labels, [P · K / num_ranks], a person's K side by side."""
+        """Yield this rank's share of the epoch's batches: indices into the labels, [P · K / num_ranks], a person's K
+        side by side.
+        """
         rng = np.random.default_rng([self._seed, self.epoch])
         groups = [_deal(crops, self._camids[crops], self._k, rng) for crops in self._people]
         for _ in range(len(self)):
@@ -66,7 +77,9 @@ class IdentitySampler:
     def _choose(self, left: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return P different people: drawn by the groups they have left, then, if those are too few, any others."""
         num_waiting = min(self._p, int((left > 0).sum()))
-        chosen = rng.choice(len(left), num_waiting, replace=False, p=left / left.sum()) if num_waiting else np.array([], int)
+        chosen = (
+            rng.choice(len(left), num_waiting, replace=False, p=left / left.sum()) if num_waiting else np.array([], int)
+        )
         others = np.setdiff1d(np.arange(len(left)), chosen)
         return np.concatenate([chosen, rng.choice(others, self._p - num_waiting, replace=False)]).astype(int)
 
@@ -86,8 +99,8 @@ def _deal(crops: np.ndarray, camids: np.ndarray, k: int, rng: np.random.Generato
     cameras, camera = np.unique(camids, return_inverse=True)
     if len(cameras) == 1:
         return list(crops[filled].reshape(-1, k))
-    # Camera after camera, one crop to each group in turn. A crop that is there twice lies beside itself, so that its next
-    # place is in another group.
+    # Camera after camera, one crop to each group in turn. A crop that is there twice lies beside itself, so that its
+    # next place is in another group.
     turn = np.argsort(shuffled)
     dealt = filled[np.lexsort([turn[filled], rng.permutation(len(cameras))[camera[filled]]])]
     return list(crops[dealt].reshape(k, -1).T)
@@ -104,7 +117,11 @@ def _check(num_people: int, p: int, k: int, num_ranks: int) -> None:
         raise ReidopsError("there is no training crop: the crops table has no row with split `train`")
     if p > num_people:
         raise ReidopsError(
-            f"people_per_batch is {p}, but the training split has {num_people} people; set train.people_per_batch to at most {num_people}"
+            f"people_per_batch is {p}, but the training split has {num_people} people; set train.people_per_batch to "
+            f"at most {num_people}"
         )
     if p % num_ranks:
-        raise ReidopsError(f"people_per_batch is {p}, which {num_ranks} ranks cannot share evenly; set train.people_per_batch to a multiple")
+        raise ReidopsError(
+            f"people_per_batch is {p}, which {num_ranks} ranks cannot share evenly; set train.people_per_batch to a "
+            f"multiple"
+        )

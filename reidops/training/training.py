@@ -1,7 +1,7 @@
 """The training loop, on one process or on several (`ranks.py`).
 
-What a step draws (people, crops, flips, dropout) depends on the seed and the step's number alone, so a training that was
-killed goes on as if it had not been, and on a CPU ends in the same weights, bit for bit.
+What a step draws (people, crops, flips, dropout) depends on the seed and the step's number alone, so a training that
+was killed goes on as if it had not been, and on a CPU ends in the same weights, bit for bit.
 """
 
 import itertools
@@ -60,7 +60,8 @@ class Loop:
     """How the loop runs.
 
     Attributes:
-        accumulate: batches whose mean gradient makes one step; mining stays within a batch. A last step of an epoch may have fewer.
+        accumulate: batches whose mean gradient makes one step; mining stays within a batch. A last step of an epoch may
+            have fewer.
         ema_decay: of the averaged weights that are judged and kept; 0 = the weights themselves.
         clip: largest norm of the gradient; 0 = no limit.
         val_every: epochs between two looks at the held-out people; the last epoch is always judged.
@@ -77,7 +78,9 @@ class Loop:
 
 @dataclass(frozen=True)
 class _Batch:
-    """This rank's share of batch `number` (0-based, over all epochs), on the device: inputs [n, 3, H, W], labels [n]."""
+    """This rank's share of batch `number` (0-based, over all epochs), on the device: inputs [n, 3, H, W], labels
+    [n].
+    """
 
     number: int
     inputs: Tensor
@@ -99,9 +102,19 @@ class Trainer:
     """
 
     def __init__(
-        self, network: TrainingNetwork, losses: BranchLosses, optimizer: Optimizer, schedule: Scheduler, data: TrainingData, *,
-        fabric: Fabric, checkpoints: Checkpoints, loop: Loop, freezing: Freezing | None = None, follower: Follower | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        network: TrainingNetwork,
+        losses: BranchLosses,
+        optimizer: Optimizer,
+        schedule: Scheduler,
+        data: TrainingData,
+        *,
+        fabric: Fabric,
+        checkpoints: Checkpoints,
+        loop: Loop,
+        freezing: Freezing | None = None,
+        follower: Follower | None = None,
+    ) -> None:
         self._data, self._schedule, self._loop, self._follower = data, schedule, loop, follower
         self._freezing = freezing
         self._fabric, self._checkpoints = fabric, checkpoints
@@ -120,14 +133,26 @@ class Trainer:
         """Train to the end, from the last checkpoint where there is one.
 
         Raises:
-            ReidopsError: the loss is no number, memory is too small, the process was asked to stop (SIGTERM), or a crop cannot be read.
+            ReidopsError: the loss is no number, memory is too small, the process was asked to stop (SIGTERM), or a crop
+                cannot be read.
         """
         self._resume()
         num_batches, batch = len(self._data.sampler), self._batch_size * self._fabric.world_size
         done = min(self._progress.step * self._loop.accumulate, epochs * num_batches) * batch
-        bar = progress_bar(total=epochs * num_batches * batch, initial=done, desc="train", unit="images", shown=self._fabric.is_global_zero, leave=True)
+        bar = progress_bar(
+            total=epochs * num_batches * batch,
+            initial=done,
+            desc="train",
+            unit="images",
+            shown=self._fabric.is_global_zero,
+            leave=True,
+        )
         size = " × ".join(map(str, self._data.images.size))
-        with bar, stop_request() as stop, out_of_memory_told(f"batches of {self._batch_size} crops of {size} px a process"):
+        with (
+            bar,
+            stop_request() as stop,
+            out_of_memory_told(f"batches of {self._batch_size} crops of {size} px a process"),
+        ):
             while self._progress.step < epochs * self._epoch_steps:
                 self._train_epoch(epochs, bar, stop)
         return self._keeper.choose(epochs, self._progress)
@@ -146,10 +171,16 @@ class Trainer:
             if is_true_anywhere(self._fabric, stop.is_set()):
                 self._check_state()
                 self._save()
-                raise ReidopsError(f"stopped by a signal after step {progress.step}; the same command goes on from there")
+                raise ReidopsError(
+                    f"stopped by a signal after step {progress.step}; the same command goes on from there"
+                )
         self._check_state()
         speed = num_images / (time.perf_counter() - started)
-        self._note_epoch(sampler.epoch + 1, speed, judged=(sampler.epoch + 1) % self._loop.val_every == 0 or sampler.epoch + 1 == epochs)
+        self._note_epoch(
+            sampler.epoch + 1,
+            speed,
+            judged=(sampler.epoch + 1) % self._loop.val_every == 0 or sampler.epoch + 1 == epochs,
+        )
         self._save()
 
     def _read_batches(self, images: ImageBatches, num_done: int) -> Iterator[_Batch]:
@@ -161,7 +192,9 @@ class Trainer:
         return batches if self._fabric.device.type == "cpu" else run_ahead(batches, 2)
 
     def _augment(self, number: int, indices: np.ndarray, images: np.ndarray) -> _Batch:
-        """Change this rank's RGB uint8 images [n, H, W, 3] as on any rank: what changes is drawn for the batch as a whole."""
+        """Change this rank's RGB uint8 images [n, H, W, 3] as on any rank: what changes is drawn for the batch as a
+        whole.
+        """
         generator = torch.Generator().manual_seed(self._draw_seed(number))
         inputs = self._data.augmentation(
             torch.from_numpy(images), generator, rank=self._fabric.global_rank, num_ranks=self._fabric.world_size
@@ -192,15 +225,21 @@ class Trainer:
         self._count_step(totals)
 
     def _backward(self, batch: _Batch, weight: float) -> dict[str, Tensor]:
-        """Add the gradient of `weight` times a batch's loss, over all ranks' shares; return the losses, times `weight`."""
-        torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))  # what dropout in a backbone draws from
+        """Add the gradient of `weight` times a batch's loss, over all ranks' shares; return the losses, times
+        `weight`.
+        """
+        # what dropout in a backbone draws from
+        torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))
         features, logits, embeddings = (gather(self._fabric, values) for values in self._model(batch.inputs))
         loss, parts = self._losses(features, logits, gather(self._fabric, batch.labels), embeddings)
         # Ranks wait for every gradient: where no loss asks for the logits, the classifier's is told to be none.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
         self._fabric.backward(weight * total)
         finite = torch.isfinite(features.detach()).all()
-        shown = {"loss": torch.where(finite, loss.detach(), math.nan), **{f"loss_{name}": part for name, part in parts.items()}}
+        shown = {
+            "loss": torch.where(finite, loss.detach(), math.nan),
+            **{f"loss_{name}": part for name, part in parts.items()},
+        }
         return {name: weight * value for name, value in shown.items()}
 
     def _count_step(self, losses: dict[str, Tensor]) -> None:
@@ -224,7 +263,8 @@ class Trainer:
             self._progress.sums[name] = self._progress.sums.get(name, 0.0) + value
 
     def _check_state(self) -> None:
-        """Find out whether the state is worth keeping: a step may have had a loss that is a number and a gradient that is none.
+        """Find out whether the state is worth keeping: a step may have had a loss that is a number and a gradient that
+        is none.
 
         Raises:
             ReidopsError: the last step's loss, or a weight after it, is no finite number.
@@ -258,15 +298,17 @@ class Trainer:
     def _save(self) -> None:
         if not self._fabric.is_global_zero:
             return
-        self._checkpoints.save({
-            "network": self._network.state_dict(),
-            "losses": self._losses.state_dict(),
-            "ema": self._keeper.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "precision": self._fabric.strategy.precision.state_dict(),
-            "sampler": self._data.sampler.state_dict(),
-            "progress": dict(vars(self._progress)),
-        })  # fmt: skip
+        self._checkpoints.save(
+            {
+                "network": self._network.state_dict(),
+                "losses": self._losses.state_dict(),
+                "ema": self._keeper.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "precision": self._fabric.strategy.precision.state_dict(),
+                "sampler": self._data.sampler.state_dict(),
+                "progress": dict(vars(self._progress)),
+            }
+        )
 
     def _resume(self) -> None:
         """Take up the last state, which rank 0 reads for all: hosts need not share a disk."""

@@ -28,12 +28,16 @@ class Scores(Protocol):
 
 
 Ranking = Callable[..., Scores]
-"""`reidops.retrieval.ranking.score_embeddings`, or what takes the same arguments; handed in, for that room lies above this one."""
+"""`reidops.retrieval.ranking.score_embeddings`, or what takes the same arguments; handed in, for that room lies above
+this one.
+"""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Resized crops of held-out people, RGB uint8 [N, H, W, 3], their rows of the crops table, and how they are ranked."""
+    """Resized crops of held-out people, RGB uint8 [N, H, W, 3], their rows of the crops table, and how they are
+    ranked.
+    """
 
     images: np.ndarray
     crops: pd.DataFrame
@@ -42,7 +46,9 @@ class HeldOut:
     def score(self, embeddings: np.ndarray) -> Scores:
         """Let every crop query all others, embeddings float32 [N, dim]."""
         columns = {"pids": "pid", "camids": "camid", "frames": "frame"}
-        labels = {f"{side}_{name}": self.crops[c].to_numpy() for side in ("query", "gallery") for name, c in columns.items()}
+        labels = {
+            f"{side}_{name}": self.crops[c].to_numpy() for side in ("query", "gallery") for name, c in columns.items()
+        }
         return self.ranking(embeddings, embeddings, **labels, junk=held_out_junk(self.crops), gap=GAP)
 
 
@@ -56,15 +62,23 @@ def embed_images(network: EmbeddingNetwork, images: np.ndarray, fabric: Fabric, 
 
 
 def read_held_out(
-    store: CropStore, table: pd.DataFrame, height: int, width: int, ranking: Ranking, checkpoint_people: CheckpointPeople = "all"
+    store: CropStore,
+    table: pd.DataFrame,
+    height: int,
+    width: int,
+    ranking: Ranking,
+    checkpoint_people: CheckpointPeople = "all",
 ) -> HeldOut | None:
-    """Read the crops of the people who choose the checkpoint; None, with the reason in the log, where they cannot judge a network.
+    """Read the crops of the people who choose the checkpoint; None, with the reason in the log, where they cannot judge
+    a network.
 
     Noise is ranked once, so that a split in which nobody has anybody to find is found out before the first epoch.
     """
     rows = table.index[choose_the_checkpoint(table, checkpoint_people)].to_numpy()
     if len(rows) == 0:
-        log.warning("no held-out people: the crops table has no row with split `val`, the last epoch's weights will be kept")
+        log.warning(
+            "no held-out people: the crops table has no row with split `val`, the last epoch's weights will be kept"
+        )
         return None
     held_out = HeldOut(load_images(store, rows, height, width), table.loc[rows].reset_index(drop=True), ranking)
     try:
@@ -79,7 +93,8 @@ def held_out_junk(crops: pd.DataFrame) -> str | np.ndarray:
     """Return the junk rule: a name, or a mask [N, N] where several data sets differ.
 
     Where people of a data set are seen by several cameras it is Market-1501's rule, the same person in the same camera.
-    Where they are not (MOT) that would leave nobody to find, and it is what the same camera saw less than 25 frames away.
+    Where they are not (MOT) that would leave nobody to find, and it is what the same camera saw less than 25 frames
+    away.
     """
     cameras = crops.groupby(["dataset", "pid"])["camid"].nunique().groupby("dataset").median()
     by_camera = (crops["dataset"].map(cameras) > 1).to_numpy()

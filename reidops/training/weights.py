@@ -16,8 +16,10 @@ from torch import Tensor
 from reidops.embedding.network import EmbeddingNetwork, check_backbone
 from reidops.errors import ReidopsError
 
-_CLASSIFIERS = ("classifier.", "fc.", "head.fc.")  # unless the network has a layer of that name that is none, as OSNet's fc
-_OPTIONAL = ("num_batches_tracked", "global_pool.exponent")  # old files count no batches; who pooled by the average has no exponent
+# unless the network has a layer of that name that is none, as OSNet's fc
+_CLASSIFIERS = ("classifier.", "fc.", "head.fc.")
+# old files count no batches; who pooled by the average has no exponent
+_OPTIONAL = ("num_batches_tracked", "global_pool.exponent")
 _PATIENCE_SECONDS = 5
 
 
@@ -31,15 +33,19 @@ def check_pretrained(backbone: str) -> None:
     config = timm.get_pretrained_cfg(backbone, allow_unregistered=True)
     if config is None or not config.has_weights:
         raise ReidopsError(
-            f"timm has no weights for the backbone {backbone}; set train.pretrained to false, name a file in train.weights or take another backbone"
+            f"timm has no weights for the backbone {backbone}; set train.pretrained to false, name a file in "
+            f"train.weights or take another backbone"
         )
     if _is_cached(config):
         return
     try:
-        requests.head(constants.ENDPOINT if config.hf_hub_id else config.url, timeout=_PATIENCE_SECONDS).raise_for_status()
+        requests.head(
+            constants.ENDPOINT if config.hf_hub_id else config.url, timeout=_PATIENCE_SECONDS
+        ).raise_for_status()
     except requests.RequestException:
         raise ReidopsError(
-            f"train.pretrained is true, but the weights of {backbone} are not in the local cache and the hub does not answer;"
+            f"train.pretrained is true, but the weights of {backbone} are not in the local cache and the hub does not "
+            f"answer;"
             " go online once, set train.pretrained to false, or name a file in train.weights"
         ) from None
 
@@ -53,18 +59,21 @@ def _is_cached(config: PretrainedCfg) -> bool:
 def load_weights(network: EmbeddingNetwork, path: Path) -> None:
     """Load weights of this network, or of its backbone alone, from a safetensors file or a state dict of torch.
 
-    torchreid's OSNet, IBN-Net's ResNet-IBN-a and timm's files are weights of a backbone. A classifier in the file is passed
-    over. The neck and the projection may be missing; a neck that was never trained changes no angle, so that the network then
-    embeds as its backbone does.
+    torchreid's OSNet, IBN-Net's ResNet-IBN-a and timm's files are weights of a backbone. A classifier in the file is
+    passed over. The neck and the projection may be missing; a neck that was never trained changes no angle, so that the
+    network then embeds as its backbone does.
 
     Raises:
-        ReidopsError: the file is missing or unreadable, a key or shape does not fit, or a value is NaN or infinite; the keys are named.
+        ReidopsError: the file is missing or unreadable, a key or shape does not fit, or a value is NaN or infinite; the
+            keys are named.
     """
     state = _read_state(path)
     of_network = any(name.startswith("backbone.") for name in state)
     target = network if of_network else network.backbone
     expected = target.state_dict()
-    missing = [n for n in expected if n not in state and n.startswith("backbone.") == of_network and not n.endswith(_OPTIONAL)]
+    missing = [
+        n for n in expected if n not in state and n.startswith("backbone.") == of_network and not n.endswith(_OPTIONAL)
+    ]
     unknown = [name for name in state if name not in expected and not name.startswith(_CLASSIFIERS)]
     misshapen = [name for name in state if name in expected and state[name].shape != expected[name].shape]
     if missing or unknown or misshapen:
@@ -82,7 +91,11 @@ def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
     Raises:
         ReidopsError: one is NaN or infinite; names the tensors.
     """
-    broken = {name: int((~torch.isfinite(values)).sum()) for name, values in weights.items() if not torch.isfinite(values).all()}
+    broken = {
+        name: int((~torch.isfinite(values)).sum())
+        for name, values in weights.items()
+        if not torch.isfinite(values).all()
+    }
     if broken:
         named = _few([f"{name} ({number:,} of {weights[name].numel():,} values)" for name, number in broken.items()])
         raise ReidopsError(f"{where}: NaN or infinite values in {named}; take another checkpoint or train again")
@@ -92,7 +105,11 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise ReidopsError(f"{path}: no such file; train.weights names a safetensors file or a state dict of torch")
     try:
-        state = load_file(path) if Path(path).suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+        state = (
+            load_file(path)
+            if Path(path).suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
     except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ReidopsError(f"{path}: holds no plain tensors that can be read safely: {error}") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}

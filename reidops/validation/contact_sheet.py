@@ -44,7 +44,9 @@ class Person:
 
 
 def draw_contact_sheet(crops: pd.DataFrame, tar: Path, num_people: int, *, columns: int = 2) -> Image.Image:
-    """Return a sheet of about `num_people` people, spread evenly over sides and data sets, each with crops spread over time."""
+    """Return a sheet of about `num_people` people, spread evenly over sides and data sets, each with crops spread over
+    time.
+    """
     people = choose_people(crops, num_people)
     persons = [_read_person(crops, tar, *person) for person in people]
     rows = max(1, -(-len(persons) // columns))
@@ -59,7 +61,9 @@ def draw_contact_sheet(crops: pd.DataFrame, tar: Path, num_people: int, *, colum
 
 
 def choose_people(crops: pd.DataFrame, num_people: int) -> list[tuple[int, str, str]]:
-    """Return about `num_people` triples (pid, side, dataset): an equal share, at least one, of each side and data set, spread evenly."""
+    """Return about `num_people` triples (pid, side, dataset): an equal share, at least one, of each side and data set,
+    spread evenly.
+    """
     known = crops[crops["pid"] >= 0]
     sides = known["split"].map(SIDES)
     pids = {
@@ -131,7 +135,10 @@ def _draw_person(sheet: Image.Image, person: Person, corner: tuple[int, int]) ->
 def _fitting_font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the font of this size, or a smaller one in which the text stays beside the crops."""
     sizes = range(size, 7, -1)
-    return next((font for font in map(ImageFont.load_default, sizes) if font.getlength(text) <= _LABEL - 14), ImageFont.load_default(8))
+    return next(
+        (font for font in map(ImageFont.load_default, sizes) if font.getlength(text) <= _LABEL - 14),
+        ImageFont.load_default(8),
+    )
 
 
 def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int]) -> None:

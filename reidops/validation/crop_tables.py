@@ -17,10 +17,12 @@ SIDES = {"train": "train", "val": "val", "query": "test", "gallery": "test"}
 
 
 def decode_crops(crops: pd.DataFrame, tar: Path, rows: np.ndarray) -> pd.DataFrame:
-    """Return one row per decoded crop: file, row, path, width, height, fault, decoded_width, decoded_height [px], dhash (uint64).
+    """Return one row per decoded crop: file, row, path, width, height, fault, decoded_width, decoded_height [px], dhash
+    (uint64).
 
     Args:
-        rows: positions in `crops` whose place in the tar has no fault. Where a crop is no image its sizes are NaN, its hash 0.
+        rows: positions in `crops` whose place in the tar has no fault. Where a crop is no image its sizes are NaN, its
+            hash 0.
     """
     sample = crops.iloc[rows]
     with opened(tar) as content:
@@ -65,9 +67,9 @@ def splits_table(crops: pd.DataFrame, file: str) -> pd.DataFrame:
 def queries_table(crops: pd.DataFrame, published: set[str]) -> pd.DataFrame:
     """Return one row per query: file, row, dataset, pid, camid, by_camera, published, num_matches, num_in_frame.
 
-    `by_camera` tells that the set's ranking leaves out the query's own camera: as in evaluation, where that leaves most of
-    its queries a match. `num_matches` counts the matches in the set's gallery under that rule, `num_in_frame` the gallery
-    crops of the query's person from the very frame of the query.
+    `by_camera` tells that the set's ranking leaves out the query's own camera: as in evaluation, where that leaves most
+    of its queries a match. `num_matches` counts the matches in the set's gallery under that rule, `num_in_frame` the
+    gallery crops of the query's person from the very frame of the query.
 
     Args:
         published: data sets whose queries are published; in the others `convert` chooses them by time.
@@ -92,7 +94,9 @@ def _count(queries: pd.DataFrame, gallery: pd.DataFrame, keys: list[str]) -> np.
 
 
 def test_sets_table(queries: pd.DataFrame, crops: pd.DataFrame, datasets: list[str], file: str) -> pd.DataFrame:
-    """Return one row per data set with test parts: file, row (0), dataset, num_query, num_gallery, num_matched_queries."""
+    """Return one row per data set with test parts: file, row (0), dataset, num_query, num_gallery,
+    num_matched_queries.
+    """
     gallery = crops[crops["split"] == "gallery"]
     return pd.DataFrame(
         [
@@ -136,7 +140,9 @@ def _label_line(line: str) -> tuple[str, int]:
 
 
 def with_label_faults(labels: pd.DataFrame) -> pd.DataFrame:
-    """Add `fault`: a path without a crop, a label that stands for two people, or a person with two labels; "" for none."""
+    """Add `fault`: a path without a crop, a label that stands for two people, or a person with two labels; "" for
+    none.
+    """
     pids_per_label = labels.groupby("label")["pid"].transform("nunique")
     labels_per_pid = labels.groupby("pid")["label"].transform("nunique")
     faults = {

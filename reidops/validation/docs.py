@@ -1,7 +1,7 @@
 """Great Expectations' Data Docs, made readable without a network and equal for equal data.
 
-As written, the pages fetch their style sheets and scripts from six hosts, draw the index by script only, and hold the time
-of the run and random ids. Here they get a style sheet of their own, a plain index, and names that do not change.
+As written, the pages fetch their style sheets and scripts from six hosts, draw the index by script only, and hold the
+time of the run and random ids. Here they get a style sheet of their own, a plain index, and names that do not change.
 """
 
 import re
@@ -14,12 +14,15 @@ from urllib.parse import quote
 import great_expectations as gx
 
 _STYLE = """<style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 0 1.25rem 3rem; color: #111827; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 0 1.25rem 3rem;
+  color: #111827; }
 a { color: #2563eb; } nav.navbar.sticky-top, footer, .breadcrumb, .sticky, .lead { display: none !important; }
 #section-1 .collapse, #section-1 a[data-toggle=collapse] { display: none; }
-h4, h5, h6 { margin: 1.25rem 0 .25rem; font-size: 1.05rem; } table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
+h4, h5, h6 { margin: 1.25rem 0 .25rem; font-size: 1.05rem; } table { border-collapse: collapse; width: 100%;
+  margin: .5rem 0 1rem; }
 td, th { border-bottom: 1px solid #d1d5db; padding: .4rem .75rem .4rem 0; text-align: left; vertical-align: top; }
-th { color: #6b7280; font-weight: 600; } .alert { border-radius: 4px; } .alert-secondary { background: #f3f4f6; padding: .1rem .75rem; }
+th { color: #6b7280; font-weight: 600; } .alert { border-radius: 4px; } .alert-secondary { background: #f3f4f6;
+  padding: .1rem .75rem; }
 .table .table { background: #f9fafb; } [style*="color:red"], [style*="color: red"] { color: #6b7280 !important; }
 .fa-check-circle::before { content: "✓"; color: #15803d; font-weight: 700; font-style: normal; }
 .fa-times::before { content: "✗"; color: #b91c1c; font-weight: 700; font-style: normal; }
@@ -30,18 +33,27 @@ th { color: #6b7280; font-weight: 600; } .alert { border-radius: 4px; } .alert-s
 def write_data_docs(context: gx.data_context.EphemeralDataContext, folder: Path) -> None:
     """Write Great Expectations' pages of all suites and results into `folder`."""
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.resolve())}
-    site = {"class_name": "SiteBuilder", "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"}, "store_backend": backend}
+    site = {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": backend,
+    }
     context.add_data_docs_site("docs", {**site, "show_how_to_buttons": False})
     context.build_data_docs()
 
 
 def result_pages(folder: Path) -> dict[str, Path]:
     """Return the page of each suite's result, by the suite's name."""
-    return {page.relative_to(folder / "validations").parts[0]: page for page in sorted((folder / "validations").rglob("*.html"))}
+    return {
+        page.relative_to(folder / "validations").parts[0]: page
+        for page in sorted((folder / "validations").rglob("*.html"))
+    }
 
 
 def make_self_contained(folder: Path, suites: list[dict[str, Any]]) -> None:
-    """Rewrite every page in `folder` so that it needs no other host, and replace the index, which is empty without scripts."""
+    """Rewrite every page in `folder` so that it needs no other host, and replace the index, which is empty without
+    scripts.
+    """
     for page in sorted(folder.rglob("*.html")):
         page.write_text(self_contained(page.read_text(), len(page.relative_to(folder).parts) - 1))
     (folder / "index.html").write_text(_index(suites))
@@ -49,7 +61,8 @@ def make_self_contained(folder: Path, suites: list[dict[str, Any]]) -> None:
 
 
 def self_contained(html: str, depth: int) -> str:
-    """Return a page without scripts, foreign styles and pictures, time stamps and random ids, with a style sheet of ours.
+    """Return a page without scripts, foreign styles and pictures, time stamps and random ids, with a style sheet of
+    ours.
 
     Args:
         depth: folders between the page and the index, which it gets a link to.
@@ -66,13 +79,15 @@ def self_contained(html: str, depth: int) -> str:
 def _index(suites: list[dict[str, Any]]) -> str:
     """Return a table of all suites with links to their results."""
     rows = [
-        f'<tr><td><i class="fas {"fa-check-circle" if suite["met"] == suite["expectations"] else "fa-exclamation-triangle"}"></i>'
+        f'<tr><td><i class="fas '
+        f'{"fa-check-circle" if suite["met"] == suite["expectations"] else "fa-exclamation-triangle"}"></i>'
         f'<td><a href="{quote(suite["page"].removeprefix("docs/"))}">{escape(suite["name"])}</a>'
         f"<td>{suite['met']} of {suite['expectations']}<td>{suite['rows']:,}"
         for suite in suites
     ]
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Data Docs</title>{_STYLE}</head><body><h1>Data Docs</h1>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Data '
+        f"Docs</title>{_STYLE}</head><body><h1>Data Docs</h1>"
         "<p>What is expected of each table, why, and what was found. Summary and pictures: "
         '<a href="../index.html">validation</a>.</p>'
         f"<table><tr><th><th>table<th>expectations met<th>rows</tr>{''.join(rows)}</table></body></html>\n"

@@ -1,4 +1,6 @@
-"""Great Expectations' expectations with the reason they exist, a level and a remedy; run them, and name the rows at fault."""
+"""Great Expectations' expectations with the reason they exist, a level and a remedy; run them, and name the rows at
+fault.
+"""
 
 import datetime
 import logging
@@ -38,7 +40,13 @@ class Inspection:
 
 
 def expect(
-    kind: type[gx.expectations.Expectation], says: str, *, because: str, remedy: str, level: str = ERROR, **arguments: Any
+    kind: type[gx.expectations.Expectation],
+    says: str,
+    *,
+    because: str,
+    remedy: str,
+    level: str = ERROR,
+    **arguments: Any,
 ) -> gx.expectations.Expectation:
     """Return an expectation of this kind that tells in Data Docs what it says and why it exists.
 
@@ -59,7 +67,8 @@ def expect(
 
 def quiet_context() -> gx.data_context.EphemeralDataContext:
     """Return a context in memory without progress bars, analytics or a Data Docs site."""
-    for name in ("great_expectations", "great_expectations.data_context.types.base"):  # the latter sets a level of its own
+    # the latter sets a level of its own
+    for name in ("great_expectations", "great_expectations.data_context.types.base"):
         logging.getLogger(name).setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
@@ -71,8 +80,8 @@ def quiet_context() -> gx.data_context.EphemeralDataContext:
 def run_inspections(inspections: Sequence[Inspection], context: gx.data_context.EphemeralDataContext) -> list[Finding]:
     """Return what every table's suite found, in order; the context keeps the results for the Data Docs.
 
-    Great Expectations writes values into its pages as they are. So it is given texts that are escaped for HTML, and the findings
-    hold the original ones.
+    Great Expectations writes values into its pages as they are. So it is given texts that are escaped for HTML, and the
+    findings hold the original ones.
     """
     source = context.data_sources.add_pandas("reidops")
     findings = []
@@ -81,7 +90,9 @@ def run_inspections(inspections: Sequence[Inspection], context: gx.data_context.
         suite = context.suites.add(gx.ExpectationSuite(inspection.name, expectations=list(inspection.expectations)))
         definition = gx.ValidationDefinition(name=inspection.name, data=batch, suite=suite)
         result = context.validation_definitions.add(definition).run(
-            batch_parameters={"dataframe": _escaped(inspection.table)}, result_format=_result_format(inspection), run_id=RUN_ID
+            batch_parameters={"dataframe": _escaped(inspection.table)},
+            result_format=_result_format(inspection),
+            run_id=RUN_ID,
         )
         findings += [_finding(outcome, inspection) for outcome in result.results if not outcome.success]
     return findings
@@ -94,13 +105,19 @@ def _escaped(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _escaped_column(column: pd.Series) -> pd.Series:
-    changed = {value: escaped for value in column.unique() if isinstance(value, str) and (escaped := escape(value)) != value}
+    changed = {
+        value: escaped for value in column.unique() if isinstance(value, str) and (escaped := escape(value)) != value
+    }
     return column.replace(changed) if changed else column
 
 
 def _result_format(inspection: Inspection) -> dict[str, Any]:
     columns = [*PLACE_COLUMNS, *inspection.also]
-    return {"result_format": "SUMMARY", "partial_unexpected_count": NUM_PLACES, "unexpected_index_column_names": columns}
+    return {
+        "result_format": "SUMMARY",
+        "partial_unexpected_count": NUM_PLACES,
+        "unexpected_index_column_names": columns,
+    }
 
 
 def _finding(outcome: gx.core.ExpectationValidationResult, inspection: Inspection) -> Finding:
@@ -134,7 +151,11 @@ def _observed(outcome: gx.core.ExpectationValidationResult, inspection: Inspecti
 def _exception(info: dict[str, Any] | None) -> str:
     """Return the message of an expectation that could not be computed (a column is missing or of another type)."""
     entries = [info] if info and "exception_message" in info else list((info or {}).values())
-    messages = [str(entry["exception_message"]) for entry in entries if isinstance(entry, dict) and entry.get("exception_message")]
+    messages = [
+        str(entry["exception_message"])
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("exception_message")
+    ]
     return unescape(messages[0]) if messages else ""
 
 

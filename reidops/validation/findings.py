@@ -11,7 +11,8 @@ NUM_PLACES = 5
 class Finding:
     """One expectation that was not met.
 
-    `places` holds the first few rows at fault, each as "file: line 17: width is -3"; `count` is the number of all of them.
+    `places` holds the first few rows at fault, each as "file: line 17: width is -3"; `count` is the number of all of
+    them.
     """
 
     level: str
@@ -26,7 +27,11 @@ class Finding:
         """Return the finding in a few lines: where, what was expected, what to do."""
         more = self.count - len(self.places)
         rest = [f"  … and {more:,} more"] if more > 0 else []
-        lines = [f"{self.level} in {self.suite}: expected that {self.expectation}", *(f"  {place}" for place in self.places), *rest]
+        lines = [
+            f"{self.level} in {self.suite}: expected that {self.expectation}",
+            *(f"  {place}" for place in self.places),
+            *rest,
+        ]
         return "\n".join([*lines, f"  To do: {self.remedy}"])
 
 

@@ -1,9 +1,9 @@
 """Frames that train and frames that are scored with the same content, whatever their folders and numbers are called.
 
-Equal files are found among all frames, by their size and their SHA-256. Look-alikes, as a copy that was encoded again, are found
-among a sample, by a difference hash of 16 × 16 cells: encoding a frame again changes few of its 256 bits, a frame of another moment of
-the same camera some tens, a frame of another video about a hundred. Frames of one video (`leaks.scene_key`) are not compared here:
-`leaks.scenes_table` knows their numbers.
+Equal files are found among all frames, by their size and their SHA-256. Look-alikes, as a copy that was encoded again,
+are found among a sample, by a difference hash of 16 × 16 cells: encoding a frame again changes few of its 256 bits, a
+frame of another moment of the same camera some tens, a frame of another video about a hundred. Frames of one video
+(`leaks.scene_key`) are not compared here: `leaks.scenes_table` knows their numbers.
 """
 
 import math
@@ -38,7 +38,9 @@ COLUMNS = ["file", "row", "sequence", "copy_fault", "twin_fault"]
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of a sequence that play a part; `word` is how the user calls them: "MOT17-09-FRCNN of MOT17 (track)"."""
+    """The frames of a sequence that play a part; `word` is how the user calls them: "MOT17-09-FRCNN of MOT17
+    (track)".
+    """
 
     sequence: Sequence
     numbers: range
@@ -57,7 +59,8 @@ class Hashes:
 def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, max_bits: int) -> pd.DataFrame:
     """Return one row per MOT sequence that trains: file, row (its first frame), sequence, copy_fault, twin_fault.
 
-    `copy_fault` names the first frame that has the bytes of a scored one, `twin_fault` the nearest look-alike; "" for none.
+    `copy_fault` names the first frame that has the bytes of a scored one, `twin_fault` the nearest look-alike; "" for
+    none.
 
     Args:
         shown: how the folder of each part is named to the user.
@@ -70,32 +73,43 @@ def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, 
     twins = _nearest_twins(trained, scored, sample, max_bits * _BITS_PER_BIT) if sample else {}
     records = [
         {
-            "file": labels[own.sequence.folder], "row": own.numbers.start, "sequence": own.sequence.name,
-            "copy_fault": copies.get(own.word, ""), "twin_fault": twins.get(own.word, ""),
+            "file": labels[own.sequence.folder],
+            "row": own.numbers.start,
+            "sequence": own.sequence.name,
+            "copy_fault": copies.get(own.word, ""),
+            "twin_fault": twins.get(own.word, ""),
         }
         for own in trained
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(records, columns=COLUMNS)
 
 
 def _frames_of(parts: Rows[Part], roles: tuple[str, ...]) -> list[Frames]:
-    """Return the frames that play one of the roles, one entry per video and range: MOT17's copies for several detectors are one video."""
+    """Return the frames that play one of the roles, one entry per video and range: MOT17's copies for several detectors
+    are one video.
+    """
     found: dict[tuple[str, int, int], Frames] = {}
     for part in (part for role in roles for part in parts if part.part == role and part.layout == "mot"):
         key = scene_key(part.dataset, part.scene)
         numbers, word = range(part.first_frame, part.last_frame + 1), f"{part.sequence} of {part.dataset} ({part.part})"
-        found.setdefault((key, part.first_frame, part.last_frame), Frames(read_sequence(part.folder), numbers, key, word))
+        found.setdefault(
+            (key, part.first_frame, part.last_frame), Frames(read_sequence(part.folder), numbers, key, word)
+        )
     return list(found.values())
 
 
 def _first_copies(trained: list[Frames], scored: list[Frames]) -> dict[str, str]:
-    """Return, by the word of the frames that train, their first frame that has the bytes of a scored one and how many have."""
+    """Return, by the word of the frames that train, their first frame that has the bytes of a scored one and how many
+    have.
+    """
     sizes = [_file_sizes(side) for side in (trained, scored)]
     shared = set(sizes[0]) & set(sizes[1]) - {0}
     digests = [_by_digest(side, shared) for side in sizes]
     pairs: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for digest in digests[0].keys() & digests[1].keys():
-        for (own, number), (other, other_number) in ((a, b) for a in digests[0][digest] for b in digests[1][digest][:1]):
+        for (own, number), (other, other_number) in (
+            (a, b) for a in digests[0][digest] for b in digests[1][digest][:1]
+        ):
             if own.key != other.key:
                 pairs[own.word].append((number, other_number, other.word))
     return {word: _tell_copies(word, sorted(found)) for word, found in pairs.items()}
@@ -134,15 +148,21 @@ def _digest(frame: tuple[Frames, int]) -> str:
 
 
 def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max_bits: int) -> dict[str, str]:
-    """Return, by the word of the frames that train, their nearest look-alike among the scored ones, where it is near enough."""
+    """Return, by the word of the frames that train, their nearest look-alike among the scored ones, where it is near
+    enough.
+    """
     steps = {own.word: math.ceil(len(own.numbers) / sample) for own in trained}
     looked_at = [(own, own.numbers[:: steps[own.word]]) for own in trained]
     looked_at += [(other, _runs(other.numbers, max(steps.values(), default=1))) for other in scored]
-    hashes = [_hash_frames(own, numbers) for own, numbers in progress_bar(looked_at, desc="hash frames", unit="sequences")]
+    hashes = [
+        _hash_frames(own, numbers) for own, numbers in progress_bar(looked_at, desc="hash frames", unit="sequences")
+    ]
     ours, theirs = hashes[: len(trained)], hashes[len(trained) :]
     found = {}
     for own, own_hashes in zip(trained, ours, strict=True):
-        others = [(other, other_hashes) for other, other_hashes in zip(scored, theirs, strict=True) if other.key != own.key]
+        others = [
+            (other, other_hashes) for other, other_hashes in zip(scored, theirs, strict=True) if other.key != own.key
+        ]
         near = [(*_nearest(own_hashes, other_hashes), other.word) for other, other_hashes in others]
         bits, number, other_number, other = min(near, default=(max_bits + 1, 0, 0, ""))
         if bits <= max_bits:
@@ -152,9 +172,17 @@ def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max
 
 
 def _runs(numbers: range, length: int) -> list[int]:
-    """Return runs of `length` neighbouring frames: one frame of each run is in step with every length-th frame of a shifted copy."""
+    """Return runs of `length` neighbouring frames: one frame of each run is in step with every length-th frame of a
+    shifted copy.
+    """
     starts = [round(share * (len(numbers) - length)) for share in np.linspace(0, 1, _NUM_RUNS + 2)[1:-1]]
-    return sorted({numbers[place] for start in starts for place in range(max(0, start), min(len(numbers), max(0, start) + length))})
+    return sorted(
+        {
+            numbers[place]
+            for start in starts
+            for place in range(max(0, start), min(len(numbers), max(0, start) + length))
+        }
+    )
 
 
 def _nearest(ours: Hashes, theirs: Hashes) -> tuple[int, int, int]:
@@ -175,7 +203,9 @@ def _hash_frames(own: Frames, numbers: Iterable[int]) -> Hashes:
 
 
 def _grey(path: Path) -> np.ndarray | None:
-    """Return a frame in grey, uint8, at a quarter of its size where it is large, for which a JPEG is decoded in less time."""
+    """Return a frame in grey, uint8, at a quarter of its size where it is large, for which a JPEG is decoded in less
+    time.
+    """
     data = path.read_bytes() if path.is_file() else b""
     size = stated_size(data)
     if size is None or size_fault(*size):

@@ -67,15 +67,22 @@ def stop_on_errors(findings: list[Finding], folder: Path) -> None:
     errors = [finding for finding in findings if finding.level == ERROR]
     if errors:
         told = "\n".join(finding.told() for finding in errors)
-        raise ReidopsError(f"the data broke {len(errors)} of its rules; all findings, with pictures: {folder / 'index.html'}\n{told}")
+        raise ReidopsError(
+            f"the data broke {len(errors)} of its rules; all findings, with pictures: {folder / 'index.html'}\n{told}"
+        )
 
 
 def name_warnings(findings: list[Finding], folder: Path) -> str:
-    """Return the first few warnings in one line, and the page that holds all of them; "no warning" where there is none."""
+    """Return the first few warnings in one line, and the page that holds all of them; "no warning" where there is
+    none.
+    """
     warnings = [finding for finding in findings if finding.level == WARNING]
     if not warnings:
         return "no warning"
-    named = [f"{finding.suite}: expected that {finding.expectation} ({finding.count:,} not)" for finding in warnings[:_NUM_NAMED]]
+    named = [
+        f"{finding.suite}: expected that {finding.expectation} ({finding.count:,} not)"
+        for finding in warnings[:_NUM_NAMED]
+    ]
     more = [f"{len(warnings) - _NUM_NAMED} more"] if len(warnings) > _NUM_NAMED else []
     number = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
     return f"{number} ({'; '.join([*named, *more])}); read them in {folder / 'index.html'}"

@@ -37,13 +37,22 @@ def _draw(
     limits: tuple[float, float] | None = None,
     logarithmic: bool = True,
 ) -> None:
-    """Draw outlines over each other, so that no side hides another; counts of crops on a log scale, where rare sizes show."""
+    """Draw outlines over each other, so that no side hides another; counts of crops on a log scale, where rare sizes
+    show.
+    """
     joined = np.concatenate([series.to_numpy(dtype=float) for series in values.values()]) if values else np.zeros(0)
     bins = np.histogram_bin_edges(joined, bins=40, range=limits) if len(joined) else np.linspace(0, 1, 41)
     for side, series in values.items():
         if len(series):
             axis.hist(series, bins=bins, histtype="stepfilled", color=COLOURS[side], alpha=0.18)
-            axis.hist(series, bins=bins, histtype="step", color=COLOURS[side], linewidth=1.6, label=f"{side} ({len(series):,})")
+            axis.hist(
+                series,
+                bins=bins,
+                histtype="step",
+                color=COLOURS[side],
+                linewidth=1.6,
+                label=f"{side} ({len(series):,})",
+            )
     axis.set_xlabel(label)
     axis.set_ylabel(counted)
     if logarithmic:

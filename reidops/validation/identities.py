@@ -4,12 +4,16 @@ import pandas as pd
 
 
 def persons_table(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per pair of a person's folder and its pid: file, row (the first crop's), pid, folder, num_folders, num_pids.
+    """Return one row per pair of a person's folder and its pid: file, row (the first crop's), pid, folder, num_folders,
+    num_pids.
 
-    `num_folders` counts the folders of the pid, `num_pids` the pids of the folder. Distractors (pid −1) have many folders.
+    `num_folders` counts the folders of the pid, `num_pids` the pids of the folder. Distractors (pid −1) have many
+    folders.
     """
     folders = [path.rpartition("/")[0] for path in crops["path"]]
-    pairs = crops[["file", "row", "pid"]].assign(folder=folders).drop_duplicates(["pid", "folder"]).reset_index(drop=True)
+    pairs = (
+        crops[["file", "row", "pid"]].assign(folder=folders).drop_duplicates(["pid", "folder"]).reset_index(drop=True)
+    )
     num_folders = pairs.groupby("pid")["folder"].transform("size").where(pairs["pid"] >= 0, 1)
     return pairs.assign(num_folders=num_folders, num_pids=pairs.groupby("folder")["pid"].transform("size"))
 
@@ -22,7 +26,9 @@ def numbers_table(crops: pd.DataFrame, file: str) -> pd.DataFrame:
 
 
 def tracklets_table(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per tracklet: file, row (the first crop's), dataset, tracklet, num_pids, num_cameras, num_splits."""
+    """Return one row per tracklet: file, row (the first crop's), dataset, tracklet, num_pids, num_cameras,
+    num_splits.
+    """
     grouped = crops[crops["tracklet"] >= 0].groupby(["dataset", "tracklet"], as_index=False)
     return grouped.agg(
         file=("file", "first"),
@@ -34,6 +40,10 @@ def tracklets_table(crops: pd.DataFrame) -> pd.DataFrame:
 
 
 def cameras_table(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per camid: file, row (the first crop's), camid, num_scenes (videos or ReID sets that use the number)."""
+    """Return one row per camid: file, row (the first crop's), camid, num_scenes (videos or ReID sets that use the
+    number).
+    """
     pairs = crops.drop_duplicates(["camid", "dataset", "scene"])
-    return pairs.groupby("camid", as_index=False).agg(file=("file", "first"), row=("row", "first"), num_scenes=("camid", "size"))
+    return pairs.groupby("camid", as_index=False).agg(
+        file=("file", "first"), row=("row", "first"), num_scenes=("camid", "size")
+    )

@@ -29,7 +29,11 @@ def crop_fault(content: bytes, width: int, height: int) -> str:
         size = read_size(content, "")
     except ReidopsError as error:
         return _without_place(error)
-    return "" if size == (width, height) else f"the picture has {size[0]} × {size[1]} px, the table says {width} × {height}"
+    return (
+        ""
+        if size == (width, height)
+        else f"the picture has {size[0]} × {size[1]} px, the table says {width} × {height}"
+    )
 
 
 def decode_colour(content: bytes) -> np.ndarray | None:
@@ -38,7 +42,9 @@ def decode_colour(content: bytes) -> np.ndarray | None:
 
 
 def decode_grey(content: bytes) -> tuple[str, np.ndarray | None]:
-    """Return what is wrong with an image file's bytes ("" for nothing), and the picture, uint8 [height, width]; None = no image."""
+    """Return what is wrong with an image file's bytes ("" for nothing), and the picture, uint8 [height, width]; None =
+    no image.
+    """
     fault = image_fault(content)
     picture, complaint = decode_whole(content) if content else (None, "")
     if picture is None:

@@ -13,7 +13,16 @@ from reidops.files import repository_root
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
 from reidops.tables import CROPS, read_table
-from reidops.validation import crop_suites, crop_tables, identities, identity_suites, leaks, published_sets, sequence_suites, tar_members
+from reidops.validation import (
+    crop_suites,
+    crop_tables,
+    identities,
+    identity_suites,
+    leaks,
+    published_sets,
+    sequence_suites,
+    tar_members,
+)
 from reidops.validation.expectations import Inspection
 from reidops.validation.frame_copies import frame_copies_table
 from reidops.validation.sequence_tables import SequenceJob, evenly, inspect_sequences
@@ -42,18 +51,27 @@ def inspect_raw(
     """
     tracked = {part.folder for part in parts if part.part == "track"}
     folders = sorted({part.folder for part in parts if part.layout == "mot"})
-    jobs = [SequenceJob(read_sequence(folder), shown(folder, raw), folder in tracked, image_sample) for folder in folders]
+    jobs = [
+        SequenceJob(read_sequence(folder), shown(folder, raw), folder in tracked, image_sample) for folder in folders
+    ]
     found = inspect_sequences(jobs)
-    tables = {name: _joined([getattr(one, name) for one in found]) for name in ("annotations", "detections", "frames", "decoded")}
+    tables = {
+        name: _joined([getattr(one, name) for one in found])
+        for name in ("annotations", "detections", "frames", "decoded")
+    }
     sequences = pd.DataFrame([one.record for one in found])
     inspections = [
         Inspection("sequences", sequences, sequence_suites.sequences_suite(), row_word=""),
-        Inspection("annotations", tables["annotations"], sequence_suites.annotations_suite(max_outside_share), row_word="line"),
+        Inspection(
+            "annotations", tables["annotations"], sequence_suites.annotations_suite(max_outside_share), row_word="line"
+        ),
         Inspection("detections", tables["detections"], sequence_suites.detections_suite(), row_word="line"),
         Inspection("frames", tables["frames"], sequence_suites.frames_suite(), row_word=""),
         Inspection("decoded frames", tables["decoded"], sequence_suites.decoded_suite(), row_word=""),
     ]
-    copies = frame_copies_table(parts, [shown(part.folder, raw) for part in parts], sample=frame_sample, max_bits=max_bits)
+    copies = frame_copies_table(
+        parts, [shown(part.folder, raw) for part in parts], sample=frame_sample, max_bits=max_bits
+    )
     counts = {f"num_{name}": len(inspection.table) for name, inspection in zip(_RAW_COUNTS, inspections, strict=True)}
     inspections.append(Inspection("frames on both sides", copies, crop_suites.frame_copies_suite(), row_word=""))
     return Inspected([inspection for inspection in inspections if len(inspection.table)], counts)
@@ -78,7 +96,8 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def read_crops(folder: Path) -> pd.DataFrame:
-    """Return crops.parquet with its places: file, row (0-based, as the table's own check counts), fault and digest (`tar_members`).
+    """Return crops.parquet with its places: file, row (0-based, as the table's own check counts), fault and digest
+    (`tar_members`).
 
     Raises:
         ReidopsError: the table breaks its contract, or there is no crops.tar beside it.
@@ -91,7 +110,13 @@ def read_crops(folder: Path) -> pd.DataFrame:
 
 
 def inspect_crops(
-    crops: pd.DataFrame, folder: Path, parts: Rows[Part], *, crop_sample: int, min_people: int, min_crops_per_person: int
+    crops: pd.DataFrame,
+    folder: Path,
+    parts: Rows[Part],
+    *,
+    crop_sample: int,
+    min_people: int,
+    min_crops_per_person: int,
 ) -> Inspected:
     """Return the crops' tables with their suites; `crop_sample` crops are decoded, spread evenly, −1 = all."""
     file = (folder / "crops.parquet").as_posix()
@@ -104,16 +129,29 @@ def inspect_crops(
         Inspection("crops of known people", crops[crops["split"] != "gallery"], crop_suites.learnt_crops_suite()),
         Inspection("decoded crops", decoded.drop(columns="dhash"), crop_suites.decoded_crops_suite()),
         Inspection("people", learners, crop_suites.people_suite(min_crops_per_person), also=("pid",)),
-        Inspection("train split", splits[splits["split"] == "train"], crop_suites.training_suite(min_people), row_word=""),
+        Inspection(
+            "train split", splits[splits["split"] == "train"], crop_suites.training_suite(min_people), row_word=""
+        ),
         Inspection("val split", splits[splits["split"] == "val"], crop_suites.held_out_suite(), row_word=""),
         *_inspect_identities(crops, file),
         *_inspect_queries(crops, parts, file),
         *_inspect_labels(crops, folder),
-        Inspection("published sets", published_sets.published_table(crops, parts, file), published_sets.published_suite(), row_word=""),
+        Inspection(
+            "published sets",
+            published_sets.published_table(crops, parts, file),
+            published_sets.published_suite(),
+            row_word="",
+        ),
     ]
-    counts = {f"num_{row.split}_{what}": getattr(row, f"num_{what}") for row in splits.itertuples() for what in ("crops", "people")}
+    counts = {
+        f"num_{row.split}_{what}": getattr(row, f"num_{what}")
+        for row in splits.itertuples()
+        for what in ("crops", "people")
+    }
     tables = {"decoded": decoded, "people": people}
-    return Inspected(_with_rows(inspections), {**counts, "num_crops": len(crops), "num_decoded_crops": len(decoded)}, tables)
+    return Inspected(
+        _with_rows(inspections), {**counts, "num_crops": len(crops), "num_decoded_crops": len(decoded)}, tables
+    )
 
 
 def _with_rows(inspections: list[Inspection]) -> list[Inspection]:
@@ -125,7 +163,12 @@ def _inspect_identities(crops: pd.DataFrame, file: str) -> list[Inspection]:
     return [
         Inspection("pids", identities.persons_table(crops), identity_suites.persons_suite(), also=("pid", "folder")),
         Inspection("all pids", identities.numbers_table(crops, file), identity_suites.numbers_suite(), row_word=""),
-        Inspection("tracklets", identities.tracklets_table(crops), identity_suites.tracklets_suite(), also=("dataset", "tracklet")),
+        Inspection(
+            "tracklets",
+            identities.tracklets_table(crops),
+            identity_suites.tracklets_suite(),
+            also=("dataset", "tracklet"),
+        ),
         Inspection("cameras", identities.cameras_table(crops), identity_suites.cameras_suite(), also=("camid",)),
     ]
 
@@ -138,7 +181,9 @@ def _inspect_queries(crops: pd.DataFrame, parts: Rows[Part], file: str) -> list[
     chosen = queries[~queries["published"]]
     return [
         Inspection("test sets", test_sets, crop_suites.test_sets_suite(), row_word="", also=("dataset",)),
-        Inspection("published queries", queries[queries["published"]], crop_suites.published_queries_suite(), also=("pid",)),
+        Inspection(
+            "published queries", queries[queries["published"]], crop_suites.published_queries_suite(), also=("pid",)
+        ),
         Inspection("queries by time", chosen, crop_suites.timed_queries_suite(), also=("pid",)),
     ]
 

@@ -25,7 +25,8 @@ def scene_key(dataset: str, scene: str) -> str:
 
 
 def scenes_table(parts: Rows[Part], file: str) -> pd.DataFrame:
-    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence, fault, divided.
+    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence,
+    fault, divided.
 
     `fault` tells shared frames or a cut elsewhere than at the half, `divided` that the people of the frames are divided
     (download.split: identity); both are "" where the video is split by time (`half`).
@@ -52,12 +53,17 @@ def _shared(train: Part, other: Part) -> dict[str, str]:
     half = split_half(other.last_frame)[0]
     if (train.first_frame, train.last_frame) == (half.first, half.last):
         return {"fault": "", "divided": ""}
-    told = f"frames {train.first_frame} … {train.last_frame} train, {other.first_frame} … {other.last_frame} are in {other.part}"
+    told = (
+        f"frames {train.first_frame} … {train.last_frame} train, {other.first_frame} … {other.last_frame} are in "
+        f"{other.part}"
+    )
     return {"fault": f"{told} ({other.sequence}); the half ends at {half.last}", "divided": ""}
 
 
 def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
-    """Return how many videos stand on two sides by intention: split by time, or by people between train and test, or train and val."""
+    """Return how many videos stand on two sides by intention: split by time, or by people between train and test, or
+    train and val.
+    """
     sound = scenes[scenes["fault"] == ""]
     learnt = crops[crops["track_id"] >= 0].groupby(["dataset", "scene"])["split"].agg(set)
     return {
@@ -68,14 +74,19 @@ def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
 
 
 def halved_scenes(parts: Rows[Part]) -> set[str]:
-    """Return the keys of the videos of which some frames train and others are tested: people may stand on both sides there."""
+    """Return the keys of the videos of which some frames train and others are tested: people may stand on both sides
+    there.
+    """
     timed = [part for part in parts if part.layout == "mot" and not part.divides_people]
-    trained, tested = ({scene_key(part.dataset, part.scene) for part in timed if part.part == name} for name in ("train", "test"))
+    trained, tested = (
+        {scene_key(part.dataset, part.scene) for part in timed if part.part == name} for name in ("train", "test")
+    )
     return trained & tested
 
 
 def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
-    """Add `leak` to crops of train and val: the test or track part that scores the very frame they were cut from, "" for none.
+    """Add `leak` to crops of train and val: the test or track part that scores the very frame they were cut from, ""
+    for none.
 
     Frames whose people are divided (download.split: identity) are told for each video by `scenes_table`.
     """
@@ -91,16 +102,21 @@ def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
 
 
 def sides_table(people: pd.DataFrame, crops: pd.DataFrame, halved: set[str]) -> pd.DataFrame:
-    """Return one row per person: file, row, pid, fault: on which two sides the person stands where that is a leak, "" for none.
+    """Return one row per person: file, row, pid, fault: on which two sides the person stands where that is a leak, ""
+    for none.
 
     Args:
         people: `crop_tables.people_table`.
         halved: the videos whose people may stand both in train or val and in the test.
     """
     grouped = people.groupby("pid", as_index=False)
-    sides = grouped.agg(file=("file", "first"), row=("row", "first"), sides=("side", lambda found: tuple(sorted(found))))
+    sides = grouped.agg(
+        file=("file", "first"), row=("row", "first"), sides=("side", lambda found: tuple(sorted(found)))
+    )
     pairs = crops[["pid", "dataset", "scene"]].drop_duplicates()
-    allowed = set(pairs["pid"][[scene_key(*pair) in halved for pair in zip(pairs["dataset"], pairs["scene"], strict=True)]])
+    allowed = set(
+        pairs["pid"][[scene_key(*pair) in halved for pair in zip(pairs["dataset"], pairs["scene"], strict=True)]]
+    )
     faults = [_side_fault(row.sides, row.pid in allowed) for row in sides.itertuples()]
     return sides.drop(columns="sides").assign(fault=pd.Series(faults, index=sides.index, dtype="str"))
 
@@ -113,14 +129,17 @@ def _side_fault(sides: tuple[str, ...], is_halved: bool) -> str:
 
 
 def copies_table(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per crop of train and val: file, row, copy_fault: the crop of another side that has the very same bytes, "" for none.
+    """Return one row per crop of train and val: file, row, copy_fault: the crop of another side that has the very same
+    bytes, "" for none.
 
-    Left out are crops of one MOT video, which is split by intention (`scenes_table`) and may stand still, and crops too low to
-    show anybody, which can be equal by chance.
+    Left out are crops of one MOT video, which is split by intention (`scenes_table`) and may stand still, and crops too
+    low to show anybody, which can be equal by chance.
     """
     learnt = crops[crops["split"].isin(["train", "val"])]
     known = crops[(crops["digest"] > 0) & (crops["height"] >= LEGIBLE_HEIGHT)]
-    known = known.assign(place=known.index, rank=known["split"].map(SIDES).map({"train": 0, "val": 1, "test": 2}), video=_videos(known))
+    known = known.assign(
+        place=known.index, rank=known["split"].map(SIDES).map({"train": 0, "val": 1, "test": 2}), video=_videos(known)
+    )
     shared = known[known.groupby("digest")["rank"].transform("nunique") > 1]
     pairs = shared.merge(shared.drop_duplicates(["digest", "rank", "video"]), on="digest", suffixes=("", "_twin"))
     is_leak = (pairs["rank"] < pairs["rank_twin"]) & ((pairs["video"] != pairs["video_twin"]) | (pairs["video"] == ""))
@@ -142,9 +161,11 @@ def _named(crops: pd.DataFrame, suffix: str) -> pd.Series:
 
 
 def near_duplicate_pairs(decoded: pd.DataFrame, crops: pd.DataFrame, max_bits: int) -> pd.DataFrame:
-    """Return one row per decoded crop that has a near-duplicate on another side: path, side, other_path, other_side, bits.
+    """Return one row per decoded crop that has a near-duplicate on another side: path, side, other_path, other_side,
+    bits.
 
-    Each pair of sides is searched once, from the one that scores (test before val before train); the index is that of `crops`.
+    Each pair of sides is searched once, from the one that scores (test before val before train); the index is that of
+    `crops`.
     """
     hashed = decoded[decoded["decoded_width"] > 0]
     sides = crops.loc[hashed.index, "split"].map(SIDES)

@@ -17,15 +17,19 @@ def difference_hash(grey: np.ndarray) -> int:
 
 
 def difference_bits(grey: np.ndarray, cells: int) -> np.ndarray:
-    """Return for each of cells × cells places of a picture, uint8 [height, width], whether it gets brighter to the right, bool."""
+    """Return for each of cells × cells places of a picture, uint8 [height, width], whether it gets brighter to the
+    right, bool.
+    """
     small = cv2.resize(grey, (cells + 1, cells), interpolation=cv2.INTER_AREA)
     return small[:, 1:] > small[:, :-1]
 
 
 def nearest_hashes(hashes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for every hash, the index of the first nearest of `others` and its Hamming distance in bits, int64 [N] each.
+    """Return, for every hash, the index of the first nearest of `others` and its Hamming distance in bits, int64 [N]
+    each.
 
-    Exact: every pair is compared, block by block. Both arguments are uint64; where there are no others the distance is 65.
+    Exact: every pair is compared, block by block. Both arguments are uint64; where there are no others the distance is
+        65.
     """
     nearest = np.zeros(len(hashes), dtype=np.int64)
     distances = np.full(len(hashes), NUM_BITS + 1, dtype=np.int64)

@@ -7,18 +7,26 @@ from typing import Any
 from urllib.parse import quote
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #d1d5db; --soft: #6b7280; --error: #b91c1c; --warning: #b45309; --good: #15803d; --card: #f9fafb; }
-@media (prefers-color-scheme: dark) { :root { --line: #374151; --soft: #9ca3af; --error: #f87171; --warning: #fbbf24; --good: #4ade80; --card: #1f2937; } }
+:root { color-scheme: light dark; --line: #d1d5db; --soft: #6b7280; --error: #b91c1c; --warning: #b45309;
+  --good: #15803d; --card: #f9fafb; }
+@media (prefers-color-scheme: dark) { :root { --line: #374151; --soft: #9ca3af; --error: #f87171; --warning: #fbbf24;
+  --good: #4ade80; --card: #1f2937; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1.25rem; }
-h1 { margin-bottom: .25rem; } h2 { margin: 2.25rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
-.verdict { font-size: 1.1rem; } .error { color: var(--error); } .warning { color: var(--warning); } .good { color: var(--good); }
+h1 { margin-bottom: .25rem; } h2 { margin: 2.25rem 0 .75rem; border-bottom: 1px solid var(--line);
+  padding-bottom: .25rem; }
+.verdict { font-size: 1.1rem; } .error { color: var(--error); } .warning { color: var(--warning); }
+.good { color: var(--good); }
 article { background: var(--card); border-left: 4px solid; border-radius: 4px; padding: .75rem 1rem; margin: .75rem 0; }
 article > * { color: CanvasText; margin: .25rem 0; } article .label { color: inherit; font-weight: 600; }
-code, pre { font: .85rem/1.5 ui-monospace, monospace; } pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
-.soft { color: var(--soft); } img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 4px; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .3rem 1.25rem .3rem 0; border-bottom: 1px solid var(--line); }
+code, pre { font: .85rem/1.5 ui-monospace, monospace; } pre { white-space: pre-wrap; overflow-wrap: anywhere;
+  margin: .5rem 0; }
+.soft { color: var(--soft); } img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line);
+  border-radius: 4px; }
+table { border-collapse: collapse; } td, th { text-align: left; padding: .3rem 1.25rem .3rem 0;
+  border-bottom: 1px solid var(--line); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 3rem; align-items: start; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 3rem;
+  align-items: start; }
 """
 
 
@@ -37,7 +45,8 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
             f"<h1>Validation of the data</h1>{_verdict(report)}",
             _findings("Errors", report["errors"]),
             _findings("Warnings", report["warnings"]),
-            "<h2>People</h2><p class=soft>Each row is one person, with crops spread over cameras and time. A row with two people is a fault of the annotations.</p>",
+            "<h2>People</h2><p class=soft>Each row is one person, with crops spread over cameras and time. A row with "
+            "two people is a fault of the annotations.</p>",
             _picture(folder / "contact_sheet.jpg", "grid of people and their crops"),
             "<h2>Sizes</h2>",
             _picture(folder / "histograms.png", "histograms of crop height, width, visibility and crops per person"),
@@ -50,7 +59,10 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
 
 def _verdict(report: dict[str, Any]) -> str:
     counts = report["counts"]
-    told = f"{counts['num_crops']:,} crops, {counts['num_annotations']:,} annotations of {_number(counts['num_sequences'], 'sequence')}."
+    told = (
+        f"{counts['num_crops']:,} crops, {counts['num_annotations']:,} annotations of "
+        f"{_number(counts['num_sequences'], 'sequence')}."
+    )
     errors, warnings = _number(len(report["errors"]), "error"), _number(len(report["warnings"]), "warning")
     if report["passed"]:
         return f'<p class="verdict"><b class="good">Passed</b> with {warnings}: {told}</p>'
@@ -71,7 +83,8 @@ def _finding(finding: dict[str, Any]) -> str:
     title = f"{finding['suite']}: expected that {finding['expectation']}"
     return (
         f'<article class="{finding["level"]}"><p class="label">{escape(title)}</p>'
-        f"<pre>{escape(places)}</pre><p>{escape(finding['because'])}</p><p><b>To do:</b> {escape(finding['remedy'])}</p></article>"
+        f"<pre>{escape(places)}</pre><p>{escape(finding['because'])}</p><p><b>To do:</b> "
+        f"{escape(finding['remedy'])}</p></article>"
     )
 
 
@@ -84,17 +97,28 @@ def _counts(counts: dict[str, int]) -> str:
     names = {name: name.removeprefix("num_").replace("_", " ") for name in sorted(counts)}
     rows = [f'<tr><td>{told}<td class="number">{counts[name]:,}' for name, told in names.items()]
     half = -(-len(rows) // 2)
-    return '<div class="columns">' + "".join(f"<table>{''.join(part)}</table>" for part in (rows[:half], rows[half:])) + "</div>"
+    return (
+        '<div class="columns">'
+        + "".join(f"<table>{''.join(part)}</table>" for part in (rows[:half], rows[half:]))
+        + "</div>"
+    )
+
+
+def _met(suite: dict[str, Any]) -> str:
+    missed = suite["expectations"] - suite["met"]
+    return f"{missed} not met" if missed else "all met"
 
 
 def _suites(suites: list[dict[str, Any]]) -> str:
     rows = [
         f'<tr><td><a href="{quote(suite["page"])}">{escape(suite["name"])}</a><td class="number">{suite["rows"]:,}'
-        f'<td class="number">{suite["expectations"]}<td class="{"good" if suite["met"] == suite["expectations"] else "warning"}">'
-        f"{'all met' if suite['met'] == suite['expectations'] else str(suite['expectations'] - suite['met']) + ' not met'}"
+        f'<td class="number">{suite["expectations"]}<td '
+        f'class="{"good" if suite["met"] == suite["expectations"] else "warning"}">{_met(suite)}'
         for suite in suites
     ]
     return (
         "<p>Every expectation, with the reason it exists, stands in Great Expectations' "
-        '<a href="docs/index.html">Data Docs</a>.</p><table><tr><th>table<th>rows<th>expectations<th>result' + "".join(rows) + "</table>"
+        '<a href="docs/index.html">Data Docs</a>.</p><table><tr><th>table<th>rows<th>expectations<th>result'
+        + "".join(rows)
+        + "</table>"
     )

@@ -21,19 +21,22 @@ def annotations_suite(max_outside_share: float) -> Suite:
         *_positive_sizes(),
         expect(
             gxe.ExpectColumnValuesToBeBetween, "a box overlaps its frame",
-            because="A box wholly outside has no pixels to cut; published sets hold a few, and convert leaves them out.",
+            because="A box wholly outside has no pixels to cut; published sets hold a few, and convert leaves them "
+                    "out.",
             remedy="Nothing for a few; otherwise compare imWidth and imHeight of seqinfo.ini with the images.",
             level=WARNING, column="share_inside", min_value=0, strict_min=True,
         ),
         expect(
-            gxe.ExpectColumnValuesToBeBetween, f"at most {max_outside_share:.2%} of the boxes lie wholly outside their frame",
+            gxe.ExpectColumnValuesToBeBetween, f"at most {max_outside_share:.2%} of the boxes lie wholly outside their "
+                                               f"frame",
             because="More than a few point to wrong sizes in seqinfo.ini or to pixels in another unit.",
             remedy="Compare imWidth and imHeight of seqinfo.ini with the images; mend or remove the rows.",
             column="share_inside", min_value=0, strict_min=True, mostly=1 - max_outside_share,
         ),
         expect(
             gxe.ExpectCompoundColumnsToBeUnique, "a track_id stands once in a frame",
-            because="A person is in one place at a time: a second box of the same id puts somebody else's crop among this person's.",
+            because="A person is in one place at a time: a second box of the same id puts somebody else's crop among "
+                    "this person's.",
             remedy=_MEND_ROW, column_list=["file", "frame", "track_id"],
         ),
         expect(
@@ -62,11 +65,13 @@ def detections_suite() -> Suite:
         ),
         expect(
             gxe.ExpectColumnValuesToBeBetween, "scores are finite",
-            because="An infinite score passes every threshold.", remedy=_MEND_ROW, column="confidence", min_value=-1e6, max_value=1e6,
+            because="An infinite score passes every "
+                    "threshold.", remedy=_MEND_ROW, column="confidence", min_value=-1e6, max_value=1e6,
         ),
         expect(
             gxe.ExpectColumnValuesToBeBetween, "a detection overlaps its frame",
-            because="A box wholly outside has no pixels to embed.", remedy="Nothing for a few; otherwise check the detector's scale.",
+            because="A box wholly outside has no pixels to "
+                    "embed.", remedy="Nothing for a few; otherwise check the detector's scale.",
             level=WARNING, column="share_inside", min_value=0, strict_min=True,
         ),
     ]  # fmt: skip
@@ -78,7 +83,8 @@ def sequences_suite() -> Suite:
         *(
             expect(
                 gxe.ExpectColumnValuesToBeInSet, f"the {name} can be read",
-                because=f"What cannot be read cannot be {used}.", remedy="Mend the line that is named; see the reader's message.",
+                because=f"What cannot be read cannot be "
+                        f"{used}.", remedy="Mend the line that is named; see the reader's message.",
                 column=f"{name}_fault", value_set=[""],
             )
             for name, used in (("annotations", "scored"), ("detections", "tracked"))
@@ -86,7 +92,8 @@ def sequences_suite() -> Suite:
         *(
             expect(
                 gxe.ExpectColumnPairValuesToBeEqual, f"a whole published sequence has its published number of {what}",
-                because="A known sequence with other counts was cut, edited or only partly unpacked, and its scores compare with nobody's.",
+                because="A known sequence with other counts was cut, edited or only partly unpacked, and its scores "
+                        "compare with nobody's.",
                 remedy="Fetch the set again, or give an edited sequence a name of its own.",
                 column_A=f"num_{column}", column_B=f"published_{name}", ignore_row_if="either_value_is_missing",
             )
@@ -98,18 +105,23 @@ def sequences_suite() -> Suite:
             )
         ),
         expect(
-            gxe.ExpectColumnValuesToBeInSet, "the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground truth",
-            because="MOT17 holds each video three times with one ground truth; a difference means that one copy was edited or damaged.",
-            remedy="Compare gt/gt.txt of the two copies and keep the published one.", column="unlike_copy", value_set=[""],
+            gxe.ExpectColumnValuesToBeInSet, "the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground "
+                                             "truth",
+            because="MOT17 holds each video three times with one ground truth; a difference means that one copy was "
+                    "edited or damaged.",
+            remedy="Compare gt/gt.txt of the two copies and keep the published "
+                   "one.", column="unlike_copy", value_set=[""],
         ),
         expect(
             gxe.ExpectColumnValuesToBeInSet, "there is no image past seqLength",
             because="Images past the end are never read: seqinfo.ini or the folder is not the published one.",
-            remedy="Correct seqLength in seqinfo.ini, or remove the images.", level=WARNING, column="num_images_past_end", value_set=[0],
+            remedy="Correct seqLength in seqinfo.ini, or remove the "
+                   "images.", level=WARNING, column="num_images_past_end", value_set=[0],
         ),
         expect(
             gxe.ExpectColumnValuesToBeInSet, "every frame of a tracked sequence has a detection",
-            because="In an empty frame every track is lost; many of them mean that the detections are another sequence's.",
+            because="In an empty frame every track is lost; many of them mean that the detections are another "
+                    "sequence's.",
             remedy="Nothing where the street is empty; otherwise make the detections again.",
             level=WARNING, column="empty_frames_fault", value_set=[""],
         ),
@@ -120,72 +132,101 @@ def frames_suite() -> Suite:
     """Return what is expected of the image folder."""
     return [
         expect(
-            gxe.ExpectColumnValuesToBeInSet, "every frame that seqinfo.ini promises is there",
-            because="A missing frame shifts or breaks cutting, embedding and tracking.", remedy=_FETCH_AGAIN,
-            column="exists", value_set=[True],
+            gxe.ExpectColumnValuesToBeInSet,
+            "every frame that seqinfo.ini promises is there",
+            because="A missing frame shifts or breaks cutting, embedding and tracking.",
+            remedy=_FETCH_AGAIN,
+            column="exists",
+            value_set=[True],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def decoded_suite() -> Suite:
     """Return what is expected of the frames that were decoded."""
     return [
         expect(
-            gxe.ExpectColumnValuesToBeInSet, "a frame can be decoded whole, without a complaint of the decoder",
-            because="A JPEG that breaks off or is damaged in its middle is painted over in grey, and grey people would be learnt.",
-            remedy=_FETCH_AGAIN, column="fault", value_set=[""],
+            gxe.ExpectColumnValuesToBeInSet,
+            "a frame can be decoded whole, without a complaint of the decoder",
+            because="A JPEG that breaks off or is damaged in its middle is painted over in grey, and grey people would "
+            "be learnt.",
+            remedy=_FETCH_AGAIN,
+            column="fault",
+            value_set=[""],
         ),
         *(
             expect(
-                gxe.ExpectColumnPairValuesToBeEqual, f"a frame has the {side} that seqinfo.ini states",
-                because="Boxes are in pixels of the stated size: on resized images every crop is cut beside its person.",
+                gxe.ExpectColumnPairValuesToBeEqual,
+                f"a frame has the {side} that seqinfo.ini states",
+                because="Boxes are in pixels of the stated size: on resized images every crop is cut beside its "
+                "person.",
                 remedy="Use the original images, or correct imWidth and imHeight together with the boxes.",
-                column_A=side, column_B=f"promised_{side}", ignore_row_if="either_value_is_missing",
+                column_A=side,
+                column_B=f"promised_{side}",
+                ignore_row_if="either_value_is_missing",
             )
             for side in ("width", "height")
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _types(table: Table) -> Suite:
     """Return the expectations that the table's columns are there and of their types."""
     dtypes = {name: dtype for name, dtype in table.dtypes.items() if dtype != "str"}
     columns = expect(
-        gxe.ExpectTableColumnsToMatchSet, f"the table has the columns of the {table.name} contract",
-        because="Every later stage reads columns by these names.", remedy="Report this as a fault of the reader.",
-        column_set=list(table.columns), exact_match=False,
-    )  # fmt: skip
+        gxe.ExpectTableColumnsToMatchSet,
+        f"the table has the columns of the {table.name} contract",
+        because="Every later stage reads columns by these names.",
+        remedy="Report this as a fault of the reader.",
+        column_set=list(table.columns),
+        exact_match=False,
+    )
     types = [
         expect(
-            gxe.ExpectColumnValuesToBeOfType, f"{name} is of type {dtype}: {table.columns[name].meaning}",
-            because="Another type means that a value was no number.", remedy=_MEND_ROW, column=name, type_=dtype,
+            gxe.ExpectColumnValuesToBeOfType,
+            f"{name} is of type {dtype}: {table.columns[name].meaning}",
+            because="Another type means that a value was no number.",
+            remedy=_MEND_ROW,
+            column=name,
+            type_=dtype,
         )
         for name, dtype in dtypes.items()
-    ]  # fmt: skip
+    ]
     return [columns, *types]
 
 
 def _frame_range() -> Suite:
     return [
         expect(
-            gxe.ExpectColumnValuesToBeBetween, "frames count from 1",
+            gxe.ExpectColumnValuesToBeBetween,
+            "frames count from 1",
             because="Frame 0 means that somebody counted from 0, and every box belongs to the next image.",
-            remedy="Add 1 to the frames.", column="frame", min_value=1,
+            remedy="Add 1 to the frames.",
+            column="frame",
+            min_value=1,
         ),
         expect(
-            gxe.ExpectColumnPairValuesAToBeGreaterThanB, "no frame lies past seqLength",
-            because="There is no image for it.", remedy="Correct seqLength in seqinfo.ini, or remove the rows.",
-            column_A="length", column_B="frame", or_equal=True,
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB,
+            "no frame lies past seqLength",
+            because="There is no image for it.",
+            remedy="Correct seqLength in seqinfo.ini, or remove the rows.",
+            column_A="length",
+            column_B="frame",
+            or_equal=True,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _positive_sizes() -> Suite:
     return [
         expect(
-            gxe.ExpectColumnValuesToBeBetween, f"a box has a {side} above 0 px",
-            because="A box without area cannot be cut, and overlaps nothing.", remedy=_MEND_ROW,
-            column=side, min_value=0, strict_min=True,
+            gxe.ExpectColumnValuesToBeBetween,
+            f"a box has a {side} above 0 px",
+            because="A box without area cannot be cut, and overlaps nothing.",
+            remedy=_MEND_ROW,
+            column=side,
+            min_value=0,
+            strict_min=True,
         )
         for side in ("width", "height")
-    ]  # fmt: skip
+    ]

@@ -50,7 +50,9 @@ class SequenceJob:
 
 
 def inspect_sequences(jobs: list[SequenceJob]) -> list[SequenceTables]:
-    """Return the tables of every sequence, in order; side by side only where much is decoded, since processes cost a start."""
+    """Return the tables of every sequence, in order; side by side only where much is decoded, since processes cost a
+    start.
+    """
     decodes_much = any(job.image_sample < 0 or job.image_sample > 100 for job in jobs)
     return map_parallel(inspect_sequence, jobs, None if decodes_much else 1, desc="inspect sequences")
 
@@ -93,7 +95,9 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
         "annotations_fault": annotations_fault,
         "detections_fault": detections_fault,
         "num_images_past_end": _num_images(sequence) - int(frames["exists"].sum()),
-        "empty_frames_fault": _empty_frames(detections, sequence.length) if has_detections and not detections_fault else "",
+        "empty_frames_fault": _empty_frames(detections, sequence.length)
+        if has_detections and not detections_fault
+        else "",
         "unlike_copy": _unlike_copy(sequence),
         **_pedestrian_counts(sequence, annotations),
     }
@@ -106,8 +110,12 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
     )
 
 
-def _read(reader: Callable[[Sequence], pd.DataFrame], sequence: Sequence, dtypes: dict[str, str]) -> tuple[pd.DataFrame, str]:
-    """Return the table and "", or an empty table and what the reader found wrong: one bad file must not hide the others' faults."""
+def _read(
+    reader: Callable[[Sequence], pd.DataFrame], sequence: Sequence, dtypes: dict[str, str]
+) -> tuple[pd.DataFrame, str]:
+    """Return the table and "", or an empty table and what the reader found wrong: one bad file must not hide the
+    others' faults.
+    """
     try:
         return reader(sequence), ""
     except ReidopsError as error:
@@ -119,7 +127,9 @@ def _empty(dtypes: dict[str, str]) -> pd.DataFrame:
 
 
 def _with_place(boxes: pd.DataFrame, sequence: Sequence, job: SequenceJob, name: str) -> pd.DataFrame:
-    """Add file, row (line of the file), seqLength and each box's share inside the frame; `name` is gt/gt.txt or det/det.txt."""
+    """Add file, row (line of the file), seqLength and each box's share inside the frame; `name` is gt/gt.txt or
+    det/det.txt.
+    """
     return boxes.assign(
         file=f"{job.label}/{name}",
         row=_line_numbers(sequence.folder / name, len(boxes)),
@@ -129,7 +139,9 @@ def _with_place(boxes: pd.DataFrame, sequence: Sequence, job: SequenceJob, name:
 
 
 def _line_numbers(path: Path, num_rows: int) -> np.ndarray:
-    """Return the line of the file on which each row stands, int64, from 1: the reader leaves out empty lines, editors count them."""
+    """Return the line of the file on which each row stands, int64, from 1: the reader leaves out empty lines, editors
+    count them.
+    """
     if not num_rows:
         return np.empty(0, dtype=np.int64)
     lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -144,7 +156,8 @@ def _empty_frames(detections: pd.DataFrame, length: int) -> str:
 
 
 def _pedestrian_counts(sequence: Sequence, annotations: pd.DataFrame) -> dict[str, object]:
-    """Return the considered pedestrians' boxes and people, of all frames and of the half that validates, beside the published ones.
+    """Return the considered pedestrians' boxes and people, of all frames and of the half that validates, beside the
+    published ones.
 
     Published ones are None where there are none.
     """
@@ -157,7 +170,10 @@ def _pedestrian_counts(sequence: Sequence, annotations: pd.DataFrame) -> dict[st
         "num_people": pedestrians["track_id"].nunique(),
         "num_half_boxes": len(half),
         "num_half_people": half["track_id"].nunique(),
-        **{f"published_{name}": getattr(published, name, None) for name in ("boxes", "people", "half_boxes", "half_people")},
+        **{
+            f"published_{name}": getattr(published, name, None)
+            for name in ("boxes", "people", "half_boxes", "half_people")
+        },
     }
 
 
@@ -197,7 +213,8 @@ def _frames(job: SequenceJob) -> pd.DataFrame:
 
 
 def _decoded(job: SequenceJob, frames: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per frame of the sample: file, row (the frame), fault, width, height, promised_width, promised_height [px].
+    """Return one row per frame of the sample: file, row (the frame), fault, width, height, promised_width,
+    promised_height [px].
 
     width and height are NaN where a frame cannot be decoded.
     """

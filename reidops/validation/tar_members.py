@@ -1,6 +1,7 @@
 """Read crops out of crops.tar by their place, and say what is wrong there.
 
-The tar is read piece by piece, not mapped: mapped pages count as memory of the process, and there are gigabytes of them.
+The tar is read piece by piece, not mapped: mapped pages count as memory of the process, and there are gigabytes of
+them.
 """
 
 import hashlib
@@ -39,7 +40,8 @@ def opened(path: Path) -> Iterator[OpenTar]:
 
 
 def with_tar_faults(crops: pd.DataFrame, tar: Path) -> pd.DataFrame:
-    """Add `fault`, what is wrong with each crop's place in the tar ("" for nothing), and `digest`, uint64, of the crop's bytes.
+    """Add `fault`, what is wrong with each crop's place in the tar ("" for nothing), and `digest`, uint64, of the
+    crop's bytes.
 
     No picture is decoded.
     """
@@ -47,11 +49,15 @@ def with_tar_faults(crops: pd.DataFrame, tar: Path) -> pd.DataFrame:
     with opened(tar) as content:
         found = [_inspect_member(content, *place) for place in zip(*columns, strict=True)]
     faults, digests = list(zip(*found, strict=True)) or [(), ()]
-    return crops.assign(fault=pd.Series(faults, index=crops.index, dtype="str"), digest=np.array(digests, dtype=np.uint64))
+    return crops.assign(
+        fault=pd.Series(faults, index=crops.index, dtype="str"), digest=np.array(digests, dtype=np.uint64)
+    )
 
 
 def _inspect_member(content: OpenTar, path: str, offset: int, size: int, width: int, height: int) -> tuple[str, int]:
-    """Return what is wrong with a crop's place in the tar, and a digest of the crop's bytes (0 where they are none of its own)."""
+    """Return what is wrong with a crop's place in the tar, and a digest of the crop's bytes (0 where they are none of
+    its own).
+    """
     if offset < TAR_BLOCK or offset + size > content.size:
         return f"bytes {offset} … {offset + size} lie outside the tar of {content.size} bytes", 0
     data = content.read(offset - TAR_BLOCK, TAR_BLOCK + size)

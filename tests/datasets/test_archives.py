@@ -26,9 +26,27 @@ from reidops.datasets import archives
 from reidops.datasets.archives import unpack
 from reidops.errors import ReidopsError
 
-FILES = {"MOT/train/a/seqinfo.ini": b"[Sequence]\n", "MOT/train/a/img1/000001.jpg": b"\xff\xd8" + bytes(5000), "MOT/test/b/x.txt": b"x"}
-COMPRESSORS = {".tar": bytes, ".tar.gz": gzip.compress, ".tgz": gzip.compress, ".tar.xz": lzma.compress, ".tar.bz2": bz2.compress}
-OUTSIDE = ["../evil.txt", "a/../../evil.txt", "/tmp/evil.txt", "..\\evil.txt", "C:\\evil.txt", "C:evil.txt", "\\\\host\\evil.txt"]
+FILES = {
+    "MOT/train/a/seqinfo.ini": b"[Sequence]\n",
+    "MOT/train/a/img1/000001.jpg": b"\xff\xd8" + bytes(5000),
+    "MOT/test/b/x.txt": b"x",
+}
+COMPRESSORS = {
+    ".tar": bytes,
+    ".tar.gz": gzip.compress,
+    ".tgz": gzip.compress,
+    ".tar.xz": lzma.compress,
+    ".tar.bz2": bz2.compress,
+}
+OUTSIDE = [
+    "../evil.txt",
+    "a/../../evil.txt",
+    "/tmp/evil.txt",
+    "..\\evil.txt",
+    "C:\\evil.txt",
+    "C:evil.txt",
+    "\\\\host\\evil.txt",
+]
 
 
 def write_zip(path: Path, files: dict[str, bytes] = FILES) -> Path:
@@ -77,7 +95,10 @@ def test_an_archive_unpacks_to_its_files(tmp_path: Path, suffix: str) -> None:
 
 
 def test_several_archives_unpack_into_one_folder(tmp_path: Path) -> None:
-    parts = [write_zip(tmp_path / "a.zip", {"x/1.txt": b"1", "x/2.txt": b"2"}), tar_of(tmp_path / "b.tar.gz", {"x/2.txt": b"2", "x/3.txt": b"3"})]
+    parts = [
+        write_zip(tmp_path / "a.zip", {"x/1.txt": b"1", "x/2.txt": b"2"}),
+        tar_of(tmp_path / "b.tar.gz", {"x/2.txt": b"2", "x/3.txt": b"3"}),
+    ]
     unpack(parts, tmp_path / "out")
     assert unpacked(tmp_path / "out") == {"x/1.txt": b"1", "x/2.txt": b"2", "x/3.txt": b"3"}
 
@@ -124,7 +145,10 @@ def test_windows_separators_make_folders(tmp_path: Path) -> None:
 def test_links_out_and_in_and_devices_of_a_tar_are_refused(tmp_path: Path, kind: bytes, target: str) -> None:
     member = tarfile.TarInfo("a")
     member.type, member.linkname = kind, target
-    refuse(write_tar(tmp_path / "set.tar", [(tarfile.TarInfo("good.txt"), b"x"), (member, b"")]), "'a' is a link or a device")
+    refuse(
+        write_tar(tmp_path / "set.tar", [(tarfile.TarInfo("good.txt"), b"x"), (member, b"")]),
+        "'a' is a link or a device",
+    )
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "good.txt"])
@@ -207,7 +231,9 @@ def test_many_small_files_are_a_bomb_too(tmp_path: Path, suffix: str) -> None:
 def test_a_sparse_file_counts_as_what_it_unpacks_to(tmp_path: Path) -> None:
     with open(tmp_path / "holes.bin", "wb") as stream:
         stream.truncate(1 << 30)
-    made = subprocess.run(["tar", "--sparse", "-cf", "set.tar", "holes.bin"], cwd=tmp_path, capture_output=True, check=False)
+    made = subprocess.run(
+        ["tar", "--sparse", "-cf", "set.tar", "holes.bin"], cwd=tmp_path, capture_output=True, check=False
+    )
     if made.returncode:
         pytest.skip("no GNU tar here")
     refuse(tmp_path / "set.tar", "unpacks to more than")
@@ -227,7 +253,8 @@ def test_folders_without_end_are_refused(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", [".zip", *COMPRESSORS])
 def test_wherever_an_archive_is_cut_off_it_is_told(tmp_path: Path, suffix: str) -> None:
     whole = written(tmp_path / f"set{suffix}", FILES).read_bytes()
-    end = 15 * 512 + 1 if suffix == ".tar" else len(whole)  # three headers and twelve blocks; what follows says that it is the end
+    # three headers and twelve blocks; what follows says that it is the end
+    end = 15 * 512 + 1 if suffix == ".tar" else len(whole)
     for cut in range(0, end, 512 if suffix == ".tar" else max(len(whole) // 40, 1)):
         (tmp_path / f"set{suffix}").write_bytes(whole[:cut])
         refuse(tmp_path / f"set{suffix}", r"set\..*: is cut off or no archive .* fetch it again")
@@ -319,7 +346,9 @@ def test_a_name_that_says_falsely_that_it_is_utf8_is_told(tmp_path: Path) -> Non
 
 
 def test_a_name_that_is_too_long_for_the_disk_is_told(tmp_path: Path) -> None:
-    refuse(write_zip(tmp_path / "set.zip", {"a" * 300 + ".txt": b"x"}), r"File name too long while unpacking .*; mend this")
+    refuse(
+        write_zip(tmp_path / "set.zip", {"a" * 300 + ".txt": b"x"}), r"File name too long while unpacking .*; mend this"
+    )
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,8 +356,13 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
         def write(self, block: bytes) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(archives, "open", lambda path, mode: Full(path, mode) if mode == "xb" else open(path, mode), raising=False)
-    refuse(write_zip(tmp_path / "set.zip"), r"set\.zip: No space left on device while unpacking .*; free some space and run again")
+    monkeypatch.setattr(
+        archives, "open", lambda path, mode: Full(path, mode) if mode == "xb" else open(path, mode), raising=False
+    )
+    refuse(
+        write_zip(tmp_path / "set.zip"),
+        r"set\.zip: No space left on device while unpacking .*; free some space and run again",
+    )
 
 
 @pytest.fixture
@@ -360,5 +394,9 @@ def test_the_bar_tells_the_rate_and_the_time_left(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(sys, "stderr", shown)
     monkeypatch.setattr(progress_bar, "tqdm", partial(progress_bar.tqdm, mininterval=0, ncols=100))
     noise = np.random.default_rng(0)
-    unpack([written(tmp_path / f"set{suffix}", {f"{n}.jpg": noise.bytes(2_000_000) for n in range(4)})], tmp_path / "out")
-    assert re.search(rf"unpack set{re.escape(suffix)}: +\d+%.*\dM/8\.00M \[\d\d:\d\d<\d\d:\d\d, .*B/s\]", shown.getvalue())
+    unpack(
+        [written(tmp_path / f"set{suffix}", {f"{n}.jpg": noise.bytes(2_000_000) for n in range(4)})], tmp_path / "out"
+    )
+    assert re.search(
+        rf"unpack set{re.escape(suffix)}: +\d+%.*\dM/8\.00M \[\d\d:\d\d<\d\d:\d\d, .*B/s\]", shown.getvalue()
+    )

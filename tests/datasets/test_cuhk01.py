@@ -42,7 +42,9 @@ def test_the_smaller_half_trains_and_the_others_are_tested(tmp_path: Path, numbe
 
 def test_torchreids_splits_say_who_trains(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "CUHK01")
-    splits = [{"train": [[f"data/cuhk01/campus/{pid:04d}001.png", 0, 0] for pid in (1 + n // 2 % 4, 5)]} for n in range(20)]
+    splits = [
+        {"train": [[f"data/cuhk01/campus/{pid:04d}001.png", 0, 0] for pid in (1 + n // 2 % 4, 5)]} for n in range(20)
+    ]
     (folder / "splits.json").write_text(json.dumps(splits))
     for number in range(10):
         assert set(list_part(folder, "train", f"splits-{number}")[0]["published_pid"]) == {1 + number % 4, 5}

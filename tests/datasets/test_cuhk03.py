@@ -24,8 +24,12 @@ TRAINING = {(1, 1), (1, 2), (2, 1)}  # of the newer protocol
 
 
 def write_set(folder: Path) -> Path:
-    """Write six people of two pairs of cameras, detected and labeled, twenty classic splits and the newer protocol's two files."""
-    cells = {boxes: [[_pair(boxes, pair, count)] for pair, count in PEOPLE.items()] for boxes in ("detected", "labeled")}
+    """Write six people of two pairs of cameras, detected and labeled, twenty classic splits and the newer protocol's
+    two files.
+    """
+    cells = {
+        boxes: [[_pair(boxes, pair, count)] for pair, count in PEOPLE.items()] for boxes in ("detected", "labeled")
+    }
     splits: Cells = [[np.array(TESTED.get(split, [(1, 1)]), dtype=float)] for split in range(20)]
     write_mat73(folder / "cuhk03_release" / "cuhk-03.mat", {**cells, "testsets": splits})
     for boxes in ("detected", "labeled"):
@@ -44,7 +48,9 @@ def write_config(folder: Path, boxes: str = "detected", **changes: object) -> No
     columns = {**{name: _column(values) for name, values in indices.items()}, "labels": _column(labels)}
     names = np.array([[file_name(*key)] for key in pictures], dtype=object)
     cameras = _column([1 + (number > 5) for *_, number in pictures])
-    savemat(folder / f"cuhk03_new_protocol_config_{boxes}.mat", {"filelist": names, "camId": cameras, **columns, **changes})
+    savemat(
+        folder / f"cuhk03_new_protocol_config_{boxes}.mat", {"filelist": names, "camId": cameras, **columns, **changes}
+    )
 
 
 def people() -> list[tuple[int, int]]:
@@ -72,7 +78,10 @@ def draw(boxes: str, pair: int, person: int, number: int) -> np.ndarray:
 
 def _pair(boxes: str, pair: int, count: int) -> Cells:
     return [
-        [draw(boxes, pair, person, number) if number in cells_of(boxes, pair, person) else None for number in range(1, 11)]
+        [
+            draw(boxes, pair, person, number) if number in cells_of(boxes, pair, person) else None
+            for number in range(1, 11)
+        ]
         for person in range(1, count + 1)
     ]
 
@@ -95,7 +104,9 @@ def test_the_newer_protocol_asks_and_answers_as_listed(tmp_path: Path) -> None:
     crops, _ = list_part(write_set(tmp_path), "test", "labeled")
     for role, numbers in (("query", (1, 6)), ("gallery", (2, 7, 10))):
         found = crops[crops["role"] == role]
-        assert found["name"].tolist() == [file_name(*person, number) for person in ((1, 3), (1, 4), (2, 2)) for number in numbers]
+        assert found["name"].tolist() == [
+            file_name(*person, number) for person in ((1, 3), (1, 4), (2, 2)) for number in numbers
+        ]
         assert found["camera"].tolist() == [1 if number <= 5 else 2 for _ in range(3) for number in numbers]
 
 
@@ -110,10 +121,20 @@ def test_in_a_classic_split_view_1_asks_view_2_answers_and_the_others_train(tmp_
     for split in (0, 19):
         tested = TESTED.get(split, [(1, 1)])
         train, test = (list_part(tmp_path, part, f"{boxes}-classic-{split}")[0] for part in ("train", "test"))
-        expected = [file_name(*person, number) for person in people() if person not in tested for number in cells_of(boxes, *person)]
+        expected = [
+            file_name(*person, number)
+            for person in people()
+            if person not in tested
+            for number in cells_of(boxes, *person)
+        ]
         assert train["name"].tolist() == expected
         for role, view in (("query", 1), ("gallery", 2)):
-            expected = [file_name(*person, number) for person in tested for number in cells_of(boxes, *person) if (number > 5) + 1 == view]
+            expected = [
+                file_name(*person, number)
+                for person in tested
+                for number in cells_of(boxes, *person)
+                if (number > 5) + 1 == view
+            ]
             assert test.loc[test["role"] == role, "name"].tolist() == expected
 
 
@@ -132,7 +153,9 @@ def test_a_person_has_one_number_in_all_protocols(tmp_path: Path) -> None:
     for protocol in ("detected", "labeled", "detected-classic-7"):
         for part in ("train", "test"):
             crops, _ = list_part(tmp_path, part, protocol)
-            assert (crops["published_pid"] == crops["name"].str[0].astype(int) * 1000 + crops["name"].str[2:5].astype(int)).all()
+            assert (
+                crops["published_pid"] == crops["name"].str[0].astype(int) * 1000 + crops["name"].str[2:5].astype(int)
+            ).all()
 
 
 def test_there_are_twenty_classic_splits_of_each_kind_of_boxes() -> None:
@@ -154,16 +177,22 @@ def test_a_classic_split_needs_no_file_of_the_newer_protocol() -> None:
 @pytest.mark.parametrize(
     ("changes", "finding"),
     [
-        ({"query_idx": _column([1, 2]), "gallery_idx": _column([2, 3])}, r"1_001_1_02\.png is listed twice in query_idx and gallery_idx"),
+        (
+            {"query_idx": _column([1, 2]), "gallery_idx": _column([2, 3])},
+            r"1_001_1_02\.png is listed twice in query_idx and gallery_idx",
+        ),
         ({"gallery_idx": _column([99])}, "gallery_idx holds 99, filelist has 22 names"),
         ({"gallery_idx": _column([0])}, "gallery_idx holds 0, filelist has 22 names"),
         ({"labels": _column([1])}, "has 1 labels for the 22 names"),
         ({"labels": _column([1] * 22)}, r"1_002_1_01\.png has label 1"),
         ({"labels": _column(list(range(22)))}, r"1_001_1_02\.png has label 1"),
         ({"filelist": np.array([["1_001_1_06.png"]] * 22, dtype=object)}, r"1_001_1_06\.png in filelist"),
-        ({"filelist": np.array([["0001_c1.png"]] * 22, dtype=object)}, r"0001_c1\.png in filelist: .* like 1_001_1_01\.png"),
+        (
+            {"filelist": np.array([["0001_c1.png"]] * 22, dtype=object)},
+            r"0001_c1\.png in filelist: .* like 1_001_1_01\.png",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_fault_of_the_newer_protocols_file_is_named(tmp_path: Path, changes: dict[str, object], finding: str) -> None:
     write_config(tmp_path, **changes)
     with pytest.raises(ReidopsError, match=rf"config_detected\.mat: ({finding})"):
@@ -179,7 +208,10 @@ def test_a_missing_file_is_named_with_where_it_comes_from(tmp_path: Path) -> Non
 
 def test_a_split_that_names_somebody_who_is_not_there_is_named(tmp_path: Path) -> None:
     tests: Cells = [[np.array([(1.0, 3.0)])], [np.array([(1.0, 1.0, 1.0)])]]
-    write_mat73(tmp_path / "cuhk03_release" / "cuhk-03.mat", {"detected": [[[[None] * 10]]], "labeled": [[[[None] * 9]]], "testsets": tests})
+    write_mat73(
+        tmp_path / "cuhk03_release" / "cuhk-03.mat",
+        {"detected": [[[[None] * 10]]], "labeled": [[[[None] * 9]]], "testsets": tests},
+    )
     for protocol, finding in (
         ("detected-classic-0", r"testsets\{1\} names person 3 of pair 1, whom detected has not"),
         ("detected-classic-1", r"testsets\{2\} is no matrix of two columns"),

@@ -26,9 +26,11 @@ def write_set(folder: Path) -> Path:
 def test_every_training_crop_has_person_camera_and_frame_of_its_name(tmp_path: Path) -> None:
     crops, taken = list_part(write_set(tmp_path), "train")
     assert crops[["name", "published_pid", "camera", "frame"]].values.tolist() == [
-        ["0001_c2_f0046182.jpg", 1, 2, 46182], ["0001_c8_f0046302.jpg", 1, 8, 46302],
-        ["0005_c1_f0000100.jpg", 5, 1, 100], ["0005_c3_f0000220.jpg", 5, 3, 220],
-    ]  # fmt: skip
+        ["0001_c2_f0046182.jpg", 1, 2, 46182],
+        ["0001_c8_f0046302.jpg", 1, 8, 46302],
+        ["0005_c1_f0000100.jpg", 5, 1, 100],
+        ["0005_c3_f0000220.jpg", 5, 3, 220],
+    ]
     assert set(crops["role"]) == {""} and taken["crops"] == 4
 
 
@@ -56,5 +58,9 @@ def test_whoever_uses_it_is_told_that_it_was_withdrawn() -> None:
 
 def test_the_set_is_converted(tmp_path: Path) -> None:
     crops = convert_set(SET, write_set(tmp_path / "set"))
-    assert crops.groupby("split")["pid"].agg(["size", "nunique"]).T.to_dict("list") == {"gallery": [3, 2], "query": [1, 1], "train": [4, 2]}
+    assert crops.groupby("split")["pid"].agg(["size", "nunique"]).T.to_dict("list") == {
+        "gallery": [3, 2],
+        "query": [1, 1],
+        "train": [4, 2],
+    }
     assert "imgs/DukeMTMC-reID_007139/7139_c4_f0000009.jpg" in set(crops["path"])

@@ -19,11 +19,15 @@ TRACKLETS = {
 
 
 def write_set(folder: Path, separator: str = "_") -> Path:
-    """Write two people to train, and to test one of whom the gallery holds the query's tracklet too, and a distractor."""
+    """Write two people to train, and to test one of whom the gallery holds the query's tracklet too, and a
+    distractor.
+    """
     for split, tracklets in TRACKLETS.items():
         for pid, tracklet, camera, kind, start in tracklets:
             for number in (1, 2, 3):
-                name = separator.join((f"{pid:04d}", f"C{camera}", f"F{number:04d}", f"{kind}{start + 12 * number}.jpg"))
+                name = separator.join(
+                    (f"{pid:04d}", f"C{camera}", f"F{number:04d}", f"{kind}{start + 12 * number}.jpg")
+                )
                 write_picture(folder / split / f"{pid:04d}" / f"{tracklet:04d}" / name, pid)
     return folder
 

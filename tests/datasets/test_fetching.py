@@ -77,7 +77,9 @@ def test_a_broken_connection_goes_on_where_it_ended(server: ArchiveServer, tmp_p
 
 
 @pytest.mark.parametrize("length", ["chunked", "none"])
-def test_a_server_that_does_not_tell_the_length_is_read_to_its_end(server: ArchiveServer, tmp_path: Path, length: str) -> None:
+def test_a_server_that_does_not_tell_the_length_is_read_to_its_end(
+    server: ArchiveServer, tmp_path: Path, length: str
+) -> None:
     server.length = length
     assert fetched(archive_of(server, known=False), tmp_path) == CONTENT
 
@@ -137,7 +139,9 @@ def test_a_server_that_starts_elsewhere_than_asked_is_not_believed(server: Archi
 
 
 @pytest.mark.parametrize("heed_range", [True, False])
-def test_a_server_that_breaks_off_and_never_goes_on_is_given_up(server: ArchiveServer, tmp_path: Path, heed_range: bool) -> None:
+def test_a_server_that_breaks_off_and_never_goes_on_is_given_up(
+    server: ArchiveServer, tmp_path: Path, heed_range: bool
+) -> None:
     server.lie, server.heed_range, server.break_after = "start", heed_range, [1_000_000] * 99
     with pytest.raises(Unreachable, match=r"\(3 times\)"):
         fetched(archive_of(server), tmp_path)
@@ -146,7 +150,8 @@ def test_a_server_that_breaks_off_and_never_goes_on_is_given_up(server: ArchiveS
 
 def test_a_server_that_lies_about_the_files_length_is_found_out(server: ArchiveServer, tmp_path: Path) -> None:
     server.lie, server.break_after = "total", [1_000_000]
-    assert fetched(archive_of(server), tmp_path) == CONTENT  # half was taken for the whole first, and did not have its hash
+    # half was taken for the whole first, and did not have its hash
+    assert fetched(archive_of(server), tmp_path) == CONTENT
     assert server.asked == [None, "bytes=1000000-", None]
 
 
@@ -252,7 +257,9 @@ def test_a_web_page_is_not_taken_for_an_archive(tmp_path: Path, content_type: st
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize(("name", "message"), [("set.zip", "no zip"), ("set.tar", "is no tar"), ("set.tgz", "is no tar")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("set.zip", "no zip"), ("set.tar", "is no tar"), ("set.tgz", "is no tar")]
+)
 def test_an_error_in_json_is_not_taken_for_an_archive(tmp_path: Path, name: str, message: str) -> None:
     with serve(b'{"error": "quota exceeded"}') as server, pytest.raises(ReidopsError, match=message):
         fetched(Archive(name, (server.url,)), tmp_path)
@@ -309,11 +316,15 @@ def test_every_mirror_that_failed_is_named(tmp_path: Path) -> None:
 
 
 def test_a_refused_connection_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9/set\.zip: ConnectionError, no connection or a broken one \(3 times\)"):
+    with pytest.raises(
+        Unreachable, match=r"127\.0\.0\.1:9/set\.zip: ConnectionError, no connection or a broken one \(3 times\)"
+    ):
         fetched(Archive("set.zip", (NOWHERE,)), tmp_path)
 
 
-def test_the_bar_tells_the_rate_and_the_time_left(server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_tells_the_rate_and_the_time_left(
+    server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown = io.StringIO()
     shown.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", shown)
@@ -356,7 +367,9 @@ def test_a_full_disk_is_told_keeps_what_came_and_the_next_run_goes_on(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(fetching, "open", open_on_full_disk, raising=False)
-        with pytest.raises(ReidopsError, match=r"set\.zip\.part: No space left on device; free some space and run again, it goes on"):
+        with pytest.raises(
+            ReidopsError, match=r"set\.zip\.part: No space left on device; free some space and run again, it goes on"
+        ):
             fetched(archive_of(server), tmp_path)
     kept = (tmp_path / "set.zip.part").read_bytes()
     assert len(kept) == 1_000_000 and CONTENT.startswith(kept)

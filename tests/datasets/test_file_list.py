@@ -59,7 +59,11 @@ def test_the_list_of_everybody_trains_where_no_other_is_clear(tmp_path: Path) ->
         ("a_000007/000001.jpg 1", "a_000007/000001.jpg 9", "line 4: person a_000007 was 1 before and is 9 here"),
         ("a_000007/000001.jpg 1", "b_000002/000002.jpg 1", "line 4: label 1 was a_000007 before and is b_000002 here"),
         ("a_000007/000001.jpg 1", "a_000007/000000.jpg 1", "line 4: imgs/a_000007/000000.jpg is listed twice"),
-        ("\na_000007/000001.jpg 1", "\n\na_000007/000009.jpg 1", r"line 5: .*imgs/a_000007/000009\.jpg is missing \(1 such images\)"),
+        (
+            "\na_000007/000001.jpg 1",
+            "\n\na_000007/000009.jpg 1",
+            r"line 5: .*imgs/a_000007/000009\.jpg is missing \(1 such images\)",
+        ),
         ("a_000007/000001.jpg 1", "a_000007/000001.jpg", r"line 4 \(a_000007/000001\.jpg\)"),
     ],
 )
@@ -73,7 +77,9 @@ def test_a_wrong_line_is_named(tmp_path: Path, old: str, new: str, fault: str) -
 def test_a_missing_list_is_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path)
     (folder / "meta" / "val_20.txt").unlink()
-    with pytest.raises(ReidopsError, match=r"meta: holds train\.txt, train_80\.txt; expected one val_<n>\.txt to test on"):
+    with pytest.raises(
+        ReidopsError, match=r"meta: holds train\.txt, train_80\.txt; expected one val_<n>\.txt to test on"
+    ):
         SET.list_part(folder, "test", "")
 
 

@@ -10,7 +10,13 @@ from reidops.errors import ReidopsError
 
 
 def crops() -> pd.DataFrame:
-    rows = [("b_000002", "train"), ("a_000007", "train"), ("c_000001", "val"), ("a_000009", "val"), ("d_000001", "gallery")]
+    rows = [
+        ("b_000002", "train"),
+        ("a_000007", "train"),
+        ("c_000001", "val"),
+        ("a_000009", "val"),
+        ("d_000001", "gallery"),
+    ]
     return pd.DataFrame(
         [(f"imgs/{person}/{k:06d}.jpg", split) for person, split in rows for k in (1, 0)], columns=["path", "split"]
     )

@@ -1,4 +1,6 @@
-"""A folder per person is read, with or without sub-folders for its parts; people are told apart by their folders' names."""
+"""A folder per person is read, with or without sub-folders for its parts; people are told apart by their folders'
+names.
+"""
 
 import shutil
 from pathlib import Path
@@ -62,7 +64,9 @@ def test_a_root_without_sub_folders_trains_and_tests(tmp_path: Path) -> None:
         (("train", "test", "query", "gallery"), {"train"}, {"query", "gallery"}),
     ],
 )
-def test_no_sub_folder_trains_and_is_tested(tmp_path: Path, sides: tuple[str, ...], trained: set[str], tested: set[str]) -> None:
+def test_no_sub_folder_trains_and_is_tested(
+    tmp_path: Path, sides: tuple[str, ...], trained: set[str], tested: set[str]
+) -> None:
     folder = write_set(tmp_path, sides)
     for part, expected in (("train", trained), ("test", tested)):
         crops, _ = SET.list_part(folder, part, "")
@@ -76,7 +80,9 @@ def test_query_and_gallery_are_taken_as_they_are(tmp_path: Path) -> None:
     assert taken == {"crops": 30}
 
 
-@pytest.mark.parametrize(("num_crops", "queries"), [(1, []), (2, [1]), (3, [1]), (7, [3]), (8, [2, 6]), (40, [5, 15, 25, 35])])
+@pytest.mark.parametrize(
+    ("num_crops", "queries"), [(1, []), (2, [1]), (3, [1]), (7, [3]), (8, [2, 6]), (40, [5, 15, 25, 35])]
+)
 def test_a_quarter_of_a_persons_crops_but_at_most_four_ask(tmp_path: Path, num_crops: int, queries: list[int]) -> None:
     folder = write_set(tmp_path)
     for number in range(num_crops):

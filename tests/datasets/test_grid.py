@@ -1,4 +1,6 @@
-"""GRID is read as published: pairs of probe and gallery, partitions in a .mat, and a gallery mostly of people who match nobody."""
+"""GRID is read as published: pairs of probe and gallery, partitions in a .mat, and a gallery mostly of people who match
+nobody.
+"""
 
 from pathlib import Path
 
@@ -31,11 +33,14 @@ def write_set(folder: Path) -> Path:
 
 def write_partitions(folder: Path, training: list[list[int]]) -> None:
     """Write cells of structs as published: rows of the feature table (gallery 2 p − 1, probe 2 p), and the people."""
-    savemat(folder / PARTITIONS, {
-        "ftrset": np.zeros((2 * NUM_PEOPLE + NUM_NOBODY, 4)),
-        "trainIdxAll": _cells(training),
-        "testIdxAll": _cells([sorted({1, 2, 3, 4} - set(people)) for people in training]),
-    })  # fmt: skip
+    savemat(
+        folder / PARTITIONS,
+        {
+            "ftrset": np.zeros((2 * NUM_PEOPLE + NUM_NOBODY, 4)),
+            "trainIdxAll": _cells(training),
+            "testIdxAll": _cells([sorted({1, 2, 3, 4} - set(people)) for people in training]),
+        },
+    )
 
 
 def _cells(people: list[list[int]]) -> np.ndarray:
@@ -49,7 +54,8 @@ def _cells(people: list[list[int]]) -> np.ndarray:
 def test_the_drawn_partitions_have_the_published_shape(tmp_path: Path) -> None:
     cells = loadmat(write_set(tmp_path / "underground_reid") / PARTITIONS)["trainIdxAll"]
     assert cells.shape == (1, 10)
-    assert cells[0][3][0][0][2][0].tolist() == TRAINING[3]  # the third field of a struct, by which loaders take the people
+    # the third field of a struct, by which loaders take the people
+    assert cells[0][3][0][0][2][0].tolist() == TRAINING[3]
     assert cells[0, 0].dtype.names == ("probeImIdx", "galleryImIdx", "personIdx")
 
 
@@ -93,7 +99,9 @@ def test_a_person_without_a_probe_is_counted(tmp_path: Path) -> None:
 def test_a_bad_file_name_is_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "underground_reid")
     write_picture(folder / "gallery" / "person7.jpeg", 7)
-    with pytest.raises(ReidopsError, match=r"gallery/person7\.jpeg: a file name of this set is like 0001_1_25004_107_32_106_221\.jpeg"):
+    with pytest.raises(
+        ReidopsError, match=r"gallery/person7\.jpeg: a file name of this set is like 0001_1_25004_107_32_106_221\.jpeg"
+    ):
         list_part(folder, "train", "0")
 
 

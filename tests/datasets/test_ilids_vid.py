@@ -34,8 +34,12 @@ def write_divisions(folder: Path, divisions: list[list[int]]) -> None:
     savemat(path, {"ls_set": np.array(divisions, dtype=np.uint16)})
 
 
-@pytest.mark.parametrize(("protocol", "trained", "tested"), [("0", {5, 9}, {1, 2}), ("1", {2, 5}, {1, 9}), ("9", {1, 9}, {2, 5})])
-def test_the_first_half_of_a_division_is_tested(tmp_path: Path, protocol: str, trained: set[int], tested: set[int]) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "trained", "tested"), [("0", {5, 9}, {1, 2}), ("1", {2, 5}, {1, 9}), ("9", {1, 9}, {2, 5})]
+)
+def test_the_first_half_of_a_division_is_tested(
+    tmp_path: Path, protocol: str, trained: set[int], tested: set[int]
+) -> None:
     folder = write_set(tmp_path)
     assert set(SET.list_part(folder, "train", protocol)[0]["published_pid"]) == trained
     assert set(SET.list_part(folder, "test", protocol)[0]["published_pid"]) == tested
@@ -59,7 +63,9 @@ def test_each_person_has_one_tracklet_per_camera_with_the_frames_of_the_names(tm
 def test_divisions_that_do_not_fit_the_people_are_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path)
     write_divisions(folder, [[1, 2, 2, 4]] * 10)
-    with pytest.raises(ReidopsError, match=r"ilidsvid\.mat: row 4 of ls_set does not name each of the 4 person folders once"):
+    with pytest.raises(
+        ReidopsError, match=r"ilidsvid\.mat: row 4 of ls_set does not name each of the 4 person folders once"
+    ):
         SET.list_part(folder, "train", "3")
 
 

@@ -50,7 +50,9 @@ def test_a_frame_with_other_content_of_the_same_size_and_time_is_noticed(tmp_pat
         check_inventory(parts, tmp_path)
 
 
-def test_a_file_that_did_not_change_is_hashed_once(tmp_path: Path, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_did_not_change_is_hashed_once(
+    tmp_path: Path, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setattr(inventory, "_SETTLED_NS", 0)
     hashed: list[Path] = []
@@ -62,7 +64,9 @@ def test_a_file_that_did_not_change_is_hashed_once(tmp_path: Path, parts: list[P
     assert take_inventory(places) == first and hashed[7:] == [parts[0].folder / "img1" / "000002.jpg"]
 
 
-def test_a_file_that_was_just_written_is_hashed_again(tmp_path: Path, parts: list[Part], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_just_written_is_hashed_again(
+    tmp_path: Path, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     take_inventory([parts[0].folder])
     assert not (tmp_path / ".cache").exists()

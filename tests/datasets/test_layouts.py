@@ -29,15 +29,26 @@ def test_each_layout_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     found = {path.name: layout_of(path) for path in tmp_path.iterdir()}
     assert found == {
-        "mot": "mot", "market": "market1501", "list": "file-list", "people": "folder-per-identity", "one": None, "nothing": None,
-    }  # fmt: skip
+        "mot": "mot",
+        "market": "market1501",
+        "list": "file-list",
+        "people": "folder-per-identity",
+        "one": None,
+        "nothing": None,
+    }
 
 
 def test_a_known_set_has_its_own_layout_only(tmp_path: Path) -> None:
     write_market_set(tmp_path / "market")
-    assert [layout_as(name, tmp_path / "market") for name in ("Market-1501", "DukeMTMC-reID", "mine", "MOT17", "VIPeR")] == [
-        "market1501", "dukemtmc-reid", "market1501", None, None,
-    ]  # fmt: skip
+    assert [
+        layout_as(name, tmp_path / "market") for name in ("Market-1501", "DukeMTMC-reID", "mine", "MOT17", "VIPeR")
+    ] == [
+        "market1501",
+        "dukemtmc-reid",
+        "market1501",
+        None,
+        None,
+    ]
 
 
 def test_a_set_with_one_of_its_parts_is_laid_out(tmp_path: Path) -> None:
@@ -59,7 +70,11 @@ def test_the_first_set_within_the_depth_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [*SETS, *PUBLISHED])
 def test_what_was_expected_is_named(name: str) -> None:
-    names = [path for part in ("train", "test") for path in SETS[name].reads(part, SETS[name].protocols[0])] if name in SETS else ["train/<sequence>"]
+    names = (
+        [path for part in ("train", "test") for path in SETS[name].reads(part, SETS[name].protocols[0])]
+        if name in SETS
+        else ["train/<sequence>"]
+    )
     assert expected_layout(name).startswith(f"holds no {name} as published: expected ")
     assert all(path in expected_layout(name) for path in names)
 

@@ -13,7 +13,12 @@ def test_every_training_crop_has_person_camera_and_frame_of_its_name(tmp_path: P
     crops, _ = SET.list_part(write_market_set(tmp_path), "train", "")
     assert len(crops) == 12
     first = crops.iloc[0]
-    assert (Path(first["file"]).name, first["published_pid"], first["camera"], first["frame"]) == ("0002_c1s1_000201_01.jpg", 2, 1, 201)
+    assert (Path(first["file"]).name, first["published_pid"], first["camera"], first["frame"]) == (
+        "0002_c1s1_000201_01.jpg",
+        2,
+        1,
+        201,
+    )
     assert crops["file"].is_monotonic_increasing
 
 

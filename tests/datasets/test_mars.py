@@ -13,7 +13,16 @@ from reidops.errors import ReidopsError
 
 # person, camera, number of crops
 TRAIN = [("0001", 1, 3), ("0001", 1, 2), ("0001", 2, 2), ("0003", 5, 2), ("0003", 6, 1)]
-TEST = [("00-1", 1, 2), ("0000", 1, 2), ("0000", 3, 1), ("0002", 1, 2), ("0002", 4, 3), ("0004", 2, 1), ("0004", 2, 2), ("0004", 6, 2)]
+TEST = [
+    ("00-1", 1, 2),
+    ("0000", 1, 2),
+    ("0000", 3, 1),
+    ("0002", 1, 2),
+    ("0002", 4, 3),
+    ("0004", 2, 1),
+    ("0004", 2, 2),
+    ("0004", 6, 2),
+]
 QUERIES = [4, 6]  # tracklets of the test table, counted from 1
 
 
@@ -42,7 +51,9 @@ def test_a_tracklet_is_a_row_of_the_track_table(tmp_path: Path) -> None:
     crops, _ = SET.list_part(write_set(tmp_path), "train", "")
     tracklets = [(*key, len(group)) for key, group in crops.groupby(["tracklet", "published_pid", "camera"])]
     assert [(f"{pid:04d}", camera, length) for _, pid, camera, length in tracklets] == TRAIN
-    assert [Path(file).name for file in crops["file"][:4]] == [f"0001C1T000{t}F00{f}.jpg" for t, f in ((1, 1), (1, 2), (1, 3), (2, 1))]
+    assert [Path(file).name for file in crops["file"][:4]] == [
+        f"0001C1T000{t}F00{f}.jpg" for t, f in ((1, 1), (1, 2), (1, 3), (2, 1))
+    ]
     assert crops["frame"][:4].tolist() == [1, 2, 3, 1]
     assert all(Path(file).is_file() for file in crops["file"])
 
@@ -66,7 +77,9 @@ def test_a_tracklet_of_two_people_is_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path)
     path = folder / "info" / "train_name.txt"
     path.write_text(path.read_text().replace("0001C1T0001F002", "0003C1T0001F002"))
-    with pytest.raises(ReidopsError, match=r"tracks_train_info\.mat: a tracklet of person 1 in camera 1 holds 0003C1T0001F002\.jpg"):
+    with pytest.raises(
+        ReidopsError, match=r"tracks_train_info\.mat: a tracklet of person 1 in camera 1 holds 0003C1T0001F002\.jpg"
+    ):
         SET.list_part(folder, "train", "")
 
 
@@ -88,7 +101,9 @@ def test_a_list_that_is_too_short_is_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path)
     path = folder / "info" / "train_name.txt"
     path.write_text("\n".join(path.read_text().split()[:-2]))
-    with pytest.raises(ReidopsError, match=r"train_name\.txt: has 8 lines, tracklet 4 of tracks_train_info\.mat is lines 8 … 9"):
+    with pytest.raises(
+        ReidopsError, match=r"train_name\.txt: has 8 lines, tracklet 4 of tracks_train_info\.mat is lines 8 … 9"
+    ):
         SET.list_part(folder, "train", "")
 
 
@@ -110,4 +125,6 @@ def test_what_is_missing_is_named(tmp_path: Path, name: str) -> None:
 def test_the_set_converts(tmp_path: Path) -> None:
     crops = convert_set(SET, write_set(tmp_path / "MARS"))
     assert crops.groupby("split")["tracklet"].nunique().to_dict() == {"train": 5, "query": 2, "gallery": 5}
-    assert crops.groupby("split")["pid"].unique().map(set)["query"] == set(crops.loc[crops["split"] == "gallery", "pid"]) - {-1}
+    assert crops.groupby("split")["pid"].unique().map(set)["query"] == set(
+        crops.loc[crops["split"] == "gallery", "pid"]
+    ) - {-1}

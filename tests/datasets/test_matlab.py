@@ -14,7 +14,9 @@ from reidops.errors import ReidopsError
 
 @pytest.fixture
 def file(tmp_path: Path) -> str:
-    """Write `pictures`: 2 × 1 cells, the first one of 2 × 3 cells, of which (2, 3) is a picture of 4 × 2 px and the rest empty."""
+    """Write `pictures`: 2 × 1 cells, the first one of 2 × 3 cells, of which (2, 3) is a picture of 4 × 2 px and the
+    rest empty.
+    """
     inner: Cells = [[None, None, None], [None, None, _picture()]]
     tests: Cells = [[np.array([[1.0, 7.0], [2.0, 8.0], [3.0, 9.0]])]]
     return str(write_mat73(tmp_path / "a.mat", {"pictures": [[inner], [[[None]]]], "tests": tests}))
@@ -44,10 +46,14 @@ def test_cells_and_matrices_have_their_rows_first(file: str) -> None:
 @pytest.mark.parametrize(
     ("member", "finding"),
     [
-        ("pictures{1}{1,1}", "is no picture"), ("tests{1}", "is no picture"), ("pictures{1}{3,1}", "has 2 × 3 cells"),
-        ("pictures{1}{2,0}", "has 2 × 3 cells"), ("frames{1}", "holds no frames; it holds pictures, tests"), ("tests{1}{1,1}", "no cell array"),
+        ("pictures{1}{1,1}", "is no picture"),
+        ("tests{1}", "is no picture"),
+        ("pictures{1}{3,1}", "has 2 × 3 cells"),
+        ("pictures{1}{2,0}", "has 2 × 3 cells"),
+        ("frames{1}", "holds no frames; it holds pictures, tests"),
+        ("tests{1}{1,1}", "no cell array"),
     ],
-)  # fmt: skip
+)
 def test_a_member_that_is_no_picture_is_named(file: str, member: str, finding: str) -> None:
     with pytest.raises(ReidopsError, match=finding):
         read_picture(file, member)
@@ -69,16 +75,28 @@ def test_a_file_cut_off_is_named(file: str, tmp_path: Path) -> None:
 
 
 def test_variables_of_an_older_file_come_as_vectors(tmp_path: Path) -> None:
-    savemat(tmp_path / "a.mat", {"names": np.array([["b.png"], ["a.png"]], dtype=object), "one": 3, "column": np.array([[4], [5]])})
+    savemat(
+        tmp_path / "a.mat",
+        {"names": np.array([["b.png"], ["a.png"]], dtype=object), "one": 3, "column": np.array([[4], [5]])},
+    )
     found = read_variables(tmp_path / "a.mat", ("names", "one", "column"))
-    assert {name: values.tolist() for name, values in found.items()} == {"names": ["b.png", "a.png"], "one": [3], "column": [4, 5]}
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "names": ["b.png", "a.png"],
+        "one": [3],
+        "column": [4, 5],
+    }
 
 
 def test_what_an_older_file_lacks_is_named(tmp_path: Path, file: str) -> None:
     savemat(tmp_path / "b.mat", {"names": 1})
     (tmp_path / "cut.mat").write_bytes((tmp_path / "b.mat").read_bytes()[:150])
     (tmp_path / "text.mat").write_text("not a .mat")
-    findings = {"b": "lacks labels; it holds names", "none": "no such file", "cut": "lacks labels|is no MATLAB", "text": "is no MATLAB"}
+    findings = {
+        "b": "lacks labels; it holds names",
+        "none": "no such file",
+        "cut": "lacks labels|is no MATLAB",
+        "text": "is no MATLAB",
+    }
     for name, finding in findings.items():
         with pytest.raises(ReidopsError, match=rf"{name}\.mat: ({finding})"):
             read_variables(tmp_path / f"{name}.mat", ("labels",))

@@ -18,7 +18,9 @@ LISTS = {
 
 
 def write_set(folder: Path, train: str = "train", test: str = "test") -> Path:
-    """Write people 0 and 1 to train and people 0 and 2, who are others, to test: in the folders of V1 unless told otherwise."""
+    """Write people 0 and 1 to train and people 0 and 2, who are others, to test: in the folders of V1 unless told
+    otherwise.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, crops in LISTS.items():
         is_train = name in ("list_train.txt", "list_val.txt")
@@ -35,7 +37,12 @@ def append(file: Path, line: str) -> None:
 
 def test_train_and_val_together_train_and_the_third_field_is_the_camera(tmp_path: Path) -> None:
     crops, taken = list_part(write_set(tmp_path), "train")
-    assert crops[["published_pid", "camera", "frame"]].values.tolist() == [[0, 1, 8], [1, 5, 17], [0, 15, 19], [1, 6, 20]]
+    assert crops[["published_pid", "camera", "frame"]].values.tolist() == [
+        [0, 1, 8],
+        [1, 5, 17],
+        [0, 15, 19],
+        [1, 6, 20],
+    ]
     assert set(crops["role"]) == {""} and taken == {"crops": 4}
 
 
@@ -53,7 +60,11 @@ def test_a_tested_person_never_has_the_number_of_a_trained_one(tmp_path: Path) -
 
 def test_query_and_gallery_are_told_by_their_lists(tmp_path: Path) -> None:
     crops, _ = list_part(write_set(tmp_path), "test")
-    assert crops[["role", "published_pid", "camera"]].values.tolist() == [["query", 10_000, 1], ["gallery", 10_000, 14], ["gallery", 10_002, 3]]
+    assert crops[["role", "published_pid", "camera"]].values.tolist() == [
+        ["query", 10_000, 1],
+        ["gallery", 10_000, 14],
+        ["gallery", 10_002, 3],
+    ]
 
 
 def test_the_folders_of_v2_are_known(tmp_path: Path) -> None:
@@ -66,11 +77,14 @@ def test_the_folders_of_v2_are_known(tmp_path: Path) -> None:
     [
         ("0002/0002_000_03_0302afternoon_0404_1.jpg", r"line 2 \(.*\) is not `<person>/<crop>.jpg <pid>`"),
         ("0002/0002_000_03_0302afternoon_0404_1.jpg two", r"line 2 \(.*two\) is not"),
-        ("0002/0002_009_03_0302afternoon_0404_1.jpg 2", r"line 2: .*0002_009_03_0302afternoon_0404_1\.jpg does not exist"),
+        (
+            "0002/0002_009_03_0302afternoon_0404_1.jpg 2",
+            r"line 2: .*0002_009_03_0302afternoon_0404_1\.jpg does not exist",
+        ),
         ("0002/0002_c3.jpg 2", r"line 2: 0002_c3\.jpg: a file name of MSMT17 is like"),
         (f"{LISTS['list_query.txt'][0]} 0", r"line 2: .* is listed before, in .*list_query\.txt: line 1"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_line_is_named(tmp_path: Path, line: str, finding: str) -> None:
     append(write_set(tmp_path) / "list_query.txt", line)
     with pytest.raises(ReidopsError, match=rf"list_query\.txt: {finding}"):
@@ -79,7 +93,9 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, finding: str) -> None:
 
 def test_a_crop_in_query_and_gallery_is_named_with_both_lines(tmp_path: Path) -> None:
     append(write_set(tmp_path) / "list_gallery.txt", f"{LISTS['list_query.txt'][0]} 0")
-    with pytest.raises(ReidopsError, match=r"list_gallery\.txt: line 3: .* is listed before, in .*list_query\.txt: line 1"):
+    with pytest.raises(
+        ReidopsError, match=r"list_gallery\.txt: line 3: .* is listed before, in .*list_query\.txt: line 1"
+    ):
         list_part(tmp_path, "test")
 
 
@@ -105,7 +121,11 @@ def test_a_missing_folder_of_crops_is_named(tmp_path: Path) -> None:
 
 def test_the_set_is_converted(tmp_path: Path) -> None:
     crops = convert_set(SET, write_set(tmp_path / "set"))
-    assert crops.groupby("split")["pid"].agg(["size", "nunique"]).T.to_dict("list") == {"gallery": [2, 2], "query": [1, 1], "train": [4, 2]}
+    assert crops.groupby("split")["pid"].agg(["size", "nunique"]).T.to_dict("list") == {
+        "gallery": [2, 2],
+        "query": [1, 1],
+        "train": [4, 2],
+    }
     learnt = set(crops.loc[crops["split"] == "train", "pid"])
     assert crops["pid"].min() == 0 and not learnt & set(crops.loc[crops["split"] != "train", "pid"])
     assert crops["camid"].nunique() == 6

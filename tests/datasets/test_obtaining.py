@@ -49,7 +49,9 @@ def test_sets_are_found_under_their_published_names(tmp_path: Path, local: Path)
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_relative_folder_starts_at_the_repository(tmp_path: Path, local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_starts_at_the_repository(
+    tmp_path: Path, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "repository"))
     (tmp_path / "repository").mkdir()
     found = obtain("MOT17", tmp_path, Sources("../local"))
@@ -78,7 +80,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_set_that_must_be_asked_for_says_where_and_where_to_put_it(tmp_path: Path) -> None:
-    with pytest.raises(ReidopsError, match=r"ask through the form on https://.* unpack .* to <folder>/Market-1501-v15\.09\.15"):
+    with pytest.raises(
+        ReidopsError, match=r"ask through the form on https://.* unpack .* to <folder>/Market-1501-v15\.09\.15"
+    ):
         obtain("Market-1501", tmp_path, Sources())
 
 
@@ -88,10 +92,16 @@ def test_a_fetched_archive_is_unpacked_without_what_no_part_uses(tmp_path: Path)
     (tmp_path / "elsewhere" / "train").rename(source / "test")
     content = zipped(tmp_path / "source", tmp_path / "MOT17.zip")
     with serve(content) as server:
-        sources = Sources(urls={"MOT17": (server.url,)}, hashes={"MOT17": f"md5:{hashlib.md5(content).hexdigest()}"}, detectors=("FRCNN",))
+        sources = Sources(
+            urls={"MOT17": (server.url,)},
+            hashes={"MOT17": f"md5:{hashlib.md5(content).hexdigest()}"},
+            detectors=("FRCNN",),
+        )
         found = obtain("MOT17", tmp_path, sources)
     assert (found.folder, found.source) == (tmp_path / "raw" / "MOT17", server.url)
-    assert sorted(path.relative_to(found.folder).as_posix() for path in found.folder.glob("*/*")) == ["train/MOT17-02-FRCNN"]
+    assert sorted(path.relative_to(found.folder).as_posix() for path in found.folder.glob("*/*")) == [
+        "train/MOT17-02-FRCNN"
+    ]
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["MOT17"]
     assert (tmp_path / "archives" / "MOT17.zip").read_bytes() == content
 
@@ -127,21 +137,32 @@ def files_below(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("wrapped", [True, False])
 @pytest.mark.parametrize(
-    ("name", "file"), [("Market-1501", "Market-1501-v15.09.15.zip"), ("Market-1501", "Market-1501.zip"), ("DukeMTMC-reID", "DukeMTMC-reID.zip")]
+    ("name", "file"),
+    [
+        ("Market-1501", "Market-1501-v15.09.15.zip"),
+        ("Market-1501", "Market-1501.zip"),
+        ("DukeMTMC-reID", "DukeMTMC-reID.zip"),
+    ],
 )
 def test_a_set_is_taken_from_its_published_archive(tmp_path: Path, name: str, file: str, wrapped: bool) -> None:
     written = write_market_set(tmp_path / "local" / "set")
     expected = files_below(written)
     archived(written, tmp_path / "local" / file, wrapped=wrapped)
     found = obtain(name, tmp_path, Sources(str(tmp_path / "local")))
-    assert (found.layout, found.folder, found.source) == (SETS[name].layout, tmp_path / "raw" / name, f"unpacked:{tmp_path}/local/{file}")
+    assert (found.layout, found.folder, found.source) == (
+        SETS[name].layout,
+        tmp_path / "raw" / name,
+        f"unpacked:{tmp_path}/local/{file}",
+    )
     assert files_below(found.folder) == expected
     assert files_below(tmp_path / "local") == [file] and not (tmp_path / "archives").exists()
     assert [path.name for path in (tmp_path / "raw").iterdir()] == [name]
 
 
 def test_of_a_mot_archive_only_what_parts_use_is_unpacked(tmp_path: Path) -> None:
-    written = write_mot_set(tmp_path / "local" / "MOT17", ("MOT17-02",), detectors=("DPM", "FRCNN", "SDP"), num_frames=2)
+    written = write_mot_set(
+        tmp_path / "local" / "MOT17", ("MOT17-02",), detectors=("DPM", "FRCNN", "SDP"), num_frames=2
+    )
     shutil.copytree(written / "train" / "MOT17-02-FRCNN", written / "test" / "MOT17-01-FRCNN")
     archived(written, tmp_path / "local" / "MOT17.zip")
     found = obtain("MOT17", tmp_path, Sources(str(tmp_path / "local"), detectors=("FRCNN",)))
@@ -183,7 +204,9 @@ def test_a_part_that_is_missing_or_another_file_is_named(tmp_path: Path, mot17_i
 
 def test_a_local_archive_has_the_hash_that_params_name(tmp_path: Path) -> None:
     archived(write_market_set(tmp_path / "local" / "Market-1501"), tmp_path / "local" / "Market-1501.zip")
-    with pytest.raises(ReidopsError, match=r"Market-1501\.zip: its md5 is .*, expected 00; get it again, or mend download\.hashes"):
+    with pytest.raises(
+        ReidopsError, match=r"Market-1501\.zip: its md5 is .*, expected 00; get it again, or mend download\.hashes"
+    ):
         obtain("Market-1501", tmp_path, Sources(str(tmp_path / "local"), hashes={"Market-1501": "md5:00"}))
 
 
@@ -195,7 +218,9 @@ def test_a_web_page_among_the_local_archives_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_folder_wins_over_an_archive_and_an_archive_over_a_folder_without_the_set(tmp_path: Path, local: Path) -> None:
+def test_a_folder_wins_over_an_archive_and_an_archive_over_a_folder_without_the_set(
+    tmp_path: Path, local: Path
+) -> None:
     (local / "Market-1501.zip").write_bytes(b"not looked at")
     assert obtain("Market-1501", tmp_path, Sources(str(local))).folder == local / "Market-1501-v15.09.15"
     archived(write_mot_set(tmp_path / "MOT20", ("MOT20-01",), num_frames=2), local / "MOT20.zip")
@@ -230,7 +255,9 @@ def test_archives_in_a_sets_folder_are_joined_with_what_lies_beside_them(tmp_pat
         (local / part / "0001" / "0001C1T0001F001.jpg").write_bytes(b"a crop")
         archived(local / part, local / f"{part}.zip")
     (local / "info").mkdir()
-    for name in (name for part in ("train", "test") for name in SETS["MARS"].reads(part, "") if name.startswith("info/")):
+    for name in (
+        name for part in ("train", "test") for name in SETS["MARS"].reads(part, "") if name.startswith("info/")
+    ):
         (local / name).write_bytes(b"a list")
     before = files_below(local)
     found = obtain("MARS", tmp_path, Sources(str(tmp_path / "local")))
@@ -238,10 +265,14 @@ def test_archives_in_a_sets_folder_are_joined_with_what_lies_beside_them(tmp_pat
     assert files_below(local) == before
 
 
-@pytest.mark.parametrize(("name", "folder"), [("MOT17", "MOT17"), ("MSMT17", "MSMT17_V1"), ("DanceTrack", "DanceTrack")])
+@pytest.mark.parametrize(
+    ("name", "folder"), [("MOT17", "MOT17"), ("MSMT17", "MSMT17_V1"), ("DanceTrack", "DanceTrack")]
+)
 def test_another_set_under_a_known_name_is_refused(tmp_path: Path, name: str, folder: str) -> None:
     write_market_set(tmp_path / "local" / folder)
-    with pytest.raises(ReidopsError, match=rf"local/{folder}: holds no {name} as published: expected .*; it holds bounding_box_test, "):
+    with pytest.raises(
+        ReidopsError, match=rf"local/{folder}: holds no {name} as published: expected .*; it holds bounding_box_test, "
+    ):
         obtain(name, tmp_path, Sources(str(tmp_path / "local")))
 
 
@@ -260,15 +291,21 @@ def test_a_fault_while_unpacking_leaves_nothing(tmp_path: Path, fault: str) -> N
         other.writestr("readme.txt", "withdrawn")
     if fault == "cut off":
         archive.write_bytes(content[: len(content) // 2] + content[-22:])
-    with pytest.raises(ReidopsError, match=r"Market-1501\.zip: (holds no Market-1501.* it holds readme\.txt|is cut off)"):
+    with pytest.raises(
+        ReidopsError, match=r"Market-1501\.zip: (holds no Market-1501.* it holds readme\.txt|is cut off)"
+    ):
         obtain("Market-1501", tmp_path, Sources(str(tmp_path / "local")))
     assert not (tmp_path / "raw").exists() or list((tmp_path / "raw").iterdir()) == []
 
 
-def test_a_server_that_is_silent_is_worth_another_try_and_one_that_refuses_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_silent_is_worth_another_try_and_one_that_refuses_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serve(b"") as server:
         server.statuses = [404]
-        with pytest.raises(ReidopsError, match=r"(?s)VIPeR could not be fetched.*404.*unpack VIPeR\.v1\.0\.zip to <folder>/VIPeR") as refusal:
+        with pytest.raises(
+            ReidopsError, match=r"(?s)VIPeR could not be fetched.*404.*unpack VIPeR\.v1\.0\.zip to <folder>/VIPeR"
+        ) as refusal:
             obtain("VIPeR", tmp_path, Sources(urls={"VIPeR": (server.url,)}))
         assert not isinstance(refusal.value, Unreachable)
         server.statuses, server.retry_after = [503], "86400"
@@ -291,7 +328,9 @@ def test_an_address_counts_for_every_protocol_of_a_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in (*SETS, *HOW_TO_ASK) if name not in SETS or not SETS[name].ways])
 @pytest.mark.parametrize("with_local", [True, False])
-def test_a_set_that_must_be_asked_for_says_where_and_as_what_to_put_it(tmp_path: Path, name: str, with_local: bool) -> None:
+def test_a_set_that_must_be_asked_for_says_where_and_as_what_to_put_it(
+    tmp_path: Path, name: str, with_local: bool
+) -> None:
     (tmp_path / "local").mkdir()
     base = str(tmp_path / "local") if with_local else None
     with pytest.raises(ReidopsError) as refusal:

@@ -10,12 +10,20 @@ from reidops.errors import ReidopsError
 from reidops.files import sha256, write_json
 
 ROW = {
-    "dataset": "MOT17", "scene": "09", "sequence": "MOT17-09-FRCNN", "first_frame": 1, "last_frame": 263, "num_people": 2, "people": [3, 5],
-}  # fmt: skip
+    "dataset": "MOT17",
+    "scene": "09",
+    "sequence": "MOT17-09-FRCNN",
+    "first_frame": 1,
+    "last_frame": 263,
+    "num_people": 2,
+    "people": [3, 5],
+}
 
 
 def crops(*rows: tuple[str, str, str, int, int, str]) -> pd.DataFrame:
-    """Return a crops table of rows (dataset, scene, sequence, track_id, frame, split); a person's pid is the track_id."""
+    """Return a crops table of rows (dataset, scene, sequence, track_id, frame, split); a person's pid is the
+    track_id.
+    """
     columns = ["dataset", "scene", "sequence", "track_id", "frame", "split"]
     table = pd.DataFrame(rows, columns=columns).assign(pid=lambda t: t["track_id"])
     return table.assign(path="imgs/" + table["sequence"] + "_" + table["track_id"].map("{:06d}".format) + "/000000.jpg")
@@ -31,9 +39,10 @@ def described(folder: Path, trained_on: dict) -> Path:
 
 def test_the_scenes_frames_and_people_that_train_are_recorded():
     table = crops(
-        ("MOT17", "09", "MOT17-09-FRCNN", 5, 263, "train"), ("MOT17", "09", "MOT17-09-FRCNN", 3, 1, "val"),
+        ("MOT17", "09", "MOT17-09-FRCNN", 5, 263, "train"),
+        ("MOT17", "09", "MOT17-09-FRCNN", 3, 1, "val"),
         ("MOT17", "09", "MOT17-09-FRCNN", 9, 300, "query"),
-    )  # fmt: skip
+    )
     assert with_training(Origin("random weights"), table) == Origin("random weights", (ROW,))
 
 
@@ -70,11 +79,15 @@ def test_a_record_of_an_earlier_version_names_sets_and_is_unknown_otherwise():
 def test_weights_that_were_trained_on_tested_people_are_refused(row):
     dataset, track_id = row
     table = crops((dataset, "09", f"{dataset}-09", track_id, 100, "gallery"))
-    with pytest.raises(ReidopsError, match=r"old\.pt was trained on frames 1 … 263 of MOT17-09-FRCNN of MOT17 .* 1 query and"):
+    with pytest.raises(
+        ReidopsError, match=r"old\.pt was trained on frames 1 … 263 of MOT17-09-FRCNN of MOT17 .* 1 query and"
+    ):
         check_start(Origin("old.pt", (ROW,)), table)
 
 
-@pytest.mark.parametrize("row", [("09", 3, 264, "query"), ("02", 3, 100, "query"), ("09", 4, 100, "query"), ("09", 3, 100, "train")])
+@pytest.mark.parametrize(
+    "row", [("09", 3, 264, "query"), ("02", 3, 100, "query"), ("09", 4, 100, "query"), ("09", 3, 100, "train")]
+)
 def test_weights_may_start_where_other_frames_scenes_or_people_are_tested(row):
     scene, track_id, frame, split = row
     check_start(Origin("old.pt", (ROW,)), crops(("MOT17", scene, f"MOT17-{scene}", track_id, frame, split)))

@@ -29,7 +29,9 @@ def frames(tmp_path: Path) -> list[Path]:
 def cuts(frames: list[Path]) -> list[CropSource]:
     boxes = [(0, 0, 20, 40), (10, 5, 89, 69), (3, 3, 3, 3)]
     return [
-        CropSource(f"imgs/{file.stem}_{n}.jpg", str(file), box, (WIDTH, HEIGHT)) for file in frames for n, box in enumerate(boxes)
+        CropSource(f"imgs/{file.stem}_{n}.jpg", str(file), box, (WIDTH, HEIGHT))
+        for file in frames
+        for n, box in enumerate(boxes)
     ]
 
 
@@ -55,7 +57,9 @@ def test_the_tar_is_a_tar_without_time_or_owner(tmp_path: Path, frames: list[Pat
     assert {(member.mtime, member.uid, member.gid, member.uname) for member in members} == {(0, 0, 0, "")}
 
 
-def test_the_tar_is_the_same_for_any_number_of_workers(tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tar_is_the_same_for_any_number_of_workers(
+    tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", 2)
     tables = [pack_crops(cuts(frames), tmp_path / f"{workers}.tar", workers=workers) for workers in (1, 2)]
     assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()
@@ -84,7 +88,9 @@ def test_published_crops_are_copied_byte_by_byte(tmp_path: Path, frames: list[Pa
     sources = [CropSource(f"imgs/{file.name}", str(file)) for file in frames] + cuts(frames[:1])
     table = pack_crops(sources, tmp_path / "crops.tar", workers=1)
     tar = (tmp_path / "crops.tar").read_bytes()
-    assert [tar[offset : offset + size] for offset, size, _, _ in table[: len(frames)]] == [file.read_bytes() for file in frames]
+    assert [tar[offset : offset + size] for offset, size, _, _ in table[: len(frames)]] == [
+        file.read_bytes() for file in frames
+    ]
     assert {(width, height) for _, _, width, height in table[: len(frames)].tolist()} == {(WIDTH, HEIGHT)}
 
 
@@ -113,7 +119,9 @@ def test_a_jpeg_that_is_cut_off_is_named(tmp_path: Path, frames: list[Path], kep
         pack_crops(sources, tmp_path / "crops.tar", workers=1)
 
 
-def test_the_error_of_a_worker_process_arrives(tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_worker_process_arrives(
+    tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", 2)
     frames[5].unlink()
     with pytest.raises(ReidopsError, match=r"000006\.jpg: No such file"):
@@ -130,7 +138,9 @@ def test_a_frame_of_another_size_than_seqinfo_says_is_named(tmp_path: Path, fram
 def test_crops_of_other_formats_are_copied_too(tmp_path: Path, suffix: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (9, 5, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / f"a{suffix}"), picture)
-    ((offset, size, width, height),) = pack_crops([CropSource("a", str(tmp_path / f"a{suffix}"))], tmp_path / "crops.tar", workers=1)
+    ((offset, size, width, height),) = pack_crops(
+        [CropSource("a", str(tmp_path / f"a{suffix}"))], tmp_path / "crops.tar", workers=1
+    )
     packed = (tmp_path / "crops.tar").read_bytes()[offset : offset + size]
     assert packed == (tmp_path / f"a{suffix}").read_bytes()
     assert (width, height) == (5, 9)
@@ -150,12 +160,16 @@ def test_pictures_inside_a_file_are_packed_as_png_without_loss(
     table = pack_crops([*cuts(frames[:1]), *members], tmp_path / "crops.tar", workers=workers)
     tar = (tmp_path / "crops.tar").read_bytes()
     for (offset, size, width, height), picture in zip(table[3:], pictures, strict=True):
-        assert np.array_equal(cv2.imdecode(np.frombuffer(tar[offset : offset + size], np.uint8), cv2.IMREAD_COLOR), picture)
+        assert np.array_equal(
+            cv2.imdecode(np.frombuffer(tar[offset : offset + size], np.uint8), cv2.IMREAD_COLOR), picture
+        )
         assert (height, width) == picture.shape[:2]
 
 
 @pytest.mark.parametrize("size", [(12, 6), (100, 60), (30, 50)])
-def test_crops_of_a_target_size_are_resized_as_the_networks_input_is(tmp_path: Path, frames: list[Path], size: tuple[int, int]) -> None:
+def test_crops_of_a_target_size_are_resized_as_the_networks_input_is(
+    tmp_path: Path, frames: list[Path], size: tuple[int, int]
+) -> None:
     sources = cuts(frames[:2])
     table = pack_crops(sources, tmp_path / "crops.tar", CutRules(size=size), workers=1)
     tar = (tmp_path / "crops.tar").read_bytes()
@@ -169,11 +183,16 @@ def test_crops_of_a_target_size_are_resized_as_the_networks_input_is(tmp_path: P
 def test_a_frame_that_is_damaged_in_its_middle_is_named(tmp_path: Path, frames: list[Path]) -> None:
     data = frames[2].read_bytes()
     frames[2].write_bytes(data[:3000] + data[-200:])
-    with pytest.raises(ReidopsError, match=r"000003\.jpg: is damaged, parts of the picture are lost \(Corrupt JPEG data: .*copy or unpack it again"):
+    with pytest.raises(
+        ReidopsError,
+        match=r"000003\.jpg: is damaged, parts of the picture are lost \(Corrupt JPEG data: .*copy or unpack it again",
+    ):
         pack_crops(cuts(frames), tmp_path / "crops.tar", workers=1)
 
 
-def test_nothing_but_the_tar_is_left_behind(tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_but_the_tar_is_left_behind(
+    tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", 2)
     before = set(tmp_path.iterdir())
     pack_crops(cuts(frames), tmp_path / "crops.tar", workers=2)

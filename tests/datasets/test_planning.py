@@ -29,7 +29,12 @@ def planned(parts: list[Part], rules: SplitRules = RULES) -> pd.DataFrame:
 
 def test_joined_sets_share_no_person_and_no_camera(tmp_path: Path) -> None:
     folder, toy = write_market_set(tmp_path / "m"), write_mot_set(tmp_path / "toy", num_people=3)
-    parts = [market("train", folder), market("train", folder, "Twin"), street("train", toy, "01"), street("train", toy, "02")]
+    parts = [
+        market("train", folder),
+        market("train", folder, "Twin"),
+        street("train", toy, "01"),
+        street("train", toy, "02"),
+    ]
     plan = planned(parts)
     for column in ("pid", "camid"):
         by_source = plan.groupby(["dataset", "scene"])[column].agg(set)
@@ -42,8 +47,9 @@ def test_one_set_trains_and_others_are_kept_for_evaluation(tmp_path: Path) -> No
     folder, toy = write_market_set(tmp_path / "m"), write_mot_set(tmp_path / "toy", num_people=3)
     plan = planned([street("train", toy, "01"), market("test", folder), street("test", toy, "02")])
     assert plan.groupby("dataset")["split"].agg(lambda s: sorted(set(s))).to_dict() == {
-        "Market-1501": ["gallery", "query"], "TOY": ["gallery", "query", "train"],
-    }  # fmt: skip
+        "Market-1501": ["gallery", "query"],
+        "TOY": ["gallery", "query", "train"],
+    }
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
@@ -51,7 +57,9 @@ def test_by_identity_nobody_trains_and_is_tested(tmp_path: Path, share: float) -
     toy = write_mot_set(tmp_path / "toy", num_people=8)
     parts = [street(part, toy, scene, f"identity:{share}") for scene in ("01", "02") for part in ("train", "test")]
     plan = planned(parts)
-    trained, tested = (set(plan.loc[rows, "pid"]) for rows in (plan["split"] == "train", plan["split"].isin(["query", "gallery"])))
+    trained, tested = (
+        set(plan.loc[rows, "pid"]) for rows in (plan["split"] == "train", plan["split"].isin(["query", "gallery"]))
+    )
     assert not trained & tested
     assert (len(trained), len(tested)) == (16 - 16 * share, 16 * share)
     assert plan["path"].is_unique

@@ -12,11 +12,16 @@ from reidops.datasets.prid2011 import SET, SPLITS_FILE, list_part, reads
 from reidops.errors import ReidopsError
 
 LONG = [1, 2, 4, 5, 7, 8]  # people with 27 pictures from both cameras
-DIVISION = {"train": ["person_0002", "person_0008", "person_0001"], "test": ["person_0004", "person_0005", "person_0007"]}
+DIVISION = {
+    "train": ["person_0002", "person_0008", "person_0001"],
+    "test": ["person_0004", "person_0005", "person_0007"],
+}
 
 
 def write_set(folder: Path) -> Path:
-    """Write six people who were seen long enough, one who was seen too shortly, and two who share a number; and torchreid's divisions."""
+    """Write six people who were seen long enough, one who was seen too shortly, and two who share a number; and
+    torchreid's divisions.
+    """
     picture = write_picture(folder / "picture.png", 1)
     for camera, lengths in (("cam_a", {3: 27, 201: 27}), ("cam_b", {3: 26, 201: 30})):
         for pid, length in {**dict.fromkeys(LONG, 27), **lengths}.items():
@@ -25,7 +30,9 @@ def write_set(folder: Path) -> Path:
             for number in range(1, length + 1):
                 shutil.copy(picture, person / f"{number:04d}.png")
     picture.unlink()
-    (folder / SPLITS_FILE).write_text(json.dumps([DIVISION, *[{"train": DIVISION["test"], "test": DIVISION["train"]}] * 9]))
+    (folder / SPLITS_FILE).write_text(
+        json.dumps([DIVISION, *[{"train": DIVISION["test"], "test": DIVISION["train"]}] * 9])
+    )
     return folder
 
 

@@ -42,7 +42,9 @@ def test_half_the_people_train_and_the_others_are_tested(tmp_path: Path, number:
 
 def test_torchreids_splits_say_who_trains(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "prid_450s")
-    splits = [{"train": [[f"data/prid450s/cam_a/img_{pid:03d}.png", 0, 0] for pid in (1 + n % 4, 5)]} for n in range(10)]
+    splits = [
+        {"train": [[f"data/prid450s/cam_a/img_{pid:03d}.png", 0, 0] for pid in (1 + n % 4, 5)]} for n in range(10)
+    ]
     (folder / "splits.json").write_text(json.dumps(splits))
     for number in range(10):
         assert set(list_part(folder, "train", f"splits-{number}")[0]["published_pid"]) == {1 + number % 4, 5}

@@ -77,7 +77,9 @@ def test_mot15_holds_some_of_the_videos_under_other_names(sets: dict[str, SetFol
 
 def test_two_sequences_of_one_scene_in_a_set_are_refused(tmp_path: Path) -> None:
     found = SetFolder("mine", "mot", write_mot_set(tmp_path, ("MOT16-02", "MOT20-02"), num_frames=2), "drawn")
-    with pytest.raises(ReidopsError, match="MOT20-02: shows scene 02, as MOT16-02 does; put one of the two into a set of its own"):
+    with pytest.raises(
+        ReidopsError, match="MOT20-02: shows scene 02, as MOT16-02 does; put one of the two into a set of its own"
+    ):
         assign_parts({"mine": found}, Roles(("mine",), (), ()))
 
 
@@ -97,10 +99,15 @@ def test_a_set_that_is_only_tested_is_tested_whole(sets: dict[str, SetFolder]) -
 
 def test_a_set_in_train_and_test_that_is_not_tracked_names_its_scenes(sets: dict[str, SetFolder]) -> None:
     roles = Roles(train=("Square",), test=("Square",), track=("MOT17",))
-    with pytest.raises(ReidopsError, match=r"Square is in train and in test, .* name the scenes to test .*Square-a, Square-b"):
+    with pytest.raises(
+        ReidopsError, match=r"Square is in train and in test, .* name the scenes to test .*Square-a, Square-b"
+    ):
         assign_parts(sets, roles)
     parts = assign_parts(sets, replace(roles, sequences=("Square-b", "09")))
-    assert [row for row in told(parts) if row[0] != "track"] == [("train", "Square-a", 1, 7), ("test", "Square-b", 1, 7)]
+    assert [row for row in told(parts) if row[0] != "track"] == [
+        ("train", "Square-a", 1, 7),
+        ("test", "Square-b", 1, 7),
+    ]
 
 
 def test_every_scene_is_held_in_one_fold_and_trains_in_the_others(sets: dict[str, SetFolder]) -> None:
@@ -114,7 +121,9 @@ def test_every_scene_is_held_in_one_fold_and_trains_in_the_others(sets: dict[str
     assert sorted(held) == ["02", "04", "09"]
 
 
-def test_by_identity_the_frames_are_shared_and_the_table_says_that_the_people_are_divided(sets: dict[str, SetFolder]) -> None:
+def test_by_identity_the_frames_are_shared_and_the_table_says_that_the_people_are_divided(
+    sets: dict[str, SetFolder],
+) -> None:
     roles = Roles(("MOT17",), ("MOT17",), ("Square",), split="identity", test_share=0.25)
     parts = [part for part in assign_parts(sets, roles) if part.part != "track"]
     assert [(part.part, part.scene, part.protocol) for part in parts] == [
@@ -137,15 +146,24 @@ def test_a_set_with_protocols_is_listed_with_the_one_that_was_asked_for(sets: di
         ({"split": "k-fold", "sequences": (), "num_folds": 4}, "num_folds is 4, but MOT17 has 3 scenes"),
         ({"split": "identity"}, "MOT17 is tracked too: its figures would be of frames that were trained on"),
         ({"split": "identity", "test": ("MOT16",), "track": ()}, "name MOT16 in download.train, too"),
-        ({"split": "identity", "train": ("Market-1501",)}, "identity divides the people of MOT sets, and download.train names none"),
-        ({"train": ("Market-1501",), "test": ("Market-1501:x",)}, "Market-1501 trains and Market-1501:x is tested, and they show the same people"),
+        (
+            {"split": "identity", "train": ("Market-1501",)},
+            "identity divides the people of MOT sets, and download.train names none",
+        ),
+        (
+            {"train": ("Market-1501",), "test": ("Market-1501:x",)},
+            "Market-1501 trains and Market-1501:x is tested, and they show the same people",
+        ),
         ({"sequences": ()}, "every scene of MOT17 is tested or tracked, nobody is left to train"),
         ({"sequences": ("09", "4")}, r"download\.sequences: 4 is no scene or sequence .* did you mean 04"),
         ({"sequences": ("99",)}, r"99: none of them is in MOT17, which has the scenes 02, 04, 09"),
         ({"track": ("Market-1501",)}, "Market-1501 holds single crops"),
         ({"train": ("MOT16", "MOT17")}, "MOT16 and MOT17 show the same people in 02, 09; name one of them"),
         ({"train": ("MOT15", "MOT17")}, "MOT15 and MOT17 show the same people in 09; name one of them"),
-        ({"train": ("Market-1501", "Market-1501:x")}, "Market-1501 and Market-1501:x show the same people; name one of them"),
+        (
+            {"train": ("Market-1501", "Market-1501:x")},
+            "Market-1501 and Market-1501:x show the same people; name one of them",
+        ),
     ],
 )
 def test_wishes_that_cannot_be_granted_are_refused(sets: dict[str, SetFolder], changes: dict, message: str) -> None:

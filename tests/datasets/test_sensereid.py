@@ -26,8 +26,15 @@ def write_set(folder: Path) -> Path:
 def test_probes_ask_and_the_gallery_answers(tmp_path: Path) -> None:
     crops, taken = list_part(write_set(tmp_path / "SenseReID"), "test")
     found = {(row.role, row.published_pid, row.camera) for row in crops.itertuples()}
-    assert found == {("query", 1, 0), ("query", 2, 0), ("gallery", 1, 1), ("gallery", 2, 0), ("gallery", 2, 1),
-                     ("gallery", 3, 1), ("gallery", 4, 1)}  # fmt: skip
+    assert found == {
+        ("query", 1, 0),
+        ("query", 2, 0),
+        ("gallery", 1, 1),
+        ("gallery", 2, 0),
+        ("gallery", 2, 1),
+        ("gallery", 3, 1),
+        ("gallery", 4, 1),
+    }
     assert not crops["distractor"].any()
     assert taken == {"crops": 7}
 
@@ -47,7 +54,9 @@ def test_asking_for_training_people_says_that_there_are_none(tmp_path: Path) -> 
 def test_a_bad_file_name_is_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "SenseReID")
     write_picture(folder / "test_gallery" / "person7.jpg", 7)
-    with pytest.raises(ReidopsError, match=r"test_gallery/person7\.jpg: a file name of this set is like 00001_0000\.jpg"):
+    with pytest.raises(
+        ReidopsError, match=r"test_gallery/person7\.jpg: a file name of this set is like 00001_0000\.jpg"
+    ):
         list_part(folder, "test")
 
 

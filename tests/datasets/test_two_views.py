@@ -12,12 +12,19 @@ from reidops.errors import ReidopsError
 
 def pairs(num_people: int, *, alone: tuple[int, ...] = ()) -> pd.DataFrame:
     """Return one crop per person and camera; those `alone` are missing in camera 2."""
-    return crops_table([
-        {"file": f"/set/cam_{'ab'[camera - 1]}/{pid:03d}_0.bmp", "name": f"{camera}_{pid}", "published_pid": pid, "camera": camera}
-        for camera in (1, 2)
-        for pid in range(num_people)
-        if camera == 1 or pid not in alone
-    ])  # fmt: skip
+    return crops_table(
+        [
+            {
+                "file": f"/set/cam_{'ab'[camera - 1]}/{pid:03d}_0.bmp",
+                "name": f"{camera}_{pid}",
+                "published_pid": pid,
+                "camera": camera,
+            }
+            for camera in (1, 2)
+            for pid in range(num_people)
+            if camera == 1 or pid not in alone
+        ]
+    )
 
 
 def people(crops: pd.DataFrame) -> set[int]:

@@ -26,11 +26,17 @@ def write_set(folder: Path) -> Path:
 
 
 def write_splits(folder: Path, training: list[list[int]]) -> None:
-    """Write splits.json as torchreid does: each division twice, once per direction, with the paths of another machine."""
+    """Write splits.json as torchreid does: each division twice, once per direction, with the paths of another
+    machine.
+    """
     splits = []
     for people in training:
-        pictures = [f"/home/me/viper/VIPeR/{view}/{path.name}" for view in ("cam_a", "cam_b")
-                    for pid in people for path in (folder / view).glob(f"{pid:03d}_*.bmp")]  # fmt: skip
+        pictures = [
+            f"/home/me/viper/VIPeR/{view}/{path.name}"
+            for view in ("cam_a", "cam_b")
+            for pid in people
+            for path in (folder / view).glob(f"{pid:03d}_*.bmp")
+        ]
         splits += [{"train": [[path, 0, 0] for path in pictures], "query": [], "gallery": []}] * 2
     (folder / "splits.json").write_text(json.dumps(splits))
 
@@ -67,7 +73,9 @@ def test_torchreids_splits_say_who_trains(tmp_path: Path) -> None:
             assert sorted(set(test["published_pid"])) == sorted(set(PEOPLE) - set(divisions[number]))
 
 
-@pytest.mark.parametrize(("content", "finding"), [("{}", "is no list of ten"), ("no json", "is no list of ten"), (None, "No such file")])
+@pytest.mark.parametrize(
+    ("content", "finding"), [("{}", "is no list of ten"), ("no json", "is no list of ten"), (None, "No such file")]
+)
 def test_a_wrong_file_of_splits_is_named(tmp_path: Path, content: str | None, finding: str) -> None:
     folder = write_set(tmp_path / "VIPeR")
     if content is not None:

@@ -42,9 +42,15 @@ def test_of_yolos_doubles_the_surer_one_stays(tmp_path, nms, num_left):
     assert people.xyxy[0].tolist() == [1, 0, 49, 48] and people.confidence[0] == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize(("settings", "mean"), [
-    ({}, 100 / 255), ({"colours": "bgr"}, 20 / 255), ({"white": 0.5}, 50 / 255), ({"size": (32, 32)}, (100 + 114) / 2 / 255),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "mean"),
+    [
+        ({}, 100 / 255),
+        ({"colours": "bgr"}, 20 / 255),
+        ({"white": 0.5}, 50 / 255),
+        ({"size": (32, 32)}, (100 + 114) / 2 / 255),
+    ],
+)
 def test_pixels_are_rgb_from_0_to_1_or_as_the_settings_say(tmp_path, settings, mean):
     picture = np.full((32, 64, 3), (20, 60, 100), np.uint8)
     detector = OnnxDetector(write_mean_detector(tmp_path / "d.onnx"), DetectorSettings(min_confidence=0, **settings))
@@ -56,11 +62,14 @@ def test_other_inputs_are_served_too(tmp_path, form):
     assert len(OnnxDetector(write_detector(tmp_path / "d.onnx", BOXES, **form)).detect(PICTURE)) == 2
 
 
-@pytest.mark.parametrize(("form", "told"), [
-    ({"batch": (2,)}, r"\[2, 3, 64, 96\] of tensor\(float\), expected the only one, \[1, 3, H, W\]"),
-    ({"kind": TensorProto.DOUBLE}, r"tensor\(double\), expected .* float32 or uint8"),
-    ({"batch": (1, 1)}, r"\[1, 1, 3, 64, 96\]"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ({"batch": (2,)}, r"\[2, 3, 64, 96\] of tensor\(float\), expected the only one, \[1, 3, H, W\]"),
+        ({"kind": TensorProto.DOUBLE}, r"tensor\(double\), expected .* float32 or uint8"),
+        ({"batch": (1, 1)}, r"\[1, 1, 3, 64, 96\]"),
+    ],
+)
 def test_an_input_that_is_no_picture_is_told(tmp_path, form, told):
     with pytest.raises(ReidopsError, match=told):
         OnnxDetector(write_detector(tmp_path / "d.onnx", BOXES, **form))

@@ -58,12 +58,15 @@ def test_end_to_end_rows_hold_corners_score_and_class():
 
 
 @pytest.mark.parametrize(("outputs", "layout", "told"), [
-    ([np.zeros((1, 300, 6), np.float32)], "auto", r"\[1, 300, 6\] of float32; layout auto .* say yourself: yolox with one class, or end-to-end"),
+
+       ([np.zeros((1, 300, 6), np.float32)], "auto", r"\[1, 300, 6\] of float32; layout auto .* say yourself: yolox "
+                                                     r"with one class, or end-to-end"),
     ([np.zeros((2, 20, 9), np.float32)], "auto", "layout auto expects"),
     ([BOXES, BOXES], "auto", r"layout boxes expects boxes \[n, 4\], scores \[n\]"),
     ([BOXES, SCORES[:1]], "boxes", "layout boxes expects"),
     ([yolov8(), SCORES], "yolov8", r"layout yolov8 expects one, \[1, 4 \+ C, n\]"),
-    ([BOXES, SCORES * 5], "auto", "scores go from 2 to 4.5, layout boxes expects 0 … 1; export it with the sigmoid inside"),
+    ([BOXES, SCORES * 5], "auto", "scores go from 2 to 4.5, layout boxes expects 0 … 1; export it with the sigmoid "
+                                  "inside"),
     ([BOXES, SCORES * np.nan], "auto", "scores go from nan"),
 ])  # fmt: skip
 def test_outputs_of_another_kind_are_told(outputs, layout, told):

@@ -70,7 +70,9 @@ def test_a_path_is_relative_to_the_repository(tmp_path, monkeypatch):
 
 def test_a_folder_without_a_sequences_file_is_told(sequences, tmp_path):
     (tmp_path / "own").mkdir()
-    with pytest.raises(ReidopsError, match=r"own/TOY-01.txt: no such file; expected there, or as TOY-01/det/det.txt or TOY-01/det.txt"):
+    with pytest.raises(
+        ReidopsError, match=r"own/TOY-01.txt: no such file; expected there, or as TOY-01/det/det.txt or TOY-01/det.txt"
+    ):
         open_source(str(tmp_path / "own")).detections(sequences[0], range(1, 13))
 
 
@@ -89,5 +91,7 @@ def test_where_a_detector_finds_nobody_the_table_is_empty_and_has_its_columns(se
 def test_a_frame_that_a_detector_cannot_see_is_told(sequences):
     path = sequences[0].frame_path(6)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ReidopsError, match="000006.jpg: its .* bytes are no whole picture; copy or unpack the frames again"):
+    with pytest.raises(
+        ReidopsError, match="000006.jpg: its .* bytes are no whole picture; copy or unpack the frames again"
+    ):
         DetectorSource(Nobody()).detections(sequences[0], range(1, 13))

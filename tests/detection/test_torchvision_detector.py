@@ -15,7 +15,9 @@ NAME = "ssdlite320_mobilenet_v3_large"
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Return a file of random weights that take many things for people; one thread is quicker for so small a network."""
+    """Return a file of random weights that take many things for people; one thread is quicker for so small a
+    network.
+    """
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = torchvision.models.get_model(NAME, weights=None, weights_backbone=None)
@@ -41,7 +43,10 @@ def test_people_are_found_by_a_detector_of_torchvision(weights):
 
 
 def test_an_unknown_name_is_told_with_the_near_ones():
-    with pytest.raises(ReidopsError, match="fasterrcnn_resnet50: torchvision has no detector of that name; did you mean fasterrcnn_resnet50_fpn"):
+    with pytest.raises(
+        ReidopsError,
+        match="fasterrcnn_resnet50: torchvision has no detector of that name; did you mean fasterrcnn_resnet50_fpn",
+    ):
         new_detector("fasterrcnn_resnet50")
 
 
@@ -60,7 +65,10 @@ def test_offline_it_says_which_file_to_put_where(tmp_path, monkeypatch):
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    with pytest.raises(ReidopsError, match=f"cannot be fetched from https://.*; fetch ssdlite320.*pth on another machine and put it at {tmp_path}"):
+    with pytest.raises(
+        ReidopsError,
+        match=f"cannot be fetched from https://.*; fetch ssdlite320.*pth on another machine and put it at {tmp_path}",
+    ):
         new_detector(NAME)
 
 

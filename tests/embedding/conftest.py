@@ -1,4 +1,6 @@
-"""The tests of this room compute on one thread: their networks are so small that more threads only wait for each other."""
+"""The tests of this room compute on one thread: their networks are so small that more threads only wait for each
+other.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,6 @@
-"""reidops/embedding/collapse.py: collapsed embeddings are found, and those of a network that just began to learn are not taken for them."""
+"""reidops/embedding/collapse.py: collapsed embeddings are found, and those of a network that just began to learn are
+not taken for them.
+"""
 
 import cv2
 import numpy as np
@@ -38,7 +40,9 @@ def test_collapsed_embeddings_are_found(how: str):
     assert find_collapse(COLLAPSED[how].astype(np.float32)) is not None
 
 
-@pytest.mark.parametrize("rows", [random_rows(50), random_rows(2), random_rows(5000), random_rows(1), POINT + 0.05 * random_rows(50)])
+@pytest.mark.parametrize(
+    "rows", [random_rows(50), random_rows(2), random_rows(5000), random_rows(1), POINT + 0.05 * random_rows(50)]
+)
 def test_embeddings_that_differ_are_no_collapse_whatever_they_share(rows: np.ndarray):
     assert find_collapse(rows.astype(np.float32)) is None
 

@@ -26,7 +26,14 @@ def embedder() -> Embedder:
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.8, 1.2)
     description = describe(
-        network, backbone="mobilenetv4_conv_small_050", embedding_dim=48, pooling="avg", last_stride=1, height=64, width=32, num_classes=5
+        network,
+        backbone="mobilenetv4_conv_small_050",
+        embedding_dim=48,
+        pooling="avg",
+        last_stride=1,
+        height=64,
+        width=32,
+        num_classes=5,
     )
     return Embedder(network, description)
 

@@ -9,10 +9,21 @@ NUM_PEOPLE = {"01": 4, "02": 3, "03": 1, "04": 5}
 
 
 def crops_table() -> pd.DataFrame:
-    """Return three crops of each held-out person, one scene after the other, then a distractor and crops of other splits."""
+    """Return three crops of each held-out person, one scene after the other, then a distractor and crops of other
+    splits.
+    """
     scenes = np.repeat(list(NUM_PEOPLE), list(NUM_PEOPLE.values()))
-    val = pd.DataFrame({"dataset": "MOT17", "scene": np.repeat(scenes, 3), "pid": np.repeat(np.arange(len(scenes)) * 7, 3), "split": "val"})
-    others = pd.DataFrame({"dataset": "MOT17", "scene": "01", "pid": [-1, 500, 501, 501], "split": ["val", "train", "query", "gallery"]})
+    val = pd.DataFrame(
+        {
+            "dataset": "MOT17",
+            "scene": np.repeat(scenes, 3),
+            "pid": np.repeat(np.arange(len(scenes)) * 7, 3),
+            "split": "val",
+        }
+    )
+    others = pd.DataFrame(
+        {"dataset": "MOT17", "scene": "01", "pid": [-1, 500, 501, 501], "split": ["val", "train", "query", "gallery"]}
+    )
     return pd.concat([val, others], ignore_index=True)
 
 

@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 from drawn_crops import write_crops
 
-from reidops.embedding.images import CropStore, GrowingImages, ImageBatches, load_images, resize_crop, resize_crops, run_ahead
+from reidops.embedding.images import (
+    CropStore,
+    GrowingImages,
+    ImageBatches,
+    load_images,
+    resize_crop,
+    resize_crops,
+    run_ahead,
+)
 from reidops.errors import ReidopsError
 from reidops.tables import CROPS, read_table
 
@@ -55,7 +63,9 @@ def test_halving_averages_two_by_two_pixels():
     assert np.abs(resize_crop(crop_bgr, 4, 3) - means).max() <= 0.5
 
 
-@pytest.mark.parametrize("crop", [np.zeros((0, 10, 3), np.uint8), np.zeros((9, 9, 3), float), np.zeros((9, 9), np.uint8), "crop.jpg"])
+@pytest.mark.parametrize(
+    "crop", [np.zeros((0, 10, 3), np.uint8), np.zeros((9, 9, 3), float), np.zeros((9, 9), np.uint8), "crop.jpg"]
+)
 def test_what_is_no_crop_is_named_by_its_place(crop):
     with pytest.raises(ReidopsError, match="crop 1 is .* expected a non-empty uint8 array"):
         resize_crops([np.zeros((9, 9, 3), np.uint8), crop], 64, 32)
@@ -140,6 +150,11 @@ def test_images_grow_as_the_training_goes_on_and_one_size_is_kept():
 
     images = GrowingImages(Batches, (128, 64), [(0.25, 32, 16), (0.5, 64, 32)])
     assert [images.at(share).size for share in (0.0, 0.2, 0.25, 0.4, 0.5, 0.9)] == [
-        (32, 16), (32, 16), (64, 32), (64, 32), (128, 64), (128, 64),
-    ]  # fmt: skip
+        (32, 16),
+        (32, 16),
+        (64, 32),
+        (64, 32),
+        (128, 64),
+        (128, 64),
+    ]
     assert made == [(32, 16), (64, 32), (128, 64)]

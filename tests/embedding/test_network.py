@@ -42,7 +42,9 @@ def test_last_stride_1_doubles_the_last_map_and_keeps_every_weight(backbone):
 
 def test_the_network_normalises_by_itself(images):
     network = EmbeddingNetwork(TINY, mean=(0.1, 0.2, 0.3), std=(0.5, 0.4, 0.3)).eval()
-    inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor([0.1, 0.2, 0.3])[:, None, None]) / torch.tensor([0.5, 0.4, 0.3])[:, None, None]
+    inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor([0.1, 0.2, 0.3])[:, None, None]) / torch.tensor(
+        [0.5, 0.4, 0.3]
+    )[:, None, None]
     expected = torch.nn.functional.normalize(network.neck(network.features(inputs)))
     torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=0)
 
@@ -97,7 +99,9 @@ def test_every_branch_is_classified_for_itself():
         torch.testing.assert_close(logits[:, branch], embeddings[:, branch] @ classifier.weight.T)
 
 
-@pytest.mark.parametrize(("height", "parts", "rows"), [(4, 2, [[0, 1], [2, 3]]), (3, 2, [[0, 1], [1, 2]]), (2, 3, [[0], [0, 1], [1]])])
+@pytest.mark.parametrize(
+    ("height", "parts", "rows"), [(4, 2, [[0, 1], [2, 3]]), (3, 2, [[0, 1], [1, 2]]), (2, 3, [[0], [0, 1], [1]])]
+)
 def test_stripes_cover_the_map_and_none_is_empty(height, parts, rows):
     maps = torch.arange(height, dtype=torch.float32).view(1, 1, height, 1)
     assert [stripe.flatten().tolist() for stripe in cut_stripes(maps, parts)] == rows
@@ -109,7 +113,9 @@ def test_a_backbone_without_a_map_cannot_be_cut():
 
 
 def test_tokens_cannot_be_pooled_as_a_map():
-    with pytest.raises(ReidopsError, match="the backbone vit_tiny_patch16_224 gives .* no map; set train.pooling to avg"):
+    with pytest.raises(
+        ReidopsError, match="the backbone vit_tiny_patch16_224 gives .* no map; set train.pooling to avg"
+    ):
         EmbeddingNetwork("vit_tiny_patch16_224", pooling="gem")
 
 
@@ -120,7 +126,10 @@ def test_a_backbone_whose_maps_have_the_channels_last_is_pooled_over_its_places(
 
 
 def test_a_backbone_for_images_of_one_size_is_told():
-    with pytest.raises(ReidopsError, match="the backbone beit_base_patch16_224 takes no image of 128 × 64 px .*; take one for images of any size"):
+    with pytest.raises(
+        ReidopsError,
+        match="the backbone beit_base_patch16_224 takes no image of 128 × 64 px .*; take one for images of any size",
+    ):
         EmbeddingNetwork("beit_base_patch16_224")
 
 

@@ -8,7 +8,15 @@ from torch import nn
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.embedding.osnet import AggregationGate, AinInnerBlock, LiteConv, OSBlock, instance_norm
 
-VARIANTS = ["osnet_x0_25", "osnet_x0_5", "osnet_x0_75", "osnet_x1_0", "osnet_ibn_x1_0", "osnet_ain_x0_25", "osnet_ain_x1_0"]
+VARIANTS = [
+    "osnet_x0_25",
+    "osnet_x0_5",
+    "osnet_x0_75",
+    "osnet_x1_0",
+    "osnet_ibn_x1_0",
+    "osnet_ain_x0_25",
+    "osnet_ain_x1_0",
+]
 
 
 def build(name: str, **options: object) -> nn.Module:
@@ -18,11 +26,14 @@ def build(name: str, **options: object) -> nn.Module:
 
 # torchreid's own counts, which count the one gate of a block once for each of its four streams.
 @pytest.mark.parametrize(
-    ("name", "published"), [("osnet_x0_25", 203_568), ("osnet_x1_0", 2_193_616), ("osnet_ibn_x1_0", 2_194_640), ("osnet_ain_x1_0", 2_193_616)]
+    ("name", "published"),
+    [("osnet_x0_25", 203_568), ("osnet_x1_0", 2_193_616), ("osnet_ibn_x1_0", 2_194_640), ("osnet_ain_x1_0", 2_193_616)],
 )
 def test_the_number_of_parameters_is_the_published_one(name, published):
     network = build(name)
-    gates = sum(p.numel() for module in network.modules() if isinstance(module, AggregationGate) for p in module.parameters())
+    gates = sum(
+        p.numel() for module in network.modules() if isinstance(module, AggregationGate) for p in module.parameters()
+    )
     assert sum(p.numel() for p in network.parameters()) + 3 * gates == published
 
 
@@ -42,7 +53,7 @@ def test_a_gate_weighs_each_channel_by_its_own_stream():
         hidden = [
             max(0.0, sum(float(gate.fc1.weight[h, c]) * means[c] for c in range(32)) + float(gate.fc1.bias[h]))
             for h in range(2)
-        ]  # fmt: skip
+        ]
         for c in range(32):
             weight = torch.sigmoid(sum(gate.fc2.weight[c, h, 0, 0] * hidden[h] for h in range(2)) + gate.fc2.bias[c])
             torch.testing.assert_close(gate(maps)[n, c], maps[n, c] * weight)
@@ -76,7 +87,11 @@ def test_a_lite_layer_mixes_channels_first_and_looks_around_second():
 
 def test_ibn_normalises_each_image_after_the_shortcut_in_the_first_stage_only():
     network = build("osnet_ibn_x1_0")
-    assert [name for name, m in network.named_modules() if isinstance(m, nn.InstanceNorm2d)] == ["conv1.bn", "conv2.0.IN", "conv2.1.IN"]
+    assert [name for name, m in network.named_modules() if isinstance(m, nn.InstanceNorm2d)] == [
+        "conv1.bn",
+        "conv2.0.IN",
+        "conv2.1.IN",
+    ]
     block, maps = OSBlock(16, 16 * 4, after_norm=instance_norm).eval(), torch.randn(2, 16, 6, 4)
     block.IN.weight.data.fill_(1)
     plain = nn.functional.instance_norm(_residual(block, maps) + block.downsample(maps)).relu()
@@ -99,7 +114,13 @@ def _residual(block: OSBlock, maps: torch.Tensor) -> torch.Tensor:
 
 def test_ains_tensors_bear_the_published_names():
     names = set(build("osnet_ain_x1_0").state_dict())
-    assert {"conv2.0.conv2.3.layers.3.conv2.weight", "conv2.0.IN.weight", "pool2.0.conv.weight", "pool3.0.bn.running_var", "fc.0.weight"} <= names
+    assert {
+        "conv2.0.conv2.3.layers.3.conv2.weight",
+        "conv2.0.IN.weight",
+        "pool2.0.conv.weight",
+        "pool3.0.bn.running_var",
+        "fc.0.weight",
+    } <= names
     assert not names & {"conv1.bn.running_mean", "conv2.0.conv3.bn.weight", "conv2.2.0.conv.weight"}
 
 
@@ -108,9 +129,11 @@ def test_any_pooling_stands_before_the_embedding_layer(pooling):
     network = EmbeddingNetwork("osnet_x0_25", pooling=pooling, embedding_dim=24).eval()
     maps = network.backbone.forward_features(torch.randn(2, 3, 32, 16))
     pooled = {
-        "avg": maps.mean((2, 3)), "max": maps.amax((2, 3)), "avgmax": (maps.mean((2, 3)) + maps.amax((2, 3))) / 2,
+        "avg": maps.mean((2, 3)),
+        "max": maps.amax((2, 3)),
+        "avgmax": (maps.mean((2, 3)) + maps.amax((2, 3))) / 2,
         "gem": (maps.clamp(min=1e-6) ** 3).mean((2, 3)) ** (1 / 3),
-    }[pooling]  # fmt: skip
+    }[pooling]
     torch.testing.assert_close(network.backbone.forward_head(maps), network.backbone.fc(pooled))
     assert network.dim == 24
 
@@ -127,10 +150,19 @@ def test_it_goes_by_the_conventions_of_timm():
     assert network(torch.randn(2, 3, 32, 16)).shape == (2, 7)
     network.reset_classifier(0, "")
     assert network.eval()(torch.randn(2, 3, 32, 16)).shape == (2, 128, 2, 1)
-    assert network.pretrained_cfg["input_size"] == (3, 256, 128) and network.pretrained_cfg["mean"] == (0.485, 0.456, 0.406)
+    assert network.pretrained_cfg["input_size"] == (3, 256, 128) and network.pretrained_cfg["mean"] == (
+        0.485,
+        0.456,
+        0.406,
+    )
     pyramid = timm.create_model("osnet_ain_x0_25", features_only=True)
     shapes = [maps.shape[1:] for maps in pyramid(torch.randn(2, 3, 64, 32))]
-    assert shapes == [(16, 32, 16), (64, 8, 4), (96, 4, 2), (128, 4, 2)] and pyramid.feature_info.reduction() == [2, 8, 16, 16]
+    assert shapes == [(16, 32, 16), (64, 8, 4), (96, 4, 2), (128, 4, 2)] and pyramid.feature_info.reduction() == [
+        2,
+        8,
+        16,
+        16,
+    ]
 
 
 def test_gradients_reach_every_weight():

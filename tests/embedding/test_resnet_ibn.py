@@ -8,7 +8,12 @@ from torch import nn
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.embedding.resnet_ibn import IBN, DenseBlock
 
-VARIANTS = {"resnet18_ibn_a": "resnet18", "resnet34_ibn_a": "resnet34", "resnet50_ibn_a": "resnet50", "resnet101_ibn_a": "resnet101"}
+VARIANTS = {
+    "resnet18_ibn_a": "resnet18",
+    "resnet34_ibn_a": "resnet34",
+    "resnet50_ibn_a": "resnet50",
+    "resnet101_ibn_a": "resnet101",
+}
 
 
 def test_the_first_half_is_normalised_by_image_the_second_by_batch():
@@ -23,7 +28,8 @@ def test_an_images_own_light_and_contrast_change_the_batch_half_only():
     layer, maps = IBN(8).eval(), torch.randn(2, 8, 6, 4)
     once, brighter = layer(maps), layer(4 * maps + 1)
     torch.testing.assert_close(once[:, :4], brighter[:, :4], atol=1e-3, rtol=0)
-    torch.testing.assert_close(brighter[:, 4:] - once[:, 4:], 3 * maps[:, 4:] + 1, atol=1e-3, rtol=0)  # the running mean is 0, the variance 1
+    # the running mean is 0, the variance 1
+    torch.testing.assert_close(brighter[:, 4:] - once[:, 4:], 3 * maps[:, 4:] + 1, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("name", "plain"), VARIANTS.items())
@@ -33,7 +39,11 @@ def test_it_is_timms_resnet_but_for_the_first_normalisation_of_the_stages_1_to_3
     renamed = {key.replace(".IN.", ".").replace(".BN.", ".") for key in ours.state_dict()}
     assert renamed == set(usual.state_dict())
     changed = [key for key, module in ours.named_modules() if isinstance(module, IBN)]
-    assert changed == [f"{key}.bn1" for key, _ in usual.named_modules() if key.count(".") == 1 and key[:6] in ("layer1", "layer2", "layer3")]
+    assert changed == [
+        f"{key}.bn1"
+        for key, _ in usual.named_modules()
+        if key.count(".") == 1 and key[:6] in ("layer1", "layer2", "layer3")
+    ]
     assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in usual.parameters())
 
 
@@ -41,7 +51,11 @@ def test_its_tensors_bear_the_published_names():
     with torch.device("meta"):
         shapes = {key: tuple(value.shape) for key, value in timm.create_model("resnet50_ibn_a").state_dict().items()}
     assert shapes["layer1.0.bn1.IN.weight"] == (32,) and shapes["layer3.5.bn1.BN.running_mean"] == (128,)
-    assert shapes["layer4.0.bn1.weight"] == (512,) and shapes["bn1.running_var"] == (64,) and shapes["fc.weight"] == (1000, 2048)
+    assert (
+        shapes["layer4.0.bn1.weight"] == (512,)
+        and shapes["bn1.running_var"] == (64,)
+        and shapes["fc.weight"] == (1000, 2048)
+    )
     assert shapes["layer2.0.downsample.0.weight"] == (512, 256, 1, 1)
 
 

@@ -55,7 +55,9 @@ def _tables() -> dict[str, list[dict[str, str]]]:
     return {a.key: json.loads(a.data) for a in artifacts if a.type == "table"}
 
 
-def test_a_failing_stage_is_tried_once_stops_what_needs_it_and_its_message_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_failing_stage_is_tried_once_stops_what_needs_it_and_its_message_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     toy_repository(tmp_path, FAILING)
     with caplog.at_level(logging.INFO, logger="prefect"):
         state = flow.retrain(str(tmp_path), return_state=True)

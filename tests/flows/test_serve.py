@@ -26,14 +26,21 @@ def test_the_schedule_comes_from_prefect_yaml(root: Path):
 
 
 def test_a_deployment_gets_its_runs_from_the_scheduler(root: Path):
-    """Prefect writes due runs by a bulk insert that not every SQLAlchemy can do; then nothing would ever run, in silence."""
+    """Prefect writes due runs by a bulk insert that not every SQLAlchemy can do; then nothing would ever run, in
+    silence.
+    """
 
     async def due_runs() -> list[object]:
         async with get_client() as client:
             flow_id = await client.create_flow(retrain)
-            schedules = [DeploymentScheduleCreate(schedule=schedule) for schedule in read_deployment(root / "prefect.yaml").schedules]
+            schedules = [
+                DeploymentScheduleCreate(schedule=schedule)
+                for schedule in read_deployment(root / "prefect.yaml").schedules
+            ]
             deployment_id = await client.create_deployment(flow_id, "nightly", schedules=schedules)
-            response = await client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"min_runs": 2})
+            response = await client.request(
+                "POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"min_runs": 2}
+            )
             response.raise_for_status()
             return await client.read_flow_runs()
 

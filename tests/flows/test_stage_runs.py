@@ -53,7 +53,11 @@ def run(name: str, folder: Path, lines: list[str] | None = None) -> str:
 def test_the_graph_is_read_in_an_order_in_which_it_can_run(tmp_path):
     graph = read_graph(toy_repository(tmp_path))
     assert {name: set(needs) for name, needs in graph.items()} == {
-        "fetch": set(), "cut": {"fetch"}, "cook": {"fetch"}, "tell": {"cut", "cook"}}  # fmt: skip
+        "fetch": set(),
+        "cut": {"fetch"},
+        "cook": {"fetch"},
+        "tell": {"cut", "cook"},
+    }
     order = list(graph)
     assert order[0] == "fetch" and order[-1] == "tell"
 
@@ -71,14 +75,18 @@ def test_a_stage_runs_once_then_is_unchanged_and_tells_its_lines(tmp_path):
 
 
 def test_a_failure_says_what_the_stage_said(tmp_path):
-    failing_repository(tmp_path, "import sys; print('working'); sys.exit('fetch: error: a.zip: is no archive; ask for another')")
+    failing_repository(
+        tmp_path, "import sys; print('working'); sys.exit('fetch: error: a.zip: is no archive; ask for another')"
+    )
     with pytest.raises(StageFailed) as caught:
         run("fetch", tmp_path)
     assert str(caught.value) == "fetch: fetch: error: a.zip: is no archive; ask for another"
 
 
 def test_a_server_that_does_not_answer_is_told_from_a_failure(tmp_path):
-    failing_repository(tmp_path, "import sys; print('error: the tracking server does not answer', file=sys.stderr); sys.exit(75)")
+    failing_repository(
+        tmp_path, "import sys; print('error: the tracking server does not answer', file=sys.stderr); sys.exit(75)"
+    )
     with pytest.raises(StageBusy, match="the tracking server does not answer"):
         run("fetch", tmp_path)
 
@@ -86,7 +94,9 @@ def test_a_server_that_does_not_answer_is_told_from_a_failure(tmp_path):
 def test_a_lock_that_another_dvc_holds_is_told_from_a_failure(tmp_path):
     toy_repository(tmp_path)
     holder = "from dvc.repo import Repo\nwith Repo('.').lock:\n    print('held', flush=True)\n    input()"
-    with subprocess.Popen([sys.executable, "-c", holder], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", holder], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(StageBusy, match="Unable to acquire lock"):
             run("fetch", tmp_path)

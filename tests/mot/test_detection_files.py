@@ -9,7 +9,10 @@ from reidops.mot.sequences import read_detection_file, read_detections, read_seq
 def test_what_was_read_and_written_is_read_again_to_the_last_bit(tmp_path):
     sequence = read_sequence(write_mot_sequence(tmp_path / "TOY-01"))
     rng = np.random.default_rng(0)
-    rows = [(1 + n % 12, -1, *rng.uniform(1, 1920, 4).round(n % 7), round(rng.uniform(-1, 3), 6), -1, -1, -1) for n in range(200)]
+    rows = [
+        (1 + n % 12, -1, *rng.uniform(1, 1920, 4).round(n % 7), round(rng.uniform(-1, 3), 6), -1, -1, -1)
+        for n in range(200)
+    ]
     (sequence.folder / "det" / "det.txt").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
     published = read_detections(sequence)
     write_detections(published, tmp_path / "copy.txt")

@@ -41,7 +41,14 @@ def test_pixels_are_zero_based_and_frames_one_based(tmp_path):
 def test_seqinfo_gives_length_rate_and_size(tmp_path):
     found = sequence(tmp_path)
     assert (found.name, found.scene, found.detector, found.length, found.frame_rate, found.width, found.height) == (
-        "MOT17-02-FRCNN", "02", "FRCNN", 9, 30.0, 64, 48)  # fmt: skip
+        "MOT17-02-FRCNN",
+        "02",
+        "FRCNN",
+        9,
+        30.0,
+        64,
+        48,
+    )
     assert found.frame_path(7).name == "000007.jpg"
 
 
@@ -73,7 +80,10 @@ def test_copies_and_editions_of_a_video_are_one_scene(name):
 
 
 def test_a_field_too_many_is_not_taken_for_mot15(tmp_path):
-    with pytest.raises(ReidopsError, match=r"gt\.txt: its lines have 10 fields, of which the 8th and 9th look like class and visibility"):
+    with pytest.raises(
+        ReidopsError,
+        match=r"gt\.txt: its lines have 10 fields, of which the 8th and 9th look like class and visibility",
+    ):
         read_annotations(sequence(tmp_path, "1,1,11,21,30,40,1,3,0.5,7\n2,1,11,21,30,40,1,3,1,7\n"))
 
 
@@ -108,7 +118,9 @@ def test_a_faulty_line_is_named(tmp_path, gt, told):
     assert told in str(caught.value) and "gt.txt" in str(caught.value)
 
 
-@pytest.mark.parametrize("info", [INFO.replace("seqLength=9\n", ""), INFO.replace("=64", "=wide"), "name=x\n", "\0[Sequence"])
+@pytest.mark.parametrize(
+    "info", [INFO.replace("seqLength=9\n", ""), INFO.replace("=64", "=wide"), "name=x\n", "\0[Sequence"]
+)
 def test_a_faulty_seqinfo_is_named(tmp_path, info):
     with pytest.raises(ReidopsError, match=r"seqinfo\.ini.*expected"):
         sequence(tmp_path, info=info)
@@ -120,8 +132,17 @@ def test_a_folder_of_another_layout_is_named(tmp_path):
 
 
 def test_results_are_written_one_based_and_read_back(tmp_path):
-    tracks = pd.DataFrame({"frame": [2, 1], "track_id": [1, 1], "left": [0.0, 4.5], "top": [1.0, 2.0],
-                           "width": [3.0, 3.0], "height": [6.0, 6.0], "confidence": [1.0, 0.5]})  # fmt: skip
+    tracks = pd.DataFrame(
+        {
+            "frame": [2, 1],
+            "track_id": [1, 1],
+            "left": [0.0, 4.5],
+            "top": [1.0, 2.0],
+            "width": [3.0, 3.0],
+            "height": [6.0, 6.0],
+            "confidence": [1.0, 0.5],
+        }
+    )
     write_results(tracks, tmp_path / "r.txt")
     assert (tmp_path / "r.txt").read_text().splitlines()[0] == "1,1,5.50,3.00,3.00,6.00,0.5,-1,-1,-1"
     pd.testing.assert_frame_equal(read_results(tmp_path / "r.txt"), tracks.sort_values("frame").reset_index(drop=True))

@@ -26,12 +26,15 @@ def test_the_validation_half_of_mot17_has_the_published_number_of_frames() -> No
 
 
 def test_the_validation_halves_hold_the_published_people_and_boxes(real_data: Path) -> None:
-    published = {"02": (9880, 53), "05": (3357, 71), "10": (5923, 36), "13": (3156, 44)}  # considered pedestrians: boxes, people
+    # considered pedestrians: boxes, people
+    published = {"02": (9880, 53), "05": (3357, 71), "10": (5923, 36), "13": (3156, 44)}
     found = {}
     for scene in published:
         sequence = read_sequence(real_data / "tracking-results" / "MOT17" / f"MOT17-{scene}-FRCNN")
         rows = read_annotations(sequence)
-        half = rows[(rows["frame"] >= split_half(sequence.length)[1].first) & (rows["class_id"] == 1) & rows["considered"]]
+        half = rows[
+            (rows["frame"] >= split_half(sequence.length)[1].first) & (rows["class_id"] == 1) & rows["considered"]
+        ]
         found[scene] = len(half), half["track_id"].nunique()
     assert found == published
 
@@ -49,8 +52,12 @@ def test_every_scene_gives_its_share_of_validating_people() -> None:
     assert people[val].groupby("scene").size().to_dict() == {"a": 2, "b": 4, "c": 10}
 
 
-@pytest.mark.parametrize(("num_people", "val_split", "num_val"), [(10, 0.0, 0), (3, 0.1, 1), (100, 0.29, 29), (7, 0.5, 4)])
-def test_the_number_of_validating_people_is_the_share_rounded_and_never_nobody(num_people: int, val_split: float, num_val: int) -> None:
+@pytest.mark.parametrize(
+    ("num_people", "val_split", "num_val"), [(10, 0.0, 0), (3, 0.1, 1), (100, 0.29, 29), (7, 0.5, 4)]
+)
+def test_the_number_of_validating_people_is_the_share_rounded_and_never_nobody(
+    num_people: int, val_split: float, num_val: int
+) -> None:
     assert split_identities(people_of(a=num_people), val_split, np.random.default_rng(1)).sum() == num_val
 
 

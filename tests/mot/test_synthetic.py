@@ -57,7 +57,9 @@ def test_the_layout_is_that_of_mot17(tiny: Path) -> None:
         assert sorted(p.name for p in folder.iterdir()) == ["det", "gt", "img1", "seqinfo.ini"]
         assert cv2.imread(str(folder / "img1" / "000001.jpg")).shape == (180, 320, 3)
     info = (tiny / "train" / "SYN-01-SDP" / "seqinfo.ini").read_text()
-    assert info.startswith("[Sequence]\nname=SYN-01-SDP\nimDir=img1\nframeRate=12\nseqLength=12\nimWidth=320\nimHeight=180\nimExt=.jpg\n")
+    assert info.startswith(
+        "[Sequence]\nname=SYN-01-SDP\nimDir=img1\nframeRate=12\nseqLength=12\nimWidth=320\nimHeight=180\nimExt=.jpg\n"
+    )
 
 
 def test_ground_truth_lines_have_nine_fields_and_come_track_by_track(tiny: Path) -> None:
@@ -150,7 +152,11 @@ def test_people_vanish_stay_annotated_and_return(long_scene: Path) -> None:
 
 def test_people_leave_the_frame_and_come_back(long_scene: Path) -> None:
     annotations = read_annotations(find_sequences(long_scene)[0])
-    gaps = annotations[annotations["class_id"] == 1].groupby("track_id")["frame"].agg(lambda frames: np.diff(sorted(frames)).max(initial=1))
+    gaps = (
+        annotations[annotations["class_id"] == 1]
+        .groupby("track_id")["frame"]
+        .agg(lambda frames: np.diff(sorted(frames)).max(initial=1))
+    )
     assert (gaps > 6).any()
 
 

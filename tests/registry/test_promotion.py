@@ -7,20 +7,46 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reidops.registry.promotion import Bench, Bounds, Rival, Rule, SeedSpread, TrackingResult, decide_promotion, paired_differences
+from reidops.registry.promotion import (
+    Bench,
+    Bounds,
+    Rival,
+    Rule,
+    SeedSpread,
+    TrackingResult,
+    decide_promotion,
+    paired_differences,
+)
 
 BENCH = Bench({"05": "1-150:aa:bb", "06": "1-150:cc:dd"}, {"max_age": 30}, "c0de")
 POINT = Rule(evidence="point")
 
 
 def scored(
-    version: str, combined: float, *, control: float = 0.5, random: float = 0.45, bench: Bench = BENCH, spread: float = 0.1
+    version: str,
+    combined: float,
+    *,
+    control: float = 0.5,
+    random: float = 0.45,
+    bench: Bench = BENCH,
+    spread: float = 0.1,
 ) -> TrackingResult:
-    """Return a result whose two sequences lie `spread` above and below the combined IDF1; its intervals are 0.04 wide, over 10 windows."""
-    appearance = {"combined": {"IDF1": combined, "HOTA": 0.4}, "05": {"IDF1": combined + spread}, "06": {"IDF1": combined - spread}}
+    """Return a result whose two sequences lie `spread` above and below the combined IDF1; its intervals are 0.04 wide,
+    over 10 windows.
+    """
+    appearance = {
+        "combined": {"IDF1": combined, "HOTA": 0.4},
+        "05": {"IDF1": combined + spread},
+        "06": {"IDF1": combined - spread},
+    }
     return TrackingResult(
-        version, bench, appearance, {"combined": {"IDF1": control, "HOTA": 0.45}}, {"combined": {"IDF1": random, "HOTA": 0.3}},
-        over_no_appearance={"IDF1": around(combined - control)}, over_random={"IDF1": around(combined - random)},
+        version,
+        bench,
+        appearance,
+        {"combined": {"IDF1": control, "HOTA": 0.45}},
+        {"combined": {"IDF1": random, "HOTA": 0.3}},
+        over_no_appearance={"IDF1": around(combined - control)},
+        over_random={"IDF1": around(combined - random)},
     )
 
 
@@ -37,21 +63,69 @@ def rival(combined: float, lead: Bounds | None = None, **changes) -> Rival:
     [
         (scored("1", 0.7), None, Rule(), True, "there was no champion"),
         (scored("1", 0.5), None, Rule(), False, "is not shown to help the tracker"),
-        (scored("1", 0.51), None, Rule(), False, "[-0.0100, +0.0300] (10 windows); a lower bound above 0 (register.require_gain) is asked for"),
+        (
+            scored("1", 0.51),
+            None,
+            Rule(),
+            False,
+            "[-0.0100, +0.0300] (10 windows); a lower bound above 0 (register.require_gain) is asked for",
+        ),
         (scored("1", 0.51), None, POINT, True, "there was no champion"),
         (scored("1", 0.4), None, Rule(require_gain=False, beat_random=False), True, "there was no champion"),
-        (scored("2", 0.7), rival(0.6, around(0.1)), Rule(), True, "IDF1 0.7000 beats the champion's 0.6000 (version 1): +0.1000 [+0.0800, +"),
-        (scored("2", 0.6), rival(0.7, around(-0.1)), Rule(), False, "does not beat the champion's 0.7000 (version 1): -0.1000"),
+        (
+            scored("2", 0.7),
+            rival(0.6, around(0.1)),
+            Rule(),
+            True,
+            "IDF1 0.7000 beats the champion's 0.6000 (version 1): +0.1000 [+0.0800, +",
+        ),
+        (
+            scored("2", 0.6),
+            rival(0.7, around(-0.1)),
+            Rule(),
+            False,
+            "does not beat the champion's 0.7000 (version 1): -0.1000",
+        ),
         (scored("2", 0.7), rival(0.7, around(0.0)), Rule(), False, "does not beat"),
-        (scored("2", 0.71), rival(0.7, around(0.01)), Rule(), False, "is not shown to beat the champion's 0.7000 (version 1): +0.0100 [-0"),
-        (scored("2", 0.76), rival(0.7, around(0.06)), Rule(min_margin=0.05), False, "a lower bound above register.min_margin 0.05"),
+        (
+            scored("2", 0.71),
+            rival(0.7, around(0.01)),
+            Rule(),
+            False,
+            "is not shown to beat the champion's 0.7000 (version 1): +0.0100 [-0",
+        ),
+        (
+            scored("2", 0.76),
+            rival(0.7, around(0.06)),
+            Rule(min_margin=0.05),
+            False,
+            "a lower bound above register.min_margin 0.05",
+        ),
         (scored("2", 0.78), rival(0.7, around(0.08)), Rule(min_margin=0.05), True, "beats"),
         (scored("2", 0.7), rival(0.7), POINT, False, "a difference above register.min_margin 0 is asked for"),
-        (scored("2", 0.72), rival(0.7), Rule(min_margin=0.05, evidence="point"), False, "a difference of at least register.min_margin"),
+        (
+            scored("2", 0.72),
+            rival(0.7),
+            Rule(min_margin=0.05, evidence="point"),
+            False,
+            "a difference of at least register.min_margin",
+        ),
         (scored("2", 0.76), rival(0.7), Rule(min_margin=0.05, evidence="point"), True, "beats"),
-        (scored("2", 0.8, control=0.85), rival(0.7, around(0.1)), Rule(), False, "IDF1 0.8000 with the model, 0.8500 without appearance"),
+        (
+            scored("2", 0.8, control=0.85),
+            rival(0.7, around(0.1)),
+            Rule(),
+            False,
+            "IDF1 0.8000 with the model, 0.8500 without appearance",
+        ),
         (scored("1", 0.6), rival(0.6), Rule(), True, "is the champion already"),
-        (scored("2", 0.7), rival(0.6), Rule(score="HOTA"), False, "HOTA 0.4000 with the model, 0.4500 without appearance"),
+        (
+            scored("2", 0.7),
+            rival(0.6),
+            Rule(score="HOTA"),
+            False,
+            "HOTA 0.4000 with the model, 0.4500 without appearance",
+        ),
         (scored("2", math.nan), None, Rule(), False, "no combined IDF1"),
         (scored("2", 0.7), rival(math.nan), Rule(), False, "version 1, the champion, has no combined IDF1"),
     ],
@@ -64,13 +138,18 @@ def test_the_decision_and_its_reason(challenger, met, rule, wins, says):
 
 
 @pytest.mark.parametrize(
-    ("rule", "wins"), [(Rule(), False), (POINT, False), (Rule(beat_random=False), True), (replace(POINT, beat_random=False), True)]
+    ("rule", "wins"),
+    [(Rule(), False), (POINT, False), (Rule(beat_random=False), True), (replace(POINT, beat_random=False), True)],
 )
 def test_a_model_that_random_vectors_equal_is_no_champion(rule, wins):
-    """Random vectors help this tracker: 0.70 against 0.50 without appearance; the model's 0.70 is no knowledge of people."""
+    """Random vectors help this tracker: 0.70 against 0.50 without appearance; the model's 0.70 is no knowledge of
+    people.
+    """
     decision = decide_promotion(scored("1", 0.7, random=0.7), None, rule)
     assert decision.champion is wins
-    assert ("is not shown to beat random vectors: IDF1 0.7000 with the model, 0.7000 with random vectors" in decision.reason) is not wins
+    assert (
+        "is not shown to beat random vectors: IDF1 0.7000 with the model, 0.7000 with random vectors" in decision.reason
+    ) is not wins
 
 
 def test_a_lead_over_random_vectors_by_chance_is_no_evidence():
@@ -86,7 +165,10 @@ def test_too_few_windows_promote_nobody_and_the_remedy_is_named(against):
         challenger = replace(challenger, **{f"over_{against}": {"IDF1": few}})
     decision = decide_promotion(challenger, rival(0.6, few if against == "champion" else around(0.1)), Rule())
     assert not decision.champion
-    assert "4 windows are too few for an interval: track more or longer sequences, or set register.evidence: point" in decision.reason
+    assert (
+        "4 windows are too few for an interval: track more or longer sequences, or set register.evidence: point"
+        in decision.reason
+    )
     assert decide_promotion(challenger, rival(0.6), POINT).champion
 
 
@@ -106,7 +188,10 @@ def test_a_champion_of_another_bench_that_cannot_be_scored_again_stays():
     for rule in (Rule(), POINT):
         decision = decide_promotion(scored("2", 0.9, bench=other), met, rule)
         assert not decision.champion and decision.champion_score is None
-        assert "scored on 05, 09, the champion on 05, 06; other tracker settings (max_age 60 against 30); " in decision.reason
+        assert (
+            "scored on 05, 09, the champion on 05, 06; other tracker settings (max_age 60 against 30); "
+            in decision.reason
+        )
         assert "other code that tracks and scores (beef against c0de)" in decision.reason
         assert "could not be scored again on today's bench: its weights are gone" in decision.reason
 
@@ -150,16 +235,26 @@ def test_a_bench_is_known_by_its_content_not_by_its_order():
 def test_the_reason_ends_with_what_the_model_adds_over_both_controls_and_the_evidence():
     reason = decide_promotion(scored("1", 0.6), None, Rule()).reason
     assert reason.endswith(
-        "; appearance adds +0.1000 [+0.0800, +0.1200] (10 windows) to this tracker's IDF1; the model's lead over random vectors is "
-        "+0.1500 [+0.1300, +0.1700] (10 windows); one training: seed noise is unknown (repeat_seeds.num) (register.evidence: interval)"
+        "; appearance adds +0.1000 [+0.0800, +0.1200] (10 windows) to this tracker's IDF1; the model's lead over "
+        "random vectors is "
+        "+0.1500 [+0.1300, +0.1700] (10 windows); one training: seed noise is unknown (repeat_seeds.num) "
+        "(register.evidence: interval)"
     )
 
 
-@pytest.mark.parametrize(("rule", "wins", "says"), [
-    (Rule(), False, "the tracker uses no embedding; choose an evaluate_tracking.tracker with appearance, or set register.require_gain and"),
-    (Rule(require_gain=False), False, "or set register.beat_random to false"),
-    (Rule(require_gain=False, beat_random=False), True, "there was no champion"),
-])
+@pytest.mark.parametrize(
+    ("rule", "wins", "says"),
+    [
+        (
+            Rule(),
+            False,
+            "the tracker uses no embedding; choose an evaluate_tracking.tracker with appearance, or set "
+            "register.require_gain and",
+        ),
+        (Rule(require_gain=False), False, "or set register.beat_random to false"),
+        (Rule(require_gain=False, beat_random=False), True, "there was no champion"),
+    ],
+)
 def test_behind_a_tracker_without_appearance_no_gain_can_be_shown(rule, wins, says):
     arm = {"combined": {"IDF1": 0.7}}
     decision = decide_promotion(TrackingResult("1", BENCH, arm, arm, uses_appearance=False), None, rule)
@@ -174,13 +269,17 @@ def test_seed_noise_widens_the_lead_by_that_of_two_trainings_and_a_gain_by_that_
     assert found["champion"].low == pytest.approx(0.05 - math.sqrt(0.02**2 + 2 * 0.03**2))
     assert found["no_appearance"].high == pytest.approx(0.2 + math.sqrt(0.02**2 + 0.03**2))
     assert decision.champion
-    assert not decide_promotion(scored("2", 0.7), rival(0.65, around(0.05)), Rule(), SeedSpread(3, 0.009, 0.04)).champion
+    assert not decide_promotion(
+        scored("2", 0.7), rival(0.65, around(0.05)), Rule(), SeedSpread(3, 0.009, 0.04)
+    ).champion
 
 
 def test_seed_noise_of_two_trainings_is_stated_and_not_used():
     decision = decide_promotion(scored("2", 0.7), rival(0.65, around(0.05)), Rule(), SeedSpread(2, 0.5))
     assert decision.champion
-    assert "seed noise of 2 trainings, standard deviation 0.5000, is not used, 3 trainings are needed" in decision.reason
+    assert (
+        "seed noise of 2 trainings, standard deviation 0.5000, is not used, 3 trainings are needed" in decision.reason
+    )
 
 
 NUM_WINDOWS, NUM_RETRAININGS, NUM_HISTORIES = 20, 30, 100
@@ -214,7 +313,9 @@ def histories(rule: Rule) -> np.ndarray:
 
 
 def test_the_interval_rule_rarely_promotes_one_of_thirty_equal_retrainings():
-    """At most half a promotion in 30 retrainings, 2 % of them, on average; the champion's figure stays within one standard deviation."""
+    """At most half a promotion in 30 retrainings, 2 % of them, on average; the champion's figure stays within one
+    standard deviation.
+    """
     promotions, errors = histories(Rule()).T
     assert promotions.mean() / NUM_RETRAININGS < 0.02
     assert abs(errors.mean()) < 1.0

@@ -32,7 +32,12 @@ def read_made(root: Path) -> Result:
 
 
 def made_files(data: Path) -> dict[str, Path]:
-    places = {"model.safetensors": "model", "embedder.json": "export", "model.onnx": "export", "calibration.json": "reid"}
+    places = {
+        "model.safetensors": "model",
+        "embedder.json": "export",
+        "model.onnx": "export",
+        "calibration.json": "reid",
+    }
     return {name: data / place / name for name, place in places.items()}
 
 
@@ -46,7 +51,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of one sqlite store for all tests here; each uses an experiment and a model of its own name."""
+    """Return the address of one sqlite store for all tests here; each uses an experiment and a model of its own
+    name.
+    """
     return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
 
 
@@ -196,9 +203,14 @@ OTHER_BENCHES = {
 }
 
 
-@pytest.mark.parametrize(("changed", "again", "lead", "wins"), [
-    ("sequences", 0.65, SURE, True), ("tracker", 0.65, Bounds(-0.1, 0.2, 10), False), ("code", 0.95, Bounds(-0.2, -0.01, 10), False)
-])
+@pytest.mark.parametrize(
+    ("changed", "again", "lead", "wins"),
+    [
+        ("sequences", 0.65, SURE, True),
+        ("tracker", 0.65, Bounds(-0.1, 0.2, 10), False),
+        ("code", 0.95, Bounds(-0.2, -0.01, 10), False),
+    ],
+)
 def test_a_champion_of_another_bench_is_pulled_and_scored_again(made, place, tmp_path, changed, again, lead, wins):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
@@ -232,10 +244,17 @@ def test_a_challenger_that_fails_by_itself_costs_no_second_scoring_of_the_champi
 def test_the_bench_knows_frames_files_and_settings(tmp_path):
     data = write_result(tmp_path)
     bench = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking")
-    assert bench.tracker == {"embed.nms": "0.7", "evaluate_tracking.max_age": "30", "evaluate_tracking.min_confidence": "0.3"}
+    assert bench.tracker == {
+        "embed.nms": "0.7",
+        "evaluate_tracking.max_age": "30",
+        "evaluate_tracking.min_confidence": "0.3",
+    }
     assert set(bench.sequences) == set(SEQUENCES)
     write_result(tmp_path, settings=SETTINGS.replace("num_workers: 2", "num_workers: 1"))
-    assert read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").digest == bench.digest
+    assert (
+        read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").digest
+        == bench.digest
+    )
     (data / "detections" / f"{SEQUENCES[0]}.txt").write_text("1,-1,0,0,9,9,0.5\n")
     changed = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking")
     assert changed.code == "c0de"
@@ -245,10 +264,18 @@ def test_the_bench_knows_frames_files_and_settings(tmp_path):
 
 def test_constants_of_a_search_are_known_by_the_search(tmp_path):
     by_hand = "evaluate_tracking: {tracker: sort, constants: {sort: {max_age: 9}}}\n"
-    on, off = (f"{by_hand}tune: {{trials: {trials}, score: IDF1, search: {{sort: {{iou: 0.1}}, ocsort: {{iou: 0.2}}}}}}\n" for trials in (20, 0))
+    on, off = (
+        f"{by_hand}tune: {{trials: {trials}, score: IDF1, search: {{sort: {{iou: 0.1}}, ocsort: {{iou: 0.2}}}}}}\n"
+        for trials in (20, 0)
+    )
     data = write_result(tmp_path, settings=on)
     searched = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").tracker
-    assert searched == {"evaluate_tracking.tracker": "sort", "tune.trials": "20", "tune.score": "IDF1", "tune.search.sort.iou": "0.1"}
+    assert searched == {
+        "evaluate_tracking.tracker": "sort",
+        "tune.trials": "20",
+        "tune.score": "IDF1",
+        "tune.search.sort.iou": "0.1",
+    }
     write_result(tmp_path, settings=off)
     without = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").tracker
     assert without == {"evaluate_tracking.tracker": "sort", "evaluate_tracking.constants.sort.max_age": "9"}
@@ -257,7 +284,10 @@ def test_constants_of_a_search_are_known_by_the_search(tmp_path):
 def test_what_is_pulled_is_what_was_registered(made, place, tmp_path):
     registered = register(made, place)
     promote(registered, scored("1", 0.6, BENCH), Rule())
-    for folder in (registry.pull_model(f"models:/{place}@champion"), registry.pull_model(f"models:/{place}/1", tmp_path / "pulled")):
+    for folder in (
+        registry.pull_model(f"models:/{place}@champion"),
+        registry.pull_model(f"models:/{place}/1", tmp_path / "pulled"),
+    ):
         for name, path in made_files(made / "data").items():
             assert (folder / name).read_bytes() == path.read_bytes()
 
@@ -285,7 +315,9 @@ def test_a_fresh_process_elsewhere_gives_the_embeddings_of_the_evaluated_model(m
     crops = np.random.default_rng(3).integers(0, 256, (5, 40, 21, 3), np.uint8)
     np.save(tmp_path / "crops.npy", crops)
     environment = {**os.environ, "MLFLOW_TRACKING_URI": store}
-    subprocess.run([sys.executable, "-c", PULLER, f"models:/{place}@challenger"], cwd=tmp_path, env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-c", PULLER, f"models:/{place}@challenger"], cwd=tmp_path, env=environment, check=True
+    )
     pulled = np.load(tmp_path / "embeddings.npz")
     ragged = [crop[: 20 + i] for i, crop in enumerate(crops)]
     evaluated = OnnxEmbedder.load(made / "data" / "export")
@@ -318,13 +350,19 @@ def test_a_server_that_takes_calls_and_says_nothing_is_named_within_20_seconds(m
     assert time.monotonic() - started < 20
 
 
-FIRST_USER = "from reidops.registry import models\nwith models.open_store() as client:\n    print(len(client.search_experiments()))"
+FIRST_USER = (
+    "from reidops.registry import models\nwith models.open_store() as client:\n    "
+    "print(len(client.search_experiments()))"
+)
 
 
 def test_first_users_of_a_new_store_do_not_crash_each_other(tmp_path):
     environment = {**os.environ, "DVC_ROOT": str(tmp_path)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    users = [subprocess.Popen([sys.executable, "-c", FIRST_USER], env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    users = [
+        subprocess.Popen([sys.executable, "-c", FIRST_USER], env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     messages = [user.communicate()[1] for user in users]
     assert [user.returncode for user in users] == [0, 0], messages
     assert (tmp_path / "mlflow.db").is_file()

@@ -26,9 +26,16 @@ def test_a_run_shows_every_kind_of_tracking_picture(tmp_path):
     tracking = write_result(tmp_path) / "tracking"
     for name in ("timelines/A.png", "switches/A.png", "clips/A-000007.mp4", "frames/A-000001.jpg"):
         write(tracking / name)
-    assert {place: [path.name for path in paths] for place, paths in shown(tmp_path).items() if place.removeprefix("tracking/") in TRACKING_PICTURES} == {
-        "tracking/timelines": ["A.png"], "tracking/switches": ["A.png"], "tracking/clips": ["A-000007.mp4"], "tracking/frames": ["A-000001.jpg"]
-    }  # fmt: skip
+    assert {
+        place: [path.name for path in paths]
+        for place, paths in shown(tmp_path).items()
+        if place.removeprefix("tracking/") in TRACKING_PICTURES
+    } == {
+        "tracking/timelines": ["A.png"],
+        "tracking/switches": ["A.png"],
+        "tracking/clips": ["A-000007.mp4"],
+        "tracking/frames": ["A-000001.jpg"],
+    }
 
 
 def test_pictures_that_were_not_made_are_not_missed(tmp_path):
@@ -48,6 +55,12 @@ def test_of_very_many_sequences_the_first_are_shown_and_no_half_written_file(tmp
 def test_the_gains_over_both_controls_are_figures_of_the_run_and_a_missing_interval_is_left_out(tmp_path):
     proof = read_json(write_result(tmp_path) / "tracking" / "proof.json")
     figures = flatten_proof(proof)
-    assert {"gain/IDF1_low", "gain/IDF1_high", "over_random/IDF1", "over_random/IDF1_low", "over_random/IDF1_high"} <= set(figures)
+    assert {
+        "gain/IDF1_low",
+        "gain/IDF1_high",
+        "over_random/IDF1",
+        "over_random/IDF1_low",
+        "over_random/IDF1_high",
+    } <= set(figures)
     proof["differences"]["appearance"]["combined"]["IDF1"]["interval"] = None
     assert {"gain/IDF1_low", "gain/IDF1_high"}.isdisjoint(flatten_proof(proof))

@@ -4,12 +4,16 @@ import numpy as np
 
 
 def plain_ranks(distances: np.ndarray, positives: list[int], negatives: list[int]) -> list[int]:
-    """Return one query's hits' ranks: count other people's crops at most as far away, and give equal positives successive ranks."""
+    """Return one query's hits' ranks: count other people's crops at most as far away, and give equal positives
+    successive ranks.
+    """
     nearest_first = sorted(float(distances[p]) for p in positives)
     return [i + 1 + sum(float(distances[n]) <= d for n in negatives) for i, d in enumerate(nearest_first)]
 
 
-def plain_scores(distances: np.ndarray, query_pids: list, gallery_pids: list, junk: np.ndarray, max_rank: int) -> dict[str, object]:
+def plain_scores(
+    distances: np.ndarray, query_pids: list, gallery_pids: list, junk: np.ndarray, max_rank: int
+) -> dict[str, object]:
     """Return mAP, mINP, cmc and the unmatched queries, by loops over every query and crop; `junk` is a boolean mask."""
     precisions, penalties, firsts, unmatched = [], [], [], []
     for q, pid in enumerate(query_pids):
@@ -36,7 +40,7 @@ def dense_rerank(query: np.ndarray, gallery: np.ndarray, k1: int, k2: int, weigh
     order = np.argsort(distances, axis=1, kind="stable")
 
     def reciprocal(i: int, k: int) -> set[int]:
-        return {int(j) for j in order[i, :k + 1] if i in order[j, :k + 1]}
+        return {int(j) for j in order[i, : k + 1] if i in order[j, : k + 1]}
 
     encoded = np.zeros((n, n))
     for i in range(n):
@@ -51,5 +55,10 @@ def dense_rerank(query: np.ndarray, gallery: np.ndarray, k1: int, k2: int, weigh
         encoded[i] /= encoded[i].sum()
     encoded = np.stack([encoded[order[i, :k2]].mean(axis=0) for i in range(n)])
     num_query = len(query)
-    jaccard = np.array([[1 - (s := np.minimum(encoded[q], encoded[g]).sum()) / (2 - s) for g in range(num_query, n)] for q in range(num_query)])
+    jaccard = np.array(
+        [
+            [1 - (s := np.minimum(encoded[q], encoded[g]).sum()) / (2 - s) for g in range(num_query, n)]
+            for q in range(num_query)
+        ]
+    )
     return (1 - weight) * jaccard + weight * distances[:num_query, num_query:]

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from reidops.retrieval.calibration import PUBLISHED_GATES, best_gate, calibrate, equal_error, miss_rates
-from reidops.retrieval.crop_distances import Crops, Distances, moving_average_distances, moving_averages, nearest_distances, pair_up, thinned_rows
+from reidops.retrieval.crop_distances import (
+    Crops,
+    Distances,
+    moving_average_distances,
+    moving_averages,
+    nearest_distances,
+    pair_up,
+    thinned_rows,
+)
 
 EVEN = (np.arange(10_000) + 0.5) / 10_000
 
@@ -12,10 +20,14 @@ EVEN = (np.arange(10_000) + 0.5) / 10_000
 def drawn(num_people: int = 12, num_cameras: int = 2, per_track: int = 8, spread: float = 0.4, seed: int = 0) -> Crops:
     """Return crops of people about one centre each, ten frames apart."""
     rng = np.random.default_rng(seed)
-    pids, camids, turns = (grid.ravel() for grid in np.meshgrid(range(num_people), range(num_cameras), range(per_track), indexing="ij"))
+    pids, camids, turns = (
+        grid.ravel() for grid in np.meshgrid(range(num_people), range(num_cameras), range(per_track), indexing="ij")
+    )
     rows = rng.normal(size=(num_people, 32))[pids] + spread * rng.normal(size=(len(pids), 32))
     embeddings = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    return Crops(embeddings, pids, camids, 1 + 10 * turns, rng.uniform(0.3, 1, len(pids)), rng.integers(60, 300, len(pids)))
+    return Crops(
+        embeddings, pids, camids, 1 + 10 * turns, rng.uniform(0.3, 1, len(pids)), rng.integers(60, 300, len(pids))
+    )
 
 
 def test_uniform_distances_have_the_equal_error_that_their_overlap_says() -> None:
@@ -47,7 +59,11 @@ def test_miss_rates_are_those_of_the_largest_threshold_allowed() -> None:
 
 
 def test_too_few_impostors_give_no_miss_rate_instead_of_a_guess() -> None:
-    assert miss_rates(Distances(np.array([0.1]), np.linspace(0.2, 1, 500))) == {"0.01": 0.0, "0.001": None, "0.0001": None}
+    assert miss_rates(Distances(np.array([0.1]), np.linspace(0.2, 1, 500))) == {
+        "0.01": 0.0,
+        "0.001": None,
+        "0.0001": None,
+    }
 
 
 def test_pairs_agree_with_a_loop_over_all_pairs_of_a_camera() -> None:
@@ -56,7 +72,9 @@ def test_pairs_agree_with_a_loop_over_all_pairs_of_a_camera() -> None:
     for i in range(len(crops)):
         for j in range(i + 1, len(crops)):
             if crops.camids[i] == crops.camids[j]:
-                (genuine if crops.pids[i] == crops.pids[j] else impostor).append(1 - crops.embeddings[i] @ crops.embeddings[j])
+                (genuine if crops.pids[i] == crops.pids[j] else impostor).append(
+                    1 - crops.embeddings[i] @ crops.embeddings[j]
+                )
     pairs = pair_up(crops).split()
     np.testing.assert_allclose(pairs.genuine, sorted(genuine), atol=1e-6)
     np.testing.assert_allclose(pairs.impostor, sorted(impostor), atol=1e-6)
@@ -69,8 +87,13 @@ def test_nearest_crops_agree_with_a_loop_over_crops_and_tracks(min_gap: int) -> 
     for i in range(len(crops)):
         for pid in range(4):
             own = pid == crops.pids[i]
-            members = [j for j in range(len(crops)) if crops.pids[j] == pid and crops.camids[j] == crops.camids[i]
-                       and not (own and abs(crops.frames[i] - crops.frames[j]) < min_gap)]
+            members = [
+                j
+                for j in range(len(crops))
+                if crops.pids[j] == pid
+                and crops.camids[j] == crops.camids[i]
+                and not (own and abs(crops.frames[i] - crops.frames[j]) < min_gap)
+            ]
             if members:
                 nearest[own].append(min(1 - float(crops.embeddings[i] @ crops.embeddings[j]) for j in members))
     found = nearest_distances(crops, min_gap)
@@ -140,7 +163,9 @@ def test_the_report_says_what_it_was_fitted_on() -> None:
 
 
 def test_a_better_model_gets_a_tighter_gate() -> None:
-    assert calibrate(drawn(spread=0.2)).report["gates"]["cosine"] < calibrate(drawn(spread=0.5)).report["gates"]["cosine"]
+    assert (
+        calibrate(drawn(spread=0.2)).report["gates"]["cosine"] < calibrate(drawn(spread=0.5)).report["gates"]["cosine"]
+    )
 
 
 def test_people_seen_once_by_each_camera_are_calibrated_over_all_cameras() -> None:
@@ -164,8 +189,13 @@ def test_without_a_pair_the_published_gates_stand() -> None:
 def test_without_a_single_held_out_crop_the_published_gates_stand() -> None:
     calibration = calibrate(drawn().of(np.empty(0, int)))
     assert calibration.report["gates"] == PUBLISHED_GATES
-    assert (calibration.report["fitted_on"]["num_people"], calibration.report["fitted_on"]["scope"]) == (0, "none: published gates")
-    assert [len(distances.genuine) for distances in (calibration.pairs, calibration.nearest, calibration.moving_average)] == [0, 0, 0]
+    assert (calibration.report["fitted_on"]["num_people"], calibration.report["fitted_on"]["scope"]) == (
+        0,
+        "none: published gates",
+    )
+    assert [
+        len(distances.genuine) for distances in (calibration.pairs, calibration.nearest, calibration.moving_average)
+    ] == [0, 0, 0]
 
 
 def test_tables_count_every_pair_once() -> None:
@@ -182,11 +212,16 @@ def test_a_row_of_a_table_is_of_the_pairs_in_its_interval_by_the_worse_of_two_cr
     together = crops.camids[first] == crops.camids[second]
     worse = np.minimum(crops.visibilities[first], crops.visibilities[second])
     chosen = together & (worse >= 0.5) & (worse < 0.7)
-    distances, genuine = 1 - (crops.embeddings[first] * crops.embeddings[second]).sum(axis=1), crops.pids[first] == crops.pids[second]
+    distances, genuine = (
+        1 - (crops.embeddings[first] * crops.embeddings[second]).sum(axis=1),
+        crops.pids[first] == crops.pids[second],
+    )
     row = next(row for row in calibrate(crops).report["by"]["visibility"] if row["at_least"] == 0.5)
     of_one, of_two = distances[chosen & genuine], distances[chosen & ~genuine]
     assert (row["num_genuine"], row["num_impostor"]) == (len(of_one), len(of_two))
-    assert (row["median_genuine"], row["median_impostor"]) == pytest.approx((np.median(of_one), np.median(of_two)), abs=2e-6)
+    assert (row["median_genuine"], row["median_impostor"]) == pytest.approx(
+        (np.median(of_one), np.median(of_two)), abs=2e-6
+    )
     assert row["eer"] == pytest.approx(equal_error(Distances(np.sort(of_one), np.sort(of_two)))[0], abs=2e-6)
 
 

@@ -10,16 +10,26 @@ from reidops.retrieval.exact_counting import UnitRows, rank_block, unit_rows
 from reidops.retrieval.matches import rows_of_mask
 
 NUM_QUERY, NUM_GALLERY = 4, 60
-LAST_ROUNDING = 2.0**-24  # of a product of at most 2 as it is stored in float32: the drawn products' own, beside what they are off by
+# of a product of at most 2 as it is stored in float32: the drawn products' own, beside what they are off by
+LAST_ROUNDING = 2.0**-24
 
 
 @settings(max_examples=100, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), dim=st.sampled_from([2, 16, 128]), spread=st.sampled_from([0, 1e-7, 1e-6, 1e-5, 0.1]))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    dim=st.sampled_from([2, 16, 128]),
+    spread=st.sampled_from([0, 1e-7, 1e-6, 1e-5, 0.1]),
+)
 @example(seed=866, dim=2, spread=1e-7)
-def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks(seed: int, dim: int, spread: float) -> None:
+def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks(
+    seed: int, dim: int, spread: float
+) -> None:
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(5, dim))
-    query, gallery = (unit_rows(centres[rng.integers(0, 5, n)] + spread * rng.normal(size=(n, dim)), "crops") for n in (NUM_QUERY, NUM_GALLERY))
+    query, gallery = (
+        unit_rows(centres[rng.integers(0, 5, n)] + spread * rng.normal(size=(n, dim)), "crops")
+        for n in (NUM_QUERY, NUM_GALLERY)
+    )
     of_person, junk = rng.random((2, NUM_QUERY, NUM_GALLERY)) < 0.2
     positives = of_person & ~junk
     exact = -(query.astype(np.float64)[:, None] * gallery.astype(np.float64)[None]).sum(axis=2)
@@ -37,12 +47,16 @@ def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks
 
 
 def off(rows: np.ndarray) -> float:
-    """Return how far float32 products stray at most, summed as BLAS does it or one by one, which is the worst order, as a share of half the error."""
+    """Return how far float32 products stray at most, summed as BLAS does it or one by one, which is the worst order, as
+    a share of half the error.
+    """
     exact = rows.astype(np.float64) @ rows.T.astype(np.float64)
     one_by_one = np.zeros((len(rows), len(rows)), np.float32)
     for k in range(rows.shape[1]):
         one_by_one += rows[:, k, None] * rows[None, :, k]
-    return max(float(np.abs(products - exact).max()) for products in (rows @ rows.T, one_by_one)) / (UnitRows(rows, rows).error / 2)
+    return max(float(np.abs(products - exact).max()) for products in (rows @ rows.T, one_by_one)) / (
+        UnitRows(rows, rows).error / 2
+    )
 
 
 @pytest.mark.parametrize("dim", [1, 2, 64, 512, 2048])

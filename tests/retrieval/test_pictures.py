@@ -30,7 +30,7 @@ from reidops.retrieval.reassociation import reassociate, tabulate
 def clothed(upper: tuple[int, int, int], lower: tuple[int, int, int], height: int = 64) -> np.ndarray:
     """Return a crop of two garments, BGR uint8 [height, height / 2, 3]."""
     crop = np.empty((height, height // 2, 3), np.uint8)
-    crop[:height // 2], crop[height // 2:] = upper, lower
+    crop[: height // 2], crop[height // 2 :] = upper, lower
     return crop
 
 
@@ -42,7 +42,9 @@ def test_same_clothes_are_near_at_any_size_and_swapped_ones_far() -> None:
 
 
 def test_histograms_are_unit_rows_even_of_a_single_pixel() -> None:
-    rows = embed_colours([np.zeros((1, 1, 3), np.uint8), np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)])
+    rows = embed_colours(
+        [np.zeros((1, 1, 3), np.uint8), np.random.default_rng(0).integers(0, 256, (40, 20, 3), np.uint8)]
+    )
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
 
 
@@ -87,7 +89,10 @@ def test_each_gate_is_drawn_where_the_calibration_puts_it() -> None:
     calibration = calibrate(drawn())
     panels = draw_distances(calibration).axes
     assert [[line.get_xdata()[0] for line in axes.lines] for axes in panels] == [
-        [calibration.report["eer_threshold"]], [calibration.report["gates"]["cosine"]], [calibration.report["gates"]["ema_cosine"]]]
+        [calibration.report["eer_threshold"]],
+        [calibration.report["gates"]["cosine"]],
+        [calibration.report["gates"]["ema_cosine"]],
+    ]
 
 
 def test_tables_are_drawn_a_bar_for_each_row_and_its_error_as_high() -> None:
@@ -98,7 +103,12 @@ def test_tables_are_drawn_a_bar_for_each_row_and_its_error_as_high() -> None:
     for axes, rows in zip(panels[:3], calibration.report["by"].values(), strict=True):
         assert [bar.get_height() for bar in axes.patches] == [row["eer"] or 0 for row in rows]
     assert panels[3].lines[0].get_ydata().tolist() == pytest.approx(
-        [np.nan if row["median_genuine"] is None else row["median_genuine"] for row in calibration.report["by"]["frame_gap"]], nan_ok=True)
+        [
+            np.nan if row["median_genuine"] is None else row["median_genuine"]
+            for row in calibration.report["by"]["frame_gap"]
+        ],
+        nan_ok=True,
+    )
 
 
 def test_re_association_is_drawn_on_both_kinds_of_boxes_with_the_queries_counted() -> None:
@@ -106,10 +116,14 @@ def test_re_association_is_drawn_on_both_kinds_of_boxes_with_the_queries_counted
 
     table = tabulate({"annotations": reassociate([drawn_scene(1)]), "detections": reassociate([drawn_scene(2)])})
     axes = draw_reassociation(table).axes[0]
-    assert [line.get_label() for line in axes.lines] == [f"{who}, {boxes}" for boxes in ("ground truth boxes", "detector's boxes") for who in ("model", "a guess")]
+    assert [line.get_label() for line in axes.lines] == [
+        f"{who}, {boxes}" for boxes in ("ground truth boxes", "detector's boxes") for who in ("model", "a guess")
+    ]
     shown = table[table["boxes"] == "annotations"]
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), shown["rank1"])
-    assert [text.get_text() for text in axes.texts[:10]] == [str(n) for n in shown["num_query"] - shown["num_unmatched_queries"]]
+    assert [text.get_text() for text in axes.texts[:10]] == [
+        str(n) for n in shown["num_query"] - shown["num_unmatched_queries"]
+    ]
 
 
 def test_where_nobody_was_looked_for_the_picture_says_so() -> None:
@@ -120,7 +134,11 @@ def test_without_a_single_pair_the_published_gates_are_drawn_alone() -> None:
     from test_calibration import drawn
 
     panels = draw_distances(calibrate(drawn().of(np.empty(0, int)))).axes
-    assert [[line.get_label() for line in axes.lines] for axes in panels] == [[], ["gate 0.200, published"], ["gate 0.400, published"]]
+    assert [[line.get_label() for line in axes.lines] for axes in panels] == [
+        [],
+        ["gate 0.200, published"],
+        ["gate 0.400, published"],
+    ]
     assert not any(axes.patches for axes in panels)
 
 

@@ -10,13 +10,21 @@ from reidops.retrieval.test_sets import TestSet
 
 def table_of(*tracklets: tuple[int, int]) -> pd.DataFrame:
     """Return rows of (tracklet, number of crops), each one's pid its tracklet's tens, its frames descending."""
-    rows = [{"tracklet": tracklet, "pid": tracklet // 10, "camid": 0, "frame": number - i} for tracklet, number in tracklets for i in range(number)]
+    rows = [
+        {"tracklet": tracklet, "pid": tracklet // 10, "camid": 0, "frame": number - i}
+        for tracklet, number in tracklets
+        for i in range(number)
+    ]
     return pd.DataFrame(rows)
 
 
 def as_test(table: pd.DataFrame, query: np.ndarray) -> TestSet:
     rows = np.arange(len(table))
-    labels = {f"{side}_{kind}s": table[kind].to_numpy()[chosen] for side, chosen in (("query", query), ("gallery", ~query)) for kind in ("pid", "camid")}
+    labels = {
+        f"{side}_{kind}s": table[kind].to_numpy()[chosen]
+        for side, chosen in (("query", query), ("gallery", ~query))
+        for kind in ("pid", "camid")
+    }
     return TestSet("toy", rows[query], rows[~query], labels, "none")
 
 
@@ -64,8 +72,10 @@ def test_a_tracklet_that_asks_and_answers_is_two() -> None:
 
 def test_sets_of_tracklets_and_of_crops_stand_beside_each_other() -> None:
     table = table_of((10, 2), (11, 2), (-1, 2))
-    of_tracklets, of_crops = (TestSet(name, np.array(rows[:half]), np.array(rows[half:]), {}, "none")
-                              for name, rows, half in (("video", [0, 1, 2, 3], 2), ("crops", [4, 5], 1)))
+    of_tracklets, of_crops = (
+        TestSet(name, np.array(rows[:half]), np.array(rows[half:]), {}, "none")
+        for name, rows, half in (("video", [0, 1, 2, 3], 2), ("crops", [4, 5], 1))
+    )
     tests, _ = find_tracklets(table, [of_tracklets, of_crops])
     assert [(len(test.query), len(test.gallery)) for test in tests] == [(1, 1), (1, 1)]
     tests, tracklets = find_tracklets(table, [of_tracklets, of_crops], pooled=False)

@@ -25,9 +25,12 @@ def small_searches(draw: st.DrawFn) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return {
         "distances": rng.integers(0, draw(st.integers(1, 6)), (num_query, num_gallery)).astype(np.float32) / 4,
-        "query_pids": rng.integers(-1, num_people, num_query), "gallery_pids": rng.integers(-1, num_people, num_gallery),
-        "query_camids": rng.integers(0, 3, num_query), "gallery_camids": rng.integers(0, 3, num_gallery),
-        "query_frames": rng.integers(1, 20, num_query), "gallery_frames": rng.integers(1, 20, num_gallery),
+        "query_pids": rng.integers(-1, num_people, num_query),
+        "gallery_pids": rng.integers(-1, num_people, num_gallery),
+        "query_camids": rng.integers(0, 3, num_query),
+        "gallery_camids": rng.integers(0, 3, num_gallery),
+        "query_frames": rng.integers(1, 20, num_query),
+        "gallery_frames": rng.integers(1, 20, num_gallery),
         "mask": rng.random((num_query, num_gallery)) < 0.3,
     }
 
@@ -58,11 +61,25 @@ def assert_same_bits(found: RankingScores, expected: RankingScores) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(search=small_searches(), rule=st.sampled_from(["same-camera", "none", "time-gap"]), gap=st.integers(1, 12), max_rank=st.integers(1, 15))
+@given(
+    search=small_searches(),
+    rule=st.sampled_from(["same-camera", "none", "time-gap"]),
+    gap=st.integers(1, 12),
+    max_rank=st.integers(1, 15),
+)
 def test_every_rule_agrees_with_a_plain_loop(search: dict[str, np.ndarray], rule: str, gap: int, max_rank: int) -> None:
-    plain = plain_scores(search["distances"], search["query_pids"].tolist(), search["gallery_pids"].tolist(),
-                         junk_by_hand(search, rule, gap), max_rank)
-    arguments = {name: values for name, values in search.items() if name != "mask"} | {"junk": rule, "gap": gap, "max_rank": max_rank}
+    plain = plain_scores(
+        search["distances"],
+        search["query_pids"].tolist(),
+        search["gallery_pids"].tolist(),
+        junk_by_hand(search, rule, gap),
+        max_rank,
+    )
+    arguments = {name: values for name, values in search.items() if name != "mask"} | {
+        "junk": rule,
+        "gap": gap,
+        "max_rank": max_rank,
+    }
     if len(plain["unmatched"]) == len(search["query_pids"]):
         with pytest.raises(ReidopsError, match="none of"):
             score_distances(**arguments)
@@ -74,7 +91,9 @@ def test_every_rule_agrees_with_a_plain_loop(search: dict[str, np.ndarray], rule
 @given(search=small_searches())
 def test_a_mask_agrees_with_a_plain_loop(search: dict[str, np.ndarray]) -> None:
     pids = {"query_pids": search["query_pids"], "gallery_pids": search["gallery_pids"]}
-    plain = plain_scores(search["distances"], pids["query_pids"].tolist(), pids["gallery_pids"].tolist(), search["mask"], 5)
+    plain = plain_scores(
+        search["distances"], pids["query_pids"].tolist(), pids["gallery_pids"].tolist(), search["mask"], 5
+    )
     assume(len(plain["unmatched"]) < len(pids["query_pids"]))
     assert_agree(score_distances(search["distances"], junk=search["mask"], max_rank=5, **pids), plain)
 
@@ -82,15 +101,25 @@ def test_a_mask_agrees_with_a_plain_loop(search: dict[str, np.ndarray]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(search=small_searches(), dim=st.integers(1, 6), block_size=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
 def test_embeddings_agree_with_a_plain_loop_in_any_blocks_and_any_order(
-        search: dict[str, np.ndarray], dim: int, block_size: int, seed: int) -> None:
+    search: dict[str, np.ndarray], dim: int, block_size: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
-    query, gallery = (unit_rows(rng.integers(0, 2, (len(search[f"{side}_pids"]), dim)) + 0.5, side) for side in ("query", "gallery"))
+    query, gallery = (
+        unit_rows(rng.integers(0, 2, (len(search[f"{side}_pids"]), dim)) + 0.5, side) for side in ("query", "gallery")
+    )
     products = (query.astype(np.float64)[:, None, :] * gallery.astype(np.float64)[None]).sum(axis=2)
     plain = plain_scores(-products, search["query_pids"].tolist(), search["gallery_pids"].tolist(), search["mask"], 10)
     assume(len(plain["unmatched"]) < len(search["query_pids"]))
     shuffled = rng.permutation(len(gallery))
-    scores = score_embeddings(query, gallery[shuffled], query_pids=search["query_pids"], gallery_pids=search["gallery_pids"][shuffled],
-                              junk=search["mask"][:, shuffled], max_rank=10, block_size=block_size)
+    scores = score_embeddings(
+        query,
+        gallery[shuffled],
+        query_pids=search["query_pids"],
+        gallery_pids=search["gallery_pids"][shuffled],
+        junk=search["mask"][:, shuffled],
+        max_rank=10,
+        block_size=block_size,
+    )
     assert_agree(scores, plain)
 
 
@@ -103,8 +132,14 @@ def test_block_size_and_order_change_no_bit_of_a_large_search() -> None:
     labels = {"query_pids": pids[:200], "query_camids": np.arange(200) % 3}
     shuffled = rng.permutation(500)
     found = [
-        score_embeddings(embeddings[:200], embeddings[200:][order], gallery_pids=pids[200:][order],
-                         gallery_camids=(np.arange(500) % 3)[order], block_size=block, **labels)
+        score_embeddings(
+            embeddings[:200],
+            embeddings[200:][order],
+            gallery_pids=pids[200:][order],
+            gallery_camids=(np.arange(500) % 3)[order],
+            block_size=block,
+            **labels,
+        )
         for order, block in ((np.arange(500), None), (np.arange(500), 1), (shuffled, 7), (shuffled, 64))
     ]
     for other in found[1:]:
@@ -114,20 +149,39 @@ def test_block_size_and_order_change_no_bit_of_a_large_search() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), num_people=st.integers(1, 5), num_copies=st.integers(0, 25), dim=st.integers(1, 40),
-       block_size=st.integers(1, 20), threads=st.sampled_from([1, 2]))
-def test_order_blocks_and_threads_change_no_bit(seed: int, num_people: int, num_copies: int, dim: int, block_size: int, threads: int) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    num_people=st.integers(1, 5),
+    num_copies=st.integers(0, 25),
+    dim=st.integers(1, 40),
+    block_size=st.integers(1, 20),
+    threads=st.sampled_from([1, 2]),
+)
+def test_order_blocks_and_threads_change_no_bit(
+    seed: int, num_people: int, num_copies: int, dim: int, block_size: int, threads: int
+) -> None:
     rng = np.random.default_rng(seed)
     pids, camids = rng.integers(-1, num_people, 70), rng.integers(0, 3, 70)
-    embeddings = 3 * rng.normal(size=(num_people + 1, dim))[pids] + rng.normal(size=(70, dim))  # neither float32 nor of length 1
+    # neither float32 nor of length 1
+    embeddings = 3 * rng.normal(size=(num_people + 1, dim))[pids] + rng.normal(size=(70, dim))
     embeddings[rng.integers(20, 70, num_copies)] = embeddings[rng.integers(0, 20, num_copies)]
     order = rng.permutation(50) + 20
     query = {"query_pids": pids[:20], "query_camids": camids[:20]}
-    assume(find_matches(Labels(pids[:20], camids[:20]), Labels(pids[20:], camids[20:]), "same-camera").positives.index.size)
-    whole = score_embeddings(embeddings[:20], embeddings[20:], gallery_pids=pids[20:], gallery_camids=camids[20:], **query)
+    assume(
+        find_matches(Labels(pids[:20], camids[:20]), Labels(pids[20:], camids[20:]), "same-camera").positives.index.size
+    )
+    whole = score_embeddings(
+        embeddings[:20], embeddings[20:], gallery_pids=pids[20:], gallery_camids=camids[20:], **query
+    )
     with threadpool_limits(threads):
-        other = score_embeddings(embeddings[:20], embeddings[order], gallery_pids=pids[order], gallery_camids=camids[order],
-                                 block_size=block_size, **query)
+        other = score_embeddings(
+            embeddings[:20],
+            embeddings[order],
+            gallery_pids=pids[order],
+            gallery_camids=camids[order],
+            block_size=block_size,
+            **query,
+        )
     assert_same_bits(other, whole)
 
 
@@ -136,7 +190,12 @@ def test_one_or_two_threads_change_no_bit_of_a_search_that_both_share() -> None:
     pids, camids = rng.integers(0, 40, 2600), rng.integers(0, 4, 2600)
     embeddings = unit_rows(rng.normal(size=(40, 256))[pids] + 2 * rng.normal(size=(2600, 256)), "crops")
     embeddings[2000:2600] = embeddings[600:1200]
-    labels = {"query_pids": pids[:600], "query_camids": camids[:600], "gallery_pids": pids[600:], "gallery_camids": camids[600:]}
+    labels = {
+        "query_pids": pids[:600],
+        "query_camids": camids[:600],
+        "gallery_pids": pids[600:],
+        "gallery_camids": camids[600:],
+    }
     found = []
     for threads in (1, 2):
         with threadpool_limits(threads):
@@ -153,7 +212,8 @@ def test_a_collapsed_network_ranks_every_match_last(junk: str) -> None:
     columns = {"pids": pids, "camids": 0 * pids, "frames": frames}
     labels = {f"{side}_{name}": values for side in ("query", "gallery") for name, values in columns.items()}
     rule = np.eye(20, dtype=bool) if junk == "none" else junk
-    num_others = 16 if junk == "none" else 12  # a time gap of 25 frames also leaves out the other people of the query's frame
+    # a time gap of 25 frames also leaves out the other people of the query's frame
+    num_others = 16 if junk == "none" else 12
     scores = score_embeddings(crops, crops, junk=rule, gap=25, **labels)
     assert scores.first_ranks.tolist() == [num_others + 1] * 20
     assert (scores.rank1, scores.num_tied_hits) == (0, 60)
@@ -169,11 +229,16 @@ def test_equal_embeddings_tie_although_float32_products_differ() -> None:
     assert (scores.first_ranks.tolist(), scores.num_tied_hits) == ([38], 3)
     assert scores.mAP == pytest.approx((1 / 38 + 2 / 39 + 3 / 40) / 3, abs=TOLERANCE)
     gallery[0] = query[0]
-    assert score_embeddings(query, gallery, query_pids=[7], gallery_pids=[7] * 3 + [8] * 37, junk="none").num_tied_hits == 2
+    assert (
+        score_embeddings(query, gallery, query_pids=[7], gallery_pids=[7] * 3 + [8] * 37, junk="none").num_tied_hits
+        == 2
+    )
 
 
 def test_hits_at_ranks_1_3_and_4_give_the_textbook_average_precision() -> None:
-    scores = score_distances(np.array([[0.1, 0.2, 0.3, 0.4, 0.5]]), query_pids=[1], gallery_pids=[1, 2, 1, 1, 2], junk="none", max_rank=5)
+    scores = score_distances(
+        np.array([[0.1, 0.2, 0.3, 0.4, 0.5]]), query_pids=[1], gallery_pids=[1, 2, 1, 1, 2], junk="none", max_rank=5
+    )
     assert scores.mAP == pytest.approx((1 + 2 / 3 + 3 / 4) / 3, abs=TOLERANCE)
     assert scores.mINP == pytest.approx(3 / 4, abs=TOLERANCE)
     assert scores.cmc.tolist() == [1, 1, 1, 1, 1]
@@ -181,8 +246,13 @@ def test_hits_at_ranks_1_3_and_4_give_the_textbook_average_precision() -> None:
 
 
 def test_the_same_camera_rule_leaves_out_the_own_camera_and_nothing_else() -> None:
-    scores = score_distances(np.array([[0.0, 0.1, 0.2, 0.3]]), query_pids=[1], gallery_pids=[1, 2, 1, 3], query_camids=[1],
-                             gallery_camids=[1, 1, 2, 2])
+    scores = score_distances(
+        np.array([[0.0, 0.1, 0.2, 0.3]]),
+        query_pids=[1],
+        gallery_pids=[1, 2, 1, 3],
+        query_camids=[1],
+        gallery_camids=[1, 1, 2, 2],
+    )
     assert scores.first_ranks.tolist() == [2]  # behind person 2, whom camera 1 saw: not junk
 
 
@@ -194,8 +264,17 @@ def test_positives_at_one_distance_take_successive_ranks_behind_others_at_it() -
 
 
 def test_a_time_gap_leaves_out_neighbours_in_time_whoever_they_show() -> None:
-    scores = score_distances(np.array([[0.1, 0.2, 0.3, 0.4]]), query_pids=[1], gallery_pids=[2, 1, 2, 1], query_camids=[0],
-                             gallery_camids=[0, 0, 0, 0], query_frames=[100], gallery_frames=[101, 90, 110, 200], junk="time-gap", gap=11)
+    scores = score_distances(
+        np.array([[0.1, 0.2, 0.3, 0.4]]),
+        query_pids=[1],
+        gallery_pids=[2, 1, 2, 1],
+        query_camids=[0],
+        gallery_camids=[0, 0, 0, 0],
+        query_frames=[100],
+        gallery_frames=[101, 90, 110, 200],
+        junk="time-gap",
+        gap=11,
+    )
     assert scores.mAP == 1.0  # frames 90, 101 and 110 are less than 11 away
 
 

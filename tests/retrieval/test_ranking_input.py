@@ -1,4 +1,6 @@
-"""What is asked of ranking beyond the common case: a defined result, or an error that says what is wrong and what would help."""
+"""What is asked of ranking beyond the common case: a defined result, or an error that says what is wrong and what would
+help.
+"""
 
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ def test_one_person_alone_is_always_found() -> None:
 
 def test_a_distractor_is_nobody_whatever_the_type_of_its_pid() -> None:
     for nobody, somebody in ((-1, 1), (-1.0, 1.0), ("-1", "anna")):
-        scores = score_distances(np.array([[0.1, 0.2]] * 2), query_pids=[nobody, somebody], gallery_pids=[nobody, somebody], junk="none")
+        scores = score_distances(
+            np.array([[0.1, 0.2]] * 2), query_pids=[nobody, somebody], gallery_pids=[nobody, somebody], junk="none"
+        )
         assert scores.unmatched_queries.tolist() == [0]
 
 
@@ -39,35 +43,48 @@ PIDS = {"query_pids": [1, 2, 3, 4], "gallery_pids": [1, 2, 3, 4]}
 CAMIDS = {"query_camids": [1, 1, 1, 1], "gallery_camids": [1, 1, 1, 1]}
 
 
-@pytest.mark.parametrize(("query", "gallery", "arguments", "message"), [
-    (BROKEN, EYE, {}, "1 of 4 query embeddings are NaN, infinite or zero: rows 2;"),
-    (EYE, INFINITE, {}, "4 of 4 gallery embeddings are NaN, infinite or zero: rows 0, 1, 2, 3;"),
-    (0 * EYE, EYE, {}, "4 of 4 query embeddings are NaN, infinite or zero: rows 0, 1, 2, 3"),
-    (EYE[:, :3] + 1, EYE, {}, "query embeddings have 3 dimensions, gallery embeddings 4"),
-    (EYE[0], EYE, {}, r"query embeddings have the shape \[4\]"),
-    (EYE[:3], EYE, {}, "there are 4 query and 4 gallery pids, but embeddings of 3 queries and 4 gallery crops"),
-    (EYE, EYE[:0], {"gallery_pids": [], "gallery_camids": []}, "there is no gallery crop to rank; check that the split wrote gallery rows"),
-    (EYE, EYE, {"gallery_pids": []}, "there is no gallery crop"),
-    (EYE, EYE, {"query_pids": []}, "there is no query crop"),
-    (EYE, EYE, {"query_pids": None}, "query_pids are missing; give one pid per query crop"),
-    (EYE, EYE, {"gallery_pids": 7}, r"gallery_pids are of the shape \[\]; give one pid per gallery crop"),
-    (EYE, EYE, {"gallery_pids": np.ones((4, 1))}, r"gallery_pids are of the shape \[4, 1\]"),
-    (EYE, EYE, {"max_rank": 0}, "max_rank is 0, expected at least 1"),
-    (EYE, EYE, {"block_size": -1}, "block_size is -1, expected at least 1"),
-    (EYE, EYE, {"query_pids": ["1", "2", "3", "4"]}, "they would never match"),
-    (EYE, EYE, {"query_camids": None}, "junk='same-camera' needs query_camids"),
-    (EYE, EYE, {"query_camids": [1, 2]}, r"query_camids has the shape \[2\], expected \[4\]"),
-    (EYE, EYE, {}, "each person was seen by one camera only; use junk='time-gap'"),
-    (EYE, EYE, {"junk": "none"}, "query and gallery are one set"),
-    (EYE, EYE, {"junk": "camera"}, "expected one of same-camera, none, time-gap"),
-    (EYE, EYE, {"junk": np.ones((4, 4))}, "the junk mask is float64"),
-    (EYE, EYE, {"junk": np.ones((4, 4), bool)}, "the mask makes junk of all 4 crops"),
-    (EYE, EYE, {"junk": "time-gap"}, "needs query_frames and gallery_frames"),
-    (EYE, EYE, {"junk": "time-gap", "query_frames": [1] * 4, "gallery_frames": [1] * 4}, "a gap of at least 1 frame"),
-    (EYE, EYE, {"gallery_pids": [5, 6, 7, 8]}, "no person in common"),
-    (EYE, EYE, {"query_pids": [1, 2, np.nan, np.nan]}, "query_pids has no value in 2 rows, first in row 2"),
-    (EYE, EYE, {"gallery_pids": ["a", None, "b", "c"]}, "gallery_pids has no value in 1 rows, first in row 1"),
-])
+@pytest.mark.parametrize(
+    ("query", "gallery", "arguments", "message"),
+    [
+        (BROKEN, EYE, {}, "1 of 4 query embeddings are NaN, infinite or zero: rows 2;"),
+        (EYE, INFINITE, {}, "4 of 4 gallery embeddings are NaN, infinite or zero: rows 0, 1, 2, 3;"),
+        (0 * EYE, EYE, {}, "4 of 4 query embeddings are NaN, infinite or zero: rows 0, 1, 2, 3"),
+        (EYE[:, :3] + 1, EYE, {}, "query embeddings have 3 dimensions, gallery embeddings 4"),
+        (EYE[0], EYE, {}, r"query embeddings have the shape \[4\]"),
+        (EYE[:3], EYE, {}, "there are 4 query and 4 gallery pids, but embeddings of 3 queries and 4 gallery crops"),
+        (
+            EYE,
+            EYE[:0],
+            {"gallery_pids": [], "gallery_camids": []},
+            "there is no gallery crop to rank; check that the split wrote gallery rows",
+        ),
+        (EYE, EYE, {"gallery_pids": []}, "there is no gallery crop"),
+        (EYE, EYE, {"query_pids": []}, "there is no query crop"),
+        (EYE, EYE, {"query_pids": None}, "query_pids are missing; give one pid per query crop"),
+        (EYE, EYE, {"gallery_pids": 7}, r"gallery_pids are of the shape \[\]; give one pid per gallery crop"),
+        (EYE, EYE, {"gallery_pids": np.ones((4, 1))}, r"gallery_pids are of the shape \[4, 1\]"),
+        (EYE, EYE, {"max_rank": 0}, "max_rank is 0, expected at least 1"),
+        (EYE, EYE, {"block_size": -1}, "block_size is -1, expected at least 1"),
+        (EYE, EYE, {"query_pids": ["1", "2", "3", "4"]}, "they would never match"),
+        (EYE, EYE, {"query_camids": None}, "junk='same-camera' needs query_camids"),
+        (EYE, EYE, {"query_camids": [1, 2]}, r"query_camids has the shape \[2\], expected \[4\]"),
+        (EYE, EYE, {}, "each person was seen by one camera only; use junk='time-gap'"),
+        (EYE, EYE, {"junk": "none"}, "query and gallery are one set"),
+        (EYE, EYE, {"junk": "camera"}, "expected one of same-camera, none, time-gap"),
+        (EYE, EYE, {"junk": np.ones((4, 4))}, "the junk mask is float64"),
+        (EYE, EYE, {"junk": np.ones((4, 4), bool)}, "the mask makes junk of all 4 crops"),
+        (EYE, EYE, {"junk": "time-gap"}, "needs query_frames and gallery_frames"),
+        (
+            EYE,
+            EYE,
+            {"junk": "time-gap", "query_frames": [1] * 4, "gallery_frames": [1] * 4},
+            "a gap of at least 1 frame",
+        ),
+        (EYE, EYE, {"gallery_pids": [5, 6, 7, 8]}, "no person in common"),
+        (EYE, EYE, {"query_pids": [1, 2, np.nan, np.nan]}, "query_pids has no value in 2 rows, first in row 2"),
+        (EYE, EYE, {"gallery_pids": ["a", None, "b", "c"]}, "gallery_pids has no value in 1 rows, first in row 1"),
+    ],
+)
 def test_bad_input_is_named(query: np.ndarray, gallery: np.ndarray, arguments: dict, message: str) -> None:
     with pytest.raises(ReidopsError, match=message):
         score_embeddings(query, gallery, **(PIDS | CAMIDS | arguments))

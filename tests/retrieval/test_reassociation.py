@@ -15,10 +15,14 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def drawn_scene(seed: int, *, num_frames: int = 12, num_people: int = 6) -> SceneBoxes:
     """Return boxes of people who miss some frames, and some of nobody."""
     rng = np.random.default_rng(seed)
-    frames, people = (grid.ravel() for grid in np.meshgrid(range(1, num_frames + 1), range(NOBODY, num_people), indexing="ij"))
+    frames, people = (
+        grid.ravel() for grid in np.meshgrid(range(1, num_frames + 1), range(NOBODY, num_people), indexing="ij")
+    )
     seen = rng.random(len(frames)) < 0.7
     frames, people = frames[seen], people[seen]
-    return SceneBoxes(unit(rng.normal(size=(num_people + 1, 8))[people] + rng.normal(size=(len(people), 8))), frames, people)
+    return SceneBoxes(
+        unit(rng.normal(size=(num_people + 1, 8))[people] + rng.normal(size=(len(people), 8))), frames, people
+    )
 
 
 def plain(scenes: list[SceneBoxes], gap: int) -> tuple[list[int], list[int], int]:
@@ -51,7 +55,9 @@ def test_ranks_are_those_of_a_plain_loop(gap: int) -> None:
     assert figures["rank1"] == np.mean(np.array(ranks) == 1)
     assert figures["MRR"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
     assert figures["chance_rank1"] == pytest.approx(np.mean([1 / n for n in candidates]))
-    assert figures["chance_MRR"] == pytest.approx(np.mean([np.mean([1 / k for k in range(1, n + 1)]) for n in candidates]))
+    assert figures["chance_MRR"] == pytest.approx(
+        np.mean([np.mean([1 / k for k in range(1, n + 1)]) for n in candidates])
+    )
     assert figures["num_query"] == len(ranks) + unmatched
 
 
@@ -72,13 +78,16 @@ def test_a_guess_scores_what_chance_says() -> None:
 
 def test_embeddings_that_are_all_one_score_as_if_everybody_else_were_nearer() -> None:
     frames, people = np.repeat([1, 2], 4), np.tile(np.arange(4), 2)
-    figures = reassociate([SceneBoxes(np.tile(np.eye(3, dtype=np.float32)[0], (8, 1)), frames, people)], [1])[0].figures()
+    figures = reassociate([SceneBoxes(np.tile(np.eye(3, dtype=np.float32)[0], (8, 1)), frames, people)], [1])[
+        0
+    ].figures()
     assert (figures["rank1"], figures["MRR"]) == (0, 0.25)
 
 
 def test_boxes_of_nobody_ask_nothing_and_distract() -> None:
     alike, other = np.array([[1, 0]], np.float32), np.array([[0, 1]], np.float32)
-    embeddings = np.concatenate([alike, other, other, alike])  # the box of nobody in frame 2 looks like the person of frame 1
+    # the box of nobody in frame 2 looks like the person of frame 1
+    embeddings = np.concatenate([alike, other, other, alike])
     found = reassociate([SceneBoxes(embeddings, np.array([1, 1, 2, 2]), np.array([3, NOBODY, 3, NOBODY]))], [1])[0]
     assert found.ranks.tolist() == [2]
     assert found.num_unmatched == 0
@@ -99,7 +108,9 @@ def test_a_gap_longer_than_every_scene_has_no_queries_and_no_figure() -> None:
 def test_gaps_may_come_from_an_iterator() -> None:
     scenes = [drawn_scene(1), drawn_scene(2)]
     assert [of_gap.gap for of_gap in reassociate(scenes, iter([1, 5]))] == [1, 5]
-    assert [len(of_gap.ranks) for of_gap in reassociate(scenes, iter([1, 5]))] == [len(of_gap.ranks) for of_gap in reassociate(scenes, [1, 5])]
+    assert [len(of_gap.ranks) for of_gap in reassociate(scenes, iter([1, 5]))] == [
+        len(of_gap.ranks) for of_gap in reassociate(scenes, [1, 5])
+    ]
 
 
 def annotations(*rows: tuple) -> pd.DataFrame:
@@ -112,7 +123,8 @@ def test_a_box_shows_the_pedestrian_whom_it_overlaps_by_half() -> None:
     people = annotations((1, 7, 0, True, 1), (1, 8, 40, True, 1), (2, 7, 100, True, 1))
     boxes = np.array([[42, 0, 10, 20], [3, 0, 10, 20], [4, 0, 10, 20], [40, 0, 10, 20]], float)
     rows = annotated_rows(np.array([1, 1, 1, 2]), boxes, people)
-    assert rows.tolist() == [1, 0, NOBODY, NOBODY]  # the third is farther from 7, who is taken; in frame 2 nobody stands at 40
+    # the third is farther from 7, who is taken; in frame 2 nobody stands at 40
+    assert rows.tolist() == [1, 0, NOBODY, NOBODY]
 
 
 def test_a_box_that_overlaps_a_pedestrian_by_less_than_half_shows_nobody() -> None:
@@ -129,7 +141,10 @@ def test_two_boxes_never_show_one_person_and_two_people_never_one_box() -> None:
 
 def test_nobody_is_found_in_what_the_official_scores_do_not_consider() -> None:
     people = annotations((1, 7, 0, False, 1), (1, 8, 40, True, 8))
-    assert annotated_rows(np.array([1, 1]), np.array([[0, 0, 10, 20], [40, 0, 10, 20]], float), people).tolist() == [NOBODY, NOBODY]
+    assert annotated_rows(np.array([1, 1]), np.array([[0, 0, 10, 20], [40, 0, 10, 20]], float), people).tolist() == [
+        NOBODY,
+        NOBODY,
+    ]
 
 
 def test_no_boxes_and_no_annotations_give_nobody() -> None:

@@ -19,13 +19,23 @@ def people(seed: int, num_people: int, num_crops: int, spread: float, dim: int =
     """Return embeddings about one centre per person, and their pids."""
     rng = np.random.default_rng(seed)
     pids = np.arange(num_crops) % num_people
-    return unit_rows(rng.normal(size=(num_people, dim))[pids] + spread * rng.normal(size=(num_crops, dim)), "query"), pids
+    return unit_rows(
+        rng.normal(size=(num_people, dim))[pids] + spread * rng.normal(size=(num_crops, dim)), "query"
+    ), pids
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), num_query=st.integers(1, 8), num_gallery=st.integers(2, 40),
-       k1=st.integers(1, 20), k2=st.integers(1, 6), weight=st.floats(0, 1))
-def test_sparse_rows_agree_with_dense_matrices(seed: int, num_query: int, num_gallery: int, k1: int, k2: int, weight: float) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    num_query=st.integers(1, 8),
+    num_gallery=st.integers(2, 40),
+    k1=st.integers(1, 20),
+    k2=st.integers(1, 6),
+    weight=st.floats(0, 1),
+)
+def test_sparse_rows_agree_with_dense_matrices(
+    seed: int, num_query: int, num_gallery: int, k1: int, k2: int, weight: float
+) -> None:
     k2 = min(k2, k1 + 1)
     crops, _ = people(seed, 6, num_query + num_gallery, 0.7)
     found = rerank(crops[:num_query], crops[num_query:], k1=k1, k2=k2, weight=weight)
@@ -34,17 +44,20 @@ def test_sparse_rows_agree_with_dense_matrices(seed: int, num_query: int, num_ga
 
 def test_the_published_constants_agree_with_dense_matrices() -> None:
     crops, _ = people(0, 25, 300, 0.8)
-    np.testing.assert_allclose(rerank(crops[:50], crops[50:]), dense_rerank(crops[:50], crops[50:], 20, 6, 0.3), atol=1e-6)
+    np.testing.assert_allclose(
+        rerank(crops[:50], crops[50:]), dense_rerank(crops[:50], crops[50:], 20, 6, 0.3), atol=1e-6
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), num_crops=st.integers(2, 420), k=st.integers(1, 25), dim=st.integers(1, 12))
 def test_neighbours_are_those_of_a_stable_sort_however_many_tie(seed: int, num_crops: int, k: int, dim: int) -> None:
-    crops = np.random.default_rng(seed).integers(-1, 2, (num_crops, dim)).astype(np.float32)  # whole products: float32 rounds none
+    # whole products: float32 rounds none
+    crops = np.random.default_rng(seed).integers(-1, 2, (num_crops, dim)).astype(np.float32)
     k = min(k, num_crops - 1)
     products = crops @ crops.T
     found = nearest(crops, k)
-    np.testing.assert_array_equal(found.index, np.argsort(-products, axis=1, kind="stable")[:, :k + 1])
+    np.testing.assert_array_equal(found.index, np.argsort(-products, axis=1, kind="stable")[:, : k + 1])
     np.testing.assert_array_equal(found.farthest, np.maximum(1 - products.min(axis=1), np.finfo(np.float32).tiny))
 
 
@@ -75,7 +88,9 @@ def test_re_ranking_raises_the_map_of_people_who_cluster() -> None:
 
 def test_a_weight_of_one_keeps_the_plain_order() -> None:
     crops, _ = people(4, 5, 30, 0.5)
-    np.testing.assert_array_equal(np.argsort(rerank(crops[:3], crops[3:], weight=1.0)), np.argsort(1 - crops[:3] @ crops[3:].T))
+    np.testing.assert_array_equal(
+        np.argsort(rerank(crops[:3], crops[3:], weight=1.0)), np.argsort(1 - crops[:3] @ crops[3:].T)
+    )
 
 
 @pytest.mark.parametrize("constants", [{"k1": 0}, {"k2": 0}, {"k1": 3, "k2": 5}, {"weight": 1.5}])

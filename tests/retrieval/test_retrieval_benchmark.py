@@ -18,6 +18,11 @@ def test_the_benchmark_of_retrieval_prints_a_measured_row_for_each_work(tmp_path
     assert ran.returncode == 0, ran.stderr
     rows = [line.split(" | ") for line in ran.stdout.splitlines() if line.startswith("| ")][1:]
     assert [row[0].strip("| ").split(",")[0] for row in rows] == [
-        "score_distances", "score_embeddings", "score_embeddings", "re-ranking", "embedding of crops"]
+        "score_distances",
+        "score_embeddings",
+        "score_embeddings",
+        "re-ranking",
+        "embedding of crops",
+    ]
     for row in rows:
         assert all(float(cell) > 0 for cell in (row[2], row[3], row[5], row[6], row[7]))

@@ -18,15 +18,31 @@ def searched() -> tuple[pd.DataFrame, TestSet, np.ndarray]:
     """Return a crops table of six people and two cameras, its test set, and embeddings that find some of them."""
     rng = np.random.default_rng(2)
     pids = np.tile(np.arange(6), 10)
-    table = pd.DataFrame({"dataset": "toy", "path": [f"{row}.jpg" for row in range(60)], "pid": pids, "camid": np.arange(60) % 4 // 2,
-                          "frame": 1, "split": np.where(np.arange(60) < 18, "query", "gallery")})
-    return table, find_test_sets(table)[0], unit_rows(rng.normal(size=(6, 8))[pids] + 1.5 * rng.normal(size=(60, 8)), "crops")
+    table = pd.DataFrame(
+        {
+            "dataset": "toy",
+            "path": [f"{row}.jpg" for row in range(60)],
+            "pid": pids,
+            "camid": np.arange(60) % 4 // 2,
+            "frame": 1,
+            "split": np.where(np.arange(60) < 18, "query", "gallery"),
+        }
+    )
+    return (
+        table,
+        find_test_sets(table)[0],
+        unit_rows(rng.normal(size=(6, 8))[pids] + 1.5 * rng.normal(size=(60, 8)), "crops"),
+    )
 
 
-def test_pictured_galleries_are_the_ranked_ones(searched: tuple[pd.DataFrame, TestSet, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pictured_galleries_are_the_ranked_ones(
+    searched: tuple[pd.DataFrame, TestSet, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     table, test, embeddings = searched
     pictured: list[RankedRow] = []
-    monkeypatch.setattr(report, "draw_galleries", lambda title, sections, decode, path: pictured.extend(sum(sections.values(), [])))
+    monkeypatch.setattr(
+        report, "draw_galleries", lambda title, sections, decode, path: pictured.extend(sum(sections.values(), []))
+    )
     scores = test.score(embeddings, 50)
 
     class NoStore:
@@ -46,7 +62,9 @@ def test_pictured_galleries_are_the_ranked_ones(searched: tuple[pd.DataFrame, Te
         assert row.caption == f"AP {np.mean(np.arange(1, len(ranks) + 1) / ranks):.2f}"
 
 
-def test_the_table_of_queries_has_what_the_figures_are_means_of(searched: tuple[pd.DataFrame, TestSet, np.ndarray], tmp_path: Path) -> None:
+def test_the_table_of_queries_has_what_the_figures_are_means_of(
+    searched: tuple[pd.DataFrame, TestSet, np.ndarray], tmp_path: Path
+) -> None:
     table, test, embeddings = searched
     scores = {"toy": test.score(embeddings, 10)}
     report.write_queries(table, [test], scores, tmp_path / "queries.csv")
@@ -57,8 +75,14 @@ def test_the_table_of_queries_has_what_the_figures_are_means_of(searched: tuple[
 
 
 def test_a_cmc_curve_is_drawn_for_each_ranking_of_each_test_set() -> None:
-    curves = {"near": {"embedder": np.array([0.5, 0.75]), "colour histogram": np.array([0.25, 0.5])}, "far": {"embedder": np.array([0.1, 0.2])}}
+    curves = {
+        "near": {"embedder": np.array([0.5, 0.75]), "colour histogram": np.array([0.25, 0.5])},
+        "far": {"embedder": np.array([0.1, 0.2])},
+    }
     lines = draw_cmc(curves).axes[0].lines
     assert [line.get_ydata().tolist() for line in lines] == [[0.5, 0.75], [0.25, 0.5], [0.1, 0.2]]
     assert [line.get_label() for line in lines] == [
-        "near, embedder (rank1 0.500)", "near, colour histogram (rank1 0.250)", "far, embedder (rank1 0.100)"]
+        "near, embedder (rank1 0.500)",
+        "near, colour histogram (rank1 0.250)",
+        "far, embedder (rank1 0.100)",
+    ]

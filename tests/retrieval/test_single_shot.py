@@ -20,8 +20,10 @@ def drawn_search(seed: int, num_query: int = 4, num_gallery: int = 12, num_peopl
     rng = np.random.default_rng(seed)
     return {
         "distances": rng.integers(0, 9, (num_query, num_gallery)) / 8,
-        "query_pids": rng.integers(0, num_people, num_query), "gallery_pids": rng.integers(-1, num_people, num_gallery),
-        "query_camids": rng.integers(0, 2, num_query), "gallery_camids": rng.integers(0, 2, num_gallery),
+        "query_pids": rng.integers(0, num_people, num_query),
+        "gallery_pids": rng.integers(-1, num_people, num_gallery),
+        "query_camids": rng.integers(0, 2, num_query),
+        "gallery_camids": rng.integers(0, 2, num_gallery),
     }
 
 
@@ -44,7 +46,9 @@ def test_cmc_agrees_with_a_plain_loop_over_the_drawn_crops(seed: int, repeats: i
             firsts += plain_ranks(search["distances"][query], hits, [g for g in crops if g not in hits])
     assume(firsts)
     scores = score_distances(**search, max_rank=6, single_gallery_shot=shot)
-    np.testing.assert_allclose(scores.cmc, [np.mean([first <= k for first in firsts]) for k in range(1, 7)], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        scores.cmc, [np.mean([first <= k for first in firsts]) for k in range(1, 7)], rtol=0, atol=1e-12
+    )
     assert scores.rank5 == scores.cmc[4]
 
 
@@ -65,8 +69,12 @@ def test_a_draw_takes_one_crop_of_each_person_and_every_distractor_and_no_junk(s
 def test_many_draws_come_near_the_mean_over_all_galleries_that_can_be_drawn() -> None:
     distances = np.array([[0.1, 0.6, 0.3, 0.7, 0.5, 0.65]])
     pids = [1, 1, 2, 2, 3, 3]
-    ranks = [1 + (b < a) + (c < a) for a, b, c in itertools.product(distances[0, :2], distances[0, 2:4], distances[0, 4:])]
-    scores = score_distances(distances, query_pids=[1], gallery_pids=pids, junk="none", single_gallery_shot=SingleShot(4000))
+    ranks = [
+        1 + (b < a) + (c < a) for a, b, c in itertools.product(distances[0, :2], distances[0, 2:4], distances[0, 4:])
+    ]
+    scores = score_distances(
+        distances, query_pids=[1], gallery_pids=pids, junk="none", single_gallery_shot=SingleShot(4000)
+    )
     np.testing.assert_allclose(scores.cmc[:3], [np.mean([rank <= k for rank in ranks]) for k in (1, 2, 3)], atol=0.03)
     assert scores.cmc[0] < 0.9
 
@@ -86,15 +94,26 @@ def test_neither_the_gallerys_order_nor_the_block_size_changes_a_bit() -> None:
     found = []
     for order, block_size in ((np.arange(200), None), (rng.permutation(200), 7), (rng.permutation(200), 1)):
         rows = 60 + order
-        found.append(score_embeddings(
-            embeddings[:60], embeddings[rows], query_pids=pids[:60], query_camids=camids[:60], gallery_pids=pids[rows],
-            gallery_camids=camids[rows], single_gallery_shot=SingleShot(5), block_size=block_size).cmc.tolist())
+        found.append(
+            score_embeddings(
+                embeddings[:60],
+                embeddings[rows],
+                query_pids=pids[:60],
+                query_camids=camids[:60],
+                gallery_pids=pids[rows],
+                gallery_camids=camids[rows],
+                single_gallery_shot=SingleShot(5),
+                block_size=block_size,
+            ).cmc.tolist()
+        )
     assert found[0] == found[1] == found[2]
     assert 0.2 < found[0][0] < 0.99
 
 
 def test_a_gallery_of_one_crop_is_drawn_whole() -> None:
-    scores = score_distances(np.arange(5.0)[:, None], query_pids=[1] * 5, gallery_pids=[1], junk="none", single_gallery_shot=SingleShot(3))
+    scores = score_distances(
+        np.arange(5.0)[:, None], query_pids=[1] * 5, gallery_pids=[1], junk="none", single_gallery_shot=SingleShot(3)
+    )
     assert (scores.rank1, scores.cmc.shape) == (1.0, (50,))
 
 
@@ -103,8 +122,12 @@ def test_distances_that_come_in_blocks_are_ranked_in_the_same_galleries(bounds: 
     search, shot = drawn_search(4, num_query=30, num_gallery=40), SingleShot(3)
     query, gallery = (Labels(search[f"{side}_pids"], search[f"{side}_camids"]) for side in ("query", "gallery"))
     blocks = [search["distances"][first:last] for first, last in itertools.pairwise(bounds)]
-    found = score_blocks(iter(blocks), find_matches(query, gallery, "same-camera"),
-                         identities=find_identities(gallery, search["distances"].T), single_gallery_shot=shot)
+    found = score_blocks(
+        iter(blocks),
+        find_matches(query, gallery, "same-camera"),
+        identities=find_identities(gallery, search["distances"].T),
+        single_gallery_shot=shot,
+    )
     whole = score_distances(**search, single_gallery_shot=shot)
     assert (found.cmc.tolist(), found.mAP) == (whole.cmc.tolist(), whole.mAP)
 
@@ -113,14 +136,19 @@ def test_last_bits_that_are_rounded_otherwise_draw_the_same_galleries() -> None:
     rng = np.random.default_rng(0)
     labels, embeddings = Labels(rng.integers(0, 4, 30)), unit_rows(rng.normal(size=(30, 16)), "gallery")
     otherwise = np.nextafter(embeddings, np.where(rng.random(embeddings.shape) < 0.5, -1, 1).astype(np.float32))
-    drawn, again = (draw_shots(find_identities(labels, rows), np.empty(0, int), 0, SingleShot(5)) for rows in (embeddings, otherwise))
+    drawn, again = (
+        draw_shots(find_identities(labels, rows), np.empty(0, int), 0, SingleShot(5))
+        for rows in (embeddings, otherwise)
+    )
     assert not np.array_equal(embeddings, otherwise) and np.array_equal(drawn, again)
 
 
 def test_another_seed_draws_other_galleries() -> None:
     search = drawn_search(2, num_query=30, num_gallery=60)
-    assert score_distances(**search, single_gallery_shot=SingleShot(1, seed=0)).cmc.tolist() != score_distances(
-        **search, single_gallery_shot=SingleShot(1, seed=1)).cmc.tolist()
+    assert (
+        score_distances(**search, single_gallery_shot=SingleShot(1, seed=0)).cmc.tolist()
+        != score_distances(**search, single_gallery_shot=SingleShot(1, seed=1)).cmc.tolist()
+    )
 
 
 def test_no_repeats_are_refused() -> None:

@@ -48,7 +48,12 @@ def test_onnx_embeds_as_torch_does_at_any_batch_size(exported, crops, batch_size
 def test_a_network_with_parts_is_exported_whole(tmp_path, crops, told):
     torch.manual_seed(0)
     network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=8, parts=3, last_stride=1, **told)
-    described = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 8, "pooling": told["pooling"], "last_stride": 1}
+    described = {
+        "backbone": "mobilenetv4_conv_small_050",
+        "embedding_dim": 8,
+        "pooling": told["pooling"],
+        "last_stride": 1,
+    }
     embedder = Embedder(network, describe(network, **described, height=64, width=32, num_classes=2))
     embedder.save(tmp_path)
     export_onnx(embedder, tmp_path / "model.onnx")

@@ -35,7 +35,12 @@ def toy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def raw(tmp_path: Path, toy: Path) -> Path:
-    parts = [whole("train", toy, "TOY-01"), whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03"), whole("track", toy, "TOY-03")]
+    parts = [
+        whole("train", toy, "TOY-01"),
+        whole("train", toy, "TOY-02"),
+        whole("test", toy, "TOY-03"),
+        whole("track", toy, "TOY-03"),
+    ]
     return write_raw(tmp_path / "raw", parts)
 
 
@@ -58,7 +63,9 @@ def test_every_file_is_the_same_for_any_number_of_workers(raw: Path) -> None:
     digests = []
     for workers in (1, 2):
         converted(raw, replace(PARAMS, workers=workers))
-        digests.append({path.name: sha256(path) for path in sorted((raw.parent / "crops").rglob("*")) if path.is_file()})
+        digests.append(
+            {path.name: sha256(path) for path in sorted((raw.parent / "crops").rglob("*")) if path.is_file()}
+        )
     assert digests[0] == digests[1]
     assert set(digests[0]) == {"crops.tar", "crops.parquet", "report.json", "train_80.txt", "val_20.txt", "train.txt"}
 
@@ -103,8 +110,10 @@ def test_a_person_seen_too_shortly_is_gallery_only_and_counted(raw: Path, toy: P
 
 
 def test_in_a_half_split_no_frame_is_on_both_sides_and_people_keep_their_pid(tmp_path: Path, toy: Path) -> None:
-    crops = converted(write_raw(tmp_path / "raw", [whole("train", toy, "TOY-01", 1, 7), whole("test", toy, "TOY-01", 8, 12)]),
-                      replace(PARAMS, min_per_person=1))  # fmt: skip
+    crops = converted(
+        write_raw(tmp_path / "raw", [whole("train", toy, "TOY-01", 1, 7), whole("test", toy, "TOY-01", 8, 12)]),
+        replace(PARAMS, min_per_person=1),
+    )
     training = crops["split"].isin(["train", "val"])
     assert set(crops.loc[training, "frame"]) == set(range(1, 8))
     assert set(crops.loc[~training, "frame"]) <= set(range(8, 13))
@@ -114,7 +123,9 @@ def test_in_a_half_split_no_frame_is_on_both_sides_and_people_keep_their_pid(tmp
 
 def test_rare_people_are_dropped_and_frequent_ones_thinned_by_the_seed(raw: Path, toy: Path) -> None:
     box = (20, 20, 12, 30, 1, 1, 1.0)
-    write_gt(toy / "train" / "TOY-01", [(f, p, *box) for p, most in ((1, 12), (2, 12), (3, 7)) for f in range(1, most + 1)])
+    write_gt(
+        toy / "train" / "TOY-01", [(f, p, *box) for p, most in ((1, 12), (2, 12), (3, 7)) for f in range(1, most + 1)]
+    )
     write_raw(raw, [whole("train", toy, "TOY-01"), whole("test", toy, "TOY-03")])
     params = replace(PARAMS, max_per_person=9, val_split=0.0)
     first, again, other = (converted(raw, replace(params, seed=seed)) for seed in (0, 0, 1))
@@ -144,10 +155,16 @@ def test_frames_may_be_named_and_coded_otherwise(raw: Path, toy: Path, digits: i
         info.write_text(info.read_text().replace(".jpg", extension))
         for path in sorted((toy / "train" / name / "img1").iterdir()):
             renamed = path.with_name(f"{int(path.stem):0{digits}d}{extension}")
-            renamed.write_bytes(cv2.imencode(extension, cv2.imread(str(path)))[1].tobytes() if extension == ".png" else path.read_bytes())
+            renamed.write_bytes(
+                cv2.imencode(extension, cv2.imread(str(path)))[1].tobytes()
+                if extension == ".png"
+                else path.read_bytes()
+            )
             if renamed != path:
                 path.unlink()
-    crops = converted(write_raw(raw, [whole("train", toy, "TOY-01"), whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03")]))
+    crops = converted(
+        write_raw(raw, [whole("train", toy, "TOY-01"), whole("train", toy, "TOY-02"), whole("test", toy, "TOY-03")])
+    )
     assert crops.equals(expected)
 
 
@@ -184,7 +201,10 @@ def test_market_is_packed_as_published(tmp_path: Path) -> None:
     assert (set(crops["width"]), set(crops["height"]), set(crops["track_id"])) == ({32}, {64}, {-1})
     tar = (tmp_path / "crops" / "crops.tar").read_bytes()
     query = crops[crops["split"] == "query"].iloc[0]
-    assert tar[query["offset"] : query["offset"] + query["size"]] == (folder / "query" / Path(query["path"]).name).read_bytes()
+    assert (
+        tar[query["offset"] : query["offset"] + query["size"]]
+        == (folder / "query" / Path(query["path"]).name).read_bytes()
+    )
 
 
 def test_people_and_cameras_of_two_sets_are_kept_apart(tmp_path: Path, toy: Path) -> None:
@@ -199,7 +219,9 @@ def test_people_and_cameras_of_two_sets_are_kept_apart(tmp_path: Path, toy: Path
 def test_one_sequence_in_two_sets_is_refused(raw: Path, toy: Path) -> None:
     again = write_mot_set(raw.parent / "again", ("TOY-01",), num_people=5)
     write_raw(raw, [whole("train", toy, "TOY-01"), whole("train", again, "TOY-01")])
-    with pytest.raises(ReidopsError, match=r"again/.*000001\.jpg and .*toy/.* would both be imgs/TOY-01_000001/000000\.jpg"):
+    with pytest.raises(
+        ReidopsError, match=r"again/.*000001\.jpg and .*toy/.* would both be imgs/TOY-01_000001/000000\.jpg"
+    ):
         converted(raw)
 
 

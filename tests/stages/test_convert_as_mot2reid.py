@@ -1,4 +1,5 @@
-"""`convert` with mot2reid's rules gives mot2reid's crops, byte for byte, and its lists; each difference is one that we tell of.
+"""`convert` with mot2reid's rules gives mot2reid's crops, byte for byte, and its lists; each difference is one that we
+tell of.
 
 The other side is tests/plain_mot2reid.py, which does the work in mot2reid's order.
 """
@@ -29,31 +30,45 @@ OUTSIDE = "wholly outside the frame"
 
 
 def drawn_rows(seed: int, num_people: int) -> list[tuple]:
-    """Return rows track by track: fractions of pixels, borders, classes, flags and visibilities of all kinds, tracks of any length."""
+    """Return rows track by track: fractions of pixels, borders, classes, flags and visibilities of all kinds, tracks of
+    any length.
+    """
     rng = np.random.default_rng(seed)
     rows = []
     for person in rng.permutation(num_people) + 1:
         for frame in np.sort(rng.permutation(NUM_FRAMES)[: rng.integers(4, NUM_FRAMES + 1)]) + 1:
             left, top = rng.uniform((-12, -20), (WIDTH - 8, HEIGHT - 8)).round(2)
             width, height = rng.uniform((13, 21), (40, 60)).round(2)
-            flag, class_id, visibility = rng.random() < 0.8, rng.choice([1, 1, 1, 7]), rng.choice([0.1, 0.29, 0.3, 0.5, 1.0])
+            flag, class_id, visibility = (
+                rng.random() < 0.8,
+                rng.choice([1, 1, 1, 7]),
+                rng.choice([0.1, 0.29, 0.3, 0.5, 1.0]),
+            )
             rows.append((frame, person, left, top, width, height, int(flag), class_id, visibility))
     return rows
 
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    dataset = write_mot_set(tmp_path_factory.mktemp("sets") / "toy", NAMES, num_frames=NUM_FRAMES, num_people=1, width=WIDTH, height=HEIGHT)
+    dataset = write_mot_set(
+        tmp_path_factory.mktemp("sets") / "toy", NAMES, num_frames=NUM_FRAMES, num_people=1, width=WIDTH, height=HEIGHT
+    )
     for seed, name in enumerate(NAMES):
         write_gt(dataset / "train" / name, drawn_rows(seed, num_people=9))
     return dataset
 
 
-def both(dataset: Path, names: tuple[str, ...], tmp_path: Path, options: Options, **changes: object) -> tuple[Path, Path]:
+def both(
+    dataset: Path, names: tuple[str, ...], tmp_path: Path, options: Options, **changes: object
+) -> tuple[Path, Path]:
     """Convert with the same options there and here, and return mot2reid's folder and ours, unpacked."""
     there, here = tmp_path / "there", tmp_path / "crops"
     plain_mot2reid.convert(dataset, there, options, names)
-    parts = [whole("train", dataset, sequence.name, last=sequence.length) for sequence in find_sequences(dataset) if sequence.name in names]
+    parts = [
+        whole("train", dataset, sequence.name, last=sequence.length)
+        for sequence in find_sequences(dataset)
+        if sequence.name in names
+    ]
     convert(write_raw(tmp_path / "raw", parts), here, replace(AS_MOT2REID, **{**vars(options), **changes}))
     with tarfile.open(here / "crops.tar") as tar:
         tar.extractall(here, filter="data")
@@ -81,7 +96,12 @@ def num_train(folder: Path) -> int:
 
 
 def listed(folder: Path) -> set[str]:
-    return {path for name in ("train_", "val_") for file in (folder / "meta").glob(f"{name}*") for path in read_list(file)["path"]}
+    return {
+        path
+        for name in ("train_", "val_")
+        for file in (folder / "meta").glob(f"{name}*")
+        for path in read_list(file)["path"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -103,7 +123,9 @@ def test_crops_names_and_lists_are_mot2reids(tmp_path: Path, toy: Path, options:
 
 
 def test_with_flags_heeded_the_crops_are_those_of_a_file_without_the_flagged_rows(tmp_path: Path, toy: Path) -> None:
-    clean = write_mot_set(tmp_path / "clean", NAMES[:1], num_frames=NUM_FRAMES, num_people=1, width=WIDTH, height=HEIGHT)
+    clean = write_mot_set(
+        tmp_path / "clean", NAMES[:1], num_frames=NUM_FRAMES, num_people=1, width=WIDTH, height=HEIGHT
+    )
     write_gt(clean / "train" / NAMES[0], [row for row in drawn_rows(0, 9) if row[6]])
     options = Options(min_per_person=1)
     _, heeded = both(toy, NAMES[:1], tmp_path / "1", options, considered_only=True)
@@ -113,7 +135,14 @@ def test_with_flags_heeded_the_crops_are_those_of_a_file_without_the_flagged_row
 
 
 def test_mot15_rows_of_ten_columns_are_pedestrians(tmp_path: Path) -> None:
-    dataset = write_mot_set(tmp_path / "MOT15", ("TUD-Campus", "ADL-Rundle-6"), num_frames=NUM_FRAMES, num_people=1, width=WIDTH, height=HEIGHT)
+    dataset = write_mot_set(
+        tmp_path / "MOT15",
+        ("TUD-Campus", "ADL-Rundle-6"),
+        num_frames=NUM_FRAMES,
+        num_people=1,
+        width=WIDTH,
+        height=HEIGHT,
+    )
     for seed, folder in enumerate(sorted((dataset / "train").iterdir())):
         rows = drawn_rows(seed, num_people=6)
         write_rows(folder / "gt" / "gt.txt", [(*row[:6], 1, 0.5 * row[0], -3.25, 0) for row in rows])
@@ -123,7 +152,9 @@ def test_mot15_rows_of_ten_columns_are_pedestrians(tmp_path: Path) -> None:
 
 
 def test_a_box_outside_the_frame_is_a_strip_there_and_nothing_here(tmp_path: Path, toy: Path) -> None:
-    dataset = write_mot_set(tmp_path / "wide", NAMES[:1], num_frames=NUM_FRAMES, num_people=3, width=WIDTH, height=HEIGHT)
+    dataset = write_mot_set(
+        tmp_path / "wide", NAMES[:1], num_frames=NUM_FRAMES, num_people=3, width=WIDTH, height=HEIGHT
+    )
     gt = dataset / "train" / NAMES[0] / "gt" / "gt.txt"
     gt.write_text(f"3,1,{WIDTH + 9},20,12,30,1,1,1\n" + gt.read_text())
     there, here = both(dataset, NAMES[:1], tmp_path, Options(val_split=0.0))
@@ -136,7 +167,8 @@ def test_a_box_outside_the_frame_is_a_strip_there_and_nothing_here(tmp_path: Pat
 def test_people_with_too_many_crops_are_thinned_to_as_many_as_there(tmp_path: Path, toy: Path) -> None:
     there, here = both(toy, NAMES, tmp_path, Options(max_per_person=9))
     counts = [
-        {name: Counter(line.rpartition("/")[0] for line in rows) for name, rows in lines(folder).items()} for folder in (there, here)
+        {name: Counter(line.rpartition("/")[0] for line in rows) for name, rows in lines(folder).items()}
+        for folder in (there, here)
     ]
     assert counts[0] == counts[1]
     assert max(counts[1]["train_80.txt"].values()) == 9
@@ -162,9 +194,9 @@ def test_the_unpacked_lists_read_back_to_the_crops_table(tmp_path: Path, toy: Pa
     assert table.groupby("label")["pid"].nunique().eq(1).all()
     assert sorted(table["label"].unique()) == list(range(crops["pid"].nunique()))
     assert set(images(here)) == set(table["path"])
-    assert {split: set(read_list(here / "meta" / f"{split}_{n}.txt")["path"]) for split, n in (("train", 80), ("val", 20))} == {
-        split: set(rows["path"]) for split, rows in crops.groupby("split")
-    }
+    assert {
+        split: set(read_list(here / "meta" / f"{split}_{n}.txt")["path"]) for split, n in (("train", 80), ("val", 20))
+    } == {split: set(rows["path"]) for split, rows in crops.groupby("split")}
 
 
 def test_the_cuts_of_mot17_are_mot2reids(real_data: Path, tmp_path: Path) -> None:

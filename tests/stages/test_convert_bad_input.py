@@ -60,9 +60,15 @@ def gt_of(toy: Path) -> Path:
     ("line", "message"),
     [
         ("1,1,20,20,12,30", r"line 61 has 6 fields, expected 9 like line 1"),
-        ("1,9,2o,20,12,30,1,1,1", r"line 61 \(1,9,2o,.*holds something that is no number; remove a header line, mend the row"),
+        (
+            "1,9,2o,20,12,30,1,1,1",
+            r"line 61 \(1,9,2o,.*holds something that is no number; remove a header line, mend the row",
+        ),
         ("1,9,nan,20,12,30,1,1,1", r"line 61 \(.*holds NaN or infinity; remove or mend the row"),
-        ("1,9,20,20,-12,30,1,1,1", r"line 61 \(.*its box has no area; width and height must be positive, remove the row"),
+        (
+            "1,9,20,20,-12,30,1,1,1",
+            r"line 61 \(.*its box has no area; width and height must be positive, remove the row",
+        ),
         ("1,9,20,20,12,0,1,1,1", r"line 61 \(.*its box has no area"),
         (f"0,9,{BOX}", r"line 61 \(.*its frame is outside 1 … 12 \(seqLength\); frames count from 1"),
         (f"13,9,{BOX}", r"line 61 \(.*its frame is outside 1 … 12"),
@@ -82,7 +88,10 @@ def test_a_faulty_line_is_named(toy: Path, line: str, message: str) -> None:
     [
         (b"", r"gt\.txt: is empty; expected one line per box"),
         (b"\n\n", r"gt\.txt: is empty"),
-        (b"frame,id,left,top,width,height,flag,class,visibility\n1,1,20,20,12,30,1,1,1\n", r"gt\.txt: line 1 \(frame,id.*remove a header line"),
+        (
+            b"frame,id,left,top,width,height,flag,class,visibility\n1,1,20,20,12,30,1,1,1\n",
+            r"gt\.txt: line 1 \(frame,id.*remove a header line",
+        ),
         (b"1,1,20,20,12,30\n", r"gt\.txt: line 1 has 6 fields, expected at least 7"),
         (b"1 1 20 20 12 30 1 1 1\n", r"gt\.txt: line 1 has 1 fields, expected at least 7"),
         (b"\xff\xd8\xff\xe0", r"gt\.txt: byte 0 is no text"),
@@ -129,10 +138,22 @@ def test_a_box_outside_its_frame_is_left_out(toy: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seqLength=12", "seqLength=13", r"000013\.jpg: the frame is missing \(1 of 13 are\); seqinfo\.ini says seqLength=13"),
-        ("imWidth=160", "imWidth=161", r"0000\d\d\.jpg: has 160 × 96 px, seqinfo\.ini says 161 × 96; mend seqinfo\.ini or the frames"),
+        (
+            "seqLength=12",
+            "seqLength=13",
+            r"000013\.jpg: the frame is missing \(1 of 13 are\); seqinfo\.ini says seqLength=13",
+        ),
+        (
+            "imWidth=160",
+            "imWidth=161",
+            r"0000\d\d\.jpg: has 160 × 96 px, seqinfo\.ini says 161 × 96; mend seqinfo\.ini or the frames",
+        ),
         ("imHeight=96", "imHeight=0", r"seqinfo\.ini: seqLength, frameRate, imWidth and imHeight must be above 0"),
-        ("seqLength=12", "seqLength=twelve", r"seqinfo\.ini: .*twelve.*; expected a \[Sequence\] section with seqLength"),
+        (
+            "seqLength=12",
+            "seqLength=twelve",
+            r"seqinfo\.ini: .*twelve.*; expected a \[Sequence\] section with seqLength",
+        ),
         ("seqLength=12", "", r"seqinfo\.ini: seqLength is missing; expected a \[Sequence\] section"),
         ("imExt=.jpg", "imExt=.png", r"0000\d\d\.png: the frame is missing \(12 of 12 are\)"),
         ("imDir=img1", "imDir=img2", r"img2/0000\d\d\.jpg: the frame is missing \(12 of 12 are\)"),
@@ -175,7 +196,11 @@ def test_a_frame_that_is_damaged_in_its_middle_is_named(toy: Path) -> None:
     frame = toy / "train" / "TOY-02" / "img1" / "000004.jpg"
     data = frame.read_bytes()
     frame.write_bytes(data[:2000] + data[-50:])
-    refuses(toy, r"TOY-02/img1/000004\.jpg: is damaged, parts of the picture are lost \(Corrupt JPEG data: .*copy or unpack it again")
+    refuses(
+        toy,
+        r"TOY-02/img1/000004\.jpg: is damaged, parts of the picture are lost \(Corrupt JPEG data: .*copy or unpack it "
+        r"again",
+    )
 
 
 def test_a_frame_that_is_no_image_is_named(toy: Path) -> None:
@@ -193,7 +218,10 @@ def test_a_frame_that_cannot_be_read_is_named(toy: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"min_per_person": 13}, "nobody is left to train.*10 people: fewer than min_per_person crops.*lower convert.min_per_person"),
+        (
+            {"min_per_person": 13},
+            "nobody is left to train.*10 people: fewer than min_per_person crops.*lower convert.min_per_person",
+        ),
         ({"val_split": 0.89}, "one person only is left to train"),
         ({"vis_threshold": 1.0, "classes": [7]}, "nobody is left to train.*another class 180"),
         ({"gap": 12}, "the test part has no query and some gallery crops"),
@@ -207,8 +235,13 @@ def test_a_split_from_which_nothing_can_be_learnt_is_refused(raw: Path, changes:
 
 def test_one_person_only_cannot_train(toy: Path) -> None:
     for name in ("TOY-01", "TOY-02"):
-        write_gt(toy / "train" / name, [(f, 1, 20, 20, 12, 30, 1, 1, 1.0) for f in range(1, 13 if name == "TOY-01" else 4)])
-    told = "one person only is left to train, telling people apart takes two; left out: .*1 people: fewer than .*lower convert.min_per_person"
+        write_gt(
+            toy / "train" / name, [(f, 1, 20, 20, 12, 30, 1, 1, 1.0) for f in range(1, 13 if name == "TOY-01" else 4)]
+        )
+    told = (
+        "one person only is left to train, telling people apart takes two; left out: .*1 people: fewer than .*lower "
+        "convert.min_per_person"
+    )
     refuses(toy, told, replace(PARAMS, val_split=0.0))
 
 
@@ -256,7 +289,10 @@ def test_a_full_disk_is_told_when_a_crop_is_written(toy: Path, monkeypatch: pyte
         return write(*arguments)
 
     monkeypatch.setattr(packing, "write_member", write_until_full)
-    refuses(toy, r"crops: no space is left on its disk \(.*what was there before is untouched: free some space .* and run again")
+    refuses(
+        toy,
+        r"crops: no space is left on its disk \(.*what was there before is untouched: free some space .* and run again",
+    )
 
 
 @pytest.fixture
@@ -264,7 +300,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 128 kB, where the machine lets us."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("only root may mount a small disk")
     yield folder

@@ -16,7 +16,10 @@ def raw(tmp_path):
     """Return a data set whose sequences 02 and 03 are tracked from frame 5 on."""
     folder = write_mot_set(tmp_path / "raw" / "TOY", ("TOY-01", "TOY-02", "TOY-03"))
     plays = (("train", "TOY-01", 1), ("track", "TOY-02", 5), ("track", "TOY-03", 5))
-    write_parts([Part(play, "TOY", "mot", folder / "train" / name, name, name[4:], first, 12) for play, name, first in plays], tmp_path / "raw")
+    write_parts(
+        [Part(play, "TOY", "mot", folder / "train" / name, name, name[4:], first, 12) for play, name, first in plays],
+        tmp_path / "raw",
+    )
     return tmp_path / "raw"
 
 
@@ -39,7 +42,10 @@ def test_a_sequence_without_a_detection_in_its_frames_has_an_empty_file(raw):
 
 
 def test_a_detector_is_run_on_the_tracked_frames(raw):
-    outputs = {"boxes": np.array([[10, 20, 30, 60], [0, 0, 9, 9]], np.float32), "scores": np.array([0.8, 0.3], np.float32)}
+    outputs = {
+        "boxes": np.array([[10, 20, 30, 60], [0, 0, 9, 9]], np.float32),
+        "scores": np.array([0.8, 0.3], np.float32),
+    }
     files = run(raw, str(write_detector(raw.parent / "d.onnx", outputs, size=(96, 160))), min_confidence=0.5)
     for table in files.values():
         assert table["frame"].tolist() == list(range(5, 13))

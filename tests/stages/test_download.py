@@ -66,15 +66,22 @@ def test_train_on_market_and_track_mot17_converts(sets: Path) -> None:
     convert(Path("data/raw"), Path("data/crops"), ConvertParams(gap=4, workers=1))
     report = read_json(Path("data/crops/report.json"))
     assert set(report["datasets"]) == {
-        "Market-1501 train", "Market-1501 val", "Market-1501 query", "Market-1501 gallery", "MOT17 query", "MOT17 gallery",
-    }  # fmt: skip
+        "Market-1501 train",
+        "Market-1501 val",
+        "Market-1501 query",
+        "Market-1501 gallery",
+        "MOT17 query",
+        "MOT17 gallery",
+    }
 
 
 def test_half_of_a_tracked_sequence_trains(sets: Path) -> None:
     download(Path("data/raw"), mot17(split="half", sequences=[]))
     frames = {(part.part, part.scene): (part.first_frame, part.last_frame) for part in read_parts(Path("data/raw"))}
     assert frames == {
-        (part, scene[-2:]): frames for scene in SCENES for part, frames in (("train", (1, 7)), ("test", (8, 12)), ("track", (8, 12)))
+        (part, scene[-2:]): frames
+        for scene in SCENES
+        for part, frames in (("train", (1, 7)), ("test", (8, 12)), ("track", (8, 12)))
     }
 
 
@@ -90,8 +97,10 @@ def test_the_synthetic_set_is_drawn_below_raw(monkeypatch: pytest.MonkeyPatch) -
     parts = read_parts(Path("data/raw"))
     assert drawn == [TINY]
     assert [(part.part, part.sequence) for part in parts] == [
-        ("train", "SYN-01-FRCNN"), ("test", "SYN-02-FRCNN"), ("track", "SYN-02-FRCNN"),
-    ]  # fmt: skip
+        ("train", "SYN-01-FRCNN"),
+        ("test", "SYN-02-FRCNN"),
+        ("track", "SYN-02-FRCNN"),
+    ]
     assert all(part.folder.is_relative_to("data/raw/synthetic") and part.folder.is_dir() for part in parts)
 
 
@@ -151,7 +160,9 @@ def test_what_cannot_be_got_is_told_and_nothing_is_written(sets: Path, changes: 
 
 def test_the_real_cuts_are_assigned_as_published(real_data: Path) -> None:
     download(Path("data/raw"), mot17(local=str(real_data), split="half"))
-    nine = [(part.part, part.first_frame, part.last_frame) for part in read_parts(Path("data/raw")) if part.scene == "09"]
+    nine = [
+        (part.part, part.first_frame, part.last_frame) for part in read_parts(Path("data/raw")) if part.scene == "09"
+    ]
     assert nine == [("train", 1, 132), ("test", 133, 262), ("track", 133, 262)]
 
 
@@ -166,7 +177,9 @@ def test_nothing_to_track_is_said_at_once(tmp_path, caplog):
     assert "download.track is empty" in caplog.text
 
 
-def test_a_tracked_sequence_without_detections_is_told_before_anything_is_trained(sets: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_tracked_sequence_without_detections_is_told_before_anything_is_trained(
+    sets: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for path in (sets / "MOT17").rglob("det.txt"):
         path.unlink()
     download(Path("data/raw"), mot17())
@@ -183,7 +196,9 @@ def test_detections_that_come_out_of_an_archive_are_seen(sets: Path, caplog: pyt
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def test_twice_from_a_local_archive_is_the_same_byte_by_byte(sets: Path) -> None:
@@ -195,7 +210,9 @@ def test_twice_from_a_local_archive_is_the_same_byte_by_byte(sets: Path) -> None
         found.append(contents(Path("data/raw")))
     assert found[0] == found[1]
     assert read_json(Path("data/raw/inventory.json"))["MOT17"]["source"] == "unpacked:../sets/MOT17.zip"
-    assert {part.folder.is_relative_to("data/raw/MOT17") for part in read_parts(Path("data/raw")) if part.dataset == "MOT17"} == {True}
+    assert {
+        part.folder.is_relative_to("data/raw/MOT17") for part in read_parts(Path("data/raw")) if part.dataset == "MOT17"
+    } == {True}
     convert(Path("data/raw"), Path("data/crops"), ConvertParams(gap=4, workers=1))
 
 
@@ -215,7 +232,11 @@ def start_download(folder: Path, params: DownloadParams) -> subprocess.Popen:
     """Start the stage as DVC does, in a process group of its own."""
     root = Path(__file__).resolve().parents[2]
     sections = yaml.safe_load((root / "params.yaml").read_text())
-    changed = {name: value for name, value in vars(params).items() if name in ("local", "train", "test", "track", "sequences", "urls")}
+    changed = {
+        name: value
+        for name, value in vars(params).items()
+        if name in ("local", "train", "test", "track", "sequences", "urls")
+    }
     sections["download"] |= changed
     (folder / "params.yaml").write_text(yaml.safe_dump(sections))
     command = [sys.executable, "-m", "stages.download", "--raw", "data/raw"]
@@ -236,7 +257,9 @@ def stop_when(process: subprocess.Popen, reached: Callable[[], bool], number: si
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_kill_while_fetching_leaves_a_part_and_the_next_run_goes_on(repository: Path, sets: Path, number: signal.Signals) -> None:
+def test_a_kill_while_fetching_leaves_a_part_and_the_next_run_goes_on(
+    repository: Path, sets: Path, number: signal.Signals
+) -> None:
     shutil.copytree(sets / "Market-1501-v15.09.15", sets / "MOT17" / "test" / "filler")
     (sets / "MOT17" / "test" / "filler.jpg").write_bytes(bytes(4_000_000))
     content = zip_set(sets / "MOT17", sets / "MOT17.zip")
@@ -260,7 +283,9 @@ def fetched_bytes(repository: Path) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_kill_while_unpacking_leaves_nothing_under_a_final_name(repository: Path, sets: Path, number: signal.Signals) -> None:
+def test_a_kill_while_unpacking_leaves_nothing_under_a_final_name(
+    repository: Path, sets: Path, number: signal.Signals
+) -> None:
     with zipfile.ZipFile(sets / "MOT17.zip", "w") as archive:
         for file in sorted((sets / "MOT17").rglob("*")):
             archive.write(file, file.relative_to(sets))
@@ -268,7 +293,9 @@ def test_a_kill_while_unpacking_leaves_nothing_under_a_final_name(repository: Pa
             archive.writestr(f"MOT17/extra/{extra}.txt", "x")
     shutil.rmtree(sets / "MOT17")
     process = start_download(repository, mot17())
-    told = stop_when(process, lambda: any((repository / "data").glob(".raw.partial/.MOT17.unpacked/*/MOT17/extra/*")), number)
+    told = stop_when(
+        process, lambda: any((repository / "data").glob(".raw.partial/.MOT17.unpacked/*/MOT17/extra/*")), number
+    )
     left = sorted(path.name for path in (repository / "data").iterdir())
     assert left == ([".raw.partial"] if number == signal.SIGKILL else []) and "Traceback" not in told
     assert start_download(repository, mot17()).wait(120) == 0

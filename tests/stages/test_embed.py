@@ -22,7 +22,9 @@ def raw(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "reidops.embedding.embedder", SimpleNamespace(Embedder=FakeEmbedder))
     folder = write_mot_set(tmp_path / "raw" / "TOY", detectors=("FRCNN",))
     plays = (("train", "TOY-01-FRCNN", 1), ("track", "TOY-02-FRCNN", 5))
-    parts = [Part(play, "TOY", "mot", folder / "train" / name, name, name[4:6], first, 12) for play, name, first in plays]
+    parts = [
+        Part(play, "TOY", "mot", folder / "train" / name, name, name[4:6], first, 12) for play, name, first in plays
+    ]
     write_parts(parts, tmp_path / "raw")
     detect(tmp_path / "raw", tmp_path / "detections", DetectParams("public", DetectorSettings()))
     return tmp_path / "raw"
@@ -55,8 +57,17 @@ def test_a_failure_leaves_no_half_folder(raw):
 
 
 @pytest.mark.parametrize(("last_frame", "is_refused"), [(5, True), (4, False)])
-def test_a_model_that_was_trained_on_tracked_frames_is_refused_before_it_embeds(raw, monkeypatch, last_frame, is_refused):
-    row = {"dataset": "TOY", "scene": "02", "sequence": "TOY-02-FRCNN", "first_frame": 1, "last_frame": last_frame, "people": [1]}
+def test_a_model_that_was_trained_on_tracked_frames_is_refused_before_it_embeds(
+    raw, monkeypatch, last_frame, is_refused
+):
+    row = {
+        "dataset": "TOY",
+        "scene": "02",
+        "sequence": "TOY-02-FRCNN",
+        "first_frame": 1,
+        "last_frame": last_frame,
+        "people": [1],
+    }
     trained_on = Origin("before.pt", (row,)).facts
     monkeypatch.setattr(FakeEmbedder, "description", SimpleNamespace(trained_on=trained_on))
     with pytest.raises(ReidopsError, match="frames 5 … 5 of TOY-02-FRCNN are tracked") if is_refused else nullcontext():
@@ -68,7 +79,9 @@ def test_a_model_that_was_trained_on_tracked_frames_is_refused_before_it_embeds(
 
 def test_the_boxes_of_the_ground_truth_are_embedded_with_their_identities(raw):
     people = run(raw)["annotations/TOY-02-FRCNN.npz"]
-    assert sorted(set(zip(people.frame.tolist(), people.track_id.tolist(), strict=True))) == [(f, i) for f in range(5, 13) for i in (1, 2, 3)]
+    assert sorted(set(zip(people.frame.tolist(), people.track_id.tolist(), strict=True))) == [
+        (f, i) for f in range(5, 13) for i in (1, 2, 3)
+    ]
 
 
 def test_the_ground_truth_may_be_left_out(raw):

@@ -42,7 +42,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     name = "mobilenetv4_conv_small_050"
     network = EmbeddingNetwork(name, embedding_dim=16, last_stride=2)
     folder = tmp_path_factory.mktemp("model")
-    described = describe(network, backbone=name, embedding_dim=16, pooling="avg", last_stride=2, height=64, width=32, num_classes=4)
+    described = describe(
+        network, backbone=name, embedding_dim=16, pooling="avg", last_stride=2, height=64, width=32, num_classes=4
+    )
     Embedder(network, described).save(folder)
     return folder
 
@@ -51,7 +53,10 @@ def write_raw(data: Path, *, tracked: bool) -> Path:
     """Return data/raw with a training sequence TOY-01 and, where wanted, the tracked sequence TOY-02."""
     folder = write_mot_set(data / "raw" / "TOY", num_frames=20)
     plays = {"train": "TOY-01", "track": "TOY-02"} if tracked else {"train": "TOY-01"}
-    write_parts([Part(play, "TOY", "mot", folder / "train" / name, name, name[-2:], 1, 20) for play, name in plays.items()], data / "raw")
+    write_parts(
+        [Part(play, "TOY", "mot", folder / "train" / name, name, name[-2:], 1, 20) for play, name in plays.items()],
+        data / "raw",
+    )
     return data / "raw"
 
 
@@ -61,7 +66,9 @@ def evaluate(model: Path, crops: Path, params: EvaluateReidParams = SMALL, *, tr
     raw = data / "raw" if (data / "raw").is_dir() else write_raw(data, tracked=tracked)
     for part in find_tracked_parts(raw):
         sequence = read_sequence(part.folder)
-        embedded = embed_with_people(sequence, read_detections(sequence), read_annotations(sequence), Embedder.load(model))
+        embedded = embed_with_people(
+            sequence, read_detections(sequence), read_annotations(sequence), Embedder.load(model)
+        )
         for boxes, folder in zip(embedded, (data / "embeddings", data / "embeddings" / "annotations"), strict=True):
             write_embeddings(boxes, folder / f"{part.sequence}.npz")
     evaluate_reid(model, crops, raw, data / "embeddings", data / "reid", params)
@@ -73,7 +80,9 @@ def changed(**values: object) -> EvaluateReidParams:
 
 
 def crops_with_a_test_set(data: Path, *, num_cameras: int) -> Path:
-    """Return a crops folder of 4 training, 5 tested and 5 held-out people; each tested one's first two crops are queries."""
+    """Return a crops folder of 4 training, 5 tested and 5 held-out people; each tested one's first two crops are
+    queries.
+    """
     folder = write_crops(data, num_people=9, num_val=5, crops_per_person=8, num_cameras=num_cameras) / "crops"
     table = read_table(folder / "crops.parquet", CROPS)
     tested = table["pid"].isin(TESTED)
@@ -96,8 +105,20 @@ def read(path: Path) -> dict:
 
 def test_every_file_is_there_and_every_picture_is_one(evaluated: tuple[Path, Path]) -> None:
     _, reid = evaluated
-    assert sorted(os.listdir(reid)) == ["calibration.json", "calibration_tables.png", "cmc.csv", "cmc.png", "distances.png", "gallery_drawn.png",
-                                        "headline.json", "metrics.json", "people_drawn.png", "queries.csv", "reassociation.csv", "reassociation.png"]
+    assert sorted(os.listdir(reid)) == [
+        "calibration.json",
+        "calibration_tables.png",
+        "cmc.csv",
+        "cmc.png",
+        "distances.png",
+        "gallery_drawn.png",
+        "headline.json",
+        "metrics.json",
+        "people_drawn.png",
+        "queries.csv",
+        "reassociation.csv",
+        "reassociation.png",
+    ]
     for picture in reid.glob("*.png"):
         assert min(cv2.imread(str(picture)).shape[:2]) > 200
 
@@ -114,7 +135,11 @@ def test_the_figures_are_those_of_the_embedded_crops(evaluated: tuple[Path, Path
     assert found["drawn"] == pytest.approx(expected, abs=1e-9)
     assert found["drawn"]["num_query"] == 10 and found["drawn"]["num_gallery"] == 30
     assert set(found) == {"drawn", "drawn_reranked", "colour_histogram", "reassociation"}
-    shown = {name: {"mAP": scores["mAP"], "rank1": scores["rank1"]} for name, scores in found.items() if name != "reassociation"}
+    shown = {
+        name: {"mAP": scores["mAP"], "rank1": scores["rank1"]}
+        for name, scores in found.items()
+        if name != "reassociation"
+    }
     assert read(reid / "headline.json") == shown
 
 
@@ -153,7 +178,11 @@ def test_data_sets_are_scored_apart_each_beside_its_colour_histogram(model: Path
     write_table(table, crops / "crops.parquet", CROPS)
     figures = read(evaluate(model, crops) / "metrics.json")
     assert {name: row["num_query"] for name, row in figures.items()} == {
-        "drawn": 6, "other": 4, "colour_histogram_drawn": 6, "colour_histogram_other": 4}
+        "drawn": 6,
+        "other": 4,
+        "colour_histogram_drawn": 6,
+        "colour_histogram_other": 4,
+    }
 
 
 def galleries_of_one_crop(model: Path, crops: Path, *, reranked: bool) -> float:
@@ -174,14 +203,26 @@ def galleries_of_one_crop(model: Path, crops: Path, *, reranked: bool) -> float:
     return float(np.mean(hits))
 
 
-def test_a_classic_split_of_cuhk03_is_ranked_in_galleries_of_one_crop_per_person(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+def test_a_classic_split_of_cuhk03_is_ranked_in_galleries_of_one_crop_per_person(
+    evaluated: tuple[Path, Path], model: Path, tmp_path: Path
+) -> None:
     crops, reid = evaluated
     ordinary = read(reid / "metrics.json")
-    parts = [Part("test", "drawn", "cuhk03", tmp_path / "raw" / "drawn", "", "drawn", 0, 0, protocol) for protocol in ("labeled-classic-3", "labeled")]
+    parts = [
+        Part("test", "drawn", "cuhk03", tmp_path / "raw" / "drawn", "", "drawn", 0, 0, protocol)
+        for protocol in ("labeled-classic-3", "labeled")
+    ]
     found = {}
     for part, setting in ((parts[0], "auto"), (parts[0], False), (parts[1], "auto"), (parts[1], True)):
         write_parts([part], tmp_path / "raw")
-        evaluate_reid(model, crops, tmp_path / "raw", tmp_path / "none", tmp_path / "reid", changed(rerank=True, single_gallery_shot=setting))
+        evaluate_reid(
+            model,
+            crops,
+            tmp_path / "raw",
+            tmp_path / "none",
+            tmp_path / "reid",
+            changed(rerank=True, single_gallery_shot=setting),
+        )
         found[part.protocol, setting] = read(tmp_path / "reid" / "metrics.json")
     ordinary.pop("reassociation")
     assert found["labeled", "auto"] == found["labeled-classic-3", False] == ordinary
@@ -197,7 +238,14 @@ def test_two_runs_write_the_same_figures(evaluated: tuple[Path, Path], model: Pa
     crops, reid = evaluated
     data = crops.parent
     evaluate_reid(model, crops, data / "raw", data / "embeddings", tmp_path / "reid", changed(rerank=True))
-    for name in ("metrics.json", "calibration.json", "cmc.csv", "queries.csv", "reassociation.csv", "gallery_drawn.png"):
+    for name in (
+        "metrics.json",
+        "calibration.json",
+        "cmc.csv",
+        "queries.csv",
+        "reassociation.csv",
+        "gallery_drawn.png",
+    ):
         assert (tmp_path / "reid" / name).read_bytes() == (reid / name).read_bytes(), name
 
 
@@ -215,7 +263,9 @@ def test_lost_people_are_looked_for_on_both_kinds_of_boxes(evaluated: tuple[Path
     assert found["annotations"] == found["detections"]  # the drawn detector is faultless
 
 
-def test_without_a_tracked_set_there_is_nobody_to_re_associate(model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_tracked_set_there_is_nobody_to_re_associate(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", "reidops")
     reid = evaluate(model, crops_with_a_test_set(tmp_path, num_cameras=2))
     assert "reassociation" not in read(reid / "metrics.json")
@@ -241,17 +291,36 @@ def test_a_set_of_tracklets_is_ranked_tracklet_by_tracklet(model: Path, tmp_path
     table.loc[tested, "tracklet"] = table["pid"] + np.where(table["split"] == "query", 0, 100)  # of 2 and of 6 crops
     write_table(table, crops / "crops.parquet", CROPS)
     embedder, store, tests = Embedder.load(model), CropStore(crops / "crops.tar", table), find_test_sets(table)
-    scores = {pool: score_tests(embed_tests(embedder, store, table, tests, pool=pool), max_rank=5, rerank=False)["drawn"] for pool in ("mean", "max", "none")}
+    scores = {
+        pool: score_tests(embed_tests(embedder, store, table, tests, pool=pool), max_rank=5, rerank=False)["drawn"]
+        for pool in ("mean", "max", "none")
+    }
     assert read(evaluate(model, crops) / "metrics.json")["drawn"] == pytest.approx(scores["mean"].figures())
-    assert [(scores[pool].num_query, scores[pool].num_gallery) for pool in ("mean", "max", "none")] == [(5, 5), (5, 5), (10, 30)]
+    assert [(scores[pool].num_query, scores[pool].num_gallery) for pool in ("mean", "max", "none")] == [
+        (5, 5),
+        (5, 5),
+        (10, 30),
+    ]
     for pool, together in (("mean", np.mean), ("max", np.max)):
-        sides = {side: [together(embedder.embed([store.decode(i) for i in rows.index]), axis=0) for _, rows in of_side.groupby("tracklet")]
-                 for side, of_side in table[tested].groupby("split")}
-        expected = score_embeddings(*(np.array(sides[side]) for side in ("query", "gallery")), query_pids=list(TESTED), gallery_pids=list(TESTED), junk="none")
+        sides = {
+            side: [
+                together(embedder.embed([store.decode(i) for i in rows.index]), axis=0)
+                for _, rows in of_side.groupby("tracklet")
+            ]
+            for side, of_side in table[tested].groupby("split")
+        }
+        expected = score_embeddings(
+            *(np.array(sides[side]) for side in ("query", "gallery")),
+            query_pids=list(TESTED),
+            gallery_pids=list(TESTED),
+            junk="none",
+        )
         assert scores[pool].mAP == pytest.approx(expected.mAP, abs=1e-9)
 
 
-def test_five_views_are_another_embedding_of_the_same_crops(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+def test_five_views_are_another_embedding_of_the_same_crops(
+    evaluated: tuple[Path, Path], model: Path, tmp_path: Path
+) -> None:
     crops, reid = evaluated
     data = crops.parent
     evaluate_reid(model, crops, data / "raw", data / "embeddings", tmp_path / "reid", changed(rerank=True, views=5))
@@ -261,17 +330,28 @@ def test_five_views_are_another_embedding_of_the_same_crops(evaluated: tuple[Pat
     assert read(reid / "calibration.json") == read(tmp_path / "reid" / "calibration.json")  # trackers see one view
 
 
-@pytest.mark.parametrize(("trained_on", "num_people", "chose"), [
-    ({"epoch": 3, "checkpoint_people": "half"}, 2, False), ({"epoch": 3, "checkpoint_people": "all"}, 5, True), ({"epoch": 0}, 5, False)])
+@pytest.mark.parametrize(
+    ("trained_on", "num_people", "chose"),
+    [
+        ({"epoch": 3, "checkpoint_people": "half"}, 2, False),
+        ({"epoch": 3, "checkpoint_people": "all"}, 5, True),
+        ({"epoch": 0}, 5, False),
+    ],
+)
 def test_the_gate_is_fitted_on_people_who_did_not_choose_the_checkpoint_where_half_chose_it(
-        model: Path, tmp_path: Path, trained_on: dict, num_people: int, chose: bool) -> None:
+    model: Path, tmp_path: Path, trained_on: dict, num_people: int, chose: bool
+) -> None:
     embedder = Embedder.load(model)
     embedder.save(tmp_path / "model", trained_on=trained_on)
-    fitted_on = read(evaluate(tmp_path / "model", crops_with_a_test_set(tmp_path, num_cameras=2)) / "calibration.json")["fitted_on"]
+    fitted_on = read(evaluate(tmp_path / "model", crops_with_a_test_set(tmp_path, num_cameras=2)) / "calibration.json")[
+        "fitted_on"
+    ]
     assert (fitted_on["num_people"], fitted_on["chose_checkpoint"]) == (num_people, chose)
 
 
-def test_gates_may_be_fitted_on_the_training_scenes_detections(evaluated: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+def test_gates_may_be_fitted_on_the_training_scenes_detections(
+    evaluated: tuple[Path, Path], model: Path, tmp_path: Path
+) -> None:
     crops = crops_with_a_test_set(tmp_path, num_cameras=2)
     table = read_table(crops / "crops.parquet", CROPS)
     table.loc[table["pid"] == 9, ["dataset", "scene", "track_id"]] = ["TOY", "01", 1]
@@ -281,9 +361,14 @@ def test_gates_may_be_fitted_on_the_training_scenes_detections(evaluated: tuple[
     assert (fitted_on["boxes"], fitted_on["num_people"], fitted_on["num_crops"]) == ("detections", 2, 2 * 20)
 
 
-def test_without_detections_of_held_out_people_gates_are_fitted_on_crops(model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_detections_of_held_out_people_gates_are_fitted_on_crops(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     crops = crops_with_a_test_set(tmp_path, num_cameras=2)
-    assert read(evaluate(model, crops, changed(calibrate_on="detections")) / "calibration.json")["fitted_on"]["boxes"] == "crops"
+    assert (
+        read(evaluate(model, crops, changed(calibrate_on="detections")) / "calibration.json")["fitted_on"]["boxes"]
+        == "crops"
+    )
     assert "no training set has detections of held-out people" in caplog.text
 
 
@@ -301,7 +386,10 @@ def test_a_collapsed_model_fails_instead_of_scoring(model: Path, tmp_path: Path,
     embedder.network.projection.weight.data *= left
     embedder.network.projection.bias.data.normal_()
     embedder.save(tmp_path / "collapsed")
-    told = r"drawn: the network has collapsed on the test crops \(the 40 embeddings are all but equal.*train\.learning_rate"
+    told = (
+        r"drawn: the network has collapsed on the test crops \(the 40 embeddings are all but "
+        r"equal.*train\.learning_rate"
+    )
     with pytest.raises(ReidopsError, match=told):
         evaluate(tmp_path / "collapsed", crops_with_a_test_set(tmp_path, num_cameras=2))
     assert not (tmp_path / "reid").exists()

@@ -30,7 +30,10 @@ def write_inputs(tmp_path):
         detected = embed_sequence(sequence, read_detections(sequence), FakeEmbedder())
         write_embeddings(detected, tmp_path / "embeddings" / f"{path.name}.npz")
     write_parts(parts, tmp_path / "raw")
-    write_json({"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3, "ema_cosine": 0.25}}, tmp_path / "calibration.json")
+    write_json(
+        {"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3, "ema_cosine": 0.25}},
+        tmp_path / "calibration.json",
+    )
     write_json({"tracker": "deepsort", "constants": {}, "tuned_on": []}, tmp_path / "tuning" / "constants.json")
     return tmp_path
 
@@ -56,13 +59,21 @@ def no_pictures(monkeypatch):
 def run(data, **changes):
     values = {"tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "constants": {}, "num_clips": 0}
     params = EvaluateTrackingParams(**{**values, **changes})
-    evaluate_tracking(data / "raw", data / "embeddings", data / "calibration.json", data / "tuning", data / "tracking", params)
+    evaluate_tracking(
+        data / "raw", data / "embeddings", data / "calibration.json", data / "tuning", data / "tracking", params
+    )
     return data / "tracking"
 
 
 def test_scores_results_events_and_pictures_are_written(finished):
     made = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
-    expected = {f"{name}.json" for name in ("headline", "metrics", "proof", "protocol")} | {"gaps.csv", "gaps.png", "scorers.csv", "sequences.csv", "windows.npz"}
+    expected = {f"{name}.json" for name in ("headline", "metrics", "proof", "protocol")} | {
+        "gaps.csv",
+        "gaps.png",
+        "scorers.csv",
+        "sequences.csv",
+        "windows.npz",
+    }
     expected |= {f"timelines/TOY-0{i}.png" for i in (1, 2)}
     expected |= {f"results/{arm}/TOY-0{i}.txt" for arm in ARMS for i in (1, 2)}
     expected |= {f"events/{arm}/TOY-0{i}.csv" for arm in ("appearance", "no_appearance") for i in (1, 2)}
@@ -136,7 +147,10 @@ def test_tuning_on_a_scene_that_is_reported_is_refused(data, no_pictures):
     write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [row]}, data / "tuned.json")
     with pytest.raises(ReidopsError, match="tuned on TOY-01, the scene of TOY-01"):
         run(data, tuning=str(data / "tuned.json"))
-    write_json({"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [{**row, "scene": "TOY-03"}]}, data / "tuned.json")
+    write_json(
+        {"tracker": "deepsort", "constants": {"max_age": 9}, "tuned_on": [{**row, "scene": "TOY-03"}]},
+        data / "tuned.json",
+    )
     protocol = json.loads((run(data, tuning=str(data / "tuned.json")) / "protocol.json").read_text())
     assert protocol["constants"]["published_but_for"] == {"max_age": 9} and protocol["tuned_on"][0]["scene"] == "TOY-03"
 
@@ -146,7 +160,9 @@ def test_the_windows_that_later_models_are_compared_on_give_the_scores(finished)
     assert list(windows) == ["TOY-01:12", "TOY-02:12"]
     scores = window_scores(sum(counted.whole for counted in windows.values()))
     combined = json.loads((finished / "metrics.json").read_text())["appearance"]["combined"]
-    assert {name: float(value) for name, value in scores.items()} == pytest.approx({name: combined[name] for name in scores})
+    assert {name: float(value) for name, value in scores.items()} == pytest.approx(
+        {name: combined[name] for name in scores}
+    )
 
 
 def test_the_headline_is_of_the_combined_scores(finished):
@@ -171,7 +187,9 @@ def test_result_files_are_in_motchallenge_format(data, no_pictures):
 
 
 def test_the_same_input_gives_the_same_bytes(data, no_pictures):
-    first, again = ({path.name: path.read_bytes() for path in run(data).rglob("*.[jct]*") if path.is_file()} for _ in range(2))
+    first, again = (
+        {path.name: path.read_bytes() for path in run(data).rglob("*.[jct]*") if path.is_file()} for _ in range(2)
+    )
     assert first == again
 
 

@@ -49,7 +49,9 @@ def test_the_export_holds_model_description_and_proof(data, exported):
 
 def test_the_exported_model_embeds_as_the_trained_one(data, exported):
     crops = [np.random.default_rng(0).integers(0, 256, (90, 40, 3), np.uint8)]
-    np.testing.assert_allclose(OnnxEmbedder.load(exported).embed(crops), Embedder.load(data / "model").embed(crops), atol=1e-5)
+    np.testing.assert_allclose(
+        OnnxEmbedder.load(exported).embed(crops), Embedder.load(data / "model").embed(crops), atol=1e-5
+    )
 
 
 def test_a_parity_failure_stops_and_leaves_nothing(data):

@@ -37,7 +37,9 @@ class Elements(HTMLParser):
 
 @pytest.fixture
 def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Elements]:
-    """Return every HTML page of a validation that finds faults in sets whose folders, sequences and people have hostile names."""
+    """Return every HTML page of a validation that finds faults in sets whose folders, sequences and people have hostile
+    names.
+    """
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     people, videos = f"{HOSTILE} people", f"{HOSTILE} videos"

@@ -16,7 +16,19 @@ from stages.register import RegisterParams, register
 
 pytestmark = pytest.mark.slow  # each registration starts processes
 PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
-FOLDERS = ("raw", "crops", "validation", "model", "export", "reid", "detections", "embeddings", "tracking", "seeds", "registration")
+FOLDERS = (
+    "raw",
+    "crops",
+    "validation",
+    "model",
+    "export",
+    "reid",
+    "detections",
+    "embeddings",
+    "tracking",
+    "seeds",
+    "registration",
+)
 
 
 @pytest.fixture
@@ -53,7 +65,10 @@ def test_results_follow_each_other_to_the_championship(repository):
     lead, gain, random = better["decision"]["comparisons"]
     assert [lead["against"], gain["against"], random["against"]] == ["champion", "no_appearance", "random"]
     assert 0 < lead["low"] < 0.05 < lead["high"] and (lead["units"], lead["unit"]) == (1000, "people") and lead["met"]
-    assert f"+0.0500 [{lead['low']:+.4f}, {lead['high']:+.4f}] (1000 people) over the same 2 sequences" in better["decision"]["reason"]
+    assert (
+        f"+0.0500 [{lead['low']:+.4f}, {lead['high']:+.4f}] (1000 people) over the same 2 sequences"
+        in better["decision"]["reason"]
+    )
     assert (gain["low"], gain["units"]) == (pytest.approx(0.13), 20) and random["low"] == pytest.approx(0.53)
 
     write_result(repository, seed=2, idf1=0.80, control=0.81)
@@ -70,8 +85,14 @@ def test_a_gain_that_random_vectors_give_too_makes_no_champion(repository):
     write_json(proof, data / "tracking" / "proof.json")
     decision = run_register(repository)["decision"]
     assert not decision["champion"]
-    assert "is not shown to beat random vectors: IDF1 0.7000 with the model, 0.6900 with random vectors: " in decision["reason"]
-    assert ": +0.0100 [-0.0200, +0.0400] (20 people); a lower bound above 0 (register.beat_random) is asked for" in decision["reason"]
+    assert (
+        "is not shown to beat random vectors: IDF1 0.7000 with the model, 0.6900 with random vectors: "
+        in decision["reason"]
+    )
+    assert (
+        ": +0.0100 [-0.0200, +0.0400] (20 people); a lower bound above 0 (register.beat_random) is asked for"
+        in decision["reason"]
+    )
 
 
 def break_windows(path: Path) -> None:
@@ -127,11 +148,23 @@ def test_a_dead_server_leaves_the_previous_registration_and_no_half_one(reposito
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"score": "idf1"}, "register.score"), ({"min_margin": -1}, "register.min_margin"), ({"model_name": "a/b"}, "register.model_name"),
-     ({"evidence": "hope"}, "register.evidence")],
+    [
+        ({"score": "idf1"}, "register.score"),
+        ({"min_margin": -1}, "register.min_margin"),
+        ({"model_name": "a/b"}, "register.model_name"),
+        ({"evidence": "hope"}, "register.evidence"),
+    ],
 )
 def test_ill_typed_params_are_refused_before_anything_runs(change, says):
-    values = {"model_name": "person-reid", "experiment": "reid", "score": "IDF1", "min_margin": 0.0, "require_gain": True, "evidence": "interval",
-              "beat_random": True, **change}
+    values = {
+        "model_name": "person-reid",
+        "experiment": "reid",
+        "score": "IDF1",
+        "min_margin": 0.0,
+        "require_gain": True,
+        "evidence": "interval",
+        "beat_random": True,
+        **change,
+    }
     with pytest.raises(ReidopsError, match=says):
         check_section(RegisterParams, {"register": values}, "register", Path("params.yaml"))

@@ -33,11 +33,16 @@ class FakeStages:
         assert params["train"] == {"seed": seed, "track": None, "epochs": 2}
         assert params["evaluate_tracking"]["num_clips"] == 0
         if stage == "evaluate_reid":
-            write_json({"synthetic": {"mAP": seed / 10}, "colour_histogram": {"mAP": 0.2}}, paths["reid"] / "metrics.json")
+            write_json(
+                {"synthetic": {"mAP": seed / 10}, "colour_histogram": {"mAP": 0.2}}, paths["reid"] / "metrics.json"
+            )
         if stage == "evaluate_tracking":
             assert paths["calibration"] == paths["embeddings"].parent / "reid" / "calibration.json"
             scores = dict.fromkeys(("IDF1", "HOTA", "MOTA", "AssA", "DetA"), seed / 100)
-            write_json({"appearance": {"combined": scores}, "no_appearance": {"combined": scores}}, paths["tracking"] / "metrics.json")
+            write_json(
+                {"appearance": {"combined": scores}, "no_appearance": {"combined": scores}},
+                paths["tracking"] / "metrics.json",
+            )
 
 
 @pytest.fixture
@@ -63,10 +68,15 @@ def test_by_default_nothing_is_repeated_and_the_noise_is_unknown(tmp_path, fake)
 
 def test_each_further_seed_trains_embeds_ranks_and_tracks(tmp_path, fake):
     spread = run(tmp_path, 3)
-    assert fake.ran == [(stage, seed) for seed in (6, 7) for stage in ("train", "embed", "evaluate_reid", "evaluate_tracking")]
+    assert fake.ran == [
+        (stage, seed) for seed in (6, 7) for stage in ("train", "embed", "evaluate_reid", "evaluate_tracking")
+    ]
     assert spread["seeds"] == [5, 6, 7]
     row = spread["figures"]["tracking/IDF1"]
-    assert row["values"] == [0.05, 0.06, 0.07] and (row["mean"], row["std"]) == (pytest.approx(0.06), pytest.approx(0.01))
+    assert row["values"] == [0.05, 0.06, 0.07] and (row["mean"], row["std"]) == (
+        pytest.approx(0.06),
+        pytest.approx(0.01),
+    )
     assert spread["figures"]["reid/synthetic/mAP"]["values"] == [0.61, 0.6, 0.7]
     assert "reid/colour_histogram/mAP" not in spread["figures"]
     of_score = read_spread(tmp_path / "data" / "seeds" / "spread.json", "IDF1")

@@ -29,8 +29,14 @@ run_stage(embed, EmbedParams)
 def run(root: Path, folder: Path, body: str, *arguments: str) -> subprocess.CompletedProcess:
     script = folder / "script.py"
     script.write_text(STAGE.format(body=body))
-    command = [sys.executable, str(script), *(arguments or ("--raw", "data/raw", "--params", str(root / "params.yaml")))]
-    return subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        str(script),
+        *(arguments or ("--raw", "data/raw", "--params", str(root / "params.yaml"))),
+    ]
+    return subprocess.run(
+        command, cwd=folder, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True
+    )
 
 
 @pytest.mark.parametrize("name", sorted(params_classes()))
@@ -63,5 +69,7 @@ def test_an_interrupt_ends_by_the_signal_and_says_how_to_go_on(root, tmp_path):
 def test_an_interrupt_while_a_stage_still_imports_leaves_no_traceback(root, tmp_path):
     (tmp_path / "pandas.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)\n")
     env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"}
-    ended = subprocess.run([sys.executable, "-m", "stages.convert", "--help"], cwd=root, env=env, capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-m", "stages.convert", "--help"], cwd=root, env=env, capture_output=True, text=True
+    )
     assert ended.returncode == -signal.SIGINT and ended.stderr == ""

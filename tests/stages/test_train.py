@@ -27,7 +27,8 @@ from stages.train import TrainParams, train
 pytestmark = pytest.mark.slow
 
 TINY = {
-    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3, "crops_per_person": 2,
+    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3,
+    "crops_per_person": 2,
     "epochs": 3, "warmup_epochs": 1, "val_every": 1, "precision": "32-true", "threads": 1, "ema": 0.9, "track": None,
 }  # fmt: skip
 
@@ -115,7 +116,9 @@ def test_a_training_killed_at_random_moments_goes_on_to_the_same_weights(data, u
     seed = time.time_ns()
     rng = random.Random(seed)
     for _ in range(3):
-        killed = subprocess.Popen([sys.executable, "-c", TELLS_ITS_STEPS, str(data), "random", repr(TINY)], stdout=subprocess.PIPE, text=True)
+        killed = subprocess.Popen(
+            [sys.executable, "-c", TELLS_ITS_STEPS, str(data), "random", repr(TINY)], stdout=subprocess.PIPE, text=True
+        )
         for _ in range(rng.randint(1, 9)):  # so many steps, and a little
             killed.stdout.readline()
         time.sleep(rng.uniform(0, 0.2))
@@ -125,10 +128,14 @@ def test_a_training_killed_at_random_moments_goes_on_to_the_same_weights(data, u
 
 
 def test_a_training_killed_while_it_saves_goes_on_to_the_same_weights(data, undisturbed, tmp_path):
-    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_SAVING, str(data), repr(TINY)], env=os.environ, capture_output=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_SAVING, str(data), repr(TINY)], env=os.environ, capture_output=True
+    )
     assert killed.returncode == -signal.SIGKILL
     (folder,) = (tmp_path / "data" / "checkpoints").iterdir()
-    assert sorted(f.name for f in folder.iterdir()) == [".state.pt.partial", "state.pt"] and not (data / "killed").exists()
+    assert (
+        sorted(f.name for f in folder.iterdir()) == [".state.pt.partial", "state.pt"] and not (data / "killed").exists()
+    )
     assert equal(weights(run(data, "killed")), undisturbed)
     assert not folder.exists()
 
@@ -147,7 +154,9 @@ def test_a_training_that_dies_between_two_steps_goes_on_to_the_same_weights(data
     assert equal(weights(run(data, f"died{step}")), undisturbed)
 
 
-def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_next_run_goes_on_from_there(data, undisturbed, monkeypatch, caplog):
+def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_next_run_goes_on_from_there(
+    data, undisturbed, monkeypatch, caplog
+):
     with monkeypatch.context() as patch, pytest.raises(ReidopsError, match="stopped by a signal after step 8"):
         fail_at_step(patch, 8, lambda _: os.kill(os.getpid(), signal.SIGTERM))
         run(data, "stopped")
@@ -158,11 +167,20 @@ def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_next_run_goes_on_from_t
 
 def test_the_model_folder_is_whole_and_loads(data, undisturbed):
     model = data / "undisturbed"
-    assert sorted(f.name for f in model.iterdir()) == ["curves.png", "embedder.json", "history.csv", "model.safetensors"]
+    assert sorted(f.name for f in model.iterdir()) == [
+        "curves.png",
+        "embedder.json",
+        "history.csv",
+        "model.safetensors",
+    ]
     embedder = Embedder.load(model)
     assert embedder.dim == 16 and embedder.input_size == (64, 32)
     told = read_json(model / "embedder.json")
-    assert told["num_classes"] == 6 and told["trained_on"]["datasets"] == ["drawn"] and told["trained_on"]["num_crops"] == 36
+    assert (
+        told["num_classes"] == 6
+        and told["trained_on"]["datasets"] == ["drawn"]
+        and told["trained_on"]["num_crops"] == 36
+    )
 
 
 def test_the_history_has_a_row_per_epoch_and_the_best_one_is_kept(data, undisturbed):
@@ -171,7 +189,9 @@ def test_the_history_has_a_row_per_epoch_and_the_best_one_is_kept(data, undistur
     assert list(history["epoch"]) == [1, 2, 3] and history.notna().all(axis=None)
     kept = read_json(data / "undisturbed" / "embedder.json")["trained_on"]["epoch"]
     assert kept == history["epoch"][history["val_mAP"].argmax()]
-    assert history["loss"].to_numpy() == pytest.approx((history["loss_cross-entropy"] + history["loss_triplet"]).to_numpy(), abs=1e-4)
+    assert history["loss"].to_numpy() == pytest.approx(
+        (history["loss_cross-entropy"] + history["loss_triplet"]).to_numpy(), abs=1e-4
+    )
 
 
 def test_epochs_between_two_looks_at_the_held_out_people_leave_the_score_empty(data):
@@ -188,7 +208,18 @@ def test_without_held_out_people_the_last_epoch_is_kept_and_that_is_said(tmp_pat
 
 
 def test_bf16_and_every_part_that_can_be_left_out_train_too(data):
-    run(data, "plain", precision="bf16-mixed", ema=0.0, clip=1.0, erasing=0.0, jitter=0.0, optimizer="sgd", loss_options={"triplet": {"margin": 0.3}}, epochs=1)
+    run(
+        data,
+        "plain",
+        precision="bf16-mixed",
+        ema=0.0,
+        clip=1.0,
+        erasing=0.0,
+        jitter=0.0,
+        optimizer="sgd",
+        loss_options={"triplet": {"margin": 0.3}},
+        epochs=1,
+    )
 
 
 def test_the_chosen_precision_is_logged_and_stands_in_the_model(data, monkeypatch, caplog):
@@ -217,19 +248,37 @@ def test_bf16_by_name_on_a_cpu_without_it_warns_with_the_measured_factor(data, m
     monkeypatch.setattr(precision, "cpu_computes_in_bf16", lambda: False)
     monkeypatch.setattr(precision, "measure_bf16_slowdown", lambda: 17.25)
     run(data, "named", precision="bf16-mixed", epochs=1)
-    (warning,) = [record.getMessage() for record in caplog.records if "bf16" in record.getMessage() and record.levelname == "WARNING"]
+    (warning,) = [
+        record.getMessage()
+        for record in caplog.records
+        if "bf16" in record.getMessage() and record.levelname == "WARNING"
+    ]
     assert "17.2 times" in warning and "auto or 32-true" in warning
 
 
 LEARNT_LOSSES = {"arcface": 0.5, "center": 1.0, "circle-softmax": 0.5, "cosface": 0.5}
 COMPARING_LOSSES = {"circle": 1.0, "supcon": 1.0, "multi-similarity": 1.0}
-EVERY_CHANGE = {"contrast": 0.2, "saturation": 0.2, "hue": 0.05, "grey": 0.1, "local_grey": 0.4, "auto_augment": "rand-m7-n2"}
+EVERY_CHANGE = {
+    "contrast": 0.2,
+    "saturation": 0.2,
+    "hue": 0.05,
+    "grey": 0.1,
+    "local_grey": 0.4,
+    "auto_augment": "rand-m7-n2",
+}
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"losses": LEARNT_LOSSES, "head_factor": 10.0, "schedule": "step", "milestones": (2,), "optimizer": "adam", "optimizer_options": {"amsgrad": True}},
+        {
+            "losses": LEARNT_LOSSES,
+            "head_factor": 10.0,
+            "schedule": "step",
+            "milestones": (2,),
+            "optimizer": "adam",
+            "optimizer_options": {"amsgrad": True},
+        },
         {"losses": COMPARING_LOSSES, "flat_epochs": 2, "warmup_steps": 3, "final_share": 0.1} | EVERY_CHANGE,
         {"parts": 2, "pooling": "gem", "early_sizes": ((0.5, 32, 16),), "freeze": "backbone", "freeze_epochs": 1},
     ],
@@ -254,7 +303,9 @@ def test_a_compiled_training_ends_where_a_plain_one_does(data, monkeypatch):
     compiled = weights(run(data, "compiled", **short, compile=True))
     assert plain.keys() == compiled.keys()
     for name, values in plain.items():
-        torch.testing.assert_close(compiled[name], values, rtol=1e-3, atol=1e-5, msg=lambda told, name=name: f"{name}: {told}")
+        torch.testing.assert_close(
+            compiled[name], values, rtol=1e-3, atol=1e-5, msg=lambda told, name=name: f"{name}: {told}"
+        )
 
 
 def test_data_that_did_not_pass_validation_are_not_trained_on(tmp_path):
@@ -270,7 +321,10 @@ def test_a_loss_that_is_no_number_stops_and_names_the_step_and_the_last_good_sta
     assert not (data / "nan").exists()
 
 
-@pytest.mark.parametrize(("step", "told"), [(6, "the weights are no numbers at step 6 of epoch 1"), (8, "the loss is nan at step 3 of epoch 2")])
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [(6, "the weights are no numbers at step 6 of epoch 1"), (8, "the loss is nan at step 3 of epoch 2")],
+)
 def test_weights_that_are_no_numbers_are_never_saved_and_the_good_state_goes_on(data, monkeypatch, step, told):
     with monkeypatch.context() as patch, pytest.raises(ReidopsError, match=told):
         fail_at_step(patch, step, lambda trainer: trainer._network.classifier[0].weight.data.fill_(torch.nan))
@@ -286,11 +340,16 @@ def test_no_epochs_keep_the_loaded_weights_as_they_are(data, undisturbed):
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
-def test_a_checkpoint_with_nan_is_refused_by_its_tensor_whether_or_not_it_is_trained_on(data, undisturbed, tmp_path, epochs):
+def test_a_checkpoint_with_nan_is_refused_by_its_tensor_whether_or_not_it_is_trained_on(
+    data, undisturbed, tmp_path, epochs
+):
     spoiled = {name: values.clone() for name, values in undisturbed.items()}
     spoiled["backbone.conv_stem.weight"].view(-1)[:5] = torch.nan
     save_file(spoiled, tmp_path / "nan.safetensors")
-    with pytest.raises(ReidopsError, match=r"nan\.safetensors: NaN or infinite values in backbone\.conv_stem\.weight \(5 of \d+ values\)"):
+    with pytest.raises(
+        ReidopsError,
+        match=r"nan\.safetensors: NaN or infinite values in backbone\.conv_stem\.weight \(5 of \d+ values\)",
+    ):
         run(data, "refused", epochs=epochs, weights=str(tmp_path / "nan.safetensors"))
     assert not (data / "refused").exists()
 
@@ -305,13 +364,17 @@ def test_batches_that_are_added_up_make_fewer_steps_and_are_resumed_alike(data, 
 
 def test_too_little_memory_names_the_batch_and_what_to_lower(data, monkeypatch):
     monkeypatch.setattr(Trainer, "_count_step", lambda trainer, losses: torch.empty(2**60))
-    with pytest.raises(ReidopsError, match=r"out of memory with batches of 6 crops of 64 × 32 px .*Lower train\.people_per_batch"):
+    with pytest.raises(
+        ReidopsError, match=r"out of memory with batches of 6 crops of 64 × 32 px .*Lower train\.people_per_batch"
+    ):
         run(data, "large")
     assert not (data / "large").exists()
 
 
 def test_a_split_without_training_people_is_told(tmp_path):
-    with pytest.raises(ReidopsError, match=r"crops\.parquet: no row has the split `train`; name a set in download\.train"):
+    with pytest.raises(
+        ReidopsError, match=r"crops\.parquet: no row has the split `train`; name a set in download\.train"
+    ):
         run(write_crops(tmp_path / "empty", num_people=0))
 
 
@@ -356,10 +419,16 @@ def test_a_corrupt_crop_is_named_and_nothing_is_left_half(tmp_path):
 
 
 def test_weights_that_are_kept_as_they_are_name_no_training_set_of_this_run(data, undisturbed):
-    """With epochs 0 the sets of the crops table trained nobody: what did is known from the record beside the weights, or unknown."""
+    """With epochs 0 the sets of the crops table trained nobody: what did is known from the record beside the weights,
+    or unknown.
+    """
     start = data / "undisturbed" / "model.safetensors"
     known = read_json(run(data, "kept", epochs=0, weights=str(start)) / "embedder.json")["trained_on"]
-    assert [row["dataset"] for row in known["scenes"]] == ["drawn"] and known["scenes"][0]["num_people"] == 9 and known["unknown_start"] == ""
+    assert (
+        [row["dataset"] for row in known["scenes"]] == ["drawn"]
+        and known["scenes"][0]["num_people"] == 9
+        and known["unknown_start"] == ""
+    )
     alone = data / "alone.safetensors"
     alone.write_bytes(start.read_bytes())
     unknown = read_json(run(data, "unknown", epochs=0, weights=str(alone)) / "embedder.json")["trained_on"]
@@ -372,7 +441,15 @@ def test_weights_that_are_kept_as_they_are_name_no_training_set_of_this_run(data
 def test_a_checkpoint_that_was_trained_on_a_tested_scene_is_refused_as_a_start(data, undisturbed, tmp_path, epochs):
     model = shutil.copytree(data / "undisturbed", tmp_path / "before")
     description = read_json(model / "embedder.json")
-    row = {"dataset": "MOT17", "scene": "09", "sequence": "MOT17-09", "first_frame": 1, "last_frame": 99, "num_people": 1, "people": [7]}
+    row = {
+        "dataset": "MOT17",
+        "scene": "09",
+        "sequence": "MOT17-09",
+        "first_frame": 1,
+        "last_frame": 99,
+        "num_people": 1,
+        "people": [7],
+    }
     description["trained_on"]["scenes"] = [row]
     write_json(description, model / "embedder.json")
     crops = shutil.copytree(data / "crops", tmp_path / "crops")
@@ -380,5 +457,7 @@ def test_a_checkpoint_that_was_trained_on_a_tested_scene_is_refused_as_a_start(d
     table.loc[0, ["dataset", "scene", "track_id", "frame", "split"]] = ["MOT17", "09", 7, 50, "query"]
     write_table(table, crops / "crops.parquet", CROPS)
     shutil.copytree(data / "validation", tmp_path / "validation")
-    with pytest.raises(ReidopsError, match=r"train\.weights: model\.safetensors was trained on frames 1 … 99 of MOT17-09 of MOT17"):
+    with pytest.raises(
+        ReidopsError, match=r"train\.weights: model\.safetensors was trained on frames 1 … 99 of MOT17-09 of MOT17"
+    ):
         run(tmp_path, epochs=epochs, weights=str(model / "model.safetensors"))

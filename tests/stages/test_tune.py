@@ -31,13 +31,18 @@ def data(tmp_path):
     for name in ("TOY-01", "TOY-02"):
         hide_people(tmp_path / "raw" / "TOY" / "train" / name / "det" / "det.txt")
     share_out(tmp_path, {"TOY-01": ["train"], "TOY-02": ["train"], "TOY-03": ["test", "track"]})
-    write_json({"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3, "ema_cosine": 0.25}}, tmp_path / "calibration.json")
+    write_json(
+        {"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3, "ema_cosine": 0.25}},
+        tmp_path / "calibration.json",
+    )
     return tmp_path
 
 
 def hide_people(det):
     """Take the detections of frames 6 to 8 away: a track that lives for less than 3 unseen frames is lost."""
-    det.write_text("".join(line for line in det.read_text().splitlines(keepends=True) if not 6 <= int(line.split(",")[0]) <= 8))
+    det.write_text(
+        "".join(line for line in det.read_text().splitlines(keepends=True) if not 6 <= int(line.split(",")[0]) <= 8)
+    )
 
 
 def share_out(data, roles):
@@ -58,19 +63,36 @@ def report(data, **changes):
     """Track TOY-03 with what was found."""
     for name in ("TOY-01", "TOY-03"):
         sequence = read_sequence(data / "raw" / "TOY" / "train" / name)
-        write_embeddings(embed_sequence(sequence, read_detections(sequence), FakeEmbedder()), data / "embeddings" / f"{name}.npz")
-    values = {"tracker": "sort", "gate": "calibrated", "min_confidence": None, "constants": {}, "num_clips": 0, "num_frames": 0}
+        write_embeddings(
+            embed_sequence(sequence, read_detections(sequence), FakeEmbedder()), data / "embeddings" / f"{name}.npz"
+        )
+    values = {
+        "tracker": "sort",
+        "gate": "calibrated",
+        "min_confidence": None,
+        "constants": {},
+        "num_clips": 0,
+        "num_frames": 0,
+    }
     evaluate_tracking(
-        data / "raw", data / "embeddings", data / "calibration.json", data / "tuning", data / "tracking",
+        data / "raw",
+        data / "embeddings",
+        data / "calibration.json",
+        data / "tuning",
+        data / "tracking",
         EvaluateTrackingParams(**{**values, **changes}),
-    )  # fmt: skip
+    )
     return json.loads((data / "tracking" / "protocol.json").read_text())
 
 
 def test_without_trials_there_is_no_search_and_nothing_is_read(tmp_path):
     tune(tmp_path / "none", tmp_path / "none", tmp_path / "none", tmp_path / "tuning", TuneParams(tracker="botsort"))
     assert sorted(path.name for path in (tmp_path / "tuning").iterdir()) == ["constants.json", "metrics.json"]
-    assert json.loads((tmp_path / "tuning" / "constants.json").read_text()) == {"tracker": "botsort", "constants": {}, "tuned_on": []}
+    assert json.loads((tmp_path / "tuning" / "constants.json").read_text()) == {
+        "tracker": "botsort",
+        "constants": {},
+        "tuned_on": [],
+    }
 
 
 def test_a_search_finds_that_tracks_must_outlive_the_gap(data):
@@ -83,7 +105,15 @@ def test_a_search_finds_that_tracks_must_outlive_the_gap(data):
 
 def test_the_scenes_of_the_search_are_written_down_and_none_is_tracked(data):
     assert run(data)["tuned_on"] == [
-        {"dataset": "TOY", "sequence": f"TOY-0{i}", "scene": f"TOY-0{i}", "first_frame": 1, "last_frame": 12, "people": "trained on"} for i in (1, 2)
+        {
+            "dataset": "TOY",
+            "sequence": f"TOY-0{i}",
+            "scene": f"TOY-0{i}",
+            "first_frame": 1,
+            "last_frame": 12,
+            "people": "trained on",
+        }
+        for i in (1, 2)
     ]
 
 
@@ -105,9 +135,16 @@ def test_every_trial_stands_in_the_table_the_start_first(data):
     run(data)
     table = pd.read_csv(data / "tuning" / "trials.csv")
     assert table["trial"].tolist() == [0, 1, 2, 3, 4, 5] and table["max_age"].between(1, 8).all()
-    assert table["IDF1"].max() == pytest.approx(json.loads((data / "tuning" / "metrics.json").read_text())["found"]["IDF1"], abs=1e-6)
+    assert table["IDF1"].max() == pytest.approx(
+        json.loads((data / "tuning" / "metrics.json").read_text())["found"]["IDF1"], abs=1e-6
+    )
     assert (data / "tuning" / "trials.png").stat().st_size > 5_000
-    assert sorted(path.name for path in (data / "tuning").iterdir()) == ["constants.json", "metrics.json", "trials.csv", "trials.png"]
+    assert sorted(path.name for path in (data / "tuning").iterdir()) == [
+        "constants.json",
+        "metrics.json",
+        "trials.csv",
+        "trials.png",
+    ]
 
 
 @pytest.mark.parametrize("tracker", CONSTANTS)
@@ -123,7 +160,11 @@ def test_gate_and_least_score_are_searched_where_they_are_named(data):
     assert found["constants"] == {} and "gate" not in found and "min_confidence" not in found
     metrics = json.loads((data / "tuning" / "metrics.json").read_text())
     assert metrics["found"] == metrics["start"] and metrics["start"]["IDF1"] > 0.5
-    found = run(data, tracker="deepsort", search={"deepsort": {**search["deepsort"], "min_confidence": 0.5, "max_age": [10, 12]}})
+    found = run(
+        data,
+        tracker="deepsort",
+        search={"deepsort": {**search["deepsort"], "min_confidence": 0.5, "max_age": [10, 12]}},
+    )
     assert found["min_confidence"] == 0.5 and 0.1 <= found["gate"] <= 0.6
 
 
@@ -134,7 +175,10 @@ def test_detections_of_ones_own_and_the_cameras_motion_take_part(data, monkeypat
         (data / "own" / f"{name}.txt").write_text("1,-1,20,20,12,30,0.9\n")
     run(data, source="own", tracker="botsort", trials=1, search={}, camera_motion="sparse_flow")
     assert json.loads((data / "tuning" / "metrics.json").read_text())["found"]["IDF1"] < 0.1  # one box is all there is
-    assert sorted(path.name for path in (data / ".cache" / "camera_motion").iterdir()) == ["TOY-01.sparse_flow.npz", "TOY-02.sparse_flow.npz"]
+    assert sorted(path.name for path in (data / ".cache" / "camera_motion").iterdir()) == [
+        "TOY-01.sparse_flow.npz",
+        "TOY-02.sparse_flow.npz",
+    ]
 
 
 def test_the_model_is_not_asked_about_people_who_trained_it(data, monkeypatch, caplog):
@@ -155,7 +199,9 @@ def test_the_model_is_not_asked_about_people_who_trained_it(data, monkeypatch, c
 def test_what_was_found_is_what_is_reported_with(data):
     found = run(data)
     protocol = report(data, constants={"sort": {"min_hits": 7}})
-    assert protocol["constants"]["published_but_for"] == found["constants"] and protocol["tuned_on"] == found["tuned_on"]
+    assert (
+        protocol["constants"]["published_but_for"] == found["constants"] and protocol["tuned_on"] == found["tuned_on"]
+    )
 
 
 def test_a_search_that_was_off_changes_nothing(data):
@@ -173,7 +219,9 @@ def test_a_scene_of_the_search_cannot_be_reported_afterwards(data):
 
 def test_constants_of_another_tracker_are_refused(data):
     run(data)
-    with pytest.raises(ReidopsError, match="holds constants of sort, but evaluate_tracking.tracker is deepsort; .*tune.tracker"):
+    with pytest.raises(
+        ReidopsError, match="holds constants of sort, but evaluate_tracking.tracker is deepsort; .*tune.tracker"
+    ):
         report(data, tracker="deepsort")
 
 
@@ -186,7 +234,10 @@ def test_where_every_scene_is_reported_there_is_nothing_to_tune_on(data):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("TOY-3", "TOY-3 is no scene .*did you mean TOY-0"), ("TOY-03", "TOY-03 is tracked and reported; .* other scenes: TOY-01, TOY-02")],
+    [
+        ("TOY-3", "TOY-3 is no scene .*did you mean TOY-0"),
+        ("TOY-03", "TOY-03 is tracked and reported; .* other scenes: TOY-01, TOY-02"),
+    ],
 )
 def test_a_name_that_cannot_be_tuned_on_is_refused(data, name, says):
     with pytest.raises(ReidopsError, match=says):

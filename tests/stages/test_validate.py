@@ -19,7 +19,9 @@ PARAMS = ValidateParams(min_people=2, min_crops_per_person=2, image_sample=2, co
 
 @pytest.fixture
 def data(tmp_path, root, monkeypatch) -> Path:
-    """Return a data folder with three drawn sequences and the crops that fit them: TOY-01 trains, TOY-02 is tested and tracked."""
+    """Return a data folder with three drawn sequences and the crops that fit them: TOY-01 trains, TOY-02 is tested and
+    tracked.
+    """
     monkeypatch.syspath_prepend(str(root / "tests" / "validation"))
     from crop_factory import write_crops
 

@@ -7,8 +7,14 @@ import supervision as sv
 def draw_crowd(
     rng: np.random.Generator, num_frames: int = 50, num_people: int = 10, least_score: float = 0.05
 ) -> list[tuple[sv.Detections, np.ndarray]]:
-    """Return frames of jittered, sometimes missed walkers of 40 × 100 px, and their noisy embeddings [n, 16], some of them zeros."""
-    start, speed, looks = rng.uniform(0, 600, num_people), rng.uniform(-6, 6, num_people), rng.normal(size=(num_people, 16))
+    """Return frames of jittered, sometimes missed walkers of 40 × 100 px, and their noisy embeddings [n, 16], some of
+    them zeros.
+    """
+    start, speed, looks = (
+        rng.uniform(0, 600, num_people),
+        rng.uniform(-6, 6, num_people),
+        rng.normal(size=(num_people, 16)),
+    )
     frames = []
     for step in range(num_frames):
         seen = rng.random(num_people) > 0.15

@@ -30,7 +30,9 @@ def sequence(frames: list[int], times: int = 1) -> EmbeddedDetections:
     """Return two people who stand apart, seen `times` times in each of these frames, the rows in this order."""
     frame = np.repeat(np.array(frames * times, dtype=np.int32), 2)
     box_ltwh = np.tile(np.array([[0, 100, 40, 100], [300, 100, 40, 100]], np.float32), (len(frame) // 2, 1))
-    return EmbeddedDetections(frame, box_ltwh, np.full(len(frame), 0.9, np.float32), np.tile(LOOKS[:2], (len(frame) // 2, 1)), "model")
+    return EmbeddedDetections(
+        frame, box_ltwh, np.full(len(frame), 0.9, np.float32), np.tile(LOOKS[:2], (len(frame) // 2, 1)), "model"
+    )
 
 
 def tracked(name: str, detected: EmbeddedDetections, num_frames: int = 12):
@@ -48,7 +50,9 @@ def test_tracks_are_the_same_for_any_order_of_a_frames_rows_and_no_two_rows_shar
         a = plain.update(boxes, embeddings if appearance else None)
         b = shuffled.update(boxes[order], embeddings[order] if appearance else None)
         track_of = {tuple(box): track for box, track in zip(a.xyxy.tolist(), a.tracker_id.tolist(), strict=True)}
-        assert track_of == {tuple(box): track for box, track in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)}
+        assert track_of == {
+            tuple(box): track for box, track in zip(b.xyxy.tolist(), b.tracker_id.tolist(), strict=True)
+        }
         assert len(set(track_of.values())) == len(a)
         num_shown += len(a)
     assert num_shown > 60
@@ -76,14 +80,25 @@ def test_more_pairs_than_memory_has_room_for_are_told_with_what_to_do(name, monk
     tracker = start(name)
     tracker.update(people(0, 100, 200), LOOKS[:3])
     tracker.update(people(0, 100, 200), LOOKS[:3])
-    with pytest.raises(ReidopsError, match=r"3 tracks against 4 detections .* more than 11 pairs.*min_confidence.*max_age"):
+    with pytest.raises(
+        ReidopsError, match=r"3 tracks against 4 detections .* more than 11 pairs.*min_confidence.*max_age"
+    ):
         tracker.update(people(0, 100, 200, 300), LOOKS)
 
 
 @by_name
 def test_a_sequence_without_a_detection_has_no_track(name):
     table = tracked(name, sequence([]))
-    assert table.empty and list(table) == ["frame", "track_id", "left", "top", "width", "height", "confidence", "detection"]
+    assert table.empty and list(table) == [
+        "frame",
+        "track_id",
+        "left",
+        "top",
+        "width",
+        "height",
+        "confidence",
+        "detection",
+    ]
 
 
 @by_name
@@ -135,7 +150,8 @@ def test_whose_box_is_returned_is_a_constant_and_each_row_knows_its_detection(na
             shown = tracker.update(last, LOOKS[:2])
         boxes[kind] = dict(zip(shown.data["detection"].tolist(), shown.xyxy.tolist(), strict=True))
     assert np.array_equal([boxes["detections"][row] for row in range(2)], last.xyxy)
-    assert boxes["filter"][1][0] > boxes["detections"][1][0] + 0.05  # px; StrongSORT hardly doubts a detection of score 0.9
+    # px; StrongSORT hardly doubts a detection of score 0.9
+    assert boxes["filter"][1][0] > boxes["detections"][1][0] + 0.05
     assert boxes["filter"][0] == pytest.approx(boxes["detections"][0])
 
 

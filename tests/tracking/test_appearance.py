@@ -61,7 +61,10 @@ class PlainMemory:
             del track[: -(self.budget or 1)]
 
     def distances(self, embeddings):
-        rows = [[min([1 - float(k @ e) for k in track] if e.any() else [], default=FARTHEST) for e in embeddings] for track in self.tracks]
+        rows = [
+            [min([1 - float(k @ e) for k in track] if e.any() else [], default=FARTHEST) for e in embeddings]
+            for track in self.tracks
+        ]
         return np.array(rows).reshape(len(self.tracks), len(embeddings))
 
 
@@ -74,7 +77,8 @@ def test_all_tracks_at_once_remember_what_each_would_alone(memory, plain):
     rng = np.random.default_rng(0)
     for step in range(60):
         coming = int(rng.integers(0, 4))
-        going = rng.uniform(size=len(plain.tracks)) < (0.9 if step % 20 == 19 else 0.15)  # now and then nearly all leave
+        # now and then nearly all leave
+        going = rng.uniform(size=len(plain.tracks)) < (0.9 if step % 20 == 19 else 0.15)
         for each in (memory, plain):
             each.keep(~going)
             each.append(coming)
@@ -135,7 +139,9 @@ def test_the_matrix_has_a_row_per_track_and_a_column_per_detection_even_without(
 
 @by_memory
 def test_embeddings_of_another_model_are_told_by_their_length(start):
-    with pytest.raises(ReidopsError, match="embeddings of 4 numbers, where the tracks are remembered by 6.*start a new tracker"):
+    with pytest.raises(
+        ReidopsError, match="embeddings of 4 numbers, where the tracks are remembered by 6.*start a new tracker"
+    ):
         filled(start(), unit_rows(1)).distances(unit_rows(2, dim=4))
     with pytest.raises(ReidopsError, match="embeddings of 4 numbers, where the tracks are remembered by 6"):
         filled(start(), unit_rows(1)).add([0], unit_rows(1, dim=4))  # a tracker may remember what it did not compare

@@ -12,7 +12,9 @@ def detected(*rows: tuple[int, float, float]) -> EmbeddedDetections:
     frame, left, top = (np.array(column) for column in zip(*rows, strict=True))
     size = np.tile([40.0, 100.0], (len(rows), 1))
     look = np.tile(np.array([1, 0, 0], np.float32), (len(rows), 1))
-    return EmbeddedDetections(frame.astype(np.int32), np.column_stack([left, top, size]), np.ones(len(rows)), look, "model")
+    return EmbeddedDetections(
+        frame.astype(np.int32), np.column_stack([left, top, size]), np.ones(len(rows)), look, "model"
+    )
 
 
 def annotated(*rows: tuple[int, int, float]) -> pd.DataFrame:
@@ -38,7 +40,13 @@ def test_the_oracle_gives_each_person_one_vector_and_everybody_else_one_of_their
     looks = dressed("oracle", detected(*[(1, 0, 0)] * 6), people, "SEQ").embeddings
     same = looks @ looks.T > 1 - ORACLE_COSINE_GATE
     assert same.astype(int).tolist() == [
-        [1, 0, 1, 0, 0, 0], [0, 1, 0, 0, 0, 1], [1, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 1]]  # fmt: skip
+        [1, 0, 1, 0, 0, 0],
+        [0, 1, 0, 0, 0, 1],
+        [1, 0, 1, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 1, 0],
+        [0, 1, 0, 0, 0, 1],
+    ]
 
 
 def test_the_oracles_gate_parts_a_thousand_people_without_an_error():

@@ -3,7 +3,16 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from reidops.tracking.association import free_columns, free_rows, match, match_among, match_best, match_cascade, split_pairs, staged
+from reidops.tracking.association import (
+    free_columns,
+    free_rows,
+    match,
+    match_among,
+    match_best,
+    match_cascade,
+    split_pairs,
+    staged,
+)
 
 
 def least_total(costs: np.ndarray, limit: float) -> float:
@@ -34,7 +43,9 @@ def test_matching_as_many_as_can_be_costs_as_little_as_brute_force_finds_before_
     rng = np.random.default_rng(seed)
     costs = rng.uniform(0, 1, rng.integers(1, 5, 2))
     wide = costs if costs.shape[0] <= costs.shape[1] else costs.T
-    least = min(sum(wide[i, c] for i, c in enumerate(columns)) for columns in permutations(range(wide.shape[1]), len(wide)))
+    least = min(
+        sum(wide[i, c] for i, c in enumerate(columns)) for columns in permutations(range(wide.shape[1]), len(wide))
+    )
     everybody = match_best(costs, 1.0)
     assert len(everybody) == min(costs.shape)
     assert sum(costs[pair] for pair in everybody) == pytest.approx(least)

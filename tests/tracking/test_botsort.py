@@ -24,7 +24,9 @@ def detections(*lefts: float, scores: float | list[float] = 0.9, top: float = 50
     return sv.Detections(xyxy=box_ltrb, confidence=np.broadcast_to(np.array(scores, dtype=float), left.shape))
 
 
-def ids(tracker: BotSort, lefts: list[float], looks: list[np.ndarray] | None = None, scores: float | list[float] = 0.9) -> list[int]:
+def ids(
+    tracker: BotSort, lefts: list[float], looks: list[np.ndarray] | None = None, scores: float | list[float] = 0.9
+) -> list[int]:
     embeddings = None if looks is None else np.array(looks, dtype=np.float32).reshape(len(lefts), 3)
     return tracker.update(detections(*lefts, scores=scores), embeddings).tracker_id.tolist()
 
@@ -149,7 +151,10 @@ def test_the_camera_is_asked_once_for_each_frame_with_its_picture_also_for_those
 def test_without_embeddings_it_is_the_same_as_with_embeddings_of_nobody():
     plain, nobody = BotSort(NO_PROXIMITY), BotSort(NO_PROXIMITY)
     for boxes, embeddings in draw_crowd(np.random.default_rng(4)):
-        assert plain.update(boxes).tracker_id.tolist() == nobody.update(boxes, np.zeros_like(embeddings)).tracker_id.tolist()
+        assert (
+            plain.update(boxes).tracker_id.tolist()
+            == nobody.update(boxes, np.zeros_like(embeddings)).tracker_id.tolist()
+        )
 
 
 def test_what_was_weighed_names_the_gate_that_blanks_looks():

@@ -14,7 +14,9 @@ SURE, MIDDLING, UNSURE = 0.9, 0.65, 0.3  # a middling one is sure, and too low t
 def detections(*lefts: float, scores: float | list[float] = SURE, height: float = 100) -> sv.Detections:
     """Return boxes of 40 px × `height` at the given left edges."""
     left = np.array(lefts, dtype=float)
-    box_ltrb = np.column_stack([left, np.full_like(left, 50), left + 40, np.full_like(left, 50 + height)]).reshape(-1, 4)
+    box_ltrb = np.column_stack([left, np.full_like(left, 50), left + 40, np.full_like(left, 50 + height)]).reshape(
+        -1, 4
+    )
     return sv.Detections(xyxy=box_ltrb, confidence=np.broadcast_to(np.array(scores, dtype=float), left.shape))
 
 
@@ -120,7 +122,9 @@ def test_a_lost_track_keeps_its_size():
 
 @pytest.mark.parametrize(("num_frames", "duplicate", "expected"), [(40, 0.85, [1]), (40, 1.0, [2]), (5, 0.85, [2])])
 def test_of_a_lost_track_and_one_that_walks_onto_it_the_younger_goes(num_frames, duplicate, expected):
-    """The person at 0 is lost while a newcomer walks there; whose track was there for longer has the place in the end."""
+    """The person at 0 is lost while a newcomer walks there; whose track was there for longer has the place in the
+    end.
+    """
     tracker = standing(ByteTrackConstants(duplicate=duplicate, match=0.3), num_frames)
     for left in np.arange(61.5, -2, -3):
         shown = ids(tracker, left, scores=0.95)

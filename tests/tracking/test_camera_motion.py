@@ -113,7 +113,9 @@ def test_frames_of_two_sizes_are_told_with_their_number(estimator):
         camera.affine(2, draw_street()[:120, :160])
 
 
-@pytest.mark.parametrize("picture", [np.zeros((20, 20), np.uint8), np.zeros((20, 20, 3)), np.zeros((20, 20, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "picture", [np.zeros((20, 20), np.uint8), np.zeros((20, 20, 3)), np.zeros((20, 20, 4), np.uint8)]
+)
 def test_what_is_no_bgr_picture_is_told(picture):
     with pytest.raises(ReidopsError, match="frame 1: a picture of shape .*expects BGR uint8"):
         SparseFlow().affine(1, picture)
@@ -143,7 +145,9 @@ def test_a_sequence_is_computed_once_and_then_read(tmp_path, monkeypatch):
     first = cached_motion(sequence, "sparse_flow", tmp_path / "cache")
     monkeypatch.setattr(camera_cache, "read_frame", None)
     again = cached_motion(sequence, "sparse_flow", tmp_path / "cache")
-    assert [again.affine(n, None).tolist() for n in range(1, 6)] == [first.affine(n, None).tolist() for n in range(1, 6)]
+    assert [again.affine(n, None).tolist() for n in range(1, 6)] == [
+        first.affine(n, None).tolist() for n in range(1, 6)
+    ]
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["TOY-01.sparse_flow.npz"]
 
 
@@ -151,7 +155,12 @@ def test_another_method_other_frames_and_other_pictures_are_computed_anew(tmp_pa
     sequence, computed = write_panning_sequence(tmp_path / "TOY-01"), []
     compute = camera_cache.sequence_affines
     monkeypatch.setattr(camera_cache, "sequence_affines", lambda *args: computed.append(args) or compute(*args))
-    for method, frames in (("sparse_flow", None), ("ecc", None), ("sparse_flow", range(2, 5)), ("sparse_flow", range(2, 5))):
+    for method, frames in (
+        ("sparse_flow", None),
+        ("ecc", None),
+        ("sparse_flow", range(2, 5)),
+        ("sparse_flow", range(2, 5)),
+    ):
         cached_motion(sequence, method, tmp_path, frames)
     assert len(computed) == 3
     cv2.imwrite(str(sequence.frame_path(3)), draw_street(seed=4))

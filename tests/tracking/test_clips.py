@@ -43,7 +43,10 @@ def test_a_mistaken_person_is_marked_with_their_identity():
     assert marks_by_frame(TABLE)[61] == {8: "= person 2"} and marks_by_frame(TABLE)[3] == {5: "= person 1"}
 
 
-@pytest.mark.parametrize(("size", "expected", "scale"), [((1920, 1080), (960, 540), 0.5), ((641, 481), (640, 480), 1.0), ((96, 64), (96, 64), 1.0)])
+@pytest.mark.parametrize(
+    ("size", "expected", "scale"),
+    [((1920, 1080), (960, 540), 0.5), ((641, 481), (640, 480), 1.0), ((96, 64), (96, 64), 1.0)],
+)
 def test_pictures_are_at_most_960_px_wide_with_even_sides(size, expected, scale):
     small, found = shrink(np.zeros((size[1], size[0], 3), np.uint8))
     assert (small.shape[1::-1], found) == (expected, scale)

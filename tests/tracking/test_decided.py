@@ -3,15 +3,30 @@ import pandas as pd
 import pytest
 
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE, BotSortConstants
-from reidops.tracking.decided import BLIND_STAGES, Decided, appearance_rule, count_decided, equal_tracks, say_of_appearance
+from reidops.tracking.decided import (
+    BLIND_STAGES,
+    Decided,
+    appearance_rule,
+    count_decided,
+    equal_tracks,
+    say_of_appearance,
+)
 from reidops.tracking.decisions import Decisions
 
 
 def decisions(overlap, appearance, pairs, **limits) -> Decisions:
     """Return a frame's decisions; rows are tracks, columns detections."""
-    terms = {"overlap": np.array(overlap, float)} | ({} if appearance is None else {"appearance": np.array(appearance, float)})
+    terms = {"overlap": np.array(overlap, float)} | (
+        {} if appearance is None else {"appearance": np.array(appearance, float)}
+    )
     made = tuple((row, column, "stage") for row, column in pairs)
-    return Decisions(np.arange(len(overlap)) + 1, np.arange(len(overlap[0])), terms, {"overlap": 0.7, "appearance": 0.3} | limits, made)
+    return Decisions(
+        np.arange(len(overlap)) + 1,
+        np.arange(len(overlap[0])),
+        terms,
+        {"overlap": 0.7, "appearance": 0.3} | limits,
+        made,
+    )
 
 
 NEAR, FAR = 0.1, 1.0
@@ -33,7 +48,9 @@ LOOKS = [[0.1, 0.9], [0.9, 0.1]]
         ([[0.3], [0.2]], [[0.1], [0.9]], [(0, 0)], 1, "a free track overlaps the detection more"),
     ],
 )
-def test_a_pair_is_decided_by_appearance_when_overlap_alone_would_not_have_made_it(overlap, appearance, pairs, decided, because):
+def test_a_pair_is_decided_by_appearance_when_overlap_alone_would_not_have_made_it(
+    overlap, appearance, pairs, decided, because
+):
     found = count_decided(decisions(overlap, appearance, pairs))
     assert (found.num_pairs, found.num_decided) == (len(pairs), decided), because
 
@@ -48,7 +65,9 @@ def test_a_stage_that_does_not_weigh_looks_decides_nothing_by_them(stage):
 def test_where_the_tracker_has_no_gate_of_overlap_boxes_must_touch():
     without = decisions([[0.99], [FAR]], [[0.1], [0.1]], [(0, 0)])
     limits = {"appearance": 0.3}
-    assert count_decided(Decisions(without.track_ids, without.rows, without.terms, limits, without.pairs)) == Decided(1, 0)
+    assert count_decided(Decisions(without.track_ids, without.rows, without.terms, limits, without.pairs)) == Decided(
+        1, 0
+    )
     apart = Decisions(without.track_ids, without.rows, without.terms, limits, ((1, 0, "stage"),))
     assert count_decided(apart) == Decided(1, 1)
 
@@ -63,14 +82,35 @@ def test_before_the_first_frame_and_without_tracks_nothing_is_decided():
 @pytest.mark.parametrize(
     ("control", "appearance", "track_ids", "pair", "reordered", "because"),
     [
-        ([[0.2], [0.4]], [[0.3], [0.1]], (1, 2), (1, 0), 1, "the control ranks the other track first, appearance this one"),
+        (
+            [[0.2], [0.4]],
+            [[0.3], [0.1]],
+            (1, 2),
+            (1, 0),
+            1,
+            "the control ranks the other track first, appearance this one",
+        ),
         ([[0.4], [0.2]], [[0.3], [0.1]], (1, 2), (1, 0), 0, "both rank this track first"),
-        ([[0.2], [0.4]], [[0.1], [0.3]], (1, 2), (1, 0), 0, "both rank the other track first: something else made the pair"),
+        (
+            [[0.2], [0.4]],
+            [[0.1], [0.3]],
+            (1, 2),
+            (1, 0),
+            0,
+            "both rank the other track first: something else made the pair",
+        ),
         ([[0.3], [0.3]], [[0.3], [0.1]], (1, 2), (1, 0), 0, "a tie is the control's"),
         ([[0.4]], [[0.1]], (1,), (0, 0), 0, "there is no other track"),
         ([[0.2], [0.4]], [[np.nan], [0.1]], (1, 2), (1, 0), 0, "appearance was not weighed for the other track"),
         ([[0.2], [0.4]], [[0.3], [np.nan]], (1, 2), (1, 0), 0, "appearance was not weighed for this track"),
-        ([[0.2], [0.4]], [[0.3], [0.1]], (-1, 2), (1, 0), 0, "the other track is not confirmed and takes no part in the stage"),
+        (
+            [[0.2], [0.4]],
+            [[0.3], [0.1]],
+            (-1, 2),
+            (1, 0),
+            0,
+            "the other track is not confirmed and takes no part in the stage",
+        ),
         ([[0.2, 0.9], [0.4, 0.1]], [[0.3, 0.9], [0.1, 0.1]], (1, 2), (1, 0), 1, "the other detection plays no part"),
     ],
 )
@@ -81,14 +121,25 @@ def test_a_pair_is_reordered_when_appearance_and_the_control_rank_its_detections
     by_overlap = Decisions(np.array(track_ids), seen.rows, seen.terms, seen.limits, seen.pairs)
     assert count_decided(by_overlap).num_reordered == reordered, because
     by_motion = seen.terms | {"motion": 10 * np.array(control), "overlap": np.full_like(np.array(control), 0.5)}
-    assert count_decided(Decisions(np.array(track_ids), seen.rows, by_motion, seen.limits, seen.pairs)).num_reordered == reordered, because
+    assert (
+        count_decided(Decisions(np.array(track_ids), seen.rows, by_motion, seen.limits, seen.pairs)).num_reordered
+        == reordered
+    ), because
 
 
 def test_a_track_that_the_motion_gate_blocks_is_not_ranked():
-    """The other track is nearer in motion than this one, and both are; only with the gate at 1 neither is a candidate."""
-    terms = {"overlap": np.full((2, 1), 0.5), "motion": np.array([[2.0], [3.0]]), "appearance": np.array([[0.3], [0.1]])}
+    """The other track is nearer in motion than this one, and both are; only with the gate at 1 neither is a
+    candidate.
+    """
+    terms = {
+        "overlap": np.full((2, 1), 0.5),
+        "motion": np.array([[2.0], [3.0]]),
+        "appearance": np.array([[0.3], [0.1]]),
+    }
     counted = {
-        gate: count_decided(Decisions(np.array([1, 2]), np.zeros(1, int), terms, {"motion": gate}, ((1, 0, "first"),))).num_reordered
+        gate: count_decided(
+            Decisions(np.array([1, 2]), np.zeros(1, int), terms, {"motion": gate}, ((1, 0, "first"),))
+        ).num_reordered
         for gate in (1.0, 9.0)
     }
     assert counted == {1.0: 0, 9.0: 1}
@@ -112,7 +163,8 @@ def test_equal_tracks_in_all_arms_are_reported_with_the_constant_that_changes_it
     said = say_of_appearance(equal, "botsort", appearance_rule("botsort", BotSortConstants()))
     assert said == (
         "botsort's rules leave appearance no say on these sequences: all arms give the same tracks;"
-        " it uses appearance only where 1 − IoU is at most the constant proximity 0.5; raise proximity to 1.0 to let appearance decide"
+        " it uses appearance only where 1 − IoU is at most the constant proximity 0.5; raise proximity to 1.0 to let "
+        "appearance decide"
     )
 
 

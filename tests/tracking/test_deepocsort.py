@@ -32,9 +32,13 @@ def ids(tracker: OcSort, lefts: list[float], colours: list[np.ndarray] | None = 
 
 
 def walks(num_frames: int, num_people: int) -> list[sv.Detections]:
-    """Return people who walk among each other by whole px; one in ten is not seen. Each detection's person is in its `data`."""
+    """Return people who walk among each other by whole px; one in ten is not seen. Each detection's person is in its
+    `data`.
+    """
     rng = np.random.default_rng(4)
-    lefts = np.round(np.cumsum(rng.normal(0, 4, (num_frames, num_people)), axis=0) + np.linspace(0, 40 * num_people, num_people))
+    lefts = np.round(
+        np.cumsum(rng.normal(0, 4, (num_frames, num_people)), axis=0) + np.linspace(0, 40 * num_people, num_people)
+    )
     scene = []
     for row in lefts:
         seen = detections(*row)
@@ -145,7 +149,9 @@ def test_a_detection_without_embedding_is_tracked_by_overlap():
 
 @pytest.mark.parametrize(("as_coded", "stage"), [(True, FIRST), (False, RECOVERED)])
 def test_as_in_the_published_code_looks_are_not_asked_where_overlap_leaves_no_choice(as_coded, stage):
-    """Asked, a track far away that is more alike draws the detection off the one it overlaps, and the sightings pair it after all."""
+    """Asked, a track far away that is more alike draws the detection off the one it overlaps, and the sightings pair it
+    after all.
+    """
     tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, as_coded=as_coded))
     for _ in range(3):
         ids(tracker, [0, 300], [RED, GREEN])
@@ -164,16 +170,26 @@ def test_an_unsure_detection_is_no_choice():
         assert np.isnan(tracker.decisions.terms[APPEARANCE]).any() != asked
 
 
-@pytest.mark.parametrize(("overlapping", "expected"), [
-    (np.zeros((0, 3)), True), (np.zeros((3, 0)), True), (np.zeros((2, 2)), True), (np.eye(3), True), (np.eye(2, 4), True),
-    ([[1, 1], [0, 0]], False), ([[1, 0], [1, 0]], False), ([[1, 0], [1, 1]], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("overlapping", "expected"),
+    [
+        (np.zeros((0, 3)), True),
+        (np.zeros((3, 0)), True),
+        (np.zeros((2, 2)), True),
+        (np.eye(3), True),
+        (np.eye(2, 4), True),
+        ([[1, 1], [0, 0]], False),
+        ([[1, 0], [1, 0]], False),
+        ([[1, 0], [1, 1]], False),
+    ],
+)
 def test_a_choice_is_left_where_a_track_or_a_detection_overlaps_two(overlapping, expected):
     assert leaves_no_choice(np.array(overlapping, dtype=bool)) == expected
 
 
 def meetings(num_frames: int = 60) -> list[sv.Detections]:
-    """Return pairs of people who walk into each other, are both hidden where they would cover each other, and turn back.
+    """Return pairs of people who walk into each other, are both hidden where they would cover each other, and turn
+    back.
 
     Each detection's person is in its `data`.
     """
@@ -181,7 +197,9 @@ def meetings(num_frames: int = 60) -> list[sv.Detections]:
     apart = np.abs(np.arange(num_frames) - num_frames / 2) * 4.0
     scene = []
     for gap in apart + 14:
-        left = np.ravel([(pair * 600 - gap / 2, pair * 600 + gap / 2) for pair in range(PEOPLE // 2)]) + rng.normal(0, 2, PEOPLE)
+        left = np.ravel([(pair * 600 - gap / 2, pair * 600 + gap / 2) for pair in range(PEOPLE // 2)]) + rng.normal(
+            0, 2, PEOPLE
+        )
         seen = detections(*left)
         seen.data["person"] = np.arange(PEOPLE)
         scene.append(seen[np.full(PEOPLE, gap > 24)])
@@ -194,8 +212,12 @@ def num_mistaken(tracker: OcSort, scene: list[sv.Detections], embeddings: list[n
     num = 0
     for seen, vectors in zip(scene, embeddings, strict=True):
         result = tracker.update(seen, vectors)
-        given = dict(zip(result.data["person"].tolist(), result.tracker_id.tolist(), strict=True)) if len(result) else {}
-        num += sum(given.get(person) != first.setdefault(person, given.get(person)) for person in seen.data["person"].tolist())
+        given = (
+            dict(zip(result.data["person"].tolist(), result.tracker_id.tolist(), strict=True)) if len(result) else {}
+        )
+        num += sum(
+            given.get(person) != first.setdefault(person, given.get(person)) for person in seen.data["person"].tolist()
+        )
     return num
 
 
@@ -232,13 +254,16 @@ def test_as_published_vectors_that_mean_nothing_do_little_harm(scene):
 
 def test_the_published_weight_is_lowered_by_the_ratio_of_the_second_best_to_the_best():
     likeness = np.array([[0.8, 0.2, 0.0], [0.8, 0.6, 0.0]])
-    of_rows, of_columns = [1, 1 - (0.6 / 0.8 - 0.5) / 0.5], [0, 1, 0]  # 0.2 of 0.8 stands out; equals do not, nor do zeros
+    # 0.2 of 0.8 stands out; equals do not, nor do zeros
+    of_rows, of_columns = [1, 1 - (0.6 / 0.8 - 0.5) / 0.5], [0, 1, 0]
     assert standing_out(likeness, 0.5) == pytest.approx(np.outer(of_rows, of_columns))
     assert standing_out(np.ones((1, 1)), 0.5).tolist() == [[1]] and standing_out(np.zeros((0, 3)), 0.5).shape == (0, 3)
 
 
 def test_as_published_an_embedding_takes_no_detection_that_its_track_does_not_overlap():
-    """Track 1's person stands beyond its box. Without the rule the embedding wins that pair, which is then taken out for its overlap."""
+    """Track 1's person stands beyond its box. Without the rule the embedding wins that pair, which is then taken out
+    for its overlap.
+    """
     for as_coded, expected in ((True, [1, 2]), (False, [2])):
         tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, as_coded=as_coded, appearance_weight=9.0, max_age=3))
         for _ in range(5):

@@ -25,7 +25,9 @@ def ids(tracker: DeepSort, lefts: list[float], colours: list[np.ndarray] | None 
     return result.tracker_id[result.data["detection"] >= 0].tolist()
 
 
-def walk(tracker: DeepSort, num_frames: int, left: float = 0.0, speed: float = 5.0, colour: np.ndarray | None = RED) -> float:
+def walk(
+    tracker: DeepSort, num_frames: int, left: float = 0.0, speed: float = 5.0, colour: np.ndarray | None = RED
+) -> float:
     """Show one person for some frames and return where they would be next."""
     for _ in range(num_frames):
         ids(tracker, [left], None if colour is None else [colour])

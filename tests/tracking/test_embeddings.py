@@ -118,8 +118,12 @@ def test_the_file_keeps_half_precision_and_gives_unit_rows(sequence, tmp_path):
     with np.load(tmp_path / "toy.npz", allow_pickle=False) as archive:
         dtypes = {name: str(archive[name].dtype) for name in archive.files}
     assert dtypes == {
-        "frame": "int32", "box_ltwh": "float32", "confidence": "float32", "embedding": "float16", "weights_sha256": "<U64",
-    }  # fmt: skip
+        "frame": "int32",
+        "box_ltwh": "float32",
+        "confidence": "float32",
+        "embedding": "float16",
+        "weights_sha256": "<U64",
+    }
 
 
 def test_embeddings_of_another_model_are_refused(sequence, tmp_path):
@@ -140,15 +144,21 @@ def test_a_missing_file_is_named(tmp_path):
         read_embeddings(tmp_path / "toy.npz")
 
 
-@pytest.mark.parametrize(("name", "value", "told"), [
-    ("frame", np.zeros(2, np.int32), "unequal length"),
-    ("embedding", np.full((1, 3), np.nan, np.float16), "array embedding holds NaN"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("frame", np.zeros(2, np.int32), "unequal length"),
+        ("embedding", np.full((1, 3), np.nan, np.float16), "array embedding holds NaN"),
+    ],
+)
 def test_arrays_that_contradict_each_other_are_named(tmp_path, name, value, told):
     arrays = {
-        "frame": np.ones(1, np.int32), "box_ltwh": np.ones((1, 4), np.float32), "confidence": np.ones(1, np.float32),
-        "embedding": np.ones((1, 3), np.float16), "weights_sha256": np.array("x"),
-    }  # fmt: skip
+        "frame": np.ones(1, np.int32),
+        "box_ltwh": np.ones((1, 4), np.float32),
+        "confidence": np.ones(1, np.float32),
+        "embedding": np.ones((1, 3), np.float16),
+        "weights_sha256": np.array("x"),
+    }
     np.savez(tmp_path / "toy.npz", **{**arrays, name: value})
     with pytest.raises(ReidopsError, match=told):
         read_embeddings(tmp_path / "toy.npz")
@@ -193,7 +203,9 @@ def test_a_frame_that_is_cut_off_is_named_and_not_embedded_half_grey(sequence):
         embed_sequence(sequence, read_detections(sequence), MeanColour())
 
 
-def test_people_of_the_ground_truth_are_embedded_in_the_same_pass_and_know_who_they_are(sequence, monkeypatch, tmp_path):
+def test_people_of_the_ground_truth_are_embedded_in_the_same_pass_and_know_who_they_are(
+    sequence, monkeypatch, tmp_path
+):
     decoded = []
     monkeypatch.setattr(box_crops, "read_frame", lambda s, f: decoded.append(f) or cv2.imread(str(s.frame_path(f))))
     annotations = read_annotations(sequence)
@@ -201,7 +213,15 @@ def test_people_of_the_ground_truth_are_embedded_in_the_same_pass_and_know_who_t
     annotations.loc[(annotations["track_id"] == 3) & (annotations["frame"] == 1), "class_id"] = 8
     detected, people = embed_with_people(sequence, read_detections(sequence), annotations, MeanColour(), batch_size=5)
     assert sorted(decoded) == [1, 2, 3, 4]
-    assert list(zip(people.frame, people.track_id, strict=True)) == [(1, 1), (2, 1), (2, 3), (3, 1), (3, 3), (4, 1), (4, 3)]
+    assert list(zip(people.frame, people.track_id, strict=True)) == [
+        (1, 1),
+        (2, 1),
+        (2, 3),
+        (3, 1),
+        (3, 3),
+        (4, 1),
+        (4, 3),
+    ]
     write_embeddings(people, tmp_path / "people.npz")
     assert read_embeddings(tmp_path / "people.npz").track_id.tolist() == people.track_id.tolist()
     alone = embed_sequence(sequence, read_detections(sequence), MeanColour())

@@ -22,7 +22,9 @@ def embedded(sequence, rng) -> EmbeddedDetections:
     looks = np.eye(8, dtype=np.float32)
     box_ltwh = rows[["left", "top", "width", "height"]].to_numpy(np.float32)
     people = (box_ltwh[:, 1] // 11).astype(int) % 8
-    return EmbeddedDetections(rows["frame"].to_numpy(np.int32), box_ltwh, rows["confidence"].to_numpy(np.float32), looks[people], "model")
+    return EmbeddedDetections(
+        rows["frame"].to_numpy(np.int32), box_ltwh, rows["confidence"].to_numpy(np.float32), looks[people], "model"
+    )
 
 
 @pytest.fixture
@@ -52,7 +54,10 @@ def test_each_arm_tracks_and_scores_each_sequence_and_both_together(parts, tmp_p
 
 def test_a_tracker_without_appearance_has_its_one_arm_only(parts, tmp_path):
     results = evaluate_parts(parts, trial(tmp_path, tracker="sort", constants=SortConstants()))
-    assert [(result.sequence, result.arm) for result in results] == [("TOY-01", "no_appearance"), ("TOY-02", "no_appearance")]
+    assert [(result.sequence, result.arm) for result in results] == [
+        ("TOY-01", "no_appearance"),
+        ("TOY-02", "no_appearance"),
+    ]
     assert set(score_tree(score_table(results))) == {"no_appearance"}
 
 
@@ -78,10 +83,12 @@ def test_a_frame_of_ten_thousand_detections_is_tracked_and_scored_in_every_arm(p
     seen = read_embeddings(tmp_path / f"{name}.npz")
     crowd = np.column_stack([rng.uniform(-50, 200, (10_000, 2)), rng.uniform(5, 80, (10_000, 2))])
     crowded = EmbeddedDetections(
-        np.append(seen.frame, np.full(10_000, frame, np.int32)), np.concatenate([seen.box_ltwh, crowd.astype(np.float32)]),
+        np.append(seen.frame, np.full(10_000, frame, np.int32)),
+        np.concatenate([seen.box_ltwh, crowd.astype(np.float32)]),
         np.append(seen.confidence, np.full(10_000, 0.9, np.float32)),
-        np.concatenate([seen.embeddings, np.tile(np.eye(8, dtype=np.float32), (1250, 1))]), "model",
-    )  # fmt: skip
+        np.concatenate([seen.embeddings, np.tile(np.eye(8, dtype=np.float32), (1250, 1))]),
+        "model",
+    )
     write_embeddings(crowded, tmp_path / f"{name}.npz")
     results = evaluate_parts(parts[:1], trial(tmp_path, constants=DeepSortConstants()))
     assert [result.arm for result in results] == list(ARMS)
@@ -95,7 +102,9 @@ def test_embeddings_of_another_model_than_the_calibrated_one_are_refused(parts, 
 
 def test_tracks_of_a_sequence_do_not_depend_on_the_order_of_its_rows(parts, tmp_path):
     sequence = read_sequence(parts[0].folder)
-    found = [track_sequence(DeepSort(), embedded(sequence, np.random.default_rng(seed)), range(1, 13)) for seed in (0, 1)]
+    found = [
+        track_sequence(DeepSort(), embedded(sequence, np.random.default_rng(seed)), range(1, 13)) for seed in (0, 1)
+    ]
     ordered = [tracks.sort_values(["frame", "track_id"], ignore_index=True) for tracks in found]
     # A detection is named by its row, which the order changes.
     pd.testing.assert_frame_equal(*(table.drop(columns="detection") for table in ordered))
@@ -124,24 +133,43 @@ def test_the_moments_of_switches_are_kept_for_the_reported_arm_only(tmp_path, mo
     assert list(results["appearance"].moments) == [7]
     assert not results["no_appearance"].moments and results["no_appearance"].counts.num_switches == 1
     monkeypatch.setattr("reidops.tracking.watching.MOST_BYTES", 0)  # then they are found in a second run
-    again = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}["appearance"].moments[7]
+    again = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}[
+        "appearance"
+    ].moments[7]
     moment = results["appearance"].moments[7]
-    assert (again.detections == moment.detections).all() and (again.decisions.terms["overlap"] == moment.decisions.terms["overlap"]).all()
+    assert (again.detections == moment.detections).all() and (
+        again.decisions.terms["overlap"] == moment.decisions.terms["overlap"]
+    ).all()
 
 
 def write_gt_of_one_person_for_two(folder):
     """Let the ground truth say that the first person is the second from frame 7 on, and the second the first."""
     lines = [line.split(",") for line in (folder / "gt" / "gt.txt").read_text().splitlines()]
-    rows = [[int(f), {1: 2, 2: 1}.get(int(i), int(i)) if int(f) >= 7 else int(i), *map(float, rest)] for f, i, *rest in lines if int(i) != 2 or int(f) < 7]
+    rows = [
+        [int(f), {1: 2, 2: 1}.get(int(i), int(i)) if int(f) >= 7 else int(i), *map(float, rest)]
+        for f, i, *rest in lines
+        if int(i) != 2 or int(f) < 7
+    ]
     write_gt(folder, [tuple(row) for row in rows])
 
 
 def test_tracks_are_linked_and_filled_after_tracking_where_asked_for():
     frames = [1, 2, 3, 4, 9, 10, 11, 12]
-    tracks = pd.DataFrame({"frame": frames, "track_id": [1] * 4 + [2] * 4, "left": [2.0 * f for f in frames], "top": 5.0,
-                           "width": 40.0, "height": 100.0, "confidence": 1.0})  # fmt: skip
+    tracks = pd.DataFrame(
+        {
+            "frame": frames,
+            "track_id": [1] * 4 + [2] * 4,
+            "left": [2.0 * f for f in frames],
+            "top": 5.0,
+            "width": 40.0,
+            "height": 100.0,
+            "confidence": 1.0,
+        }
+    )
     assert finish_tracks(tracks, Finishing()) is tracks
     assert set(finish_tracks(tracks, Finishing(linking=True))["track_id"]) == {1}
     assert len(finish_tracks(tracks, Finishing(interpolation=True))) == 8  # two tracks, each without a gap
     both = finish_tracks(tracks, Finishing(linking=True, interpolation=True))
-    assert both["frame"].tolist() == list(range(1, 13)) and both["left"].to_numpy() == pytest.approx(2.0 * both["frame"].to_numpy(), abs=2)
+    assert both["frame"].tolist() == list(range(1, 13)) and both["left"].to_numpy() == pytest.approx(
+        2.0 * both["frame"].to_numpy(), abs=2
+    )

@@ -21,7 +21,9 @@ def returns_of(*seen: tuple[int, int]) -> pd.DataFrame:
 def test_a_return_is_what_follows_frames_in_which_nobody_saw_the_person():
     found = returns_of((1, 7), (2, 7), (5, 7), (6, 7), (9, 7), (1, 8), (2, 8), (1, -1), (9, -1))
     assert found.to_dict("records") == [
-        {"track_id": 7, "back": 5, "until": 6, "left": 2, "gap": 2}, {"track_id": 7, "back": 9, "until": 9, "left": 6, "gap": 2}]  # fmt: skip
+        {"track_id": 7, "back": 5, "until": 6, "left": 2, "gap": 2},
+        {"track_id": 7, "back": 9, "until": 9, "left": 6, "gap": 2},
+    ]
 
 
 def test_the_order_of_detections_does_not_matter():
@@ -70,7 +72,9 @@ def test_kept_returns_agree_with_a_plain_loop_on_random_cases():
 
 
 def person(track_id: int, left: float, frames: range) -> pd.DataFrame:
-    table = pd.DataFrame({"frame": list(frames), "track_id": track_id, "left": left, "top": 0.0, "width": 40.0, "height": 100.0})
+    table = pd.DataFrame(
+        {"frame": list(frames), "track_id": track_id, "left": left, "top": 0.0, "width": 40.0, "height": 100.0}
+    )
     return table.assign(considered=True, class_id=1, visibility=1.0)
 
 
@@ -82,7 +86,9 @@ def counted():
     hidden = {1: (), 2: range(10, 14), 3: range(10, 30)}
     seen = truth[[frame not in hidden[i] for frame, i in zip(truth["frame"], truth["track_id"], strict=True)]]
     tracks = seen.assign(track_id=seen["track_id"].where((seen["track_id"] != 3) | (seen["frame"] < 20), 9))
-    comparison = compare(truth, tracks[["frame", "track_id", "left", "top", "width", "height"]], frames, rules_of("MOT17"))
+    comparison = compare(
+        truth, tracks[["frame", "track_id", "left", "top", "width", "height"]], frames, rules_of("MOT17")
+    )
     returns = find_returns(seen["frame"].to_numpy(), seen["track_id"].to_numpy())
     return gap_counts(returns, event_table(comparison), comparison)
 

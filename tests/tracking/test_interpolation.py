@@ -39,7 +39,10 @@ def test_each_track_is_filled_by_itself_and_all_come_ordered_by_frame():
     table = pd.concat([without(track(2, range(1, 6), 500), 3), without(track(1, range(2, 7), 0), 4)])
     result = interpolate_tracks(table.sample(frac=1, random_state=1), LINES)
     expected = pd.concat([track(2, range(1, 6), 500), track(1, range(2, 7), 0)]).sort_values(["frame", "track_id"])
-    assert result[["frame", "track_id", "left"]].to_numpy().tolist() == expected[["frame", "track_id", "left"]].to_numpy().tolist()
+    assert (
+        result[["frame", "track_id", "left"]].to_numpy().tolist()
+        == expected[["frame", "track_id", "left"]].to_numpy().tolist()
+    )
 
 
 def test_a_straight_walk_is_not_bent():
@@ -52,7 +55,9 @@ def test_a_shaken_walk_comes_nearer_to_the_true_one():
     frames = np.arange(1, 101)
     true = track(1, range(1, 101), 0).assign(left=100 * np.sin(frames / 25), top=2.0 * frames)
     shaken = true.assign(**{name: true[name] + rng.normal(0, 2, 100) for name in BOX})
-    before, after = (np.std(table[BOX].to_numpy() - true[BOX].to_numpy()) for table in (shaken, interpolate_tracks(shaken)))
+    before, after = (
+        np.std(table[BOX].to_numpy() - true[BOX].to_numpy()) for table in (shaken, interpolate_tracks(shaken))
+    )
     assert after < 0.6 * before
 
 

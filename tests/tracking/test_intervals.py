@@ -12,7 +12,9 @@ NUM_PEOPLE, NUM_FRAMES, NUM_MODELS = 24, 600, 14
 
 
 def draw_tracks(rng: np.random.Generator) -> FrameTables:
-    """Return people who are always there and held, each by a new track after breaks at random times, one in 400 frames on average."""
+    """Return people who are always there and held, each by a new track after breaks at random times, one in 400 frames
+    on average.
+    """
     breaks = rng.random((NUM_FRAMES, NUM_PEOPLE)) < 1 / 400
     switched = np.cumsum(breaks, axis=0)
     frame, person = (part.ravel() for part in np.indices((NUM_FRAMES, NUM_PEOPLE)))
@@ -20,7 +22,9 @@ def draw_tracks(rng: np.random.Generator) -> FrameTables:
     couples = np.unique(np.column_stack([person, track]), axis=0)
     at = np.column_stack([frame, track])  # each track is of one person, so couples and tracks have the same numbers
     errors = np.column_stack([np.zeros((NUM_FRAMES, 2), int), breaks.sum(axis=1)])
-    return FrameTables(errors, np.column_stack([frame, person]), at, couples, at, np.column_stack([at, np.full(len(at), 19)]))
+    return FrameTables(
+        errors, np.column_stack([frame, person]), at, couples, at, np.column_stack([at, np.full(len(at), 19)])
+    )
 
 
 @pytest.fixture(scope="module")

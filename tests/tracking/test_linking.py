@@ -7,12 +7,22 @@ from reidops.tracking.linking import LinkConstants, link_tracks
 RED, GREEN = np.eye(2)
 
 
-def track(track_id: int, frames: range, left: float, speed: float = 3.0, top: float = 100.0, height: float = 100.0) -> pd.DataFrame:
+def track(
+    track_id: int, frames: range, left: float, speed: float = 3.0, top: float = 100.0, height: float = 100.0
+) -> pd.DataFrame:
     """Return one track that walks to the right; `left` is where it would be in frame 0."""
     frame = np.array(frames)
-    return pd.DataFrame({
-        "frame": frame, "track_id": track_id, "left": left + speed * frame, "top": top, "width": 40.0, "height": height, "confidence": 1.0,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "frame": frame,
+            "track_id": track_id,
+            "left": left + speed * frame,
+            "top": top,
+            "width": 40.0,
+            "height": height,
+            "confidence": 1.0,
+        }
+    )
 
 
 def linked(*tracks: pd.DataFrame, constants: LinkConstants = LinkConstants(), **options) -> dict[int, int]:
@@ -55,12 +65,22 @@ def test_a_gap_of_exactly_the_largest_length_is_bridged():
 
 def test_each_track_has_one_successor_and_the_fit_is_best_in_all():
     """Both ends reach track 3, one of them track 4 as well."""
-    tracks = (track(1, range(1, 30), 0), track(2, range(1, 30), 30), track(3, range(35, 60), 10), track(4, range(35, 60), 38))
+    tracks = (
+        track(1, range(1, 30), 0),
+        track(2, range(1, 30), 30),
+        track(3, range(35, 60), 10),
+        track(4, range(35, 60), 38),
+    )
     assert linked(*tracks) == {1: 1, 2: 2, 3: 1, 4: 2}
 
 
 def test_looks_forbid_what_motion_allows_and_choose_where_it_cannot():
-    tracks = (track(1, range(1, 30), 0), track(2, range(1, 30), 12), track(3, range(35, 60), 1), track(4, range(35, 60), 11))
+    tracks = (
+        track(1, range(1, 30), 0),
+        track(2, range(1, 30), 12),
+        track(3, range(35, 60), 1),
+        track(4, range(35, 60), 11),
+    )
     assert linked(*tracks) == {1: 1, 2: 2, 3: 1, 4: 2}
     crossed = {1: RED, 2: GREEN, 3: GREEN, 4: 5 * RED}
     assert linked(*tracks, embeddings=crossed) == {1: 1, 2: 2, 3: 2, 4: 1}

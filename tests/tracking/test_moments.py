@@ -9,8 +9,10 @@ from reidops.tracking.moments import Moment, record_moments
 DETECTED = EmbeddedDetections(
     frame=np.array([2, 1, 1, 2, 3, 3, 4, 4], np.int32),
     box_ltwh=np.array([[left, 0, 5, 9] for left in (21, 11, 12, 22, 31, 32, 41, 42)], np.float32),
-    confidence=np.ones(8, np.float32), embeddings=np.eye(8, dtype=np.float32), weights_sha256="x",
-)  # fmt: skip
+    confidence=np.ones(8, np.float32),
+    embeddings=np.eye(8, dtype=np.float32),
+    weights_sha256="x",
+)
 
 
 class Backwards:
@@ -52,7 +54,13 @@ def test_the_embeddings_are_kept_from_a_tracker_without_appearance():
 
 
 MOMENT = Moment(
-    Decisions(np.array([7, -1, 12]), np.array([0, 1]), {"overlap": np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])}, {"overlap": 0.3}, ((2, 0, "one"),)),
+    Decisions(
+        np.array([7, -1, 12]),
+        np.array([0, 1]),
+        {"overlap": np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])},
+        {"overlap": 0.3},
+        ((2, 0, "one"),),
+    ),
     np.array([31, 30]),
 )
 

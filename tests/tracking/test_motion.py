@@ -62,7 +62,9 @@ XYWH = SimpleNamespace(
     num_velocities=4,
     measure=lambda b: np.array([b[0] + b[2] / 2, b[1] + b[3] / 2, b[2], b[3]]),
     start=lambda x: squares(x[2] / 10, x[3] / 10, x[2] / 10, x[3] / 10, x[2] / 16, x[3] / 16, x[2] / 16, x[3] / 16),
-    process=lambda x: squares(x[2] / 20, x[3] / 20, x[2] / 20, x[3] / 20, x[2] / 160, x[3] / 160, x[2] / 160, x[3] / 160),
+    process=lambda x: squares(
+        x[2] / 20, x[3] / 20, x[2] / 20, x[3] / 20, x[2] / 160, x[3] / 160, x[2] / 160, x[3] / 160
+    ),
     noise=lambda x: squares(x[2] / 20, x[3] / 20, x[2] / 20, x[3] / 20),
 )
 XYSR = SimpleNamespace(
@@ -94,7 +96,9 @@ def test_a_track_that_starts_is_where_its_box_is(motion):
     assert motion.boxes(motion.start(boxes)) == pytest.approx(boxes)
 
 
-@pytest.mark.parametrize(("motion", "form"), list(zip(MOTIONS, [XYAH, XYWH, XYSR], strict=True)), ids=["xyah", "xywh", "xysr"])
+@pytest.mark.parametrize(
+    ("motion", "form"), list(zip(MOTIONS, [XYAH, XYWH, XYSR], strict=True)), ids=["xyah", "xywh", "xysr"]
+)
 @pytest.mark.parametrize("confident", [False, True])
 def test_all_tracks_at_once_equal_a_textbook_filter_for_each(motion, form, confident):
     rng = np.random.default_rng(0)

@@ -16,7 +16,9 @@ def detections(*lefts: float, top: float = 100.0, confidence: list[float] | None
     """Return boxes of 40 × 100 px at the given left edges."""
     left = np.array(lefts, dtype=float)
     box_ltrb = np.column_stack([left, np.full_like(left, top), left + 40, np.full_like(left, top + 100)])
-    return sv.Detections(xyxy=box_ltrb.reshape(-1, 4), confidence=np.ones(len(left)) if confidence is None else np.array(confidence))
+    return sv.Detections(
+        xyxy=box_ltrb.reshape(-1, 4), confidence=np.ones(len(left)) if confidence is None else np.array(confidence)
+    )
 
 
 def ids(tracker: OcSort, *lefts: float, **options) -> list[int]:
@@ -32,7 +34,9 @@ def box(left: float, top: float = 100.0, width: float = 40.0, height: float = 10
     return np.array([[left, top, width, height]])
 
 
-def plain_filter(mean: np.ndarray, covariance: np.ndarray, measured: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def plain_filter(
+    mean: np.ndarray, covariance: np.ndarray, measured: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Carry one track of (x, y, s, r, ẋ, ẏ, ṡ) a frame on or, given what was measured, correct it; as in a textbook."""
     if measured is None:
         transition = np.eye(7)
@@ -80,7 +84,10 @@ def test_a_track_is_kept_unseen_for_max_age_frames(num_hidden, expected):
     assert ids(tracker, 0) == expected
 
 
-@pytest.mark.parametrize(("lefts", "reference"), [([0, 5, 9, 20], 0), ([0, 5, 9, 20, 22], 5), ([0, 5, np.nan, 20, np.nan], 20), ([7, 8, *[np.nan] * 5], 8)])
+@pytest.mark.parametrize(
+    ("lefts", "reference"),
+    [([0, 5, 9, 20], 0), ([0, 5, 9, 20, 22], 5), ([0, 5, np.nan, 20, np.nan], 20), ([7, 8, *[np.nan] * 5], 8)],
+)
 def test_the_reference_is_the_sighting_of_three_frames_ago_or_the_next_after_it_or_the_last(lefts, reference):
     """The frame that comes is one later than the last of the list."""
     expected = {0: 5, 5: 9, 20: 20, 8: 8}[reference]
@@ -114,7 +121,9 @@ def test_agreement_equals_that_of_a_plain_loop():
 
 
 def test_the_direction_decides_between_two_detections_that_overlap_alike():
-    """Somebody walks to the right and slows down; one detection lies a step ahead of the prediction, another a step behind it."""
+    """Somebody walks to the right and slows down; one detection lies a step ahead of the prediction, another a step
+    behind it.
+    """
     chosen = {}
     for inertia in (0.0, 2.0):
         tracker = OcSort(OcSortConstants(min_hits=0, inertia=inertia))
@@ -153,7 +162,9 @@ def test_after_recovery_the_filter_goes_on_as_if_it_had_seen_the_way_in_between(
         ids(tracker, left)
     hide(tracker, 5)
     ids(tracker, 84)
-    box_ltwh = [box(left)[0] for left in range(0, 100, 10)] + [box(90 + (84 - 90) * share / 6)[0] for share in range(1, 7)]
+    box_ltwh = [box(left)[0] for left in range(0, 100, 10)] + [
+        box(90 + (84 - 90) * share / 6)[0] for share in range(1, 7)
+    ]
     mean, covariance = np.r_[measure(*box_ltwh[0]), 0, 0, 0], np.diag([10.0] * 4 + [1e4] * 3)
     for seen in box_ltwh[1:]:
         mean, covariance = plain_filter(*plain_filter(mean, covariance, None), measure(*seen))
@@ -215,7 +226,9 @@ def test_embeddings_and_pictures_are_not_looked_at():
 def test_a_box_that_is_not_finite_is_refused():
     seen = detections(0, 50)
     seen.xyxy[1, 0] = np.nan
-    with pytest.raises(ReidopsError, match="detection 1: box .*expected finite px and a positive size; drop such boxes"):
+    with pytest.raises(
+        ReidopsError, match="detection 1: box .*expected finite px and a positive size; drop such boxes"
+    ):
         OcSort().update(seen)
 
 
@@ -223,7 +236,10 @@ def test_the_decisions_tell_terms_of_every_track_and_detection_and_the_gate():
     tracker = OcSort(AT_ONCE)
     ids(tracker, 0, 200)
     ids(tracker, 2, 202, 400)
-    assert {name: values.shape for name, values in tracker.decisions.terms.items()} == {OVERLAP: (2, 3), DIRECTION: (2, 3)}
+    assert {name: values.shape for name, values in tracker.decisions.terms.items()} == {
+        OVERLAP: (2, 3),
+        DIRECTION: (2, 3),
+    }
     assert tracker.decisions.limits == {OVERLAP: 0.7}
     assert tracker.decisions.track_ids.tolist() == [1, 2]
     assert tracker.decisions.pairs == ((0, 0, FIRST), (1, 1, FIRST))

@@ -1,15 +1,18 @@
-"""ByteTrack beside the `trackers` package's on the same detections, with the same constants; and BoT-SORT beside its BoT-SORT.
+"""ByteTrack beside the `trackers` package's on the same detections, with the same constants; and BoT-SORT beside its
+BoT-SORT.
 
 The package's ByteTrack is not the authors' code:
-- all tracks take part in both turns, also those on probation and lost ones (`all_tracks`, the paper's algorithm 1 to the letter);
-- one least IoU holds for both turns, the score has no part in the cost, and no score is too low (`match`, `second`, `fuse_score`, `low`);
+- all tracks take part in both turns, also those on probation and lost ones (`all_tracks`, the paper's algorithm 1 to
+  the letter);
+- one least IoU holds for both turns, the score has no part in the cost, and no score is too low (`match`, `second`,
+  `fuse_score`, `low`);
 - a lost track and a new one on the same person are both kept (`duplicate`);
 - nobody is shown at once in the first frame (which is given without detections here, to both);
-- its filter is over a box's corners, with doubts of fixed pixels. No constant says so, and it is put into ours here; with its own
-  filter ours scores otherwise wherever people are lost, on MOT17-09 by points, and that is not bounded.
+- its filter is over a box's corners, with doubts of fixed pixels. No constant says so, and it is put into ours here;
+  with its own filter ours scores otherwise wherever people are lost, on MOT17-09 by points, and that is not bounded.
 
-The package's BoT-SORT without camera is the authors' ByteTrack with BoT-SORT's filter. Two things set ours apart: it removes duplicates,
-and a track that is lost keeps its size. Without them the two score the same.
+The package's BoT-SORT without camera is the authors' ByteTrack with BoT-SORT's filter. Two things set ours apart: it
+removes duplicates, and a track that is lost keeps its size. Without them the two score the same.
 
 The package returns the detections' boxes. The two are compared with those and with the boxes of both filters.
 """
@@ -69,7 +72,8 @@ class GrowingBotSort(BotSort):
     motion = GrowingMotion()
 
 
-ONE_EACH = [BotSortConstants(duplicate=1.0, boxes=boxes) for boxes in ("filter", "detections")]  # as published, but duplicates stay
+# as published, but duplicates stay
+ONE_EACH = [BotSortConstants(duplicate=1.0, boxes=boxes) for boxes in ("filter", "detections")]
 by_boxes = pytest.mark.parametrize("constants", ONE_EACH, ids=["filter", "detections"])
 
 
@@ -78,22 +82,34 @@ def in_common(iou: float, **others: float | str) -> ByteTrackConstants:
     return ByteTrackConstants(**limits, low=0.0, fuse_score=False, duplicate=1.0, all_tracks=True, **others)
 
 
-COMMON = {"loose": in_common(0.1), "strict": in_common(0.3), "impatient": in_common(0.2, high=0.5, new=0.8, max_age=8),
-          "detections": in_common(0.3, boxes="detections")}
+COMMON = {
+    "loose": in_common(0.1),
+    "strict": in_common(0.3),
+    "impatient": in_common(0.2, high=0.5, new=0.8, max_age=8),
+    "detections": in_common(0.3, boxes="detections"),
+}
+
 
 def rival(constants: ByteTrackConstants) -> trackers.ByteTrackTracker:
     return trackers.ByteTrackTracker(
-        lost_track_buffer=constants.max_age, track_activation_threshold=constants.new, high_conf_det_threshold=constants.high,
-        minimum_iou_threshold=1 - constants.match, minimum_consecutive_frames=2,
-    )  # fmt: skip
+        lost_track_buffer=constants.max_age,
+        track_activation_threshold=constants.new,
+        high_conf_det_threshold=constants.high,
+        minimum_iou_threshold=1 - constants.match,
+        minimum_consecutive_frames=2,
+    )
 
 
 def rival_botsort(constants: ByteTrackConstants) -> trackers.BoTSORTTracker:
     return trackers.BoTSORTTracker(
-        lost_track_buffer=constants.max_age, track_activation_threshold=constants.new, high_conf_det_threshold=constants.high,
-        minimum_iou_threshold_first_assoc=1 - constants.match, minimum_iou_threshold_second_assoc=1 - constants.second,
-        minimum_iou_threshold_unconfirmed_assoc=1 - constants.unconfirmed, enable_cmc=False,
-    )  # fmt: skip
+        lost_track_buffer=constants.max_age,
+        track_activation_threshold=constants.new,
+        high_conf_det_threshold=constants.high,
+        minimum_iou_threshold_first_assoc=1 - constants.match,
+        minimum_iou_threshold_second_assoc=1 - constants.second,
+        minimum_iou_threshold_unconfirmed_assoc=1 - constants.unconfirmed,
+        enable_cmc=False,
+    )
 
 
 def unsure_street(seed: int) -> Tables:
@@ -121,7 +137,13 @@ def largest_difference(tables: Tables, ours: Tracker, theirs: Tracker, boxes: st
 
 @pytest.mark.parametrize("constants", COMMON.values(), ids=COMMON)
 def test_bytetrack_scores_as_the_trackers_package_on_drawn_streets(constants):
-    assert max(largest_difference(unsure_street(seed), CornerByteTrack(constants), rival(constants), constants.boxes) for seed in SEEDS) < 0.3
+    assert (
+        max(
+            largest_difference(unsure_street(seed), CornerByteTrack(constants), rival(constants), constants.boxes)
+            for seed in SEEDS
+        )
+        < 0.3
+    )
 
 
 @pytest.mark.parametrize("constants", COMMON.values(), ids=COMMON)
@@ -132,7 +154,10 @@ def test_bytetrack_scores_as_the_trackers_package_on_mot17_09(mot17_09, constant
 @by_boxes
 @pytest.mark.parametrize("seed", SEEDS)
 def test_botsort_as_published_scores_exactly_as_the_trackers_package_on_drawn_streets(seed, constants):
-    assert largest_difference(unsure_street(seed), GrowingBotSort(constants), rival_botsort(constants), constants.boxes) < 1e-9
+    assert (
+        largest_difference(unsure_street(seed), GrowingBotSort(constants), rival_botsort(constants), constants.boxes)
+        < 1e-9
+    )
 
 
 @by_boxes
@@ -142,5 +167,8 @@ def test_botsort_as_published_scores_exactly_as_the_trackers_package_on_mot17_09
 
 @by_boxes
 def test_bytetrack_as_published_scores_as_botsort_of_the_trackers_package_on_drawn_streets(constants):
-    differences = [largest_difference(unsure_street(s), ByteTrack(constants), rival_botsort(constants), constants.boxes) for s in SEEDS]
+    differences = [
+        largest_difference(unsure_street(s), ByteTrack(constants), rival_botsort(constants), constants.boxes)
+        for s in SEEDS
+    ]
     assert max(differences) < 0.3

@@ -1,9 +1,10 @@
 """OC-SORT beside the `trackers` package's on the same detections, with the same constants.
 
-The package follows the published code, as `as_coded` does here: where that and the paper differ, a track that was lost is corrected
-twice by the detection that found it, and a track's first detection has no part in its direction. Filters (their first covariance
-and their noise too), thresholds, gates, ages and streaks are alike, so the tracks are the same to the last box. But in the first
-frames the package differs from both: it shows nobody in the frame in which their track begins, and everybody in the fourth.
+The package follows the published code, as `as_coded` does here: where that and the paper differ, a track that was lost
+is corrected twice by the detection that found it, and a track's first detection has no part in its direction. Filters
+(their first covariance and their noise too), thresholds, gates, ages and streaks are alike, so the tracks are the same
+to the last box. But in the first frames the package differs from both: it shows nobody in the frame in which their
+track begins, and everybody in the fourth.
 """
 
 from dataclasses import asdict
@@ -41,15 +42,28 @@ def draw_truth(rng: np.random.Generator) -> pd.DataFrame:
     left_top = room * np.abs((places / room + 1) % 2 - 1)
     frame, person = (part.ravel() for part in np.indices((FRAMES, PEOPLE)))
     box_ltwh = np.concatenate([left_top, np.broadcast_to(size, left_top.shape)], axis=2).reshape(-1, 4)
-    return pd.DataFrame({"frame": frame + 1, "track_id": person + 1, **columns(box_ltwh), "considered": True, "class_id": 1, "visibility": 1.0})
+    return pd.DataFrame(
+        {
+            "frame": frame + 1,
+            "track_id": person + 1,
+            **columns(box_ltwh),
+            "considered": True,
+            "class_id": 1,
+            "visibility": 1.0,
+        }
+    )
 
 
 def draw_detections(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return shaken boxes; each person is hidden for a tenth of the time, a tenth of the scores is low, and there are false alarms."""
+    """Return shaken boxes; each person is hidden for a tenth of the time, a tenth of the scores is low, and there are
+    false alarms.
+    """
     hidden = np.repeat(rng.random((FRAMES // 10, PEOPLE)) < 0.1, 10, axis=0).ravel()
     rows = truth[~hidden]
     boxes = rows[BOX].to_numpy() + rng.normal(0, 2, (len(rows), 4))
-    false = np.column_stack([rng.uniform(0, 1500, FRAMES), rng.uniform(0, 700, FRAMES), np.full((FRAMES, 2), (60, 150))])
+    false = np.column_stack(
+        [rng.uniform(0, 1500, FRAMES), rng.uniform(0, 700, FRAMES), np.full((FRAMES, 2), (60, 150))]
+    )
     frame = np.concatenate([rows["frame"].to_numpy(), np.arange(1, FRAMES + 1)])
     confidence = np.where(rng.random(len(frame)) < 0.1, 0.4, rng.uniform(0.6, 1, len(frame)))
     return pd.DataFrame({"frame": frame, **columns(np.concatenate([boxes, false])), "confidence": confidence})
@@ -61,19 +75,33 @@ def columns(box_ltwh: np.ndarray) -> dict[str, np.ndarray]:
 
 def track(found: pd.DataFrame, frames: range, tracker: Tracker) -> pd.DataFrame:
     """Return what a tracker shows of the detections, frame by frame."""
-    box_ltrb, confidence, frame = ltwh_to_ltrb(found[BOX].to_numpy()), found["confidence"].to_numpy(), found["frame"].to_numpy()
+    box_ltrb, confidence, frame = (
+        ltwh_to_ltrb(found[BOX].to_numpy()),
+        found["confidence"].to_numpy(),
+        found["frame"].to_numpy(),
+    )
     shown = []
     for number in frames:
         rows = np.flatnonzero(frame == number)
         result = tracker.update(sv.Detections(xyxy=box_ltrb[rows], confidence=confidence[rows]))
-        shown += [(number, track_id, *box) for box, track_id in zip(result.xyxy, result.tracker_id, strict=True) if track_id > 0]
+        shown += [
+            (number, track_id, *box)
+            for box, track_id in zip(result.xyxy, result.tracker_id, strict=True)
+            if track_id > 0
+        ]
     table = np.array(shown).reshape(-1, 6)
-    return pd.DataFrame({"frame": table[:, 0].astype(int), "track_id": table[:, 1].astype(int), **columns(ltrb_to_ltwh(table[:, 2:]))})
+    return pd.DataFrame(
+        {"frame": table[:, 0].astype(int), "track_id": table[:, 1].astype(int), **columns(ltrb_to_ltwh(table[:, 2:]))}
+    )
 
 
 def settled(tracks: pd.DataFrame) -> pd.DataFrame:
-    """Return tracks without the frames in which the two show others by rule, numbered in the order in which they come."""
-    late = tracks[tracks["frame"] > OcSortConstants().min_hits + 1].sort_values(["frame", "left", "top"], ignore_index=True)
+    """Return tracks without the frames in which the two show others by rule, numbered in the order in which they
+    come.
+    """
+    late = tracks[tracks["frame"] > OcSortConstants().min_hits + 1].sort_values(
+        ["frame", "left", "top"], ignore_index=True
+    )
     return late.assign(track_id=late["track_id"].factorize()[0])
 
 
@@ -96,9 +124,13 @@ class NumberedFromOne(trackers.OCSORTTracker):
 
 def rival(constants: OcSortConstants) -> NumberedFromOne:
     return NumberedFromOne(
-        lost_track_buffer=constants.max_age, minimum_consecutive_frames=constants.min_hits, minimum_iou_threshold=constants.iou,
-        direction_consistency_weight=constants.inertia, high_conf_det_threshold=constants.high, delta_t=constants.delta,
-    )  # fmt: skip
+        lost_track_buffer=constants.max_age,
+        minimum_consecutive_frames=constants.min_hits,
+        minimum_iou_threshold=constants.iou,
+        direction_consistency_weight=constants.inertia,
+        high_conf_det_threshold=constants.high,
+        delta_t=constants.delta,
+    )
 
 
 def frames_of(truth: pd.DataFrame) -> range:

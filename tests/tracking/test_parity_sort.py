@@ -1,7 +1,8 @@
 """SORT beside the `trackers` package's on the same detections, with the same constants.
 
-The package is asked for SORT's own filter (centre, area, aspect); its default is another one, over corners. It shows nobody at their
-first detection, even where one is said to be enough; with two and more the two trackers agree to the last box.
+The package is asked for SORT's own filter (centre, area, aspect); its default is another one, over corners. It shows
+nobody at their first detection, even where one is said to be enough; with two and more the two trackers agree to the
+last box.
 """
 
 import pytest
@@ -17,8 +18,11 @@ trackers = pytest.importorskip("trackers", reason="the `trackers` package is in 
 representations = pytest.importorskip("trackers.utils.state_representations")
 
 SETTINGS = [
-    SortConstants(), SortConstants(max_age=30), SortConstants(iou=0.15, max_age=5, min_hits=2), SortConstants(boxes="detections")
-]  # fmt: skip
+    SortConstants(),
+    SortConstants(max_age=30),
+    SortConstants(iou=0.15, max_age=5, min_hits=2),
+    SortConstants(boxes="detections"),
+]
 
 
 def differences(truth, found, constants: SortConstants) -> dict[str, float]:

@@ -19,9 +19,13 @@ def tables(idtp: list[int], size: int = 100) -> FrameTables:
     hit = person < np.array(idtp)[frame]
     boxes, ids = np.column_stack([frame, person]), np.arange(size)
     return FrameTables(
-        errors=np.column_stack([size - np.array(idtp), np.zeros((len(idtp), 2), int)]), people=boxes, tracks=boxes, couples=np.column_stack([ids, ids]), overlaps=boxes[hit],
+        errors=np.column_stack([size - np.array(idtp), np.zeros((len(idtp), 2), int)]),
+        people=boxes,
+        tracks=boxes,
+        couples=np.column_stack([ids, ids]),
+        overlaps=boxes[hit],
         matches=np.column_stack([boxes[hit], np.zeros(hit.sum(), int)]),
-    )  # fmt: skip
+    )
 
 
 def counted(idtp: list[int]) -> LeaveOneOut:
@@ -49,7 +53,10 @@ def test_an_interval_over_windows_is_that_of_their_series_of_gains():
     gain = (ours - theirs) / 100
     for name, num_projections in (("IDF1", 11), ("MOTA", 5)):  # 5 = ⌊12^(2/3)⌋
         half = margin(gain - gain.mean(), num_projections)
-        assert bounds(intervals[name]) == pytest.approx([gain.mean() - half, gain.mean() + half], abs=1e-12) and intervals[name].units == 12
+        assert (
+            bounds(intervals[name]) == pytest.approx([gain.mean() - half, gain.mean() + half], abs=1e-12)
+            and intervals[name].units == 12
+        )
 
 
 def test_arms_that_are_equal_differ_by_nothing():
@@ -64,7 +71,10 @@ def test_below_five_units_there_is_no_interval():
     assert over_windows([counted([60, 70, 80, 90, 90])], [counted([50, 50, 60, 60, 70])])["IDF1"].units == 5
 
 
-@pytest.mark.parametrize(("num_units", "correlation", "least"), [(5, 0, 0.94), (10, 0, 0.94), (20, 0, 0.94), (5, 0.3, 0.91), (10, 0.3, 0.9), (20, 0.3, 0.91)])
+@pytest.mark.parametrize(
+    ("num_units", "correlation", "least"),
+    [(5, 0, 0.94), (10, 0, 0.94), (20, 0, 0.94), (5, 0.3, 0.91), (10, 0.3, 0.9), (20, 0.3, 0.91)],
+)
 def test_the_interval_covers_the_truth_with_few_units(num_units, correlation, least):
     rng, num_projections = np.random.default_rng(2), int(num_units ** (2 / 3))
     series = np.zeros((num_units + 20, 8000))
@@ -76,7 +86,12 @@ def test_the_interval_covers_the_truth_with_few_units(num_units, correlation, le
 
 
 def test_headroom_is_the_share_of_the_oracles_gain_over_the_better_control():
-    arms = {"no_appearance": {"IDF1": 0.5}, "random": {"IDF1": 0.4}, "appearance": {"IDF1": 0.6}, "oracle": {"IDF1": 0.9}}
+    arms = {
+        "no_appearance": {"IDF1": 0.5},
+        "random": {"IDF1": 0.4},
+        "appearance": {"IDF1": 0.6},
+        "oracle": {"IDF1": 0.9},
+    }
     assert headroom(arms, "IDF1") == {"share": pytest.approx(0.25), "control": "no_appearance"}
     assert headroom(arms | {"random": {"IDF1": 0.55}}, "IDF1") == {"share": pytest.approx(1 / 7), "control": "random"}
     worse = headroom(arms | {"oracle": {"IDF1": 0.5}}, "IDF1")
@@ -90,15 +105,25 @@ def arm_result(arm: str, sequence: str, idtp: list[int]) -> ArmResult:
     events = Counts(num_objects=boxes, num_detections=boxes, idtp=total, idfp=boxes - total, idfn=boxes - total)
     zeros = np.zeros(19)
     hota = {name: zeros for name in ("HOTA_TP", "HOTA_FN", "HOTA_FP", "HOTA", "DetA", "AssA", "AssRe", "AssPr", "LocA")}
-    clear = dict.fromkeys(("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag", "CLR_Frames", "MOTP_sum", "MOTA", "MOTP"), 0)
-    results = {"CLEAR": clear, "Identity": {"IDTP": total, "IDFN": boxes - total, "IDFP": boxes - total, "IDF1": total / boxes}, "HOTA": hota}
+    clear = dict.fromkeys(
+        ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag", "CLR_Frames", "MOTP_sum", "MOTA", "MOTP"), 0
+    )
+    results = {
+        "CLEAR": clear,
+        "Identity": {"IDTP": total, "IDFN": boxes - total, "IDFP": boxes - total, "IDF1": total / boxes},
+        "HOTA": hota,
+    }
     return ArmResult(arm, sequence, None, None, events, results, tables(idtp), None, Decided(10, 3, 1))
 
 
 @pytest.fixture(scope="module")
 def proof():
     level = {"no_appearance": 50, "random": 30, "appearance": 60, "oracle": 90}
-    arms = [arm_result(arm, name, [idtp + 5 * (i % 3) for i in range(60)]) for name in ("A", "B") for arm, idtp in level.items()]
+    arms = [
+        arm_result(arm, name, [idtp + 5 * (i % 3) for i in range(60)])
+        for name in ("A", "B")
+        for arm, idtp in level.items()
+    ]
     return prove(arms, score_tree(score_table(arms)), window=10)
 
 
@@ -106,10 +131,19 @@ def test_the_proof_holds_the_gain_over_both_controls_with_intervals_and_units(pr
     assert proof["arms"]["appearance"]["IDF1"] == pytest.approx(0.65)
     assert proof["headroom"]["IDF1"] == {"share": pytest.approx(0.25), "control": "no_appearance"}
     gain = proof["differences"]["appearance"]
-    assert set(gain) == set(proof["over_random"]) == {"A", "B", "combined"} and set(proof["differences"]) == {"random", "appearance", "oracle"}
+    assert set(gain) == set(proof["over_random"]) == {"A", "B", "combined"} and set(proof["differences"]) == {
+        "random",
+        "appearance",
+        "oracle",
+    }
     for row, difference in ((gain["combined"]["IDF1"], 0.1), (proof["over_random"]["combined"]["IDF1"], 0.3)):
-        assert row["difference"] == pytest.approx(difference) and row["over_windows"] == pytest.approx([difference, difference])
-        assert row["interval"] == pytest.approx([difference, difference], abs=0.15) and (row["unit"], row["num_units"]) == ("people", 200)
+        assert row["difference"] == pytest.approx(difference) and row["over_windows"] == pytest.approx(
+            [difference, difference]
+        )
+        assert row["interval"] == pytest.approx([difference, difference], abs=0.15) and (
+            row["unit"],
+            row["num_units"],
+        ) == ("people", 200)
         assert (row["num_windows"], row["over_sequences"], row["num_sequences"]) == (12, None, 2)
     assert gain["A"]["IDF1"]["num_windows"] == 6
     assert proof["decided"]["combined"] == {"pairs": 20, "decided": 6, "share": 0.3, "reordered": 2}
@@ -119,12 +153,20 @@ def test_the_proof_holds_the_gain_over_both_controls_with_intervals_and_units(pr
 def test_the_table_shows_each_arm_and_the_gain_over_both_controls(proof):
     lines = format_proof(proof).splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["no_appearance", "random", "appearance", "oracle"]
-    assert lines[5].startswith("IDF1: +0.100 [") and "; 200 people] over no appearance, +0.300 [" in lines[5] and lines[5].endswith("over random embeddings")
+    assert (
+        lines[5].startswith("IDF1: +0.100 [")
+        and "; 200 people] over no appearance, +0.300 [" in lines[5]
+        and lines[5].endswith("over random embeddings")
+    )
     assert lines[6] == "IDF1: 25% of what the oracle adds to the tracker without appearance"
     assert "there is nothing to gain here" in lines[8]  # HOTA is 0 in every arm of this case
     assert lines[9] == "in brackets: 95% confidence intervals and their units"
-    assert lines[10] == "appearance decided 6 of 20 associations, 30.0%; in 2 it preferred another track than the control"
-    assert len(lines) == 11 and format_proof(proof | {"say": "All arms give the same tracks."}).splitlines()[11:] == ["All arms give the same tracks."]
+    assert (
+        lines[10] == "appearance decided 6 of 20 associations, 30.0%; in 2 it preferred another track than the control"
+    )
+    assert len(lines) == 11 and format_proof(proof | {"say": "All arms give the same tracks."}).splitlines()[11:] == [
+        "All arms give the same tracks."
+    ]
 
 
 def test_copies_of_a_video_for_several_detectors_are_drawn_together_and_tell_no_more_than_one():
@@ -137,7 +179,9 @@ def test_copies_of_a_video_for_several_detectors_are_drawn_together_and_tell_no_
 
     once, copies = gain("MOT17-02-DPM"), gain("MOT17-02-DPM", "MOT17-02-FRCNN", "MOT17-02-SDP")
     for arm, of_scores in once["differences"].items():
-        assert copies["differences"][arm]["combined"]["IDF1"]["over_windows"] == pytest.approx(of_scores["combined"]["IDF1"]["over_windows"])
+        assert copies["differences"][arm]["combined"]["IDF1"]["over_windows"] == pytest.approx(
+            of_scores["combined"]["IDF1"]["over_windows"]
+        )
         assert copies["differences"][arm]["combined"]["IDF1"]["over_sequences"] is None
     assert copies["bootstrap"] == once["bootstrap"]
     two = gain("MOT17-02-DPM", "MOT17-04-DPM")

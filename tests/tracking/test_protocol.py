@@ -25,8 +25,12 @@ def trained_here(parts: list[Part]) -> Origin:
     return Origin("random weights", tuple(rows))
 
 
-def described(parts: list[Part], origin: Origin | None = None, tuning: Tuning | None = None, changed: dict | None = None) -> dict:
-    return describe_protocol(parts, tracker="deepsort", changed=changed or {}, tuning=tuning, origin=origin or trained_here(parts))
+def described(
+    parts: list[Part], origin: Origin | None = None, tuning: Tuning | None = None, changed: dict | None = None
+) -> dict:
+    return describe_protocol(
+        parts, tracker="deepsort", changed=changed or {}, tuning=tuning, origin=origin or trained_here(parts)
+    )
 
 
 @pytest.mark.parametrize(("parts", "kind"), [(HALF, "half"), (SCENE, "scene"), (CROSS, "cross-set")])
@@ -41,7 +45,10 @@ def test_the_protocol_says_how_far_what_is_reported_lies_from_what_trained(parts
 @pytest.mark.parametrize("dataset", ["MOT17", "MOT16", "MOT15"])
 def test_a_frame_that_trained_is_not_reported_on_under_any_name_of_its_video(dataset):
     parts = [part("train", dataset, "09", 1, 300), part("track", "MOT17", "09", 264, 525)]
-    with pytest.raises(ReidopsError, match=rf"frames 264 … 300 of MOT17-09 are tracked, but {dataset}-09 of {dataset} trained on them; choose"):
+    with pytest.raises(
+        ReidopsError,
+        match=rf"frames 264 … 300 of MOT17-09 are tracked, but {dataset}-09 of {dataset} trained on them; choose",
+    ):
         check_protocol(parts, None, trained_here(parts))
 
 
@@ -59,7 +66,10 @@ def test_sets_that_trained_nobody_do_not_stand_in_the_protocol_of_published_weig
 
 def test_weights_that_nobody_trained_are_told_so():
     told = described(CROSS, Origin("random weights"))
-    assert (told["trained_on"], told["reported_on"][0]["kind"]) == ("nothing: random weights", "untrained: nothing trained the model")
+    assert (told["trained_on"], told["reported_on"][0]["kind"]) == (
+        "nothing: random weights",
+        "untrained: nothing trained the model",
+    )
 
 
 def test_weights_that_go_on_from_unknown_ones_are_told_with_both():
@@ -71,7 +81,10 @@ def test_weights_that_go_on_from_unknown_ones_are_told_with_both():
 @pytest.mark.parametrize("dataset", ["MOT17", "MOT16"])
 def test_a_model_whose_record_names_tracked_frames_is_refused(dataset):
     origin = Origin("model.safetensors", trained_here([part("train", dataset, "09", 1, 300)]).scenes)
-    told = rf"frames 264 … 300 of MOT17-09 are tracked, but the model .* was trained on frames 1 … 300 of {dataset}-09 of {dataset}"
+    told = (
+        rf"frames 264 … 300 of MOT17-09 are tracked, but the model .* was trained on frames 1 … 300 of {dataset}-09 of "
+        rf"{dataset}"
+    )
     with pytest.raises(ReidopsError, match=told):
         check_protocol(CROSS[:1] + HALF[1:], None, origin)
     check_protocol(CROSS[:1] + [part("track", "MOT17", "09", 301, 525)], None, origin)
@@ -89,7 +102,9 @@ def tuned_on(dataset: str, scene: str) -> Tuning:
 
 
 def test_constants_tuned_on_a_scene_that_is_reported_are_refused_whatever_the_frames():
-    with pytest.raises(ReidopsError, match=r"tuned\.json: the constants of deepsort were tuned on MOT16-09, the scene of MOT17-09"):
+    with pytest.raises(
+        ReidopsError, match=r"tuned\.json: the constants of deepsort were tuned on MOT16-09, the scene of MOT17-09"
+    ):
         check_protocol(SCENE, tuned_on("MOT16", "09"), trained_here(SCENE))
     check_protocol(SCENE, tuned_on("MOT16", "02"), trained_here(SCENE))
     told = described(SCENE, tuning=tuned_on("MOT16", "02"), changed={"max_age": 45})
@@ -105,11 +120,16 @@ def test_a_search_that_does_not_say_on_what_it_was_made_is_refused(tmp_path):
 @pytest.mark.parametrize("row", ["MOT17-02", {"dataset": "MOT17", "sequence": "MOT17-02"}])
 def test_a_search_that_does_not_name_its_scenes_whole_is_refused(tmp_path, row):
     write_json({"tracker": "deepsort", "constants": {}, "tuned_on": [row]}, tmp_path / "tuned.json")
-    with pytest.raises(ReidopsError, match=r"tuned\.json: tuned_on holds .*MOT17-02.*expected dataset, sequence and scene"):
+    with pytest.raises(
+        ReidopsError, match=r"tuned\.json: tuned_on holds .*MOT17-02.*expected dataset, sequence and scene"
+    ):
         read_tuning(tmp_path / "tuned.json", "deepsort")
 
 
 def test_constants_of_another_tracker_are_refused(tmp_path):
-    write_json({"tracker": "botsort", "constants": {}, "tuned_on": list(tuned_on("MOT16", "02").tuned_on)}, tmp_path / "tuned.json")
+    write_json(
+        {"tracker": "botsort", "constants": {}, "tuned_on": list(tuned_on("MOT16", "02").tuned_on)},
+        tmp_path / "tuned.json",
+    )
     with pytest.raises(ReidopsError, match="holds constants of botsort, but evaluate_tracking.tracker is deepsort"):
         read_tuning(tmp_path / "tuned.json", "deepsort")

@@ -42,9 +42,15 @@ def bench(tmp_path):
     for path in sorted((folder / "train").iterdir()):
         sequence = read_sequence(path)
         parts.append(Part("track", "TOY", "mot", path, path.name, sequence.scene, 1, 12))
-        write_embeddings(embed_sequence(sequence, read_detections(sequence), FakeEmbedder()), tmp_path / "embeddings" / f"{path.name}.npz")
+        write_embeddings(
+            embed_sequence(sequence, read_detections(sequence), FakeEmbedder()),
+            tmp_path / "embeddings" / f"{path.name}.npz",
+        )
     for embedder, gate in ((FakeEmbedder, 0.3), (OtherEmbedder, 0.01)):
-        write_json({"weights_sha256": embedder.weights_sha256, "gates": {"cosine": gate}}, tmp_path / f"{embedder.__name__}.json")
+        write_json(
+            {"weights_sha256": embedder.weights_sha256, "gates": {"cosine": gate}},
+            tmp_path / f"{embedder.__name__}.json",
+        )
     return tmp_path, parts
 
 
@@ -56,7 +62,9 @@ def test_the_champion_embeds_the_boxes_that_the_challenger_tracked(bench):
         np.testing.assert_array_equal(ours.box_ltwh, theirs.box_ltwh)
         np.testing.assert_array_equal(ours.frame, theirs.frame)
         assert theirs.weights_sha256 == OtherEmbedder.weights_sha256
-        direct = embed_sequence(read_sequence(part.folder), read_detections(read_sequence(part.folder)), OtherEmbedder())
+        direct = embed_sequence(
+            read_sequence(part.folder), read_detections(read_sequence(part.folder)), OtherEmbedder()
+        )
         np.testing.assert_allclose(theirs.embeddings, direct.embeddings, atol=1e-3)
 
 
@@ -78,7 +86,14 @@ def test_a_model_that_is_scored_again_gets_the_scores_and_windows_of_its_own_eva
 
 def test_a_champion_that_was_trained_on_a_tracked_scene_is_not_compared(bench):
     root, parts = bench
-    row = {"dataset": "TOY", "scene": parts[0].scene, "sequence": parts[0].sequence, "first_frame": 1, "last_frame": 5, "num_people": 3}
+    row = {
+        "dataset": "TOY",
+        "scene": parts[0].scene,
+        "sequence": parts[0].sequence,
+        "first_frame": 1,
+        "last_frame": 5,
+        "num_people": 3,
+    }
     trained_on = {"started_from": "random weights", "scenes": [row], "unknown_start": ""}
     write_json({"trained_on": trained_on}, root / "embedder.json")
     with pytest.raises(ReidopsError, match="frames 1 … 5 of TOY-01 are tracked, but the model .* was trained on"):
@@ -118,7 +133,10 @@ def copied(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["tracking/deepsort.py", "tracking/scoring.py", "tracking/constants.py", "mot/boxes.py", "boxes/box_embedding.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["tracking/deepsort.py", "tracking/scoring.py", "tracking/constants.py", "mot/boxes.py", "boxes/box_embedding.py"],
+)
 def test_a_change_of_the_code_that_tracks_and_scores_makes_another_bench(tmp_path, name):
     package = copied(tmp_path)
     assert scoring_code_digest(package) == scoring_code_digest()

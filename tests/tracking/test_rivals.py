@@ -41,7 +41,11 @@ def test_the_lead_is_that_of_paired_windows_whatever_the_order_of_the_sequences(
     write_windows(list(reversed(theirs.items())), 15, tmp_path / "theirs.npz")
     lead = lead_over(tmp_path / "ours.npz", tmp_path / "theirs.npz")
     assert lead == best_intervals([counted(ours[name]) for name in ours], [counted(theirs[name]) for name in ours])
-    assert 0.1 < lead["IDF1"].low < 0.2 < lead["IDF1"].high < 0.3 and (lead["IDF1"].units, lead["IDF1"].unit) == (100, "people") and (lead["MOTA"].units, lead["MOTA"].unit) == (12, "windows")
+    assert (
+        0.1 < lead["IDF1"].low < 0.2 < lead["IDF1"].high < 0.3
+        and (lead["IDF1"].units, lead["IDF1"].unit) == (100, "people")
+        and (lead["MOTA"].units, lead["MOTA"].unit) == (12, "windows")
+    )
 
 
 def test_a_model_has_no_lead_over_itself(tmp_path):
@@ -65,8 +69,12 @@ def test_other_sequences_or_windows_are_not_compared(tmp_path, other):
 
 
 def test_a_file_of_an_earlier_version_is_refused(tmp_path):
-    np.savez(tmp_path / "windows.npz", **{"A-01:90": np.ones((3, NUM_COUNTS))})  # scores of windows, which do not add up
-    with pytest.raises(ReidopsError, match=r"windows.npz: has no format, expected format 2; an earlier version wrote it; .*dvc repro -f"):
+    # scores of windows, which do not add up
+    np.savez(tmp_path / "windows.npz", **{"A-01:90": np.ones((3, NUM_COUNTS))})
+    with pytest.raises(
+        ReidopsError,
+        match=r"windows.npz: has no format, expected format 2; an earlier version wrote it; .*dvc repro -f",
+    ):
         read_windows(tmp_path / "windows.npz")
 
 

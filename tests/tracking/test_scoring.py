@@ -12,10 +12,19 @@ MOT17 = rules_of("MOT17")
 
 def truth(track_id: int, left: float, *, frames=FRAMES, class_id: int = 1, considered: bool = True) -> pd.DataFrame:
     """Return one person who stands still, a box of 40 × 100 px."""
-    return pd.DataFrame({
-        "frame": list(frames), "track_id": track_id, "left": left, "top": 0.0, "width": 40.0, "height": 100.0,
-        "considered": considered, "class_id": class_id, "visibility": 1.0,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "frame": list(frames),
+            "track_id": track_id,
+            "left": left,
+            "top": 0.0,
+            "width": 40.0,
+            "height": 100.0,
+            "considered": considered,
+            "class_id": class_id,
+            "visibility": 1.0,
+        }
+    )
 
 
 def tracks(*rows: tuple[int, float, range]) -> pd.DataFrame:
@@ -111,7 +120,10 @@ def test_combined_scores_come_from_counts_not_from_means():
     long = official_results(compare(truth(1, 0), tracks((7, 0, FRAMES)), FRAMES, MOT17))
     short = official_results(compare(truth(1, 0, frames=[1]), tracks(), [1], MOT17))
     assert official_scores(combine_results({"a": long, "b": short})).MOTA == pytest.approx(10 / 11)
-    comparisons = [compare(truth(1, 0), tracks((7, 0, FRAMES)), FRAMES, MOT17), compare(truth(1, 0, frames=[1]), tracks(), [1], MOT17)]
+    comparisons = [
+        compare(truth(1, 0), tracks((7, 0, FRAMES)), FRAMES, MOT17),
+        compare(truth(1, 0, frames=[1]), tracks(), [1], MOT17),
+    ]
     counts = sum((count_events(accumulate(c)) for c in comparisons[1:]), count_events(accumulate(comparisons[0])))
     assert counts.mota == pytest.approx(10 / 11)
     assert counts.idf1 == pytest.approx(20 / 21)
@@ -131,7 +143,9 @@ def both(annotations: pd.DataFrame, found: pd.DataFrame, name: str) -> tuple[flo
     """Return a figure as motmetrics and as TrackEval have it."""
     comparison = compare(annotations, found, FRAMES, MOT17)
     results = official_results(comparison)
-    return getattr(motmetrics_scores(count_events(accumulate(comparison)), results), name), getattr(official_scores(results), name)
+    return getattr(motmetrics_scores(count_events(accumulate(comparison)), results), name), getattr(
+        official_scores(results), name
+    )
 
 
 OTHER = truth(2, 500)  # somebody who is always there and always held, so that no frame is empty
@@ -144,10 +158,18 @@ HELD = (9, 500, FRAMES)
         # After a frame without it the first track is a little off and a second one lies better.
         ("IDSW", 0, 1, truth(1, 0), tracks((7, 0, range(1, 3)), (7, 4, range(4, 11)), (8, 1, range(4, 11)), HELD)),
         ("MT", 2, 1, truth(1, 0), tracks((7, 0, range(1, 9)), HELD)),  # eight of ten frames
-        ("Frag", 0, 1, truth(1, 0, frames=[1, 2, 3, 5, 6]), tracks((7, 0, range(1, 4)), (7, 0, range(5, 7)), HELD)),  # away in frame 4
+        # away in frame 4
+        ("Frag", 0, 1, truth(1, 0, frames=[1, 2, 3, 5, 6]), tracks((7, 0, range(1, 4)), (7, 0, range(5, 7)), HELD)),
         ("Frag", 1, 1, truth(1, 0), tracks((7, 0, range(1, 4)), (7, 0, range(5, 11)), HELD)),  # missed in frame 4
-        ("Frag", 2, 0, truth(1, 0), tracks((7, 0, range(1, 4)), (7, 0, range(5, 11)), (9, 500, [*range(1, 4), *range(5, 11)]))),  # an empty frame 4
+        # an empty frame 4
+        (
+            "Frag",
+            2,
+            0,
+            truth(1, 0),
+            tracks((7, 0, range(1, 4)), (7, 0, range(5, 11)), (9, 500, [*range(1, 4), *range(5, 11)])),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_scorers_differ_where_the_table_of_reasons_says_so(name, motmetrics, trackeval, people, found):
     assert both(pd.concat([people, OTHER]), found, name) == (motmetrics, trackeval)

@@ -32,7 +32,9 @@ def differences(results: dict, expected: dict) -> dict:
     """Return what differs, name: (ours, expected); fractions are compared as percentages of three digits."""
     merged = {**results["CLEAR"], **results["Identity"], **results["HOTA"]}
     ours = {name: np.mean(merged[name]) * (1 if isinstance(value, int) else 100) for name, value in expected.items()}
-    return {name: (ours[name], value) for name, value in expected.items() if round(float(ours[name]), 3) != round(value, 3)}
+    return {
+        name: (ours[name], value) for name, value in expected.items() if round(float(ours[name]), 3) != round(value, 3)
+    }
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,9 @@ def test_appearance_plays_no_part():
 
 @by_tracker
 @pytest.mark.parametrize("appearance", [True, False])
-def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_track_knows_its_detection(start, appearance):
+def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_track_knows_its_detection(
+    start, appearance
+):
     tracker = start()
     for boxes, embeddings in draw_crowd(np.random.default_rng(5)):
         result = tracker.update(boxes, embeddings if appearance else None)

@@ -15,7 +15,9 @@ def detections(*lefts: float, confidence: float | list[float] = 0.9) -> sv.Detec
     """Return boxes of 40 × 100 px at the given left edges."""
     left = np.array(lefts, dtype=float)
     box_ltrb = np.column_stack([left, np.full_like(left, 100), left + 40, np.full_like(left, 200)])
-    return sv.Detections(xyxy=box_ltrb.reshape(-1, 4), confidence=np.broadcast_to(np.array(confidence), len(left)).astype(float))
+    return sv.Detections(
+        xyxy=box_ltrb.reshape(-1, 4), confidence=np.broadcast_to(np.array(confidence), len(left)).astype(float)
+    )
 
 
 def ids(tracker, lefts: list[float], colours: list[np.ndarray] | None = None, **options) -> list[int]:
@@ -75,7 +77,9 @@ def test_confidence_scales_the_noise_as_in_the_published_code_or_as_in_the_paper
     ids(tracker, [0], confidence=0.8)
     ids(tracker, [10], confidence=0.8)
     position = (2 * 100 / 20) ** 2 + (10 * 100 / 160) ** 2 + (100 / 20) ** 2
-    assert tracker._tracks.box_ltwh[0, 0] == pytest.approx(10 * position / (position + factor * (100 / 20) ** 2), abs=0.01)
+    assert tracker._tracks.box_ltwh[0, 0] == pytest.approx(
+        10 * position / (position + factor * (100 / 20) ** 2), abs=0.01
+    )
 
 
 @pytest.mark.parametrize("as_coded", [True, False])
@@ -94,7 +98,9 @@ def test_the_published_code_moves_the_box_with_the_camera_and_leaves_its_speed(a
 
 @pytest.mark.parametrize(("gate_on", "expected"), [("cost", []), ("appearance", [1])])
 def test_the_published_gate_bounds_appearance_and_motion_together(gate_on, expected):
-    """The embedding is just within the gate; the person stands where the motion adds to the cost and the boxes do not overlap enough."""
+    """The embedding is just within the gate; the person stands where the motion adds to the cost and the boxes do not
+    overlap enough.
+    """
     tracker = StrongSort(StrongSortConstants(gate_on=gate_on, iou_gate=0.1), gate=0.3)
     for _ in range(8):
         ids(tracker, [0], [RED])

@@ -22,7 +22,9 @@ SEEN = tracks((58, 7), (59, 7), (99, 12), (100, 12))
 
 
 def moment(*, old=(0.95, 0.62, 45.1), new=(0.31, 0.2, 2.3), pairs=((1, 0, "cascade"),), track_ids=(7, 12)):
-    """Return a moment of two tracks and two detections; `old` and `new` are overlap, appearance, motion with the first detection."""
+    """Return a moment of two tracks and two detections; `old` and `new` are overlap, appearance, motion with the first
+    detection.
+    """
     values = np.stack([[[a, 0.5] for a in old], [[b, 0.9] for b in new]], axis=1)
     terms = dict(zip(("overlap", "appearance", "motion"), values, strict=True))
     limits = {"appearance": 0.5, "motion": 9.4877}
@@ -35,13 +37,18 @@ def sentence(switch, seen, boxes=SEEN):
 
 def test_a_blocked_track_is_told_with_its_age_its_cost_and_its_gate():
     found = sentence(BEGUN, moment(old=(0.95, 0.62, 4.0), pairs=()))
-    assert found == "Track 7 was 41 frames old: appearance 0.62 > gate 0.50 blocked it (motion 4.00 ≤ gate 9.49 did not); a new track began."
+    assert (
+        found
+        == "Track 7 was 41 frames old: appearance 0.62 > gate 0.50 blocked it (motion 4.00 ≤ gate 9.49 did not); a new "
+        "track began."
+    )
 
 
 def test_all_gates_that_blocked_are_told_and_those_that_let_the_other_one_through():
     assert sentence(STOLEN, moment()) == (
         "Track 7 was 41 frames old: appearance 0.62 > gate 0.50 and motion 45.1 > gate 9.49 blocked it;"
-        " track 12, which had held person 4, came through stage “cascade”: appearance 0.20 ≤ gate 0.50, motion 2.30 ≤ gate 9.49."
+        " track 12, which had held person 4, came through stage “cascade”: appearance 0.20 ≤ gate 0.50, motion 2.30 ≤ "
+        "gate 9.49."
     )
 
 
@@ -66,17 +73,25 @@ def test_a_track_that_went_to_another_detection_is_told_with_both_costs():
 
 def test_a_track_that_passed_every_gate_was_not_chosen():
     found = sentence(STOLEN, moment(old=(0.3, 0.2, 1)), tracks((99, 7), (99, 12), (100, 12)))
-    assert found.startswith("Track 7 was seen in the frame before and could have passed (appearance 0.20 ≤ gate 0.50, motion")
+    assert found.startswith(
+        "Track 7 was seen in the frame before and could have passed (appearance 0.20 ≤ gate 0.50, motion"
+    )
 
 
 def test_a_track_that_is_not_shown_yet_is_told_as_just_begun():
-    assert "track 12 (just begun) came through stage “overlap”" in sentence(BEGUN, moment(track_ids=(7, -1), pairs=((1, 0, "overlap"),)))
+    assert "track 12 (just begun) came through stage “overlap”" in sentence(
+        BEGUN, moment(track_ids=(7, -1), pairs=((1, 0, "overlap"),))
+    )
 
 
 def test_a_term_that_was_not_weighed_blocks_nothing():
     found = explain(STOLEN, {100: moment(old=(0.95, np.nan, 45.1))}, SEEN)
     assert "old: motion 45.1 > gate 9.49 blocked it, and appearance was not weighed; track 12" in found.sentence
-    assert [(term.weighed, term.blocks, term.passes) for term in found.old] == [(True, False, False), (False, False, False), (True, True, False)]
+    assert [(term.weighed, term.blocks, term.passes) for term in found.old] == [
+        (True, False, False),
+        (False, False, False),
+        (True, True, False),
+    ]
 
 
 def test_a_gate_of_appearance_alone_blocks_no_pair_but_keeps_appearance_from_being_weighed():
@@ -95,7 +110,11 @@ def test_a_gate_of_appearance_alone_blocks_no_pair_but_keeps_appearance_from_bei
     [
         ({}, SEEN, "not recorded"),
         ({100: moment()}, tracks((59, 7), (100, 12), detection=5), "did not weigh this detection"),
-        ({100: Moment(Decisions(np.array([7]), np.zeros(0, int), {}, {}, ()), np.zeros(0, int))}, SEEN, "did not weigh this detection"),
+        (
+            {100: Moment(Decisions(np.array([7]), np.zeros(0, int), {}, {}, ()), np.zeros(0, int))},
+            SEEN,
+            "did not weigh this detection",
+        ),
         ({100: moment(track_ids=(7, 31))}, SEEN, "linked after tracking"),
         ({100: moment()}, tracks((59, 7), (100, 12), detection=-1), "had no detection in this frame"),
     ],
@@ -108,6 +127,10 @@ def test_a_moment_that_tells_nothing_of_the_switch_is_said_to(moments, boxes, wo
 def test_costs_are_written_short():
     assert [number(value) for value in (0.617, 9.4877, 45.12, 1203.4)] == ["0.62", "9.49", "45.1", "1,203"]
     assert (str(Term("a", 0.123, 0.12)), str(Term("a", 0.12, 0.12)), str(Term("a", 0.11996, 0.12))) == (
-        "a 0.123 > gate 0.120", "a 0.12 ≤ gate 0.12", "a 0.11996 ≤ gate 0.12000"
-    )  # fmt: skip
-    assert str(Term("overlap", 0.3, None)) == "overlap 0.30" and str(Term("motion", np.nan, 1.0)) == "motion not weighed"
+        "a 0.123 > gate 0.120",
+        "a 0.12 ≤ gate 0.12",
+        "a 0.11996 ≤ gate 0.12000",
+    )
+    assert (
+        str(Term("overlap", 0.3, None)) == "overlap 0.30" and str(Term("motion", np.nan, 1.0)) == "motion not weighed"
+    )

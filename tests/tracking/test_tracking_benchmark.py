@@ -10,7 +10,16 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("trackers", reason="the `trackers` package is in the extra `test`")
 
 TOLD = {
-    "updates": ("sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort", "ocsort against the `trackers` package's"),
+    "updates": (
+        "sort",
+        "deepsort",
+        "strongsort",
+        "bytetrack",
+        "botsort",
+        "ocsort",
+        "deepocsort",
+        "ocsort against the `trackers` package's",
+    ),
     "scores": ("scores and events of 7 sequences", "the same ÷ TrackEval alone", "without motmetrics"),
     "embedding": ("embedding of 30 detections, 6 in a frame", "21 in a frame", "of the model's own forward"),
     "constants": ("a changed constant", "2 sequences", "s of CPU"),

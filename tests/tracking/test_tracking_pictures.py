@@ -36,11 +36,16 @@ def held(person, *tracker_ids, first=1):
 
 
 SWAP = events(
-    (1, "MATCH", 1, 7), (1, "MATCH", 2, 8),
-    (2, "MATCH", 1, 7), (2, "MISS", 2, -1),
-    (3, "MISS", 1, -1), (3, "FP", -1, 9),
-    (4, "SWITCH", 1, 8), (4, "SWITCH", 2, 10), (4, "TRANSFER", 1, 8),
-)  # fmt: skip
+    (1, "MATCH", 1, 7),
+    (1, "MATCH", 2, 8),
+    (2, "MATCH", 1, 7),
+    (2, "MISS", 2, -1),
+    (3, "MISS", 1, -1),
+    (3, "FP", -1, 9),
+    (4, "SWITCH", 1, 8),
+    (4, "SWITCH", 2, 10),
+    (4, "TRANSFER", 1, 8),
+)
 
 
 def test_a_run_ends_where_the_track_changes_or_a_frame_is_missed():
@@ -55,7 +60,11 @@ def test_nobody_held_gives_no_runs_no_mistakes_and_no_switches():
 def test_a_track_belongs_to_whom_it_held_longest_and_each_person_has_one():
     both = events(*held(1, 5, 5, 5, 6), *held(2, 6, 6, 5, 5))
     wrong = mistaken_rows(both)
-    assert list(zip(wrong["frame"], wrong["track_id"], wrong["tracker_id"], strict=True)) == [(4, 1, 6), (3, 2, 5), (4, 2, 5)]
+    assert list(zip(wrong["frame"], wrong["track_id"], wrong["tracker_id"], strict=True)) == [
+        (4, 1, 6),
+        (3, 2, 5),
+        (4, 2, 5),
+    ]
 
 
 def test_a_switch_names_who_was_seen_before_and_whom_the_new_track_held():
@@ -114,7 +123,9 @@ def test_boxes_outside_and_larger_than_the_picture_are_drawn_where_they_can_be()
 def test_labels_of_boxes_in_one_place_do_not_hide_each_other():
     picture = np.zeros((200, 300, 3), dtype=np.uint8)
     together = sv.Detections(xyxy=np.tile([100.0, 60, 160, 150], (3, 1)), tracker_id=np.array([1, 2, 3]))
-    alone = [(annotate(picture, together[[row]])[30:60] == colour_of(row + 1)[::-1]).all(axis=2).sum() for row in range(3)]
+    alone = [
+        (annotate(picture, together[[row]])[30:60] == colour_of(row + 1)[::-1]).all(axis=2).sum() for row in range(3)
+    ]
     scene = annotate(picture, together)
     for row in range(3):
         assert (scene == colour_of(row + 1)[::-1]).all(axis=2).sum() >= 0.9 * alone[row] > 50
@@ -136,16 +147,32 @@ def test_no_line_is_wider_than_the_bar_but_for_a_word_that_is():
 def test_a_sheet_shows_crops_terms_and_the_reason_of_every_switch(sequence, tracks, tmp_path):
     switches = find_switches(SWAP)
     moment = moment_of(tracks[(tracks["frame"] == 4) & (tracks["track_id"] == 8)])
-    sheet = draw_switches(sequence, tracks, switches, [explain(switches[0], {4: moment}, tracks), Reason("Nothing is known.")])
+    sheet = draw_switches(
+        sequence, tracks, switches, [explain(switches[0], {4: moment}, tracks), Reason("Nothing is known.")]
+    )
     titles = [axes.get_title() or axes.get_title(loc="left") for axes in sheet.axes]
-    assert titles[:3] == ["before: frame 2\nperson 1, track 7", "after: frame 4\nperson 1, track 8", "had held: frame 1\nperson 2, track 8"]
+    assert titles[:3] == [
+        "before: frame 2\nperson 1, track 7",
+        "after: frame 4\nperson 1, track 8",
+        "had held: frame 1\nperson 2, track 8",
+    ]
     head, sentence = titles[3].split("\n", maxsplit=1)
     assert head == "Frame 4: person 1 from track 7 to 8 (1 frame cut off)"
-    assert sentence.replace("\n", " ").startswith("Track 7 was seen in the frame before: overlap 0.80 > gate 0.70 blocked it, and appearance was not")
+    assert sentence.replace("\n", " ").startswith(
+        "Track 7 was seen in the frame before: overlap 0.80 > gate 0.70 blocked it, and appearance was not"
+    )
     assert [label.get_text() for label in sheet.axes[3].get_yticklabels()] == [
-        "overlap, track 7", "overlap, track 8", "appearance, track 7", "appearance, track 8"
-    ]  # fmt: skip
-    assert [text.get_text() for text in sheet.axes[3].texts] == ["0.80 > gate 0.70", "0.10 ≤ gate 0.70", "not weighed", "not weighed"]
+        "overlap, track 7",
+        "overlap, track 8",
+        "appearance, track 7",
+        "appearance, track 8",
+    ]
+    assert [text.get_text() for text in sheet.axes[3].texts] == [
+        "0.80 > gate 0.70",
+        "0.10 ≤ gate 0.70",
+        "not weighed",
+        "not weighed",
+    ]
     assert "nobody" in sheet.axes[6].texts[0].get_text() and titles[7].endswith("\nNothing is known.")
     sheet.savefig(tmp_path / "sheet.png")
 
@@ -161,8 +188,10 @@ def moment_of(box):
 def test_a_timeline_has_a_panel_per_arm_that_tells_its_switches(tmp_path):
     figure = draw_timeline({"no_appearance": SWAP, "appearance": events(*held(1, 5, 5)), "oracle": events()}, "TOY")
     assert [axes.get_title() for axes in figure.axes] == [
-        "no appearance: 2 identity switches", "appearance: 0 identity switches", "oracle: 0 identity switches"
-    ]  # fmt: skip
+        "no appearance: 2 identity switches",
+        "appearance: 0 identity switches",
+        "oracle: 0 identity switches",
+    ]
     figure.savefig(tmp_path / "timeline.png")
 
 
@@ -191,13 +220,23 @@ class Arm:
 def test_every_kind_of_picture_is_written_for_a_sequence(sequence, tracks, tmp_path, arms):
     part = Part("track", "TOY", "mot", sequence.folder, "TOY-01", "01", 1, 4)
     made = [Arm(arm, tracks, SWAP) for arm in arms]
-    write_pictures(part, [*made, Arm("appearance", tracks, SWAP, "TOY-02")], tmp_path / "out", PictureBounds(num_frames=2))
+    write_pictures(
+        part, [*made, Arm("appearance", tracks, SWAP, "TOY-02")], tmp_path / "out", PictureBounds(num_frames=2)
+    )
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert names == {"timelines/TOY-01.png", "switches/TOY-01.png", "frames/TOY-01-000002.jpg", "frames/TOY-01-000003.jpg", "clips/TOY-01-000001.mp4"}
+    assert names == {
+        "timelines/TOY-01.png",
+        "switches/TOY-01.png",
+        "frames/TOY-01-000002.jpg",
+        "frames/TOY-01-000003.jpg",
+        "clips/TOY-01-000001.mp4",
+    }
     assert cv2.imread(str(tmp_path / "out" / "frames" / "TOY-01-000002.jpg")).shape == (96, 160, 3)
 
 
 def test_a_sequence_without_mistakes_has_neither_switches_nor_clips(sequence, tracks, tmp_path):
     part = Part("track", "TOY", "mot", sequence.folder, "TOY-01", "01", 1, 4)
-    write_pictures(part, [Arm("appearance", tracks, events(*held(1, 7, 7, 7, 7)))], tmp_path / "out", PictureBounds(num_frames=0))
+    write_pictures(
+        part, [Arm("appearance", tracks, events(*held(1, 7, 7, 7, 7)))], tmp_path / "out", PictureBounds(num_frames=0)
+    )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["timelines"]

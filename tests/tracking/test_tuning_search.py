@@ -6,7 +6,17 @@ from reidops.tracking.constants import CONSTANTS
 from reidops.tracking.search_spaces import SEARCH_SPACES, Choices, Range, search_space
 from reidops.tracking.tuning import Budget, Tried, best_of, run_trials, split_values
 
-OF_LOOKS = {"gate", "motion_weight", "appearance_weight", "ema", "alpha", "clearest", "budget", "proximity", "reassociate"}
+OF_LOOKS = {
+    "gate",
+    "motion_weight",
+    "appearance_weight",
+    "ema",
+    "alpha",
+    "clearest",
+    "budget",
+    "proximity",
+    "reassociate",
+}
 
 
 def search(changed, score, trials=10, seed=0, **budget):
@@ -24,7 +34,9 @@ def test_the_ranges_surround_the_published_values_and_hold_nothing_of_looks(trac
 
 
 def test_what_is_named_replaces_a_range_or_comes_beside():
-    space = search_space("botsort", {"max_age": 45, "gate": [0.1, 0.4], "fuse_score": [True, False], "proximity": [None, 0.5]})
+    space = search_space(
+        "botsort", {"max_age": 45, "gate": [0.1, 0.4], "fuse_score": [True, False], "proximity": [None, 0.5]}
+    )
     assert space.held == {"max_age": 45} and space.knobs["gate"] == Range(0.1, 0.4)
     assert space.knobs["fuse_score"] == Choices((True, False)) and space.knobs["proximity"] == Choices((None, 0.5))
     assert {"high", "match"} < set(space.knobs)
@@ -41,12 +53,18 @@ def test_values_are_drawn_within_their_range_and_held_ones_stay():
     tried = search({"iou": [0.1115, 0.1125], "max_age": [2, 5]}, lambda values: {"IDF1": values["iou"]})
     assert len(tried) == 10 and [one.number for one in tried] == list(range(1, 11))
     for one in tried:
-        assert 0.1115 <= one.values["iou"] <= 0.1125 and one.values["max_age"] in (2, 3, 4, 5) and one.values["min_hits"] == 1
+        assert (
+            0.1115 <= one.values["iou"] <= 0.1125
+            and one.values["max_age"] in (2, 3, 4, 5)
+            and one.values["min_hits"] == 1
+        )
 
 
 def test_values_that_were_drawn_before_are_not_scored_again():
     scored = []
-    tried = search({"max_age": [4, 5]}, lambda values: scored.append(values["max_age"]) or {"IDF1": 0.1 * values["max_age"]})
+    tried = search(
+        {"max_age": [4, 5]}, lambda values: scored.append(values["max_age"]) or {"IDF1": 0.1 * values["max_age"]}
+    )
     assert sorted(scored) == [4, 5] and len(tried) == 10
 
 

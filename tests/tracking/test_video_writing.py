@@ -24,7 +24,10 @@ def drawn(num_frames, width=160, height=96):
     """Return smooth pictures of all colours that turn a little from one to the next."""
     rows, columns = np.mgrid[:height, :width]
     waves = [np.sin(columns / 40 + shift) * np.cos(rows / 30 - shift) for shift in (0, 2, 4)]
-    return [np.stack([127.5 + 110 * np.roll(wave, number, 1) for wave in waves], -1).astype(np.uint8) for number in range(num_frames)]
+    return [
+        np.stack([127.5 + 110 * np.roll(wave, number, 1) for wave in waves], -1).astype(np.uint8)
+        for number in range(num_frames)
+    ]
 
 
 def read(path):
@@ -58,10 +61,17 @@ def test_every_codec_keeps_the_number_the_rate_the_size_and_the_colours_of_the_p
     assert found_rate == pytest.approx(29.97, abs=1e-3)
 
 
-@pytest.mark.parametrize(("rate", "exact"), [
-    (25, Fraction(25)), (12.5, Fraction(25, 2)), (30000 / 1001, Fraction(30000, 1001)), (23.976, Fraction(2997, 125)), (0.1, Fraction(1, 10)),
-    (1000.0, Fraction(1000)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rate", "exact"),
+    [
+        (25, Fraction(25)),
+        (12.5, Fraction(25, 2)),
+        (30000 / 1001, Fraction(30000, 1001)),
+        (23.976, Fraction(2997, 125)),
+        (0.1, Fraction(1, 10)),
+        (1000.0, Fraction(1000)),
+    ],
+)
 @pytest.mark.parametrize("codec", ["vp9", "mpeg4"])
 def test_a_frame_rate_is_kept_exactly_and_so_is_when_each_picture_is_shown(tmp_path, rate, exact, codec):
     write_video(pictures(3), tmp_path / "out.mp4", rate, codec=codec)
@@ -73,7 +83,10 @@ def test_a_frame_rate_is_kept_exactly_and_so_is_when_each_picture_is_shown(tmp_p
 
 def test_a_video_of_one_picture_has_its_rate(tmp_path):
     write_video(pictures(1), tmp_path / "out.mp4", 29.97)
-    assert [len(found) if isinstance(found, list) else found for found in read(tmp_path / "out.mp4")] == [1, pytest.approx(29.97, abs=1e-3)]
+    assert [len(found) if isinstance(found, list) else found for found in read(tmp_path / "out.mp4")] == [
+        1,
+        pytest.approx(29.97, abs=1e-3),
+    ]
 
 
 def test_a_browser_finds_what_it_can_play_and_the_index_first(tmp_path):
@@ -126,9 +139,13 @@ def test_the_smallest_picture_is_2_by_2(tmp_path):
 
 @pytest.mark.parametrize(("suffix", "codec"), KINDS)
 def test_grey_stays_as_grey_and_as_light_as_it_was(tmp_path, suffix, codec):
-    write_video([np.full((50, 66, 3), level, np.uint8) for level in (0, 128, 255)], tmp_path / f"out{suffix}", 10, codec=codec)
+    write_video(
+        [np.full((50, 66, 3), level, np.uint8) for level in (0, 128, 255)], tmp_path / f"out{suffix}", 10, codec=codec
+    )
     found = [frame.to_ndarray(format="bgr24").astype(int) for frame in decode(tmp_path / f"out{suffix}")[0]]
-    assert [np.abs(picture - level).max() <= 3 for picture, level in zip(found, (0, 128, 255), strict=True)] == [True] * 3
+    assert [np.abs(picture - level).max() <= 3 for picture, level in zip(found, (0, 128, 255), strict=True)] == [
+        True
+    ] * 3
 
 
 def test_any_part_of_an_array_may_be_a_picture(tmp_path):
@@ -139,19 +156,26 @@ def test_any_part_of_an_array_may_be_a_picture(tmp_path):
 
 @pytest.mark.parametrize("codec", ["nope", "mp4v", "mjpeg", "nöön"])
 def test_a_codec_that_is_not_there_is_told_with_those_that_are(tmp_path, codec):
-    with pytest.raises(ReidopsError, match=rf"out\.mp4: no codec '{codec}' is there for \.mp4; there are vp9, h264, mpeg4"):
+    with pytest.raises(
+        ReidopsError, match=rf"out\.mp4: no codec '{codec}' is there for \.mp4; there are vp9, h264, mpeg4"
+    ):
         write_video(pictures(2), tmp_path / "out.mp4", 10, codec=codec)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("name", "told"), [("out.txt", r"\.txt"), ("out", "a file without a suffix")])
 def test_a_container_that_nobody_knows_is_told(tmp_path, name, told):
-    with pytest.raises(ReidopsError, match=rf"{name}: no video can be written to {told}; expected \.mp4, \.webm, \.mkv, \.avi"):
+    with pytest.raises(
+        ReidopsError, match=rf"{name}: no video can be written to {told}; expected \.mp4, \.webm, \.mkv, \.avi"
+    ):
         write_video(pictures(2), tmp_path / name, 10)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("suffix", "usual"), [(".mp4", "vp9"), (".webm", "vp9"), (".mkv", "vp9"), (".avi", "mpeg4"), (".MP4", "vp9"), (".txt", None)])
+@pytest.mark.parametrize(
+    ("suffix", "usual"),
+    [(".mp4", "vp9"), (".webm", "vp9"), (".mkv", "vp9"), (".avi", "mpeg4"), (".MP4", "vp9"), (".txt", None)],
+)
 def test_all_codecs_of_a_container_are_there_and_the_first_is_taken(tmp_path, suffix, usual):
     assert available_codecs(suffix) == CODECS.get(suffix.lower(), ())
     if usual:
@@ -173,7 +197,11 @@ def test_where_an_encoder_is_missing_the_next_codec_is_taken(tmp_path, monkeypat
 
 
 def test_a_size_that_a_codec_does_not_take_is_told_and_nothing_is_left(tmp_path):
-    with pytest.raises(ReidopsError, match=r"out\.mp4: FFmpeg cannot write pictures of 20000 × 2 px with the codec 'mpeg4' .*another codec: vp9, h264"):
+    with pytest.raises(
+        ReidopsError,
+        match=r"out\.mp4: FFmpeg cannot write pictures of 20000 × 2 px with the codec 'mpeg4' .*another codec: vp9, "
+        r"h264",
+    ):
         write_video(pictures(1, 20000, 2), tmp_path / "out.mp4", 10, codec="mpeg4")
     assert not list(tmp_path.iterdir())
 
@@ -185,12 +213,22 @@ def test_no_encoder_talks_on_the_terminal(tmp_path, capfd, codec):
 
 
 def test_pictures_of_two_sizes_are_refused_and_nothing_is_left(tmp_path):
-    with pytest.raises(ReidopsError, match=r"out\.mp4: picture 3 is 32 × 48 px, the first was 64 × 48; a video has one size: scale"):
+    with pytest.raises(
+        ReidopsError, match=r"out\.mp4: picture 3 is 32 × 48 px, the first was 64 × 48; a video has one size: scale"
+    ):
         write_video([*pictures(2), *pictures(1, width=32)], tmp_path / "out.mp4", 10)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("picture", [np.zeros((48, 64), np.uint8), np.zeros((48, 64, 3)), np.zeros((48, 64, 4), np.uint8), np.zeros((0, 0, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((48, 64), np.uint8),
+        np.zeros((48, 64, 3)),
+        np.zeros((48, 64, 4), np.uint8),
+        np.zeros((0, 0, 3), np.uint8),
+    ],
+)
 def test_what_is_no_colour_picture_is_refused(tmp_path, picture):
     with pytest.raises(ReidopsError, match=r"out\.mp4: picture 1 is .* expected BGR uint8 \[h, w, 3\]"):
         write_video([picture], tmp_path / "out.mp4", 10)
@@ -236,7 +274,10 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, suffix):
 @pytest.mark.parametrize(("kept", "left"), [(0.02, 0), (0.5, 2), (0.99, 4)])
 def test_a_file_without_all_its_pictures_is_refused(tmp_path, kept, left):
     path = tmp_path / "out.mp4"
-    with pytest.raises(ReidopsError, match=rf"out\.mp4: holds {left} of 5 pictures; is the disk full"), open_video(path, 10) as video:
+    with (
+        pytest.raises(ReidopsError, match=rf"out\.mp4: holds {left} of 5 pictures; is the disk full"),
+        open_video(path, 10) as video,
+    ):
         for picture in np.random.default_rng(0).integers(0, 255, (5, 96, 160, 3), np.uint8):
             video.write(picture)
         video.close()

@@ -1,4 +1,6 @@
-"""Windows add up: for all windows of a sequence the tables give exactly the official scores, and for others those of their frames."""
+"""Windows add up: for all windows of a sequence the tables give exactly the official scores, and for others those of
+their frames.
+"""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,9 @@ def tracked(truth: pd.DataFrame, rng) -> pd.DataFrame:
     kept = truth[rng.random(len(truth)) > 0.2].copy()
     kept[["left", "top"]] += rng.normal(0, 7, (len(kept), 2))
     kept["track_id"] = kept["track_id"] + 100 * (kept["frame"] // 17)
-    ghosts = kept.sample(frac=0.1, random_state=1).assign(left=lambda rows: rows["left"] + 400, track_id=lambda rows: rows["track_id"] + 5000)
+    ghosts = kept.sample(frac=0.1, random_state=1).assign(
+        left=lambda rows: rows["left"] + 400, track_id=lambda rows: rows["track_id"] + 5000
+    )
     return pd.concat([kept, ghosts])[["frame", "track_id", "left", "top", "width", "height"]]
 
 
@@ -45,7 +49,12 @@ def cases() -> list[Comparison]:
 
 def part_of(comparison: Comparison, frames: list[int]) -> Comparison:
     """Return some frames of a comparison, by their places."""
-    return Comparison(*([getattr(comparison, name)[frame] for frame in frames] for name in ("frames", "gt_ids", "tracker_ids", "similarities")))
+    return Comparison(
+        *(
+            [getattr(comparison, name)[frame] for frame in frames]
+            for name in ("frames", "gt_ids", "tracker_ids", "similarities")
+        )
+    )
 
 
 def test_the_windows_of_a_sequence_sum_to_its_official_scores(cases):
@@ -54,12 +63,15 @@ def test_the_windows_of_a_sequence_sum_to_its_official_scores(cases):
         official = official_scores(official_results(comparison))
         for name in WINDOW_SCORES:
             assert ours[name] == pytest.approx(getattr(official, name), abs=1e-12), name
-        assert 0.1 < official.IDF1 < 0.9 and official.IDSW > 5 and official.FP > 5  # a case in which there is something to get wrong
+        # a case in which there is something to get wrong
+        assert 0.1 < official.IDF1 < 0.9 and official.IDSW > 5 and official.FP > 5
 
 
 def test_the_windows_of_all_sequences_sum_to_the_combined_scores(cases):
     sums = sum(FrameTables.of(comparison).windows(7).counts()[0] for comparison in cases)
-    combined = official_scores(combine_results({str(place): official_results(comparison) for place, comparison in enumerate(cases)}))
+    combined = official_scores(
+        combine_results({str(place): official_results(comparison) for place, comparison in enumerate(cases)})
+    )
     ours = window_scores(sums)
     for name in WINDOW_SCORES:
         assert ours[name] == pytest.approx(getattr(combined, name), abs=1e-12), name
@@ -72,14 +84,18 @@ def test_identity_and_association_are_decided_anew_for_a_set_of_windows(cases):
         frames = [frame for frame in range(60) if row[frame // 10]]
         official = official_scores(official_results(part_of(cases[0], frames)))
         assert scores["IDF1"][place] == pytest.approx(official.IDF1, abs=1e-12)
-        assert scores["AssA"][place] == pytest.approx(official.AssA, abs=0.02)  # the matching in each frame is that of the whole sequence
+        # the matching in each frame is that of the whole sequence
+        assert scores["AssA"][place] == pytest.approx(official.AssA, abs=0.02)
     whole = window_scores(tables.counts()[0])
     assert np.abs(scores["AssA"] - whole["AssA"]).min() > 0.04  # what is right for the whole is wrong here
 
 
 def test_the_events_are_those_that_the_official_scores_count(cases):
     for comparison in cases:
-        events, official = event_table(comparison)["event"].value_counts(), official_scores(official_results(comparison))
+        events, official = (
+            event_table(comparison)["event"].value_counts(),
+            official_scores(official_results(comparison)),
+        )
         assert (events["SWITCH"], events["MISS"], events["FP"]) == (official.IDSW, official.FN, official.FP)
 
 
@@ -93,7 +109,9 @@ def test_the_people_sum_to_the_identity_score(cases):
 def test_windows_are_as_even_as_can_be_and_lose_no_frame():
     truth = walk(np.random.default_rng(0), 1, 100).assign(track_id=1)
     everywhere = pd.concat([truth.iloc[:1].assign(frame=frame) for frame in range(1, 101)])
-    tables = FrameTables.of(compare(everywhere, everywhere[["frame", "track_id", "left", "top", "width", "height"]], range(1, 101), MOT17))
+    tables = FrameTables.of(
+        compare(everywhere, everywhere[["frame", "track_id", "left", "top", "width", "height"]], range(1, 101), MOT17)
+    )
     assert tables.windows(30).people[:, 0].tolist() == [34, 33, 33]
     assert tables.windows(500).people[:, 0].tolist() == [100]
 
@@ -102,6 +120,8 @@ def test_windows_are_as_even_as_can_be_and_lose_no_frame():
 def test_where_nobody_is_or_nobody_is_found_scores_are_zero(nobody):
     truth = walk(np.random.default_rng(0), 2, 10)
     tracks = truth[["frame", "track_id", "left", "top", "width", "height"]]
-    comparison = compare(truth[:0] if nobody != "tracks" else truth, tracks[:0] if nobody != "truth" else tracks, range(1, 11), MOT17)
+    comparison = compare(
+        truth[:0] if nobody != "tracks" else truth, tracks[:0] if nobody != "truth" else tracks, range(1, 11), MOT17
+    )
     scores = window_scores(FrameTables.of(comparison).windows(3).counts()[0])
     assert {name: float(value) for name, value in scores.items()} == dict.fromkeys(WINDOW_SCORES, 0)

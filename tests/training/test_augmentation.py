@@ -22,7 +22,9 @@ def augment(images: torch.Tensor, seed: int = 0, **changes: float | str) -> torc
 
 
 def normalised(images: torch.Tensor) -> torch.Tensor:
-    return ((images.permute(0, 3, 1, 2) / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]).float()
+    return (
+        (images.permute(0, 3, 1, 2) / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    ).float()
 
 
 def test_without_changes_it_only_normalises(images):
@@ -45,16 +47,26 @@ def test_equal_generators_give_equal_batches_whatever_else_was_drawn(images):
 
 
 EVERYTHING = {
-    "flip": 0.5, "pad": 0.1, "jitter": 0.3, "contrast": 0.2, "saturation": 0.2, "hue": 0.1, "grey": 0.2, "local_grey": 0.4,
-    "erasing": 0.7, "auto_augment": "rand-m7-n2",
-}  # fmt: skip
+    "flip": 0.5,
+    "pad": 0.1,
+    "jitter": 0.3,
+    "contrast": 0.2,
+    "saturation": 0.2,
+    "hue": 0.1,
+    "grey": 0.2,
+    "local_grey": 0.4,
+    "erasing": 0.7,
+    "auto_augment": "rand-m7-n2",
+}
 
 
 @pytest.mark.parametrize("changes", [{"flip": 0.5, "pad": 0.1, "jitter": 0.3, "erasing": 0.7}, EVERYTHING])
 def test_the_ranks_shares_side_by_side_are_what_one_rank_makes_of_the_batch(images, changes):
     change = Augmentation(**NOTHING | changes)
     whole = change(images, torch.Generator().manual_seed(0))
-    shares = [change(images[r * 4 : r * 4 + 4], torch.Generator().manual_seed(0), rank=r, num_ranks=4) for r in range(4)]
+    shares = [
+        change(images[r * 4 : r * 4 + 4], torch.Generator().manual_seed(0), rank=r, num_ranks=4) for r in range(4)
+    ]
     assert torch.equal(torch.cat(shares), whole)
 
 
@@ -64,7 +76,9 @@ def test_every_change_is_made_and_what_is_left_out_is_not(images, name):
 
 
 def test_grey_comes_after_the_change_of_colours_and_stays_grey(images):
-    inputs = augment(images, jitter=0.5, saturation=0.5, grey=1.0).permute(0, 2, 3, 1) * torch.tensor(STD) + torch.tensor(MEAN)
+    inputs = augment(images, jitter=0.5, saturation=0.5, grey=1.0).permute(0, 2, 3, 1) * torch.tensor(
+        STD
+    ) + torch.tensor(MEAN)
     torch.testing.assert_close(inputs[..., :1].expand_as(inputs), inputs, atol=1e-5, rtol=0)
 
 

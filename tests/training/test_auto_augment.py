@@ -22,7 +22,9 @@ def draws(seed: int = 0) -> Draws:
     return Draws(torch.Generator().manual_seed(seed), 12)
 
 
-@pytest.mark.parametrize("policy", ["rand-m7-n2", "rand-m9-n3-mstd0.5-inc1", "original", "original-mstd0.5", "v0", "3a"])
+@pytest.mark.parametrize(
+    "policy", ["rand-m7-n2", "rand-m9-n3-mstd0.5-inc1", "original", "original-mstd0.5", "v0", "3a"]
+)
 def test_policies_change_images_and_keep_their_form(images, policy):
     before = images.clone()
     got = AutoAugment(policy, FILL)(images, draws())
@@ -59,5 +61,7 @@ def test_no_draw_and_no_magnitude_breaks_a_policy(images, policy):
 
 @pytest.mark.parametrize("policy", ["rnad-m7", "rand-x3", "rand-m", "originol", "augmix-m3", ""])
 def test_unknown_policies_are_refused(policy):
-    with pytest.raises(ReidopsError, match=r"auto_augment is '.*', expected RandAugment, such as rand-m7-n2 .* original"):
+    with pytest.raises(
+        ReidopsError, match=r"auto_augment is '.*', expected RandAugment, such as rand-m7-n2 .* original"
+    ):
         check_policy(policy)

@@ -9,7 +9,15 @@ import torch
 from reidops.training.draws import Draws, global_generators_kept
 
 
-@pytest.mark.parametrize("draw", [lambda d: d.uniform(-1, 1, 2), lambda d: d.coins(0.5, 1), lambda d: d.shifts(5).T, lambda d: torch.tensor(d.seeds())])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda d: d.uniform(-1, 1, 2),
+        lambda d: d.coins(0.5, 1),
+        lambda d: d.shifts(5).T,
+        lambda d: torch.tensor(d.seeds()),
+    ],
+)
 def test_the_ranks_draw_side_by_side_what_one_rank_draws(draw):
     whole = draw(Draws(torch.Generator().manual_seed(0), 12))
     shares = [draw(Draws(torch.Generator().manual_seed(0), 4, rank, 3)) for rank in range(3)]

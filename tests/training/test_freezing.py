@@ -41,7 +41,9 @@ def test_a_frozen_backbone_keeps_its_weights_and_statistics(network):
     optimizer = optimizer_of(network)
     Freezing(network, "backbone").apply(0)
     changed = changed_by_a_step(network, optimizer)
-    assert changed and all(name.startswith(("embedding.projection.", "embedding.neck.", "classifier.")) for name in changed)
+    assert changed and all(
+        name.startswith(("embedding.projection.", "embedding.neck.", "classifier.")) for name in changed
+    )
 
 
 def test_only_the_named_modules_learn(network):

@@ -60,7 +60,9 @@ def test_when_every_epoch_has_collapsed_the_error_names_what_to_change(network, 
     break_down(network)
     for epoch in (1, 2):
         keeper.judge(epoch, progress)
-    with pytest.raises(ReidopsError, match=r"collapsed .* in every epoch that was judged.*train\.learning_rate.*train\.losses"):
+    with pytest.raises(
+        ReidopsError, match=r"collapsed .* in every epoch that was judged.*train\.learning_rate.*train\.losses"
+    ):
         keeper.choose(2, progress)
 
 

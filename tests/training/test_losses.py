@@ -77,7 +77,9 @@ def plain_supcon(embeddings: np.ndarray, labels: np.ndarray, temperature: float)
     return sum(losses) / len(losses)
 
 
-def plain_multi_similarity(embeddings: np.ndarray, labels: np.ndarray, alpha: float, beta: float, base: float, epsilon: float) -> float:
+def plain_multi_similarity(
+    embeddings: np.ndarray, labels: np.ndarray, alpha: float, beta: float, base: float, epsilon: float
+) -> float:
     losses = []
     for own, others in cosines(embeddings, labels):
         hard_own = [s for s in own if s - epsilon < max(others)]
@@ -88,9 +90,13 @@ def plain_multi_similarity(embeddings: np.ndarray, labels: np.ndarray, alpha: fl
 
 
 def plain_margin_softmax(
-    embeddings: np.ndarray, labels: np.ndarray, directions: np.ndarray, own: Callable[[float], float], other: Callable[[float], float],
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    directions: np.ndarray,
+    own: Callable[[float], float],
+    other: Callable[[float], float],
     smoothing: float = 0.0,
-) -> float:  # fmt: skip
+) -> float:
     """Return the cross-entropy of each crop's cosines with the people's directions, changed by `own` or `other`."""
     rows = []
     for embedding, label in zip(embeddings, labels, strict=True):
@@ -158,7 +164,9 @@ def test_centers_are_part_of_a_checkpoint_and_no_parameters_of_the_optimizer(bat
 
 def test_the_circle_loss_compares_all_pairs_after_the_neck(batch):
     total, _ = one_loss("circle", margin=0.25, scale=16.0)(*batch)
-    assert float(total) == pytest.approx(plain_circle(batch[3].double().numpy(), batch[2].numpy(), 0.25, 16.0), rel=1e-4)
+    assert float(total) == pytest.approx(
+        plain_circle(batch[3].double().numpy(), batch[2].numpy(), 0.25, 16.0), rel=1e-4
+    )
 
 
 def test_the_supcon_loss_is_the_mean_log_probability_of_the_persons_other_crops(batch):
@@ -179,7 +187,9 @@ def test_arcface_adds_an_angle_to_the_own_persons_direction(batch):
         angle = math.acos(s)
         return 16 * (math.cos(angle + 0.4) if angle <= math.pi - 0.4 else s - 0.4 * math.sin(0.4))
 
-    expected = plain_margin_softmax(batch[3].double().numpy(), batch[2].numpy(), directions_of(losses), own, lambda s: 16 * s)
+    expected = plain_margin_softmax(
+        batch[3].double().numpy(), batch[2].numpy(), directions_of(losses), own, lambda s: 16 * s
+    )
     assert float(losses(*batch)[0].detach()) == pytest.approx(expected, rel=1e-4)
 
 
@@ -195,9 +205,13 @@ def test_cosface_takes_a_margin_from_the_own_persons_cosine(batch):
 def test_circle_softmax_weighs_each_cosine_by_its_distance_from_where_it_should_be(batch, smoothing):
     losses = one_loss("circle-softmax", margin=0.35, scale=16.0, label_smoothing=smoothing)
     expected = plain_margin_softmax(
-        batch[3].double().numpy(), batch[2].numpy(), directions_of(losses),
-        lambda s: 16 * max(0, 1.35 - s) * (s - 0.65), lambda s: 16 * max(0, s + 0.35) * (s - 0.35), smoothing,
-    )  # fmt: skip
+        batch[3].double().numpy(),
+        batch[2].numpy(),
+        directions_of(losses),
+        lambda s: 16 * max(0, 1.35 - s) * (s - 0.65),
+        lambda s: 16 * max(0, s + 0.35) * (s - 0.35),
+        smoothing,
+    )
     assert float(losses(*batch)[0].detach()) == pytest.approx(expected, rel=1e-4)
 
 
@@ -209,7 +223,11 @@ def test_without_a_neck_losses_of_angles_see_the_features(batch):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_has_finite_gradients_where_crops_repeat(name):
-    inputs = [torch.ones(4, 8, requires_grad=True), torch.zeros(4, 4, requires_grad=True), torch.ones(4, 8, requires_grad=True)]
+    inputs = [
+        torch.ones(4, 8, requires_grad=True),
+        torch.zeros(4, 4, requires_grad=True),
+        torch.ones(4, 8, requires_grad=True),
+    ]
     losses = one_loss(name)
     total, _ = losses(inputs[0], inputs[1], torch.tensor([0, 0, 1, 1]), inputs[2])
     total.backward()
@@ -248,8 +266,16 @@ def test_options_that_are_not_named_have_their_defaults(batch):
         ({"cross-entropy": 0.0, "triplet": 0.0}, {}, "all losses are 0"),
         ({}, {}, "all losses are 0"),
         ({"triplet": 1.0}, {"tripled": {}}, "'tripled' is unknown; did you mean triplet"),
-        ({"triplet": 1.0}, {"triplet": {"marign": 0.3}}, "of the loss 'triplet' the option 'marign' is unknown; did you mean margin"),
-        ({"triplet": 1.0}, {"triplet": {"margin": "hard"}}, "margin of the loss 'triplet' is 'hard', expected a number or \"soft\""),
+        (
+            {"triplet": 1.0},
+            {"triplet": {"marign": 0.3}},
+            "of the loss 'triplet' the option 'marign' is unknown; did you mean margin",
+        ),
+        (
+            {"triplet": 1.0},
+            {"triplet": {"margin": "hard"}},
+            "margin of the loss 'triplet' is 'hard', expected a number or \"soft\"",
+        ),
         ({"circle": 1.0}, {"circle": {"margin": "soft"}}, "margin of the loss 'circle' is 'soft', expected a number$"),
         ({"cross-entropy": 1.0}, {"cross-entropy": {"label_smoothing": 1.5}}, "label_smoothing .* is 1.5"),
     ],

@@ -80,7 +80,9 @@ def test_milestones_that_do_not_rise_are_refused():
 
 def test_a_warm_up_may_be_a_fraction_of_an_epoch_or_a_number_of_updates():
     assert rates(RateCurve(warmup_epochs=0.5, flat_epochs=5))[4:6] == pytest.approx([0.001 + 4 * 0.099 / 5, 0.1])
-    assert rates(RateCurve(warmup_epochs=9, warmup_steps=5, flat_epochs=5)) == rates(RateCurve(warmup_epochs=0.5, flat_epochs=5))
+    assert rates(RateCurve(warmup_epochs=9, warmup_steps=5, flat_epochs=5)) == rates(
+        RateCurve(warmup_epochs=0.5, flat_epochs=5)
+    )
 
 
 def test_a_training_no_longer_than_its_warm_up_gets_none():

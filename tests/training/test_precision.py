@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from reidops.training.precision import choose_precision, cpu_computes_in_bf16, has_depthwise_convolutions, measure_bf16_slowdown
+from reidops.training.precision import (
+    choose_precision,
+    cpu_computes_in_bf16,
+    has_depthwise_convolutions,
+    measure_bf16_slowdown,
+)
 
 PLAIN = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=2))
 DEPTHWISE = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8))
@@ -21,7 +26,9 @@ def machine(monkeypatch):
     for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
         monkeypatch.delenv(name, raising=False)
 
-    def report(capability: str, *, avx2: bool = True, onednn_bf16: bool = True, avx512_bf16: bool = False, amx: bool = False) -> None:
+    def report(
+        capability: str, *, avx2: bool = True, onednn_bf16: bool = True, avx512_bf16: bool = False, amx: bool = False
+    ) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
@@ -86,10 +93,14 @@ def test_a_precision_that_is_named_is_kept(precision):
 def test_this_machine_limited_to_avx2_has_no_bf16():
     """Holds on every processor: the limits are read by torch and oneDNN in a fresh process."""
     limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-    found = subprocess.run([sys.executable, "-c", REPORT], env=os.environ | limits, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", REPORT], env=os.environ | limits, capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "False"
 
 
-@pytest.mark.skipif(cpu_computes_in_bf16(), reason="this CPU computes in bf16, where the factor may be on either side of 1")
+@pytest.mark.skipif(
+    cpu_computes_in_bf16(), reason="this CPU computes in bf16, where the factor may be on either side of 1"
+)
 def test_bf16_is_measured_to_be_slower_where_it_is_emulated():
     assert measure_bf16_slowdown(seconds=0.05) > 1.5

@@ -15,19 +15,35 @@ from reidops.training.ranks import launched
 pytestmark = pytest.mark.slow
 
 PARAMS = {
-    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 4, "crops_per_person": 2,
-    "epochs": 2, "warmup_epochs": 1, "val_every": 2, "threads": 1, "ema": 0.9, "track": None, "clip": 5.0, "accumulate": 3,
+    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 4,
+    "crops_per_person": 2,
+    "epochs": 2, "warmup_epochs": 1, "val_every": 2, "threads": 1, "ema": 0.9, "track": None, "clip": 5.0,
+    "accumulate": 3,
     "losses": {"cross-entropy": 1.0, "triplet": 1.0, "center": 0.01, "arcface": 0.5},
     "flip": 0.5, "pad": 0.1, "erasing": 0.5, "jitter": 0.3,
 }  # fmt: skip
 
 
-def train_on(num_ranks: int, data: Path, params: dict[str, object] = PARAMS, *, name: str | None = None, epochs: int | None = None) -> subprocess.Popen[str]:
+def train_on(
+    num_ranks: int,
+    data: Path,
+    params: dict[str, object] = PARAMS,
+    *,
+    name: str | None = None,
+    epochs: int | None = None,
+) -> subprocess.Popen[str]:
     """Start a training; of one `name` the second goes on where the first broke off, after so many `epochs`."""
     name = name or str(num_ranks)
     torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={num_ranks}", "--standalone"]
     script = Path(__file__).parent / "train_on_ranks.py"
-    command = [*torchrun, str(script), str(data), str(data / f"{name}.pt"), repr(params), *([str(epochs)] if epochs else [])]
+    command = [
+        *torchrun,
+        str(script),
+        str(data),
+        str(data / f"{name}.pt"),
+        repr(params),
+        *([str(epochs)] if epochs else []),
+    ]
     # The tests' own folders bear the names of packages.
     environment = os.environ | {"DVC_ROOT": str(data / name), "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=data)
@@ -55,7 +71,9 @@ def test_two_ranks_see_the_losses_that_one_sees_at_the_same_batch(runs):
 
 def test_weights_that_no_loss_reaches_hold_up_no_rank(tmp_path):
     """OSNet's embedding layer stands behind the pooling of the whole map, which parts do without."""
-    training = train_on(2, write_crops(tmp_path), PARAMS | {"backbone": "osnet_x0_25", "parts": 2, "epochs": 1, "warmup_epochs": 0})
+    training = train_on(
+        2, write_crops(tmp_path), PARAMS | {"backbone": "osnet_x0_25", "parts": 2, "epochs": 1, "warmup_epochs": 0}
+    )
     finish(training)
 
 
@@ -70,7 +88,9 @@ def test_two_ranks_end_in_the_weights_of_one(runs):
     one, two = runs[1]["weights"], runs[2]["weights"]
     assert one.keys() == two.keys()
     for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6, msg=lambda told, name=name: f"{name}: {told}")
+        torch.testing.assert_close(
+            two[name], one[name], rtol=1e-4, atol=1e-6, msg=lambda told, name=name: f"{name}: {told}"
+        )
 
 
 def test_a_training_that_one_rank_began_two_ranks_end(tmp_path, runs):

@@ -74,7 +74,8 @@ def test_all_changes_together_are_brightness_contrast_saturation_and_hue_in_turn
         contrasted = mean_grey + 1.2 * (image - mean_grey)
         grey = (contrasted @ LUMA)[..., None]
         saturated = torch.tensor(grey + 1.3 * (contrasted - grey))
-        np.testing.assert_allclose(one, _turned(saturated, 0.05), atol=0.3)  # colorsys rounds YIQ's figures to three places
+        # colorsys rounds YIQ's figures to three places
+        np.testing.assert_allclose(one, _turned(saturated, 0.05), atol=0.3)
 
 
 def _turned(pixels: torch.Tensor, turn: float) -> np.ndarray:
@@ -128,7 +129,9 @@ def test_local_grey_is_one_rectangle_and_the_rest_keeps_its_colour():
         rows, columns = is_changed.any(dim=1).nonzero()[:, 0], is_changed.any(dim=0).nonzero()[:, 0]
         inside = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
         assert is_changed[inside].all()
-        torch.testing.assert_close(after[inside], (before[inside] @ torch.tensor([0.299, 0.587, 0.114]))[..., None].expand_as(after[inside]))
+        torch.testing.assert_close(
+            after[inside], (before[inside] @ torch.tensor([0.299, 0.587, 0.114]))[..., None].expand_as(after[inside])
+        )
         shares.append(is_changed.float().mean())
     assert 0.01 < min(shares) < 0.06 and 0.3 < max(shares) < 0.45
 

@@ -15,7 +15,12 @@ def labels_of(*counts: int) -> np.ndarray:
 
 
 @settings(max_examples=60, deadline=None)
-@given(counts=st.lists(st.integers(1, 13), min_size=1, max_size=9), k=st.integers(1, 5), epoch=st.integers(0, 3), data=st.data())
+@given(
+    counts=st.lists(st.integers(1, 13), min_size=1, max_size=9),
+    k=st.integers(1, 5),
+    epoch=st.integers(0, 3),
+    data=st.data(),
+)
 def test_every_batch_holds_exactly_p_people_with_k_crops_each(counts, k, epoch, data):
     p = data.draw(st.integers(1, len(counts)))
     labels = labels_of(*counts)
@@ -136,7 +141,10 @@ def test_people_of_one_camera_are_dealt_as_if_cameras_were_not_known():
 def test_the_ranks_shares_side_by_side_are_the_batch_of_one_rank(num_ranks):
     labels, camids = labels_of(*range(3, 13)), labels_of(*range(12, 2, -1))
     whole = IdentitySampler(labels, 6, 4, seed=2, camids=camids)
-    shares = [IdentitySampler(labels, 6, 4, seed=2, camids=camids, rank=rank, num_ranks=num_ranks) for rank in range(num_ranks)]
+    shares = [
+        IdentitySampler(labels, 6, 4, seed=2, camids=camids, rank=rank, num_ranks=num_ranks)
+        for rank in range(num_ranks)
+    ]
     for sampler in (whole, *shares):
         sampler.epoch = 3
     assert len({len(sampler) for sampler in (whole, *shares)}) == 1

@@ -53,7 +53,9 @@ def test_a_neck_that_was_never_trained_turns_no_embedding(tmp_path):
     taker = EmbeddingNetwork("osnet_x0_25").eval()
     load_weights(taker, tmp_path / "weights.pt")
     images = torch.randint(0, 256, (3, 32, 16, 3), dtype=torch.uint8)
-    inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor(taker.mean).view(3, 1, 1)) / torch.tensor(taker.std).view(3, 1, 1)
+    inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor(taker.mean).view(3, 1, 1)) / torch.tensor(taker.std).view(
+        3, 1, 1
+    )
     torch.testing.assert_close(taker(images), torch.nn.functional.normalize(taker.backbone(inputs)), atol=1e-6, rtol=0)
 
 
@@ -76,14 +78,18 @@ def test_weights_of_a_pooling_without_an_exponent_are_loaded(tmp_path):
 
 def test_a_wider_osnet_names_the_shapes(tmp_path):
     torch.save(EmbeddingNetwork("osnet_x0_5").backbone.state_dict(), tmp_path / "weights.pt")
-    told = r"than train\.backbone, osnet_x0_25; missing: none; unknown: none; of another shape: conv1\.conv\.weight.* more"
+    told = (
+        r"than train\.backbone, osnet_x0_25; missing: none; unknown: none; of another shape: conv1\.conv\.weight.* more"
+    )
     with pytest.raises(ReidopsError, match=told):
         load_weights(EmbeddingNetwork("osnet_x0_25"), tmp_path / "weights.pt")
 
 
 def test_weights_of_another_architecture_name_the_keys(giver, tmp_path):
     save_file(giver.state_dict(), tmp_path / "model.safetensors")
-    with pytest.raises(ReidopsError, match=r"another architecture.*missing: backbone\.conv1.*unknown: backbone\.blocks"):
+    with pytest.raises(
+        ReidopsError, match=r"another architecture.*missing: backbone\.conv1.*unknown: backbone\.blocks"
+    ):
         load_weights(EmbeddingNetwork("resnet10t"), tmp_path / "model.safetensors")
 
 
@@ -134,7 +140,10 @@ def test_a_download_that_fails_is_told(monkeypatch):
         raise ConnectionError("the line is cut")
 
     monkeypatch.setattr("timm.create_model", broken)
-    with pytest.raises(ReidopsError, match="published weights of resnet18 cannot be had: the line is cut; set train.pretrained to false"):
+    with pytest.raises(
+        ReidopsError,
+        match="published weights of resnet18 cannot be had: the line is cut; set train.pretrained to false",
+    ):
         EmbeddingNetwork("resnet18", pretrained=True)
 
 

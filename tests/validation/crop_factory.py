@@ -20,7 +20,9 @@ PARTS = [
 
 
 def write_crops(folder: Path, crops_per_person: int = 5) -> pd.DataFrame:
-    """Write crops.tar, crops.parquet and meta/ for 3 people who train, 2 held out and 2 tested (crop 0 is the query); return the table."""
+    """Write crops.tar, crops.parquet and meta/ for 3 people who train, 2 held out and 2 tested (crop 0 is the query);
+    return the table.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     with tarfile.open(folder / "crops.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
@@ -58,6 +60,8 @@ def _add_crop(tar: tarfile.TarFile, pid: int, number: int, side: str) -> dict[st
     tar.addfile(info, io.BytesIO(content))
     split = ("gallery" if number else "query") if side == "test" else side
     return {
-        "path": info.name, "offset": offset, "size": len(content), "dataset": "TOY", "pid": pid, "camid": int(scene), "scene": scene,
-        "track_id": pid, "tracklet": -1, "frame": 2 * number + 1, "width": 32, "height": 64, "visibility": 1.0, "split": split,
+        "path": info.name, "offset": offset, "size": len(content), "dataset": "TOY", "pid": pid, "camid": int(scene),
+        "scene": scene,
+        "track_id": pid, "tracklet": -1, "frame": 2 * number + 1, "width": 32, "height": 64, "visibility": 1.0,
+        "split": split,
     }  # fmt: skip

@@ -10,15 +10,23 @@ from reidops.validation.expectations import Inspection, expect, quiet_context, r
 from reidops.validation.findings import ERROR, Finding
 from reidops.validation.inspections import inspect_crops, inspect_sides
 
-TABLE = pd.DataFrame({"file": ["a/gt.txt"] * 8, "row": range(1, 9), "pid": range(8), "width": [5.0, -3, 4, -1, -2, -4, -5, -6]})
+TABLE = pd.DataFrame(
+    {"file": ["a/gt.txt"] * 8, "row": range(1, 9), "pid": range(8), "width": [5.0, -3, 4, -1, -2, -4, -5, -6]}
+)
 
 
 def positive_width(level: str = ERROR) -> gxe.Expectation:
     """Return an expectation that six rows of `TABLE` do not meet."""
     return expect(
-        gxe.ExpectColumnValuesToBeBetween, "width is above 0 px", because="It is a size.", remedy="Mend it.",
-        level=level, column="width", min_value=0, strict_min=True,
-    )  # fmt: skip
+        gxe.ExpectColumnValuesToBeBetween,
+        "width is above 0 px",
+        because="It is a size.",
+        remedy="Mend it.",
+        level=level,
+        column="width",
+        min_value=0,
+        strict_min=True,
+    )
 
 
 def findings_of(table: pd.DataFrame, suite: list, row_word: str = "line") -> list[Finding]:
@@ -44,9 +52,13 @@ def with_value(table: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
     return changed
 
 
-def inspect(crops: pd.DataFrame, folder: Path, parts=PARTS, *, min_people=2, min_crops=3, crop_sample=-1, max_share=0.0) -> dict[str, Finding]:
+def inspect(
+    crops: pd.DataFrame, folder: Path, parts=PARTS, *, min_people=2, min_crops=3, crop_sample=-1, max_share=0.0
+) -> dict[str, Finding]:
     """Return what is found in the crops and on both sides of their split, by expectation."""
-    inspected = inspect_crops(crops, folder, parts, crop_sample=crop_sample, min_people=min_people, min_crops_per_person=min_crops)
+    inspected = inspect_crops(
+        crops, folder, parts, crop_sample=crop_sample, min_people=min_people, min_crops_per_person=min_crops
+    )
     sides = inspect_sides(crops, inspected, parts, Path("raw"), max_bits=3, max_share=max_share)
     findings = run_inspections([*inspected.inspections, *sides.inspections], quiet_context())
     return {finding.expectation: finding for finding in findings}

@@ -49,10 +49,17 @@ def test_a_fault_of_a_crop_is_caught_at_its_row(crops, folder, says, values):
 
 def test_every_expectation_of_the_crops_table_has_a_planted_fault():
     tested = {
-        "every path stands once", "split is train, val, query or gallery", "width is at least 1 px", "height is at least 1 px",
-        "visibility lies in 0 … 1", "no crop of train or val comes from a frame that is tested or tracked", "there are crops",
-        "the table has the columns of the crops contract", IN_TAR, "a crop is at least 16 px high",
-    }  # fmt: skip
+        "every path stands once",
+        "split is train, val, query or gallery",
+        "width is at least 1 px",
+        "height is at least 1 px",
+        "visibility lies in 0 … 1",
+        "no crop of train or val comes from a frame that is tested or tracked",
+        "there are crops",
+        "the table has the columns of the crops contract",
+        IN_TAR,
+        "a crop is at least 16 px high",
+    }
     assert says_of(crop_suites.crops_suite()) == tested
 
 
@@ -98,13 +105,18 @@ def test_a_crop_of_few_rows_is_a_warning(crops, folder):
 
 def test_one_person_only_is_an_error_that_says_what_to_do(crops, folder):
     finding = inspect(crops[crops["pid"].isin([0, 3, 4, 5, 6])], folder)["at least 2 people train"]
-    assert (finding.level, finding.remedy) == ("error", "Add train parts, loosen convert's filters, or lower validate.min_people.")
+    assert (finding.level, finding.remedy) == (
+        "error",
+        "Add train parts, loosen convert's filters, or lower validate.min_people.",
+    )
     assert finding.places == (f"{folder / 'crops.parquet'}: num_people is 1",)
 
 
 def test_distractors_only_are_an_error(crops, folder):
     found = inspect(crops.assign(pid=-1), folder)
-    assert {"at least 2 people train", "a crop of train, val or query shows a known person (pid 0 or above)"} <= set(found)
+    assert {"at least 2 people train", "a crop of train, val or query shows a known person (pid 0 or above)"} <= set(
+        found
+    )
     assert found["a query of a test set has a match"].level == "error"
 
 
@@ -123,7 +135,12 @@ def test_a_tar_that_is_cut_names_the_crops_behind_the_cut(crops, folder):
     with open(tar, "r+b") as stream:
         stream.truncate(int(crops.loc[30, "offset"]) + 10)
     finding = inspect(read_crops(folder), folder)[IN_TAR]
-    assert (finding.level, finding.count, "row 30: " in finding.places[0], "lie outside the tar" in finding.places[0]) == ("error", 5, True, True)
+    assert (
+        finding.level,
+        finding.count,
+        "row 30: " in finding.places[0],
+        "lie outside the tar" in finding.places[0],
+    ) == ("error", 5, True, True)
 
 
 def test_a_tar_whose_bytes_are_zeroed_is_found_without_decoding(crops, folder):
@@ -155,7 +172,9 @@ def test_a_test_set_without_queries_or_gallery_is_an_error(crops, folder, droppe
 
 
 def test_one_query_without_a_match_is_an_error_where_convert_chose_it(crops, folder):
-    finding = inspect(crops[~((crops["pid"] == 6) & (crops["split"] == "gallery"))], folder)["every query has a match in the gallery"]
+    finding = inspect(crops[~((crops["pid"] == 6) & (crops["split"] == "gallery"))], folder)[
+        "every query has a match in the gallery"
+    ]
     assert (finding.count, "row 30" in finding.places[0], finding.level) == (1, True, "error")
 
 
@@ -163,9 +182,14 @@ MATCH = "every published query has a match, in another camera where the set has 
 
 
 def published_crops(crops: pd.DataFrame) -> tuple[pd.DataFrame, list[Part]]:
-    """Return the crops and parts of a test set in a ReID set's layout, whose queries are seen by camera 2 and others by 3."""
+    """Return the crops and parts of a test set in a ReID set's layout, whose queries are seen by camera 2 and others by
+    3.
+    """
     gallery = crops["split"] == "gallery"
-    return crops.assign(camid=crops["camid"].mask(gallery, 3)), [PARTS[0], replace(PARTS[1], layout="folders", sequence="")]
+    return crops.assign(camid=crops["camid"].mask(gallery, 3)), [
+        PARTS[0],
+        replace(PARTS[1], layout="folders", sequence=""),
+    ]
 
 
 def test_published_queries_with_matches_in_another_camera_have_no_finding(crops, folder):
@@ -174,7 +198,9 @@ def test_published_queries_with_matches_in_another_camera_have_no_finding(crops,
 
 def test_a_published_query_whose_matches_share_its_camera_is_a_warning(crops, folder):
     elsewhere, parts = published_crops(crops)
-    third = elsewhere[elsewhere["pid"] == 5].assign(pid=7, path=lambda rows: rows["path"].str.replace("000005", "000007"))
+    third = elsewhere[elsewhere["pid"] == 5].assign(
+        pid=7, path=lambda rows: rows["path"].str.replace("000005", "000007")
+    )
     three = pd.concat([elsewhere, third], ignore_index=True)
     same_camera = three.assign(camid=three["camid"].mask(three["pid"] == 6, 2))
     found = inspect(same_camera, folder, parts, max_share=1.0)
@@ -188,7 +214,9 @@ def test_a_published_set_of_one_camera_is_ranked_without_the_camera_rule(crops, 
 
 
 def test_a_query_from_the_very_frame_of_a_gallery_crop_is_an_error(crops, folder):
-    finding = inspect(with_value(crops, 26, frame=1), folder)["no query has a gallery crop of its person from its own frame"]
+    finding = inspect(with_value(crops, 26, frame=1), folder)[
+        "no query has a gallery crop of its person from its own frame"
+    ]
     assert (finding.level, finding.count, "row 25" in finding.places[0]) == ("error", 1, True)
 
 

@@ -71,9 +71,15 @@ def test_a_small_set_has_its_share_of_the_sheet(crops):
 
 def test_a_query_is_framed_on_the_sheet(crops, tmp_path):
     orange = (180, 83, 9)
-    with_query = dict((colour, count) for count, colour in draw_contact_sheet(crops, tmp_path / "crops.tar", 7).getcolors(maxcolors=1_000_000))
+    with_query = dict(
+        (colour, count)
+        for count, colour in draw_contact_sheet(crops, tmp_path / "crops.tar", 7).getcolors(maxcolors=1_000_000)
+    )
     without = crops[crops["split"] != "query"]
-    colours = dict((colour, count) for count, colour in draw_contact_sheet(without, tmp_path / "crops.tar", 7).getcolors(maxcolors=1_000_000))
+    colours = dict(
+        (colour, count)
+        for count, colour in draw_contact_sheet(without, tmp_path / "crops.tar", 7).getcolors(maxcolors=1_000_000)
+    )
     assert with_query[orange] - colours[orange] > 2 * 2 * (56 + 112)  # two people, each with two edges of 2 px at least
 
 

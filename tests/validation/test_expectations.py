@@ -58,7 +58,9 @@ def test_many_warnings_are_named_by_the_first_three_and_the_number_of_the_others
     warnings = [Finding(WARNING, f"suite {n}", "it is sound", "b", "r", ("p",), 1200) for n in range(5)]
     told = name_warnings([Finding(ERROR, "s", "e", "b", "r", ("p",), 1), *warnings], tmp_path)
     assert told.startswith("5 warnings (suite 0: expected that it is sound (1,200 not); suite 1: ")
-    assert told.endswith(f"suite 2: expected that it is sound (1,200 not); 2 more); read them in {tmp_path / 'index.html'}")
+    assert told.endswith(
+        f"suite 2: expected that it is sound (1,200 not); 2 more); read them in {tmp_path / 'index.html'}"
+    )
 
 
 def test_findings_hold_texts_as_they_are_though_pages_hold_them_escaped():

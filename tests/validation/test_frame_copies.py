@@ -19,7 +19,9 @@ LENGTH = 60
 
 
 def draw_street(seed: int, frame: int) -> np.ndarray:
-    """Return a frame, BGR uint8 [240, 320, 3]: blurred noise, over which three rectangles move by 4, 5 and 7 px per frame."""
+    """Return a frame, BGR uint8 [240, 320, 3]: blurred noise, over which three rectangles move by 4, 5 and 7 px per
+    frame.
+    """
     rng = np.random.default_rng(seed)
     picture = cv2.resize(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
     for speed, place in zip((4, 5, 7), rng.integers(0, 240, (3, 2)), strict=True):
@@ -59,10 +61,15 @@ def levels_of(table: pd.DataFrame) -> list[str]:
     return [finding.level for finding in findings_of(table, frame_copies_suite())]
 
 
-def test_a_copied_folder_that_trains_is_an_error_that_names_both_sequences_and_frames(tracked: Part, tmp_path: Path) -> None:
+def test_a_copied_folder_that_trains_is_an_error_that_names_both_sequences_and_frames(
+    tracked: Part, tmp_path: Path
+) -> None:
     copy = shutil.copytree(tracked.folder, tmp_path / "CAM-01")
     table = table_of(part("train", copy), tracked, sample=0)
-    told = "frame 1 of CAM-01 of OWN (train) is the same file as frame 1 of MOT17-09-FRCNN of MOT17 (track); 60 such frames"
+    told = (
+        "frame 1 of CAM-01 of OWN (train) is the same file as frame 1 of MOT17-09-FRCNN of MOT17 (track); 60 such "
+        "frames"
+    )
     assert table["copy_fault"].tolist() == [told]
     assert levels_of(table) == ["error"]
 
@@ -71,7 +78,9 @@ def test_a_copy_with_other_frame_numbers_is_an_error(tracked: Part, tmp_path: Pa
     (tmp_path / "CAM-01" / "img1").mkdir(parents=True)
     (tmp_path / "CAM-01" / "seqinfo.ini").write_text(SEQINFO.format(length=20))
     for number in range(1, 21):
-        shutil.copy(tracked.folder / "img1" / f"{number + 33:06d}.jpg", tmp_path / "CAM-01" / "img1" / f"{number:06d}.jpg")
+        shutil.copy(
+            tracked.folder / "img1" / f"{number + 33:06d}.jpg", tmp_path / "CAM-01" / "img1" / f"{number:06d}.jpg"
+        )
     table = table_of(part("train", tmp_path / "CAM-01"), tracked, sample=0)
     assert "frame 1 of CAM-01 of OWN (train) is the same file as frame 34 of MOT17-09" in table["copy_fault"][0]
 
@@ -109,7 +118,10 @@ def test_a_video_that_is_split_by_time_and_its_detector_copies_are_no_copies(tra
 
 
 def test_empty_and_missing_frames_and_flat_ones_are_no_copies(tmp_path: Path) -> None:
-    videos = [write_video(tmp_path / name, [np.full((240, 320, 3), grey, np.uint8)] * 4) for name, grey in (("a", 20), ("b", 21))]
+    videos = [
+        write_video(tmp_path / name, [np.full((240, 320, 3), grey, np.uint8)] * 4)
+        for name, grey in (("a", 20), ("b", 21))
+    ]
     for folder in videos:
         (folder / "img1" / "000002.jpg").write_bytes(b"")
         (folder / "img1" / "000003.jpg").unlink()

@@ -60,7 +60,12 @@ def test_a_number_that_stands_for_two_things_is_caught(crops, says, values):
 
 
 def test_every_expectation_of_the_numbers_has_a_planted_fault():
-    suites = (identity_suites.persons_suite, identity_suites.numbers_suite, identity_suites.tracklets_suite, identity_suites.cameras_suite)
+    suites = (
+        identity_suites.persons_suite,
+        identity_suites.numbers_suite,
+        identity_suites.tracklets_suite,
+        identity_suites.cameras_suite,
+    )
     assert set().union(*(says_of(suite()) for suite in suites)) == set(PLANTED)
 
 

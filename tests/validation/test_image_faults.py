@@ -53,7 +53,9 @@ def test_a_padded_jpeg_is_whole(jpeg):
     assert image_fault(jpeg + bytes(100)) == ""
 
 
-@pytest.mark.parametrize(("content", "fault"), [(b"", "is empty (0 bytes)"), (b"<html>no picture</html>", "is no image")])
+@pytest.mark.parametrize(
+    ("content", "fault"), [(b"", "is empty (0 bytes)"), (b"<html>no picture</html>", "is no image")]
+)
 def test_what_is_no_image_is_told(content, fault, tmp_path):
     (tmp_path / "a.jpg").write_bytes(content)
     told, width, height = inspect_image(tmp_path / "a.jpg")

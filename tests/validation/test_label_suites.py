@@ -7,9 +7,21 @@ from inspect_tables import inspect
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("000001/000002.jpg 1\n", "000001/000002.jpg 0\n", "a line's path is a crop, and its label stands for one person and no other"),
-        ("000001/000002.jpg 1\n", "000001/999999.jpg 1\n", "a line's path is a crop, and its label stands for one person and no other"),
-        ("000001/000002.jpg 1\n", "000001/000002.jpg one\n", "a line's path is a crop, and its label stands for one person and no other"),
+        (
+            "000001/000002.jpg 1\n",
+            "000001/000002.jpg 0\n",
+            "a line's path is a crop, and its label stands for one person and no other",
+        ),
+        (
+            "000001/000002.jpg 1\n",
+            "000001/999999.jpg 1\n",
+            "a line's path is a crop, and its label stands for one person and no other",
+        ),
+        (
+            "000001/000002.jpg 1\n",
+            "000001/000002.jpg one\n",
+            "a line's path is a crop, and its label stands for one person and no other",
+        ),
         ("TOY-01_000001/000002.jpg 1\n", "TOY-01_000003/000002.jpg 3\n", "a file lists crops of its own split"),
         ("000001/000002.jpg 1\n", "000001/000001.jpg 1\n", "a file lists a crop once"),
         ("TOY-01_000001/000002.jpg 1\n", "", "a file lists every crop of its split"),

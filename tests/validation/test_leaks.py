@@ -33,10 +33,15 @@ def test_a_person_in_train_and_test_is_a_leak(crops, folder):
 
 
 def test_a_person_may_stand_on_both_sides_of_a_video_that_is_split_by_time(crops, folder):
-    halves = [replace(PARTS[0], last_frame=7), *(replace(p, sequence="TOY-01", scene="01", first_frame=8) for p in PARTS[1:])]
+    halves = [
+        replace(PARTS[0], last_frame=7),
+        *(replace(p, sequence="TOY-01", scene="01", first_frame=8) for p in PARTS[1:]),
+    ]
     people = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] <= 5)]
     later = crops[crops["pid"].isin([0, 1, 2]) & (crops["frame"] > 5)]
-    both = pd.concat([people, later.assign(frame=later["frame"] + 2, split=later["frame"].map({7: "query", 9: "gallery"}))])
+    both = pd.concat(
+        [people, later.assign(frame=later["frame"] + 2, split=later["frame"].map({7: "query", 9: "gallery"}))]
+    )
     write_lists(both, folder / "meta")
     assert set(inspect(both, folder, halves, max_share=1.0)) == {"at least 2 people are held out (val)"}
 
@@ -47,7 +52,9 @@ def test_a_video_whose_frames_train_and_are_tracked_is_a_leak_also_under_its_oth
         replace(PARTS[2], dataset="MOT17", sequence="MOT17-02-FRCNN", scene="02", first_frame=10),
     ]
     finding = inspect(crops, folder, parts)[HALF]
-    assert finding.places[0] == "raw/parts.csv: row 0: frames 10 … 12 also in track (MOT17-02-FRCNN), sequence is MOT16-02"
+    assert (
+        finding.places[0] == "raw/parts.csv: row 0: frames 10 … 12 also in track (MOT17-02-FRCNN), sequence is MOT16-02"
+    )
     mot15 = replace(parts[0], dataset="MOT15", sequence="Venice-2", scene=scene_of("Venice-2"))
     assert "sequence is Venice-2" in inspect(crops, folder, [mot15, parts[1]])[HALF].places[0]
     apart = [replace(parts[0], last_frame=7), replace(parts[1], first_frame=8)]
@@ -57,21 +64,31 @@ def test_a_video_whose_frames_train_and_are_tracked_is_a_leak_also_under_its_oth
 def test_a_video_that_is_divided_elsewhere_than_at_its_half_is_an_error(crops, folder):
     parts = [replace(PARTS[0], last_frame=5), replace(PARTS[1], sequence="TOY-01", scene="01", first_frame=9)]
     finding = inspect(crops, folder, parts)[HALF]
-    told = "raw/parts.csv: row 0: frames 1 … 5 train, 9 … 12 are in test (TOY-01); the half ends at 7, sequence is TOY-01"
+    told = (
+        "raw/parts.csv: row 0: frames 1 … 5 train, 9 … 12 are in test (TOY-01); the half ends at 7, sequence is TOY-01"
+    )
     assert (finding.level, finding.places[0]) == ("error", told)
 
 
 def test_people_who_are_divided_within_a_video_are_told_and_pass(crops, folder):
-    divided = [replace(PARTS[0], protocol="identity:0.5"), replace(PARTS[1], sequence="TOY-01", scene="01", protocol="identity:0.5")]
+    divided = [
+        replace(PARTS[0], protocol="identity:0.5"),
+        replace(PARTS[1], sequence="TOY-01", scene="01", protocol="identity:0.5"),
+    ]
     one_video = crops.assign(scene="01", camid=1)
     found = inspect(one_video, folder, divided, max_share=1.0)
     assert (set(found), found[DIVIDED].level) == ({DIVIDED}, "warning")
-    assert found[DIVIDED].places[0] == "raw/parts.csv: row 0: frames 1 … 12 also in test (TOY-01), with other people, sequence is TOY-01"
+    assert (
+        found[DIVIDED].places[0]
+        == "raw/parts.csv: row 0: frames 1 … 12 also in test (TOY-01), with other people, sequence is TOY-01"
+    )
     assert inspect(with_value(one_video, 3, pid=5), folder, divided)[ONE_SIDE].level == "error"
 
 
 def copied(crops, source: int, target: int):
-    """Return the crops with the bytes of crop `source` in place of those of `target`, as the tar's reader finds them."""
+    """Return the crops with the bytes of crop `source` in place of those of `target`, as the tar's reader finds
+    them.
+    """
     same = crops.copy()
     for column in ("offset", "size", "digest"):
         same.loc[target, column] = crops.loc[source, column]
@@ -80,7 +97,10 @@ def copied(crops, source: int, target: int):
 
 def test_a_test_crop_that_trains_under_another_pid_is_an_error_that_names_both(crops, folder):
     finding = inspect(copied(crops, 3, 26), folder, max_share=0.1)[COPY]
-    told = "row 3: imgs/TOY-01_000000/000003.jpg of TOY (train) has the same bytes as imgs/TOY-02_000005/000001.jpg of TOY (gallery)"
+    told = (
+        "row 3: imgs/TOY-01_000000/000003.jpg of TOY (train) has the same bytes as imgs/TOY-02_000005/000001.jpg of "
+        "TOY (gallery)"
+    )
     assert (finding.level, finding.count) == ("error", 1)
     assert finding.places == (f"{folder / 'crops.parquet'}: {told}",)
 
@@ -88,7 +108,11 @@ def test_a_test_crop_that_trains_under_another_pid_is_an_error_that_names_both(c
 def test_a_val_crop_that_trains_is_an_error(crops, folder):
     other_video = crops.assign(scene=crops["scene"].mask(crops["split"] == "val", "03"))
     finding = inspect(copied(other_video, 3, 16), folder, max_share=0.1)[COPY]
-    assert (finding.level, finding.count, "(train) has the same bytes as imgs/TOY-01_000003/" in finding.places[0]) == ("error", 1, True)
+    assert (finding.level, finding.count, "(train) has the same bytes as imgs/TOY-01_000003/" in finding.places[0]) == (
+        "error",
+        1,
+        True,
+    )
 
 
 def test_equal_crops_of_one_reid_set_are_an_error_too(crops, folder):
@@ -114,6 +138,11 @@ def test_a_crop_that_was_encoded_again_for_another_side_is_a_warning_that_names_
 
 def test_videos_that_stand_on_two_sides_by_intention_are_counted(crops):
     halves = [replace(PARTS[0], last_frame=7), replace(PARTS[1], sequence="TOY-01", scene="01", first_frame=8)]
-    divided = [replace(PARTS[0], protocol="identity:0.5"), replace(PARTS[1], sequence="TOY-01", scene="01", protocol="identity:0.5")]
-    counts = [list(count_videos(scenes_table(parts, "parts.csv"), crops).values()) for parts in (PARTS, halves, divided)]
+    divided = [
+        replace(PARTS[0], protocol="identity:0.5"),
+        replace(PARTS[1], sequence="TOY-01", scene="01", protocol="identity:0.5"),
+    ]
+    counts = [
+        list(count_videos(scenes_table(parts, "parts.csv"), crops).values()) for parts in (PARTS, halves, divided)
+    ]
     assert counts == [[0, 0, 1], [1, 0, 1], [0, 1, 1]]  # the people of TOY-01 are in train and in val throughout

@@ -12,7 +12,9 @@ def sequence(name: str, length: int) -> Sequence:
     return Sequence(name, name, Path(name) / "img1", length, 30, 1920, 1080)
 
 
-@pytest.mark.parametrize(("dataset", "boxes", "people"), [("MOT16", 110_407, 517), ("MOT17", 112_297, 546), ("MOT20", 1_134_614, 2_215)])
+@pytest.mark.parametrize(
+    ("dataset", "boxes", "people"), [("MOT16", 110_407, 517), ("MOT17", 112_297, 546), ("MOT20", 1_134_614, 2_215)]
+)
 def test_the_sequences_add_up_to_the_published_totals(dataset, boxes, people):
     counts = [counts for name, counts in PUBLISHED.items() if name.startswith(dataset)]
     assert (sum(c.boxes for c in counts), sum(c.people for c in counts)) == (boxes, people)
@@ -26,7 +28,11 @@ def test_the_half_counts_add_up_to_bytetracks():
 
 
 def test_every_detector_copy_is_known_at_its_published_length_only():
-    assert published_counts(sequence("MOT17-09-DPM", 525)) == published_counts(sequence("MOT17-09-SDP", 525)) == PUBLISHED["MOT17-09"]
+    assert (
+        published_counts(sequence("MOT17-09-DPM", 525))
+        == published_counts(sequence("MOT17-09-SDP", 525))
+        == PUBLISHED["MOT17-09"]
+    )
     assert published_counts(sequence("MOT17-09-FRCNN", 262)) is None
     assert published_counts(sequence("TOY-01", 12)) is None
 

@@ -40,7 +40,10 @@ def test_a_cut_of_a_set_is_told_and_passes():
 def test_more_than_the_set_is_an_error():
     more = pd.concat([viper(), pd.DataFrame([{"dataset": "VIPeR", "pid": -1, "tracklet": -1, "split": "gallery"}])])
     (finding,) = findings(more)
-    assert (finding.level, finding.places[0]) == ("error", "crops.parquet: VIPeR gallery has 316 people and 317 crops, published are 316 and 316")
+    assert (finding.level, finding.places[0]) == (
+        "error",
+        "crops.parquet: VIPeR gallery has 316 people and 317 crops, published are 316 and 316",
+    )
 
 
 def test_a_part_that_is_not_used_is_not_asked_for():
@@ -62,5 +65,7 @@ def test_a_set_of_somebodys_own_is_not_compared():
 @pytest.mark.parametrize("dataset", SETS)
 def test_every_protocol_of_a_known_set_has_counts(dataset):
     protocols = SETS[dataset].protocols
-    assert [name for name in protocols if not published_counts_of(dataset, name)] == [name for name in protocols if "-classic-" in name]
+    assert [name for name in protocols if not published_counts_of(dataset, name)] == [
+        name for name in protocols if "-classic-" in name
+    ]
     assert set(PUBLISHED_COUNTS[dataset]) <= {*protocols, "*"}

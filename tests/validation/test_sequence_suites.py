@@ -7,7 +7,14 @@ from mot_factory import write_mot_set
 
 from reidops.mot.sequences import read_sequence
 from reidops.validation import sequence_suites as suites
-from reidops.validation.sequence_tables import SequenceJob, SequenceTables, evenly, inspect_sequence, inspect_sequences, share_inside
+from reidops.validation.sequence_tables import (
+    SequenceJob,
+    SequenceTables,
+    evenly,
+    inspect_sequence,
+    inspect_sequences,
+    share_inside,
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +104,27 @@ def test_a_detection_fault_is_caught_at_its_line(sound, says, values):
         ("the detections can be read", {"detections_fault": "det.txt: is empty"}, "error"),
         ("a whole published sequence has its published number of pedestrian boxes", {"published_boxes": 1.0}, "error"),
         ("a whole published sequence has its published number of people", {"published_people": 1.0}, "error"),
-        ("the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground truth", {"unlike_copy": "TOY-01-SDP"}, "error"),
+        (
+            "the detector copies of a sequence (DPM, FRCNN, SDP) have equal ground truth",
+            {"unlike_copy": "TOY-01-SDP"},
+            "error",
+        ),
         ("there is no image past seqLength", {"num_images_past_end": 2}, "warning"),
-        ("every frame of a tracked sequence has a detection", {"empty_frames_fault": "3 frames without a detection: 1, 2, 9"}, "warning"),
-        ("a whole published sequence has its published number of pedestrian boxes in the half that validates", {"published_half_boxes": 1.0}, "error"),
-        ("a whole published sequence has its published number of people in the half that validates", {"published_half_people": 1.0}, "error"),
+        (
+            "every frame of a tracked sequence has a detection",
+            {"empty_frames_fault": "3 frames without a detection: 1, 2, 9"},
+            "warning",
+        ),
+        (
+            "a whole published sequence has its published number of pedestrian boxes in the half that validates",
+            {"published_half_boxes": 1.0},
+            "error",
+        ),
+        (
+            "a whole published sequence has its published number of people in the half that validates",
+            {"published_half_people": 1.0},
+            "error",
+        ),
     ],
 )
 def test_a_sequence_fault_is_caught(sound, says, values, level):
@@ -137,7 +160,9 @@ def test_a_truncated_frame_is_found_when_all_are_decoded(tmp_path):
     size = image.write_bytes(image.read_bytes()[:-400])
     (tables,) = inspect_sequences([SequenceJob(read_sequence(folder), "raw/TOY-01", False, -1)])
     (finding,) = findings_of(tables.decoded, suites.decoded_suite(), row_word="")
-    assert finding.places == (f"raw/TOY-01/img1/000005.jpg: the JPEG is cut off after {size} bytes; copy or unpack it again",)
+    assert finding.places == (
+        f"raw/TOY-01/img1/000005.jpg: the JPEG is cut off after {size} bytes; copy or unpack it again",
+    )
     assert len(tables.decoded) == 12
 
 
@@ -175,9 +200,14 @@ def test_lines_are_counted_as_the_file_has_them_also_with_empty_ones(tmp_path):
 def test_frames_without_a_detection_are_named(tmp_path):
     folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
     path = folder / "det" / "det.txt"
-    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if line.split(",")[0] not in ("4", "9")))
+    path.write_text(
+        "".join(line for line in path.read_text().splitlines(keepends=True) if line.split(",")[0] not in ("4", "9"))
+    )
     sequence = read_sequence(folder)
-    assert inspect_sequence(SequenceJob(sequence, "raw", True, 0)).record["empty_frames_fault"] == "2 frames without a detection: 4, 9"
+    assert (
+        inspect_sequence(SequenceJob(sequence, "raw", True, 0)).record["empty_frames_fault"]
+        == "2 frames without a detection: 4, 9"
+    )
     assert inspect_sequence(SequenceJob(sequence, "raw", False, 0)).record["empty_frames_fault"] == ""
 
 
@@ -185,7 +215,11 @@ def test_a_tracked_sequence_without_public_detections_has_no_fault(tmp_path):
     folder = write_mot_set(tmp_path, ("TOY-01",)) / "train" / "TOY-01"
     (folder / "det" / "det.txt").unlink()
     tables = inspect_sequence(SequenceJob(read_sequence(folder), "raw", True, 0))
-    assert (tables.record["detections_fault"], tables.record["empty_frames_fault"], len(tables.detections)) == ("", "", 0)
+    assert (tables.record["detections_fault"], tables.record["empty_frames_fault"], len(tables.detections)) == (
+        "",
+        "",
+        0,
+    )
 
 
 def test_the_half_counts_are_those_of_the_frames_that_validate(sound):
@@ -208,7 +242,9 @@ def test_a_detector_copy_with_another_ground_truth_is_named(tmp_path):
 
 
 def test_the_share_inside_is_an_area():
-    boxes = pd.DataFrame([(-10, 0, 20, 10), (0, 0, 10, 10), (95, 95, 10, 10), (200, 0, 5, 5)], columns=["left", "top", "width", "height"])
+    boxes = pd.DataFrame(
+        [(-10, 0, 20, 10), (0, 0, 10, 10), (95, 95, 10, 10), (200, 0, 5, 5)], columns=["left", "top", "width", "height"]
+    )
     assert share_inside(boxes.astype(float), 100, 100).tolist() == [0.5, 1.0, 0.25, 0.0]
 
 

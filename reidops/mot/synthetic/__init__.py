@@ -1,6 +1,7 @@
 """A MOTChallenge data set drawn from a seed, in MOT17's exact layout.
 
-People with lasting looks walk through drawn street scenes, cover each other, vanish behind furniture, leave and come back.
+People with lasting looks walk through drawn street scenes, cover each other, vanish behind furniture, leave and come
+back.
 """
 
 from pathlib import Path
@@ -26,9 +27,15 @@ class SyntheticParams:
     def __post_init__(self) -> None:
         """Refuse a set that cannot be drawn."""
         if min(self.scenes, self.frames, self.frame_rate, self.min_people) < 1 or self.max_people < self.min_people:
-            raise ReidopsError("synthetic: scenes, frames, frame_rate and min_people must be at least 1, and max_people at least min_people")
+            raise ReidopsError(
+                "synthetic: scenes, frames, frame_rate and min_people must be at least 1, and max_people at least "
+                "min_people"
+            )
         if self.width < 160 or self.height < 90:
-            raise ReidopsError(f"synthetic: frames of {self.width} × {self.height} px are too small to draw people in; at least 160 × 90")
+            raise ReidopsError(
+                f"synthetic: frames of {self.width} × {self.height} px are too small to draw people in; at least 160 × "
+                f"90"
+            )
 
 
 def write_synthetic(folder: Path, params: SyntheticParams, workers: int | None = None) -> None:

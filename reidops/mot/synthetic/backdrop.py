@@ -38,14 +38,18 @@ def _paint_sky(street: Street, rng: np.random.Generator, rows: np.ndarray) -> np
     sky = np.array([232, 190, 150], np.float32) * (1 - share) + np.array([236, 228, 220], np.float32) * share
     clouds = np.clip(_fractal(rng, rows.shape, 4) * 1.6, 0, 1)[..., None]
     picture = (sky * (1 - 0.6 * clouds) + 244 * 0.6 * clouds) * np.minimum(tint * 1.02, 1.08)
-    bumps = cv2.resize(rng.uniform(0.1, 0.34, (1, 34)).astype(np.float32), (rows.shape[1], 1), interpolation=cv2.INTER_CUBIC)
+    bumps = cv2.resize(
+        rng.uniform(0.1, 0.34, (1, 34)).astype(np.float32), (rows.shape[1], 1), interpolation=cv2.INTER_CUBIC
+    )
     trees = rows > street.camera.horizon * (1 - bumps)
     leaves = np.array([70, 104, 84], np.float32) * (0.8 + 0.5 * _fractal(rng, rows.shape, 6)[..., None])
     return np.where(trees[..., None], leaves * tint, picture).astype(np.float32)
 
 
 def _paint_ground(street: Street, rng: np.random.Generator, x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Return the ground's colours [n, 3] at world places [n], lit, with furniture's soft shadows and a pavement at the houses."""
+    """Return the ground's colours [n, 3] at world places [n], lit, with furniture's soft shadows and a pavement at the
+    houses.
+    """
     footprint = z / street.camera.focal / SAMPLES * 1.5
     surface = _SURFACES[street.ground](rng, x, z, footprint)
     kerb = street.facade_z - 2.1
@@ -64,7 +68,10 @@ def _furniture_shadow(street: Street, x: np.ndarray, z: np.ndarray) -> np.ndarra
         along = np.clip((z - o.z + 0.2) / max(street.light.sun[1], 0.1), 0, o.height)
         aside = np.abs(x - o.x - street.light.sun[0] * along) - o.width / 2
         beyond = (z - o.z) - o.height * street.light.sun[1] - 0.5
-        depth = np.maximum(depth, np.clip(0.6 - aside / 0.5, 0, 1) * np.clip(-beyond / 0.5, 0, 1) * np.clip((z - o.z + 0.45) / 0.3, 0, 1))
+        depth = np.maximum(
+            depth,
+            np.clip(0.6 - aside / 0.5, 0, 1) * np.clip(-beyond / 0.5, 0, 1) * np.clip((z - o.z + 0.45) / 0.3, 0, 1),
+        )
     return depth
 
 
@@ -165,7 +172,10 @@ def _paint_pane(painter: Painter, pane: tuple[float, float], z: float, rng: np.r
     lean = 0.5
     for x, width in ((x0 + 0.2, 0.22), (x0 + 0.55, 0.08)):
         if x + width + lean < x1:
-            feet, heads = [(x, PANE[0], z), (x + width, PANE[0], z)], [(x + width + lean, PANE[1], z), (x + lean, PANE[1], z)]
+            feet, heads = (
+                [(x, PANE[0], z), (x + width, PANE[0], z)],
+                [(x + width + lean, PANE[1], z), (x + lean, PANE[1], z)],
+            )
             painter.polygon(feet + heads, (92, 88, 80))
 
 
@@ -196,7 +206,9 @@ def _fractal(rng: np.random.Generator, shape: tuple[int, int], octaves: int) -> 
     total = np.zeros(shape, np.float32)
     for octave in range(1, octaves + 1):
         cells = rng.standard_normal((2**octave + 1, 2**octave + 1)).astype(np.float32)
-        total += cv2.resize(cells, shape[::-1], interpolation=cv2.INTER_CUBIC) * 0.75 ** (octaves - octave if octaves > 6 else octave)
+        total += cv2.resize(cells, shape[::-1], interpolation=cv2.INTER_CUBIC) * 0.75 ** (
+            octaves - octave if octaves > 6 else octave
+        )
     return total / (2 * total.std())
 
 

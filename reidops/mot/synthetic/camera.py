@@ -21,10 +21,14 @@ class Camera:
     def project(self, points: np.ndarray) -> np.ndarray:
         """Return the pixels [n, 2] (x, y) of world points [n, 3] (x, y, z)."""
         scale = self.focal / points[:, 2]
-        return np.stack([self.centre + points[:, 0] * scale, self.horizon + (self.height - points[:, 1]) * scale], axis=1)
+        return np.stack(
+            [self.centre + points[:, 0] * scale, self.horizon + (self.height - points[:, 1]) * scale], axis=1
+        )
 
     def ground(self, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ground's (x, z) in metres under pixels below the horizon; rows nearer than 1 px to it count as 1 px below."""
+        """Return the ground's (x, z) in metres under pixels below the horizon; rows nearer than 1 px to it count as 1
+        px below.
+        """
         z = self.focal * self.height / np.maximum(rows - self.horizon, 1.0)
         return (columns - self.centre) * z / self.focal, z
 

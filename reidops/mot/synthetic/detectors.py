@@ -1,6 +1,7 @@
 """Three detectors as they look from outside: what they miss, how they shake, how they score and what they make up.
 
-They are drawn from the annotations, not run on the frames; their faults follow those of DPM, Faster R-CNN and SDP on MOT17.
+They are drawn from the annotations, not run on the frames; their faults follow those of DPM, Faster R-CNN and SDP on
+MOT17.
 """
 
 from dataclasses import dataclass
@@ -12,16 +13,18 @@ from reidops.mot.synthetic.frames import DISTRACTOR, PEDESTRIAN, REFLECTION, STA
 from reidops.mot.synthetic.street import FAR, NEAR, Street
 
 PERSISTENCE = 0.72  # how much of a detector's mood about one person carries over to the next frame
-TEMPTATION = {PEDESTRIAN: 1.0, STATIC_PERSON: 0.85, DISTRACTOR: 0.55, REFLECTION: 0.3}  # how readily each class is taken for a person
+# how readily each class is taken for a person
+TEMPTATION = {PEDESTRIAN: 1.0, STATIC_PERSON: 0.85, DISTRACTOR: 0.55, REFLECTION: 0.3}
 
 
 @dataclass(frozen=True)
 class Detector:
     """A detector's character.
 
-    `recall` is for tall, uncovered people; it falls to half at `half_visibility` and at `half_height` (parts of the frame's height).
-    `jitter` is in parts of a box, `shrink` is how far a box gives way to what is seen of a covered person, `false_alarms` and
-    `haunts` are how many boxes per frame are made up anywhere and at a few places again and again; `aspect` fixes width / height.
+    `recall` is for tall, uncovered people; it falls to half at `half_visibility` and at `half_height` (parts of the
+    frame's height). `jitter` is in parts of a box, `shrink` is how far a box gives way to what is seen of a covered
+    person, `false_alarms` and `haunts` are how many boxes per frame are made up anywhere and at a few places again and
+    again; `aspect` fixes width / height.
     """
 
     name: str
@@ -43,12 +46,18 @@ DETECTORS = (
 )
 
 
-def detect(rng: np.random.Generator, detector: Detector, sightings: list[Sighting], street: Street, num_frames: int) -> np.ndarray:
-    """Return detections [n, 6] (frame, left, top, width, height in 0-based px, score), sorted by frame, best score first."""
+def detect(
+    rng: np.random.Generator, detector: Detector, sightings: list[Sighting], street: Street, num_frames: int
+) -> np.ndarray:
+    """Return detections [n, 6] (frame, left, top, width, height in 0-based px, score), sorted by frame, best score
+    first.
+    """
     rows = [_found(rng, detector, track, street, num_frames) for track in _by_track(sightings)]
     rows += [_false_alarms(rng, detector, street, num_frames), _haunts(rng, detector, street, num_frames)]
     found = np.concatenate(rows)
-    found = found[(found[:, 1] < street.width - 2) & (found[:, 2] < street.height - 2) & (found[:, 1] + found[:, 3] > 2)]
+    found = found[
+        (found[:, 1] < street.width - 2) & (found[:, 2] < street.height - 2) & (found[:, 1] + found[:, 3] > 2)
+    ]
     return found[np.lexsort((found[:, 1], -found[:, 5], found[:, 0]))]
 
 
@@ -59,7 +68,9 @@ def _by_track(sightings: list[Sighting]) -> list[list[Sighting]]:
     return [tracks[track_id] for track_id in sorted(tracks)]
 
 
-def _found(rng: np.random.Generator, detector: Detector, track: list[Sighting], street: Street, num_frames: int) -> np.ndarray:
+def _found(
+    rng: np.random.Generator, detector: Detector, track: list[Sighting], street: Street, num_frames: int
+) -> np.ndarray:
     """Return the detections [n, 6] of one track."""
     moods = _moods(rng, num_frames, 6)[[s.frame - 1 for s in track]]
     boxes = np.array([s.box_ltwh for s in track])

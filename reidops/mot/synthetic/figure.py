@@ -24,7 +24,9 @@ class Figure:
     """One person ready to be drawn: appearance and the textures that are made of it once."""
 
     def __init__(self, appearance: Appearance, light: float = 0.5) -> None:
-        """Dress the person; `light` is the sun's direction around the body as seen by the camera, rad, positive from the right."""
+        """Dress the person; `light` is the sun's direction around the body as seen by the camera, rad, positive from
+        the right.
+        """
         self.appearance = appearance
         self.light = light
         self.textures = {
@@ -35,7 +37,9 @@ class Figure:
         self._tiles: dict[tuple[str, str, int], np.ndarray] = {}
 
     def tile(self, texture: str, shape: str, facing: float) -> np.ndarray:
-        """Return a texture wrapped round a shape as seen from `facing` [rad], in steps of 5°; wrapped once, then kept."""
+        """Return a texture wrapped round a shape as seen from `facing` [rad], in steps of 5°; wrapped once, then
+        kept.
+        """
         key = (texture, shape, round(facing / FACING_STEP))
         if key not in self._tiles:
             self._tiles[key] = wrapped(self.textures[texture], shape, key[2] * FACING_STEP, self.light)
@@ -73,7 +77,9 @@ class _Drawing:
         return np.stack([ground[:, 0], body[:, 1], ground[:, 1]], axis=1)
 
     def _facing(self, stance: Stance) -> float:
-        """Return the angle around the body under which the camera sees it: 0 from the front, positive from its right."""
+        """Return the angle around the body under which the camera sees it: 0 from the front, positive from its
+        right.
+        """
         towards = -np.array([stance.x, stance.z]) / np.hypot(stance.x, stance.z)
         right = np.array([self.forward[1], -self.forward[0]])
         return float(np.arctan2(towards @ right, towards @ self.forward))
@@ -102,7 +108,9 @@ class _Drawing:
         return trimmed(small, self.left, self.top)
 
     def _limb(self, start: str, end: str, widths: tuple[float, float], colour: Colour) -> None:
-        """Draw a tapered limb between two joints, lit from one side; `widths` in parts of the body's height, at both ends."""
+        """Draw a tapered limb between two joints, lit from one side; `widths` in parts of the body's height, at both
+        ends.
+        """
         half = self.looks.height * self.scale / 2
         a, b, radii = self.pixel[start], self.pixel[end], (widths[0] * half, widths[1] * half)
         mean = (radii[0] + radii[1]) / 2
@@ -129,7 +137,12 @@ class _Drawing:
         length = max(1e-6, math.hypot(bx - ax, by - ay))
         nx, ny = (ay - by) / length, (bx - ax) / length
         p, q = radii
-        corners = ((ax + nx * p, ay + ny * p), (bx + nx * q, by + ny * q), (bx - nx * q, by - ny * q), (ax - nx * p, ay - ny * p))
+        corners = (
+            (ax + nx * p, ay + ny * p),
+            (bx + nx * q, by + ny * q),
+            (bx - nx * q, by - ny * q),
+            (ax - nx * p, ay - ny * p),
+        )
         fixed = np.array([(round(x * 2**SHIFT), round(y * 2**SHIFT)) for x, y in corners], np.int32)
         cv2.fillConvexPoly(self.canvas, fixed, colour, cv2.LINE_8, SHIFT)
         self._dot(a, p, colour)
@@ -156,7 +169,13 @@ class _Drawing:
     def _sleeve_stripes(self, side: str) -> None:
         a, b = self.pixel[f"{side}_shoulder"], self.pixel[f"{side}_elbow"]
         along = b - a
-        normal = np.array([-along[1], along[0]]) / max(1e-6, float(np.hypot(*along))) * 0.028 * self.looks.height * self.scale
+        normal = (
+            np.array([-along[1], along[0]])
+            / max(1e-6, float(np.hypot(*along)))
+            * 0.028
+            * self.looks.height
+            * self.scale
+        )
         for share in (0.2, 0.5, 0.8):
             centre = a + share * along
             self._stroke(centre - normal, centre + normal, self.scale * 0.035, _tone(self.looks.top.second, 0.9))
@@ -227,7 +246,11 @@ class _Drawing:
             self._strap_and_pouch(unit, colour)
         elif self.looks.bag == "hand" and not behind:
             hand = self.pixel["right_hand"]
-            self._box(hand + (0, 0.07 * unit), np.array([0.05 * max(0.35, abs(np.sin(self.facing))) + 0.01, 0.055]) * unit, colour)
+            self._box(
+                hand + (0, 0.07 * unit),
+                np.array([0.05 * max(0.35, abs(np.sin(self.facing))) + 0.01, 0.055]) * unit,
+                colour,
+            )
 
     def _backpack(self, unit: float, colour: Colour) -> None:
         aside = np.sin(self.facing) * 0.09 * unit
@@ -256,7 +279,9 @@ class _Drawing:
         self._stroke(centre - flap, centre + flap * (1, -1), 1, _tone(colour, 0.5))
 
     def _wrap(self, texture: str, shape: str, top: np.ndarray, bottom: np.ndarray, half: float) -> None:
-        """Wrap a texture round a body part between two points and draw its visible side; `half` is half its width in px."""
+        """Wrap a texture round a body part between two points and draw its visible side; `half` is half its width in
+        px.
+        """
         tile = self.figure.tile(texture, shape, self.facing)
         corner = 2 * half / TILE
         down = (bottom - top) / TILE

@@ -48,7 +48,14 @@ class Film:
     """A scene ready to be filmed, frame by frame."""
 
     def __init__(
-        self, rng: np.random.Generator, index: int, size: tuple[int, int], *, num_people: int, num_frames: int, frame_rate: float
+        self,
+        rng: np.random.Generator,
+        index: int,
+        size: tuple[int, int],
+        *,
+        num_people: int,
+        num_frames: int,
+        frame_rate: float,
     ) -> None:
         """Plan the scene number `index` (from 0) with frames of `size` (width, height)."""
         self.rng, self.num_frames, self.frame_rate = rng, num_frames, frame_rate
@@ -70,10 +77,14 @@ class Film:
         self.glass = pane_mask(street) * GLOSS
         self.fixed = [(o.z, paint_obstacle(o, street, rng)) for o in street.obstacles]
         ids = itertools.count(len(self.people) + 1)
-        dummies = [self._still(next(ids), DISTRACTOR, mannequin(draw_appearance(rng)), place) for place in self._pane_places(2)]
+        dummies = [
+            self._still(next(ids), DISTRACTOR, mannequin(draw_appearance(rng)), place) for place in self._pane_places(2)
+        ]
         sitters = [self._still(next(ids), STATIC_PERSON, draw_appearance(rng), place) for place in self._bench_places()]
         self.fixed += [(actor.walk.place[0, 1] + 0.3, paint_bench(*actor.walk.place[0], street)) for actor in sitters]
-        self.dummies, self.sitters = ([(actor, self._draw(actor, 0)) for actor in group] for group in (dummies, sitters))
+        self.dummies, self.sitters = (
+            [(actor, self._draw(actor, 0)) for actor in group] for group in (dummies, sitters)
+        )
         for _, sprite in self.dummies:
             paste(self.backdrop, sprite, np.array(street.light.gain, np.float32) * 0.7)
         self.owners = Owners(*self.backdrop.shape[:2])
@@ -84,12 +95,16 @@ class Film:
         """Return somebody who stands (or sits) in one place and faces the camera, more or less."""
         turn = self.rng.uniform(-0.7, 0.7)
         heading, phase = np.array([[np.sin(turn), -np.cos(turn)]]), self.rng.uniform(0, 6)
-        return Actor(track_id, class_id, Figure(looks), Walk(np.array([place]), heading, np.array([phase]), np.array([0.15])))
+        return Actor(
+            track_id, class_id, Figure(looks), Walk(np.array([place]), heading, np.array([phase]), np.array([0.15]))
+        )
 
     def _pane_places(self, count: int) -> list[tuple[float, float]]:
         """Choose places for dummies inside shop windows that are in view."""
         reach = 0.9 * self.street.half_view(self.street.facade_z)
-        places = [float(np.mean(pane)) for house in self.street.houses for pane in house.panes if pane[1] - pane[0] > 0.8]
+        places = [
+            float(np.mean(pane)) for house in self.street.houses for pane in house.panes if pane[1] - pane[0] > 0.8
+        ]
         inside = [x for x in places if abs(x) < reach]
         chosen = self.rng.choice(len(inside), size=min(count, len(inside)), replace=False)
         return [(inside[int(k)], self.street.facade_z + 0.05) for k in chosen]
@@ -121,21 +136,28 @@ class Film:
         self._shade(canvas, cast + self.sitters, k)
         self._stack(canvas, owners, cast, k)
         offset = self.lens.offset(k)
-        seen = [self._sighting(actor, sprite, owners, k, offset) for actor, sprite in cast + self.sitters + self.dummies + mirrored]
+        seen = [
+            self._sighting(actor, sprite, owners, k, offset)
+            for actor, sprite in cast + self.sitters + self.dummies + mirrored
+        ]
         return self.lens.expose(canvas, k, self.rng), [s for s in seen if s is not None]
 
     def _in_view(self, actor: Actor, k: int) -> bool:
         x, z = actor.walk.place[k]
         return abs(x) < self.street.half_view(z) + 0.9 + self.street.margin / self.street.camera.pixels_per_metre(z)
 
-    def _mirror(self, cast: list[tuple[Actor, Sprite]], k: int, canvas: np.ndarray, owners: Owners) -> list[tuple[Actor, Sprite]]:
+    def _mirror(
+        self, cast: list[tuple[Actor, Sprite]], k: int, canvas: np.ndarray, owners: Owners
+    ) -> list[tuple[Actor, Sprite]]:
         """Draw the reflections of those who walk close to the shop windows; they carry track ids of their own."""
         mirrored = []
         for actor, _ in cast:
             stance = actor.walk.stance(k)
             if not self._before_glass(stance):
                 continue
-            behind = replace(stance, z=2 * self.street.facade_z - stance.z, heading=(stance.heading[0], -stance.heading[1]))
+            behind = replace(
+                stance, z=2 * self.street.facade_z - stance.z, heading=(stance.heading[0], -stance.heading[1])
+            )
             image = Actor(actor.track_id + 100, REFLECTION, actor.figure, actor.walk)
             sprite = actor.figure.draw(behind, self.street.camera)
             paste(canvas, sprite, self.street.light.gains(stance.x, stance.z), through=self.glass)
@@ -147,7 +169,9 @@ class Film:
         """Tell whether a shop window lies between the camera and somebody's mirror image."""
         facade_z = self.street.facade_z
         x = stance.x * facade_z / (2 * facade_z - stance.z)
-        return stance.z > facade_z - 4.0 and any(pane[0] < x < pane[1] for house in self.street.houses for pane in house.panes)
+        return stance.z > facade_z - 4.0 and any(
+            pane[0] < x < pane[1] for house in self.street.houses for pane in house.panes
+        )
 
     def _shade(self, canvas: np.ndarray, cast: list[tuple[Actor, Sprite]], k: int) -> None:
         """Darken the ground where people stand between it and the light."""
@@ -167,11 +191,17 @@ class Film:
             paste(canvas, sprite, gain)
             owners.cover(sprite, owner)
 
-    def _sighting(self, actor: Actor, sprite: Sprite, owners: Owners, k: int, offset: tuple[float, float]) -> Sighting | None:
-        """Return one annotated box in the frame's pixels, or None for somebody outside, or a reflection that the walls hide."""
+    def _sighting(
+        self, actor: Actor, sprite: Sprite, owners: Owners, k: int, offset: tuple[float, float]
+    ) -> Sighting | None:
+        """Return one annotated box in the frame's pixels, or None for somebody outside, or a reflection that the walls
+        hide.
+        """
         street = self.street
         x, y = round(offset[0]), round(offset[1])
-        visibility, visible = owners.visibility(sprite, actor.track_id, (slice(y, y + street.height), slice(x, x + street.width)))
+        visibility, visible = owners.visibility(
+            sprite, actor.track_id, (slice(y, y + street.height), slice(x, x + street.width))
+        )
         box = np.array(extent(sprite.alpha > 0.3)) + (sprite.left, sprite.top) * 2 - offset * 2
         inside = _share_inside(box, street.width, street.height)
         if inside < LEAST_INSIDE or (actor.class_id == REFLECTION and visibility < 0.3):
@@ -199,14 +229,18 @@ def _cast(crowd: list[Appearance], routes: list[Route]) -> list[Appearance]:
 
 
 def _cast_shadow(shade: np.ndarray, sprite: Sprite, place: tuple[float, float], street: Street, height: float) -> None:
-    """Add one person's shadow to the shade map [h, w]: the outline, laid on the ground along the sun, and a dark spot at the feet."""
+    """Add one person's shadow to the shade map [h, w]: the outline, laid on the ground along the sun, and a dark spot
+    at the feet.
+    """
     x, z = place
     camera, light = street.camera, street.light
     tip = (x + light.sun[0] * height, 0.0, z + light.sun[1] * height)
     foot, head, end = camera.project(np.array([(x, 0.0, z), (x, height, z), tip]))
     lean = (end - foot) / (head[1] - foot[1])
     low, high = np.floor(np.minimum(foot, end)) - 30, np.ceil(np.maximum(foot, end)) + 30
-    region = Sprite(shade, np.zeros((int(high[1] - low[1]), int(high[0] - low[0])), np.float32), int(low[0]), int(low[1]))
+    region = Sprite(
+        shade, np.zeros((int(high[1] - low[1]), int(high[0] - low[0])), np.float32), int(low[0]), int(low[1])
+    )
     there, own = overlap(region, shade.shape)
     across, down = np.array([sprite.left, sprite.top]) - foot
     moved = np.array([across + lean[0] * down, lean[1] * down]) + foot - low
@@ -214,5 +248,7 @@ def _cast_shadow(shade: np.ndarray, sprite: Sprite, place: tuple[float, float], 
     strength = light.shadow * float(light.sunlit(np.float64(x), np.float64(z)))
     fallen = cv2.warpAffine(sprite.alpha, matrix, region.alpha.shape[::-1]) * strength
     unit = camera.pixels_per_metre(z)
-    cv2.ellipse(fallen, tuple(int(v) for v in foot - low), (int(0.32 * unit), max(1, int(0.1 * unit))), 0, 0, 360, 0.42, -1)
+    cv2.ellipse(
+        fallen, tuple(int(v) for v in foot - low), (int(0.32 * unit), max(1, int(0.1 * unit))), 0, 0, 360, 0.42, -1
+    )
     shade[there] = np.maximum(shade[there], fallen[own])

@@ -38,7 +38,9 @@ def _paint_kiosk(painter: Painter, o: Obstacle, rng: np.random.Generator) -> Non
     painter.rect((x0 + 0.2, x1 - 0.2), (1.0, 1.95), o.z, (34, 38, 44))
     for k, x in enumerate(np.arange(x0 + 0.26, x1 - 0.4, 0.24)):
         for y in (1.06, 1.5):
-            painter.rect((x, x + 0.18), (y, y + 0.3 + 0.06 * rng.random()), o.z, POSTERS[int(rng.integers(len(POSTERS)))])
+            painter.rect(
+                (x, x + 0.18), (y, y + 0.3 + 0.06 * rng.random()), o.z, POSTERS[int(rng.integers(len(POSTERS)))]
+            )
         painter.rect((x, x + 0.2), (0.28, 0.86), o.z, toned(POSTERS[k % len(POSTERS)], 0.8))
     painter.rect((x0 + 0.1, x1 - 0.1), (0.92, 1.0), o.z, (120, 140, 160))
     stripes = np.linspace(x0 - 0.1, x1 + 0.1, 11)
@@ -76,9 +78,18 @@ def _paint_column(painter: Painter, o: Obstacle, rng: np.random.Generator) -> No
     for row, (low, high) in enumerate([(0, 0.35), (0.35, 1.1), (1.1, 1.85), (1.85, 2.55), (2.55, 2.75)]):
         phase = rng.integers(6)
         for a, b in zip(edges[:-1], edges[1:], strict=True):
-            colour = o.colour if row in (0, 4) else mixed(POSTERS[int((a + 2) / 0.8 + phase) % len(POSTERS)], (200, 204, 206), 0.35)
+            colour = (
+                o.colour
+                if row in (0, 4)
+                else mixed(POSTERS[int((a + 2) / 0.8 + phase) % len(POSTERS)], (200, 204, 206), 0.35)
+            )
             shade = 0.5 + 0.55 * max(0.0, float(np.cos((a + b) / 2 - 0.5)))
-            painter.rect((o.x + np.sin(a) * o.width / 2, o.x + np.sin(b) * o.width / 2 + 0.01), (low, high), o.z, toned(colour, shade))
+            painter.rect(
+                (o.x + np.sin(a) * o.width / 2, o.x + np.sin(b) * o.width / 2 + 0.01),
+                (low, high),
+                o.z,
+                toned(colour, shade),
+            )
     half = o.width / 2 + 0.12
     painter.rect((o.x - half, o.x + half), (2.72, 2.84), o.z, toned(o.colour, 0.66))
     dome = [(o.x + half * np.cos(t), 2.84 + 0.38 * np.sin(t), o.z) for t in np.linspace(0, np.pi, 15)]
@@ -91,15 +102,26 @@ def _paint_trunk(painter: Painter, o: Obstacle, rng: np.random.Generator) -> Non
         a, b = np.sin((k / 16 - 0.5) * np.pi), np.sin(((k + 1) / 16 - 0.5) * np.pi)
         bark = toned((74, 92, 112), (0.5 + 0.5 * np.sin(0.4 + 2.4 * k / 16)) * rng.uniform(0.8, 1.1))
         foot, top = 1.22, 0.86
-        painter.polygon([(o.x + a * half * foot, 0, o.z), (o.x + b * half * foot, 0, o.z), (o.x + b * half, 0.5, o.z),
-                         (o.x + b * half * top, 4.2, o.z), (o.x + a * half * top, 4.2, o.z), (o.x + a * half, 0.5, o.z)], bark)  # fmt: skip
+        painter.polygon(
+            [
+                (o.x + a * half * foot, 0, o.z),
+                (o.x + b * half * foot, 0, o.z),
+                (o.x + b * half, 0.5, o.z),
+                (o.x + b * half * top, 4.2, o.z),
+                (o.x + a * half * top, 4.2, o.z),
+                (o.x + a * half, 0.5, o.z),
+            ],
+            bark,
+        )
     for _ in range(40):
         x, y = o.x + rng.uniform(-0.8, 0.8) * half, rng.uniform(0.1, 3.2)
         painter.rect((x, x + 0.03), (y, y + rng.uniform(0.1, 0.35)), o.z, (48, 60, 74))
     for k in range(900):
         angle, radius = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1))
         x, y = o.x + 1.9 * radius * np.cos(angle), 4.2 + 1.35 * radius * np.sin(angle)
-        painter.disc((x, y, o.z), rng.uniform(0.04, 0.13), toned((48, 108, 76), rng.uniform(0.5, 1.3) * (0.7 + 0.4 * k / 900)))
+        painter.disc(
+            (x, y, o.z), rng.uniform(0.04, 0.13), toned((48, 108, 76), rng.uniform(0.5, 1.3) * (0.7 + 0.4 * k / 900))
+        )
 
 
 def _paint_hoarding(painter: Painter, o: Obstacle, rng: np.random.Generator) -> None:
@@ -116,10 +138,18 @@ def _paint_hoarding(painter: Painter, o: Obstacle, rng: np.random.Generator) -> 
         painter.text("LIVE", (x + 0.08, y + 0.1, o.z), 0.13, (50, 50, 60))
     for k in range(12):
         a = x0 + k * o.width / 12
-        painter.rect((a, a + o.width / 12), (o.height - 0.16, o.height), o.z, (210, 214, 216) if k % 2 else (46, 52, 186))
+        painter.rect(
+            (a, a + o.width / 12), (o.height - 0.16, o.height), o.z, (210, 214, 216) if k % 2 else (46, 52, 186)
+        )
 
 
-_PAINTERS = {"kiosk": _paint_kiosk, "van": _paint_van, "column": _paint_column, "trunk": _paint_trunk, "hoarding": _paint_hoarding}
+_PAINTERS = {
+    "kiosk": _paint_kiosk,
+    "van": _paint_van,
+    "column": _paint_column,
+    "trunk": _paint_trunk,
+    "hoarding": _paint_hoarding,
+}
 
 
 def paint_bench(x: float, z: float, street: Street) -> Sprite:

@@ -42,7 +42,9 @@ class Painter:
         """Fill an upright rectangle that faces the camera."""
         self.polygon([(x[0], y[0], z), (x[1], y[0], z), (x[1], y[1], z), (x[0], y[1], z)], colour)
 
-    def ramp(self, x: tuple[float, float], y: tuple[float, float], z: float, colours: tuple[Colour, Colour], steps: int = 12) -> None:
+    def ramp(
+        self, x: tuple[float, float], y: tuple[float, float], z: float, colours: tuple[Colour, Colour], steps: int = 12
+    ) -> None:
         """Fill an upright rectangle with a colour that changes from left to right."""
         edges = np.linspace(*x, steps + 1)
         for k in range(steps):
@@ -58,7 +60,16 @@ class Painter:
         """Write capitals `height` metres high, from the lower left `corner` on."""
         x, y = np.round(self.pixels([corner])[0]).astype(int)
         size = height * self.camera.pixels_per_metre(corner[2]) * SAMPLES
-        cv2.putText(self.canvas, words, (int(x), int(y)), cv2.FONT_HERSHEY_DUPLEX, size / 22, (*colour, 255), max(1, round(size / 9)), cv2.LINE_8)
+        cv2.putText(
+            self.canvas,
+            words,
+            (int(x), int(y)),
+            cv2.FONT_HERSHEY_DUPLEX,
+            size / 22,
+            (*colour, 255),
+            max(1, round(size / 9)),
+            cv2.LINE_8,
+        )
 
     def sprite(self, gain: np.ndarray) -> Sprite:
         """Return what was painted at the frame's resolution, every colour multiplied by `gain` [3]."""

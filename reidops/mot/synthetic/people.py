@@ -1,7 +1,7 @@
 """What a drawn person looks like, for good: build, skin, hair, garments, bag and hat, and the textures made of them.
 
-A texture is a cylinder that is cut open at the back and unrolled: rows run from top to bottom, columns run around the body
-from −π over 0 (the front) to π, positive towards the person's right side. Colours are BGR, 0 … 255.
+A texture is a cylinder that is cut open at the back and unrolled: rows run from top to bottom, columns run around the
+body from −π over 0 (the front) to π, positive towards the person's right side. Colours are BGR, 0 … 255.
 """
 
 from dataclasses import dataclass, replace
@@ -13,12 +13,27 @@ TEXTURE_ROWS, TEXTURE_COLUMNS = 64, 128
 
 Colour = tuple[int, int, int]
 
-SKINS: tuple[Colour, ...] = ((176, 200, 236), (150, 178, 222), (122, 156, 206), (88, 122, 176), (58, 84, 130), (40, 58, 92))
+SKINS: tuple[Colour, ...] = (
+    (176, 200, 236),
+    (150, 178, 222),
+    (122, 156, 206),
+    (88, 122, 176),
+    (58, 84, 130),
+    (40, 58, 92),
+)
 HAIRS: tuple[Colour, ...] = ((28, 26, 26), (32, 44, 62), (46, 74, 108), (96, 150, 190), (152, 152, 156), (36, 58, 120))
 TOPS: tuple[Colour, ...] = (
-    (52, 46, 44), (104, 62, 36), (48, 40, 172), (206, 202, 200), (74, 112, 58),
-    (52, 152, 208), (126, 120, 116), (156, 110, 72), (110, 62, 112), (40, 82, 148),
-)  # fmt: skip
+    (52, 46, 44),
+    (104, 62, 36),
+    (48, 40, 172),
+    (206, 202, 200),
+    (74, 112, 58),
+    (52, 152, 208),
+    (126, 120, 116),
+    (156, 110, 72),
+    (110, 62, 112),
+    (40, 82, 148),
+)
 BOTTOMS: tuple[Colour, ...] = ((44, 40, 40), (112, 78, 48), (82, 64, 52), (96, 128, 152), (116, 112, 110), (58, 82, 70))
 SHOES: tuple[Colour, ...] = ((34, 32, 34), (50, 66, 96), (214, 212, 210), (70, 62, 160))
 PATTERNS = ("plain", "stripes", "checks", "panel", "yoke", "print")
@@ -79,7 +94,9 @@ def draw_appearance(rng: np.random.Generator) -> Appearance:
 
 
 def draw_alike(rng: np.random.Generator, model: Appearance) -> Appearance:
-    """Draw somebody in the same clothes as `model` who differs in build and in one or two of hair, shoes, trousers and bag."""
+    """Draw somebody in the same clothes as `model` who differs in build and in one or two of hair, shoes, trousers and
+    bag.
+    """
     other = draw_appearance(rng)
     names = rng.permutation(["hair", "shoes", "bag", "bottom", "skin"])[: int(rng.integers(1, 3))]
     return replace(model, height=other.height, girth=other.girth, **{name: getattr(other, name) for name in names})

@@ -10,7 +10,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Stance:
-    """Where and how somebody stands: place on the ground [m], heading as a unit vector (x, z), gait phase [rad], swing 0 … 1.3."""
+    """Where and how somebody stands: place on the ground [m], heading as a unit vector (x, z), gait phase [rad], swing
+    0 … 1.3.
+    """
 
     x: float
     z: float
@@ -29,7 +31,11 @@ def skeleton(stance: Stance, height: float, girth: float) -> dict[str, np.ndarra
         joints |= _arm(side, sign * 0.104 * height * girth, shoulder_up, height, stance)
     lowest = min(joints["left_ankle"][1], joints["right_ankle"][1]) - 0.04 * height
     lean = 0.03 * height * stance.swing
-    joints |= {"hips": np.array([0, hip_up, 0.0]), "neck": np.array([0, 0.83 * height, lean]), "head": np.array([0, 0.925 * height, lean * 1.2])}
+    joints |= {
+        "hips": np.array([0, hip_up, 0.0]),
+        "neck": np.array([0, 0.83 * height, lean]),
+        "head": np.array([0, 0.925 * height, lean * 1.2]),
+    }
     return {name: joint - (0, lowest, 0) for name, joint in joints.items()}
 
 

@@ -1,4 +1,6 @@
-"""Pictures with transparency: where they lie on a canvas, how they are laid over it, and who is seen where afterwards."""
+"""Pictures with transparency: where they lie on a canvas, how they are laid over it, and who is seen where
+afterwards.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +10,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Sprite:
-    """A picture with transparency: premultiplied BGR float32 [h, w, 3], alpha float32 [h, w] in 0 … 1, its corner in px."""
+    """A picture with transparency: premultiplied BGR float32 [h, w, 3], alpha float32 [h, w] in 0 … 1, its corner in
+    px.
+    """
 
     bgr: np.ndarray
     alpha: np.ndarray
@@ -32,8 +36,12 @@ def overlap(sprite: Sprite, shape: tuple[int, int]) -> tuple[tuple[slice, slice]
     return (slice(top, bottom), slice(left, right)), own
 
 
-def paste(canvas: np.ndarray, sprite: Sprite, gain: np.ndarray | None = None, through: np.ndarray | None = None) -> None:
-    """Lay a sprite over the canvas float32 [h, w, 3] in place, in its light; `through` [h, w] lets only a share of it show."""
+def paste(
+    canvas: np.ndarray, sprite: Sprite, gain: np.ndarray | None = None, through: np.ndarray | None = None
+) -> None:
+    """Lay a sprite over the canvas float32 [h, w, 3] in place, in its light; `through` [h, w] lets only a share of it
+    show.
+    """
     there, own = overlap(sprite, canvas.shape[:2])
     region, alpha, bgr = canvas[there], sprite.alpha[own], sprite.bgr[own]
     if region.size == 0:
@@ -61,8 +69,12 @@ class Owners:
             shown &= through[canvas] > 0.5
         self.map[canvas][shown] = owner
 
-    def visibility(self, sprite: Sprite, owner: int, window: tuple[slice, slice]) -> tuple[float, tuple[float, float, float, float] | None]:
-        """Return which share of a sprite its owner shows inside the frame's window of the canvas, and the box of what is seen."""
+    def visibility(
+        self, sprite: Sprite, owner: int, window: tuple[slice, slice]
+    ) -> tuple[float, tuple[float, float, float, float] | None]:
+        """Return which share of a sprite its owner shows inside the frame's window of the canvas, and the box of what
+        is seen.
+        """
         canvas, own = overlap(sprite, self.map.shape)
         seen = (self.map[canvas] == owner) & (sprite.alpha[own] > 0.5)
         rows, columns = (_within(part, frame) for part, frame in zip(canvas, window, strict=True))

@@ -1,4 +1,6 @@
-"""What a drawn street consists of: its camera, its light, what stands on it and the houses behind it. Lengths in metres."""
+"""What a drawn street consists of: its camera, its light, what stands on it and the houses behind it. Lengths in
+metres.
+"""
 
 from dataclasses import dataclass
 
@@ -7,8 +9,15 @@ import numpy as np
 from reidops.mot.synthetic.camera import Camera
 
 GROUNDS = ("pavement", "asphalt", "cobbles", "grass")
-FURNITURE = {"kiosk": (2.0, 2.65), "van": (3.4, 2.35), "column": (1.3, 2.9), "trunk": (1.0, 3.4), "hoarding": (2.1, 2.3)}
-NEAR, STRIP, FAR = 6.3, (10.6, 11.4), 15.2  # depths of the nearest walkers, of the strip of furniture and of the farthest walkers
+FURNITURE = {
+    "kiosk": (2.0, 2.65),
+    "van": (3.4, 2.35),
+    "column": (1.3, 2.9),
+    "trunk": (1.0, 3.4),
+    "hoarding": (2.1, 2.3),
+}
+# depths of the nearest walkers, of the strip of furniture and of the farthest walkers
+NEAR, STRIP, FAR = 6.3, (10.6, 11.4), 15.2
 FOCAL = 600 / 360  # of the frame's height
 
 
@@ -26,7 +35,9 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class House:
-    """One house of the row: where it starts and ends, its height, its colour, its awning's, and the name of its shop."""
+    """One house of the row: where it starts and ends, its height, its colour, its awning's, and the name of its
+    shop.
+    """
 
     x0: float
     x1: float
@@ -44,10 +55,12 @@ class House:
 
 @dataclass(frozen=True)
 class Light:
-    """The light of a scene: colour gains (b, g, r) in the sun and in the shade, the shade's edge, and what the lens adds.
+    """The light of a scene: colour gains (b, g, r) in the sun and in the shade, the shade's edge, and what the lens
+    adds.
 
-    The shade lies where `edge[0] * x + edge[1] * z > edge[2]`. `drift` is how far the automatic exposure wanders, `noise` is in
-    grey levels, `blur` in px of a 360-line frame, `sun` the direction that shadows fall to, metres per metre of height (x, z).
+    The shade lies where `edge[0] * x + edge[1] * z > edge[2]`. `drift` is how far the automatic exposure wanders,
+    `noise` is in grey levels, `blur` in px of a 360-line frame, `sun` the direction that shadows fall to, metres per
+    metre of height (x, z).
     """
 
     gain: tuple[float, float, float]
@@ -72,7 +85,9 @@ class Light:
 
 @dataclass(frozen=True)
 class Street:
-    """One scene before anybody walks in it; canvas and margin in px: a moving camera sees a window of a larger canvas."""
+    """One scene before anybody walks in it; canvas and margin in px: a moving camera sees a window of a larger
+    canvas.
+    """
 
     camera: Camera
     width: int
@@ -95,7 +110,9 @@ class Street:
 
 
 def plan_street(rng: np.random.Generator, index: int, width: int, height: int) -> Street:
-    """Plan the scene number `index` (from 0): grounds take turns, every sixth has a moving camera, all else is drawn."""
+    """Plan the scene number `index` (from 0): grounds take turns, every sixth has a moving camera, all else is
+    drawn.
+    """
     scale = height / 360
     margin = int(40 * scale) if index % 6 == 5 else 0
     camera = Camera(FOCAL * height, width / 2 + margin, rng.uniform(66, 92) * scale + margin, rng.uniform(2.65, 3.0))
@@ -116,8 +133,18 @@ def plan_street(rng: np.random.Generator, index: int, width: int, height: int) -
 
 def _plan_houses(rng: np.random.Generator, reach: float) -> tuple[House, ...]:
     """Line up houses from −reach to reach, with one gap in which the sky is seen down to the horizon."""
-    names = rng.permutation(["BAKERY", "CAFE", "BOOKS", "FLOWERS", "OPTIK", "SHOES", "RADIO", "TEA", "BIKES", "TOYS", "HOTEL", "BAR"])
-    plaster = [(150, 178, 196), (120, 150, 190), (172, 172, 168), (92, 112, 158), (140, 168, 150), (178, 160, 140), (110, 132, 142)]
+    names = rng.permutation(
+        ["BAKERY", "CAFE", "BOOKS", "FLOWERS", "OPTIK", "SHOES", "RADIO", "TEA", "BIKES", "TOYS", "HOTEL", "BAR"]
+    )
+    plaster = [
+        (150, 178, 196),
+        (120, 150, 190),
+        (172, 172, 168),
+        (92, 112, 158),
+        (140, 168, 150),
+        (178, 160, 140),
+        (110, 132, 142),
+    ]
     awnings = [(44, 48, 150), (70, 96, 40), (120, 70, 36), (40, 120, 176), (72, 66, 70)]
     houses, x, gap = [], -reach, rng.uniform(-0.5, 0.4) * reach
     while x < reach:
@@ -132,7 +159,9 @@ def _plan_houses(rng: np.random.Generator, reach: float) -> tuple[House, ...]:
 
 
 def _plan_obstacles(rng: np.random.Generator, index: int, half: float) -> tuple[Obstacle, ...]:
-    """Put two or three pieces of furniture on the strip with room to walk between them; a van is long and leaves room for one other."""
+    """Put two or three pieces of furniture on the strip with room to walk between them; a van is long and leaves room
+    for one other.
+    """
     colours = [(70, 88, 42), (120, 74, 40), (56, 52, 138), (196, 198, 200), (52, 108, 142), (92, 92, 96)]
     round_one = str(rng.choice(["column", "trunk"]))
     kinds = ["van", round_one] if index % 3 == 1 else [*rng.permutation(["kiosk", "hoarding"]).tolist(), round_one]

@@ -1,7 +1,7 @@
 """Where everybody goes: paths that cross, meet behind furniture, turn where nobody sees it, leave and come back.
 
-An itinerary is a list of (seconds, x, z): where somebody is when; between its points people keep a steady pace. Acts write
-itineraries for one or two people. Lengths are in metres; the film runs from 0 to `seconds`.
+An itinerary is a list of (seconds, x, z): where somebody is when; between its points people keep a steady pace. Acts
+write itineraries for one or two people. Lengths are in metres; the film runs from 0 to `seconds`.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,9 @@ class Route:
 
 @dataclass(frozen=True)
 class Walk:
-    """Everywhere that one person is, one row per frame: place [n, 2] (x, z), heading [n, 2], gait phase [n], swing [n]."""
+    """Everywhere that one person is, one row per frame: place [n, 2] (x, z), heading [n, 2], gait phase [n], swing
+    [n].
+    """
 
     place: np.ndarray
     heading: np.ndarray
@@ -40,7 +42,13 @@ class Walk:
 
     def stance(self, k: int) -> Stance:
         """Return the stance in the k-th frame (from 0)."""
-        return Stance(float(self.place[k, 0]), float(self.place[k, 1]), tuple(self.heading[k]), float(self.phase[k]), float(self.swing[k]))
+        return Stance(
+            float(self.place[k, 0]),
+            float(self.place[k, 1]),
+            tuple(self.heading[k]),
+            float(self.phase[k]),
+            float(self.swing[k]),
+        )
 
 
 def plan_routes(rng: np.random.Generator, street: Street, count: int, seconds: float) -> list[Route]:
@@ -68,7 +76,9 @@ def follow(route: Route, num_frames: int, frame_rate: float) -> Walk:
     speed = np.hypot(velocity[:, 0], velocity[:, 1])
     phase = 2 * np.pi * (np.cumsum(speed) / frame_rate / STRIDE + route.points[0][1])
     film = slice(lead, lead + num_frames)
-    return Walk(place[film], _headings(velocity, speed, frame_rate)[film], phase[film], np.clip(speed / 1.2, 0, 1.25)[film])
+    return Walk(
+        place[film], _headings(velocity, speed, frame_rate)[film], phase[film], np.clip(speed / 1.2, 0, 1.25)[film]
+    )
 
 
 def _places(points: Itinerary, clock: np.ndarray) -> np.ndarray:
@@ -78,7 +88,9 @@ def _places(points: Itinerary, clock: np.ndarray) -> np.ndarray:
 
 
 def _headings(velocity: np.ndarray, speed: np.ndarray, frame_rate: float) -> np.ndarray:
-    """Return unit headings [n, 2] that follow the velocity no faster than anybody turns; who stands keeps looking ahead."""
+    """Return unit headings [n, 2] that follow the velocity no faster than anybody turns; who stands keeps looking
+    ahead.
+    """
     first = velocity[int(np.argmax(speed > 0.15))]
     angle = float(np.arctan2(first[0], first[1]))
     angles = []
@@ -116,10 +128,14 @@ def _dawdle(rng: np.random.Generator, street: Street, seconds: float) -> list[Ro
     return [Route(_behind(rng, _screen(rng, street), float(rng.uniform(*BACK)), meet, seconds, side=side, turns=turns))]
 
 
-def _behind(rng: np.random.Generator, o: Obstacle, z: float, meet: float, seconds: float, *, side: int, turns: bool) -> Itinerary:
-    """Walk from `side` behind what `o` hides at depth `z`, be gone for one to three seconds around `meet`, come out there or beyond.
+def _behind(
+    rng: np.random.Generator, o: Obstacle, z: float, meet: float, seconds: float, *, side: int, turns: bool
+) -> Itinerary:
+    """Walk from `side` behind what `o` hides at depth `z`, be gone for one to three seconds around `meet`, come out
+    there or beyond.
 
-    How far and how fast somebody walks while hidden follows from the time that it takes, so that nobody can tell from the outside.
+    How far and how fast somebody walks while hidden follows from the time that it takes, so that nobody can tell from
+    the outside.
     """
     middle, reach = o.x * z / o.z, o.width / 2 * z / o.z
     gone = float(rng.uniform(1.3, 2.6) if turns else max(rng.uniform(1.3, 3.0), 2 * reach / 2.0))
@@ -129,9 +145,12 @@ def _behind(rng: np.random.Generator, o: Obstacle, z: float, meet: float, second
     inside = middle + side * max(0.0, reach - 0.5 * gone) if turns else middle
     end_z, last = float(np.clip(z + rng.uniform(-0.8, 0.8), *BACK)), seconds + 1.5
     return [
-        (-1.0, middle + side * (reach + pace * (enter + 1.0)), z), (enter, middle + side * reach, z), (meet, inside, z),
-        (leave, middle + out * reach, z), (last, middle + out * (reach + later * (last - leave)), end_z),
-    ]  # fmt: skip
+        (-1.0, middle + side * (reach + pace * (enter + 1.0)), z),
+        (enter, middle + side * reach, z),
+        (meet, inside, z),
+        (leave, middle + out * reach, z),
+        (last, middle + out * (reach + later * (last - leave)), end_z),
+    ]
 
 
 def _overtake(rng: np.random.Generator, street: Street, seconds: float) -> list[Route]:
@@ -163,14 +182,22 @@ def _leave(rng: np.random.Generator, street: Street, seconds: float) -> list[Rou
     gone = rng.uniform(0.25, 0.45) * seconds
     again = gone + rng.uniform(0.8, 2.0)
     edge_again = street.half_view(back_z) + 0.7
-    return [Route([
-        (-1.0, side * (edge - pace * (gone + 1.0)), z), (gone, side * edge, z), (again, side * edge_again, back_z),
-        (seconds + 1.5, side * (edge_again - rng.uniform(1.0, 1.4) * (seconds + 1.5 - again)), back_z),
-    ])]  # fmt: skip
+    return [
+        Route(
+            [
+                (-1.0, side * (edge - pace * (gone + 1.0)), z),
+                (gone, side * edge, z),
+                (again, side * edge_again, back_z),
+                (seconds + 1.5, side * (edge_again - rng.uniform(1.0, 1.4) * (seconds + 1.5 - again)), back_z),
+            ]
+        )
+    ]
 
 
 def _approach(rng: np.random.Generator, street: Street, seconds: float) -> list[Route]:
-    """Let somebody come from the houses through a gap in the furniture to the front, or go the other way, with a stop."""
+    """Let somebody come from the houses through a gap in the furniture to the front, or go the other way, with a
+    stop.
+    """
     gap = _gap(rng, street)
     half = street.half_view(NEAR)
     far = (float(rng.uniform(-0.7, 0.7)) * street.half_view(FAR), FAR - 0.3)
@@ -204,7 +231,9 @@ def _cross(rng: np.random.Generator, street: Street, seconds: float) -> list[Rou
 
 
 def _returned(rng: np.random.Generator, street: Street, points: Itinerary, seconds: float) -> Itinerary:
-    """Send somebody who leaves the view early back into it, after a moment outside, at another depth of the same band."""
+    """Send somebody who leaves the view early back into it, after a moment outside, at another depth of the same
+    band.
+    """
     clock = np.arange(0, seconds, 0.1)
     x, z = _places(points, clock).T
     outside = np.abs(x) > np.array([street.half_view(depth) for depth in z]) + 0.6

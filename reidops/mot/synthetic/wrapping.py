@@ -11,7 +11,9 @@ def _outline(shape: str) -> np.ndarray:
     """Return half the width of each row of a tile, float [TILE], 0 … 1."""
     share = (np.arange(TILE) + 0.5) / TILE
     if shape == "ball":
-        return np.sqrt(np.maximum(0, 1 - np.abs(2 * share - 1) ** 2.4)) * (1 - 0.16 * np.maximum(0, share - 0.55) / 0.45)
+        return np.sqrt(np.maximum(0, 1 - np.abs(2 * share - 1) ** 2.4)) * (
+            1 - 0.16 * np.maximum(0, share - 0.55) / 0.45
+        )
     if shape == "flare":
         return 0.76 + 0.24 * share
     shoulder = np.clip(0.36 + 1.9 * np.sqrt(share * 0.5), 0, 1)

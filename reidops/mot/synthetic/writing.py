@@ -1,4 +1,6 @@
-"""One drawn scene as three MOT17 sequence folders: frames, gt.txt, det.txt, seqinfo.ini. Pixels are 1-based from here on."""
+"""One drawn scene as three MOT17 sequence folders: frames, gt.txt, det.txt, seqinfo.ini. Pixels are 1-based from here
+on.
+"""
 
 import os
 import shutil
@@ -27,7 +29,12 @@ class Commission:
 
 def write_scenes(train: Path, params: SyntheticParams, workers: int | None) -> None:
     """Draw all scenes, side by side."""
-    map_parallel(write_scene, [Commission(train, params, index) for index in range(params.scenes)], workers, desc="drawing scenes")
+    map_parallel(
+        write_scene,
+        [Commission(train, params, index) for index in range(params.scenes)],
+        workers,
+        desc="drawing scenes",
+    )
 
 
 def write_scene(commission: Commission) -> None:
@@ -43,7 +50,9 @@ def write_scene(commission: Commission) -> None:
         folder = commission.train / name
         _link_frames(commission.train / names[0] / "img1", folder / "img1")
         _write_text(folder / "gt" / "gt.txt", _annotation_lines(sightings))
-        _write_text(folder / "det" / "det.txt", _detection_lines(detect(rng, detector, sightings, film.street, params.frames)))
+        _write_text(
+            folder / "det" / "det.txt", _detection_lines(detect(rng, detector, sightings, film.street, params.frames))
+        )
         _write_text(folder / "seqinfo.ini", _seqinfo_lines(name, params))
 
 
@@ -76,7 +85,9 @@ def _annotation_lines(sightings: list[Sighting]) -> list[str]:
     for s in sorted(sightings, key=lambda s: (s.track_id, s.frame)):
         left, top, width, height = (round(value) for value in s.box_ltwh)
         considered = int(s.class_id == PEDESTRIAN)
-        lines.append(f"{s.frame},{s.track_id},{left + 1},{top + 1},{width},{height},{considered},{s.class_id},{s.visibility:.5g}")
+        lines.append(
+            f"{s.frame},{s.track_id},{left + 1},{top + 1},{width},{height},{considered},{s.class_id},{s.visibility:.5g}"
+        )
     return lines
 
 
@@ -90,9 +101,14 @@ def _detection_lines(detections: np.ndarray) -> list[str]:
 
 def _seqinfo_lines(name: str, params: SyntheticParams) -> list[str]:
     values = {
-        "name": name, "imDir": "img1", "frameRate": params.frame_rate, "seqLength": params.frames,
-        "imWidth": params.width, "imHeight": params.height, "imExt": ".jpg",
-    }  # fmt: skip
+        "name": name,
+        "imDir": "img1",
+        "frameRate": params.frame_rate,
+        "seqLength": params.frames,
+        "imWidth": params.width,
+        "imHeight": params.height,
+        "imExt": ".jpg",
+    }
     return ["[Sequence]", *(f"{key}={value}" for key, value in values.items()), ""]
 
 
