@@ -117,7 +117,7 @@ class Comparer:
         """Return the interval of the lead over the model whose windows these are; None where they are not the same
         windows.
         """
-        from reidops.tracking.rivals import lead_over
+        from reidops.tracking.evaluation.rivals import lead_over
 
         intervals = lead_over(self.tracking / "windows.npz", windows)
         if intervals is None:
@@ -135,8 +135,8 @@ class Comparer:
         """
         from reidops.embedding.embedder import Embedder
         from reidops.parts import tracked_parts
-        from reidops.tracking.rescoring import check_unseen, embed_again, score_again
-        from reidops.tracking.trials import read_trial_settings
+        from reidops.tracking.evaluation.rescoring import check_unseen, embed_again, score_again
+        from reidops.tracking.evaluation.trials import read_trial_settings
 
         parts, settings = tracked_parts(self.raw), read_trial_settings(self.tracking / "trial.json")
         check_unseen(parts, model)

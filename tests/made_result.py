@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
 from reidops.embedding.images import resize_crops
 from reidops.files import sha256
-from reidops.tracking.rivals import write_windows
-from reidops.tracking.windows import FrameTables
+from reidops.tracking.evaluation.rivals import write_windows
+from reidops.tracking.evaluation.windows import FrameTables
 
 HEIGHT, WIDTH, DIM = 16, 8, 6
 RANDOM_IDF1 = 0.2

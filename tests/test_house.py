@@ -99,6 +99,14 @@ def test_retrieval_and_tracking_do_not_know_each_other():
     assert not [row for row in importers("reidops.tracking") if row.startswith("reidops.retrieval")]
 
 
+def test_trackers_know_no_evaluation_and_evaluation_knows_neither_pictures_nor_tuning():
+    rooms = ("reidops.tracking.evaluation", "reidops.tracking.pictures", "reidops.tracking.tuning")
+    for room in rooms:
+        assert not [row for row in importers(room, rooms) if row.startswith("reidops.tracking.")]
+    for upper in rooms[1:]:
+        assert not [row for row in importers(upper, (upper,)) if row.startswith("reidops.tracking.")]
+
+
 def test_one_door_to_mlflow_and_none_to_dvc_and_prefect():
     assert not importers("mlflow", ("reidops.registry", "reidops.serving.pyfunc_model"))
     assert not importers("prefect", ("flows",))
