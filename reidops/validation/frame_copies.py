@@ -152,7 +152,7 @@ def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max
     enough.
     """
     steps = {own.word: math.ceil(len(own.numbers) / sample) for own in trained}
-    looked_at = [(own, own.numbers[:: steps[own.word]]) for own in trained]
+    looked_at: list[tuple[Frames, Iterable[int]]] = [(own, own.numbers[:: steps[own.word]]) for own in trained]
     looked_at += [(other, _runs(other.numbers, max(steps.values(), default=1))) for other in scored]
     hashes = [
         _hash_frames(own, numbers) for own, numbers in progress_bar(looked_at, desc="hash frames", unit="sequences")
