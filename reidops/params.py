@@ -9,11 +9,12 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, cast, dataclass_transform
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 from reidops.errors import ReidopsError
 
@@ -23,7 +24,8 @@ P = TypeVar("P")
 @dataclass_transform(frozen_default=True)
 def params_dataclass(cls: type[P]) -> type[P]:
     """Make `cls` a frozen dataclass that refuses unknown names and values of another type."""
-    return dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))(cls)
+    checked = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))(cls)
+    return cast(type[P], checked)  # pydantic returns the class itself; its annotation does not say so
 
 
 def read_params(cls: type[P], section: str, path: Path = Path("params.yaml")) -> P:
@@ -89,8 +91,9 @@ def _check_names(cls: type, values: Mapping[str, Any], where: str) -> None:
     if faults:
         raise ReidopsError("\n".join(faults))
     for name, field in fields.items():
-        if dataclasses.is_dataclass(field.type) and isinstance(values[name], dict):
-            _check_names(field.type, values[name], f"{where}.{name}")
+        kind = field.type
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(values[name], dict):
+            _check_names(kind, values[name], f"{where}.{name}")
 
 
 def _default(field: dataclasses.Field) -> str:
@@ -98,7 +101,7 @@ def _default(field: dataclasses.Field) -> str:
     return "" if value is dataclasses.MISSING else f"; its usual value is {value!r}"
 
 
-def _told(error: dict[str, Any]) -> str:
+def _told(error: ErrorDetails) -> str:
     name = ".".join(str(part) for part in error["loc"])
     return f"{name} is {error['input']!r}: {error['msg']}"
 

@@ -35,8 +35,9 @@ def read_reference(path: Path, section: str | None = None) -> dict[str, list[Kno
     if section is not None and section not in sections:
         raise ReidopsError(f"{path}: section `{section}` is unknown{say_near(section, sections)}")
     text = path.read_text()
-    found = {}
-    for key, node in yaml.compose(text).value:
+    found: dict[str, list[Knob]] = {}
+    root = yaml.compose(text)
+    for key, node in root.value if isinstance(root, yaml.MappingNode) else ():
         if section in (None, key.value):
             found[key.value] = list(_knobs(text, node)) if isinstance(node, yaml.MappingNode) else []
     return found

@@ -1,6 +1,6 @@
 """Ranked galleries as a picture: what an embedder found first, for its best, its median and its worst queries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def nearest_rows(
     return order, distances[order]
 
 
-def draw_galleries(title: str, sections: dict[str, Sequence[RankedRow]], decode: Decode, path: Path) -> None:
+def draw_galleries(title: str, sections: Mapping[str, Sequence[RankedRow]], decode: Decode, path: Path) -> None:
     """Draw sections of ranked rows: the query left, then what was found, green where it is the same person, red where
     not.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from reidops.retrieval.test_sets import TestSet
+from reidops.retrieval.test_sets import TestSet, side_labels
 
 NUM_FRAMES = 15  # evenly spaced, of each tracklet
 
@@ -58,12 +58,9 @@ def find_tracklets(
         is_pooled = pooled and has_tracklets(table, test)
         sides = {side: _sample(table, getattr(test, side), num_frames, is_pooled) for side in ("query", "gallery")}
         standing = {side: np.array([_middle(rows) for rows in tracklets]) for side, tracklets in sides.items()}
-        labels = {
-            f"{side}_{kind}s": table[kind].to_numpy()[rows]
-            for side, rows in standing.items()
-            for kind in ("pid", "camid")
-        }
-        found.append(replace(test, **standing, labels=labels))
+        query, gallery = standing["query"], standing["gallery"]
+        labels = side_labels(table.iloc[query], table.iloc[gallery])
+        found.append(replace(test, query=query, gallery=gallery, labels=labels))
         parts += [*sides["query"], *sides["gallery"]]
     starts = np.cumsum([0, *(len(rows) for rows in parts[:-1])])
     return found, Tracklets(np.concatenate(parts), starts, np.array([_middle(rows) for rows in parts]))

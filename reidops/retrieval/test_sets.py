@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,15 @@ from reidops.retrieval.matches import check_labels, find_matches
 from reidops.retrieval.ranking import RankingScores, score_blocks, score_embeddings
 from reidops.retrieval.reranking import reranked_blocks
 from reidops.retrieval.single_shot import SingleShot, find_identities
+
+
+class SideLabels(TypedDict):
+    """The people and the cameras of query and gallery crops, [num_query] and [num_gallery]."""
+
+    query_pids: np.ndarray
+    query_camids: np.ndarray
+    gallery_pids: np.ndarray
+    gallery_camids: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class TestSet:
     name: str
     query: np.ndarray
     gallery: np.ndarray
-    labels: dict[str, np.ndarray]
+    labels: SideLabels
     junk: str
     single_gallery_shot: SingleShot | None = None
 
@@ -46,14 +56,9 @@ class TestSet:
         query = check_labels("query", self.labels["query_pids"], self.labels["query_camids"])
         gallery = check_labels("gallery", self.labels["gallery_pids"], self.labels["gallery_camids"])
         blocks = reranked_blocks(embeddings[self.query], embeddings[self.gallery])
-        identities = find_identities(gallery, embeddings[self.gallery]) if self.single_gallery_shot else None
-        return score_blocks(
-            blocks,
-            find_matches(query, gallery, self.junk),
-            max_rank,
-            identities=identities,
-            single_gallery_shot=self.single_gallery_shot,
-        )
+        shot = self.single_gallery_shot
+        shots = (find_identities(gallery, embeddings[self.gallery]), shot) if shot else None
+        return score_blocks(blocks, find_matches(query, gallery, self.junk), max_rank, shots=shots)
 
     def junk_mask(self, queries: np.ndarray) -> np.ndarray:
         """Return which gallery crops the ranking of some queries leaves out, bool [len(queries), num_gallery]."""
@@ -93,11 +98,7 @@ def _test_set(name: str, rows: pd.DataFrame, junk: str) -> TestSet:
         raise ReidopsError(
             f"{name}: {len(query)} query and {len(gallery)} gallery crops; a test set needs both, convert it again"
         )
-    labels = {
-        f"{side}_{kind}s": part[kind].to_numpy()
-        for side, part in (("query", query), ("gallery", gallery))
-        for kind in ("pid", "camid")
-    }
+    labels = side_labels(query, gallery)
     return TestSet(
         name,
         query.index.to_numpy(),
@@ -107,7 +108,17 @@ def _test_set(name: str, rows: pd.DataFrame, junk: str) -> TestSet:
     )
 
 
-def _fitting_rule(labels: dict[str, np.ndarray]) -> str:
+def side_labels(query: pd.DataFrame, gallery: pd.DataFrame) -> SideLabels:
+    """Return the labels of query and gallery rows of a crops table."""
+    return SideLabels(
+        query_pids=query["pid"].to_numpy(),
+        query_camids=query["camid"].to_numpy(),
+        gallery_pids=gallery["pid"].to_numpy(),
+        gallery_camids=gallery["camid"].to_numpy(),
+    )
+
+
+def _fitting_rule(labels: SideLabels) -> str:
     query = check_labels("query", labels["query_pids"], labels["query_camids"])
     gallery = check_labels("gallery", labels["gallery_pids"], labels["gallery_camids"])
     unmatched = len(find_matches(query, gallery, "same-camera").unmatched)

@@ -6,17 +6,19 @@ every value: convolutions then run 15 to 30 times slower than in float32.
 
 import os
 import time
+from typing import Final, Literal
 
 import torch
 from torch import nn
 
-AUTO = "auto"
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+AUTO: Final = "auto"
 _ONEDNN_LIMITS_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 """Values of ONEDNN_MAX_CPU_ISA that forbid oneDNN its bf16 kernels (oneDNN developer guide, "CPU Dispatcher Control").
 """
 
 
-def choose_precision(wanted: str, network: nn.Module) -> str:
+def choose_precision(wanted: Precision | Literal["auto"], network: nn.Module) -> Precision:
     """Return the precision that `auto` stands for on this machine, or `wanted` itself where it is not `auto`.
 
     On a GPU: `bf16-mixed` where it computes in bf16, else `16-mixed`. On a CPU: `bf16-mixed` where it computes in bf16
