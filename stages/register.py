@@ -12,40 +12,23 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
+from reidops.embedding.embedder import Embedder
 from reidops.files import read_json, sha256, whole_folder, write_json
-from reidops.params import params_dataclass
-from reidops.registry.comparison import COMBINED, Bench, Bounds, Evidence, Rule, Score, TrackingResult
+from reidops.parts import tracked_parts
+from reidops.registry import models as registry
+from reidops.registry.champion import promote
+from reidops.registry.comparison import COMBINED, Bench, Bounds, Rule, Score, TrackingResult
+from reidops.registry.result import Folders, read_bench, read_result
+from reidops.registry.seed_spread import read_spread
+from reidops.tracking.evaluation.rescoring import check_unseen, embed_again, score_again
+from reidops.tracking.evaluation.rivals import lead_over
+from reidops.tracking.evaluation.trials import read_trial_settings
 from stages import run_stage
+from stages.params.register import RegisterParams
 
 logger = logging.getLogger(__name__)
-
-
-@params_dataclass
-class RegisterParams:
-    """Where the result goes and what a challenger has to do.
-
-    Attributes:
-        model_name: the registered model's name in MLflow.
-        experiment: the MLflow experiment that holds the runs.
-        score: the combined tracking score that decides: IDF1, HOTA, MOTA, AssA or DetA.
-        evidence: what has to be above a bound: `interval` = the lower end of the difference's 95 % interval, `point` =
-            the difference.
-        min_margin: bound of the difference to the champion, 0 … 1.
-        require_gain: a champion also beats the same tracker without appearance.
-        beat_random: a champion also beats the same tracker with random vectors.
-    """
-
-    model_name: Annotated[str, Field(pattern=r"^[\w.\- ]+$")]
-    experiment: Annotated[str, Field(min_length=1)]
-    score: Score
-    min_margin: Annotated[float, Field(ge=0, le=1)]
-    require_gain: bool
-    evidence: Evidence = "interval"
-    beat_random: bool = True
 
 
 def register(
@@ -54,11 +37,6 @@ def register(
     tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
     """Log, register, compare; write what came of it to `registration/version.json`."""
-    from reidops.registry import models as registry
-    from reidops.registry.champion import promote
-    from reidops.registry.result import Folders, read_bench, read_result
-    from reidops.registry.seed_spread import read_spread
-
     rule = Rule(params.score, params.min_margin, params.require_gain, params.beat_random, params.evidence)
     result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
     run_id = registry.log_result(result, params.experiment)
@@ -117,8 +95,6 @@ class Comparer:
         """Return the interval of the lead over the model whose windows these are; None where they are not the same
         windows.
         """
-        from reidops.tracking.evaluation.rivals import lead_over
-
         intervals = lead_over(self.tracking / "windows.npz", windows)
         if intervals is None:
             return None
@@ -133,11 +109,6 @@ class Comparer:
         """Return a model's scores by sequence, tracked as the evaluated one was but for a calibrated gate, which is the
         model's own.
         """
-        from reidops.embedding.embedder import Embedder
-        from reidops.parts import tracked_parts
-        from reidops.tracking.evaluation.rescoring import check_unseen, embed_again, score_again
-        from reidops.tracking.evaluation.trials import read_trial_settings
-
         parts, settings = tracked_parts(self.raw), read_trial_settings(self.tracking / "trial.json")
         check_unseen(parts, model)
         embed_again(parts, self.embeddings, Embedder.load(model), folder)
@@ -155,4 +126,4 @@ def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:
 
 
 if __name__ == "__main__":
-    run_stage(register, RegisterParams)
+    run_stage(register)
