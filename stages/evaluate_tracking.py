@@ -75,7 +75,7 @@ def evaluate_tracking(
     from reidops.parts import read_parts, tracked_parts
     from reidops.tracking.evaluation.arm_results import evaluate_parts, num_processes
     from reidops.tracking.evaluation.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
-    from reidops.tracking.evaluation.report import format_proof, gap_table_of_arms, write_report
+    from reidops.tracking.evaluation.report import format_report, gap_table_of_arms, write_report
     from reidops.tracking.evaluation.trials import build_trial
     from reidops.tracking.pictures.gap_curves import write_gap_curves
     from reidops.tracking.pictures.sequence_pictures import PictureBounds
@@ -91,7 +91,7 @@ def evaluate_tracking(
     trial = build_trial(settings, embeddings, calibration, params.num_switches)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        proof = write_report(arms, folder, params.window, _say(arms, trial))
+        report = write_report(arms, folder, params.window, _say(arms, trial))
         write_gap_curves(gap_table_of_arms(arms), folder / "gaps.png")
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
@@ -108,7 +108,7 @@ def evaluate_tracking(
         len(tracked),
         params.tracker,
         gate,
-        format_proof(proof),
+        format_report(report),
     )
 
 
