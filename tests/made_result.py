@@ -194,7 +194,7 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
             "code": "c0de",
         },
     )
-    write_windows([(name, made_tables(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
+    write_windows([(name, made_tables(idf1, num_frames=150, num_people=100)) for name in SEQUENCES], 30, tracking / "windows.npz")
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
 
@@ -214,7 +214,7 @@ def _gain(difference: float) -> dict[str, dict[str, object]]:
     return {name: row for name in ("IDF1", "HOTA")}
 
 
-def made_tables(idf1: float, num_frames: int, num_people: int = 500) -> FrameTables:
+def made_tables(idf1: float, num_frames: int, num_people: int) -> FrameTables:
     """Return frames in which so many people are annotated and tracked, and of whose boxes a share `idf1` lies on their
     own track.
 
