@@ -29,7 +29,8 @@ from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.mot.synthetic import SyntheticParams, write_synthetic
 from reidops.tracking.constants import constants_of
-from reidops.tracking.evaluation.arms import ORACLE, dressed, people_shown
+from reidops.tracking.evaluation.arm_names import ORACLE
+from reidops.tracking.evaluation.arms import dressed, people_shown
 from reidops.tracking.evaluation.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
 from reidops.tracking.evaluation.counts import on_own_track
 from reidops.tracking.evaluation.overlaps import Comparison

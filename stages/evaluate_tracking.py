@@ -28,7 +28,7 @@ from reidops.tracking.evaluation.protocol import (
     read_model_origin,
     read_tuning,
 )
-from reidops.tracking.evaluation.report import format_proof, gap_table_of_arms, write_report
+from reidops.tracking.evaluation.report import format_report, gap_table_of_arms, write_report
 from reidops.tracking.evaluation.scoring_code import scoring_code_digest
 from reidops.tracking.evaluation.trials import TrialSettings, build_trial
 from reidops.tracking.pictures.gap_curves import write_gap_curves
@@ -54,8 +54,7 @@ def evaluate_tracking(
     trial = build_trial(settings, embeddings, calibration, params.num_switches)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        proof = write_report(arms, folder, params.window, _say(arms, trial))
-        write_gap_curves(gap_table_of_arms(arms), folder / "gaps.png")
+        report = write_report(arms, folder, params.window, _say(arms, trial))
         write_gap_curves(gap_table_of_arms(arms), folder / "gaps.png")
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
@@ -72,7 +71,7 @@ def evaluate_tracking(
         len(tracked),
         params.tracker,
         gate,
-        format_proof(proof),
+        format_report(report),
     )
 
 

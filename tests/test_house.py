@@ -131,7 +131,8 @@ def test_a_stage_is_a_script_a_dvc_stage_and_a_section():
 def test_a_stage_depends_on_every_file_of_the_library_that_it_imports():
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     for name, stage in graph.items():
-        needed = _library_files(ROOT / "stages" / f"{name}.py")
+        doors = set() if name == "register" else {ROOT / door for door in LAZY_DOORS}
+        needed = _library_files(ROOT / "stages" / f"{name}.py", closed=doors)
         deps = [ROOT / dep for dep in stage["deps"]]
         unseen = {
             p.relative_to(ROOT).as_posix() for p in needed if not any(p == dep or dep in p.parents for dep in deps)
@@ -171,8 +172,8 @@ FOUNDATION = {
 } | {"reidops/mot/sequences.py", "reidops/mot/boxes.py"}
 
 
-def _library_files(start: Path) -> set[Path]:
-    """Return the files of the library that a file needs, directly or through others."""
+def _library_files(start: Path, closed: set[Path]) -> set[Path]:
+    """Return the files of the library that a file needs, directly or through others that are not `closed`."""
     seen, waiting = set(), [start]
     while waiting:
         path = waiting.pop()
@@ -181,7 +182,7 @@ def _library_files(start: Path) -> set[Path]:
             for file in (base.with_suffix(".py"), base / "__init__.py"):
                 if name.startswith("reidops.") and file.is_file() and file.stat().st_size and file not in seen:
                     seen.add(file)
-                    waiting.append(file)
+                    waiting += [] if file in closed else [file]
     return seen
 
 

@@ -15,7 +15,8 @@ from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.tracking.constants import oracle_gate
-from reidops.tracking.evaluation.arms import APPEARANCE, ARMS, NO_APPEARANCE, ORACLE, arms_of, dressed, people_shown
+from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS, COMBINED, DIFFERENCE, NO_APPEARANCE, ORACLE
+from reidops.tracking.evaluation.arms import arms_of, dressed, people_shown
 from reidops.tracking.evaluation.decided import Decided
 from reidops.tracking.evaluation.events import (
     Counts,
@@ -41,7 +42,6 @@ from reidops.tracking.evaluation.watching import Watch
 from reidops.tracking.evaluation.windows import FrameTables
 from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
 
-COMBINED = "combined"
 SCORERS = ("reported", "motmetrics")
 # To start a process costs about as much as to track and score a thousand frames.
 FRAMES_OF_ONE_PROCESS = 2000
@@ -225,7 +225,7 @@ def score_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     if not {APPEARANCE, NO_APPEARANCE} <= set(arms):
         return tree
     difference = reported.loc[APPEARANCE] - reported.loc[NO_APPEARANCE]
-    return tree | {"difference": {sequence: _plain(row) for sequence, row in difference.iterrows()}}
+    return tree | {DIFFERENCE: {sequence: _plain(row) for sequence, row in difference.iterrows()}}
 
 
 def _combined(arms: Sequence[ArmResult]) -> tuple[Counts, Results]:

@@ -14,9 +14,9 @@ import pandas as pd
 from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.constants import WITHOUT_APPEARANCE
+from reidops.tracking.evaluation.arm_names import ARMS, NO_APPEARANCE, ORACLE, RANDOM
 from reidops.tracking.evaluation.scoring import match_boxes
 
-NO_APPEARANCE, RANDOM, APPEARANCE, ORACLE = ARMS = ("no_appearance", "random", "appearance", "oracle")
 NOBODY = -1
 
 # Random unit vectors of this length are so near to a right angle (a cosine of 0.06 on average, 0.3 at most among

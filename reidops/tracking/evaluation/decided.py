@@ -30,8 +30,8 @@ import pandas as pd
 from reidops.tracking import bytetrack, deepsort, ocsort
 from reidops.tracking.association import match
 from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
-from reidops.tracking.evaluation.arms import APPEARANCE as MODEL
-from reidops.tracking.evaluation.arms import NO_APPEARANCE
+from reidops.tracking.evaluation.arm_names import APPEARANCE as MODEL
+from reidops.tracking.evaluation.arm_names import NO_APPEARANCE
 
 # Stages in which appearance may forbid a pair, but makes none.
 BLIND_STAGES = (deepsort.OVERLAPPING, bytetrack.SECOND, ocsort.UNSURE, ocsort.RECOVERED)

@@ -15,8 +15,8 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import Any
 
-from reidops.tracking.evaluation.arm_results import COMBINED, ArmResult, by_arm
-from reidops.tracking.evaluation.arms import APPEARANCE, NO_APPEARANCE, ORACLE, RANDOM
+from reidops.tracking.evaluation.arm_names import APPEARANCE, COMBINED, NO_APPEARANCE, ORACLE, RANDOM
+from reidops.tracking.evaluation.arm_results import ArmResult, by_arm
 from reidops.tracking.evaluation.bootstrap import (
     LEVEL,
     OF_PEOPLE,

@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from reidops.files import whole_file, write_json
 from reidops.mot.sequences import write_results
 from reidops.tracking.constants import gate_of
-from reidops.tracking.evaluation.arm_results import COMBINED, SCORERS, ArmResult, by_arm, score_table, score_tree
-from reidops.tracking.evaluation.arms import APPEARANCE, NO_APPEARANCE
-from reidops.tracking.evaluation.bootstrap import LEVEL
+from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS, COMBINED, NO_APPEARANCE
+from reidops.tracking.evaluation.arm_results import SCORERS, ArmResult, by_arm, score_table, score_tree
 from reidops.tracking.evaluation.gaps import gap_table
 from reidops.tracking.evaluation.proof import CONTROLS, prove
 from reidops.tracking.evaluation.rivals import write_windows
+from reidops.tracking.evaluation.tracking_report import METRICS, PROOF, Difference, Headroom, TrackingReport
 
 _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
 _OF_ARMS = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
@@ -51,8 +50,8 @@ def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path)
     return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
 
 
-def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str = "") -> dict[str, Any]:
-    """Write every table and file of an evaluation but the pictures; return the proof.
+def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str = "") -> TrackingReport:
+    """Write every table and file of an evaluation but the pictures; return the report.
 
     Args:
         window: frames of a window of the confidence intervals.
@@ -61,16 +60,17 @@ def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str
     scores = score_table(arms)
     tree = score_tree(scores)
     proof = prove(arms, tree, window) | {"say": say}
-    write_json(tree, folder / "metrics.json")
+    write_json(tree, folder / METRICS)
     write_json(headline(tree), folder / "headline.json")
-    write_json(proof, folder / "proof.json")
+    write_json(proof, folder / PROOF)
     _write_csv(scores, folder / "sequences.csv")
     _write_csv(scorer_table(scores), folder / "scorers.csv")
     _write_csv(gap_table_of_arms(arms), folder / "gaps.csv")
     write_arms(arms, folder)
-    reported = by_arm(arms)[APPEARANCE if proof["uses_appearance"] else NO_APPEARANCE]
+    report = TrackingReport.of(tree, proof)
+    reported = by_arm(arms)[report.reported_arm]
     write_windows([(result.sequence, result.of_frames) for result in reported], window, folder / "windows.npz")
-    return proof
+    return report
 
 
 def gap_table_of_arms(arms: Rows[ArmResult]) -> pd.DataFrame:
@@ -116,48 +116,43 @@ def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def format_proof(proof: Mapping[str, Any]) -> str:
+def format_report(report: TrackingReport) -> str:
     """Return the table of the arms as lines, then what the model adds and the share of the headroom that it uses."""
     lines = [f"{'arm':<16}" + "".join(f"{name:>8}" for name in _OF_ARMS)]
     lines += [
-        f"{arm:<16}" + "".join(_figure(scores, name) for name in _OF_ARMS) for arm, scores in proof["arms"].items()
+        f"{arm:<16}" + "".join(_figure(report.combined(arm), name) for name in _OF_ARMS)
+        for arm in ARMS
+        if arm in report.scores
     ]
-    if not proof["uses_appearance"]:
-        return "\n".join([*lines, proof["reason"]])
-    differences, over_random, decided = (
-        proof["differences"][APPEARANCE][COMBINED],
-        proof["over_random"][COMBINED],
-        proof["decided"][COMBINED],
-    )
+    if not report.uses_appearance:
+        return "\n".join([*lines, report.no_gain_reason])
+    gain, lead = report.over_no_appearance[COMBINED], report.over_random[COMBINED]
     for name in ("IDF1", "HOTA"):
-        lines.append(
-            f"{name}: {_gain(differences[name])} over no appearance, {_gain(over_random[name])} over random embeddings"
-        )
-        lines.append(f"{name}: {_headroom(proof['headroom'][name])}")
-    lines.append(f"in brackets: {LEVEL:.0%} confidence intervals and their units")
+        lines.append(f"{name}: {_gain(gain[name])} over no appearance, {_gain(lead[name])} over random embeddings")
+        lines.append(f"{name}: {_headroom(report.headroom[name])}")
+    lines.append(f"in brackets: {report.level:.0%} confidence intervals and their units")
+    decided = report.decided[COMBINED]
     lines.append(
-        f"appearance decided {decided['decided']:,} of {decided['pairs']:,} associations, {decided['share']:.1%};"
-        f" in {decided['reordered']:,} it preferred another track than the control"
+        f"appearance decided {decided.decided:,} of {decided.pairs:,} associations, {decided.share:.1%};"
+        f" in {decided.reordered:,} it preferred another track than the control"
     )
-    return "\n".join([*lines, *filter(None, [proof.get("say")])])
+    return "\n".join([*lines, *filter(None, [report.statement])])
 
 
 def _figure(scores: Mapping[str, float], name: str) -> str:
     return f"{scores[name]:>8.0f}" if name == "IDSW" else f"{scores[name]:>8.3f}"
 
 
-def _gain(row: Mapping[str, Any]) -> str:
+def _gain(row: Difference) -> str:
     """Return a difference with its interval and the units that it comes from."""
-    bounds = "too few to say" if row["interval"] is None else "{:+.3f}, {:+.3f}".format(*row["interval"])
-    return f"{row['difference']:+.3f} [{bounds}; {row['num_units']} {row['unit']}]"
+    bounds = "too few to say" if row.interval is None else "{:+.3f}, {:+.3f}".format(*row.interval)
+    return f"{row.difference:+.3f} [{bounds}; {row.num_units} {row.unit}]"
 
 
-def _headroom(row: Mapping[str, Any]) -> str:
-    return (
-        row["reason"]
-        if row["share"] is None
-        else f"{row['share']:.0%} of what the oracle adds to the tracker {CONTROLS[row['control']]}"
-    )
+def _headroom(row: Headroom) -> str:
+    if row.share is None:
+        return row.reason
+    return f"{row.share:.0%} of what the oracle adds to the tracker {CONTROLS[row.control]}"
 
 
 def _write_csv(table: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:

@@ -13,8 +13,9 @@ from reidops.datasets.origin import check_tracked, read_origin
 from reidops.files import read_json
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
+from reidops.tracking.evaluation.arm_names import APPEARANCE, NO_APPEARANCE
 from reidops.tracking.evaluation.arm_results import evaluate_parts, score_table, score_tree
-from reidops.tracking.evaluation.arms import APPEARANCE, NO_APPEARANCE, arms_of
+from reidops.tracking.evaluation.arms import arms_of
 from reidops.tracking.evaluation.rivals import write_windows
 from reidops.tracking.evaluation.trials import TrialSettings, build_trial
 

@@ -9,8 +9,8 @@ from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part
 from reidops.tracking.constants import DeepSortConstants, SortConstants
 from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.evaluation.arm_names import ARMS
 from reidops.tracking.evaluation.arm_results import Trial, evaluate_parts, score_table, score_tree
-from reidops.tracking.evaluation.arms import ARMS
 from reidops.tracking.trackers import Finishing, finish_tracks, track_sequence
 
 pytestmark = pytest.mark.slow

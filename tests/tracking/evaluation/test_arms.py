@@ -4,7 +4,8 @@ import pytest
 
 from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.constants import CONSTANTS, GATES, ORACLE_COSINE_GATE, WITHOUT_APPEARANCE, oracle_gate
-from reidops.tracking.evaluation.arms import ARMS, NOBODY, arms_of, dressed, people_shown
+from reidops.tracking.evaluation.arm_names import ARMS
+from reidops.tracking.evaluation.arms import NOBODY, arms_of, dressed, people_shown
 
 
 def detected(*rows: tuple[int, float, float]) -> EmbeddedDetections:

@@ -9,7 +9,8 @@ from reidops.tracking.evaluation.bootstrap import LeaveOneOut, margin, over_sequ
 from reidops.tracking.evaluation.decided import Decided
 from reidops.tracking.evaluation.events import Counts
 from reidops.tracking.evaluation.proof import headroom, prove
-from reidops.tracking.evaluation.report import format_proof
+from reidops.tracking.evaluation.report import format_report
+from reidops.tracking.evaluation.tracking_report import TrackingReport
 from reidops.tracking.evaluation.windows import WINDOW_SCORES, FrameTables
 
 
@@ -150,8 +151,13 @@ def test_the_proof_holds_the_gain_over_both_controls_with_intervals_and_units(pr
     assert (proof["bootstrap"]["num_windows"], proof["bootstrap"]["num_sequences"]) == (12, 2)
 
 
+def lines_of(proof: dict) -> list[str]:
+    scores = {arm: {"combined": row} for arm, row in proof["arms"].items()}
+    return format_report(TrackingReport.of(scores, proof)).splitlines()
+
+
 def test_the_table_shows_each_arm_and_the_gain_over_both_controls(proof):
-    lines = format_proof(proof).splitlines()
+    lines = lines_of(proof)
     assert [line.split()[0] for line in lines[1:5]] == ["no_appearance", "random", "appearance", "oracle"]
     assert (
         lines[5].startswith("IDF1: +0.100 [")
@@ -164,7 +170,7 @@ def test_the_table_shows_each_arm_and_the_gain_over_both_controls(proof):
     assert (
         lines[10] == "appearance decided 6 of 20 associations, 30.0%; in 2 it preferred another track than the control"
     )
-    assert len(lines) == 11 and format_proof(proof | {"say": "All arms give the same tracks."}).splitlines()[11:] == [
+    assert len(lines) == 11 and lines_of(proof | {"say": "All arms give the same tracks."})[11:] == [
         "All arms give the same tracks."
     ]
 
@@ -191,5 +197,5 @@ def test_copies_of_a_video_for_several_detectors_are_drawn_together_and_tell_no_
 def test_a_tracker_without_appearance_proves_nothing_and_says_so():
     arms = [arm_result("no_appearance", "A", [50] * 10)]
     proof = prove(arms, score_tree(score_table(arms)))
-    assert not proof["uses_appearance"] and "no model can help it" in format_proof(proof)
+    assert not proof["uses_appearance"] and "no model can help it" in lines_of(proof)[-1]
     assert set(proof["arms"]) == {"no_appearance"}
