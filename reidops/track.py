@@ -41,9 +41,9 @@ from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import WITHOUT_APPEARANCE
-from reidops.tracking.frames import annotate
+from reidops.tracking.pictures.frames import annotate
+from reidops.tracking.pictures.video_writing import CODECS, open_video
 from reidops.tracking.trackers import TRACKERS, Tracker
-from reidops.tracking.video_writing import CODECS, open_video
 from reidops.videos import BrokenOff, Video, read_video
 
 logger = logging.getLogger("reidops.track")

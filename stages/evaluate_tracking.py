@@ -25,10 +25,10 @@ from stages import run_stage
 
 if TYPE_CHECKING:
     from reidops.parts import Part
-    from reidops.tracking.evaluation import ArmResult, Trial
-    from reidops.tracking.pictures import PictureBounds
-    from reidops.tracking.protocol import Tuning
-    from reidops.tracking.trials import TrialSettings
+    from reidops.tracking.evaluation.arm_results import ArmResult, Trial
+    from reidops.tracking.evaluation.protocol import Tuning
+    from reidops.tracking.evaluation.trials import TrialSettings
+    from reidops.tracking.pictures.sequence_pictures import PictureBounds
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,12 @@ def evaluate_tracking(
     """Write scores, the proof, result files, events and pictures of all arms."""
     from reidops.parallel import map_parallel
     from reidops.parts import read_parts, tracked_parts
-    from reidops.tracking.evaluation import evaluate_parts, num_processes
-    from reidops.tracking.pictures import PictureBounds
-    from reidops.tracking.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
-    from reidops.tracking.report import format_proof, write_report
-    from reidops.tracking.trials import build_trial
+    from reidops.tracking.evaluation.arm_results import evaluate_parts, num_processes
+    from reidops.tracking.evaluation.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
+    from reidops.tracking.evaluation.report import format_report, gap_table_of_arms, write_report
+    from reidops.tracking.evaluation.trials import build_trial
+    from reidops.tracking.pictures.gap_curves import write_gap_curves
+    from reidops.tracking.pictures.sequence_pictures import PictureBounds
 
     parts = read_parts(raw)
     found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
@@ -90,7 +91,8 @@ def evaluate_tracking(
     trial = build_trial(settings, embeddings, calibration, params.num_switches)
     arms = evaluate_parts(tracked, trial)
     with whole_folder(tracking) as folder:
-        proof = write_report(arms, folder, params.window, _say(arms, trial))
+        report = write_report(arms, folder, params.window, _say(arms, trial))
+        write_gap_curves(gap_table_of_arms(arms), folder / "gaps.png")
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
         write_json(protocol, folder / "protocol.json")
@@ -106,20 +108,20 @@ def evaluate_tracking(
         len(tracked),
         params.tracker,
         gate,
-        format_proof(proof),
+        format_report(report),
     )
 
 
 def _say(arms: list["ArmResult"], trial: "Trial") -> str:
-    from reidops.tracking.decided import appearance_rule, say_of_appearance
-    from reidops.tracking.evaluation import by_arm
+    from reidops.tracking.evaluation.arm_results import by_arm
+    from reidops.tracking.evaluation.decided import appearance_rule, say_of_appearance
 
     tracks = {arm: [result.tracks for result in results] for arm, results in by_arm(arms).items()}
     return say_of_appearance(tracks, trial.tracker, appearance_rule(trial.tracker, trial.constants))
 
 
 def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "PictureBounds") -> None:
-    from reidops.tracking.pictures import write_pictures
+    from reidops.tracking.pictures.sequence_pictures import write_pictures
 
     part, arms = pictured
     write_pictures(part, arms, folder, bounds)
@@ -129,8 +131,8 @@ def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], fou
     """Return what is tried, all but the model; a gate and a least score that a search found replace those of the
     params.
     """
-    from reidops.tracking.scoring_code import scoring_code_digest
-    from reidops.tracking.trials import TrialSettings
+    from reidops.tracking.evaluation.scoring_code import scoring_code_digest
+    from reidops.tracking.evaluation.trials import TrialSettings
 
     gate, min_confidence = params.gate, params.min_confidence
     if found:

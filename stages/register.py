@@ -12,13 +12,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from reidops.files import read_json, sha256, whole_folder, write_json
+from reidops.files import sha256, whole_folder, write_json
 from reidops.params import params_dataclass
-from reidops.registry.comparison import COMBINED, Bench, Bounds, Evidence, Rule, Score, TrackingResult
+from reidops.registry.comparison import Bench, Bounds, Evidence, Rule, Score, TrackingResult
+from reidops.tracking.evaluation.arm_names import APPEARANCE, COMBINED, NO_APPEARANCE, RANDOM
+from reidops.tracking.evaluation.tracking_report import Difference, TrackingReport
 from stages import run_stage
 
 logger = logging.getLogger(__name__)
@@ -81,27 +83,24 @@ def register(
 
 def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
     """Return what `evaluate_tracking` found; where the tracker uses no embedding, its one arm stands for both."""
-    arms, proof = read_json(tracking / "metrics.json"), read_json(tracking / "proof.json")
-    control = arms["no_appearance"]
-    if not proof["uses_appearance"]:
+    report = TrackingReport.read(tracking)
+    control = report.scores[NO_APPEARANCE]
+    if not report.uses_appearance:
         return TrackingResult(version, bench, control, control, uses_appearance=False)
     return TrackingResult(
         version,
         bench,
-        arms["appearance"],
+        report.scores[APPEARANCE],
         control,
-        random={COMBINED: proof["arms"]["random"]},
-        over_no_appearance=_bounds(proof["differences"]["appearance"]),
-        over_random=_bounds(proof["over_random"]),
+        random={COMBINED: report.combined(RANDOM)},
+        over_no_appearance=_bounds(report.over_no_appearance[COMBINED]),
+        over_random=_bounds(report.over_random[COMBINED]),
     )
 
 
-def _bounds(rows: Mapping[str, Any]) -> dict[str, Bounds]:
-    """Return the interval of each combined score's difference, and the units behind it."""
-    return {
-        score: Bounds(*(row["interval"] or (None, None)), row["num_units"], row["unit"])
-        for score, row in rows[COMBINED].items()
-    }
+def _bounds(rows: Mapping[str, Difference]) -> dict[str, Bounds]:
+    """Return the interval of each score's difference, and the units behind it."""
+    return {score: Bounds(*(row.interval or (None, None)), row.num_units, row.unit) for score, row in rows.items()}
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Comparer:
         """Return the interval of the lead over the model whose windows these are; None where they are not the same
         windows.
         """
-        from reidops.tracking.rivals import lead_over
+        from reidops.tracking.evaluation.rivals import lead_over
 
         intervals = lead_over(self.tracking / "windows.npz", windows)
         if intervals is None:
@@ -135,8 +134,8 @@ class Comparer:
         """
         from reidops.embedding.embedder import Embedder
         from reidops.parts import tracked_parts
-        from reidops.tracking.rescoring import check_unseen, embed_again, score_again
-        from reidops.tracking.trials import read_trial_settings
+        from reidops.tracking.evaluation.rescoring import check_unseen, embed_again, score_again
+        from reidops.tracking.evaluation.trials import read_trial_settings
 
         parts, settings = tracked_parts(self.raw), read_trial_settings(self.tracking / "trial.json")
         check_unseen(parts, model)

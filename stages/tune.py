@@ -26,12 +26,12 @@ from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root, whole_folder, write_json
 from reidops.params import params_dataclass
 from reidops.tracking.constants import GATES, camera_of, constants_of
-from reidops.tracking.search_spaces import check_search, search_space
+from reidops.tracking.tuning.search_spaces import check_search, search_space
 from stages import run_stage
 
 if TYPE_CHECKING:
     from reidops.parts import Part
-    from reidops.tracking.evaluation import Trial
+    from reidops.tracking.evaluation.arm_results import Trial
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +88,9 @@ def tune(raw: Path, model: Path, calibration: Path, tuning: Path, params: TunePa
 
 def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: TuneParams) -> None:
     from reidops.parts import read_parts
-    from reidops.tracking.tuning import Budget, search_constants
-    from reidops.tracking.tuning_report import format_search, write_search
-    from reidops.tracking.tuning_scenes import STRANGERS, choose_scenes, people_of, scene_rows
+    from reidops.tracking.tuning.scenes import STRANGERS, choose_scenes, people_of, scene_rows
+    from reidops.tracking.tuning.search import Budget, search_constants
+    from reidops.tracking.tuning.search_report import format_search, write_search
 
     parts = read_parts(raw)
     chosen = choose_scenes(parts, params.sequences)
@@ -114,8 +114,8 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
 
 def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
     """Return what all trials have in common."""
-    from reidops.tracking.evaluation import Trial
-    from reidops.tracking.report import choose_gate
+    from reidops.tracking.evaluation.arm_results import Trial
+    from reidops.tracking.evaluation.report import choose_gate
 
     calibrated = read_json(calibration)
     method = camera_of(params.camera_motion, params.tracker)
@@ -138,7 +138,7 @@ def _embed(
     from reidops.detection.sources import open_source
     from reidops.embedding.embedder import Embedder
     from reidops.mot.sequences import read_sequence
-    from reidops.tracking.tuning import without_embeddings
+    from reidops.tracking.tuning.search import without_embeddings
 
     source = open_source(params.source)
     embedder = Embedder.load(model) if params.appearance and params.tracker in GATES else None

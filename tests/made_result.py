@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
 from reidops.embedding.images import resize_crops
 from reidops.files import sha256
-from reidops.tracking.rivals import write_windows
-from reidops.tracking.windows import FrameTables
+from reidops.tracking.evaluation.rivals import write_windows
+from reidops.tracking.evaluation.windows import FrameTables
 
 HEIGHT, WIDTH, DIM = 16, 8, 6
 RANDOM_IDF1 = 0.2
@@ -194,7 +194,9 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
             "code": "c0de",
         },
     )
-    write_windows([(name, made_tables(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
+    write_windows(
+        [(name, made_tables(idf1, num_frames=150, num_people=100)) for name in SEQUENCES], 30, tracking / "windows.npz"
+    )
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
 
@@ -214,7 +216,7 @@ def _gain(difference: float) -> dict[str, dict[str, object]]:
     return {name: row for name in ("IDF1", "HOTA")}
 
 
-def made_tables(idf1: float, num_frames: int, num_people: int = 500) -> FrameTables:
+def made_tables(idf1: float, num_frames: int, num_people: int) -> FrameTables:
     """Return frames in which so many people are annotated and tracked, and of whose boxes a share `idf1` lies on their
     own track.
 

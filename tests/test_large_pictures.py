@@ -20,7 +20,7 @@ from reidops.datasets.packing import CropSource, pack_crops
 from reidops.embedding.images import CropStore
 from reidops.errors import ReidopsError
 from reidops.image_headers import MAX_PIXELS_VARIABLE, check_size, stated_size
-from reidops.validation.images import decode_colour, inspect_image
+from reidops.validation.image_faults import decode_colour, inspect_image
 from reidops.videos import read_video
 
 WIDTH, HEIGHT = 20_000, 15_000

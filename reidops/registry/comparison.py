@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reidops.tracking.evaluation.arm_names import COMBINED
+
 Score = Literal["IDF1", "HOTA", "MOTA", "AssA", "DetA"]
 SCORES: tuple[Score, ...] = ("IDF1", "HOTA", "MOTA", "AssA", "DetA")
 """The tracking scores that can decide; all are better when higher."""
 
 Evidence = Literal["interval", "point"]
-COMBINED = "combined"
-CHAMPION, NO_APPEARANCE, RANDOM = "champion", "no_appearance", "random"
-"""What a challenger is compared with."""
+CHAMPION = "champion"
+"""What a challenger is compared with, beside the controls `no_appearance` and `random`."""
 
 
 @dataclass(frozen=True)

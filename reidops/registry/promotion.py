@@ -8,9 +8,6 @@ from math import hypot, sqrt
 
 from reidops.registry.comparison import (
     CHAMPION,
-    COMBINED,
-    NO_APPEARANCE,
-    RANDOM,
     SCORES,
     Bench,
     Bounds,
@@ -25,6 +22,7 @@ from reidops.registry.comparison import (
     scored,
 )
 from reidops.registry.promotion_reasons import champion_text, control_failure, controls_text, not_comparable, seeds_text
+from reidops.tracking.evaluation.arm_names import COMBINED, NO_APPEARANCE, RANDOM
 
 __all__ = [
     "COMBINED",

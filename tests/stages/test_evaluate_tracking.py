@@ -11,10 +11,10 @@ from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_results, read_sequence
 from reidops.parts import Part, write_parts
-from reidops.tracking.arms import ARMS
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
-from reidops.tracking.rivals import read_windows
-from reidops.tracking.windows import window_scores
+from reidops.tracking.evaluation.arm_names import ARMS
+from reidops.tracking.evaluation.rivals import read_windows
+from reidops.tracking.evaluation.windows import window_scores
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
 pytestmark = pytest.mark.slow

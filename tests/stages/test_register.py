@@ -64,9 +64,9 @@ def test_results_follow_each_other_to_the_championship(repository):
     assert (better["decision"]["evidence"], better["decision"]["rescored"]) == ("interval", False)
     lead, gain, random = better["decision"]["comparisons"]
     assert [lead["against"], gain["against"], random["against"]] == ["champion", "no_appearance", "random"]
-    assert 0 < lead["low"] < 0.05 < lead["high"] and (lead["units"], lead["unit"]) == (1000, "people") and lead["met"]
+    assert 0 < lead["low"] < 0.05 < lead["high"] and (lead["units"], lead["unit"]) == (200, "people") and lead["met"]
     assert (
-        f"+0.0500 [{lead['low']:+.4f}, {lead['high']:+.4f}] (1000 people) over the same 2 sequences"
+        f"+0.0500 [{lead['low']:+.4f}, {lead['high']:+.4f}] (200 people) over the same 2 sequences"
         in better["decision"]["reason"]
     )
     assert (gain["low"], gain["units"]) == (pytest.approx(0.13), 20) and random["low"] == pytest.approx(0.53)

@@ -43,6 +43,7 @@ class FakeStages:
                 {"appearance": {"combined": scores}, "no_appearance": {"combined": scores}},
                 paths["tracking"] / "metrics.json",
             )
+            write_json({"uses_appearance": False, "reason": ""}, paths["tracking"] / "proof.json")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Run one suite on one table, or all suites on drawn crops, for the beds of this room."""
+"""Run one suite on one table, or all suites on synthetic crops, for the tests of this folder."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ TABLE = pd.DataFrame(
 
 
 def positive_width(level: str = ERROR) -> gxe.Expectation:
-    """Return an expectation that six rows of `TABLE` do not meet."""
+    """Return an expectation that fails for six rows of `TABLE`."""
     return expect(
         gxe.ExpectColumnValuesToBeBetween,
         "width is above 0 px",
         because="It is a size.",
-        remedy="Mend it.",
+        remedy="Correct it.",
         level=level,
         column="width",
         min_value=0,
@@ -30,18 +30,18 @@ def positive_width(level: str = ERROR) -> gxe.Expectation:
 
 
 def findings_of(table: pd.DataFrame, suite: list, row_word: str = "line") -> list[Finding]:
-    """Return what `suite` finds in `table`."""
+    """Return the findings of `suite` in `table`."""
     return run_inspections([Inspection("table", table, suite, row_word)], quiet_context())
 
 
 def titles(findings: list[Finding]) -> set[str]:
-    """Return which expectations were not met."""
+    """Return the statements of the expectations that were not met."""
     return {finding.expectation for finding in findings}
 
 
-def says_of(suite: list) -> set[str]:
-    """Return what every expectation of a suite says."""
-    return {expectation.meta["says"] for expectation in suite}
+def statements_of(suite: list) -> set[str]:
+    """Return the statements of all expectations of a suite."""
+    return {expectation.meta["statement"] for expectation in suite}
 
 
 def with_value(table: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def with_value(table: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
 def inspect(
     crops: pd.DataFrame, folder: Path, parts=PARTS, *, min_people=2, min_crops=3, crop_sample=-1, max_share=0.0
 ) -> dict[str, Finding]:
-    """Return what is found in the crops and on both sides of their split, by expectation."""
+    """Return the findings in the crops and between the sides of their split, by expectation."""
     inspected = inspect_crops(
         crops, folder, parts, crop_sample=crop_sample, min_people=min_people, min_crops_per_person=min_crops
     )
