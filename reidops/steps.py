@@ -208,5 +208,12 @@ def _training_data(network: EmbeddingNetwork, crops: CropSet, settings: Training
 
 
 def _embedder(network: EmbeddingNetwork, settings: TrainingSettings, num_people: int) -> Embedder:
-    size = {"height": settings.height, "width": settings.width}
-    return Embedder(network, describe(network, backbone=settings.backbone, **_NETWORK, **size, num_classes=num_people))
+    description = describe(
+        network,
+        backbone=settings.backbone,
+        height=settings.height,
+        width=settings.width,
+        num_classes=num_people,
+        **_NETWORK,
+    )
+    return Embedder(network, description)

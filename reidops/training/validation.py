@@ -23,8 +23,11 @@ GAP = 25  # frames; crops of one camera that are nearer in time show one pose, f
 class Scores(Protocol):
     """What a ranking must tell: fractions 0 … 1."""
 
-    mAP: float
-    rank1: float
+    @property
+    def mAP(self) -> float: ...
+
+    @property
+    def rank1(self) -> float: ...
 
 
 Ranking = Callable[..., Scores]

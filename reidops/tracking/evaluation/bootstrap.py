@@ -22,6 +22,7 @@ coverage by number of units.
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from scipy.stats import t as student
@@ -137,7 +138,7 @@ def margin(influences: np.ndarray, num_projections: int) -> np.ndarray:
 
 
 def _total(side: Rows[LeaveOneOut]) -> np.ndarray:
-    return sum(video.whole for video in side)
+    return reduce(np.add, (video.whole for video in side))
 
 
 def _intervals(
@@ -150,7 +151,7 @@ def _intervals(
     num_units = len(ours_without)
     if num_units < LEAST_UNITS:
         return dict.fromkeys(better)
-    intervals = {}
+    intervals: dict[str, Interval | None] = {}
     for name in better:
         difference, without = better[name] - worse[name], better_without[name] - worse_without[name]
         half = margin((num_units - 1) * (without.mean() - without), num_units - 1 if name in PLAIN_VARIANCE else slow)

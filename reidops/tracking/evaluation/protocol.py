@@ -100,7 +100,9 @@ def check_protocol(parts: Rows[Part], tuning: Tuning | None, origin: Origin) -> 
 
 
 def _check_tuning(part: Part, tuning: Tuning | None) -> None:
-    for row in tuning.tuned_on if tuning else ():
+    if tuning is None:
+        return
+    for row in tuning.tuned_on:
         if (family_of(row["dataset"]), row["scene"]) == (family_of(part.dataset), part.scene):
             raise ReidopsError(
                 f"{tuning.source}: the constants of {tuning.tracker} were tuned on {row['sequence']}, the scene of "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -65,8 +66,7 @@ class VideoWriter:
         self._partial = partial
         self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # for which a picture is shown
         self._codec = codec
-        self._container: av.container.OutputContainer | None = None
-        self._stream: av.VideoStream | None = None
+        self._opened: tuple[av.container.OutputContainer, av.VideoStream] | None = None
         self._reformatter = VideoReformatter()
         self._shape: tuple[int, ...] = ()
         self.num_frames = 0
@@ -81,31 +81,34 @@ class VideoWriter:
         self._check(picture)
         self._shape = picture.shape
         with self._explained():
-            if self._container is None:
-                self._open()
-            self._container.mux(self._stream.encode(self._frame(picture)))
+            if self._opened is None:
+                self._opened = self._open()
+            container, stream = self._opened
+            container.mux(stream.encode(self._frame(picture)))
 
     def close(self) -> None:
         """End the file; it is not yet looked at."""
-        container, self._container = self._container, None
-        if container is not None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            container, stream = opened
             with self._explained(), container:
-                container.mux(self._stream.encode())
+                container.mux(stream.encode())
 
-    def _open(self) -> None:
+    def _open(self) -> tuple[av.container.OutputContainer, av.VideoStream]:
         encoder, suffix = _ENCODERS[self._codec], self._path.suffix.lower()
         # the index first, for a player that is still loading
         options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
         # A relative name with a colon in it would be an address.
         container = av.open(str(self._partial.absolute()), "w", format=_FORMATS[suffix], container_options=options)
         try:
-            self._stream = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
-            self._set_up(self._stream.codec_context, encoder)
+            added = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
+            stream = cast(av.VideoStream, added)  # all encoders above are of pictures
+            self._set_up(stream.codec_context, encoder)
             container.start_encoding()
         except BaseException:
             container.close()
             raise
-        self._container = container
+        return container, stream
 
     def _set_up(self, context: av.VideoCodecContext, encoder: _Encoder) -> None:
         context.height, context.width = (side // 2 * 2 for side in self._shape[:2])
@@ -121,7 +124,7 @@ class VideoWriter:
         height, width = (side // 2 * 2 for side in picture.shape[:2])
         # OpenCV rounds; FFmpeg's own conversion from BGR is a level too dark and too green.
         planes = cv2.cvtColor(np.ascontiguousarray(picture[:height, :width]), cv2.COLOR_BGR2YUV_I420)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(planes.astype(np.uint8, copy=False), format="yuv420p")
         frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
         if (wanted := _ENCODERS[self._codec].color_range) != ColorRange.MPEG:
             frame = self._reformatter.reformat(
