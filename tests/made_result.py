@@ -194,7 +194,9 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
             "code": "c0de",
         },
     )
-    write_windows([(name, made_tables(idf1, num_frames=150, num_people=100)) for name in SEQUENCES], 30, tracking / "windows.npz")
+    write_windows(
+        [(name, made_tables(idf1, num_frames=150, num_people=100)) for name in SEQUENCES], 30, tracking / "windows.npz"
+    )
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
 

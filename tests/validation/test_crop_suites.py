@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from crop_factory import PARTS
-from inspect_tables import inspect, says_of, with_value
+from inspect_tables import finding_of, inspect, says_of, with_value
 
 from reidops.errors import ReidopsError
 from reidops.parts import Part
@@ -42,7 +42,7 @@ def test_an_empty_table_is_an_error_and_no_crash(crops, folder):
     ],
 )
 def test_a_fault_of_a_crop_is_caught_at_its_row(crops, folder, says, values):
-    finding = inspect(with_value(crops, 3, **values), folder)[says]
+    finding = finding_of(says, with_value(crops, 3, **values), folder)
     assert any(f"{folder / 'crops.parquet'}: row 3: " in place for place in finding.places)
     assert (finding.level, bool(finding.remedy)) == ("error", True)
 
@@ -64,7 +64,8 @@ def test_every_expectation_of_the_crops_table_has_a_planted_fault():
 
 
 def test_a_column_that_the_contract_lacks_is_caught(crops, folder):
-    assert "the table has the columns of the crops contract" in inspect(crops.drop(columns="visibility"), folder)
+    says = "the table has the columns of the crops contract"
+    assert says in inspect(crops.drop(columns="visibility"), folder, says=says)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_column_that_the_contract_lacks_is_caught(crops, folder):
 def test_a_table_beside_another_tar_is_caught(crops, folder, values, fault):
     wrong = with_value(crops[list(CROPS.columns)], 3, **values)
     write_table(wrong, folder / "crops.parquet", CROPS)
-    finding = inspect(read_crops(folder), folder)[IN_TAR]
+    finding = finding_of(IN_TAR, read_crops(folder), folder)
     assert (finding.count, fault in finding.places[0], "row 3" in finding.places[0]) == (1, True, True)
 
 
@@ -99,12 +100,12 @@ def test_a_person_with_one_crop_is_an_error_and_one_with_few_a_warning(crops, fo
 
 
 def test_a_crop_of_few_rows_is_a_warning(crops, folder):
-    finding = inspect(with_value(crops, 3, height=9), folder)["a crop is at least 16 px high"]
+    finding = finding_of("a crop is at least 16 px high", with_value(crops, 3, height=9), folder)
     assert (finding.level, finding.count) == ("warning", 1)
 
 
 def test_one_person_only_is_an_error_that_says_what_to_do(crops, folder):
-    finding = inspect(crops[crops["pid"].isin([0, 3, 4, 5, 6])], folder)["at least 2 people train"]
+    finding = finding_of("at least 2 people train", crops[crops["pid"].isin([0, 3, 4, 5, 6])], folder)
     assert (finding.level, finding.remedy) == (
         "error",
         "Add train parts, loosen convert's filters, or lower validate.min_people.",
@@ -126,7 +127,7 @@ def test_a_jpeg_that_is_damaged_in_its_middle_is_found_when_it_is_decoded(crops,
         tar.seek(place)
         tar.write(b"\xff\xd0" * 30)
     assert inspect(read_crops(folder), folder, crop_sample=0) == {}
-    finding = inspect(read_crops(folder), folder)["a crop can be decoded whole, without a complaint of the decoder"]
+    finding = finding_of("a crop can be decoded whole, without a complaint of the decoder", read_crops(folder), folder)
     assert (finding.level, finding.count, "row 3: " in finding.places[0]) == ("error", 1, True)
 
 
@@ -134,7 +135,7 @@ def test_a_tar_that_is_cut_names_the_crops_behind_the_cut(crops, folder):
     tar = folder / "crops.tar"
     with open(tar, "r+b") as stream:
         stream.truncate(int(crops.loc[30, "offset"]) + 10)
-    finding = inspect(read_crops(folder), folder)[IN_TAR]
+    finding = finding_of(IN_TAR, read_crops(folder), folder)
     assert (
         finding.level,
         finding.count,
@@ -147,15 +148,15 @@ def test_a_tar_whose_bytes_are_zeroed_is_found_without_decoding(crops, folder):
     with open(folder / "crops.tar", "r+b") as stream:
         stream.seek(int(crops.loc[3, "offset"]))
         stream.write(bytes(int(crops.loc[3, "size"])))
-    assert "is no JPEG, PNG or BMP" in inspect(read_crops(folder), folder, crop_sample=0)[IN_TAR].places[0]
+    assert "is no JPEG, PNG or BMP" in finding_of(IN_TAR, read_crops(folder), folder, crop_sample=0).places[0]
 
 
 def test_too_few_people_are_an_error(crops, folder):
-    assert inspect(crops, folder, min_people=4)["at least 4 people train"].level == "error"
+    assert finding_of("at least 4 people train", crops, folder, min_people=4).level == "error"
 
 
 def test_nobody_held_out_is_a_warning(crops, folder):
-    assert inspect(crops[crops["split"] != "val"], folder)["at least 2 people are held out (val)"].level == "warning"
+    assert finding_of("at least 2 people are held out (val)", crops[crops["split"] != "val"], folder).level == "warning"
 
 
 @pytest.mark.parametrize(
@@ -168,13 +169,13 @@ def test_nobody_held_out_is_a_warning(crops, folder):
     ],
 )
 def test_a_test_set_without_queries_or_gallery_is_an_error(crops, folder, dropped, says):
-    assert inspect(crops[crops["split"] != dropped], folder)[says].level == "error"
+    assert finding_of(says, crops[crops["split"] != dropped], folder).level == "error"
 
 
 def test_one_query_without_a_match_is_an_error_where_convert_chose_it(crops, folder):
-    finding = inspect(crops[~((crops["pid"] == 6) & (crops["split"] == "gallery"))], folder)[
-        "every query has a match in the gallery"
-    ]
+    finding = finding_of(
+        "every query has a match in the gallery", crops[~((crops["pid"] == 6) & (crops["split"] == "gallery"))], folder
+    )
     assert (finding.count, "row 30" in finding.places[0], finding.level) == (1, True, "error")
 
 
@@ -214,9 +215,9 @@ def test_a_published_set_of_one_camera_is_ranked_without_the_camera_rule(crops, 
 
 
 def test_a_query_from_the_very_frame_of_a_gallery_crop_is_an_error(crops, folder):
-    finding = inspect(with_value(crops, 26, frame=1), folder)[
-        "no query has a gallery crop of its person from its own frame"
-    ]
+    finding = finding_of(
+        "no query has a gallery crop of its person from its own frame", with_value(crops, 26, frame=1), folder
+    )
     assert (finding.level, finding.count, "row 25" in finding.places[0]) == ("error", 1, True)
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from inspect_tables import findings_of, says_of, titles, with_value
+from inspect_tables import findings_of, only, says_of, titles, with_value
 from mot_factory import write_mot_set
 
 from reidops.mot.sequences import read_sequence
@@ -46,8 +46,8 @@ PLANTED_ANNOTATIONS = {
 
 @pytest.mark.parametrize(("says", "values"), PLANTED_ANNOTATIONS.items())
 def test_an_annotation_fault_is_caught_at_its_line(sound, says, values):
-    findings = findings_of(with_value(sound.annotations, 4, **values), suites.annotations_suite(0.001))
-    finding = next(finding for finding in findings if finding.expectation == says)
+    findings = findings_of(with_value(sound.annotations, 4, **values), only(suites.annotations_suite(0.001), says))
+    (finding,) = findings
     assert any(place.startswith("raw/TOY-01/gt/gt.txt: line 5: ") for place in finding.places)
     assert finding.remedy
 
@@ -92,8 +92,8 @@ def test_a_missing_column_is_caught(sound):
     }.items(),
 )
 def test_a_detection_fault_is_caught_at_its_line(sound, says, values):
-    findings = findings_of(with_value(sound.detections, 2, **values), suites.detections_suite())
-    finding = next(finding for finding in findings if finding.expectation == says)
+    findings = findings_of(with_value(sound.detections, 2, **values), only(suites.detections_suite(), says))
+    (finding,) = findings
     assert finding.places[0].startswith("raw/TOY-01/det/det.txt: line 3: ")
 
 
