@@ -31,8 +31,8 @@ from reidops.retrieval.evaluation import (
     refuse_collapsed,
     score_tests,
 )
+from reidops.retrieval.ranking_sets import find_ranking_sets
 from reidops.retrieval.reassociation import Reassociation, SceneBoxes, reassociate, tabulate
-from reidops.retrieval.test_sets import find_test_sets
 from reidops.tables import CROPS, read_table
 from stages import run_stage
 from stages.params.evaluate_reid import EvaluateReidParams
@@ -52,7 +52,7 @@ def evaluate_reid(
     table = read_table(crops / "crops.parquet", CROPS)
     embedder = Embedder.load(model, flip_average=params.flip_average)
     store = CropStore(crops / "crops.tar", table)
-    tests = find_test_sets(table, params.junk, _single_gallery_shot(table, raw, params))
+    tests = find_ranking_sets(table, params.junk, _single_gallery_shot(table, raw, params))
     embedded = embed_tests(
         embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size
     )

@@ -1,4 +1,4 @@
-"""A training on as many ranks as torchrun starts: `torchrun … train_on_ranks.py DATA OUTPUT PARAMS [EPOCHS]`.
+"""Train on the ranks that torchrun starts: `torchrun … train_on_ranks.py DATA OUTPUT PARAMS [EPOCHS]`.
 
 With EPOCHS it ends without a result after so many of them, its state saved. In double precision, so that nothing but a
 real difference shows: batch-hard mining makes a jump of a difference in the last bit. Rank 0 writes the weights, the
