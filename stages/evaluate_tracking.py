@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from reidops.errors import ReidopsError
-from reidops.files import whole_folder, write_json
+from reidops.files import repository_path, whole_folder, write_json
 from reidops.params import params_dataclass
 from reidops.tracking.constants import check_constants
 from stages import run_stage
@@ -80,7 +80,7 @@ def evaluate_tracking(
     from reidops.tracking.trials import build_trial
 
     parts = read_parts(raw)
-    found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
+    found = read_tuning(repository_path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
     origin = read_model_origin(embeddings)
     check_protocol(parts, found, origin)
     # A search started from published constants: others that were named for this tracker were not there, and would spoil

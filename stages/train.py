@@ -23,7 +23,7 @@ import pandas as pd
 from pydantic import Field
 
 from reidops.errors import ReidopsError
-from reidops.files import read_json, repository_root, sha256, whole_file, whole_folder
+from reidops.files import read_json, repository_path, repository_root, sha256, whole_file, whole_folder
 from reidops.params import params_dataclass
 from reidops.tables import CROPS, read_table
 from stages import run_stage
@@ -125,7 +125,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
     idle_weights = params.freeze is not None or params.parts > 0
     network = _build_network(params)
-    start = origin_of_start(Path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
     check_start(start, table)
     wanted, params = (
         params.precision,
@@ -173,7 +173,7 @@ def _log_precision(wanted: str, chosen: str, fabric: "Fabric") -> None:
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
     """Return what makes two trainings the same one, of which the second goes on where the first broke off."""
-    start = {"weights": sha256(Path(params.weights))} if params.weights else {}
+    start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
     return {
         "params": _lasting(params),
         "tar": sha256(crops / "crops.tar"),
@@ -246,7 +246,7 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
     )
     check_freeze(network, params.freeze)
     if params.weights:
-        load_weights(network, Path(params.weights))
+        load_weights(network, repository_path(params.weights))
     return network
 
 
