@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reidops.files import whole_folder, write_json
+from reidops.files import repository_path, whole_folder, write_json
 from reidops.parallel import map_parallel
 from reidops.parts import Part, read_parts, tracked_parts
 from reidops.tracking.evaluation.arm_results import ArmResult, Trial, by_arm, evaluate_parts, num_processes
@@ -44,7 +44,7 @@ def evaluate_tracking(
 ) -> None:
     """Write scores, the proof, result files, events and pictures of all arms."""
     parts = read_parts(raw)
-    found = read_tuning(Path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
+    found = read_tuning(repository_path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
     origin = read_model_origin(embeddings)
     check_protocol(parts, found, origin)
     # A search started from published constants: others that were named for this tracker were not there, and would spoil

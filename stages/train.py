@@ -27,7 +27,7 @@ from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork, check_backbone
 from reidops.errors import ReidopsError
-from reidops.files import read_json, repository_root, sha256, whole_file, whole_folder
+from reidops.files import read_json, repository_path, repository_root, sha256, whole_file, whole_folder
 from reidops.registry.live_run import LiveRun, live_run
 from reidops.retrieval.ranking import score_embeddings
 from reidops.tables import CROPS, read_table
@@ -61,7 +61,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
     idle_weights = params.freeze is not None or params.parts > 0
     network = _build_network(params)
-    start = origin_of_start(Path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
     check_start(start, table)
     wanted, params = (
         params.precision,
@@ -94,7 +94,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
     """Return what makes two trainings the same one, of which the second goes on where the first broke off."""
-    start = {"weights": sha256(Path(params.weights))} if params.weights else {}
+    start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
     return {
         "params": _lasting(params),
         "tar": sha256(crops / "crops.tar"),
@@ -154,7 +154,7 @@ def _build_network(params: TrainParams) -> EmbeddingNetwork:
     )
     check_freeze(network, params.freeze)
     if params.weights:
-        load_weights(network, Path(params.weights))
+        load_weights(network, repository_path(params.weights))
     return network
 
 
