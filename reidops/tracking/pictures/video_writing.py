@@ -1,6 +1,6 @@
 """Videos that appear under their name only when they are whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -61,10 +61,14 @@ _MOST_TICKS = 65535  # per second, that MPEG-4 can count
 class VideoWriter:
     """Take pictures of one size, one after the other; made by `open_video`."""
 
-    def __init__(self, path: Path, partial: Path, frame_rate: float, codec: str) -> None:
+    def __init__(
+        self, path: Path, partial: Path, frame_rate: float, codec: str, times: Sequence[float] | None = None
+    ) -> None:
         self._path = path
         self._partial = partial
-        self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # for which a picture is shown
+        # for which a picture is shown; with times of their own, one tick
+        self._seconds = Fraction(1, 1000) if times else Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)
+        self._ticks = _ticks(times) if times else None
         self._codec = codec
         self._opened: tuple[av.container.OutputContainer, av.VideoStream] | None = None
         self._reformatter = VideoReformatter()
@@ -130,8 +134,20 @@ class VideoWriter:
             frame = self._reformatter.reformat(
                 frame, src_color_range=ColorRange.MPEG, dst_color_range=wanted, threads=1
             )
-        frame.pts, frame.duration, frame.time_base = self.num_frames - 1, 1, self._seconds
+        frame.pts, frame.duration = self._time()
+        frame.time_base = self._seconds
         return frame
+
+    def _time(self) -> tuple[int, int]:
+        """Return the time of the present picture and how long it is shown, in ticks."""
+        place = self.num_frames - 1
+        if self._ticks is None:
+            return place, 1
+        ticks = self._ticks
+        step = ticks[-1] - ticks[-2]
+        if place >= len(ticks):
+            return ticks[-1] + (place - len(ticks) + 1) * step, step
+        return ticks[place], ticks[place + 1] - ticks[place] if place + 1 < len(ticks) else step
 
     def _check(self, picture: np.ndarray) -> None:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 2:
@@ -164,8 +180,18 @@ class VideoWriter:
             ) from None
 
 
+def _ticks(times: Sequence[float]) -> list[int]:
+    """Return times in s as whole ms that grow by 1 at least."""
+    ticks: list[int] = []
+    for seconds in times:
+        ticks.append(max(round(seconds * 1000), ticks[-1] + 1 if ticks else 0))
+    return ticks
+
+
 @contextmanager
-def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> Iterator[VideoWriter]:
+def open_video(
+    path: Path, frame_rate: float, *, codec: str | None = None, times: Sequence[float] | None = None
+) -> Iterator[VideoWriter]:
     """Yield a writer; the video is renamed to `path` when the block ends well and it can be read again, deleted
     otherwise.
 
@@ -173,6 +199,7 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
         path: its suffix names the container, one of `CODECS`.
         frame_rate: pictures per second, 0.001 … 1000.
         codec: one of `available_codecs(path.suffix)`; None takes the first.
+        times: at which the pictures are shown, in s from the first, where their distance varies; two at least.
 
     Raises:
         ReidopsError: the codec is not there, pictures differ in size, there was none, or not all of them are in the
@@ -185,7 +212,7 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
         )
     codec = _checked_codec(path, codec)
     with whole_file(path) as partial:
-        writer = VideoWriter(path, partial, frame_rate, codec)
+        writer = VideoWriter(path, partial, frame_rate, codec, times)
         try:
             yield writer
         finally:
