@@ -3,9 +3,9 @@
     python -m reidops.track street.mp4 --model models:/person-reid@champion --detections street.txt --tracker botsort
     --output tracked.mp4
 
-VIDEO is a file that OpenCV reads, a folder of frames (img1), an address (rtsp://…) or a camera number. Detections come
-from a file in MOTChallenge's det.txt format, from `public` (the det/det.txt beside img1), or from a detector: a name of
-torchvision's, or an ONNX file. One frame at a time is in memory.
+VIDEO is a file that OpenCV reads, a folder of frames (img1), an address (rtsp://…) or a camera's number. Detections
+come from a file in MOTChallenge's det.txt format, from `public` (the det/det.txt beside img1), or from a detector: a
+name of torchvision's, or an ONNX file. One frame at a time is in memory.
 """
 
 import argparse

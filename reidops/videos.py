@@ -12,7 +12,7 @@ import numpy as np
 from reidops.boxes.box_crops import read_picture
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_size
-from reidops.mot.frame_files import has_pictures, list_frames
+from reidops.mot.frame_files import find_pictures, list_frames
 from reidops.mot.sequences import read_sequence
 from reidops.streams import Stream, is_stream
 
@@ -150,7 +150,7 @@ class PictureFolder:
         if sequence is not None:
             folder = sequence.frames_dir
         else:
-            folder = _with_pictures(folder)
+            folder = find_pictures(folder)
         files = list_frames(folder, sequence.extension if sequence else None)
         if files is None:
             raise ReidopsError(
@@ -182,19 +182,6 @@ def _frame_numbers(numbers: tuple[int, ...]) -> tuple[int, ...]:
     if len(steps) == 1 and steps != {1} and len(numbers) > 2:
         return tuple(range(1, len(numbers) + 1))
     return tuple(number + (numbers[0] == 0) for number in numbers)
-
-
-def _with_pictures(folder: Path) -> Path:
-    """Return the folder, or the one below it that holds the pictures: img1, else the only one."""
-    if has_pictures(folder):
-        return folder
-    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and has_pictures(path)]
-    named = [path for path in below if path.name == "img1"] or below
-    if len(named) > 1:
-        raise ReidopsError(
-            f"{folder}: there are pictures in {', '.join(path.name for path in named)}; name the folder of the frames"
-        )
-    return named[0] if named else folder
 
 
 def varying_times(path: Path) -> list[float]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from reidops.datasets.exports import Reading, in_mot_layout
 from reidops.datasets.families import base_name
 from reidops.datasets.inventory import write_inventory
 from reidops.datasets.layouts import SetFolder
@@ -60,7 +61,9 @@ def _obtain(name: str, raw: Path, params: DownloadParams, sets: Mapping[str, Set
         return SetFolder(name, "mot", raw / name, f"drawn from seed {params.synthetic.seed}")
     urls = {key: tuple(addresses) for key, addresses in params.urls.items()}
     sources = Sources(params.local, urls, params.hashes, tuple(params.detectors))
-    return obtain_set(name, raw, repository_root() / "data" / "archives", sources)
+    found = obtain_set(name, raw, repository_root() / "data" / "archives", sources)
+    reading = Reading(params.formats, params.people)
+    return in_mot_layout(found, raw, reading, params.local) if found.layout == "mot" else found
 
 
 def _roles(params: DownloadParams) -> Roles:

@@ -91,6 +91,24 @@ def has_pictures(folder: Path) -> bool:
     return any(True for _ in _pictures(folder))
 
 
+def find_pictures(folder: Path) -> Path:
+    """Return the folder, or the one below it that holds the pictures: img1, else the only one; itself where none does.
+
+    Raises:
+        ReidopsError: several folders hold pictures.
+    """
+    if has_pictures(folder):
+        return folder
+    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and has_pictures(path)]
+    named = [path for path in below if path.name == "img1"] or below
+    if len(named) > 1:
+        raise ReidopsError(
+            f"{folder}: there are pictures in {', '.join(path.name for path in named)}; keep the folder of the frames "
+            f"alone, or name it in imDir of seqinfo.ini"
+        )
+    return named[0] if named else folder
+
+
 def _pictures(folder: Path) -> Iterable[str]:
     return (path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
 

@@ -201,14 +201,16 @@ def read_annotations(sequence: Sequence) -> pd.DataFrame:
 
 
 def read_annotation_file(
-    sequence: Sequence, *, layout: str = "", people: Rows[int | str] | None = None
+    sequence: Sequence, *, path: Path | None = None, layout: str = "", people: Rows[int | str] | None = None
 ) -> AnnotationFile:
-    """Return gt.txt with the lines of its rows and a remark on its format; see `ground_truth.recognise`.
+    """Return gt.txt, or another file of annotations (`path`), with the lines of its rows and a remark on its format.
+
+    `layout` and `people` are those of `ground_truth.recognise`.
 
     Raises:
         ReidopsError: as `read_annotations`.
     """
-    path = sequence.folder / "gt" / "gt.txt"
+    path = path or sequence.folder / "gt" / "gt.txt"
     rows = read_rows(path, minimum_fields=6, word_columns=(7,))
     _check_numbers(rows)
     boxes = recognise(rows, layout, people)

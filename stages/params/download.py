@@ -46,6 +46,14 @@ class DownloadParams:
     test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Share of the people of each scene that split: identity tests."
     )
+    formats: dict[str, str] = Field(
+        description="Data set → format of its annotations: mot, mot15, visdrone, or the names of the columns, "
+        "'frame,id,left,top,right,bottom,class'. {}: the format is recognised from the files."
+    )
+    people: dict[str, list[int | str]] = Field(
+        description="Data set → classes, by number or name, that are people, {mine: [0]}. {}: class 1 of MOTChallenge, "
+        "or the names of people."
+    )
     urls: dict[str, Addresses] = Field(
         description="Addresses to fetch a data set from, before the published ones: {Market-1501: [https://…]}."
     )
