@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reidops.errors import ReidopsError
-from reidops.mot.classes import as_people
+from reidops.mot.classes import as_people, number_of_name
 from reidops.mot.columns import named_table
 from reidops.mot.text_rows import TextRows
 from reidops.mot.visdrone import is_visdrone, visdrone_table
@@ -21,6 +21,7 @@ FIELDS = ("frame", "track_id", "left", "top", "width", "height", "considered", "
 MOT, MOT15, VISDRONE = "mot", "mot15", "visdrone"
 FORMATS = (MOT, MOT15, VISDRONE)
 _MOST_CLASSES = 1000  # a class number; world coordinates in millimetres are larger
+_CLASS = 7  # column
 _CLEAR = 0.99  # share of the rows that decides what two fields are
 
 
@@ -54,12 +55,20 @@ def recognise(rows: TextRows, layout: str = "", people: Sequence[int | str] | No
         boxes = Boxes(found.table, np.arange(len(rows.values)), found.remark, found.frame_kind)
         words = found.classes
     else:
-        boxes, words = _by_fields(rows, layout), None
+        words = rows.words.get(_CLASS)
+        boxes = _by_fields(rows if words is None else _with_numbers(rows, words), layout)
     if people is not None:
         own = words if words is not None else _own_classes(rows, boxes)
         mapped = as_people([own[row] for row in boxes.rows], people)
         boxes = replace(boxes, table=boxes.table.assign(class_id=mapped))
     return boxes
+
+
+def _with_numbers(rows: TextRows, words: list[str]) -> TextRows:
+    """Return the rows with MOTChallenge's numbers in place of the names of classes."""
+    values = rows.values.copy()
+    values[:, _CLASS] = [number_of_name(word) for word in words]
+    return replace(rows, values=values)
 
 
 def _own_classes(rows: TextRows, boxes: Boxes) -> np.ndarray:

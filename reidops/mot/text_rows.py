@@ -123,7 +123,9 @@ def _values(
 
 
 def _holds_words(fields: list[list[str]], column: int) -> bool:
-    return bool(fields) and all(re.search("[A-Za-z]{2}", row[column]) and not _is_number(row[column]) for row in fields)
+    if not fields or column >= len(fields[0]):
+        return False
+    return all(re.search("[A-Za-z]{2}", row[column]) and not _is_number(row[column]) for row in fields)
 
 
 def _is_number(word: str) -> bool:
