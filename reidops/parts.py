@@ -78,7 +78,7 @@ def tracked_parts(raw: Path) -> list[Part]:
     if not parts:
         raise ReidopsError(
             f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without "
-            f"one, `dvc repro export evaluate_reid` is the end)"
+            f"one, nothing is tracked)"
         )
     return parts
 

@@ -23,6 +23,12 @@ from stages.params.download import DownloadParams
 
 log = logging.getLogger(__name__)
 
+_WITHOUT = {
+    "train": "nothing is cut for training, and train keeps the weights that train.weights or train.pretrained names",
+    "test": "there are no queries, and evaluate_reid only calibrates the gates",
+    "track": "nothing is detected, embedded or tracked, and register has nothing to compare",
+}
+
 
 def download(raw: Path, params: DownloadParams) -> None:
     """Bring every named set to this disk and write the table of parts, `raw/parts.csv`."""
@@ -38,11 +44,8 @@ def download(raw: Path, params: DownloadParams) -> None:
             part.sequence for part in parts if part.part == "track" and not (part.folder / "det" / "det.txt").is_file()
         ]
     counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
-    if not roles.track:
-        log.warning(
-            "download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, evaluate_tracking will "
-            "stop"
-        )
+    for name in (name for name in ("train", "test", "track") if not getattr(roles, name)):
+        log.info("download.%s is []: %s", name, _WITHOUT[name])
     if bare:
         log.warning(
             "%s: no det/det.txt; detect will stop unless detect.source names a detector or files of yours",

@@ -19,6 +19,7 @@ from typing import Any
 from reidops.files import repository_path, whole_folder, write_json
 from reidops.parallel import map_parallel
 from reidops.parts import Part, read_parts, tracked_parts
+from reidops.skipped import write_skipped
 from reidops.tracking.evaluation.arm_results import ArmResult, Trial, by_arm, evaluate_parts, num_processes
 from reidops.tracking.evaluation.decided import appearance_rule, say_of_appearance
 from reidops.tracking.evaluation.protocol import (
@@ -44,6 +45,11 @@ def evaluate_tracking(
 ) -> None:
     """Write scores, the proof, result files, events and pictures of all arms."""
     parts = read_parts(raw)
+    if not any(part.part == "track" for part in parts):
+        with whole_folder(tracking) as folder:
+            write_skipped(folder, "download.track is []")
+        log.info("download.track is []: there is nothing to track")
+        return
     found = read_tuning(repository_path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
     origin = read_model_origin(embeddings)
     check_protocol(parts, found, origin)

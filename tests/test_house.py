@@ -168,6 +168,7 @@ FOUNDATION = {
         "memory",
         "parts",
         "image_headers",
+        "skipped",
     )
 } | {
     f"reidops/mot/{name}.py"

@@ -193,7 +193,7 @@ def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules)
     wanted = [part for part in parts if part.part in ("train", "test")]
     if not wanted:
         raise ReidopsError(
-            "parts.csv: no row is of the part train or test; name sets in download.train and download.test"
+            "parts.csv: no row is of the part train or test; name sets in download.train or download.test"
         )
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
     found = []

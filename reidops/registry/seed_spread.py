@@ -9,6 +9,7 @@ from scipy import stats
 
 from reidops.files import read_json
 from reidops.registry.comparison import SCORES, SeedSpread
+from reidops.skipped import skipped_reason
 from reidops.tracking.evaluation.tracking_report import TrackingReport
 
 LEAST_TRAININGS = 3
@@ -17,11 +18,12 @@ LEAST_TRAININGS = 3
 
 def read_figures(reid: Path, tracking: Path) -> dict[str, float]:
     """Return the mAP of each test set and the combined tracking scores of the model's arm, under flat names."""
-    sets, report = read_json(reid / "metrics.json"), TrackingReport.read(tracking)
+    sets = read_json(reid / "metrics.json")
+    report = None if skipped_reason(tracking) else TrackingReport.read(tracking)
     rows = {name: scores["mAP"] for name, scores in sets.items() if isinstance(scores, Mapping) and "mAP" in scores}
-    combined = report.combined(report.reported_arm)
+    combined = report.combined(report.reported_arm) if report else {}
     of_sets = {f"reid/{name}/mAP": value for name, value in rows.items() if name != "colour_histogram"}
-    return of_sets | {f"tracking/{score}": combined[score] for score in SCORES}
+    return of_sets | {f"tracking/{score}": combined[score] for score in SCORES if combined}
 
 
 def describe_spread(seeds: Sequence[int], figures: Sequence[Mapping[str, float]]) -> dict[str, Any]:

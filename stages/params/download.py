@@ -21,12 +21,11 @@ class DownloadParams:
         "sets that can be drawn or fetched are used."
     )
     train: list[str] = Field(
-        min_length=1,
         description="Data sets whose people train: synthetic, MOT15 … MOT20, Market-1501 or another ReID set "
-        "(CUHK03:labeled names a protocol), or the name of a folder below `local`.",
+        "(CUHK03:labeled names a protocol), or the name of a folder below `local`. []: no training.",
     )
-    test: list[str] = Field(min_length=1, description="Data sets whose people are ranked in the ReID evaluation.")
-    track: list[str] = Field(description="MOT data sets that are tracked. []: the pipeline ends after evaluate_reid.")
+    test: list[str] = Field(description="Data sets whose people are ranked in the ReID evaluation. []: no ranking.")
+    track: list[str] = Field(description="MOT data sets that are tracked. []: no tracking.")
     sequences: list[str] = Field(
         description="Scenes or sequences that are tested and tracked. []: all of the tracked sets."
     )
