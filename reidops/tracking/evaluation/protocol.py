@@ -57,7 +57,7 @@ def read_tuning(path: Path, tracker: str) -> Tuning | None:
     if found["tracker"] != tracker:
         raise ReidopsError(
             f"{path}: holds constants of {found['tracker']}, but evaluate_tracking.tracker is {tracker};"
-            f" set tune.tracker to {tracker}, or tune.trials to 0 and evaluate_tracking.tuning to null"
+            f" run the search again with `dvc repro -f tune`, or set evaluate_tracking.tuning to null"
         )
     return Tuning(
         found["tracker"],

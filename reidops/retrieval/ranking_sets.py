@@ -1,4 +1,4 @@
-"""The test sets of a crops table: who asks, who answers, under which rule."""
+"""Find the test sets of a crops table: queries, gallery and the junk rule of each."""
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -24,12 +24,8 @@ class SideLabels(TypedDict):
 
 
 @dataclass(frozen=True)
-class TestSet:
-    """Query and gallery rows of one data set, as positions in the crops table, their labels, and the rules that fit
-    them.
-    """
-
-    __test__ = False  # no test case, whatever pytest thinks of the name
+class RankingSet:
+    """A test set: query and gallery rows of one data set, as positions in the crops table, with labels and rules."""
 
     name: str
     query: np.ndarray
@@ -39,7 +35,7 @@ class TestSet:
     single_gallery_shot: SingleShot | None = None
 
     def score(self, embeddings: np.ndarray, max_rank: int) -> RankingScores:
-        """Rank with the embeddings of the whole table, [len(table), dim]."""
+        """Return the scores of embeddings of the whole table, [len(table), dim]."""
         return score_embeddings(
             embeddings[self.query],
             embeddings[self.gallery],
@@ -50,8 +46,9 @@ class TestSet:
         )
 
     def score_reranked(self, embeddings: np.ndarray, max_rank: int) -> RankingScores:
-        """Rank with k-reciprocal re-ranking, at the published constants; one crop per person is drawn as `score` draws
-        it.
+        """Return the scores after k-reciprocal re-ranking with the published constants.
+
+        Single-gallery shots are drawn as in `score`.
         """
         query = check_labels("query", self.labels["query_pids"], self.labels["query_camids"])
         gallery = check_labels("gallery", self.labels["gallery_pids"], self.labels["gallery_camids"])
@@ -61,30 +58,31 @@ class TestSet:
         return score_blocks(blocks, find_matches(query, gallery, self.junk), max_rank, shots=shots)
 
     def junk_mask(self, queries: np.ndarray) -> np.ndarray:
-        """Return which gallery crops the ranking of some queries leaves out, bool [len(queries), num_gallery]."""
+        """Return which gallery crops are junk for these queries, bool [len(queries), num_gallery]."""
         if self.junk == "none":
             return np.zeros((len(queries), len(self.gallery)), bool)
         one_person = self.labels["query_pids"][queries, None] == self.labels["gallery_pids"]
         return one_person & (self.labels["query_camids"][queries, None] == self.labels["gallery_camids"])
 
 
-def find_test_sets(table: pd.DataFrame, junk: str = "auto", single_gallery_shot: Container[str] = ()) -> list[TestSet]:
-    """Return the data sets of a crops table that have queries and a gallery, by name.
+def find_ranking_sets(
+    table: pd.DataFrame, junk: str = "auto", single_gallery_shot: Container[str] = ()
+) -> list[RankingSet]:
+    """Return the test sets of a crops table, sorted by name.
 
     Args:
-        junk: `same-camera` or `none` for all of them; `auto` takes the camera rule where it leaves most queries a
-            match, as in sets of several cameras, and none where it does not: a MOT scene is one camera, its split is by
-            time already.
-        single_gallery_shot: the data sets whose CMC is counted in galleries of one drawn crop per person.
+        junk: `same-camera` or `none` for all sets. `auto` uses `same-camera` for sets in which most queries then have a
+            match, and `none` for others, such as MOT scenes of one camera, which are split by time.
+        single_gallery_shot: data sets whose CMC is computed on galleries of one drawn crop per person.
 
     Raises:
-        ReidopsError: there is no such data set, or one has queries only.
+        ReidopsError: there is no test set, or one lacks queries or a gallery.
     """
     tests = table[table["split"].isin(["query", "gallery"])]
     if tests.empty:
         raise ReidopsError(
-            "the crops table has no query and gallery rows; name a test set in params.yaml, section download, and "
-            "convert again"
+            "the crops table has no query and gallery rows; set download.test in params.yaml and run "
+            "`dvc repro convert`"
         )
     found = [_test_set(str(name), rows, junk) for name, rows in tests.groupby("dataset", sort=True)]
     return [
@@ -92,19 +90,20 @@ def find_test_sets(table: pd.DataFrame, junk: str = "auto", single_gallery_shot:
     ]
 
 
-def _test_set(name: str, rows: pd.DataFrame, junk: str) -> TestSet:
+def _test_set(name: str, rows: pd.DataFrame, junk: str) -> RankingSet:
     query, gallery = (rows[rows["split"] == split] for split in ("query", "gallery"))
     if query.empty or gallery.empty:
         raise ReidopsError(
-            f"{name}: {len(query)} query and {len(gallery)} gallery crops; a test set needs both, convert it again"
+            f"{name} has {len(query)} query and {len(gallery)} gallery crops, but a test set needs both; run "
+            "`dvc repro -f convert`"
         )
     labels = side_labels(query, gallery)
-    return TestSet(
+    return RankingSet(
         name,
         query.index.to_numpy(),
         gallery.index.to_numpy(),
         labels,
-        _fitting_rule(labels) if junk == "auto" else junk,
+        _choose_rule(labels) if junk == "auto" else junk,
     )
 
 
@@ -118,7 +117,7 @@ def side_labels(query: pd.DataFrame, gallery: pd.DataFrame) -> SideLabels:
     )
 
 
-def _fitting_rule(labels: SideLabels) -> str:
+def _choose_rule(labels: SideLabels) -> str:
     query = check_labels("query", labels["query_pids"], labels["query_camids"])
     gallery = check_labels("gallery", labels["gallery_pids"], labels["gallery_camids"])
     unmatched = len(find_matches(query, gallery, "same-camera").unmatched)
