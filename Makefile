@@ -37,6 +37,7 @@ test-fast: env
 lint: env
 	ruff check .
 	ruff format --check .
+	mypy
 
 env: .venv/installed
 

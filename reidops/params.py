@@ -96,7 +96,7 @@ def check_sections(classes: Mapping[str, type], sections: Mapping[str, Any], pat
     faults = [
         f"{path}: section `{name}` is unknown{say_near(name, classes)}" for name in sections if name not in classes
     ]
-    checked = {}
+    checked: dict[str, Any] = {}
     for section, cls in classes.items():
         try:
             checked[section] = check_section(cls, sections, section, path)
@@ -148,10 +148,13 @@ def _path(location: tuple[str | int, ...], values: Any) -> tuple[str | int, ...]
     """Return the part of a location that leads to a value, without pydantic's names of the types that were tried."""
     path: list[str | int] = []
     for step in location:
-        if not (isinstance(values, dict) and step in values or isinstance(values, list) and isinstance(step, int)):
+        if isinstance(values, dict) and step in values:
+            values = values[step]
+        elif isinstance(values, list) and isinstance(step, int):
+            values = values[step]
+        else:
             break
         path.append(step)
-        values = values[step]
     return tuple(path)
 
 

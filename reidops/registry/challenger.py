@@ -33,7 +33,11 @@ def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
 
 def _bounds(rows: Mapping[str, Difference]) -> dict[str, Bounds]:
     """Return the interval of each score's difference, and the units behind it."""
-    return {score: Bounds(*(row.interval or (None, None)), row.num_units, row.unit) for score, row in rows.items()}
+    found = {}
+    for score, row in rows.items():
+        low, high = row.interval or (None, None)
+        found[score] = Bounds(low, high, row.num_units, row.unit)
+    return found
 
 
 @dataclass(frozen=True)
