@@ -1,7 +1,7 @@
-"""params.yaml → one frozen, checked dataclass per stage.
+"""Read params.yaml into one frozen, validated dataclass per stage.
 
-A name that nobody knows, a name that is missing and a value of another type are refused, with the near names offered,
-so that a typing error costs a second and not a training.
+Unknown names, missing names and values of a wrong type are errors with similar names as suggestions, so that a typing
+error is found before a training starts.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ P = TypeVar("P")
 
 @dataclass_transform(frozen_default=True)
 def params_dataclass(cls: type[P]) -> type[P]:
-    """Make `cls` a frozen dataclass that refuses unknown names and values of another type."""
+    """Make `cls` a frozen dataclass that rejects unknown names and values of a wrong type."""
     return dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))(cls)
 
 
@@ -42,14 +42,14 @@ def read_sections(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ReidopsError(f"{path}: no such file; take the repository's params.yaml or one of recipes/") from None
     except yaml.YAMLError as error:
-        raise ReidopsError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise ReidopsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(sections, dict):
         raise ReidopsError(f"{path}: holds {type(sections).__name__}, expected one mapping per stage")
     return sections
 
 
 def check_section(cls: type[P], sections: Mapping[str, Any], section: str, path: Path) -> P:
-    """Return `sections[section]` as `cls`; every name must be there, so that the file shows every value in force."""
+    """Return `sections[section]` as `cls`; all names are required, so that the file shows every value."""
     if section not in sections:
         raise ReidopsError(f"{path}: section `{section}` is missing{say_near(section, sections)}")
     values = sections[section] or {}
@@ -57,17 +57,17 @@ def check_section(cls: type[P], sections: Mapping[str, Any], section: str, path:
         raise ReidopsError(f"{path}: section `{section}` holds {values!r}, expected names and values")
     _check_names(cls, values, f"{path}: {section}")
     try:
-        # As JSON, because strict Python input would refuse the mapping of a nested dataclass and a list for a tuple.
+        # As JSON, because strict Python input rejects a mapping for a nested dataclass and a list for a tuple.
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise ReidopsError("\n".join(f"{path}: {section}.{_told(e)}" for e in error.errors())) from None
+        raise ReidopsError("\n".join(f"{path}: {section}.{_describe(e)}" for e in error.errors())) from None
 
 
 def check_all(classes: Mapping[str, type], path: Path = Path("params.yaml")) -> None:
     """Check a whole params file against the dataclass of every section.
 
     Raises:
-        ReidopsError: names all faults of all sections at once.
+        ReidopsError: the message lists all faults of all sections.
     """
     sections = read_sections(path)
     faults = [
@@ -95,15 +95,15 @@ def _check_names(cls: type, values: Mapping[str, Any], where: str) -> None:
 
 def _default(field: dataclasses.Field) -> str:
     value = getattr(field.default, "default", field.default)
-    return "" if value is dataclasses.MISSING else f"; its usual value is {value!r}"
+    return "" if value is dataclasses.MISSING else f"; the default is {value!r}"
 
 
-def _told(error: dict[str, Any]) -> str:
-    name = ".".join(str(part) for part in error["loc"])
+def _describe(error: dict[str, Any]) -> str:
+    name = ".".join(str(place) for place in error["loc"])
     return f"{name} is {error['input']!r}: {error['msg']}"
 
 
 def say_near(name: str, known: Mapping[str, Any]) -> str:
-    """Return the end of a message about an unknown name: the names that are near it, or all known ones."""
+    """Return the end of a message about an unknown name: similar names, or all known names."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"; known: {', '.join(known)}"

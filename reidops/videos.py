@@ -1,4 +1,4 @@
-"""The frames of a video, one at a time: a file that OpenCV reads, or a folder of pictures."""
+"""Read the frames of a video one at a time, from a file or from a folder of pictures."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,33 +12,33 @@ from reidops.errors import ReidopsError
 from reidops.image_headers import check_size
 from reidops.mot.sequences import read_sequence
 
-DEFAULT_FRAME_RATE = 25.0  # fps, of a folder that does not say
+DEFAULT_FRAME_RATE = 25.0  # fps, if the video does not state it
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 class BrokenOff(ReidopsError):
-    """A video ends before its end: all frames before were given, and what was made of them is good."""
+    """A video ends too early; all frames before were read, and results made from them are valid."""
 
 
 class Video(Protocol):
-    """Something that has frames, in order."""
+    """A source of frames, in order."""
 
-    num_frames: int | None  # as far as it says
+    num_frames: int | None  # None if unknown
     frame_rate: float  # fps
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (number, picture) of every frame, 1-based, BGR uint8 [h, w, 3].
 
         Raises:
-            BrokenOff: a frame that should be there is missing or damaged; says which.
+            BrokenOff: a frame is missing or damaged; the message gives its number.
         """
 
 
 def read_video(path: Path) -> Video:
-    """Return the video in a file, or in a folder of pictures: `img1`, or the sequence's folder that holds it.
+    """Return the video in a file, or in a folder of pictures (`img1`, or the sequence's folder that contains it).
 
     Raises:
-        ReidopsError: nothing is there, or no frame of it can be read.
+        ReidopsError: the path does not exist, or no frame can be read.
     """
     path = Path(path)
     if path.is_dir():
@@ -57,17 +57,17 @@ class VideoFile:
         stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         rate = capture.get(cv2.CAP_PROP_FPS)
         capture.release()
-        self.num_frames = round(stated) if 0 < stated < 1e9 else None  # a stream without an index states nonsense
+        self.num_frames = round(stated) if 0 < stated < 1e9 else None  # invalid for streams without an index
         self.frame_rate = rate if 0 < rate <= 1000 else DEFAULT_FRAME_RATE
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield every frame; see `Video`. The end of a file that does not say how long it is, is its end."""
+        """Yield every frame; see `Video`. If the file does not state its length, it is read to its end."""
         capture = self._open()
         number = 0
         try:
             while True:
-                there, picture = capture.read()
-                if not there:
+                is_read, picture = capture.read()
+                if not is_read:
                     break
                 number += 1
                 yield number, picture
@@ -75,8 +75,8 @@ class VideoFile:
             capture.release()
         if self.num_frames is not None and number < self.num_frames:
             raise BrokenOff(
-                f"{self._path}: broke off after frame {number} of {self.num_frames}: the file is cut off or damaged "
-                f"there"
+                f"{self._path}: the video broke off after frame {number} of {self.num_frames}; the file is truncated "
+                "or damaged there"
             )
 
     def _open(self) -> cv2.VideoCapture:
@@ -86,18 +86,15 @@ class VideoFile:
         )
         if not capture.isOpened() or not capture.grab():
             raise ReidopsError(
-                f"{self._path}: OpenCV cannot read it: it is no video, it is cut off before its first frame or index, "
-                f"or its codec is"
-                f" not there; write it anew with `ffmpeg -i {self._path.name} -c:v mpeg4 -q:v 2 readable.mp4`"
+                f"{self._path}: OpenCV cannot read it: the file is not a video, it is truncated, or its codec is not "
+                f"installed; convert it with `ffmpeg -i {self._path.name} -c:v mpeg4 -q:v 2 readable.mp4`"
             )
         capture.release()
         return cv2.VideoCapture(str(self._path))
 
 
 class PictureFolder:
-    """A folder of pictures named by their frame's number, as MOTChallenge's img1; one that begins at 0 is counted from
-    1.
-    """
+    """A folder of pictures named by frame number, as in MOTChallenge's img1; numbers from 0 are shifted to 1."""
 
     def __init__(self, folder: Path) -> None:
         self._paths = _numbered(folder)
@@ -126,12 +123,12 @@ def _numbered(folder: Path) -> dict[int, Path]:
     if not paths or unnumbered:
         found = f"there is {unnumbered[0]}" if unnumbered else "there is no picture"
         raise ReidopsError(
-            f"{folder}: {found}; expected a folder of frames that are named by their numbers, 000001.jpg, 000002.jpg, …"
+            f"{folder}: {found}; expected a folder of frames that are named by number: 000001.jpg, 000002.jpg, …"
         )
     shift = 1 if any(int(path.stem) == 0 for path in paths) else 0
     numbered = {int(path.stem) + shift: path for path in paths}
     if len(numbered) < len(paths):
         raise ReidopsError(
-            f"{folder}: a frame is there twice ({len(paths)} pictures, {len(numbered)} numbers); remove one of them"
+            f"{folder}: a frame occurs twice ({len(paths)} pictures, {len(numbered)} numbers); remove one of them"
         )
     return numbered

@@ -1,4 +1,4 @@
-"""Draw tiny crops folders for tests: people are two coloured rectangles on noise, in the contract of the crops
+"""Write small crops folders for tests: people are two coloured rectangles on noise, in the contract of the crops
 table.
 """
 

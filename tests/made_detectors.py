@@ -1,4 +1,4 @@
-"""Detectors in a few ONNX nodes: their outputs are constants, or count the white pixels that they were given."""
+"""Small ONNX detectors with constant outputs, or outputs that count the white pixels of the input."""
 
 from pathlib import Path
 

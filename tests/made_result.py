@@ -1,4 +1,4 @@
-"""A tiny finished result: every file that the stage `register` reads, with a network of one matrix product."""
+"""A small finished result: all files that the stage `register` reads, with a network of one matrix product."""
 
 import json
 from pathlib import Path
@@ -131,7 +131,7 @@ def one_product(weights: np.ndarray) -> onnx.ModelProto:
 
 
 def embed_plainly(crops_bgr: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Return what the network gives, by NumPy."""
+    """Return the output of the network, computed with NumPy."""
     images = resize_crops(crops_bgr, HEIGHT, WIDTH).reshape(len(crops_bgr), -1).astype(np.float32)
     product = (images / 255 - 0.5) @ weights
     return product / np.linalg.norm(product, axis=1, keepdims=True)

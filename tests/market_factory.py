@@ -1,4 +1,4 @@
-"""Draw tiny Market-1501 sets for tests, in the published layout."""
+"""Write small Market-1501 sets for tests, in the published layout."""
 
 from pathlib import Path
 

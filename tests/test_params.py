@@ -1,4 +1,4 @@
-"""reidops/params.py: what is misspelt, missing or ill-typed is named before anything runs."""
+"""reidops/params.py: unknown, missing and wrongly typed params are reported before a stage runs."""
 
 from pathlib import Path
 
@@ -34,36 +34,36 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_good_section_is_read_with_its_nested_one(tmp_path):
+def test_a_valid_section_is_read_with_its_nested_section(tmp_path):
     params = read_params(TrainParams, "train", write(tmp_path, GOOD))
     assert params == TrainParams(learning_rate=0.1, epochs=2, inner=Inner(seed=3))
 
 
-def test_an_integer_is_taken_where_a_float_is_meant(tmp_path):
+def test_an_integer_is_accepted_for_a_float(tmp_path):
     assert read_params(TrainParams, "train", write(tmp_path, GOOD.replace("0.1", "1"))).learning_rate == 1.0
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("epochs: 2", "epoch: 2", "`epochs`"),
-        ("  epochs: 2\n", "", "train.epochs is missing; its usual value is 10"),
+        ("  epochs: 2\n", "", "train.epochs is missing; the default is 10"),
         ("epochs: 2", "epochs: two", "train.epochs is 'two'"),
         ("epochs: 2", "epochs: 2.5", "train.epochs is 2.5"),
         ("learning_rate: 0.1", "learning_rate: high", "train.learning_rate is 'high'"),
         ("seed: 3", "sed: 3", "train.inner.sed is unknown; did you mean `seed`"),
         ("train:", "trian:", "section `train` is missing; did you mean `trian`"),
         (GOOD, "train: 3", "expected names and values"),
-        (GOOD, "a: [", "is no YAML"),
+        (GOOD, "a: [", "not valid YAML"),
     ],
 )
-def test_a_fault_is_named_with_its_remedy(tmp_path, old, new, told):
+def test_a_fault_is_reported_with_its_remedy(tmp_path, old, new, message):
     with pytest.raises(ReidopsError) as caught:
         read_params(TrainParams, "train", write(tmp_path, GOOD.replace(old, new)))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ReidopsError, match="no such file"):
         read_params(TrainParams, "train", tmp_path / "params.yaml")
 

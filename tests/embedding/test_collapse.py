@@ -1,4 +1,4 @@
-"""reidops/embedding/collapse.py: collapsed embeddings are found, and those of a network that just began to learn are
+"""reidops/embedding/collapse.py: collapsed embeddings are detected, and those of untrained networks are
 not taken for them.
 """
 
@@ -43,7 +43,7 @@ def test_collapsed_embeddings_are_found(how: str):
 @pytest.mark.parametrize(
     "rows", [random_rows(50), random_rows(2), random_rows(5000), random_rows(1), POINT + 0.05 * random_rows(50)]
 )
-def test_embeddings_that_differ_are_no_collapse_whatever_they_share(rows: np.ndarray):
+def test_different_embeddings_with_a_common_part_have_not_collapsed(rows: np.ndarray):
     assert find_collapse(rows.astype(np.float32)) is None
 
 
