@@ -75,7 +75,7 @@ class VideoFile:
             capture.release()
         if self.num_frames is not None and number < self.num_frames:
             raise BrokenOff(
-                f"{self._path}: the video broke off after frame {number} of {self.num_frames}; the file is truncated "
+                f"{self._path}: broke off after frame {number} of {self.num_frames}; the file is truncated "
                 "or damaged there"
             )
 

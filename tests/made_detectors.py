@@ -17,9 +17,7 @@ def write_detector(
     batch: tuple = (1,),
     kind: int = TensorProto.FLOAT,
 ) -> Path:
-    """Write a detector that finds the same in every picture; each output is a constant plus nought times the input's
-    mean.
-    """
+    """Write a detector with constant outputs; each is a constant plus 0 times the mean of the input."""
     nodes = [
         helper.make_node("Cast", ["picture"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels"], ["mean"], keepdims=0),
@@ -37,9 +35,7 @@ def write_detector(
 
 
 def write_mean_detector(path: Path) -> Path:
-    """Write a detector whose one box is always the same, and whose score is the mean of the first channel, all of the
-    input taken.
-    """
+    """Write a detector with one constant box, whose score is the mean of the first channel of the whole input."""
     nodes = [
         helper.make_node("Slice", ["picture", "start", "end", "axis"], ["channel"]),
         helper.make_node("ReduceMean", ["channel"], ["mean"], keepdims=0),

@@ -15,9 +15,7 @@ NAMES = ["a/1.jpg", "a/2.PNG", "b.jpg"]
 
 @pytest.fixture
 def images(tmp_path, monkeypatch):
-    """Return a folder of pictures, beside a model's folder; an embedding is the picture's mean colour and its
-    height.
-    """
+    """Return a folder of pictures next to a model's folder; an embedding is the mean colour and the height."""
 
     class Mean(FakeEmbedder):
         def embed(self, crops, batch_size=64):

@@ -1,6 +1,4 @@
-"""A small file that holds a very large picture is refused by its header, before a decoder takes memory for its
-pixels.
-"""
+"""A small file with a very large picture is rejected by its header, before a decoder allocates memory."""
 
 import io
 import struct
@@ -26,7 +24,7 @@ from reidops.videos import read_video
 WIDTH, HEIGHT = 20_000, 15_000
 REFUSED = (
     r"000001\.png: .*20,000 × 15,000 px, more than the limit of 100,000,000 pixels; .*"
-    r" raise max_pixels in the section download of params\.yaml"
+    r" raise download\.max_pixels in params\.yaml"
 )
 
 

@@ -167,9 +167,7 @@ def test_a_metrics_table_and_the_graph_can_be_shown(repository):
 
 
 def test_another_training_is_compared_with_the_champion_on_the_current_benchmark(repository):
-    """The tracker's constants have changed since the champion was scored: it is pulled, embeds the same boxes and is
-    tracked again.
-    """
+    """The tracker's constants have changed since the champion was scored, so it embeds and tracks again."""
     repository.change_params({"train": {"seed": 1}, "evaluate_tracking": {"constants": {"deepsort": {"max_age": 20}}}})
     repository.change_params({"repeat_seeds": {"num": 2}})
     ended = repository.dvc("repro")

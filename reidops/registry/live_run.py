@@ -1,4 +1,4 @@
-"""Log the curves of a running training to MLflow, in a run of its own.
+"""Log the curves of a running training to MLflow, in its own run.
 
 Errors are logged once and do not stop the training, because history.csv holds the same curves.
 """

@@ -1,6 +1,4 @@
-"""reidops/embedding/collapse.py: collapsed embeddings are detected, and those of untrained networks are
-not taken for them.
-"""
+"""reidops/embedding/collapse.py: collapsed embeddings are detected, but not those of untrained networks."""
 
 import cv2
 import numpy as np

@@ -9,9 +9,7 @@ NUM_PEOPLE = {"01": 4, "02": 3, "03": 1, "04": 5}
 
 
 def crops_table() -> pd.DataFrame:
-    """Return three crops of each held-out person, one scene after the other, then a distractor and crops of other
-    splits.
-    """
+    """Return three crops of each held-out person by scene, then a distractor and crops of other splits."""
     scenes = np.repeat(list(NUM_PEOPLE), list(NUM_PEOPLE.values()))
     val = pd.DataFrame(
         {

@@ -31,8 +31,9 @@ def scored(
     bench: Bench = BENCH,
     spread: float = 0.1,
 ) -> TrackingResult:
-    """Return a result whose two sequences lie `spread` above and below the combined IDF1; its intervals are 0.04 wide,
-    over 10 windows.
+    """Return a result with two sequences, `spread` above and below the combined IDF1.
+
+    Its intervals are 0.04 wide, over 10 windows.
     """
     appearance = {
         "combined": {"IDF1": combined, "HOTA": 0.4},
@@ -311,9 +312,7 @@ def histories(rule: Rule) -> np.ndarray:
 
 
 def test_the_interval_rule_rarely_promotes_one_of_thirty_equal_retrainings():
-    """At most half a promotion in 30 retrainings, 2 % of them, on average; the champion's figure stays within one
-    standard deviation.
-    """
+    """At most 2 % of 30 retrainings are promoted on average, and the champion's error is below a standard deviation."""
     promotions, errors = histories(Rule()).T
     assert promotions.mean() / NUM_RETRAININGS < 0.02
     assert abs(errors.mean()) < 1.0

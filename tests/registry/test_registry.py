@@ -51,9 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of one sqlite store for all tests here; each uses an experiment and a model of its own
-    name.
-    """
+    """Return the URI of one sqlite store for all tests; each test has its own experiment and model name."""
     return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
 
 
