@@ -28,14 +28,15 @@ from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.mot.synthetic import SyntheticParams, write_synthetic
-from reidops.tracking.arms import ORACLE, dressed, people_shown
-from reidops.tracking.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
 from reidops.tracking.constants import constants_of
-from reidops.tracking.counts import on_own_track
-from reidops.tracking.overlaps import Comparison
-from reidops.tracking.scoring import compare, rules_of
+from reidops.tracking.evaluation.arm_names import ORACLE
+from reidops.tracking.evaluation.arms import dressed, people_shown
+from reidops.tracking.evaluation.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
+from reidops.tracking.evaluation.counts import on_own_track
+from reidops.tracking.evaluation.overlaps import Comparison
+from reidops.tracking.evaluation.scoring import compare, rules_of
+from reidops.tracking.evaluation.windows import NUM_COUNTS, FrameTables, window_scores
 from reidops.tracking.trackers import new_tracker, track_sequence
-from reidops.tracking.windows import NUM_COUNTS, FrameTables, window_scores
 
 SCORES = ("IDF1", "HOTA", "AssA", "MOTA")
 TRACKERS = {"deepsort": {"max_age": 60, "motion_weight": 0.1}, "strongsort": {}}

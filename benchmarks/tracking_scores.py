@@ -25,8 +25,8 @@ from trackeval.metrics import CLEAR, HOTA, Identity
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.mot.sequences import read_annotations, read_results, read_sequence, write_results
-from reidops.tracking.events import accumulate, count_events, event_table
-from reidops.tracking.scoring import compare, official_results, rules_of
+from reidops.tracking.evaluation.events import accumulate, count_events, event_table
+from reidops.tracking.evaluation.scoring import compare, official_results, rules_of
 
 Cases = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # sequence → annotations, tracks
 _BOX = ["left", "top", "width", "height"]

@@ -101,6 +101,14 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
+def repository_path(name: str) -> Path:
+    """Return the file or folder that a param names: `~` is the user's folder, a relative path starts at the repository.
+
+    Under `dvc exp run --temp` and `--queue` this is the original repository; its copy lacks what git ignores.
+    """
+    return repository_root() / Path(name).expanduser()
+
+
 def repository_root() -> Path:
     """Return the root of the DVC repository ($DVC_ROOT, which `dvc exp run --temp` also sets) or the current folder."""
     return Path(os.environ.get("DVC_ROOT") or os.getcwd())

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,13 @@ from reidops.tracking.camera_motion import METHODS
 from reidops.tracking.constants import constants_of, gate_of
 from reidops.tracking.trackers import Tracker, new_tracker
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 logger = logging.getLogger(__name__)
 
 NO_MODEL, PUBLIC = "none", "public"
-Settings = TypeVar("Settings")
+Settings = TypeVar("Settings", bound="DataclassInstance")
 _MAX_OUTSIDE = 0.1  # share of boxes whose middle is outside the picture, above which they are of another resolution
 
 

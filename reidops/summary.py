@@ -16,7 +16,8 @@ from rich.text import Text
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.registry.promotion import COMBINED
+from reidops.tracking.evaluation.arm_names import APPEARANCE, COMBINED, NO_APPEARANCE, RANDOM
+from reidops.tracking.evaluation.tracking_report import Difference, Headroom, TrackingReport, has_report
 
 REID_SCORES = ("mAP", "rank1", "rank5", "mINP")
 TRACKING_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
@@ -26,7 +27,7 @@ ARMS = {
     "appearance": "with appearance",
     "oracle": "an oracle's embeddings",
 }
-SEQUENCE_ARMS = ("no_appearance", "appearance")
+SEQUENCE_ARMS = (NO_APPEARANCE, APPEARANCE)
 COLOUR_HISTOGRAM = "colour_histogram"
 
 
@@ -37,25 +38,23 @@ def render_summary(data: Path) -> Group:
         ReidopsError: the folder has no result.
     """
     known = {name: data / place for name, place in _PLACES.items() if (data / place).is_file()}
-    if not known:
+    if not known and not has_report(data / TRACKING):
         raise ReidopsError(f"{data}: there is no result yet; run `dvc repro`")
     sections: list[RenderableType] = []
     if "reid" in known:
         sections.append(reid_table(read_json(known["reid"])))
-    if "tracking" in known:
-        sections.append(tracking_table(read_json(known["tracking"])))
-    if "proof" in known:
-        sections.extend(proof_lines(read_json(known["proof"])))
+    if has_report(data / TRACKING):
+        report = TrackingReport.read(data / TRACKING)
+        sections += [tracking_table(report), *gain_lines(report)]
     if "registration" in known:
         sections.extend(_registration_lines(read_json(known["registration"])))
     links = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
     return Group(*sections, Text("\nOutputs", style="bold"), *links)
 
 
+TRACKING = "tracking"
 _PLACES = {
     "reid": Path("reid/metrics.json"),
-    "tracking": Path("tracking/metrics.json"),
-    "proof": Path("tracking/proof.json"),
     "registration": Path("registration/version.json"),
 }
 
@@ -74,14 +73,15 @@ def reid_table(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def tracking_table(arms: Mapping[str, Any]) -> Table:
+def tracking_table(report: TrackingReport) -> Table:
     """Return the table of tracking scores: of each sequence with and without appearance, then combined of all arms."""
+    arms = report.scores
     table = Table(title="Tracking the held-out sequences", title_justify="left")
     table.add_column("sequence")
     table.add_column("the same tracker")
     for score in TRACKING_SCORES:
         table.add_column(score, justify="right")
-    for name in sorted(arms["no_appearance"], key=lambda sequence: (sequence == COMBINED, sequence)):
+    for name in sorted(arms[NO_APPEARANCE], key=lambda sequence: (sequence == COMBINED, sequence)):
         shown = [arm for arm in (ARMS if name == COMBINED else SEQUENCE_ARMS) if arm in arms]
         for arm in shown:
             cells = [_figure(arms[arm].get(name, {}), score) for score in TRACKING_SCORES]
@@ -92,47 +92,42 @@ def tracking_table(arms: Mapping[str, Any]) -> Table:
     return table
 
 
-def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
+def gain_lines(report: TrackingReport) -> Iterator[Text]:
     """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and decision counts."""
-    if not proof["uses_appearance"]:
-        yield Text(f"  {proof['reason']}")
+    if not report.uses_appearance:
+        yield Text(f"  {report.no_gain_reason}")
         return
-    differences, over_random, decided = (
-        proof["differences"]["appearance"][COMBINED],
-        proof["over_random"][COMBINED],
-        proof["decided"][COMBINED],
-    )
+    gain, lead = report.over_no_appearance[COMBINED], report.over_random[COMBINED]
     for score in ("IDF1", "HOTA"):
-        yield Text(f"  {score} {_gain(differences[score])} over no appearance")
-        yield Text(f"  {score} {_gain(over_random[score])} over random embeddings")
-        yield Text(f"  {score} {_headroom(proof['headroom'][score])}")
-    drawn, row = proof["bootstrap"], differences["IDF1"]
-    windows = f"{_bounds(row['over_windows'])}; {row['num_windows']} windows of about {drawn['window_frames']} frames"
-    sequences = (
-        f"{_bounds(row['over_sequences'])}; {row['num_sequences']} sequences" if row["num_sequences"] > 1 else ""
-    )
+        yield Text(f"  {score} {_gain(gain[score])} over no appearance")
+        yield Text(f"  {score} {_gain(lead[score])} over random embeddings")
+        yield Text(f"  {score} {_headroom(report.headroom[score])}")
+    row = gain["IDF1"]
+    windows = f"{_bounds(row.over_windows)}; {row.num_windows} windows of about {report.window_frames} frames"
+    sequences = f"{_bounds(row.over_sequences)}; {row.num_sequences} sequences" if row.num_sequences > 1 else ""
     yield Text(f"  IDF1 over no appearance by other units: [{windows}]" + (f", [{sequences}]" if sequences else ""))
-    yield Text(f"  in brackets: {drawn['level']:.0%} confidence intervals and the number of units that they come from")
-    reordered = f"in {decided['reordered']:,} it preferred another track than the control"
-    yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations; {reordered}")
-    if proof.get("say"):
-        yield Text(f"  {proof['say']}", style="yellow")
+    yield Text(f"  in brackets: {report.level:.0%} confidence intervals and the number of units that they come from")
+    decided = report.decided[COMBINED]
+    reordered = f"in {decided.reordered:,} it preferred another track than the control"
+    yield Text(f"  appearance decided {decided.share:.1%} of {decided.pairs:,} associations; {reordered}")
+    if report.statement:
+        yield Text(f"  {report.statement}", style="yellow")
 
 
-def _gain(row: Mapping[str, Any]) -> str:
+def _gain(row: Difference) -> str:
     """Return a difference with its interval and the number of units."""
-    return f"{_signed(row['difference'])} [{_bounds(row['interval'])}; {row['num_units']} {row['unit']}]"
+    return f"{_signed(row.difference)} [{_bounds(row.interval)}; {row.num_units} {row.unit}]"
 
 
 def _bounds(interval: Sequence[float] | None) -> str:
     return "too few to say" if interval is None else f"{_signed(interval[0])}, {_signed(interval[1])}"
 
 
-def _headroom(row: Mapping[str, Any]) -> str:
+def _headroom(row: Headroom) -> str:
     """Return the fraction of the oracle's gain that the model reaches, relative to the better control."""
-    if row["share"] is None:
-        return f"share of the oracle's gain: –, {row['reason']}"
-    return f"{row['share']:.0%} of what the oracle adds to the better control, {ARMS[row['control']]}"
+    if row.share is None:
+        return f"share of the oracle's gain: –, {row.reason}"
+    return f"{row.share:.0%} of what the oracle adds to the better control, {ARMS[row.control]}"
 
 
 def _signed(value: float) -> str:
@@ -175,17 +170,16 @@ def headline_figures(data: Path) -> dict[str, float]:
     if (data / _PLACES["reid"]).is_file():
         for name, scores in read_json(data / _PLACES["reid"]).items():
             figures |= {f"reid/{name}/{score}": scores[score] for score in ("mAP", "rank1") if score in scores}
-    if (data / _PLACES["tracking"]).is_file():
-        arms = read_json(data / _PLACES["tracking"])
+    if has_report(data / TRACKING):
+        report = TrackingReport.read(data / TRACKING)
         for score in ("IDF1", "HOTA", "MOTA"):
-            figures |= {f"tracking/{arm}/{score}": arms[arm][COMBINED][score] for arm in SEQUENCE_ARMS if arm in arms}
-            if "appearance" in arms:
-                figures[f"tracking/gain/{score}"] = (
-                    arms["appearance"][COMBINED][score] - arms["no_appearance"][COMBINED][score]
-                )
-                figures[f"tracking/gain_over_random/{score}"] = (
-                    arms["appearance"][COMBINED][score] - arms["random"][COMBINED][score]
-                )
+            figures |= {
+                f"tracking/{arm}/{score}": report.combined(arm)[score] for arm in SEQUENCE_ARMS if arm in report.scores
+            }
+            if report.uses_appearance:
+                model = report.combined(APPEARANCE)[score]
+                figures[f"tracking/gain/{score}"] = model - report.combined(NO_APPEARANCE)[score]
+                figures[f"tracking/gain_over_random/{score}"] = model - report.combined(RANDOM)[score]
     return figures
 
 

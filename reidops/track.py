@@ -12,7 +12,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -41,9 +41,9 @@ from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import WITHOUT_APPEARANCE
-from reidops.tracking.frames import annotate
+from reidops.tracking.pictures.frames import annotate
+from reidops.tracking.pictures.video_writing import CODECS, open_video
 from reidops.tracking.trackers import TRACKERS, Tracker
-from reidops.tracking.video_writing import CODECS, open_video
 from reidops.videos import BrokenOff, Video, read_video
 
 logger = logging.getLogger("reidops.track")
@@ -133,7 +133,7 @@ def track(options: argparse.Namespace) -> Tally:
     model = load_model(options.model)
     gate = choose_gate(options.gate, options.tracker, model)
     tracker = start_tracker(options.tracker, gate, options.camera_motion.replace("-", "_"), _mapping(options.constants))
-    follower = Follower(detections, model and model.embedder, tracker, options.min_confidence)
+    follower = Follower(detections, None if model is None else model.embedder, tracker, options.min_confidence)
     start = time.monotonic()
     tally = write_tracks(video, follower, outputs, max_frames=options.max_frames)
     speed = tally.num_frames / (time.monotonic() - start)
@@ -198,7 +198,7 @@ def _tell_end(tally: Tally, reason: str, error: BaseException) -> None:
     logger.warning("%s; kept are the tracks of the %d frames until there", reason, tally.num_frames)
 
 
-def _with_bar(video: Video, max_frames: int | None) -> Iterator[tuple[int, np.ndarray]]:
+def _with_bar(video: Video, max_frames: int | None) -> Iterable[tuple[int, np.ndarray]]:
     lengths = [length for length in (video.num_frames, max_frames) if length is not None]
     return progress_bar(
         islice(video.frames(), max_frames), total=min(lengths, default=None), desc="track", unit="frames"

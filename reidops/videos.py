@@ -23,8 +23,11 @@ class BrokenOff(ReidopsError):
 class Video(Protocol):
     """A source of frames, in order."""
 
-    num_frames: int | None  # None if unknown
     frame_rate: float  # fps
+
+    @property
+    def num_frames(self) -> int | None:
+        """Return the number of frames that the video states; None where it states none."""
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (number, picture) of every frame, 1-based, BGR uint8 [h, w, 3].

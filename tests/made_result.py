@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
 from reidops.embedding.images import resize_crops
 from reidops.files import sha256
-from reidops.tracking.rivals import write_windows
-from reidops.tracking.windows import FrameTables
+from reidops.tracking.evaluation.rivals import write_windows
+from reidops.tracking.evaluation.windows import FrameTables
 
 HEIGHT, WIDTH, DIM = 16, 8, 6
 RANDOM_IDF1 = 0.2
@@ -192,7 +192,9 @@ def _write_tracking(tracking: Path, idf1: float, control: float) -> None:
             "code": "c0de",
         },
     )
-    write_windows([(name, made_tables(idf1, num_frames=150)) for name in SEQUENCES], 30, tracking / "windows.npz")
+    write_windows(
+        [(name, made_tables(idf1, num_frames=150, num_people=100)) for name in SEQUENCES], 30, tracking / "windows.npz"
+    )
     _write_text(tracking / "sequences.csv", "sequence,IDF1\n")
     _write_text(tracking / "results" / "appearance" / f"{SEQUENCES[0]}.txt", "1,1,10,10,20,40,1,-1,-1,-1\n")
 
@@ -212,7 +214,7 @@ def _gain(difference: float) -> dict[str, dict[str, object]]:
     return {name: row for name in ("IDF1", "HOTA")}
 
 
-def made_tables(idf1: float, num_frames: int, num_people: int = 500) -> FrameTables:
+def made_tables(idf1: float, num_frames: int, num_people: int) -> FrameTables:
     """Return frames with annotated and tracked people, in which the fraction `idf1` of the boxes is on the own track.
 
     A higher `idf1` changes the first half of the frames slightly more than the second.

@@ -91,10 +91,11 @@ def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) 
 def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
     """Return what is to be packed, row by row; the crops of a frame share its name in memory."""
     columns = ["path", "file", "member", "x1", "y1", "x2", "y2", "frame_width", "frame_height"]
-    shared: dict[str | tuple[int, int], str | tuple[int, int]] = {}
+    files: dict[str, str] = {}
+    sizes: dict[tuple[int, int], tuple[int, int]] = {}
     sources = []
     for path, file, member, *box, width, height in plan[columns].itertuples(index=False, name=None):
-        file, size = shared.setdefault(file, file), shared.setdefault((width, height), (width, height))
+        file, size = files.setdefault(file, file), sizes.setdefault((width, height), (width, height))
         is_whole = box[0] == NO_BOX
         sources.append(CropSource(path, file, member=member) if is_whole else CropSource(path, file, tuple(box), size))
     return sources

@@ -10,7 +10,7 @@ from reidops.boxes.box_crops import read_picture
 from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
-from reidops.files import repository_root
+from reidops.files import repository_path
 from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence, read_detection_file, read_detections
 from reidops.progress_bar import progress_bar
@@ -34,7 +34,7 @@ def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> S
     Raises:
         ReidopsError: it means nothing, or a detector cannot be loaded.
     """
-    path = repository_root() / Path(name).expanduser()
+    path = repository_path(name)
     if name == PUBLIC:
         return PublicDetections()
     if path.suffix != ".onnx" and path.exists():

@@ -92,9 +92,9 @@ def _decide(
     alone = decide(None)
     if champion is None or not alone.champion:
         return alone
-    stored_only = referee is None or not scores.uses_appearance
-    rival = Rival(champion) if stored_only else _score_on(registered.name, champion, scores.bench, referee)
-    return decide(rival)
+    if referee is None or not scores.uses_appearance:
+        return decide(Rival(champion))
+    return decide(_score_on(registered.name, champion, scores.bench, referee))
 
 
 def _score_on(name: str, champion: TrackingResult, bench: Bench, referee: Referee) -> Rival:

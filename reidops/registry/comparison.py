@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reidops.tracking.evaluation.arm_names import COMBINED
+
 Score = Literal["IDF1", "HOTA", "MOTA", "AssA", "DetA"]
 SCORES: tuple[Score, ...] = ("IDF1", "HOTA", "MOTA", "AssA", "DetA")
 """The tracking scores that a rule can use; higher is better."""
 
 Evidence = Literal["interval", "point"]
-COMBINED = "combined"
-CHAMPION, NO_APPEARANCE, RANDOM = "champion", "no_appearance", "random"
-"""The models and controls that a challenger is compared with."""
+CHAMPION = "champion"
+"""The name of a comparison with the champion; the other comparisons have the names of the control arms."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from reidops.registry.comparison import (
-    NO_APPEARANCE,
-    RANDOM,
     Bench,
     Comparison,
     Rival,
@@ -12,6 +10,7 @@ from reidops.registry.comparison import (
     SeedSpread,
     TrackingResult,
 )
+from reidops.tracking.evaluation.arm_names import NO_APPEARANCE, RANDOM
 
 _POINT = "set register.evidence: point, which decides by the difference alone"
 _NAMES = {NO_APPEARANCE: "without appearance", RANDOM: "with random vectors"}

@@ -17,9 +17,11 @@ import yaml
 
 from reidops.files import read_json, sha256
 from reidops.parts import Part, read_parts
-from reidops.registry.comparison import COMBINED, SCORES, Bench
+from reidops.registry.comparison import SCORES, Bench
+from reidops.tracking.evaluation.arm_names import COMBINED, DIFFERENCE
+from reidops.tracking.evaluation.tracking_report import Difference, TrackingReport
 
-ARMS = {"difference": "gain"}
+ARMS = {DIFFERENCE: "gain"}
 """Names of ablation arms in the metrics of a run; other arms keep their name."""
 
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
@@ -28,7 +30,6 @@ MOST_PICTURES = 60
 """Maximum number of pictures of one kind in a run, the first ones by name. data/tracking has all pictures."""
 
 NOT_SETTINGS = (
-    "num_workers",
     "batch_size",
     "annotations",
     "num_switches",
@@ -107,14 +108,13 @@ def read_result(settings: Path, folders: Folders) -> Result:
 
 def read_metrics(folders: Folders) -> dict[str, float]:
     """Return all metrics by flat names, e.g. `reid/synthetic/mAP`, `tracking/appearance/IDF1`, `tracking/gain/IDF1`."""
-    calibration = read_json(folders.reid / "calibration.json")
+    calibration, report = read_json(folders.reid / "calibration.json"), TrackingReport.read(folders.tracking)
     figures = {
         "reid": read_json(folders.reid / "metrics.json"),
         "calibration": {name: calibration[name] for name in ("eer", "eer_threshold", "gates") if name in calibration},
         "export": read_json(folders.export / "parity.json"),
         "data": read_json(folders.validation / "report.json").get("counts", {}),
-        "tracking": flatten_tracking(read_json(folders.tracking / "metrics.json"))
-        | flatten_proof(read_json(folders.tracking / "proof.json")),
+        "tracking": flatten_tracking(report.scores) | flatten_gains(report),
     }
     return numbers(figures)
 
@@ -131,24 +131,24 @@ def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> d
     return flat
 
 
-def flatten_proof(proof: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_gains(report: TrackingReport) -> dict[str, Any]:
     """Return the model's differences from the controls, by flat names.
 
     `gain/<score>_low` and `_high` are the interval of the gain over no appearance. `over_random/<score>`, `_low` and
     `_high` are the lead over random vectors. `headroom/<score>` and `decided/share` are fractions. Missing intervals
     are left out.
     """
-    if not proof["uses_appearance"]:
+    if not report.uses_appearance:
         return {}
-    random = proof.get("over_random", {}).get(COMBINED, {})
-    bounds = _bounds("gain", proof["differences"]["appearance"][COMBINED]) | _bounds("over_random", random)
-    leads = {f"over_random/{score}": row["difference"] for score, row in random.items()}
-    shares = {f"headroom/{score}": row["share"] for score, row in proof["headroom"].items()}
-    return bounds | leads | shares | {"decided/share": proof["decided"][COMBINED]["share"]}
+    random = report.over_random[COMBINED]
+    bounds = _bounds("gain", report.over_no_appearance[COMBINED]) | _bounds("over_random", random)
+    leads = {f"over_random/{score}": row.difference for score, row in random.items()}
+    shares = {f"headroom/{score}": row.share for score, row in report.headroom.items()}
+    return bounds | leads | shares | {"decided/share": report.decided[COMBINED].share}
 
 
-def _bounds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    known = {score: row["interval"] for score, row in rows.items() if row["interval"] is not None}
+def _bounds(name: str, rows: Mapping[str, Difference]) -> dict[str, float]:
+    known = {score: row.interval for score, row in rows.items() if row.interval is not None}
     return {
         f"{name}/{score}_{side}": pair[place]
         for score, pair in known.items()

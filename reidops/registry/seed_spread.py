@@ -8,7 +8,8 @@ from typing import Any
 from scipy import stats
 
 from reidops.files import read_json
-from reidops.registry.comparison import COMBINED, SCORES, SeedSpread
+from reidops.registry.comparison import SCORES, SeedSpread
+from reidops.tracking.evaluation.tracking_report import TrackingReport
 
 LEAST_TRAININGS = 3
 """With fewer trainings the standard deviation is too uncertain."""
@@ -16,9 +17,9 @@ LEAST_TRAININGS = 3
 
 def read_figures(reid: Path, tracking: Path) -> dict[str, float]:
     """Return the mAP of each test set and the combined tracking scores of the arm `appearance`, by flat names."""
-    sets, arms = read_json(reid / "metrics.json"), read_json(tracking / "metrics.json")
+    sets, report = read_json(reid / "metrics.json"), TrackingReport.read(tracking)
     rows = {name: scores["mAP"] for name, scores in sets.items() if isinstance(scores, Mapping) and "mAP" in scores}
-    combined = arms.get("appearance", arms["no_appearance"])[COMBINED]
+    combined = report.combined(report.reported_arm)
     of_sets = {f"reid/{name}/mAP": value for name, value in rows.items() if name != "colour_histogram"}
     return of_sets | {f"tracking/{score}": combined[score] for score in SCORES}
 

@@ -178,9 +178,9 @@ def _averages_of_camera(crops: Crops, min_gap: int, compared: np.ndarray) -> tup
         genuine.append(
             _own_averages(crops.embeddings[start:end], averages, crops.frames[start:end], min_gap)[compared[start:end]]
         )
-    genuine = np.concatenate(genuine)
+    own = np.concatenate(genuine)
     distances = 1 - crops.embeddings[compared] @ np.array(ended).T
-    return genuine[~np.isnan(genuine)], distances[crops.pids[compared, None] != people]
+    return own[~np.isnan(own)], distances[crops.pids[compared, None] != people]
 
 
 def _own_averages(embeddings: np.ndarray, averages: np.ndarray, frames: np.ndarray, min_gap: int) -> np.ndarray:

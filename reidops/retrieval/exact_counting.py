@@ -154,7 +154,7 @@ def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[
     ours, theirs = places[: len(hits[0])] + hits[0] * len(values), places[len(hits[0]) :] + rivals[0] * len(values)
     theirs.sort()
     ahead = theirs.searchsorted(ours, "right")
-    num_tied = np.count_nonzero(ahead > theirs.searchsorted(ours))
+    num_tied = int(np.count_nonzero(ahead > theirs.searchsorted(ours)))
     return ahead - rivals[0].searchsorted(hits[0]), num_tied
 
 

@@ -1,6 +1,6 @@
 """Draw ranked galleries: the nearest crops of an embedder's best, median and worst queries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def nearest_rows(
     return order, distances[order]
 
 
-def draw_galleries(title: str, sections: dict[str, Sequence[RankedRow]], decode: Decode, path: Path) -> None:
+def draw_galleries(title: str, sections: Mapping[str, Sequence[RankedRow]], decode: Decode, path: Path) -> None:
     """Draw ranked rows in sections: the query, then the nearest crops, green for the same person and red for others."""
     columns = max(len(row.found) for rows in sections.values() for row in rows)
     width = 2 * MARGIN + (columns + 1) * _step()[0] + 3 * GUTTER

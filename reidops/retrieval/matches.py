@@ -97,14 +97,14 @@ def check_labels(side: str, pids: ArrayLike, camids: ArrayLike | None, frames: A
             f"per {side} crop, [n]"
         )
     columns = {"pids": pids, "camids": camids, "frames": frames}
-    arrays = {name: None if values is None else np.asarray(values) for name, values in columns.items()}
+    arrays = {name: np.asarray(values) for name, values in columns.items() if values is not None}
     if arrays["pids"].size == 0:
         raise ReidopsError(f"{side}_pids is empty; check that the crops table has {side} rows")
     for name, values in arrays.items():
-        if values is not None and values.shape != (len(arrays["pids"]),):
+        if values.shape != (len(arrays["pids"]),):
             expected = f"[{len(arrays['pids'])}], one per {side} crop"
             raise ReidopsError(f"{side}_{name} has the shape {list(values.shape)}, expected {expected}")
-        if values is not None and len(missing := np.flatnonzero(_is_missing(values))):
+        if len(missing := np.flatnonzero(_is_missing(values))):
             raise ReidopsError(
                 f"{side}_{name} has missing values in {len(missing)} rows, first in row {missing[0]}; "
                 "leave these crops out"
@@ -130,12 +130,12 @@ def find_matches(query: Labels, gallery: Labels, junk: str | np.ndarray, gap: in
         mask = _checked_mask(junk, len(query), len(gallery))
         is_junk, junk_rows = mask[same_person.queries, same_person.index], rows_of_mask(mask)
     elif junk == "same-camera":
-        _require(junk, query, gallery, "camids")
-        is_junk = query.camids[same_person.queries] == gallery.camids[same_person.index]
+        known = _needed(junk, query, gallery, "camids")
+        is_junk = known["query_camids"][same_person.queries] == known["gallery_camids"][same_person.index]
         junk_rows = _selected(same_person, is_junk)
     elif junk == "time-gap":
-        _require(junk, query, gallery, "camids", "frames")
-        junk_rows = _near_in_time(query, gallery, _checked_gap(gap))
+        known = _needed(junk, query, gallery, "camids", "frames")
+        junk_rows = _near_in_time(known, _checked_gap(gap))
         is_junk = np.isin(_flat(same_person, len(gallery)), _flat(junk_rows, len(gallery)))
     elif junk == "none":
         is_junk = np.zeros(len(same_person.index), bool)
@@ -189,18 +189,18 @@ def _same_person(query: Labels, gallery: Labels) -> Rows:
     return _ranges(order, first, counts)
 
 
-def _near_in_time(query: Labels, gallery: Labels, gap: int) -> Rows:
-    """Return the gallery crops of each query's camera that are less than `gap` frames away."""
-    query_cameras, gallery_cameras = _codes(query.camids, gallery.camids)
-    frames = np.concatenate([query.frames, gallery.frames]).astype(np.int64)
-    span = int(np.ptp(frames)) + 2 * gap + 1  # separates the cameras, so that no window includes frames of another one
-    query_time = query_cameras * span + (query.frames - frames.min())
-    gallery_time = gallery_cameras * span + (gallery.frames - frames.min())
+def _near_in_time(known: dict[str, np.ndarray], gap: int) -> Rows:
+    """Return for each query the gallery crops of its camera less than `gap` frames away."""
+    query_cameras, gallery_cameras = _codes(known["query_camids"], known["gallery_camids"])
+    frames = np.concatenate([known["query_frames"], known["gallery_frames"]]).astype(np.int64)
+    span = int(np.ptp(frames)) + 2 * gap + 1  # so far apart that no window reaches into the next camera
+    query_time = query_cameras * span + (known["query_frames"] - frames.min())
+    gallery_time = gallery_cameras * span + (known["gallery_frames"] - frames.min())
     order = np.argsort(gallery_time, kind="stable")
     first = np.searchsorted(gallery_time[order], query_time - gap, "right")
     last = np.searchsorted(gallery_time[order], query_time + gap, "left")
     rows = _ranges(order, first, last - first)
-    ascending = np.argsort(_flat(rows, len(gallery)), kind="stable")
+    ascending = np.argsort(_flat(rows, len(gallery_cameras)), kind="stable")
     return Rows(rows.start, rows.index[ascending])
 
 
@@ -242,15 +242,14 @@ def _flat(rows: Rows, num_gallery: int) -> np.ndarray:
     return rows.queries * num_gallery + rows.index
 
 
-def _require(rule: str, query: Labels, gallery: Labels, *names: str) -> None:
-    missing = [
-        f"{side}_{n}"
-        for side, labels in (("query", query), ("gallery", gallery))
-        for n in names
-        if getattr(labels, n) is None
-    ]
+def _needed(rule: str, query: Labels, gallery: Labels, *names: str) -> dict[str, np.ndarray]:
+    """Return the labels that a rule needs, by side and name: `query_camids`."""
+    sides = (("query", query), ("gallery", gallery))
+    found = {f"{side}_{name}": getattr(labels, name) for side, labels in sides for name in names}
+    missing = [name for name, values in found.items() if values is None]
     if missing:
         raise ReidopsError(f"junk={rule!r} needs {' and '.join(missing)}; pass them, or use junk='none'")
+    return found
 
 
 def _checked_gap(gap: int | None) -> int:

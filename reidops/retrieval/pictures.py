@@ -129,7 +129,9 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
     for number, pid in enumerate(np.unique(pids[chosen])):
         of_person = places[pids[chosen] == pid]
         colour = matplotlib.colormaps["tab20"](number % 20)
-        axes.scatter(*of_person.T, s=22, color=colour, marker=MARKERS[number % len(MARKERS)], linewidths=0)
+        axes.scatter(
+            of_person[:, 0], of_person[:, 1], s=22, color=colour, marker=MARKERS[number % len(MARKERS)], linewidths=0
+        )
         # The label is placed at a crop, not between crops.
         middle = of_person[np.argmin(np.linalg.norm(of_person - np.median(of_person, axis=0), axis=1))]
         axes.annotate(
@@ -152,7 +154,7 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
 
 def _draw_histograms(axes: Axes, distances: Distances) -> None:
     values = np.concatenate([distances.genuine, distances.impostor])
-    edges = np.linspace(min(0.0, values.min(initial=0.0)), max(values.max(initial=0.0), 0.1), 71)
+    edges = np.linspace(min(0.0, values.min(initial=0.0)), max(values.max(initial=0.0), 0.1), 71).tolist()
     kinds = (("one person", distances.genuine, GENUINE), ("two people", distances.impostor, IMPOSTOR))
     for name, of_kind, colour in kinds:
         if len(of_kind):
@@ -177,7 +179,13 @@ def _draw_gaps(axes: Axes, rows: pd.DataFrame, score: str, line: float) -> None:
     )
     for place, number in zip(places, rows["num_query"] - rows["num_unmatched_queries"], strict=True):
         axes.text(
-            place, line, f"{number:,}", color=colour, fontsize=7.5, ha="center", transform=axes.get_xaxis_transform()
+            float(place),
+            line,
+            f"{number:,}",
+            color=colour,
+            fontsize=7.5,
+            ha="center",
+            transform=axes.get_xaxis_transform(),
         )
 
 

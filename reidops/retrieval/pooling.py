@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from reidops.retrieval.ranking_sets import RankingSet
+from reidops.retrieval.ranking_sets import RankingSet, side_labels
 
 NUM_FRAMES = 15  # evenly spaced crops per tracklet
 
@@ -55,12 +55,9 @@ def find_tracklets(
         is_pooled = pooled and has_tracklets(table, test)
         sides = {side: _sample(table, getattr(test, side), num_frames, is_pooled) for side in ("query", "gallery")}
         middles = {side: np.array([_middle(rows) for rows in tracklets]) for side, tracklets in sides.items()}
-        labels = {
-            f"{side}_{kind}s": table[kind].to_numpy()[rows]
-            for side, rows in middles.items()
-            for kind in ("pid", "camid")
-        }
-        found.append(replace(test, **middles, labels=labels))
+        query, gallery = middles["query"], middles["gallery"]
+        labels = side_labels(table.iloc[query], table.iloc[gallery])
+        found.append(replace(test, query=query, gallery=gallery, labels=labels))
         sampled += [*sides["query"], *sides["gallery"]]
     starts = np.cumsum([0, *(len(rows) for rows in sampled[:-1])])
     return found, Tracklets(np.concatenate(sampled), starts, np.array([_middle(rows) for rows in sampled]))

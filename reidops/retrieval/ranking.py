@@ -14,6 +14,7 @@ Queries without a match are left out of all means; they are counted and listed.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -152,8 +153,8 @@ def score_distances(
     labels = _both_labels(query_pids, gallery_pids, query_camids, gallery_camids, query_frames, gallery_frames)
     _check_lengths(labels, distances.shape, "distances")
     matches = _matches(labels, junk, gap)
-    identities = find_identities(labels[1], distances.T) if single_gallery_shot else None
-    return score_blocks([distances], matches, max_rank, identities=identities, single_gallery_shot=single_gallery_shot)
+    shots = (find_identities(labels[1], distances.T), single_gallery_shot) if single_gallery_shot else None
+    return score_blocks([distances], matches, max_rank, shots=shots)
 
 
 def score_blocks(
@@ -161,24 +162,23 @@ def score_blocks(
     matches: Matches,
     max_rank: int = 50,
     *,
-    identities: Identities | None = None,
-    single_gallery_shot: SingleShot | None = None,
+    shots: tuple[Identities, SingleShot] | None = None,
 ) -> RankingScores:
     """Score distances in blocks of rows, [any, num_gallery]; together the blocks have one row per query, in order.
 
     Args:
-        identities: the gallery rows by identity, required with `single_gallery_shot`.
+        shots: count CMC in galleries of one crop per person; whose crops the gallery holds, and how they are drawn.
     """
     whole, of_shots, first = [], [], 0
     for block in blocks:
         whole.append(_rank_distances(block, matches, first))
-        if single_gallery_shot:
+        if shots:
             queries = range(first, first + len(block))
             rank = lambda rows, drawn: _rank_distances(block[rows - first], drawn).of_hits  # noqa: B023, E731
-            of_shots.append(rank_single_shots(rank, matches, identities, single_gallery_shot, queries))
+            of_shots.append(rank_single_shots(rank, matches, *shots, queries))
         first += len(block)
     scores = _scores(_joined(whole), matches, max_rank)
-    return _with_cmc(scores, np.concatenate(of_shots), max_rank) if single_gallery_shot else scores
+    return _with_cmc(scores, np.concatenate(of_shots), max_rank) if shots else scores
 
 
 def _both_labels(
@@ -290,7 +290,14 @@ def _scores(ranks: _Ranks, matches: Matches, max_rank: int) -> RankingScores:
     )
 
 
-def _cmc(first_ranks: np.ndarray, max_rank: int) -> dict[str, np.ndarray | float]:
+class _Cmc(TypedDict):
+    cmc: np.ndarray
+    rank1: float
+    rank5: float
+    rank10: float
+
+
+def _cmc(first_ranks: np.ndarray, max_rank: int) -> _Cmc:
     cmc = np.array([(first_ranks <= k).mean() for k in range(1, max(max_rank, 10) + 1)])
     return {"cmc": cmc[:max_rank], "rank1": float(cmc[0]), "rank5": float(cmc[4]), "rank10": float(cmc[9])}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,15 @@ from reidops.retrieval.reranking import reranked_blocks
 from reidops.retrieval.single_shot import SingleShot, find_identities
 
 
+class SideLabels(TypedDict):
+    """The people and the cameras of query and gallery crops, [num_query] and [num_gallery]."""
+
+    query_pids: np.ndarray
+    query_camids: np.ndarray
+    gallery_pids: np.ndarray
+    gallery_camids: np.ndarray
+
+
 @dataclass(frozen=True)
 class RankingSet:
     """A test set: query and gallery rows of one data set, as positions in the crops table, with labels and rules."""
@@ -20,7 +30,7 @@ class RankingSet:
     name: str
     query: np.ndarray
     gallery: np.ndarray
-    labels: dict[str, np.ndarray]
+    labels: SideLabels
     junk: str
     single_gallery_shot: SingleShot | None = None
 
@@ -43,14 +53,9 @@ class RankingSet:
         query = check_labels("query", self.labels["query_pids"], self.labels["query_camids"])
         gallery = check_labels("gallery", self.labels["gallery_pids"], self.labels["gallery_camids"])
         blocks = reranked_blocks(embeddings[self.query], embeddings[self.gallery])
-        identities = find_identities(gallery, embeddings[self.gallery]) if self.single_gallery_shot else None
-        return score_blocks(
-            blocks,
-            find_matches(query, gallery, self.junk),
-            max_rank,
-            identities=identities,
-            single_gallery_shot=self.single_gallery_shot,
-        )
+        shot = self.single_gallery_shot
+        shots = (find_identities(gallery, embeddings[self.gallery]), shot) if shot else None
+        return score_blocks(blocks, find_matches(query, gallery, self.junk), max_rank, shots=shots)
 
     def junk_mask(self, queries: np.ndarray) -> np.ndarray:
         """Return which gallery crops are junk for these queries, bool [len(queries), num_gallery]."""
@@ -92,11 +97,7 @@ def _test_set(name: str, rows: pd.DataFrame, junk: str) -> RankingSet:
             f"{name} has {len(query)} query and {len(gallery)} gallery crops, but a test set needs both; run "
             "`dvc repro -f convert`"
         )
-    labels = {
-        f"{side}_{kind}s": of_side[kind].to_numpy()
-        for side, of_side in (("query", query), ("gallery", gallery))
-        for kind in ("pid", "camid")
-    }
+    labels = side_labels(query, gallery)
     return RankingSet(
         name,
         query.index.to_numpy(),
@@ -106,7 +107,17 @@ def _test_set(name: str, rows: pd.DataFrame, junk: str) -> RankingSet:
     )
 
 
-def _choose_rule(labels: dict[str, np.ndarray]) -> str:
+def side_labels(query: pd.DataFrame, gallery: pd.DataFrame) -> SideLabels:
+    """Return the labels of query and gallery rows of a crops table."""
+    return SideLabels(
+        query_pids=query["pid"].to_numpy(),
+        query_camids=query["camid"].to_numpy(),
+        gallery_pids=gallery["pid"].to_numpy(),
+        gallery_camids=gallery["camid"].to_numpy(),
+    )
+
+
+def _choose_rule(labels: SideLabels) -> str:
     query = check_labels("query", labels["query_pids"], labels["query_camids"])
     gallery = check_labels("gallery", labels["gallery_pids"], labels["gallery_camids"])
     unmatched = len(find_matches(query, gallery, "same-camera").unmatched)

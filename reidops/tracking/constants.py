@@ -232,7 +232,7 @@ def constants_of(tracker: str, changed: Mapping[str, Any]) -> Any:
     Raises:
         ReidopsError: names the constant, what it may be, and the names that are near.
     """
-    return check_section(CONSTANTS[tracker], {tracker: _published(tracker) | changed}, tracker, Path("constants"))
+    return check_section(CONSTANTS[tracker], {tracker: {**_published(tracker), **changed}}, tracker, Path("constants"))
 
 
 def check_constants(constants: Mapping[str, Mapping[str, Any]]) -> None:

@@ -242,10 +242,11 @@ def check_losses(
 def _check_options(name: str, values: Mapping[str, Option]) -> None:
     for option, value in values.items():
         _check_name(f"the option of the loss {name!r}", option, LOSSES[name].options)
-        if isinstance(value, str) and (name, option, value) != ("triplet", "margin", "soft"):
-            soft = ' or "soft"' if (name, option) == ("triplet", "margin") else ""
-            raise ReidopsError(f"{option} of the loss {name!r} is {value!r}, expected a number{soft}")
-        if option == "label_smoothing" and not 0 <= value < 1:
+        if isinstance(value, str):
+            if (name, option, value) != ("triplet", "margin", "soft"):
+                soft = ' or "soft"' if (name, option) == ("triplet", "margin") else ""
+                raise ReidopsError(f"{option} of the loss {name!r} is {value!r}, expected a number{soft}")
+        elif option == "label_smoothing" and not 0 <= value < 1:
             raise ReidopsError(f"label_smoothing of the loss {name!r} is {value}, expected 0 ≤ value < 1")
 
 

@@ -4,18 +4,24 @@ A processor without bf16 instructions (AVX512_BF16, AMX, Arm's BF16 extension) a
 value, so that convolutions are 15 to 30 times slower than in float32.
 """
 
+import logging
 import os
 import time
+from typing import Final, Literal
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
-AUTO = "auto"
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+log = logging.getLogger(__name__)
+
+AUTO: Final = "auto"
 _ONEDNN_LIMITS_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 """Values of ONEDNN_MAX_CPU_ISA that disable the bf16 kernels (oneDNN developer guide, "CPU Dispatcher Control")."""
 
 
-def choose_precision(wanted: str, network: nn.Module) -> str:
+def choose_precision(wanted: Precision | Literal["auto"], network: nn.Module) -> Precision:
     """Return `wanted`, or for `auto` the best precision of this machine.
 
     On a GPU this is `bf16-mixed` if it supports bf16, else `16-mixed`. On a CPU it is `bf16-mixed` if it supports bf16
@@ -28,6 +34,18 @@ def choose_precision(wanted: str, network: nn.Module) -> str:
     if torch.backends.mps.is_available() or not cpu_computes_in_bf16() or has_depthwise_convolutions(network):
         return "32-true"
     return "bf16-mixed"
+
+
+def log_precision(wanted: str, chosen: str, fabric: Fabric) -> None:
+    """Log the precision; warn if it is bf16 on a CPU without bf16 instructions."""
+    reason = "chosen by train.precision: auto" if wanted == AUTO else "set by train.precision"
+    log.info("precision %s on %s (%s)", chosen, fabric.device.type, reason)
+    if chosen == "bf16-mixed" and fabric.device.type == "cpu" and fabric.is_global_zero and not cpu_computes_in_bf16():
+        log.warning(
+            "train.precision is bf16-mixed, but this CPU has no bf16 instructions: a convolution takes %.1f times as "
+            "long as in float32; set train.precision to auto or 32-true",
+            measure_bf16_slowdown(),
+        )
 
 
 def cpu_computes_in_bf16() -> bool:

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -18,12 +19,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from reidops.errors import ReidopsError
+from reidops.training.precision import Precision
 
 _LOGGERS = ("reidops", "stages", "__main__")
 
 
 @contextmanager
-def launched(processes: int, precision: str, *, idle_weights: bool = False) -> Iterator[Fabric]:
+def launched(processes: int, precision: Precision, *, idle_weights: bool = False) -> Iterator[Fabric]:
     """Yield the Fabric of this rank; start `processes` ranks on this host, unless torchrun has started them.
 
     Only rank 0 logs messages below the level WARNING.
@@ -74,14 +76,16 @@ def gather(fabric: Fabric, values: Tensor) -> Tensor:
     """Return the concatenated values [n, …] of all ranks, [num_ranks · n, …]; gradients flow back to each rank."""
     if fabric.world_size == 1:
         return values
-    return fabric.all_gather(values, sync_grads=values.requires_grad).flatten(0, 1)
+    gathered = fabric.all_gather(values, sync_grads=values.requires_grad)
+    return cast(Tensor, gathered).flatten(0, 1)  # of a tensor it is a tensor
 
 
 def is_true_anywhere(fabric: Fabric, value: bool) -> bool:
     """Return whether the value is true on any rank; all ranks must call this at the same step."""
     if fabric.world_size == 1:
         return value
-    return bool(fabric.all_reduce(torch.tensor(float(value), device=fabric.device), reduce_op="max") > 0)
+    largest = fabric.all_reduce(torch.tensor(float(value), device=fabric.device), reduce_op="max")
+    return bool(cast(Tensor, largest) > 0)
 
 
 def share_gradients(fabric: Fabric, module: nn.Module) -> None:

@@ -101,7 +101,8 @@ class Greying:
     def _rectangles(self, height: int, width: int, draws: Draws) -> Tensor:
         """Return a mask with a random rectangle for each image, bool [N, H, W]."""
         area = draws.uniform(*_LOCAL_SHARE) * height * width
-        aspect = draws.uniform(*map(math.log, _LOCAL_ASPECT)).exp()
+        narrowest, widest = map(math.log, _LOCAL_ASPECT)
+        aspect = draws.uniform(narrowest, widest).exp()
         down = _span((area * aspect).sqrt(), height, draws)
         across = _span((area / aspect).sqrt(), width, draws)
         return down[:, :, None] & across[:, None, :]

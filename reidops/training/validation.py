@@ -23,8 +23,11 @@ GAP = 25  # frames; nearer crops of one camera show the same pose, so they are t
 class Scores(Protocol):
     """The scores of a ranking: fractions 0 … 1."""
 
-    mAP: float
-    rank1: float
+    @property
+    def mAP(self) -> float: ...
+
+    @property
+    def rank1(self) -> float: ...
 
 
 Ranking = Callable[..., Scores]

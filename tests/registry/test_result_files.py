@@ -3,7 +3,8 @@ from pathlib import Path
 from made_result import write_result
 
 from reidops.files import read_json
-from reidops.registry.result import MOST_PICTURES, TRACKING_PICTURES, Folders, find_files, flatten_proof
+from reidops.registry.result import MOST_PICTURES, TRACKING_PICTURES, Folders, find_files, flatten_gains
+from reidops.tracking.evaluation.tracking_report import TrackingReport
 
 STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
 
@@ -53,8 +54,8 @@ def test_only_the_first_of_many_sequences_are_logged_and_no_temporary_file(tmp_p
 
 
 def test_the_gains_over_both_controls_are_figures_of_the_run_and_a_missing_interval_is_left_out(tmp_path):
-    proof = read_json(write_result(tmp_path) / "tracking" / "proof.json")
-    figures = flatten_proof(proof)
+    tracking = write_result(tmp_path) / "tracking"
+    figures = flatten_gains(TrackingReport.read(tracking))
     assert {
         "gain/IDF1_low",
         "gain/IDF1_high",
@@ -62,5 +63,6 @@ def test_the_gains_over_both_controls_are_figures_of_the_run_and_a_missing_inter
         "over_random/IDF1_low",
         "over_random/IDF1_high",
     } <= set(figures)
+    proof = read_json(tracking / "proof.json")
     proof["differences"]["appearance"]["combined"]["IDF1"]["interval"] = None
-    assert {"gain/IDF1_low", "gain/IDF1_high"}.isdisjoint(flatten_proof(proof))
+    assert {"gain/IDF1_low", "gain/IDF1_high"}.isdisjoint(flatten_gains(TrackingReport.of({}, proof)))

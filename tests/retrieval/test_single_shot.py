@@ -125,8 +125,7 @@ def test_distances_that_come_in_blocks_are_ranked_in_the_same_galleries(bounds: 
     found = score_blocks(
         iter(blocks),
         find_matches(query, gallery, "same-camera"),
-        identities=find_identities(gallery, search["distances"].T),
-        single_gallery_shot=shot,
+        shots=(find_identities(gallery, search["distances"].T), shot),
     )
     whole = score_distances(**search, single_gallery_shot=shot)
     assert (found.cmc.tolist(), found.mAP) == (whole.cmc.tolist(), whole.mAP)

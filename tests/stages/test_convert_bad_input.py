@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from default_params import default_params
 from market_factory import write_crop, write_market_set
 from mot_factory import write_gt, write_mot_set
 from raw_folder import whole, write_raw
@@ -21,7 +22,7 @@ from stages.convert import ConvertParams, convert
 
 pytestmark = pytest.mark.slow
 
-PARAMS = ConvertParams(gap=4, queries_per_person=2, workers=1)
+PARAMS = default_params(ConvertParams, gap=4, queries_per_person=2, workers=1)
 BOX = "20,20,12,30,1,1,1"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from default_params import default_params
 from drawn_crops import write_crops
 from mot_factory import write_mot_set
 
@@ -31,7 +32,9 @@ from stages.evaluate_reid import EvaluateReidParams, evaluate_reid
 
 pytestmark = pytest.mark.slow
 
-SMALL = EvaluateReidParams(gallery_rows=2, gallery_columns=4, batch_size=5, max_rank=10)
+SMALL = default_params(
+    EvaluateReidParams, num_candidates=3.0, gallery_rows=2, gallery_columns=4, batch_size=5, max_rank=10
+)
 TESTED = range(4, 9)
 
 

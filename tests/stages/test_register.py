@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from default_params import default_params
 from made_result import SEQUENCES, write_result
 
 from reidops.errors import ReidopsError
@@ -15,7 +16,7 @@ from reidops.params import check_section
 from stages.register import RegisterParams, register
 
 pytestmark = pytest.mark.slow  # each registration starts processes
-PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
+PARAMS = default_params(RegisterParams, experiment="reid")
 FOLDERS = (
     "raw",
     "crops",
@@ -64,9 +65,9 @@ def test_results_follow_each_other_to_the_championship(repository):
     assert (better["decision"]["evidence"], better["decision"]["rescored"]) == ("interval", False)
     lead, gain, random = better["decision"]["comparisons"]
     assert [lead["against"], gain["against"], random["against"]] == ["champion", "no_appearance", "random"]
-    assert 0 < lead["low"] < 0.05 < lead["high"] and (lead["units"], lead["unit"]) == (1000, "people") and lead["met"]
+    assert 0 < lead["low"] < 0.05 < lead["high"] and (lead["units"], lead["unit"]) == (200, "people") and lead["met"]
     assert (
-        f"+0.0500 [{lead['low']:+.4f}, {lead['high']:+.4f}] (1000 people) over the same 2 sequences"
+        f"+0.0500 [{lead['low']:+.4f}, {lead['high']:+.4f}] (200 people) over the same 2 sequences"
         in better["decision"]["reason"]
     )
     assert (gain["low"], gain["units"]) == (pytest.approx(0.13), 20) and random["low"] == pytest.approx(0.53)
@@ -80,9 +81,11 @@ def test_results_follow_each_other_to_the_championship(repository):
 def test_a_gain_that_random_vectors_give_too_makes_no_champion(repository):
     data = write_result(repository, idf1=0.70)
     proof = read_json(data / "tracking" / "proof.json")
-    proof["arms"]["random"]["IDF1"] = 0.69
     proof["over_random"]["combined"]["IDF1"] |= {"difference": 0.01, "interval": [-0.02, 0.04]}
     write_json(proof, data / "tracking" / "proof.json")
+    metrics = read_json(data / "tracking" / "metrics.json")
+    metrics["random"]["combined"]["IDF1"] = 0.69
+    write_json(metrics, data / "tracking" / "metrics.json")
     decision = run_register(repository)["decision"]
     assert not decision["champion"]
     assert (

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from default_params import default_params
 from drawn_crops import write_crops
 from safetensors.torch import load_file, save_file
 
@@ -30,6 +31,7 @@ TINY = {
     "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3,
     "crops_per_person": 2,
     "epochs": 3, "warmup_epochs": 1, "val_every": 1, "precision": "32-true", "threads": 1, "ema": 0.9, "track": None,
+    "erasing": 0.3, "jitter": 0.2,
 }  # fmt: skip
 
 KILLED_WHILE_SAVING = """
@@ -64,8 +66,12 @@ train(data / "crops", data / "validation", data / sys.argv[2], TrainParams(**eva
 """
 
 
+def params_of(**changes: object) -> TrainParams:
+    return default_params(TrainParams, **TINY | changes)
+
+
 def run(data: Path, name: str = "model", **changes: object) -> Path:
-    train(data / "crops", data / "validation", data / name, TrainParams(**TINY | changes))
+    train(data / "crops", data / "validation", data / name, params_of(**changes))
     return data / name
 
 
@@ -117,7 +123,9 @@ def test_a_training_killed_at_random_moments_goes_on_to_the_same_weights(data, u
     rng = random.Random(seed)
     for _ in range(3):
         killed = subprocess.Popen(
-            [sys.executable, "-c", TELLS_ITS_STEPS, str(data), "random", repr(TINY)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", TELLS_ITS_STEPS, str(data), "random", repr(vars(params_of()))],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(rng.randint(1, 9)):  # so many steps, and a little
             killed.stdout.readline()
@@ -129,7 +137,9 @@ def test_a_training_killed_at_random_moments_goes_on_to_the_same_weights(data, u
 
 def test_a_training_killed_while_it_saves_goes_on_to_the_same_weights(data, undisturbed, tmp_path):
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED_WHILE_SAVING, str(data), repr(TINY)], env=os.environ, capture_output=True
+        [sys.executable, "-c", KILLED_WHILE_SAVING, str(data), repr(vars(params_of()))],
+        env=os.environ,
+        capture_output=True,
     )
     assert killed.returncode == -signal.SIGKILL
     (folder,) = (tmp_path / "data" / "checkpoints").iterdir()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from default_params import default_params
 from drawn_crops import write_crops
 
 from reidops.errors import ReidopsError
 from reidops.training.ranks import launched
+from stages.params.train import TrainParams
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +43,7 @@ def train_on(
         str(script),
         str(data),
         str(data / f"{name}.pt"),
-        repr(params),
+        repr(vars(default_params(TrainParams, **params))),
         *([str(epochs)] if epochs else []),
     ]
     # The tests' own folders bear the names of packages.

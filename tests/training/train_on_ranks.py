@@ -38,6 +38,6 @@ def write(network, trained, *_: object) -> None:
 
 
 if __name__ == "__main__":
-    ranks.launched, stage._write = launched_in_double, write
+    stage.launched, stage._write = launched_in_double, write
     Trainer._save = save_and_stop
     stage.train(data / "crops", data / "validation", data / "never", params)

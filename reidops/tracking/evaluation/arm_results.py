@@ -1,0 +1,239 @@
+"""One sequence, tracked and scored by one arm; and the scores of all sequences and arms together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
+from reidops.cores import usable_cores
+from reidops.mot.sequences import read_annotations, read_sequence
+from reidops.parallel import map_parallel
+from reidops.parts import Part
+from reidops.tracking.constants import oracle_gate
+from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS, COMBINED, DIFFERENCE, NO_APPEARANCE, ORACLE
+from reidops.tracking.evaluation.arms import arms_of, dressed, people_shown
+from reidops.tracking.evaluation.decided import Decided
+from reidops.tracking.evaluation.events import (
+    Counts,
+    accumulate,
+    combine_counts,
+    count_events,
+    event_table,
+    motmetrics_scores,
+)
+from reidops.tracking.evaluation.gaps import find_returns, gap_counts
+from reidops.tracking.evaluation.moments import Moment, record_moments
+from reidops.tracking.evaluation.scoring import (
+    Results,
+    TrackingScores,
+    combine_results,
+    compare,
+    official_results,
+    official_scores,
+    rules_of,
+)
+from reidops.tracking.evaluation.switches import switch_frames
+from reidops.tracking.evaluation.watching import Watch
+from reidops.tracking.evaluation.windows import FrameTables
+from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
+
+SCORERS = ("reported", "motmetrics")
+# To start a process costs about as much as to track and score a thousand frames.
+FRAMES_OF_ONE_PROCESS = 2000
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What one arm made of one sequence.
+
+    Attributes:
+        tracks: px 0-based.
+        events: of CLEAR's matches.
+        counts: motmetrics'.
+        results: TrackEval's.
+        of_frames: what each frame adds to the tables behind the scores.
+        gaps: what became of people who were out of sight, see `gaps.gap_counts`.
+        decided: how many associations appearance decided.
+        moments: what the tracker weighed in the frames that are shown, by frame.
+    """
+
+    arm: str
+    sequence: str
+    tracks: pd.DataFrame
+    events: pd.DataFrame
+    counts: Counts
+    results: Results
+    of_frames: FrameTables
+    gaps: pd.DataFrame
+    decided: Decided
+    moments: Mapping[int, Moment] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is tried: detections of at least some confidence, a tracker by name with its gate, constants and camera.
+
+    Attributes:
+        embeddings: folder of the sequences' files.
+        weights_sha256: the model that must have made them.
+        gate: in the tracker's own cost; None = the published one.
+        constants: the tracker's dataclass of constants.
+        camera: the method by which the camera's motion is told, and the folder where motions that are known are kept.
+        num_switches: identity switches whose moments are kept.
+    """
+
+    embeddings: Path
+    weights_sha256: str
+    min_confidence: float | dict[str, float] | None
+    tracker: str
+    gate: float | None
+    constants: Any
+    camera: tuple[str, Path] | None = None
+    finishing: Finishing = Finishing()
+    num_switches: int = 0
+
+
+def evaluate_parts(parts: Sequence[Part], trial: Trial, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
+    """Return what each arm makes of each part, sequence by sequence; arms and sequences run side by side.
+
+    Args:
+        arms: those that run; None = all that the tracker can run.
+
+    Raises:
+        ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
+    """
+    arms = arms or arms_of(trial.tracker)
+    workers = num_processes(parts, trial.tracker)
+    if trial.camera:  # before the arms, which share it
+        map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
+    # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no
+    # process is left with it at the end.
+    groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
+    jobs = sorted(((part, group) for part in parts for group in groups), key=lambda job: -job[0].num_frames)
+    done = map_parallel(partial(_evaluate_job, trial=trial), jobs, workers, desc="track")
+    found = {(result.sequence, result.arm): result for results in done for result in results}
+    return [found[part.sequence, arm] for part in parts for arm in arms]
+
+
+def num_processes(parts: Sequence[Part], tracker: str) -> int | None:
+    """Return 1 where that is faster than to start others, else None, one per core."""
+    num_frames = len(arms_of(tracker)) * sum(part.num_frames for part in parts)
+    return None if num_frames > FRAMES_OF_ONE_PROCESS else 1
+
+
+def _evaluate_job(job: tuple[Part, tuple[str, ...]], trial: Trial) -> list[ArmResult]:
+    part, arms = job
+    seen = _see(part, trial)
+    return [evaluate_arm(arm, part, seen, partial(_start, part, trial, arm), trial) for arm in arms]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What all arms share of the part's frames of a sequence: ground truth, detections, whom they show, and who came
+    back.
+    """
+
+    annotations: pd.DataFrame
+    detected: EmbeddedDetections
+    people: np.ndarray
+    returns: pd.DataFrame
+
+
+def _see(part: Part, trial: Trial) -> Seen:
+    sequence = read_sequence(part.folder)
+    detected = read_embeddings(trial.embeddings / f"{part.sequence}.npz", trial.weights_sha256)
+    floor = confidence_floor(trial.min_confidence, sequence.detector)
+    if floor is not None:
+        detected = detected.keep(detected.confidence >= floor)
+    annotations = read_annotations(sequence)
+    annotations = annotations[annotations["frame"].between(part.first_frame, part.last_frame)]
+    people = people_shown(detected, annotations)
+    return Seen(annotations, detected, people, find_returns(detected.frame, people))
+
+
+def _start(part: Part, trial: Trial, arm: str) -> Tracker:
+    camera = new_camera(part, trial.camera) if trial.camera else None
+    gate = oracle_gate(trial.tracker) if arm == ORACLE else trial.gate
+    return new_tracker(trial.tracker, gate, trial.constants, camera)
+
+
+def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker], trial: Trial) -> ArmResult:
+    """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor
+    scored.
+
+    Args:
+        start: makes the tracker, new each time; it runs a second time where what it weighed was too much to be kept.
+    """
+    frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
+    worn = dressed(arm, seen.detected, seen.people, part.sequence)
+    is_shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
+    watch = Watch(keeps=is_shown and trial.num_switches > 0)
+    tracks = finish_tracks(track_sequence(start(), worn, frames, appearance=appearance, watch=watch), trial.finishing)
+    comparison = compare(seen.annotations, tracks, frames, rules_of(part.dataset))
+    events = event_table(comparison)
+    wanted = switch_frames(events, trial.num_switches) if is_shown else set()
+    moments = watch.moments(wanted) if wanted else {}
+    if moments is None:
+        moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
+    return ArmResult(
+        arm,
+        part.sequence,
+        tracks,
+        events,
+        count_events(accumulate(comparison)),
+        official_results(comparison),
+        FrameTables.of(comparison),
+        gap_counts(seen.returns, events, comparison),
+        watch.decided,
+        moments,
+    )
+
+
+def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
+    """Return one row per scorer, arm and sequence, then `combined`: columns scorer, arm, sequence and the scores.
+
+    The scorer `reported` is TrackEval, `motmetrics` is the second opinion, with TrackEval's HOTA.
+    """
+    rows = []
+    for arm, of_arm in by_arm(arms).items():
+        cases = {result.sequence: (result.counts, result.results) for result in of_arm}
+        cases[COMBINED] = _combined(of_arm)
+        for sequence, (counts, results) in cases.items():
+            scores = (official_scores(results), motmetrics_scores(counts, results))
+            rows += [
+                {"scorer": s, "arm": arm, "sequence": sequence, **asdict(v)}
+                for s, v in zip(SCORERS, scores, strict=True)
+            ]
+    return pd.DataFrame(rows).sort_values("scorer", kind="stable", ascending=False, ignore_index=True)
+
+
+def by_arm(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
+    """Return the results of each arm that ran, in the order of the arms."""
+    return {arm: of_arm for arm in ARMS if (of_arm := [result for result in arms if result.arm == arm])}
+
+
+def score_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the reported scores as arm → sequence → score, and `difference`: what the model's appearance adds."""
+    reported = table[table["scorer"] == SCORERS[0]].drop(columns="scorer").set_index(["arm", "sequence"])
+    arms = reported.index.unique("arm")
+    tree = {arm: {sequence: _plain(row) for sequence, row in reported.loc[arm].iterrows()} for arm in arms}
+    if not {APPEARANCE, NO_APPEARANCE} <= set(arms):
+        return tree
+    difference = reported.loc[APPEARANCE] - reported.loc[NO_APPEARANCE]
+    return tree | {DIFFERENCE: {sequence: _plain(row) for sequence, row in difference.iterrows()}}
+
+
+def _combined(arms: Sequence[ArmResult]) -> tuple[Counts, Results]:
+    return combine_counts(result.counts for result in arms), combine_results(
+        {result.sequence: result.results for result in arms}
+    )
+
+
+def _plain(row: pd.Series) -> dict[str, float]:
+    """Return scores as JSON's numbers; counts stay whole."""
+    return {f.name: int(row[f.name]) if f.type is int else float(row[f.name]) for f in fields(TrackingScores)}

@@ -1,0 +1,128 @@
+"""Why a person's track changed: what the tracker weighed of their detection, and which gate decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reidops.tracking.botsort import PROXIMITY
+from reidops.tracking.decisions import APPEARANCE
+from reidops.tracking.evaluation.moments import Moment, Term
+from reidops.tracking.evaluation.switches import Switch
+from reidops.tracking.tracks import NO_DETECTION
+
+# Terms whose gate says whether appearance is looked at, not whether the pair may be made (BoT-SORT's).
+_GATES_OF_LOOKS = (PROXIMITY,)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a switch came about: a sentence, and the terms of the person's detection with the old track and with the new
+    one.
+    """
+
+    sentence: str
+    old: tuple[Term, ...] = ()
+    new: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One switch in the tracker's eyes: the person's detection (column), and the rows of the two tracks, None = not
+    there.
+    """
+
+    switch: Switch
+    moment: Moment
+    num_unseen: int
+    column: int
+    old: int | None
+    new: int | None
+
+
+def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame) -> Reason:
+    """Return why the person's old track was not given their detection, and why the new one was.
+
+    Args:
+        moments: by frame; a switch in another frame is not explained.
+        tracks: of the arm, frame, track_id and detection.
+    """
+    moment = moments.get(switch.after.frame)
+    if moment is None:
+        return Reason("What the tracker weighed was not recorded in this frame.")
+    row = tracks[(tracks["frame"] == switch.after.frame) & (tracks["track_id"] == switch.after.tracker_id)].iloc[0]
+    if row["detection"] == NO_DETECTION:
+        return Reason("The new track had no detection in this frame: its box is a predicted or a filled one.")
+    column = moment.column_of(int(row["detection"]))
+    if column is None:
+        return Reason("The tracker did not weigh this detection in this frame.")
+    new = moment.pair_of_column(column)
+    if new and int(moment.decisions.track_ids[new[0]]) not in (-1, switch.after.tracker_id):
+        return Reason("Tracks were linked after tracking, so that what was weighed goes by other numbers.")
+    case = _Case(
+        switch,
+        moment,
+        _num_unseen(switch, tracks),
+        column,
+        moment.row_of(switch.before.tracker_id),
+        new[0] if new else None,
+    )
+    sentence = f"{_why_not_the_old_track(case)}; {_why_the_new_track(case)}."
+    return Reason(sentence[0].upper() + sentence[1:], moment.terms(case.old, column), moment.terms(case.new, column))
+
+
+def _num_unseen(switch: Switch, tracks: pd.DataFrame) -> int:
+    """Return how many frames ago the old track was last seen, 1 = in the frame before; a coasting or filled box is not
+    counted.
+    """
+    earlier = (tracks["track_id"] == switch.before.tracker_id) & (tracks["frame"] < switch.after.frame)
+    return switch.after.frame - int(tracks.loc[earlier & (tracks["detection"] != NO_DETECTION), "frame"].max())
+
+
+def _why_not_the_old_track(case: _Case) -> str:
+    name = f"track {case.switch.before.tracker_id}"
+    if case.old is None:
+        return f"{name} had been given up, last seen {case.num_unseen} frames before"
+    taken = case.moment.pair_of_row(case.old)
+    if taken is not None:
+        there = _short(case.moment.terms(case.old, taken[0]))
+        here = _short(case.moment.terms(case.old, case.column))
+        return f"{name} went to another detection in stage “{taken[1]}”: {there} there, {here} here"
+    age = "was seen in the frame before" if case.num_unseen == 1 else f"was {case.num_unseen} frames old"
+    terms = case.moment.terms(case.old, case.column)
+    blocking = [str(term) for term in terms if term.blocks and term.name not in _GATES_OF_LOOKS]
+    passed = ", ".join(str(term) for term in terms if term.passes and term.name not in _GATES_OF_LOOKS)
+    if blocking:
+        return (
+            f"{name} {age}: {' and '.join(blocking)} blocked "
+            f"it{f' ({passed} did not)' if passed else ''}{_unasked(terms)}"
+        )
+    return (
+        f"{name} {age} and could have passed ({passed or 'no gate was in its way'}) but was not chosen{_unasked(terms)}"
+    )
+
+
+def _unasked(terms: tuple[Term, ...]) -> str:
+    """Say that appearance was not weighed, and what kept it from that, where it was so."""
+    if not any(term.name == APPEARANCE and not term.weighed for term in terms):
+        return ""
+    kept = [str(term) for term in terms if term.blocks and term.name in _GATES_OF_LOOKS]
+    return f", and appearance was not weighed{f' ({kept[0]})' if kept else ''}"
+
+
+def _why_the_new_track(case: _Case) -> str:
+    after, owner = case.switch.after, case.switch.owner
+    pair = case.moment.pair_of_column(case.column)
+    if pair is None:
+        return "a new track began"
+    row, stage = pair
+    held = f", which had held person {owner.track_id}," if owner and owner.track_id not in (-1, after.track_id) else ""
+    terms = case.moment.terms(row, case.column)
+    passed = ", ".join(str(term) for term in terms if term.passes) or _short(terms)
+    begun = " (just begun)" if case.moment.decisions.track_ids[row] == -1 else ""
+    return f"track {after.tracker_id}{begun}{held} came through stage “{stage}”: {passed}"
+
+
+def _short(terms: tuple[Term, ...]) -> str:
+    """Return the values alone: `overlap 0.31, appearance 0.20`."""
+    return ", ".join(str(Term(term.name, term.value, None)) for term in terms if term.weighed)
