@@ -46,7 +46,7 @@ def test_both_formats_hold_the_same_sorted_pictures(images):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "is empty"), (b"\xff\xd8 cut", "cut off"), (b"none", "is no picture")]
+    ("content", "message"), [(b"", "is empty"), (b"\xff\xd8 cut", "cut off"), (b"none", "cannot be decoded")]
 )
 @pytest.mark.parametrize("output", ["e.npy", "e.parquet"])
 def test_a_damaged_picture_is_reported_and_nothing_is_written(images, content, message, output):
