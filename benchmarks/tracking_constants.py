@@ -1,9 +1,9 @@
-"""Seconds that a changed tracker constant costs on seven half sequences of MOT17's sizes, from cached embeddings.
+"""Measure the time of a changed tracker constant on seven half sequences of MOT17's sizes, from cached embeddings.
 
-The whole stage `evaluate_tracking` is timed by the clock, imports and all: every arm is tracked, scored and compared,
-once without and once with the pictures of switches and the clips. The boxes are drawn and so are the embeddings, near
-to one vector for each person; every frame is the same picture, 1920 × 1080. The seconds of CPU, of all processes, stand
-beside it for machines that others use.
+The wall time of the whole stage `evaluate_tracking` is measured, including imports: all arms are tracked, scored and
+compared, once without and once with the pictures of switches and the clips. Boxes and embeddings are synthetic, with
+embeddings near one vector per person; every frame is the same picture of 1920 × 1080 px. The CPU seconds of all
+processes are also shown, for shared machines.
 """
 
 import json
@@ -39,7 +39,7 @@ NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
 
 
 def measure(trackers: tuple[str, ...], scenes: tuple[str, ...], share: float) -> list[Measured]:
-    """Return a line for each tracker, on the second halves of scenes of MOT17's sizes or of a share of them."""
+    """Return one row per tracker, on the second halves of scenes of MOT17's sizes or a fraction of them."""
     with tempfile.TemporaryDirectory() as folder:
         parts = draw_halves(Path(folder), scenes, share)
         return [
@@ -72,7 +72,7 @@ def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool
 
 
 def _cpu_seconds() -> float:
-    """Return what this process and the workers that it started have used."""
+    """Return the CPU seconds of this process and its workers."""
     here = psutil.Process()
     return sum(sum(process.cpu_times()[:2]) for process in (here, *here.children(recursive=True)))
 
@@ -125,9 +125,7 @@ def _write_sequence(folder: Path, annotations: pd.DataFrame, picture: Path) -> N
 
 
 def _draw_embedded(annotations: pd.DataFrame, rng: np.random.Generator) -> EmbeddedDetections:
-    """Return detections of most boxes, in order of frames, with the vector of whom they show, who changes each 100
-    frames, and noise.
-    """
+    """Return detections of most boxes, ordered by frame, with noisy vectors of people that change every 100 frames."""
     rows = draw_tracks(annotations, rng, found=0.8).sort_values("frame", kind="stable")
     vectors = rng.normal(0, 1, (int(rows["track_id"].max()) + 1, DIM)).astype(np.float32)
     embeddings = vectors[rows["track_id"]] + rng.normal(0, NOISE, (len(rows), DIM)).astype(np.float32)

@@ -1,10 +1,10 @@
-"""What `validate` costs on tables of MOT17's size: 112,297 annotations and 80,000 crops, without decoding a picture.
+"""Measure `validate` on tables of MOT17's size: 112,297 annotations and 80,000 crops, without decoding pictures.
 
 python benchmarks/validate.py [--annotations 112297] [--crops 80000]
 
-The sets are drawn into a temporary folder and removed again. Frames are small files of one size and different bytes, so
-that all of them are hashed; crops are one small JPEG, each with other bytes behind its end. Seconds are user + system
-time of the stage's process, its imports included; memory is the highest resident size of that process.
+The sets are generated in a temporary folder and deleted afterwards. Frames are small files of equal size and different
+bytes, so that all of them are hashed. Crops are one small JPEG with different bytes appended. Seconds are user + system
+time of the stage's process, including imports; memory is its peak resident size.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SEQINFO = (
 
 
 def draw_sets(raw: Path, num_annotations: int) -> None:
-    """Write seven sequences and parts.csv: six scenes train, one is tested and tracked."""
+    """Write seven sequences and parts.csv: six training scenes and one that is tested and tracked."""
     from reidops.parts import Part, write_parts
 
     rng = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def _draw_sequence(folder: Path, length: int, num_boxes: int, rng: np.random.Gen
 
 
 def draw_crops(folder: Path, num_crops: int) -> None:
-    """Write crops.tar, crops.parquet and the file lists of people who stand in one split each."""
+    """Write crops.tar, crops.parquet and the label files; each person is in one split."""
     from reidops.datasets.filelists import write_lists
     from reidops.tables import CROPS, write_table
 
@@ -91,7 +91,7 @@ def draw_crops(folder: Path, num_crops: int) -> None:
 
 
 def _draw_tar(tar: Path, paths: list[str]) -> tuple[list[int], int]:
-    """Write the tar and return where each JPEG begins, and how many bytes each has."""
+    """Write the tar and return the offset and the size in bytes of each JPEG."""
     picture = np.random.default_rng(0).integers(0, 255, (64, 32, 3), dtype=np.uint8)
     jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
     offsets, size = [], len(jpeg) + 8
@@ -105,7 +105,7 @@ def _draw_tar(tar: Path, paths: list[str]) -> tuple[list[int], int]:
 
 
 def run_stage(data: Path) -> None:
-    """Run the stage's function and print what this process has used."""
+    """Run the stage's function and print the time and memory of this process."""
     from stages.validate import ValidateParams, validate
 
     params = ValidateParams(image_sample=0, frame_sample=0, crop_sample=0)

@@ -1,4 +1,4 @@
-"""The frames of a video, one at a time: a file that OpenCV reads, or a folder of pictures."""
+"""Read the frames of a video one at a time, from a file or from a folder of pictures."""
 
 import logging
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ from reidops.streams import Stream, is_stream
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_FRAME_RATE = 25.0  # fps, of a folder that does not say
+DEFAULT_FRAME_RATE = 25.0  # fps, if the video does not state it
 
 
 class BrokenOff(ReidopsError):
-    """A video ends before its end: all frames before were given, and what was made of them is good."""
+    """A video ends too early; all frames before were read, and results made from them are valid."""
 
 
 class Video(Protocol):
-    """Something that has frames, in order."""
+    """A source of frames, in order."""
 
     frame_rate: float  # fps
     times: list[float] | None  # seconds at which frames are shown, where their distance varies
@@ -39,16 +39,16 @@ class Video(Protocol):
         """Yield (number, picture) of every frame, 1-based, BGR uint8 [h, w, 3].
 
         Raises:
-            BrokenOff: a frame that should be there is missing or damaged; says which.
+            BrokenOff: a frame is missing or damaged; the message gives its number.
         """
 
 
 def read_video(path: Path | str) -> Video:
-    """Return the video in a file or in a folder of pictures (`img1`, imDir of seqinfo.ini, or the sequence's folder),
-    of an address (rtsp://…) or of a camera by its number.
+    """Return the video in a file, in a folder of pictures (`img1`, imDir of seqinfo.ini, or the sequence's folder), at
+    an address (rtsp://…) or of a camera number.
 
     Raises:
-        ReidopsError: nothing is there, or no frame of it can be read.
+        ReidopsError: the path does not exist, or no frame can be read.
     """
     if is_stream(str(path)) and not Path(path).exists():
         return Stream(str(path))
@@ -78,7 +78,7 @@ class VideoFile:
         stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         rate = capture.get(cv2.CAP_PROP_FPS)
         capture.release()
-        self.num_frames = round(stated) if 0 < stated < 1e9 else None  # a stream without an index states nonsense
+        self.num_frames = round(stated) if 0 < stated < 1e9 else None  # invalid for streams without an index
         self.frame_rate = rate if 0 < rate <= 1000 else DEFAULT_FRAME_RATE
         self.times = varying_times(path)
         if self.times:
@@ -97,13 +97,13 @@ class VideoFile:
         return range(1, self.num_frames + 1) if self.num_frames else None
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield every frame; see `Video`. The end of a file that does not say how long it is, is its end."""
+        """Yield every frame; see `Video`. If the file does not state its length, it is read to its end."""
         capture = self._open()
         number = 0
         try:
             while True:
-                there, picture = capture.read()
-                if not there:
+                is_read, picture = capture.read()
+                if not is_read:
                     break
                 number += 1
                 yield number, picture
@@ -116,8 +116,8 @@ class VideoFile:
                 )
                 return
             raise BrokenOff(
-                f"{self._path}: broke off after frame {number} of {self.num_frames}: the file is cut off or damaged "
-                f"there"
+                f"{self._path}: broke off after frame {number} of {self.num_frames}; the file is truncated "
+                "or damaged there"
             )
 
     def _open(self) -> cv2.VideoCapture:
@@ -127,18 +127,17 @@ class VideoFile:
         )
         if not capture.isOpened() or not capture.grab():
             raise ReidopsError(
-                f"{self._path}: OpenCV cannot read it: it is no video, it is cut off before its first frame or index, "
-                f"or its codec is"
-                f" not there; write it anew with `ffmpeg -i {self._path.name} -c:v mpeg4 -q:v 2 readable.mp4`"
+                f"{self._path}: OpenCV cannot read it: the file is not a video, it is truncated, or its codec is not "
+                f"installed; convert it with `ffmpeg -i {self._path.name} -c:v mpeg4 -q:v 2 readable.mp4`"
             )
         capture.release()
         return cv2.VideoCapture(str(self._path))
 
 
 class PictureFolder:
-    """A folder of pictures named by their frame's number, as MOTChallenge's img1; one that begins at 0 is counted from
-    1, and pictures at even steps (5, 10, 15 …) are counted one by one.
+    """A folder of pictures named by frame number, as in MOTChallenge's img1.
 
+    Numbers from 0 are shifted to 1, and numbers at even steps (5, 10, 15 …) are replaced by 1, 2, 3 ….
     `picture_numbers` are the numbers in the names, `numbers` those of the frames, both ascending.
     """
 

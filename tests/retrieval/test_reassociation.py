@@ -86,7 +86,7 @@ def test_equal_embeddings_rank_every_match_last() -> None:
 
 def test_boxes_of_no_person_are_no_queries_but_candidates() -> None:
     alike, other = np.array([[1, 0]], np.float32), np.array([[0, 1]], np.float32)
-    # the box of nobody in frame 2 looks like the person of frame 1
+    # the box without a person in frame 2 has the embedding of the person of frame 1
     embeddings = np.concatenate([alike, other, other, alike])
     found = reassociate([SceneBoxes(embeddings, np.array([1, 1, 2, 2]), np.array([3, NOBODY, 3, NOBODY]))], [1])[0]
     assert found.ranks.tolist() == [2]
@@ -123,7 +123,7 @@ def test_a_box_is_assigned_to_the_pedestrian_that_it_overlaps_by_half() -> None:
     people = annotations((1, 7, 0, True, 1), (1, 8, 40, True, 1), (2, 7, 100, True, 1))
     boxes = np.array([[42, 0, 10, 20], [3, 0, 10, 20], [4, 0, 10, 20], [40, 0, 10, 20]], float)
     rows = annotated_rows(np.array([1, 1, 1, 2]), boxes, people)
-    # the third is farther from 7, who is taken; in frame 2 nobody stands at 40
+    # the third box is farther from 7, which is already assigned; frame 2 has no person at 40
     assert rows.tolist() == [1, 0, NOBODY, NOBODY]
 
 
