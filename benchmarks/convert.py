@@ -82,6 +82,7 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
     from reidops.tables import CROPS, read_table
     from stages.convert import ConvertParams, convert
 
+    default = read_params(ConvertParams, "convert", DEFAULT)
     sequence = read_sequence(folder)
     parts = [Part("train", "MOT17", "mot", sequence.folder, sequence.name, sequence.scene, 1, sequence.length)]
     write_parts(parts, output)
@@ -89,7 +90,7 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
 
     def work() -> int:
         keep_freed_memory()  # as every stage's script does
-        convert(output, output / "crops", ConvertParams(min_per_person=1, workers=workers))
+        convert(output, output / "crops", replace(default, min_per_person=1, workers=workers))
         return len(read_table(output / "crops" / "crops.parquet", CROPS))
 
     return work

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -33,6 +34,7 @@ WEIGHTS = "0" * 64
 PARAMS = {
     "gate": "calibrated",
     "min_confidence": None,
+    "camera_motion": "none",
     "constants": {"deepsort": {"max_age": 45}, "botsort": {"max_age": 45}, "bytetrack": {"max_age": 45}},
 }
 NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
@@ -51,7 +53,8 @@ def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool
     start, cpu_before = time.perf_counter(), _cpu_seconds()
     from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
-    params = EvaluateTrackingParams(tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
+    default = read_params(EvaluateTrackingParams, "evaluate_tracking", DEFAULT)
+    params = replace(default, tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
     evaluate_tracking(
         data / "raw",
         data / "embeddings",

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -108,7 +109,8 @@ def run_stage(data: Path) -> None:
     """Run the stage's function and print what this process has used."""
     from stages.validate import ValidateParams, validate
 
-    params = ValidateParams(image_sample=0, frame_sample=0, crop_sample=0)
+    default = read_params(ValidateParams, "validate", DEFAULT)
+    params = replace(default, image_sample=0, frame_sample=0, crop_sample=0)
     validate(data / "raw", data / "crops", data / "validation", params)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"CPU {used.ru_utime + used.ru_stime:.1f} s, peak memory {used.ru_maxrss / 1024:.0f} MiB")

@@ -20,8 +20,8 @@ class TrainParams:
         description="Start from timm's published weights (ImageNet). The first run downloads them."
     )
     weights: str | None = Field(
-        description="File with the weights to start from, relative to the repository: safetensors, a torch state dict or "
-        "the checkpoint of another training. null: random weights, or those of `pretrained`."
+        description="File with the weights to start from, relative to the repository: safetensors, a torch state dict "
+        "or the checkpoint of another training. null: random weights, or those of `pretrained`."
     )
     height: Positive = Field(description="Height of the network's input, px.")
     width: Positive = Field(description="Width of the network's input, px.")
