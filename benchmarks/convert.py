@@ -1,17 +1,18 @@
-"""Compare the time of `convert` with a lower bound, and measure its memory.
+"""How near `convert` comes to the least work there is, and how much memory it takes.
 
 python benchmarks/convert.py --data ../shared/data [--repeats 3] [--markdown]
 
-Every arm runs in a new process; the arms alternate. The times are CPU time (user + system, of the process and its
-workers) and wall time without imports and preparation, the minimum of the repeats. Only the ratios are meaningful.
+Every arm runs in a fresh process, in turn, in one run; seconds are CPU time (user + system, of the process and its
+workers) and wall time from when everything is imported and prepared, the best of the repeats. What counts are the
+ratios.
 
 - floor: every frame of MOT17-09 decoded once and every crop encoded once, by the same decoder, encoder and number of
   processes.
 - convert: the stage, from gt.txt to crops.tar, crops.parquet, lists and report, on the same frames and boxes.
-- mot2reid: the same work in the order of mot2reid: line by line, the frame decoded for every box, one file per crop.
+- mot2reid: its order of work on the same: line by line, the frame decoded for every box, one file per crop.
 - copy: Market-1501's files read and their bytes written into one file.
 - pack: the same files packed, each with its size and place.
-- short, long: the stage on synthetic 1080p sequences of 100 and 1,000 frames, to measure how memory grows.
+- short, long: the stage on drawn sequences of 1080p, of 100 and of 1,000 frames, to see what memory grows with.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -31,6 +32,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 SEQUENCE = "MOT17-09-FRCNN"
 MARKET = "Market-1501-v15.09.15"
 Work = Callable[[], int]  # returns the number of crops
@@ -77,10 +79,12 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
     from reidops.datasets.inventory import write_inventory
     from reidops.memory import keep_freed_memory
     from reidops.mot.sequences import read_sequence
+    from reidops.params import read_params
     from reidops.parts import Part, write_parts
     from reidops.tables import CROPS, read_table
     from stages.convert import ConvertParams, convert
 
+    default = read_params(ConvertParams, "convert", DEFAULT)
     sequence = read_sequence(folder)
     parts = [Part("train", "MOT17", "mot", sequence.folder, sequence.name, sequence.scene, 1, sequence.length)]
     write_parts(parts, output)
@@ -88,14 +92,14 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
 
     def work() -> int:
         keep_freed_memory()  # as every stage's script does
-        convert(output, output / "crops", ConvertParams(min_per_person=1, workers=workers))
+        convert(output, output / "crops", replace(default, min_per_person=1, workers=workers))
         return len(read_table(output / "crops" / "crops.parquet", CROPS))
 
     return work
 
 
 def _draw_sequence(folder: Path, num_frames: int) -> Path:
-    """Write a sequence in which all frames are the same file with four people."""
+    """Write a sequence whose frames are all the same file, with four people in each."""
     width, height = 1920, 1080
     for name in ("img1", "gt"):
         (folder / name).mkdir(parents=True)
@@ -164,7 +168,7 @@ def _market_files(data: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: an arm, its number of processes, and the arm of the ratio."""
+    """One line of the table: an arm, its number of processes, and the arm that it is measured by."""
 
     arm: str
     workers: int
@@ -188,7 +192,7 @@ ONCE = ("mot2reid", "short", "long")  # slow, or measured for their memory
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds, and the peak memory [MB] of this process and of the largest worker (0 without workers)."""
+    """Seconds, and MB of this process and of the largest worker (0 where it had none), at their highest."""
 
     cpu_s: float
     wall_s: float
@@ -198,7 +202,7 @@ class Measured:
 
 
 def run_arm(row: Row, data: Path) -> Measured:
-    """Run one arm in a new process."""
+    """Run one arm in a fresh process."""
     command = [sys.executable, __file__, "--data", str(data), "--arm", row.arm, "--workers", str(row.workers)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     *figures, num_crops = answer.split()[-5:]
@@ -206,7 +210,7 @@ def run_arm(row: Row, data: Path) -> Measured:
 
 
 def measure(arm: str, data: Path, workers: int) -> None:
-    """Print the measurements of one arm, without imports and preparation."""
+    """Print the figures of one arm, imports and preparations left out."""
     import pandas  # noqa: F401 — every arm pays for the imports before the clock starts
 
     import reidops.datasets.planning  # noqa: F401
@@ -223,7 +227,9 @@ def measure(arm: str, data: Path, workers: int) -> None:
 
 
 def _end_workers() -> float:
-    """End the worker processes, so that their CPU time is included, and return the largest peak memory of one [MB]."""
+    """End the worker processes, so that their seconds are counted as ours, and return the most MB that one of them
+    had.
+    """
     import psutil
     from joblib.externals.loky import get_reusable_executor
 
@@ -237,7 +243,7 @@ def _end_workers() -> float:
 
 
 def best_of(runs: list[Measured]) -> Measured:
-    """Return the minimum seconds and the maximum memory of several runs."""
+    """Return the least seconds and the most memory of several runs."""
     least_cpu, least_wall = min(run.cpu_s for run in runs), min(run.wall_s for run in runs)
     return Measured(
         least_cpu, least_wall, max(run.own_mb for run in runs), max(run.worker_mb for run in runs), runs[0].num_crops
@@ -245,7 +251,7 @@ def best_of(runs: list[Measured]) -> Measured:
 
 
 def compare(data: Path, repeats: int) -> dict[Row, Measured]:
-    """Return the measurements of every row; the arms alternate, so that other load affects all of them."""
+    """Return every row's figures; the arms take turns, so that a busy minute of the machine meets all of them."""
     runs: dict[Row, list[Measured]] = {row: [] for row in ROWS}
     for repeat in range(repeats):
         for row in ROWS:
@@ -255,7 +261,7 @@ def compare(data: Path, repeats: int) -> dict[Row, Measured]:
 
 
 def print_table(figures: dict[Row, Measured], separator: str) -> None:
-    """Print one line per row; ratios are relative to the row's base with the same number of processes."""
+    """Print one line per row; ratios are CPU and wall time over those of the row's base with as many processes."""
     titles = ["arm", "processes", "crops", "CPU s", "wall s", "ratio CPU", "ratio wall", "peak MB", "of a worker"]
     lines = [titles] + ([["---"] * len(titles)] if separator == "|" else [])
     for row, found in figures.items():

@@ -1,9 +1,9 @@
-"""Measure the time of a changed tracker constant on seven half sequences of MOT17's sizes, from cached embeddings.
+"""Seconds that a changed tracker constant costs on seven half sequences of MOT17's sizes, from cached embeddings.
 
-The wall time of the whole stage `evaluate_tracking` is measured, including imports: all arms are tracked, scored and
-compared, once without and once with the pictures of switches and the clips. Boxes and embeddings are synthetic, with
-embeddings near one vector per person; every frame is the same picture of 1920 × 1080 px. The CPU seconds of all
-processes are also shown, for shared machines.
+The whole stage `evaluate_tracking` is timed by the clock, imports and all: every arm is tracked, scored and compared,
+once without and once with the pictures of switches and the clips. The boxes are drawn and so are the embeddings, near
+to one vector for each person; every frame is the same picture, 1920 × 1080. The seconds of CPU, of all processes, stand
+beside it for machines that others use.
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,10 +23,12 @@ from measured import Measured
 
 from reidops.boxes.embeddings import EmbeddedDetections, write_embeddings
 from reidops.cores import usable_cores
+from reidops.params import read_params
 from reidops.parts import Part, write_parts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 GOAL = 30  # s
 DIM = 512
 NOISE = 0.4  # of the length of a person's own vector: two embeddings of one person lie a cosine distance of 0.14 apart
@@ -33,13 +36,14 @@ WEIGHTS = "0" * 64
 PARAMS = {
     "gate": "calibrated",
     "min_confidence": None,
+    "camera_motion": "none",
     "constants": {"deepsort": {"max_age": 45}, "botsort": {"max_age": 45}, "bytetrack": {"max_age": 45}},
 }
 NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
 
 
 def measure(trackers: tuple[str, ...], scenes: tuple[str, ...], share: float) -> list[Measured]:
-    """Return one row per tracker, on the second halves of scenes of MOT17's sizes or a fraction of them."""
+    """Return a line for each tracker, on the second halves of scenes of MOT17's sizes or of a share of them."""
     with tempfile.TemporaryDirectory() as folder:
         parts = draw_halves(Path(folder), scenes, share)
         return [
@@ -51,7 +55,8 @@ def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool
     start, cpu_before = time.perf_counter(), _cpu_seconds()
     from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
-    params = EvaluateTrackingParams(tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
+    default = read_params(EvaluateTrackingParams, "evaluate_tracking", DEFAULT)
+    params = replace(default, tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
     evaluate_tracking(
         data / "raw",
         data / "embeddings",
@@ -72,7 +77,7 @@ def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool
 
 
 def _cpu_seconds() -> float:
-    """Return the CPU seconds of this process and its workers."""
+    """Return what this process and the workers that it started have used."""
     here = psutil.Process()
     return sum(sum(process.cpu_times()[:2]) for process in (here, *here.children(recursive=True)))
 
@@ -125,7 +130,9 @@ def _write_sequence(folder: Path, annotations: pd.DataFrame, picture: Path) -> N
 
 
 def _draw_embedded(annotations: pd.DataFrame, rng: np.random.Generator) -> EmbeddedDetections:
-    """Return detections of most boxes, ordered by frame, with noisy vectors of people that change every 100 frames."""
+    """Return detections of most boxes, in order of frames, with the vector of whom they show, who changes each 100
+    frames, and noise.
+    """
     rows = draw_tracks(annotations, rng, found=0.8).sort_values("frame", kind="stable")
     vectors = rng.normal(0, 1, (int(rows["track_id"].max()) + 1, DIM)).astype(np.float32)
     embeddings = vectors[rows["track_id"]] + rng.normal(0, NOISE, (len(rows), DIM)).astype(np.float32)

@@ -1,10 +1,10 @@
-"""Measure `validate` on tables of MOT17's size: 112,297 annotations and 80,000 crops, without decoding pictures.
+"""What `validate` costs on tables of MOT17's size: 112,297 annotations and 80,000 crops, without decoding a picture.
 
 python benchmarks/validate.py [--annotations 112297] [--crops 80000]
 
-The sets are generated in a temporary folder and deleted afterwards. Frames are small files of equal size and different
-bytes, so that all of them are hashed. Crops are one small JPEG with different bytes appended. Seconds are user + system
-time of the stage's process, including imports; memory is its peak resident size.
+The sets are drawn into a temporary folder and removed again. Frames are small files of one size and different bytes, so
+that all of them are hashed; crops are one small JPEG, each with other bytes behind its end. Seconds are user + system
+time of the stage's process, its imports included; memory is the highest resident size of that process.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 SCENES = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13": 750}  # frames, as in MOT17
 TRACKED = "09"
 WIDTH, HEIGHT = 1920, 1080  # px
@@ -32,7 +34,7 @@ SEQINFO = (
 
 
 def draw_sets(raw: Path, num_annotations: int) -> None:
-    """Write seven sequences and parts.csv: six training scenes and one that is tested and tracked."""
+    """Write seven sequences and parts.csv: six scenes train, one is tested and tracked."""
     from reidops.parts import Part, write_parts
 
     rng = np.random.default_rng(0)
@@ -66,7 +68,7 @@ def _draw_sequence(folder: Path, length: int, num_boxes: int, rng: np.random.Gen
 
 
 def draw_crops(folder: Path, num_crops: int) -> None:
-    """Write crops.tar, crops.parquet and the label files; each person is in one split."""
+    """Write crops.tar, crops.parquet and the file lists of people who stand in one split each."""
     from reidops.datasets.filelists import write_lists
     from reidops.tables import CROPS, write_table
 
@@ -91,7 +93,7 @@ def draw_crops(folder: Path, num_crops: int) -> None:
 
 
 def _draw_tar(tar: Path, paths: list[str]) -> tuple[list[int], int]:
-    """Write the tar and return the offset and the size in bytes of each JPEG."""
+    """Write the tar and return where each JPEG begins, and how many bytes each has."""
     picture = np.random.default_rng(0).integers(0, 255, (64, 32, 3), dtype=np.uint8)
     jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
     offsets, size = [], len(jpeg) + 8
@@ -105,10 +107,12 @@ def _draw_tar(tar: Path, paths: list[str]) -> tuple[list[int], int]:
 
 
 def run_stage(data: Path) -> None:
-    """Run the stage's function and print the time and memory of this process."""
+    """Run the stage's function and print what this process has used."""
+    from reidops.params import read_params
     from stages.validate import ValidateParams, validate
 
-    params = ValidateParams(image_sample=0, frame_sample=0, crop_sample=0)
+    default = read_params(ValidateParams, "validate", DEFAULT)
+    params = replace(default, image_sample=0, frame_sample=0, crop_sample=0)
     validate(data / "raw", data / "crops", data / "validation", params)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"CPU {used.ru_utime + used.ru_stime:.1f} s, peak memory {used.ru_maxrss / 1024:.0f} MiB")

@@ -31,8 +31,8 @@ class EvaluateTrackingParams:
         "them all. The constants of a search replace those of its tracker."
     )
     tuning: str | None = Field(
-        description="File constants.json of a search that was made elsewhere, relative to the repository. "
-        "null: the result of the stage tune."
+        description="File constants.json of a search that was made elsewhere, relative to the repository. null: the "
+        "result of the stage tune."
     )
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = Field(
         description="Method that estimates the camera motion. published: ecc for strongsort, sparse_flow for botsort "

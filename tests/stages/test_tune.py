@@ -58,6 +58,7 @@ def share_out(data, roles):
 def run(data, **changes):
     values = {"trials": 5, "tracker": "sort", "search": {"sort": {"max_age": [1, 8], "min_hits": 1, "iou": 0.1}}}
     values |= changes
+    source = values.pop("source", "public")
     tracking = {"tracker": values.pop("tracker"), "camera_motion": values.pop("camera_motion", "none")}
     tune(
         data / "raw",
@@ -65,16 +66,16 @@ def run(data, **changes):
         data / "calibration.json",
         data / "tuning",
         params=default_params(TuneParams, **values),
-        **shared(**tracking),
+        **shared(source, **tracking),
     )
     return json.loads((data / "tuning" / "constants.json").read_text())
 
 
-def shared(**tracking):
+def shared(source="public", **tracking):
     """Return the sections that a search shares with other stages."""
     return {
         "tracking": default_params(EvaluateTrackingParams, **tracking),
-        "detect": default_params(DetectParams),
+        "detect": default_params(DetectParams, source=source),
         "embed": default_params(EmbedParams),
     }
 
