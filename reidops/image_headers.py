@@ -13,6 +13,9 @@ _JPEG, _PNG, _BMP = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM"
 _JPEG_END, _JPEG_SCAN = b"\xff\xd9", b"\xff\xda"
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, of all codings
 _MARKER = struct.Struct(">BBHBHH")  # 0xFF, marker, length; of a frame header also precision, height, width
+_EXIF, _PNG_EXIF = b"Exif\0\0", b"eXIf"
+_EXIF_BYTES = 1 << 17  # length of a JPEG's metadata segments
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF tag; values of a quarter turn, mirrored or not
 _PNG_END = b"IEND\xaeB`\x82"
 _PNG_HEADER_BYTES = 24  # signature and the size in the first chunk
 # BM, size of the file, offset of the pixels, …, width, height, planes, bits, compression
@@ -45,7 +48,7 @@ def check_whole(data: bytes, where: str) -> None:
 
 
 def read_size(data: bytes, where: str) -> tuple[int, int]:
-    """Return (width, height) in px of a whole JPEG, PNG or BMP, from its header.
+    """Return (width, height) in px of a whole JPEG, PNG or BMP as it is decoded: turned where its EXIF data say so.
 
     Raises:
         ReidopsError: the file is truncated or has another format.
@@ -60,7 +63,26 @@ def read_size(data: bytes, where: str) -> tuple[int, int]:
         size = _bmp_size(data)
     if size is None:
         raise ReidopsError(f"{where}: is not a JPEG, PNG or BMP file; convert the crop to one of these formats")
-    return size
+    return (size[1], size[0]) if _is_turned(data) else size
+
+
+def is_plain(data: bytes) -> bool:
+    """Return whether an image file is of a format that every stage reads as it is: JPEG, PNG or BMP."""
+    return data.startswith((_JPEG, _PNG, _BMP))
+
+
+def _is_turned(data: bytes) -> bool:
+    """Return whether decoding swaps the sides of a JPEG or PNG, by the orientation in its EXIF data."""
+    if not (_EXIF in data[:_EXIF_BYTES] if data.startswith(_JPEG) else data.startswith(_PNG) and _PNG_EXIF in data):
+        return False
+    # The import is here because few pictures have EXIF data, and each worker process would import PIL.
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.getexif().get(_ORIENTATION) in _TURNED
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return False
 
 
 def bound_pixels(max_pixels: int) -> None:

@@ -23,7 +23,14 @@ from mlflow.types import Schema, TensorSpec
 from reidops.errors import ReidopsError
 from reidops.registry.live_run import find_training
 from reidops.registry.result import Result
-from reidops.registry.store import StoreUnreachable, find_experiment, open_store, tracking_uri
+from reidops.registry.store import (
+    StoreUnreachable,
+    check_place,
+    find_experiment,
+    open_store,
+    tracking_uri,
+    without_password,
+)
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +185,7 @@ def model_signature(dim: int) -> ModelSignature:
 
 def describe(registered: Registered, run_id: str) -> dict[str, Any]:
     """Return the content of version.json: the version, its aliases and links to it."""
-    uri = tracking_uri()
+    uri = without_password(tracking_uri())
     with open_store() as client:
         aliases = client.get_registered_model(registered.name).aliases
         experiment_id = client.get_run(run_id).info.experiment_id
@@ -196,6 +203,16 @@ def describe(registered: Registered, run_id: str) -> dict[str, Any]:
     }
 
 
+def _check_artifacts(client: mlflow.MlflowClient) -> None:
+    """Check that the experiments of an sqlite store keep their artifacts beside it.
+
+    Raises:
+        ReidopsError: the repository was moved or copied.
+    """
+    for experiment in client.search_experiments():
+        check_place(experiment.artifact_location)
+
+
 def pull_model(uri: str, folder: Path | None = None) -> Path:
     """Download a model and return the folder of its files, for `Embedder.load`.
 
@@ -207,12 +224,15 @@ def pull_model(uri: str, folder: Path | None = None) -> Path:
         ReidopsError: the model, version or alias does not exist.
     """
     try:
-        with open_store():
+        with open_store(must_exist=True) as client:
+            _check_artifacts(client)
             place = Path(mlflow.artifacts.download_artifacts(uri, dst_path=None if folder is None else str(folder)))
     except StoreUnreachable:
         raise
     except ReidopsError as error:
-        raise ReidopsError(f"{uri} cannot be downloaded from {tracking_uri()}: {error.__cause__}") from error
+        raise ReidopsError(
+            f"{uri} cannot be downloaded from {without_password(tracking_uri())}: {error.__cause__ or error}"
+        ) from error
     found = sorted(place.rglob("embedder.json"))
     if not found:
         raise ReidopsError(f"{uri} has no embedder.json, so it was not registered by this pipeline")
