@@ -42,7 +42,9 @@ class Repository:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         bin_folder = Path(sys.executable).parent
-        self.env = {k: v for k, v in os.environ.items() if k not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")} | {
+        # each stage is a process: without bytecode every one of them would compile the library again
+        unset = ("DVC_ROOT", "MLFLOW_TRACKING_URI", "PYTHONDONTWRITEBYTECODE")
+        self.env = {k: v for k, v in os.environ.items() if k not in unset} | {
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(folder),
         }
