@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -32,6 +32,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 SEQUENCE = "MOT17-09-FRCNN"
 MARKET = "Market-1501-v15.09.15"
 Work = Callable[[], int]  # returns the number of crops
@@ -78,6 +79,7 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
     from reidops.datasets.inventory import write_inventory
     from reidops.memory import keep_freed_memory
     from reidops.mot.sequences import read_sequence
+    from reidops.params import read_params
     from reidops.parts import Part, write_parts
     from reidops.tables import CROPS, read_table
     from stages.convert import ConvertParams, convert

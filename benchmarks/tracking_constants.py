@@ -23,10 +23,12 @@ from measured import Measured
 
 from reidops.boxes.embeddings import EmbeddedDetections, write_embeddings
 from reidops.cores import usable_cores
+from reidops.params import read_params
 from reidops.parts import Part, write_parts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 GOAL = 30  # s
 DIM = 512
 NOISE = 0.4  # of the length of a person's own vector: two embeddings of one person lie a cosine distance of 0.14 apart

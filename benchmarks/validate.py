@@ -23,6 +23,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 SCENES = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13": 750}  # frames, as in MOT17
 TRACKED = "09"
 WIDTH, HEIGHT = 1920, 1080  # px
@@ -107,6 +108,7 @@ def _draw_tar(tar: Path, paths: list[str]) -> tuple[list[int], int]:
 
 def run_stage(data: Path) -> None:
     """Run the stage's function and print what this process has used."""
+    from reidops.params import read_params
     from stages.validate import ValidateParams, validate
 
     default = read_params(ValidateParams, "validate", DEFAULT)
