@@ -10,16 +10,16 @@ import pandas as pd
 
 from reidops.boxes.box_crops import MIN_CROP_SIDE, cut_box, read_frame
 from reidops.boxes.box_embedding import CropEmbedder, embed_sequence_boxes
+from reidops.boxes.identities import NO_PERSON
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
-from reidops.mot.sequences import Sequence
+from reidops.mot.sequences import PEDESTRIAN, Sequence
 from reidops.parts import Part
 
 __all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # of boxes and frames, for those who draw what was embedded
 
 ANNOTATIONS = "annotations"  # folder of the embedded ground truth, below that of the detections
-PEDESTRIAN, NOBODY = 1, -1  # class, and the track_id of a box of which it is not known
 _ARRAYS = ("frame", "box_ltwh", "confidence", "embedding", "weights_sha256")
 
 
@@ -140,10 +140,10 @@ def embed_with_people(
     people = annotations[(annotations["class_id"] == PEDESTRIAN) & annotations["considered"]]
     columns = ["frame", "left", "top", "width", "height", "confidence", "track_id"]
     table = pd.concat(
-        [detections.assign(track_id=NOBODY)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True
+        [detections.assign(track_id=NO_PERSON)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True
     )
     both = embed_sequence(sequence, table, embedder, batch_size=batch_size)
-    of_people = both.track_id != NOBODY
+    of_people = both.track_id != NO_PERSON
     return replace(both.keep(~of_people), track_id=None), both.keep(of_people)
 
 

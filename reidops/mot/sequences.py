@@ -17,6 +17,7 @@ from reidops.files import whole_file
 from reidops.tables import ANNOTATIONS, DETECTIONS
 
 DETECTORS = ("DPM", "FRCNN", "SDP")
+PEDESTRIAN = 1  # class_id
 # MOT15's names of the videos that MOT16 and MOT17 number: the same frames, other annotations.
 _NUMBERED = {"Venice-2": "02", "ETH-Pedcross2": "05", "ADL-Rundle-6": "09", "ADL-Rundle-8": "10"}
 _ANNOTATION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "considered", "class_id", "visibility")

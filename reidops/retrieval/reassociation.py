@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reidops.boxes.identities import NOBODY
+from reidops.boxes.identities import NO_PERSON
 
 GAPS = (1, 2, 5, 10, 15, 30, 60, 90, 120, 150)  # frames
 KINDS = ("annotations", "detections")
@@ -22,7 +22,7 @@ SCORES = ("rank1", "MRR", "chance_rank1", "chance_MRR", "num_query", "num_unmatc
 
 @dataclass(frozen=True)
 class SceneBoxes:
-    """Boxes of one sequence: unit embeddings [n, dim], 1-based frames [n], who they show [n], NOBODY where nobody.
+    """Boxes of one sequence: unit embeddings [n, dim], 1-based frames [n], who they show [n], NO_PERSON where nobody.
 
     A person has one box in a frame at most.
     """
@@ -91,7 +91,7 @@ def _rank_frame(scene: SceneBoxes, now: np.ndarray, later: np.ndarray) -> tuple[
     """Return the ranks of the people of one frame in a later one, among how many boxes, and how many people are not
     there.
     """
-    queries = now[scene.people[now] != NOBODY]
+    queries = now[scene.people[now] != NO_PERSON]
     same = scene.people[queries, None] == scene.people[later]
     matched = same.any(axis=1)
     similarities = scene.embeddings[queries[matched]] @ scene.embeddings[later].T

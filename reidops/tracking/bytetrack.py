@@ -17,7 +17,7 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import ByteTrackConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
 from reidops.tracking.motion import BoxMotion, XyahMotion
-from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
+from reidops.tracking.tracks import NO_TRACK, UNCONFIRMED, Observations, Tracks, observe, shown
 
 FIRST, SECOND, PROBATION = "first", "second (low confidence)", "unconfirmed"
 # Further terms of the decisions: 1 − IoU · score of the high-score detections, and 1 − IoU of the low-score detections.
@@ -69,7 +69,7 @@ class ByteTrack:
         self.decisions = self._decide(seen)
         owners = self._see(seen, self.decisions.pairs)
         alive = (tracks.age <= np.where(tracks.confirmed, self._constants.max_age, 0)) & ~self._duplicates()
-        is_shown = np.append(alive, False)[owners]  # `NOBODY`, −1, is the last
+        is_shown = np.append(alive, False)[owners]  # `NO_TRACK`, −1, is the last
         ids = np.where(is_shown, tracks.ids_of(owners), UNCONFIRMED)
         boxes = tracks.reported_boxes(owners, self._constants.boxes)
         tracks.keep(alive)
@@ -117,13 +117,13 @@ class ByteTrack:
         return terms[SCORED_OVERLAP]
 
     def _see(self, seen: Observations, pairs: tuple[StagedPair, ...]) -> np.ndarray:
-        """Update matched tracks, start new ones, and return the track row of each detection, `NOBODY` for none."""
+        """Update matched tracks, start new ones, and return the track row of each detection, `NO_TRACK` for none."""
         tracks = self._tracks
         owners = tracks.see(pairs, seen)
-        known = np.flatnonzero((owners != NOBODY) & self._sure(seen))
+        known = np.flatnonzero((owners != NO_TRACK) & self._sure(seen))
         tracks.remember(owners[known], None if seen.embeddings is None else seen.embeddings[known])
-        tracks.confirm(np.sort(owners[owners != NOBODY]))
-        free = np.flatnonzero((owners == NOBODY) & self._sure(seen) & (seen.confidence >= self._constants.new))
+        tracks.confirm(np.sort(owners[owners != NO_TRACK]))
+        free = np.flatnonzero((owners == NO_TRACK) & self._sure(seen) & (seen.confidence >= self._constants.new))
         owners[free] = new = tracks.start(seen, free)
         tracks[_STARTED][new] = self._num_frames
         if self._num_frames == 1:

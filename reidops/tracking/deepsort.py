@@ -12,7 +12,7 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import CHI2_GATE, DEEPSORT_COSINE_GATE, DeepSortConstants, StrongSortConstants
 from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 from reidops.tracking.motion import XyahMotion
-from reidops.tracking.tracks import NOBODY, Observations, Tracks, coasting, observe, shown
+from reidops.tracking.tracks import NO_TRACK, Observations, Tracks, coasting, observe, shown
 
 FIRST, OVERLAPPING, REASSOCIATED = "first", "overlap", "reassociation"
 COST = "cost"  # a term of the decisions: the weighted sum of motion and appearance, if the gate bounds this sum
@@ -166,7 +166,7 @@ class DeepSort:
         columns = [column for _, column, _ in pairs]
         if seen.embeddings is not None:
             tracks.remember(owners[columns], seen.embeddings[columns])
-        free = np.flatnonzero(owners == NOBODY)
+        free = np.flatnonzero(owners == NO_TRACK)
         owners[free] = tracks.start(seen, free)
         in_order = owners[np.concatenate([columns, free]).astype(int)]
         tracks.confirm(in_order[tracks.hits[in_order] >= self._constants.n_init])

@@ -18,7 +18,7 @@ from reidops.tracking.decisions import OVERLAP, Decisions
 from reidops.tracking.motion import BoxMotion
 from reidops.tracking.motion_xysr import XysrMotion
 from reidops.tracking.sightings import Sightings, reupdate
-from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
+from reidops.tracking.tracks import NO_TRACK, UNCONFIRMED, Observations, Tracks, observe, shown
 
 FIRST, UNSURE, RECOVERED = "first", "unsure", "recovered"  # the stages of the association
 DIRECTION = "direction"  # a term of the decisions: 0 = same direction, 1 = opposite direction
@@ -115,7 +115,7 @@ class OcSort:
         return 1 - terms[OVERLAP] + direction
 
     def _see(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
-        """Update matched tracks, start new ones, and return the track row of each detection, `NOBODY` for none."""
+        """Update matched tracks, start new ones, and return the track row of each detection, `NO_TRACK` for none."""
         tracks = self._tracks
         rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
         self._reupdate(rows, seen.box_ltwh[columns])
@@ -124,7 +124,7 @@ class OcSort:
         self._sightings.see(rows, tracks.state[rows], seen.box_ltwh[columns])
         if self._constants.as_coded:
             self._sightings.forget_before(rows[tracks.hits[rows] == 2])
-        free = np.flatnonzero((owners == NOBODY) & (seen.confidence >= self._constants.high))
+        free = np.flatnonzero((owners == NO_TRACK) & (seen.confidence >= self._constants.high))
         owners[free] = tracks.start(seen, free)
         self._sightings.append(tracks.state[owners[free]], seen.box_ltwh[free])
         return owners
@@ -150,7 +150,7 @@ class OcSort:
         tracks, min_hits = self._tracks, self._constants.min_hits
         after_first = tracks.streak - (tracks.hits == tracks.streak)
         visible = (tracks.age == 0) & ((after_first >= min_hits) | (self._num_frames <= min_hits))
-        owned = np.flatnonzero(owners != NOBODY)
+        owned = np.flatnonzero(owners != NO_TRACK)
         owned = owned[visible[owners[owned]]]
         tracks.confirm(owners[owned])
         ids = np.full(len(owners), UNCONFIRMED)

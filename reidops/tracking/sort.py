@@ -10,7 +10,7 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import SortConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
 from reidops.tracking.motion_xysr import XysrMotion
-from reidops.tracking.tracks import NOBODY, Observations, Tracks, observe, shown
+from reidops.tracking.tracks import NO_TRACK, Observations, Tracks, observe, shown
 
 OVERLAPPING = "overlap"
 
@@ -42,7 +42,7 @@ class Sort:
         tracks.predict()
         self.decisions = self._decide(seen)
         owners = tracks.see(self.decisions.pairs, seen)
-        free = np.flatnonzero(owners == NOBODY)
+        free = np.flatnonzero(owners == NO_TRACK)
         owners[free] = tracks.start(seen, free)
         tracks.confirm(owners[tracks.hits[owners] >= self._constants.min_hits])
         ids, boxes = tracks.ids_of(owners), tracks.reported_boxes(owners, self._constants.boxes)

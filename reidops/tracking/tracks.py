@@ -27,7 +27,7 @@ from reidops.tracking.constants import Boxes
 from reidops.tracking.motion import BoxMotion, stack
 
 UNCONFIRMED = -1
-NOBODY = -1
+NO_TRACK = -1
 
 # Key of `sv.Detections.data` in the output of a tracker: the index of each row among the detections that the caller
 # passed.
@@ -155,10 +155,10 @@ class Tracks:
                 all detections.
 
         Returns:
-            The track row of each detection, [len(seen)], `NOBODY` for an unmatched detection.
+            The track row of each detection, [len(seen)], `NO_TRACK` for an unmatched detection.
         """
         rows, columns = split_pairs(pairs)
-        owners = np.full(len(seen), NOBODY)
+        owners = np.full(len(seen), NO_TRACK)
         owners[columns] = rows
         if len(rows):
             confidence = None if confidence is None else confidence[columns]
@@ -211,7 +211,7 @@ class Tracks:
     def ids_of(self, owners: np.ndarray) -> np.ndarray:
         """Return the track id of each detection; `UNCONFIRMED` for unmatched detections and for tentative tracks."""
         ids = np.full(len(owners), UNCONFIRMED)
-        owned = owners != NOBODY
+        owned = owners != NO_TRACK
         ids[owned] = self.ids[owners[owned]]
         return ids
 
@@ -224,7 +224,7 @@ class Tracks:
         if boxes == "detections":
             return None
         found = np.full((len(owners), 4), np.nan)
-        owned = owners != NOBODY
+        owned = owners != NO_TRACK
         found[owned] = with_area(self.box_ltrb[owners[owned]])
         return found
 

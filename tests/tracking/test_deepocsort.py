@@ -12,7 +12,7 @@ from reidops.tracking.deepocsort import DeepOcSort, clearness, leaves_no_choice,
 from reidops.tracking.ocsort import FIRST, RECOVERED, OcSort
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
-NOBODY = np.zeros(3, dtype=np.float32)
+NO_EMBEDDING = np.zeros(3, dtype=np.float32)
 AT_ONCE = DeepOcSortConstants(min_hits=0)
 ALWAYS_ASKED = DeepOcSortConstants(min_hits=0, as_coded=False)
 OF_OC_SORT = {"filter": "xysr"}
@@ -123,7 +123,7 @@ def test_likeness_ends_at_the_gate_without_a_step():
 
 def test_a_gate_lets_a_detection_without_embedding_pass():
     tracker = DeepOcSort(AT_ONCE, gate=0.5)
-    for colour in (RED, RED, NOBODY):
+    for colour in (RED, RED, NO_EMBEDDING):
         result = ids(tracker, [0], [colour])
     assert result == [1]
 
@@ -143,7 +143,7 @@ def test_a_detection_without_embedding_is_tracked_by_overlap():
     tracker = DeepOcSort(ALWAYS_ASKED)
     for _ in range(3):
         ids(tracker, [0, 300], [RED, GREEN])
-    assert ids(tracker, [0, 300], [NOBODY, GREEN]) == [1, 2]
+    assert ids(tracker, [0, 300], [NO_EMBEDDING, GREEN]) == [1, 2]
     assert tracker.decisions.terms[APPEARANCE][:, 0].tolist() == [FARTHEST, FARTHEST]
 
 

@@ -5,7 +5,7 @@ import supervision as sv
 from reidops.errors import ReidopsError
 from reidops.tracking.appearance import Ema
 from reidops.tracking.motion import XyahMotion
-from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Tracks, observe, shown
+from reidops.tracking.tracks import NO_TRACK, UNCONFIRMED, Tracks, observe, shown
 
 
 def detections(*lefts: float) -> sv.Detections:
@@ -47,7 +47,7 @@ def test_seen_tracks_are_corrected_and_others_are_not():
     tracks = three_tracks()
     tracks.predict()
     owners = tracks.see([(2, 0)], seen_at(190, 500))
-    assert owners.tolist() == [2, NOBODY]
+    assert owners.tolist() == [2, NO_TRACK]
     assert tracks.box_ltwh[:2, 0].tolist() == [0, 100]
     assert 190 < tracks.box_ltwh[2, 0] < 200
 

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
+from reidops.boxes.identities import people_of_boxes
 from reidops.cores import usable_cores
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.tracking.constants import oracle_gate
 from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS, COMBINED, DIFFERENCE, NO_APPEARANCE, ORACLE
-from reidops.tracking.evaluation.arms import arms_of, dressed, people_shown
+from reidops.tracking.evaluation.arms import arms_of, with_arm_embeddings
 from reidops.tracking.evaluation.decided import Decided
 from reidops.tracking.evaluation.events import (
     Counts,
@@ -152,7 +153,7 @@ def _see(part: Part, trial: Trial) -> Seen:
         detected = detected.keep(detected.confidence >= floor)
     annotations = read_annotations(sequence)
     annotations = annotations[annotations["frame"].between(part.first_frame, part.last_frame)]
-    people = people_shown(detected, annotations)
+    people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
     return Seen(annotations, detected, people, find_returns(detected.frame, people))
 
 
@@ -170,7 +171,7 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
         start: makes the tracker, new each time; it runs a second time where what it weighed was too much to be kept.
     """
     frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
-    worn = dressed(arm, seen.detected, seen.people, part.sequence)
+    worn = with_arm_embeddings(arm, seen.detected, seen.people, part.sequence)
     is_shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
     watch = Watch(keeps=is_shown and trial.num_switches > 0)
     tracks = finish_tracks(track_sequence(start(), worn, frames, appearance=appearance, watch=watch), trial.finishing)

@@ -95,9 +95,7 @@ def over_people(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str,
     Args:
         ours, theirs: of each video, the same people in both.
     """
-    without = [
-        np.concatenate([_total(side) - video.whole + video.without_people for video in side]) for side in (ours, theirs)
-    ]
+    without = [_left_out(side, [video.without_people for video in side]) for side in (ours, theirs)]
     intervals = _intervals(_total(ours), _total(theirs), *without, slow=len(without[0]) - 1, unit=PEOPLE)
     return {name: intervals[name] for name in OF_PEOPLE}
 
@@ -110,9 +108,7 @@ def over_windows(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str
         ours, theirs: of each video, the same windows in both.
     """
     num_windows = sum(map(len, ours))
-    without = [
-        np.concatenate([_total(side) - video.whole + video.without for video in side]) for side in (ours, theirs)
-    ]
+    without = [_left_out(side, [video.without for video in side]) for side in (ours, theirs)]
     return _intervals(_total(ours), _total(theirs), *without, slow=int(num_windows ** (2 / 3)), unit=WINDOWS)
 
 
@@ -138,6 +134,12 @@ def margin(influences: np.ndarray, num_projections: int) -> np.ndarray:
 
 def _total(side: Rows[LeaveOneOut]) -> np.ndarray:
     return sum(video.whole for video in side)
+
+
+def _left_out(side: Rows[LeaveOneOut], without: Rows[np.ndarray]) -> np.ndarray:
+    """Return the counts of all videos without each unit, [num_units, NUM_COUNTS]; `without` are those of each video."""
+    total = _total(side)
+    return np.concatenate([total - video.whole + rows for video, rows in zip(side, without, strict=True)])
 
 
 def _intervals(

@@ -6,9 +6,10 @@ Tests compare every field with TrackEval's own.
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from reidops.tracking.evaluation.overlaps import EPS, MATCH_IOU, Overlaps
+from reidops.boxes.identities import EPS, MATCH_IOU
+from reidops.tracking.evaluation.identity_assignment import assign_identities
+from reidops.tracking.evaluation.overlaps import Overlaps
 
 THRESHOLDS = np.arange(0.05, 0.99, 0.05)  # HOTA's
 
@@ -37,7 +38,7 @@ def clear_counts(overlaps: Overlaps) -> dict[str, Any]:
 def own_tracks(overlaps: Overlaps) -> np.ndarray:
     """Return each person's own track under the one-to-one naming with the largest IDTP, int [num_people]; −1 = none."""
     together = overlaps.table((overlaps.iou >= MATCH_IOU).astype(float))
-    people, tracks = linear_sum_assignment(-together)
+    people, tracks = assign_identities(together)
     own = np.full(len(overlaps.person_frames), -1)
     own[people] = np.where(together[people, tracks] > 0, tracks, -1)
     return own

@@ -11,9 +11,10 @@ from dataclasses import astuple, dataclass, replace
 import motmetrics
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
-from reidops.tracking.evaluation.overlaps import MATCH_IOU, Comparison, joined
+from reidops.boxes.identities import MATCH_IOU
+from reidops.tracking.evaluation.identity_assignment import assign_identities
+from reidops.tracking.evaluation.overlaps import Comparison, joined
 from reidops.tracking.evaluation.scoring import Results, TrackingScores, official_scores
 
 
@@ -176,7 +177,7 @@ def _identity_matches(record: _Record) -> int:
     _, track = np.unique(record.tracker_id[pairs], return_inverse=True)
     together = np.zeros((person.max(initial=-1) + 1, track.max(initial=-1) + 1))
     np.add.at(together, (person, track), 1)
-    return int(together[linear_sum_assignment(-together)].sum())
+    return int(together[assign_identities(together)].sum())
 
 
 def motmetrics_scores(counts: Counts, results: Results) -> TrackingScores:

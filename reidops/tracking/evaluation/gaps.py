@@ -12,7 +12,7 @@ from collections.abc import Sequence as Rows
 import numpy as np
 import pandas as pd
 
-from reidops.tracking.evaluation.arms import NOBODY
+from reidops.boxes.identities import NO_PERSON
 from reidops.tracking.evaluation.scoring import Comparison
 from reidops.tracking.evaluation.windows import person_counts
 
@@ -25,10 +25,10 @@ def find_returns(frames: np.ndarray, people: np.ndarray) -> pd.DataFrame:
     next gap), gap.
 
     Args:
-        frames, people: of each detection; people may be NOBODY.
+        frames, people: of each detection; people may be NO_PERSON.
     """
     seen = pd.DataFrame({"frame": frames, "track_id": people})
-    seen = seen[seen["track_id"] != NOBODY].drop_duplicates().sort_values(["track_id", "frame"], ignore_index=True)
+    seen = seen[seen["track_id"] != NO_PERSON].drop_duplicates().sort_values(["track_id", "frame"], ignore_index=True)
     steps = seen.groupby("track_id")["frame"].diff().fillna(1)
     run = (steps != 1).cumsum() + seen.groupby("track_id").ngroup()
     runs = seen.groupby(run.to_numpy()).agg(

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
+
+from reidops.tracking.evaluation.identity_assignment import assign_identities
 
 _HELD = ("MATCH", "SWITCH")
 
@@ -27,7 +28,7 @@ def mistaken_rows(events: pd.DataFrame) -> pd.DataFrame:
     tracks, track = np.unique(held["tracker_id"], return_inverse=True)
     num_frames = np.zeros((len(people), len(tracks)), dtype=int)
     np.add.at(num_frames, (person, track), 1)
-    rows, columns = linear_sum_assignment(-num_frames)
+    rows, columns = assign_identities(num_frames)
     track_of = dict(zip(people[rows], tracks[columns], strict=True))
     return held[held["track_id"].map(track_of) != held["tracker_id"]]
 

@@ -11,9 +11,8 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-# What TrackEval takes off a threshold, so that an overlap of exactly one half is a match.
-EPS = np.finfo(float).eps
-MATCH_IOU = 0.5
+from reidops.boxes.identities import EPS, MATCH_IOU
+
 _CONTINUED = 1000  # by which CLEAR prefers the track that held the person in the frame before
 
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 from trackeval.metrics import CLEAR, HOTA, Identity
 
+from reidops.boxes.identities import EPS, MATCH_IOU, match_boxes
 from reidops.errors import ReidopsError
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.mot.sequences import PEDESTRIAN
 from reidops.tracking.evaluation.counts import clear_counts, hota_counts, identity_counts
-from reidops.tracking.evaluation.overlaps import EPS, MATCH_IOU, Comparison
+from reidops.tracking.evaluation.overlaps import Comparison
 
-PEDESTRIAN = 1
 _DISTRACTORS = (2, 7, 8, 12)  # person on vehicle, static person, distractor, reflection
 
 _OF_PEOPLE = ("MOTA", "MODA", "MOTAL", "sMOTA", "FP_per_frame")
@@ -178,13 +178,3 @@ def _on_distractors(similarities: np.ndarray, distracts: np.ndarray) -> np.ndarr
         rows, columns = match_boxes(similarities)
         on_distractors[columns[distracts[rows]]] = True
     return on_distractors
-
-
-def match_boxes(similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and columns of the one-to-one matches that overlap most together, each by at least one half, as the
-    preprocessing does.
-    """
-    scores = np.where(similarities >= MATCH_IOU - EPS, similarities, 0)
-    rows, columns = linear_sum_assignment(-scores)
-    matched = scores[rows, columns] > EPS
-    return rows[matched], columns[matched]

@@ -23,7 +23,6 @@ NO_SCORES = frozenset(
         "tracking/evaluation/switches.py",
         "mot/crops.py",
         "mot/splits.py",
-        "boxes/identities.py",
     }
 )
 """Files that report or cut training crops and change no score; a new file counts unless it is named here."""

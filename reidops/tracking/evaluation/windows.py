@@ -18,10 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
+from reidops.boxes.identities import MATCH_IOU
 from reidops.tracking.evaluation.counts import THRESHOLDS, levels, on_own_track, own_tracks, reaching
-from reidops.tracking.evaluation.overlaps import MATCH_IOU, Comparison, joined
+from reidops.tracking.evaluation.identity_assignment import assign_identities
+from reidops.tracking.evaluation.overlaps import Comparison, joined
 
 PLAIN = ("truth", "tracks", "IDTP", "MISS", "FP", "SWITCH")
 _TP = slice(len(PLAIN), len(PLAIN) + len(THRESHOLDS))
@@ -87,7 +88,7 @@ class WindowTables:
         found = np.zeros(len(together))
         for place, values in enumerate(together):
             table[rows, columns] = values
-            found[place] = table[linear_sum_assignment(table, maximize=True)].sum()
+            found[place] = table[assign_identities(table)].sum()
         return found
 
 
@@ -171,12 +172,21 @@ class FrameTables:
         tracks = np.zeros((num_people + 1, num_tracks))
         np.add.at(tracks, (person, track), whole.matches[0, :, 0])
         tracks[-1] = whole.tracks[0] - tracks.sum(axis=0)
-        overlaps = np.zeros((num_people + 1, len(self.couples)))
-        overlaps[person, np.arange(len(self.couples))] = whole.overlaps[0]
-        matches = np.zeros((num_people + 1, *whole.matches.shape[1:]))
-        matches[person, np.arange(len(self.couples))] = whole.matches[0]
+
+        def by_person(of_couples: np.ndarray) -> np.ndarray:
+            rows = np.zeros((num_people + 1, *of_couples.shape))
+            rows[person, np.arange(len(self.couples))] = of_couples
+            return rows
+
         people = np.vstack([np.diag(whole.people[0]), np.zeros((1, num_people))])
-        return WindowTables(np.zeros((num_people + 1, 3)), people, tracks, self.couples, overlaps, matches)
+        return WindowTables(
+            np.zeros((num_people + 1, 3)),
+            people,
+            tracks,
+            self.couples,
+            by_person(whole.overlaps[0]),
+            by_person(whole.matches[0]),
+        )
 
 
 def _frame_errors(comparison: Comparison) -> np.ndarray:
