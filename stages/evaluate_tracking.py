@@ -25,9 +25,9 @@ from stages import run_stage
 
 if TYPE_CHECKING:
     from reidops.parts import Part
-    from reidops.tracking.evaluation.arm_results import ArmResult, Trial
+    from reidops.tracking.evaluation.arm_results import ArmResult
     from reidops.tracking.evaluation.protocol import Tuning
-    from reidops.tracking.evaluation.trials import TrialSettings
+    from reidops.tracking.evaluation.setups import TrackerSetup, TrackingSettings
     from reidops.tracking.pictures.sequence_pictures import PictureBounds
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def evaluate_tracking(
     from reidops.tracking.evaluation.arm_results import evaluate_parts, num_processes
     from reidops.tracking.evaluation.protocol import check_protocol, describe_protocol, read_model_origin, read_tuning
     from reidops.tracking.evaluation.report import format_report, gap_table_of_arms, write_report
-    from reidops.tracking.evaluation.trials import build_trial
+    from reidops.tracking.evaluation.setups import build_setup
     from reidops.tracking.pictures.gap_curves import write_gap_curves
     from reidops.tracking.pictures.sequence_pictures import PictureBounds
 
@@ -87,11 +87,11 @@ def evaluate_tracking(
     # A search started from published constants: others that were named for this tracker were not there, and would spoil
     # what it found.
     tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
-    settings = _trial_settings(params, changed, found)
-    trial = build_trial(settings, embeddings, calibration, params.num_switches)
-    arms = evaluate_parts(tracked, trial)
+    settings = _tracking_settings(params, changed, found)
+    setup = build_setup(settings, embeddings, calibration, params.num_switches)
+    arms = evaluate_parts(tracked, setup)
     with whole_folder(tracking) as folder:
-        report = write_report(arms, folder, params.window, _say(arms, trial))
+        report = write_report(arms, folder, params.window, _appearance_statement(arms, setup))
         write_gap_curves(gap_table_of_arms(arms), folder / "gaps.png")
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
@@ -101,7 +101,7 @@ def evaluate_tracking(
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
         map_parallel(draw, pictured, num_processes(tracked, params.tracker), desc="pictures")
     num_frames = sum(part.num_frames for part in tracked)
-    gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
+    gate = "published gate" if setup.gate is None else f"gate {setup.gate:.3f}"
     log.info(
         "tracked %s frames of %d sequences by %s, %s\n%s",
         f"{num_frames:,}",
@@ -112,12 +112,12 @@ def evaluate_tracking(
     )
 
 
-def _say(arms: list["ArmResult"], trial: "Trial") -> str:
+def _appearance_statement(arms: list["ArmResult"], setup: "TrackerSetup") -> str:
     from reidops.tracking.evaluation.arm_results import by_arm
-    from reidops.tracking.evaluation.decided import appearance_rule, say_of_appearance
+    from reidops.tracking.evaluation.decided import appearance_rule, appearance_statement
 
     tracks = {arm: [result.tracks for result in results] for arm, results in by_arm(arms).items()}
-    return say_of_appearance(tracks, trial.tracker, appearance_rule(trial.tracker, trial.constants))
+    return appearance_statement(tracks, setup.tracker, appearance_rule(setup.tracker, setup.constants))
 
 
 def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "PictureBounds") -> None:
@@ -127,12 +127,14 @@ def _draw(pictured: tuple["Part", list["ArmResult"]], folder: Path, bounds: "Pic
     write_pictures(part, arms, folder, bounds)
 
 
-def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], found: "Tuning | None") -> "TrialSettings":
+def _tracking_settings(
+    params: EvaluateTrackingParams, changed: dict[str, Any], found: "Tuning | None"
+) -> "TrackingSettings":
     """Return what is tried, all but the model; a gate and a least score that a search found replace those of the
     params.
     """
     from reidops.tracking.evaluation.scoring_code import scoring_code_digest
-    from reidops.tracking.evaluation.trials import TrialSettings
+    from reidops.tracking.evaluation.setups import TrackingSettings
 
     gate, min_confidence = params.gate, params.min_confidence
     if found:
@@ -140,7 +142,7 @@ def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], fou
         log.info("%s: constants %s", found.source, constants or "as published")
         gate = gate if found.gate is None else found.gate
         min_confidence = min_confidence if found.min_confidence is None else found.min_confidence
-    return TrialSettings(
+    return TrackingSettings(
         params.tracker,
         gate,
         min_confidence,

@@ -20,7 +20,7 @@ from reidops.params import params_dataclass
 from reidops.registry.comparison import Evidence, Rule, Score
 from stages import run_stage
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @params_dataclass
@@ -73,7 +73,7 @@ def register(
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
     standing = "champion" if decision.champion else "not champion"
-    logger.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
+    log.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:

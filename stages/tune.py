@@ -1,6 +1,6 @@
 """Search for a tracker's constants on scenes that are not reported; off by default (`trials: 0`).
 
-A trial tracks all chosen scenes with some constants, from embeddings made once, and is scored on them together. The
+A setup tracks all chosen scenes with some constants, from embeddings made once, and is scored on them together. The
 scenes are those that are tested and neither tracked nor trained on, whose people the model has not seen; where there
 are none, those that trained it. To the model their people look better than strangers will: what is found with them
 trusts looks too much and is worth less in the report, so that such a search goes by motion alone (`appearance: auto`).
@@ -31,7 +31,7 @@ from stages import run_stage
 
 if TYPE_CHECKING:
     from reidops.parts import Part
-    from reidops.tracking.evaluation.arm_results import Trial
+    from reidops.tracking.evaluation.setups import TrackerSetup
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class TuneParams:
     # as evaluate_tracking.gate
     gate: Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)] = "calibrated"
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = "none"  # as evaluate_tracking.camera_motion
-    # no trial begins later; what is found then depends on the machine
+    # no setup begins later; what is found then depends on the machine
     timeout_s: Annotated[float, Field(gt=0)] | None = None
     seed: Count = 0
     batch_size: Annotated[int, Field(ge=1)] = 64  # crops per forward pass, of which a CPU has up to 8 at a time
@@ -76,7 +76,7 @@ class TuneParams:
 
 
 def tune(raw: Path, model: Path, calibration: Path, tuning: Path, params: TuneParams) -> None:
-    """Write the constants that scored best, and every trial."""
+    """Write the constants that scored best, and every setup."""
     with whole_folder(tuning) as folder:
         if params.trials:
             _search(raw, model, calibration, folder, params)
@@ -99,9 +99,9 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
     space = search_space(params.tracker, params.search.get(params.tracker, {}))
     budget = Budget(params.trials, params.score, params.seed, params.timeout_s)
     with TemporaryDirectory(dir=folder) as embeddings:
-        trial = _trial(Path(embeddings), calibration, params)
-        _embed(chosen, model, trial, space.floor(params.min_confidence), params)
-        trials = search_constants(chosen, trial, space, budget, appearance=params.appearance is True)
+        setup = _tracker_setup(Path(embeddings), calibration, params)
+        _embed(chosen, model, setup, space.floor(params.min_confidence), params)
+        trials = search_constants(chosen, setup, space, budget, appearance=params.appearance is True)
     write_search(trials, space, params.score, scene_rows(chosen, parts), folder)
     looks = "with the model's appearance" if params.appearance and params.tracker in GATES else "by motion alone"
     log.info(
@@ -112,14 +112,13 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
     )
 
 
-def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
+def _tracker_setup(embeddings: Path, calibration: Path, params: TuneParams) -> "TrackerSetup":
     """Return what all trials have in common."""
-    from reidops.tracking.evaluation.arm_results import Trial
-    from reidops.tracking.evaluation.report import choose_gate
+    from reidops.tracking.evaluation.setups import TrackerSetup, choose_gate
 
     calibrated = read_json(calibration)
     method = camera_of(params.camera_motion, params.tracker)
-    return Trial(
+    return TrackerSetup(
         embeddings,
         calibrated["weights_sha256"],
         params.min_confidence,
@@ -131,7 +130,7 @@ def _trial(embeddings: Path, calibration: Path, params: TuneParams) -> "Trial":
 
 
 def _embed(
-    parts: list["Part"], model: Path, trial: "Trial", floor: float | dict[str, float] | None, params: TuneParams
+    parts: list["Part"], model: Path, setup: "TrackerSetup", floor: float | dict[str, float] | None, params: TuneParams
 ) -> None:
     """Write each scene's detections with the model's embeddings, or with zeros where the tracker is not shown any."""
     from reidops.boxes.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
@@ -147,10 +146,10 @@ def _embed(
         found = source.detections(sequence, range(part.first_frame, part.last_frame + 1))
         chosen = choose_detections(found, min_confidence=confidence_floor(floor, sequence.detector), nms=params.nms)
         if embedder is None:
-            detected = without_embeddings(chosen, trial.weights_sha256)
+            detected = without_embeddings(chosen, setup.weights_sha256)
         else:
             detected = embed_sequence(sequence, chosen, embedder, batch_size=params.batch_size)
-        write_embeddings(detected, trial.embeddings / f"{part.sequence}.npz")
+        write_embeddings(detected, setup.embeddings / f"{part.sequence}.npz")
 
 
 if __name__ == "__main__":

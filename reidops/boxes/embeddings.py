@@ -154,7 +154,7 @@ def _track_ids(table: pd.DataFrame) -> np.ndarray | None:
 def write_embeddings(detected: EmbeddedDetections, path: Path) -> None:
     """Write one sequence's file; it appears whole or not at all."""
     ids = {} if detected.track_id is None else {"track_id": detected.track_id.astype(np.int32)}
-    with whole_file(path) as partial, open(partial, "wb") as stream:
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
         np.savez(
             stream,
             **ids,

@@ -65,7 +65,7 @@ def cached_motion(sequence: Sequence, method: str, folder: Path, frames: range |
     affines = _read(path, key)
     if affines is None:
         affines = sequence_affines(sequence, METHODS[method](), frames)
-        with whole_file(path) as partial, open(partial, "wb") as stream:
+        with whole_file(path) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, affines=affines, key=np.array(key))
     return CachedMotion(affines)
 

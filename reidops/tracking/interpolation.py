@@ -40,13 +40,13 @@ def interpolate_tracks(tracks: pd.DataFrame, constants: SmoothingConstants = Smo
     if not len(tracks):
         return tracks.copy()
     parts = [
-        _smooth(_fill(track, constants.max_gap), constants)
+        _smooth(_interpolate(track, constants.max_gap), constants)
         for _, track in tracks.sort_values("frame").groupby("track_id")
     ]
     return pd.concat(parts).sort_values(["frame", "track_id"], ignore_index=True)
 
 
-def _fill(track: pd.DataFrame, max_gap: int) -> pd.DataFrame:
+def _interpolate(track: pd.DataFrame, max_gap: int) -> pd.DataFrame:
     """Return one track with a row, on a line between its neighbours, for each frame of a gap that is no longer than
     `max_gap`.
     """

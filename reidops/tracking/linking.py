@@ -46,15 +46,15 @@ def link_tracks(
     ids = np.unique(tracks["track_id"])
     if len(ids) < 2:
         return tracks.copy()
-    ends = _ends(tracks, ids, constants.window)
+    ends = _track_ends(tracks, ids, constants.window)
     costs = _motion_costs(ends, constants)
     if embeddings is not None:
         costs = costs + _appearance_costs(ids, embeddings, constants.max_cosine)
     successor = dict(match(costs, 2.0))
-    return tracks.assign(track_id=tracks["track_id"].map(_first_of_chain(ids, successor)))
+    return tracks.assign(track_id=tracks["track_id"].map(_first_in_chain(ids, successor)))
 
 
-def _ends(tracks: pd.DataFrame, ids: np.ndarray, window: int) -> dict[str, np.ndarray]:
+def _track_ends(tracks: pd.DataFrame, ids: np.ndarray, window: int) -> dict[str, np.ndarray]:
     """Return of each track, in the order of `ids`: first and last frame [n], and centre [n, 2], speed [n, 2], height
     [n] there.
     """
@@ -113,7 +113,7 @@ def _appearance_costs(ids: np.ndarray, embeddings: Mapping[int, np.ndarray], max
     return costs
 
 
-def _first_of_chain(ids: np.ndarray, successor: dict[int, int]) -> dict[int, int]:
+def _first_in_chain(ids: np.ndarray, successor: dict[int, int]) -> dict[int, int]:
     """Return track_id → the id of the first track of its chain; successors begin after who they follow, so there is no
     circle.
     """

@@ -33,7 +33,7 @@ class StrongSort(DeepSort):
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._begin(constants, Ema(constants.ema), constants.gate if gate is None else gate, camera)
+        self._initialize(constants, Ema(constants.ema), constants.gate if gate is None else gate, camera)
 
     @property
     def _motion_weight(self) -> float:

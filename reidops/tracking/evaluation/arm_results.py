@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,10 +36,11 @@ from reidops.tracking.evaluation.scoring import (
     official_scores,
     rules_of,
 )
+from reidops.tracking.evaluation.setups import TrackerSetup
 from reidops.tracking.evaluation.switches import switch_frames
 from reidops.tracking.evaluation.watching import Watch
 from reidops.tracking.evaluation.windows import FrameTables
-from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
+from reidops.tracking.trackers import Tracker, finish_tracks, new_camera, new_tracker, track_sequence
 
 SCORERS = ("reported", "motmetrics")
 # To start a process costs about as much as to track and score a thousand frames.
@@ -75,31 +74,7 @@ class ArmResult:
     moments: Mapping[int, Moment] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What is tried: detections of at least some confidence, a tracker by name with its gate, constants and camera.
-
-    Attributes:
-        embeddings: folder of the sequences' files.
-        weights_sha256: the model that must have made them.
-        gate: in the tracker's own cost; None = the published one.
-        constants: the tracker's dataclass of constants.
-        camera: the method by which the camera's motion is told, and the folder where motions that are known are kept.
-        num_switches: identity switches whose moments are kept.
-    """
-
-    embeddings: Path
-    weights_sha256: str
-    min_confidence: float | dict[str, float] | None
-    tracker: str
-    gate: float | None
-    constants: Any
-    camera: tuple[str, Path] | None = None
-    finishing: Finishing = Finishing()
-    num_switches: int = 0
-
-
-def evaluate_parts(parts: Sequence[Part], trial: Trial, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
+def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
     """Return what each arm makes of each part, sequence by sequence; arms and sequences run side by side.
 
     Args:
@@ -108,15 +83,15 @@ def evaluate_parts(parts: Sequence[Part], trial: Trial, arms: tuple[str, ...] | 
     Raises:
         ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
     """
-    arms = arms or arms_of(trial.tracker)
-    workers = num_processes(parts, trial.tracker)
-    if trial.camera:  # before the arms, which share it
-        map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
+    arms = arms or arms_of(setup.tracker)
+    workers = num_processes(parts, setup.tracker)
+    if setup.camera:  # before the arms, which share it
+        map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
     # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no
     # process is left with it at the end.
     groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
     jobs = sorted(((part, group) for part in parts for group in groups), key=lambda job: -job[0].num_frames)
-    done = map_parallel(partial(_evaluate_job, trial=trial), jobs, workers, desc="track")
+    done = map_parallel(partial(_evaluate_job, setup=setup), jobs, workers, desc="track")
     found = {(result.sequence, result.arm): result for results in done for result in results}
     return [found[part.sequence, arm] for part in parts for arm in arms]
 
@@ -127,14 +102,14 @@ def num_processes(parts: Sequence[Part], tracker: str) -> int | None:
     return None if num_frames > FRAMES_OF_ONE_PROCESS else 1
 
 
-def _evaluate_job(job: tuple[Part, tuple[str, ...]], trial: Trial) -> list[ArmResult]:
+def _evaluate_job(job: tuple[Part, tuple[str, ...]], setup: TrackerSetup) -> list[ArmResult]:
     part, arms = job
-    seen = _see(part, trial)
-    return [evaluate_arm(arm, part, seen, partial(_start, part, trial, arm), trial) for arm in arms]
+    inputs = _read_inputs(part, setup)
+    return [evaluate_arm(arm, part, inputs, partial(_new_tracker, part, setup, arm), setup) for arm in arms]
 
 
 @dataclass(frozen=True)
-class Seen:
+class SequenceInputs:
     """What all arms share of the part's frames of a sequence: ground truth, detections, whom they show, and who came
     back.
     """
@@ -145,42 +120,47 @@ class Seen:
     returns: pd.DataFrame
 
 
-def _see(part: Part, trial: Trial) -> Seen:
+def _read_inputs(part: Part, setup: TrackerSetup) -> SequenceInputs:
     sequence = read_sequence(part.folder)
-    detected = read_embeddings(trial.embeddings / f"{part.sequence}.npz", trial.weights_sha256)
-    floor = confidence_floor(trial.min_confidence, sequence.detector)
+    detected = read_embeddings(setup.embeddings / f"{part.sequence}.npz", setup.weights_sha256)
+    floor = confidence_floor(setup.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
     annotations = read_annotations(sequence)
     annotations = annotations[annotations["frame"].between(part.first_frame, part.last_frame)]
     people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
-    return Seen(annotations, detected, people, find_returns(detected.frame, people))
+    return SequenceInputs(annotations, detected, people, find_returns(detected.frame, people))
 
 
-def _start(part: Part, trial: Trial, arm: str) -> Tracker:
-    camera = new_camera(part, trial.camera) if trial.camera else None
-    gate = oracle_gate(trial.tracker) if arm == ORACLE else trial.gate
-    return new_tracker(trial.tracker, gate, trial.constants, camera)
+def _new_tracker(part: Part, setup: TrackerSetup, arm: str) -> Tracker:
+    camera = new_camera(part, setup.camera) if setup.camera else None
+    gate = oracle_gate(setup.tracker) if arm == ORACLE else setup.gate
+    return new_tracker(setup.tracker, gate, setup.constants, camera)
 
 
-def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker], trial: Trial) -> ArmResult:
+def evaluate_arm(
+    arm: str, part: Part, inputs: SequenceInputs, make_tracker: Callable[[], Tracker], setup: TrackerSetup
+) -> ArmResult:
     """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor
     scored.
 
     Args:
-        start: makes the tracker, new each time; it runs a second time where what it weighed was too much to be kept.
+        make_tracker: returns a new tracker; it runs a second time if the decisions of the first run were too large to
+            keep.
     """
     frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
-    worn = with_arm_embeddings(arm, seen.detected, seen.people, part.sequence)
-    is_shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
-    watch = Watch(keeps=is_shown and trial.num_switches > 0)
-    tracks = finish_tracks(track_sequence(start(), worn, frames, appearance=appearance, watch=watch), trial.finishing)
-    comparison = compare(seen.annotations, tracks, frames, rules_of(part.dataset))
+    embedded = with_arm_embeddings(arm, inputs.detected, inputs.people, part.sequence)
+    is_shown = arm == APPEARANCE or arms_of(setup.tracker) == (arm,)
+    watch = Watch(keeps=is_shown and setup.num_switches > 0)
+    tracks = finish_tracks(
+        track_sequence(make_tracker(), embedded, frames, appearance=appearance, watch=watch), setup.finishing
+    )
+    comparison = compare(inputs.annotations, tracks, frames, rules_of(part.dataset))
     events = event_table(comparison)
-    wanted = switch_frames(events, trial.num_switches) if is_shown else set()
+    wanted = switch_frames(events, setup.num_switches) if is_shown else set()
     moments = watch.moments(wanted) if wanted else {}
     if moments is None:
-        moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
+        moments = record_moments(make_tracker(), embedded, frames, wanted, appearance=appearance)
     return ArmResult(
         arm,
         part.sequence,
@@ -189,7 +169,7 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
         count_events(accumulate(comparison)),
         official_results(comparison),
         FrameTables.of(comparison),
-        gap_counts(seen.returns, events, comparison),
+        gap_counts(inputs.returns, events, comparison),
         watch.decided,
         moments,
     )

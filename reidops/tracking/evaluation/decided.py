@@ -3,7 +3,7 @@
 A pair of track and detection counts as decided by appearance when
 - the stage that made it has appearance in its cost (a stage that goes by overlap or by the last sighting alone has
   not),
-- appearance was weighed for it and lies within its gate (in a tracker without such a gate: was weighed), and
+- appearance was distances for it and lies within its gate (in a tracker without such a gate: was weighed), and
 - overlap alone would not have made it: it is not among the pairs of the assignment that overlaps most in all, of all
   tracks and detections of the frame, in which no pair overlaps less than the tracker's own overlap gate asks for.
 
@@ -12,10 +12,10 @@ track is expected; a track that motion alone would have found at a distance coun
 it.
 
 A pair counts as reordered when appearance ranks the tracks of its detection in another order than the control does:
-- the stage that made it has appearance in its cost, and appearance was weighed for it;
+- the stage that made it has appearance in its cost, and appearance was distances for it;
 - another track has a smaller cost without appearance for the same detection. That cost is the Mahalanobis distance
   where the tracker weighs one, as its arm without appearance does, else 1 − IoU. Only tracks of the same kind
-  (confirmed, or not) for which appearance was weighed and which the motion gate lets pass are compared; ties count as
+  (confirmed, or not) for which appearance was distances and which the motion gate lets pass are compared; ties count as
   the control's;
 - the embedding of the pair's track is nearer to the detection than that of the track that the control ranks first.
 """
@@ -34,7 +34,7 @@ from reidops.tracking.evaluation.arm_names import APPEARANCE as MODEL
 from reidops.tracking.evaluation.arm_names import NO_APPEARANCE
 
 # Stages in which appearance may forbid a pair, but makes none.
-BLIND_STAGES = (deepsort.OVERLAPPING, bytetrack.SECOND, ocsort.UNSURE, ocsort.RECOVERED)
+STAGES_WITHOUT_APPEARANCE = (deepsort.OVERLAPPING, bytetrack.SECOND, ocsort.LOW_SCORE, ocsort.RECOVERED)
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ def count_decided(decisions: Decisions | None) -> Decided:
     """Return how many of a frame's pairs appearance decided and reordered; None = nothing was weighed."""
     if decisions is None:
         return Decided()
-    pairs = [(row, column) for row, column, stage in decisions.pairs if stage not in BLIND_STAGES]
-    weighed = decisions.terms.get(APPEARANCE)
-    if not pairs or weighed is None:
+    pairs = [(row, column) for row, column, stage in decisions.pairs if stage not in STAGES_WITHOUT_APPEARANCE]
+    distances = decisions.terms.get(APPEARANCE)
+    if not pairs or distances is None:
         return Decided(len(decisions.pairs))
     overlap = decisions.terms[OVERLAP]
     # A gate of 1 − IoU = 1 lets pairs through that do not touch: no overlap, no pair.
     limit = min(decisions.limits.get(OVERLAP, 1.0), np.nextafter(1.0, 0.0))
     by_overlap = set(match(np.where(np.isnan(overlap), np.inf, overlap), limit))
     gate = decisions.limits.get(APPEARANCE, np.inf)
-    num_decided = sum(pair not in by_overlap and bool(weighed[pair] <= gate) for pair in pairs)
+    num_decided = sum(pair not in by_overlap and bool(distances[pair] <= gate) for pair in pairs)
     return Decided(len(decisions.pairs), num_decided, sum(_is_reordered(decisions, *pair) for pair in pairs))
 
 
@@ -93,11 +93,11 @@ def _is_reordered(decisions: Decisions, row: int, column: int) -> bool:
 
 def equal_tracks(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     """Tell whether two tables hold the same boxes in the same tracks, whatever numbers the tracks have."""
-    first, second = (_in_order(table) for table in (one, other))
+    first, second = (_sorted_boxes(table) for table in (one, other))
     return first.shape == second.shape and bool(np.array_equal(first, second))
 
 
-def _in_order(tracks: pd.DataFrame) -> np.ndarray:
+def _sorted_boxes(tracks: pd.DataFrame) -> np.ndarray:
     """Return frame and box of each row in one order, and its track numbered by first appearance in it, [n, 6]."""
     names = ["frame", "left", "top", "width", "height"]
     ordered = tracks.sort_values(names)
@@ -105,7 +105,7 @@ def _in_order(tracks: pd.DataFrame) -> np.ndarray:
 
 
 # What limits the say of appearance in each tracker, and the constant that changes it.
-_RULES = {
+_LIMITS_OF_APPEARANCE = {
     "deepsort": "it compares embeddings only inside the motion gate (constant motion_gate {motion_gate}); set "
     "motion_gate: null, or"
     " reassociate above 0, to let appearance find a track anywhere",
@@ -128,10 +128,10 @@ def appearance_rule(tracker: str, constants: Any) -> str:
     Args:
         constants: the tracker's dataclass of constants.
     """
-    return _RULES[tracker].format(**vars(constants)) if tracker in _RULES else ""
+    return _LIMITS_OF_APPEARANCE[tracker].format(**vars(constants)) if tracker in _LIMITS_OF_APPEARANCE else ""
 
 
-def say_of_appearance(tracks: Mapping[str, Sequence[pd.DataFrame]], tracker: str, rule: str) -> str:
+def appearance_statement(tracks: Mapping[str, Sequence[pd.DataFrame]], tracker: str, rule: str) -> str:
     """Return a sentence where the embeddings changed no track, with the reason and the remedy; empty where they changed
     some.
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from reidops.files import whole_file, write_json
 from reidops.mot.sequences import write_results
-from reidops.tracking.constants import gate_of
 from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS, COMBINED, NO_APPEARANCE
 from reidops.tracking.evaluation.arm_results import SCORERS, ArmResult, by_arm, score_table, score_tree
 from reidops.tracking.evaluation.gaps import gap_table
@@ -40,22 +39,12 @@ _REASONS = {
 }
 
 
-def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> float | None:
-    """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
-
-    Raises:
-        ReidopsError: the calibration has no gate for such a cost.
-    """
-    remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
-    return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
-
-
 def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str = "") -> TrackingReport:
     """Write every table and file of an evaluation but the pictures; return the report.
 
     Args:
         window: frames of a window of the confidence intervals.
-        say: what the proof says where the embeddings changed no track, see `decided.say_of_appearance`.
+        say: what the proof says where the embeddings changed no track, see `decided.appearance_statement`.
     """
     scores = score_table(arms)
     tree = score_tree(scores)
@@ -156,5 +145,5 @@ def _headroom(row: Headroom) -> str:
 
 
 def _write_csv(table: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:
-    with whole_file(path) as partial:
-        table.to_csv(partial, index=False, float_format=float_format, lineterminator="\n")
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=float_format, lineterminator="\n")

@@ -17,9 +17,9 @@ from reidops.tracking.evaluation.arm_names import APPEARANCE, NO_APPEARANCE
 from reidops.tracking.evaluation.arm_results import evaluate_parts, score_table, score_tree
 from reidops.tracking.evaluation.arms import arms_of
 from reidops.tracking.evaluation.rivals import write_windows
-from reidops.tracking.evaluation.trials import TrialSettings, build_trial
+from reidops.tracking.evaluation.setups import TrackingSettings, build_setup
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 WINDOWS = "windows.npz"
 
@@ -55,7 +55,7 @@ def embed_again(
 
 
 def score_again(
-    parts: Rows[Part], settings: TrialSettings, embeddings: Path, calibration: Path, folder: Path
+    parts: Rows[Part], settings: TrackingSettings, embeddings: Path, calibration: Path, folder: Path
 ) -> dict[str, dict[str, float]]:
     """Return the scores of the model's arm by sequence, and `combined`; write its windows to `folder`/windows.npz.
 
@@ -67,6 +67,6 @@ def score_again(
         ReidopsError: embeddings or the calibrated gate are missing, broken or another model's.
     """
     arm = APPEARANCE if APPEARANCE in arms_of(settings.tracker) else NO_APPEARANCE
-    results = evaluate_parts(parts, build_trial(settings, embeddings, calibration), arms=(arm,))
+    results = evaluate_parts(parts, build_setup(settings, embeddings, calibration), arms=(arm,))
     write_windows([(result.sequence, result.of_frames) for result in results], settings.window, folder / WINDOWS)
     return score_tree(score_table(results))[arm]

@@ -47,7 +47,7 @@ def write_windows(sequences: Rows[tuple[str, FrameTables]], length: int, path: P
     for video, counts in counted.items():
         for unit, without in (("windows", counts.without), ("people", counts.without_people)):
             arrays[f"{video}/{unit}"] = np.vstack([counts.whole, without])
-    with whole_file(path) as partial, open(partial, "wb") as stream:
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)
 
 

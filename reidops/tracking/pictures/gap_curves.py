@@ -11,8 +11,8 @@ from reidops.files import whole_file
 
 def write_gap_curves(table: pd.DataFrame, path: Path) -> None:
     """Write the figure of a gap table (see `gaps.gap_table`) as a PNG."""
-    with whole_file(path) as partial:
-        draw_gaps(table).savefig(partial, format="png", dpi=110)
+    with whole_file(path) as temporary:
+        draw_gaps(table).savefig(temporary, format="png", dpi=110)
 
 
 def draw_gaps(table: pd.DataFrame) -> Figure:

@@ -87,8 +87,8 @@ def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder:
             read_frame(sequence, frame), shown.tracks[shown.tracks["frame"] == frame], marks.get(frame)
         )
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
-        with whole_file(folder / f"{sequence.name}-{frame:06d}.jpg") as partial:
-            partial.write_bytes(encoded.tobytes())
+        with whole_file(folder / f"{sequence.name}-{frame:06d}.jpg") as temporary:
+            temporary.write_bytes(encoded.tobytes())
 
 
 def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_clips: int) -> None:
@@ -99,5 +99,5 @@ def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: 
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

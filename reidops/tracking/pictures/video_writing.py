@@ -60,9 +60,9 @@ _MOST_TICKS = 65535  # per second, that MPEG-4 can count
 class VideoWriter:
     """Take pictures of one size, one after the other; made by `open_video`."""
 
-    def __init__(self, path: Path, partial: Path, frame_rate: float, codec: str) -> None:
+    def __init__(self, path: Path, temporary: Path, frame_rate: float, codec: str) -> None:
         self._path = path
-        self._partial = partial
+        self._temporary = temporary
         self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # for which a picture is shown
         self._codec = codec
         self._container: av.container.OutputContainer | None = None
@@ -97,7 +97,7 @@ class VideoWriter:
         # the index first, for a player that is still loading
         options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
         # A relative name with a colon in it would be an address.
-        container = av.open(str(self._partial.absolute()), "w", format=_FORMATS[suffix], container_options=options)
+        container = av.open(str(self._temporary.absolute()), "w", format=_FORMATS[suffix], container_options=options)
         try:
             self._stream = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
             self._set_up(self._stream.codec_context, encoder)
@@ -181,13 +181,13 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
             f"{path}: a frame rate of {frame_rate} pictures per second; expected {_LEAST_RATE:g} … {_MOST_RATE:g}"
         )
     codec = _checked_codec(path, codec)
-    with whole_file(path) as partial:
-        writer = VideoWriter(path, partial, frame_rate, codec)
+    with whole_file(path) as temporary:
+        writer = VideoWriter(path, temporary, frame_rate, codec)
         try:
             yield writer
         finally:
             writer.close()
-        _check_whole(partial, path, writer.num_frames)
+        _check_whole(temporary, path, writer.num_frames)
 
 
 def write_video(
@@ -234,13 +234,13 @@ def _checked_codec(path: Path, codec: str | None) -> str:
     return codec or there[0]
 
 
-def _check_whole(partial: Path, path: Path, num_frames: int) -> None:
+def _check_whole(temporary: Path, path: Path, num_frames: int) -> None:
     """Refuse a file that does not hold all frames."""
     if not num_frames:
         raise ReidopsError(
             f"{path}: no picture was written, and a video has at least one; look at what should have made them"
         )
-    found = _num_frames(partial)
+    found = _num_frames(temporary)
     if found != num_frames:
         raise ReidopsError(
             f"{path}: holds {found} of {num_frames} pictures; is the disk full, or the codec broken? Free space or "

@@ -18,7 +18,7 @@ from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import constants_of
-from reidops.tracking.evaluation.arm_results import FRAMES_OF_ONE_PROCESS, Trial
+from reidops.tracking.evaluation.arm_results import FRAMES_OF_ONE_PROCESS
 from reidops.tracking.evaluation.scoring import (
     Results,
     combine_results,
@@ -27,6 +27,7 @@ from reidops.tracking.evaluation.scoring import (
     official_scores,
     rules_of,
 )
+from reidops.tracking.evaluation.setups import TrackerSetup
 from reidops.tracking.trackers import finish_tracks, new_camera, new_tracker, track_sequence
 from reidops.tracking.tuning.search_spaces import OF_ALL, SearchSpace
 
@@ -59,21 +60,21 @@ class Tried:
 
 
 def search_constants(
-    parts: Rows[Part], trial: Trial, space: SearchSpace, budget: Budget, *, appearance: bool = True
+    parts: Rows[Part], setup: TrackerSetup, space: SearchSpace, budget: Budget, *, appearance: bool = True
 ) -> list[Tried]:
     """Return all trials, the start (what is held, and published constants) first.
 
     Args:
-        trial: what the trials have in common; its constants are not looked at.
+        setup: what the trials have in common; its constants are not looked at.
         appearance: False = keep the embeddings from the tracker.
 
     Raises:
         ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
     """
     workers = _num_workers(parts, budget.trials + 1)
-    if trial.camera:  # before the trials, which share it
-        map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
-    score = partial(_score_values, parts=parts, trial=trial, appearance=appearance, workers=workers)
+    if setup.camera:  # before the trials, which share it
+        map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
+    score = partial(_score_values, parts=parts, setup=setup, appearance=appearance, workers=workers)
     start = Tried(START, _start_values(space), score(space.held))
     return [start, *run_trials(space, score, budget, floor=start.scores[budget.score])]
 
@@ -126,13 +127,13 @@ def split_values(values: Mapping[str, Any], tracker: str) -> tuple[dict[str, Any
 
 
 def _score_values(
-    values: Mapping[str, Any], parts: Rows[Part], trial: Trial, appearance: bool, workers: int | None
+    values: Mapping[str, Any], parts: Rows[Part], setup: TrackerSetup, appearance: bool, workers: int | None
 ) -> dict[str, float]:
     """Return what all parts together score with some values."""
-    constants, of_all = split_values(values, trial.tracker)
+    constants, of_all = split_values(values, setup.tracker)
     job = partial(
         _results,
-        trial=replace(trial, constants=constants_of(trial.tracker, constants), **of_all),
+        setup=replace(setup, constants=constants_of(setup.tracker, constants), **of_all),
         appearance=appearance,
     )
     # the longest first, so that no process is left with it at the end
@@ -149,17 +150,17 @@ def _num_workers(parts: Rows[Part], num_trials: int) -> int | None:
     return None if num_trials * sum(part.num_frames for part in parts) > FRAMES_OF_ONE_PROCESS else 1
 
 
-def _results(part: Part, trial: Trial, appearance: bool) -> Results:
+def _results(part: Part, setup: TrackerSetup, appearance: bool) -> Results:
     """Return what TrackEval counts in one sequence."""
     sequence = read_sequence(part.folder)
-    detected = read_embeddings(trial.embeddings / f"{part.sequence}.npz", trial.weights_sha256)
-    floor = confidence_floor(trial.min_confidence, sequence.detector)
+    detected = read_embeddings(setup.embeddings / f"{part.sequence}.npz", setup.weights_sha256)
+    floor = confidence_floor(setup.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
     frames = range(part.first_frame, part.last_frame + 1)
-    camera = new_camera(part, trial.camera) if trial.camera else None
-    tracker = new_tracker(trial.tracker, trial.gate, trial.constants, camera)
-    tracks = finish_tracks(track_sequence(tracker, detected, frames, appearance=appearance), trial.finishing)
+    camera = new_camera(part, setup.camera) if setup.camera else None
+    tracker = new_tracker(setup.tracker, setup.gate, setup.constants, camera)
+    tracks = finish_tracks(track_sequence(tracker, detected, frames, appearance=appearance), setup.finishing)
     annotations = read_annotations(sequence)
     return official_results(
         compare(annotations[annotations["frame"].isin(frames)], tracks, frames, rules_of(part.dataset))

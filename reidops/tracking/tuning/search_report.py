@@ -38,10 +38,10 @@ def write_search(
         {"num_trials": len(trials) - 1, "start": trials[0].scores, "found": best.scores}, folder / "metrics.json"
     )
     table = pd.DataFrame([{"trial": tried.number, **tried.scores, **tried.values} for tried in trials])
-    with whole_file(folder / "trials.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
-    with whole_file(folder / "trials.png") as partial:
-        draw_search(trials, space, score).savefig(partial, format="png", dpi=110)
+    with whole_file(folder / "trials.csv") as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+    with whole_file(folder / "trials.png") as temporary:
+        draw_search(trials, space, score).savefig(temporary, format="png", dpi=110)
 
 
 def format_search(trials: Rows[Tried], space: SearchSpace, score: str) -> str:

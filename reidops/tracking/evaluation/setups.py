@@ -9,9 +9,7 @@ from typing import Any
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.tracking.constants import camera_of, constants_of
-from reidops.tracking.evaluation.arm_results import Trial
-from reidops.tracking.evaluation.report import choose_gate
+from reidops.tracking.constants import camera_of, constants_of, gate_of
 from reidops.tracking.trackers import Finishing
 
 # How a camera moved depends on the frames alone: neither a new model nor a new constant computes it again.
@@ -19,7 +17,31 @@ CAMERA_CACHE = Path(".cache") / "camera_motion"
 
 
 @dataclass(frozen=True)
-class TrialSettings:
+class TrackerSetup:
+    """What is tried: detections of at least some confidence, a tracker by name with its gate, constants and camera.
+
+    Attributes:
+        embeddings: folder of the sequences' files.
+        weights_sha256: the model that must have made them.
+        gate: in the tracker's own cost; None = the published one.
+        constants: the tracker's dataclass of constants.
+        camera: the method by which the camera's motion is told, and the folder where motions that are known are kept.
+        num_switches: identity switches whose moments are kept.
+    """
+
+    embeddings: Path
+    weights_sha256: str
+    min_confidence: float | dict[str, float] | None
+    tracker: str
+    gate: float | None
+    constants: Any
+    camera: tuple[str, Path] | None = None
+    finishing: Finishing = Finishing()
+    num_switches: int = 0
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
     """The settings of an evaluation that are the same for every model.
 
     Attributes:
@@ -43,7 +65,7 @@ class TrialSettings:
     code: str
 
 
-def read_trial_settings(path: Path) -> TrialSettings:
+def read_tracking_settings(path: Path) -> TrackingSettings:
     """Return what trial.json holds.
 
     Raises:
@@ -51,14 +73,14 @@ def read_trial_settings(path: Path) -> TrialSettings:
     """
     found = read_json(path)
     try:
-        return TrialSettings(**found)
+        return TrackingSettings(**found)
     except TypeError as error:
         remedy = "make it again with `dvc repro -f evaluate_tracking`"
         raise ReidopsError(f"{path}: holds no settings of an evaluation ({error}); {remedy}") from None
 
 
-def build_trial(settings: TrialSettings, embeddings: Path, calibration: Path, num_switches: int = 0) -> Trial:
-    """Return the trial of one model.
+def build_setup(settings: TrackingSettings, embeddings: Path, calibration: Path, num_switches: int = 0) -> TrackerSetup:
+    """Return the setup of one model.
 
     Args:
         embeddings: folder of the files that the model made.
@@ -74,7 +96,7 @@ def build_trial(settings: TrialSettings, embeddings: Path, calibration: Path, nu
             f"{calibration}: does not name its model (weights_sha256); make it again with `dvc repro -f evaluate_reid`"
         )
     method = camera_of(settings.camera_motion, settings.tracker)
-    return Trial(
+    return TrackerSetup(
         embeddings,
         calibrated["weights_sha256"],
         settings.min_confidence,
@@ -85,3 +107,13 @@ def build_trial(settings: TrialSettings, embeddings: Path, calibration: Path, nu
         finishing=Finishing(settings.linking, settings.interpolation),
         num_switches=num_switches,
     )
+
+
+def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> float | None:
+    """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
+
+    Raises:
+        ReidopsError: the calibration has no gate for such a cost.
+    """
+    remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
+    return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
