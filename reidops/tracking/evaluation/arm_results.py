@@ -1,4 +1,4 @@
-"""One sequence, tracked and scored by one arm; and the scores of all sequences and arms together."""
+"""Track and score each sequence with each arm; combine the scores of all sequences and arms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -49,17 +49,17 @@ FRAMES_OF_ONE_PROCESS = 2000
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What one arm made of one sequence.
+    """The result of one arm on one sequence.
 
     Attributes:
-        tracks: px 0-based.
-        events: of CLEAR's matches.
-        counts: motmetrics'.
-        results: TrackEval's.
-        of_frames: what each frame adds to the tables behind the scores.
-        gaps: what became of people who were out of sight, see `gaps.gap_counts`.
-        decided: how many associations appearance decided.
-        moments: what the tracker weighed in the frames that are shown, by frame.
+        tracks: px, 0-based.
+        events: from CLEAR's matches, see `events.event_table`.
+        counts: motmetrics' counts.
+        results: TrackEval's results.
+        of_frames: each frame's contribution to the scores.
+        gaps: counts of people who were out of sight, see `gaps.gap_counts`.
+        decided: number of associations that appearance decided.
+        moments: decisions of the tracker in the frames of the pictures, by frame.
     """
 
     arm: str
@@ -75,13 +75,13 @@ class ArmResult:
 
 
 def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
-    """Return what each arm makes of each part, sequence by sequence; arms and sequences run side by side.
+    """Return the result of each arm on each part, sequence by sequence; arms and sequences run in parallel.
 
     Args:
-        arms: those that run; None = all that the tracker can run.
+        arms: arms to run; None = all that the tracker can run.
 
     Raises:
-        ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
+        ReidopsError: embeddings are missing, broken or of another model, or annotations contradict themselves.
     """
     arms = arms or arms_of(setup.tracker)
     workers = num_processes(parts, setup.tracker)
@@ -97,7 +97,7 @@ def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, 
 
 
 def num_processes(parts: Sequence[Part], tracker: str) -> int | None:
-    """Return 1 where that is faster than to start others, else None, one per core."""
+    """Return 1 if a single process is faster than starting others, else None: one process per core."""
     num_frames = len(arms_of(tracker)) * sum(part.num_frames for part in parts)
     return None if num_frames > FRAMES_OF_ONE_PROCESS else 1
 
@@ -110,9 +110,7 @@ def _evaluate_job(job: tuple[Part, tuple[str, ...]], setup: TrackerSetup) -> lis
 
 @dataclass(frozen=True)
 class SequenceInputs:
-    """What all arms share of the part's frames of a sequence: ground truth, detections, whom they show, and who came
-    back.
-    """
+    """What all arms share: ground truth, detections, the person of each detection, and returns after gaps."""
 
     annotations: pd.DataFrame
     detected: EmbeddedDetections
@@ -141,8 +139,7 @@ def _new_tracker(part: Part, setup: TrackerSetup, arm: str) -> Tracker:
 def evaluate_arm(
     arm: str, part: Part, inputs: SequenceInputs, make_tracker: Callable[[], Tracker], setup: TrackerSetup
 ) -> ArmResult:
-    """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor
-    scored.
+    """Return the result of one arm; frames outside the part are neither tracked nor scored.
 
     Args:
         make_tracker: returns a new tracker; it runs a second time if the decisions of the first run were too large to
@@ -178,7 +175,7 @@ def evaluate_arm(
 def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
     """Return one row per scorer, arm and sequence, then `combined`: columns scorer, arm, sequence and the scores.
 
-    The scorer `reported` is TrackEval, `motmetrics` is the second opinion, with TrackEval's HOTA.
+    The scorer `reported` is TrackEval. `motmetrics` is the second scorer, with TrackEval's HOTA.
     """
     rows = []
     for arm, of_arm in by_arm(arms).items():
@@ -199,7 +196,7 @@ def by_arm(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
 
 
 def score_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the reported scores as arm → sequence → score, and `difference`: what the model's appearance adds."""
+    """Return the reported scores as arm → sequence → score; `difference` is the gain of the arm `appearance`."""
     reported = table[table["scorer"] == SCORERS[0]].drop(columns="scorer").set_index(["arm", "sequence"])
     arms = reported.index.unique("arm")
     tree = {arm: {sequence: _plain(row) for sequence, row in reported.loc[arm].iterrows()} for arm in arms}
@@ -216,5 +213,5 @@ def _combined(arms: Sequence[ArmResult]) -> tuple[Counts, Results]:
 
 
 def _plain(row: pd.Series) -> dict[str, float]:
-    """Return scores as JSON's numbers; counts stay whole."""
+    """Return scores as numbers that JSON can hold; counts stay integers."""
     return {f.name: int(row[f.name]) if f.type is int else float(row[f.name]) for f in fields(TrackingScores)}

@@ -1,8 +1,8 @@
-"""The arms of the proof: one tracker on the same detections, four times, with another idea of what people look like.
+"""Arms: one tracker on the same detections, with different embeddings.
 
-`no_appearance` is the control, `random` shows what the gates do to vectors that mean nothing, `appearance` is the
-model, and `oracle` knows who everybody is: what lies between the control and the oracle is all that appearance can be
-worth to this tracker on these detections.
+`no_appearance` is the control. `random` has random vectors: it shows the effect of the gates alone. `appearance` has
+the model's embeddings. `oracle` has one vector per person: its gain over the control is the largest that appearance
+can give this tracker on these detections.
 """
 
 import zlib
@@ -22,7 +22,7 @@ _ORACLE_DIM = 256
 
 
 def arms_of(tracker: str) -> tuple[str, ...]:
-    """Return the arms that a tracker can run: one that looks at no embedding has the control only."""
+    """Return the arms that a tracker can run; a tracker without appearance has the control only."""
     return (NO_APPEARANCE,) if tracker in WITHOUT_APPEARANCE else ARMS
 
 
@@ -31,7 +31,7 @@ def with_arm_embeddings(arm: str, detected: EmbeddedDetections, people: np.ndarr
 
     Args:
         people: track_id of the person that each detection shows, [n]; NO_PERSON = none.
-        name: of the sequence; with the arm's it seeds the draw.
+        name: of the sequence; the random draw is seeded by the names of arm and sequence.
     """
     rng = np.random.default_rng([zlib.crc32(arm.encode()), zlib.crc32(name.encode())])
     if arm == RANDOM:
@@ -42,7 +42,7 @@ def with_arm_embeddings(arm: str, detected: EmbeddedDetections, people: np.ndarr
 
 
 def _oracle_vectors(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return each person's vector, and a vector of its own for each detection of nobody."""
+    """Return one vector per person, and a different vector for each detection without a person."""
     known, person = np.unique(people, return_inverse=True)
     embeddings = _unit_vectors(len(known), _ORACLE_DIM, rng)[person]
     alone = people == NO_PERSON
@@ -51,6 +51,6 @@ def _oracle_vectors(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _unit_vectors(num: int, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """Return directions drawn evenly, float32 [num, dim]."""
+    """Return uniformly distributed unit vectors, float32 [num, dim]."""
     rows = rng.standard_normal((num, dim), dtype=np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

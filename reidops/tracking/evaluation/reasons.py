@@ -1,4 +1,4 @@
-"""Why a person's track changed: what the tracker weighed of their detection, and which gate decided."""
+"""Why a person's track changed: the tracker's cost terms of their detection, and the gate that decided."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,7 @@ _GATES_OF_LOOKS = (PROXIMITY,)
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a switch came about: a sentence, and the terms of the person's detection with the old track and with the new
-    one.
-    """
+    """The cause of a switch: a sentence, and the detection's terms with the old track and with the new one."""
 
     sentence: str
     old: tuple[Term, ...] = ()
@@ -28,9 +26,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class _Case:
-    """One switch in the tracker's eyes: the person's detection (column), and the rows of the two tracks, None = not
-    there.
-    """
+    """One switch: the person's detection (column), and the rows of the two tracks, None = no such track."""
 
     switch: Switch
     moment: Moment
@@ -72,9 +68,7 @@ def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame)
 
 
 def _num_unseen(switch: Switch, tracks: pd.DataFrame) -> int:
-    """Return how many frames ago the old track was last seen, 1 = in the frame before; a coasting or filled box is not
-    counted.
-    """
+    """Return the age of the old track's last detection in frames, 1 = previous frame; filled boxes do not count."""
     earlier = (tracks["track_id"] == switch.before.tracker_id) & (tracks["frame"] < switch.after.frame)
     return switch.after.frame - int(tracks.loc[earlier & (tracks["detection"] != NO_DETECTION), "frame"].max())
 
@@ -103,7 +97,7 @@ def _why_not_the_old_track(case: _Case) -> str:
 
 
 def _unasked(terms: tuple[Term, ...]) -> str:
-    """Say that appearance was not weighed, and what kept it from that, where it was so."""
+    """Return a clause if appearance was not computed, with the gate that prevented it."""
     if not any(term.name == APPEARANCE and not term.weighed for term in terms):
         return ""
     kept = [str(term) for term in terms if term.blocks and term.name in _GATES_OF_LOOKS]

@@ -1,4 +1,4 @@
-"""What is kept of an evaluation: result files, events, tables of the arms and of the scorers, and what is printed."""
+"""The files of an evaluation: result files, events, tables of the arms and of the scorers; and the printed table."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -44,7 +44,7 @@ def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str
 
     Args:
         window: frames of a window of the confidence intervals.
-        say: what the proof says where the embeddings changed no track, see `decided.appearance_statement`.
+        say: the statement for embeddings that changed no track, see `decided.appearance_statement`.
     """
     scores = score_table(arms)
     tree = score_tree(scores)
@@ -68,15 +68,14 @@ def gap_table_of_arms(arms: Rows[ArmResult]) -> pd.DataFrame:
 
 
 def headline(tree: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Return of a score tree what is shown first: each arm's combined IDF1, HOTA, MOTA and IDSW, and what appearance
-    adds.
-    """
+    """Return each arm's combined IDF1, HOTA, MOTA and IDSW, and the differences that appearance makes."""
     return {arm: {name: sequences[COMBINED][name] for name in _SHOWN} for arm, sequences in tree.items()}
 
 
 def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
-    """Write `results/<arm>/<sequence>.txt` in MOTChallenge's format, and `events/<arm>/<sequence>.csv` of the model and
-    its control.
+    """Write the result files in MOTChallenge's format, and the events of the model and its control.
+
+    The files are `results/<arm>/<sequence>.txt` and `events/<arm>/<sequence>.csv`.
     """
     for result in arms:
         write_results(result.tracks, folder / "results" / result.arm / f"{result.sequence}.txt")
@@ -85,10 +84,9 @@ def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
 
 
 def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm: figure, both values,
-    difference, why.
+    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm.
 
-    Every score that is reported anywhere else is TrackEval's.
+    Columns: figure, motmetrics, trackeval, difference, why. Every score that is reported elsewhere is TrackEval's.
     """
     arm = APPEARANCE if (scores["arm"] == APPEARANCE).any() else NO_APPEARANCE
     combined = scores[(scores["arm"] == arm) & (scores["sequence"] == COMBINED)].set_index("scorer")
@@ -106,7 +104,7 @@ def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def format_report(report: TrackingReport) -> str:
-    """Return the table of the arms as lines, then what the model adds and the share of the headroom that it uses."""
+    """Return the table of the arms as lines, then the model's gain and its share of the headroom."""
     lines = [f"{'arm':<16}" + "".join(f"{name:>8}" for name in _OF_ARMS)]
     lines += [
         f"{arm:<16}" + "".join(_figure(report.combined(arm), name) for name in _OF_ARMS)
@@ -133,7 +131,7 @@ def _figure(scores: Mapping[str, float], name: str) -> str:
 
 
 def _gain(row: Difference) -> str:
-    """Return a difference with its interval and the units that it comes from."""
+    """Return a difference with its interval and its units."""
     bounds = "too few to say" if row.interval is None else "{:+.3f}, {:+.3f}".format(*row.interval)
     return f"{row.difference:+.3f} [{bounds}; {row.num_units} {row.unit}]"
 

@@ -1,7 +1,7 @@
-"""The official scores of tracks: TrackEval's CLEAR, Identity and HOTA after MOTChallenge's preprocessing.
+"""Official scores: TrackEval's CLEAR, Identity and HOTA after MOTChallenge's preprocessing.
 
-The preprocessing is done once, here. `counts` counts from it what TrackEval counts, and TrackEval makes the scores of
-the counts; motmetrics (events.py) scores the same `Comparison`.
+The preprocessing is done once, here. `counts` computes TrackEval's counts from it, and TrackEval computes the scores
+from the counts. motmetrics (events.py) scores the same `Comparison`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,14 +28,14 @@ Results = dict[str, dict[str, Any]]  # TrackEval's result of each metric, with t
 
 @dataclass(frozen=True)
 class Rules:
-    """What a MOTChallenge year leaves out of the scores: tracks on `distractors`, ground truth of other classes."""
+    """What a MOTChallenge year excludes from the scores: tracks on `distractors`, ground truth of other classes."""
 
     distractors: tuple[int, ...]
     has_classes: bool = True
 
 
 def rules_of(dataset: str) -> Rules:
-    """Return the rules of MOT15 (no classes), MOT20 (class 6 too is a distractor), or, for every other set, MOT17."""
+    """Return the rules of MOT15 (no classes), of MOT20 (class 6 is also a distractor), or MOT17's for other sets."""
     if dataset == "MOT15":
         return Rules(distractors=(), has_classes=False)
     return Rules(_DISTRACTORS + (6,) if dataset == "MOT20" else _DISTRACTORS)
@@ -43,7 +43,7 @@ def rules_of(dataset: str) -> Rules:
 
 @dataclass(frozen=True)
 class TrackingScores:
-    """Fractions in 0 … 1 (MOTA may be negative) and, from IDSW on, counts. MOTP is the mean IoU of the matches."""
+    """Fractions in 0 … 1 (MOTA may be negative) and, from IDSW on, counts. MOTP is the mean IoU of matches."""
 
     MOTA: float
     IDF1: float
@@ -60,10 +60,10 @@ class TrackingScores:
 
 
 def compare(annotations: pd.DataFrame, tracks: pd.DataFrame, frames: Iterable[int], rules: Rules) -> Comparison:
-    """Return ground truth and tracks of some frames as they are scored (TrackEval's preprocessing).
+    """Return ground truth and tracks after TrackEval's preprocessing.
 
-    A track box that is assigned, among *all* ground truth, to a distractor is removed; then only considered pedestrians
-    stay.
+    A track box that is assigned, among *all* ground truth, to a distractor is removed. Then only considered pedestrians
+    remain.
 
     Raises:
         ReidopsError: an identity appears twice in one frame.
@@ -79,7 +79,7 @@ def compare(annotations: pd.DataFrame, tracks: pd.DataFrame, frames: Iterable[in
 
 
 def official_results(comparison: Comparison) -> Results:
-    """Return what TrackEval says of one sequence, by metric: its definitions, counted by `counts`."""
+    """Return TrackEval's results of one sequence by metric, computed from the counts of `counts`."""
     overlaps = comparison.overlaps
     counted = {"CLEAR": clear_counts(overlaps), "Identity": identity_counts(overlaps), "HOTA": hota_counts(overlaps)}
     results = combine_results({"": counted})
@@ -89,7 +89,7 @@ def official_results(comparison: Comparison) -> Results:
 
 
 def combine_results(by_sequence: Mapping[str, Results]) -> Results:
-    """Return the results of several sequences as one, from their counts."""
+    """Return the results of several sequences together, from their counts."""
     return {
         name: metric.combine_sequences({sequence: results[name] for sequence, results in by_sequence.items()})
         for name, metric in _metrics().items()
@@ -97,7 +97,7 @@ def combine_results(by_sequence: Mapping[str, Results]) -> Results:
 
 
 def official_scores(results: Results) -> TrackingScores:
-    """Return the named scores of TrackEval's results; HOTA, DetA and AssA are means over its 19 thresholds."""
+    """Return the named scores of TrackEval's results; HOTA, DetA and AssA are means over 19 thresholds."""
     clear, hota = results["CLEAR"], results["HOTA"]
     return TrackingScores(
         MOTA=float(clear["MOTA"]),
@@ -122,9 +122,9 @@ def _metrics() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Boxes:
-    """Boxes in order of frames, as arrays, for a table is too slow to be cut into frames.
+    """Boxes in order of frames, as arrays: splitting a table into frames is too slow.
 
-    `scored` says which ground truth counts, `distracts` which is a distractor; of tracks neither is asked.
+    `scored` marks the ground truth that counts, `distracts` the distractors; both are unused for tracks.
     """
 
     frame: np.ndarray

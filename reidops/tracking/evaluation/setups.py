@@ -1,6 +1,4 @@
-"""How a result was tracked, all but the model: written beside its scores (trial.json), so that another model can be
-tracked alike.
-"""
+"""The set-up of the tracker, and its settings without the model (trial.json), so that another model can use them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +16,14 @@ CAMERA_CACHE = Path(".cache") / "camera_motion"
 
 @dataclass(frozen=True)
 class TrackerSetup:
-    """What is tried: detections of at least some confidence, a tracker by name with its gate, constants and camera.
+    """Detections of at least some confidence, and a tracker by name with its gate, constants and camera motion.
 
     Attributes:
         embeddings: folder of the sequences' files.
         weights_sha256: the model that must have made them.
         gate: in the tracker's own cost; None = the published one.
         constants: the tracker's dataclass of constants.
-        camera: the method by which the camera's motion is told, and the folder where motions that are known are kept.
+        camera: the method that estimates camera motion, and the folder that caches it.
         num_switches: identity switches whose moments are kept.
     """
 
@@ -45,12 +43,11 @@ class TrackingSettings:
     """The settings of an evaluation that are the same for every model.
 
     Attributes:
-        gate: `calibrated` to the model, `published`, or a number in the tracker's own cost (also one that a search
-            found).
-        min_confidence: least score in the detector's own scale; None = all; or one per detector.
+        gate: `calibrated` to the model, `published`, or a number in the tracker's own cost (also one from a search).
+        min_confidence: least confidence in the detector's own scale; None = all; or one per detector.
         constants: those that differ from the published ones.
         camera_motion: as in the params, see `constants.camera_of`.
-        window: frames of a stretch that the bootstrap draws.
+        window: frames of a window of the confidence intervals.
         code: digest of the code that tracked and scored, see `scoring_code`.
     """
 
@@ -66,7 +63,7 @@ class TrackingSettings:
 
 
 def read_tracking_settings(path: Path) -> TrackingSettings:
-    """Return what trial.json holds.
+    """Return the content of trial.json.
 
     Raises:
         ReidopsError: the file is missing or holds other names.
@@ -80,11 +77,11 @@ def read_tracking_settings(path: Path) -> TrackingSettings:
 
 
 def build_setup(settings: TrackingSettings, embeddings: Path, calibration: Path, num_switches: int = 0) -> TrackerSetup:
-    """Return the setup of one model.
+    """Return the tracker set-up of one model.
 
     Args:
         embeddings: folder of the files that the model made.
-        calibration: the model's calibration.json, whose gate is used where `settings.gate` is `calibrated`.
+        calibration: the model's calibration.json; its gate is used if `settings.gate` is `calibrated`.
         num_switches: identity switches whose moments are kept for pictures.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Short videos of the moments in which a tracker mistook people most."""
+"""Short videos of the windows with the most identity errors."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ _HOLD_SECONDS = 0.4  # for which the picture stands still at a switch
 
 
 def clip_length(frame_rate: float) -> int:
-    """Return how many frames a clip shows."""
+    """Return the number of frames of a clip."""
     return int(np.clip(round(_SECONDS * frame_rate), 2, _MOST_FRAMES))
 
 
 def worst_windows(events: pd.DataFrame, frames: range, num_windows: int, length: int) -> list[range]:
-    """Return the windows of `length` frames that hold most harm, the worst first; they do not overlap, and each holds
-    some.
+    """Return the windows of `length` frames with the most identity errors, the worst first.
 
-    A switch weighs what it tore (`Switch.num_torn`), a frame in which a person is held by another's track weighs 1.
+    They do not overlap, and each has an error. A switch has the weight `Switch.num_torn`, a frame in which a person is
+    matched to a track that is not their own has weight 1.
     """
     length = min(length, len(frames))
     # What lies in the middle of a window counts most, so that one sees what came before and after.
@@ -64,7 +64,7 @@ class Clip:
 
 
 def write_clip(clip: Clip, path: Path) -> None:
-    """Write a clip, at most 960 px wide; the picture stands still for a moment at every switch.
+    """Write a clip, at most 960 px wide; the picture pauses at every switch.
 
     Raises:
         ReidopsError: a frame is missing or broken.
@@ -95,7 +95,7 @@ def _read_small(sequence: Sequence, frame: int) -> tuple[np.ndarray, float]:
 
 
 def marks_by_frame(events: pd.DataFrame) -> dict[int, Mapping[int, str]]:
-    """Return frame → tracker_id → what to write at a track that holds a person who is not its own."""
+    """Return frame → tracker_id → label of a track that is matched to a person who is not its own."""
     wrong = mistaken_rows(events)
     marks: dict[int, dict[int, str]] = {}
     for frame, tracker_id, person in zip(wrong["frame"], wrong["tracker_id"], wrong["track_id"], strict=True):

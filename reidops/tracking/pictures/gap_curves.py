@@ -40,7 +40,7 @@ def draw_gaps(table: pd.DataFrame) -> Figure:
 
 
 def _labels(table: pd.DataFrame, counted: str) -> dict[int, str]:
-    """Return what the axis says of each length, with the number of returns or people beneath."""
+    """Return the axis label of each length, with the number of returns or people below it."""
     rows = table[table["arm"] == table["arm"].iloc[0]]
     ends = [
         "" if first == last else "…" if np.isnan(last) else f"–{last:.0f}"

@@ -1,4 +1,4 @@
-"""Videos that appear under their name only when they are whole."""
+"""Write videos; a file appears under its name only when it is complete."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from reidops.progress_bar import progress_bar
 
 @dataclass(frozen=True)
 class _Encoder:
-    """An encoder of FFmpeg with its settings; crf and global_quality hold the quality, whatever size that takes."""
+    """An encoder of FFmpeg with its settings; crf and global_quality set a constant quality."""
 
     name: str
     options: dict[str, str]
@@ -58,7 +58,7 @@ _MOST_TICKS = 65535  # per second, that MPEG-4 can count
 
 
 class VideoWriter:
-    """Take pictures of one size, one after the other; made by `open_video`."""
+    """Append pictures of one size; made by `open_video`."""
 
     def __init__(self, path: Path, temporary: Path, frame_rate: float, codec: str) -> None:
         self._path = path
@@ -72,10 +72,10 @@ class VideoWriter:
         self.num_frames = 0
 
     def write(self, picture: np.ndarray) -> None:
-        """Append a picture, BGR uint8 [h, w, 3]; the first one tells the size. An odd last row or column is left out.
+        """Append a picture, BGR uint8 [h, w, 3]; the first one sets the size. An odd last row or column is left out.
 
         Raises:
-            ReidopsError: it is of another size than the first, or of one that the codec does not take.
+            ReidopsError: its size differs from the first, or the codec does not support it.
         """
         self.num_frames += 1
         self._check(picture)
@@ -86,7 +86,7 @@ class VideoWriter:
             self._container.mux(self._stream.encode(self._frame(picture)))
 
     def close(self) -> None:
-        """End the file; it is not yet looked at."""
+        """Finish the file; `open_video` checks it afterwards."""
         container, self._container = self._container, None
         if container is not None:
             with self._explained(), container:
@@ -147,7 +147,7 @@ class VideoWriter:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what FFmpeg could not encode; let through what the system refused, as a full disk."""
+        """Turn FFmpeg's errors into ReidopsErrors; errors of the system, as a full disk, pass unchanged."""
         try:
             yield
         except av.FFmpegError as error:
@@ -163,16 +163,15 @@ class VideoWriter:
 
 @contextmanager
 def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> Iterator[VideoWriter]:
-    """Yield a writer; the video is renamed to `path` when the block ends well and it can be read again, deleted
-    otherwise.
+    """Yield a writer; at the end of the block the video is checked and renamed to `path`, or deleted after an error.
 
     Args:
         path: its suffix names the container, one of `CODECS`.
         frame_rate: pictures per second, 0.001 … 1000.
-        codec: one of `available_codecs(path.suffix)`; None takes the first.
+        codec: one of `available_codecs(path.suffix)`; None = the first.
 
     Raises:
-        ReidopsError: the codec is not there, pictures differ in size, there was none, or not all of them are in the
+        ReidopsError: the codec is not available, pictures differ in size, there was none, or some are missing in the
             file.
     """
     path = Path(path)
@@ -198,10 +197,10 @@ def write_video(
     codec: str | None = None,
     num_frames: int | None = None,
 ) -> int:
-    """Write all pictures with a progress bar and return how many there were; see `open_video`.
+    """Write all pictures with a progress bar and return their number; see `open_video`.
 
     Args:
-        num_frames: how many are expected, for the bar.
+        num_frames: the expected number, for the progress bar.
     """
     with open_video(path, frame_rate, codec=codec) as video:
         for picture in progress_bar(pictures, total=num_frames, desc=f"write {Path(path).name}", unit="frames"):
@@ -211,7 +210,7 @@ def write_video(
 
 @cache
 def available_codecs(suffix: str = ".mp4") -> tuple[str, ...]:
-    """Return those codecs of a container whose encoder PyAV brings here, the usual one first; its wheels bring all."""
+    """Return the codecs of a container that this PyAV can encode, the default one first."""
     return tuple(codec for codec in CODECS.get(suffix.lower(), ()) if _is_there(_ENCODERS[codec].name))
 
 
@@ -249,7 +248,7 @@ def _check_whole(temporary: Path, path: Path, num_frames: int) -> None:
 
 
 def _num_frames(path: Path) -> int:
-    """Return the encoded pictures that a container holds, up to where it cannot be read."""
+    """Return the number of pictures that can be read from a container."""
     found = 0
     try:
         with av.open(str(path.absolute())) as container:
