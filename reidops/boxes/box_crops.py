@@ -11,7 +11,7 @@ from reidops.image_headers import states_size
 from reidops.mot.boxes import clip_ltrb, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
 
-# A crop narrower or lower than this [px] inside the frame says nothing about a person.
+# Smaller crops [px, inside the frame] hold no information about a person.
 MIN_CROP_SIDE = 4
 _JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
@@ -78,8 +78,8 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
         ReidopsError: the file is missing, truncated, has too many pixels, or is not a picture; names the remedy.
     """
     encoded = path.read_bytes() if path.is_file() else b""
-    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad
-    # behind it.
+    # OpenCV fills the missing part of a truncated JPEG with grey without an error, so the end marker is checked here;
+    # some cameras append padding.
     whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
     size = cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR
     picture = (

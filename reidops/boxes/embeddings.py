@@ -17,7 +17,7 @@ from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import PEDESTRIAN, Sequence
 from reidops.parts import Part
 
-__all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # of boxes and frames, for those who draw what was embedded
+__all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # re-exported for drawing
 
 ANNOTATIONS = "annotations"  # folder of the embedded ground truth, below that of the detections
 _ARRAYS = ("frame", "box_ltwh", "confidence", "embedding", "weights_sha256")
@@ -199,7 +199,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro embed`)") from None
     except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise ReidopsError(
-            f"{path}: is no file of embeddings ({error}); make it again with `dvc repro -f embed`"
+            f"{path}: is not a file of embeddings ({error}); make it again with `dvc repro -f embed`"
         ) from None
 
 

@@ -43,7 +43,7 @@ from reidops.tracking.evaluation.windows import FrameTables
 from reidops.tracking.trackers import Tracker, finish_tracks, new_camera, new_tracker, track_sequence
 
 SCORERS = ("reported", "motmetrics")
-# To start a process costs about as much as to track and score a thousand frames.
+# Starting a process takes about as long as tracking and scoring a thousand frames.
 FRAMES_OF_ONE_PROCESS = 2000
 
 
@@ -85,10 +85,10 @@ def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, 
     """
     arms = arms or arms_of(setup.tracker)
     workers = num_processes(parts, setup.tracker)
-    if setup.camera:  # before the arms, which share it
+    if setup.camera:  # once, before the arms use it
         map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
-    # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no
-    # process is left with it at the end.
+    # With enough sequences for all processes, one process runs all arms of a sequence and reads it once. The longest
+    # sequence is first, so that no process starts it last.
     groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
     jobs = sorted(((part, group) for part in parts for group in groups), key=lambda job: -job[0].num_frames)
     done = map_parallel(partial(_evaluate_job, setup=setup), jobs, workers, desc="track")

@@ -15,9 +15,8 @@ from reidops.boxes.identities import NO_PERSON
 from reidops.tracking.constants import WITHOUT_APPEARANCE
 from reidops.tracking.evaluation.arm_names import ARMS, NO_APPEARANCE, ORACLE, RANDOM
 
-# Random unit vectors of this length are so near to a right angle (a cosine of 0.06 on average, 0.3 at most among
-# thousands) that half the distance of a right angle (`constants.ORACLE_COSINE_GATE`) tells the same person from others
-# without fail.
+# Random unit vectors of this length are nearly orthogonal (cosine 0.06 on average, at most 0.3 among thousands), so
+# `constants.ORACLE_COSINE_GATE` always separates one person from others.
 _ORACLE_DIM = 256
 
 

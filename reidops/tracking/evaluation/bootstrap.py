@@ -64,7 +64,7 @@ class LeaveOneOut:
     def of(cls, tables: FrameTables, length: int) -> "LeaveOneOut":
         """Return the counts of a sequence, with windows of about `length` frames."""
         windows, people = tables.windows(length), tables.people_apart()
-        num_people = len(people) - 1  # the last row holds boxes of tracks that are nobody's
+        num_people = len(people) - 1  # the last row holds boxes of tracks without a person
         weights = np.hstack([1 - np.eye(num_people), np.ones((num_people, 1))])
         return cls(windows.counts()[0], windows.counts(1 - np.eye(len(windows))), people.counts(weights))
 

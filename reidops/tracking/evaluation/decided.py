@@ -30,7 +30,7 @@ from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 from reidops.tracking.evaluation.arm_names import APPEARANCE as MODEL
 from reidops.tracking.evaluation.arm_names import NO_APPEARANCE
 
-# Stages in which appearance may forbid a pair, but makes none.
+# Stages whose cost does not include appearance, though its gate may forbid a pair.
 STAGES_WITHOUT_APPEARANCE = (deepsort.OVERLAPPING, bytetrack.SECOND, ocsort.LOW_SCORE, ocsort.RECOVERED)
 
 
@@ -64,7 +64,7 @@ def count_decided(decisions: Decisions | None) -> Decided:
     if not pairs or distances is None:
         return Decided(len(decisions.pairs))
     overlap = decisions.terms[OVERLAP]
-    # A gate of 1 − IoU = 1 lets pairs through that do not touch: no overlap, no pair.
+    # A gate of 1 − IoU = 1 also allows pairs without overlap, which do not count here.
     limit = min(decisions.limits.get(OVERLAP, 1.0), np.nextafter(1.0, 0.0))
     by_overlap = set(match(np.where(np.isnan(overlap), np.inf, overlap), limit))
     gate = decisions.limits.get(APPEARANCE, np.inf)
@@ -101,7 +101,7 @@ def _sorted_boxes(tracks: pd.DataFrame) -> np.ndarray:
     return np.column_stack([ordered[names].to_numpy(dtype=float), ordered["track_id"].factorize()[0]])
 
 
-# What limits the say of appearance in each tracker, and the constant that changes it.
+# The rule that limits appearance in each tracker, and the constant that changes it.
 _LIMITS_OF_APPEARANCE = {
     "deepsort": "it compares embeddings only inside the motion gate (constant motion_gate {motion_gate}); set "
     "motion_gate: null, or"

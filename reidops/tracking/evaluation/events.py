@@ -130,7 +130,7 @@ class _Record:
     """The events of motmetrics as arrays, one row per event in order of time; −1 = no id."""
 
     names: tuple[str, ...]
-    codes: np.ndarray  # of each row, the place of its event's name in `names`
+    codes: np.ndarray  # of each row, the index of its event in `names`
     track_id: np.ndarray
     tracker_id: np.ndarray
     distance: np.ndarray

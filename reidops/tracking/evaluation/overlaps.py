@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from reidops.boxes.identities import EPS, MATCH_IOU
 
-_CONTINUED = 1000  # by which CLEAR prefers the track that held the person in the frame before
+_CONTINUED = 1000  # CLEAR's bonus for the match of the previous frame
 
 
 @dataclass(frozen=True)

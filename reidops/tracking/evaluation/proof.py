@@ -33,7 +33,7 @@ from reidops.tracking.evaluation.windows import WINDOW_SCORES
 
 HEADROOM_SCORES = ("IDF1", "HOTA", "AssA", "MOTA")
 NO_GAIN_POSSIBLE = "this tracker looks at no embedding: it has one arm, and no model can help it"
-# How the control of a difference is named in a sentence.
+# The name of a control in a sentence.
 CONTROLS = {NO_APPEARANCE: "without appearance", RANDOM: "with random embeddings"}
 
 Tree = Mapping[str, Mapping[str, Mapping[str, float]]]  # arm → sequence → score
@@ -58,7 +58,7 @@ def prove(arms: Rows[ArmResult], tree: Tree, window: int = 30) -> dict[str, Any]
         "differences": {arm: _differences(arm, NO_APPEARANCE, counted, tree) for arm in ran if arm != NO_APPEARANCE},
         "over_random": _differences(APPEARANCE, RANDOM, counted, tree),
         "decided": _decided(ran[APPEARANCE]),
-        # Nothing is drawn: the last two stand here for readers that still ask for them.
+        # `resamples` and `seed` are constant: the jackknife draws nothing. Earlier readers expect them.
         "bootstrap": {
             "level": LEVEL,
             "window_frames": window,

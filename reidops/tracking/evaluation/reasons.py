@@ -11,8 +11,8 @@ from reidops.tracking.evaluation.moments import Moment, Term
 from reidops.tracking.evaluation.switches import Switch
 from reidops.tracking.tracks import NO_DETECTION
 
-# Terms whose gate says whether appearance is looked at, not whether the pair may be made (BoT-SORT's).
-_GATES_OF_LOOKS = (PROXIMITY,)
+# Terms whose gate decides whether appearance is computed, not whether the pair is allowed (BoT-SORT).
+_GATES_OF_APPEARANCE = (PROXIMITY,)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame)
         moment.row_of(switch.before.tracker_id),
         new[0] if new else None,
     )
-    sentence = f"{_why_not_the_old_track(case)}; {_why_the_new_track(case)}."
+    sentence = f"{_old_track_clause(case)}; {_new_track_clause(case)}."
     return Reason(sentence[0].upper() + sentence[1:], moment.terms(case.old, column), moment.terms(case.new, column))
 
 
@@ -73,49 +73,48 @@ def _num_unseen(switch: Switch, tracks: pd.DataFrame) -> int:
     return switch.after.frame - int(tracks.loc[earlier & (tracks["detection"] != NO_DETECTION), "frame"].max())
 
 
-def _why_not_the_old_track(case: _Case) -> str:
+def _old_track_clause(case: _Case) -> str:
     name = f"track {case.switch.before.tracker_id}"
     if case.old is None:
         return f"{name} had been given up, last seen {case.num_unseen} frames before"
     taken = case.moment.pair_of_row(case.old)
     if taken is not None:
-        there = _short(case.moment.terms(case.old, taken[0]))
-        here = _short(case.moment.terms(case.old, case.column))
+        there = _values_text(case.moment.terms(case.old, taken[0]))
+        here = _values_text(case.moment.terms(case.old, case.column))
         return f"{name} went to another detection in stage “{taken[1]}”: {there} there, {here} here"
     age = "was seen in the frame before" if case.num_unseen == 1 else f"was {case.num_unseen} frames old"
     terms = case.moment.terms(case.old, case.column)
-    blocking = [str(term) for term in terms if term.blocks and term.name not in _GATES_OF_LOOKS]
-    passed = ", ".join(str(term) for term in terms if term.passes and term.name not in _GATES_OF_LOOKS)
+    blocking = [str(term) for term in terms if term.blocks and term.name not in _GATES_OF_APPEARANCE]
+    passed = ", ".join(str(term) for term in terms if term.passes and term.name not in _GATES_OF_APPEARANCE)
     if blocking:
         return (
             f"{name} {age}: {' and '.join(blocking)} blocked "
-            f"it{f' ({passed} did not)' if passed else ''}{_unasked(terms)}"
+            f"it{f' ({passed} did not)' if passed else ''}{_no_appearance_clause(terms)}"
         )
-    return (
-        f"{name} {age} and could have passed ({passed or 'no gate was in its way'}) but was not chosen{_unasked(terms)}"
-    )
+    allowed = passed or "no gate was in its way"
+    return f"{name} {age} and could have passed ({allowed}) but was not chosen{_no_appearance_clause(terms)}"
 
 
-def _unasked(terms: tuple[Term, ...]) -> str:
+def _no_appearance_clause(terms: tuple[Term, ...]) -> str:
     """Return a clause if appearance was not computed, with the gate that prevented it."""
     if not any(term.name == APPEARANCE and not term.weighed for term in terms):
         return ""
-    kept = [str(term) for term in terms if term.blocks and term.name in _GATES_OF_LOOKS]
+    kept = [str(term) for term in terms if term.blocks and term.name in _GATES_OF_APPEARANCE]
     return f", and appearance was not weighed{f' ({kept[0]})' if kept else ''}"
 
 
-def _why_the_new_track(case: _Case) -> str:
+def _new_track_clause(case: _Case) -> str:
     after, owner = case.switch.after, case.switch.owner
     if case.new is None:
         return "a new track began"
     held = f", which had held person {owner.track_id}," if owner and owner.track_id not in (-1, after.track_id) else ""
     stage = case.moment.pair_of_column(case.column)[1]
     terms = case.moment.terms(case.new, case.column)
-    passed = ", ".join(str(term) for term in terms if term.passes) or _short(terms)
+    passed = ", ".join(str(term) for term in terms if term.passes) or _values_text(terms)
     begun = " (just begun)" if case.moment.decisions.track_ids[case.new] == -1 else ""
     return f"track {after.tracker_id}{begun}{held} came through stage “{stage}”: {passed}"
 
 
-def _short(terms: tuple[Term, ...]) -> str:
+def _values_text(terms: tuple[Term, ...]) -> str:
     """Return the values alone: `overlap 0.31, appearance 0.20`."""
     return ", ".join(str(Term(term.name, term.value, None)) for term in terms if term.weighed)

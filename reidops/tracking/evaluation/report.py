@@ -19,20 +19,19 @@ _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
 _OF_ARMS = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
 _EVENTS_OF = (APPEARANCE, NO_APPEARANCE)
 
-# Why the two scorers may differ in a figure.
+# Why the two scorers may differ.
 _REASONS = {
     "MOTA": "follows from IDSW, FP and FN",
-    "IDF1": "one definition: the largest IDTP of a one-to-one naming over the whole sequence",
-    "HOTA": "motmetrics has none: TrackEval's in both",
-    "DetA": "motmetrics has none: TrackEval's in both",
-    "AssA": "motmetrics has none: TrackEval's in both",
-    "MOTP": "the mean IoU of the matches: other matches, another mean",
-    "IDSW": "motmetrics first gives a person the track that they had last, however long ago; TrackEval only the track "
-    "of the frame before",
-    "FP": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
-    "FN": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
-    "MT": "motmetrics counts people held in at least 80 % of their frames, TrackEval in more than 80 %",
-    "ML": "one definition, less than 20 %; the matches may differ",
+    "IDF1": "same definition: the largest IDTP of a one-to-one assignment over the whole sequence",
+    "HOTA": "motmetrics does not compute it: both are TrackEval's",
+    "DetA": "motmetrics does not compute it: both are TrackEval's",
+    "AssA": "motmetrics does not compute it: both are TrackEval's",
+    "MOTP": "the mean IoU of the matches, which differ",
+    "IDSW": "motmetrics keeps a person's last match, however old; TrackEval only the match of the frame before",
+    "FP": "the kept matches differ (IDSW), so the number of unmatched boxes may differ",
+    "FN": "the kept matches differ (IDSW), so the number of unmatched boxes may differ",
+    "MT": "motmetrics counts people matched in at least 80 % of their frames, TrackEval in more than 80 %",
+    "ML": "same definition, less than 20 %; the matches may differ",
     "Frag": "motmetrics counts a person missed and found again; TrackEval also one who was out of the ground truth in "
     "between, but passes over "
     "frames without any track",

@@ -17,8 +17,8 @@ from reidops.mot.sequences import DETECTORS
 from reidops.tracking.evaluation.bootstrap import Interval, LeaveOneOut, best_intervals
 from reidops.tracking.evaluation.windows import NUM_COUNTS, FrameTables
 
-_FORMAT = "format"  # the name of an array that no video has, for its name would hold a colon
-_VERSION = 2  # files without a version hold the scores of windows, which do not add up to those of a set of windows
+_FORMAT = "format"  # no video has this name: names of videos contain a colon
+_VERSION = 2  # files without a version hold scores of windows, which do not add up
 
 
 def add_copies(sequences: Iterable[tuple[str, int, LeaveOneOut]]) -> dict[str, LeaveOneOut]:

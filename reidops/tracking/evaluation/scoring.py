@@ -23,7 +23,7 @@ _DISTRACTORS = (2, 7, 8, 12)  # person on vehicle, static person, distractor, re
 
 _OF_PEOPLE = ("MOTA", "MODA", "MOTAL", "sMOTA", "FP_per_frame")
 
-Results = dict[str, dict[str, Any]]  # TrackEval's result of each metric, with the counts that combining needs
+Results = dict[str, dict[str, Any]]  # TrackEval's result of each metric, with the counts that are combined
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def official_results(comparison: Comparison) -> Results:
     overlaps = comparison.overlaps
     counted = {"CLEAR": clear_counts(overlaps), "Identity": identity_counts(overlaps), "HOTA": hota_counts(overlaps)}
     results = combine_results({"": counted})
-    if not overlaps.num_boxes[0].any():  # TrackEval takes no ratio where nobody is annotated
+    if not overlaps.num_boxes[0].any():  # TrackEval computes no ratio without annotations
         results["CLEAR"] |= dict.fromkeys(_OF_PEOPLE, 0)
     return results
 
@@ -148,7 +148,7 @@ def _boxes(rows: pd.DataFrame, what: str, rules: Rules) -> _Boxes:
     if twice.any():
         first = order[int(twice.argmax())]
         raise ReidopsError(
-            f"{what}: identity {track_id[first]} appears twice in frame {frame[first]}; it can be in one place only"
+            f"{what}: identity {track_id[first]} appears twice in frame {frame[first]}; expected at most once"
         )
     order = np.argsort(frame, kind="stable")
     box_ltrb = ltwh_to_ltrb(rows[["left", "top", "width", "height"]].to_numpy(dtype=float)[order])
@@ -174,7 +174,7 @@ def _compare_frame(truth: _Boxes, found: _Boxes) -> tuple[np.ndarray, np.ndarray
 def _on_distractors(similarities: np.ndarray, distracts: np.ndarray) -> np.ndarray:
     """Return, for each track box, whether it is assigned to a distractor."""
     on_distractors = np.zeros(similarities.shape[1], dtype=bool)
-    if (similarities[distracts] >= MATCH_IOU - EPS).any():  # else no assignment can put a box there
+    if (similarities[distracts] >= MATCH_IOU - EPS).any():  # else no box can be assigned to a distractor
         rows, columns = match_boxes(similarities)
         on_distractors[columns[distracts[rows]]] = True
     return on_distractors

@@ -10,7 +10,7 @@ from reidops.files import read_json, repository_root
 from reidops.tracking.constants import camera_of, constants_of, gate_of
 from reidops.tracking.trackers import Finishing
 
-# How a camera moved depends on the frames alone: neither a new model nor a new constant computes it again.
+# Camera motion depends on the frames alone, so a new model or constant reuses it.
 CAMERA_CACHE = Path(".cache") / "camera_motion"
 
 

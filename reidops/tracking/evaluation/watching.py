@@ -7,7 +7,7 @@ from reidops.tracking.evaluation.decided import Decided, count_decided
 from reidops.tracking.evaluation.moments import Moment
 from reidops.tracking.trackers import Tracker
 
-# A frame of MOT17-04 is 0.1 MB, so its sequence is kept; a crowd's are not.
+# A frame of MOT17-04 needs 0.1 MB, so its sequence is kept; that of a crowd is not.
 MOST_BYTES = 256 * 2**20
 
 

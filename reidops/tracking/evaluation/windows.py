@@ -26,7 +26,7 @@ PLAIN = ("truth", "tracks", "IDTP", "MISS", "FP", "SWITCH")
 _TP = slice(len(PLAIN), len(PLAIN) + len(THRESHOLDS))
 _A = slice(_TP.stop, _TP.stop + len(THRESHOLDS))
 NUM_COUNTS = _A.stop
-_AT_ONCE = 4_000_000  # values of a table of resamples that are held in memory at a time
+_AT_ONCE = 4_000_000  # largest number of table values in memory at a time
 
 WINDOW_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
 

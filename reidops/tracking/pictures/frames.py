@@ -14,15 +14,14 @@ from PIL import Image, ImageDraw, ImageFont
 from reidops.mot.boxes import ltwh_to_ltrb
 
 BOX = ["left", "top", "width", "height"]
-# Hues far from one another and from the red of a mistake, light enough for dark figures and dark enough for white
-# letters; RGB.
+# Distinct hues, none close to the red of an error; visible on dark figures and readable under white text; RGB.
 _PALETTE = (
     (31, 119, 180), (44, 140, 44), (148, 103, 189), (140, 86, 75), (23, 150, 165), (120, 120, 20), (200, 80, 160),
     (60, 80, 200),
     (210, 130, 0), (0, 120, 95), (95, 95, 110), (110, 45, 130), (70, 130, 220), (150, 110, 60), (85, 150, 30),
     (0, 95, 130),
 )  # fmt: skip
-# Labels of which others keep clear: among thousands there is no free place, and looking for one would take minutes.
+# Largest number of labels that a new one avoids: among thousands there is no free place, and a search takes minutes.
 _MOST_APART = 150
 MISTAKE = (225, 20, 35)
 _WHITE = (255, 255, 255)
@@ -43,7 +42,7 @@ def annotate(picture: np.ndarray, detections: sv.Detections, marks: Mapping[int,
     scene = picture.copy()
     thickness = max(1, round(max(picture.shape[:2]) / 500))
     taken: list[tuple[int, int, int, int]] = []
-    # Marked boxes are drawn above the others, and their labels take their places first.
+    # Marked boxes are drawn last, on top; their labels are placed first.
     boxes = sorted(
         zip(detections.tracker_id.tolist(), np.round(detections.xyxy).astype(int), strict=True),
         key=lambda box: box[0] in marks,

@@ -20,7 +20,7 @@ from reidops.tracking.pictures.frames import BOX, colour_of
 
 _ROW_HEIGHT, _HEAD, _WIDTH = 2.6, 0.4, 12.0  # inches
 _MARGIN = 0.2  # share of the box's sides shown around it
-_CROP_HEIGHT = 320  # px, the most
+_CROP_HEIGHT = 320  # px, at most
 _LINE = 82  # letters
 _MOST = 1.6  # gates, where a bar ends
 _GREEN, _RED, _GREY = "#2a7d2e", "#c8102e", "0.55"
@@ -89,7 +89,7 @@ def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | Non
     axes.imshow(crop)
     colour = [value / 255 for value in colour_of(sighting.tracker_id)]
     axes.spines[:].set(color=colour, linewidth=3)
-    who = "nobody" if sighting.track_id == -1 else f"person {sighting.track_id}"
+    who = "no person" if sighting.track_id == -1 else f"person {sighting.track_id}"
     axes.set_title(f"{word}: frame {sighting.frame}\n{who}, track {sighting.tracker_id}", fontsize=7.5)
 
 

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from reidops.tracking.evaluation.held import held_runs, mistaken_rows
 from reidops.tracking.pictures.frames import MISTAKE, colour_of
 
-# More people than this are not read in one picture: those who were mistaken most are drawn.
+# With more people a picture is unreadable: those with the most identity errors are drawn.
 MAX_PEOPLE = 40
 _PANEL_WIDTH = 6.5  # inches
-_LEAST_NAMED = 0.03  # share of the frames that a run must last to have its track's number written into it
+_LEAST_NAMED = 0.03  # least length of a run that shows its track's number, as a share of the frames
 
 
 def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figure:
@@ -27,7 +27,7 @@ def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figu
     people, num_all = choose_people(events_by_arm)
     width, height = _PANEL_WIDTH * len(events_by_arm) + 0.7, 1.5 + 0.24 * max(2, len(people))
     figure = Figure(figsize=(width, height))
-    # Margins in inches: a layout that measures every text takes longer than all the rest.
+    # Margins in inches: an automatic layout measures every text and is slow.
     figure.subplots_adjust(
         left=0.65 / width, right=1 - 0.1 / width, bottom=0.55 / height, top=1 - 0.85 / height, wspace=0.04
     )
@@ -53,9 +53,9 @@ def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figu
 
 def choose_people(events_by_arm: Mapping[str, pd.DataFrame]) -> tuple[list[int], int]:
     """Return the drawn people in order, and the number of all; those with the most identity errors are drawn."""
-    everybody = pd.concat([events.loc[events["track_id"] >= 0, "track_id"] for events in events_by_arm.values()])
+    people = pd.concat([events.loc[events["track_id"] >= 0, "track_id"] for events in events_by_arm.values()])
     mistakes = pd.concat([mistaken_rows(events)["track_id"] for events in events_by_arm.values()]).value_counts()
-    counts = mistakes.reindex(sorted(everybody.unique()), fill_value=0).sort_values(ascending=False, kind="stable")
+    counts = mistakes.reindex(sorted(people.unique()), fill_value=0).sort_values(ascending=False, kind="stable")
     return sorted(int(person) for person in counts.index[:MAX_PEOPLE]), len(counts)
 
 

@@ -32,7 +32,7 @@ _QUALITY_4 = {"flags": "+qscale", "global_quality": str(4 * 118)}
 # CPU ms and KiB a picture of MOT17-09 at 960 × 540 px: vp9 8 and 8, h264 8 and 5, mpeg4 3 and 34. No AV1: for root, its
 # encoder SVT-AV1 makes the thread that opens it and all that it starts later run before every other process.
 _ENCODERS = {
-    # Without a lag each picture is let go at once, which halves the memory.
+    # Without lag each picture is released at once, which halves the memory.
     "vp9": _Encoder(
         "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "32"}
     ),
@@ -40,7 +40,7 @@ _ENCODERS = {
     "mpeg4": _Encoder("mpeg4", _QUALITY_4),
     "mjpeg": _Encoder("mjpeg", _QUALITY_4, ColorRange.JPEG),
 }
-_NUM_THREADS = 2  # of one video: several are written side by side
+_NUM_THREADS = 2  # per video, as several are written in parallel
 _FORMATS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska", ".avi": "avi"}
 
 CODECS = {
@@ -63,7 +63,7 @@ class VideoWriter:
     def __init__(self, path: Path, temporary: Path, frame_rate: float, codec: str) -> None:
         self._path = path
         self._temporary = temporary
-        self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # for which a picture is shown
+        self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # duration of a picture
         self._codec = codec
         self._container: av.container.OutputContainer | None = None
         self._stream: av.VideoStream | None = None
@@ -94,9 +94,9 @@ class VideoWriter:
 
     def _open(self) -> None:
         encoder, suffix = _ENCODERS[self._codec], self._path.suffix.lower()
-        # the index first, for a player that is still loading
+        # index at the start, so that a player can begin while loading
         options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
-        # A relative name with a colon in it would be an address.
+        # FFmpeg takes a relative name with a colon for a URL.
         container = av.open(str(self._temporary.absolute()), "w", format=_FORMATS[suffix], container_options=options)
         try:
             self._stream = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
@@ -113,13 +113,13 @@ class VideoWriter:
         context.time_base = self._seconds
         context.bit_rate = 0
         context.thread_count = _NUM_THREADS
-        # BT.601 is what players and OpenCV take for granted where a container cannot tell.
+        # Players and OpenCV assume BT.601 if the container has no colour description.
         context.colorspace, context.color_range = Colorspace.ITU601, encoder.color_range
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 
     def _frame(self, picture: np.ndarray) -> av.VideoFrame:
         height, width = (side // 2 * 2 for side in picture.shape[:2])
-        # OpenCV rounds; FFmpeg's own conversion from BGR is a level too dark and too green.
+        # OpenCV rounds; FFmpeg's conversion from BGR is one level too dark and too green.
         planes = cv2.cvtColor(np.ascontiguousarray(picture[:height, :width]), cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG

@@ -30,7 +30,7 @@ from reidops.tracking.trackers import finish_tracks, new_camera, new_tracker, tr
 from reidops.tracking.tuning.search_spaces import OF_ALL, SearchSpace
 
 SHOWN = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
-START = 0  # number of the trial before the search: what is held, and published values
+START = 0  # number of the trial before the search, with held and published values
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def search_constants(
         ReidopsError: embeddings are missing, broken or of another model, or annotations contradict themselves.
     """
     workers = _num_workers(parts, budget.trials + 1)
-    if setup.camera:  # before the trials, which share it
+    if setup.camera:  # once, before the trials use it
         map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
     score = partial(_score_values, parts=parts, setup=setup, appearance=appearance, workers=workers)
     start = Tried(START, _start_values(space), score(space.held))
@@ -86,7 +86,7 @@ def run_trials(
         score: returns the scores of some values, by name.
         floor: the score to beat, shown by the progress bar until a trial does.
     """
-    import optuna  # here, for the processes that track need none of it
+    import optuna  # not at the top: the processes that track do not need it
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=budget.seed))
@@ -132,7 +132,7 @@ def _score_values(
         setup=replace(setup, constants=constants_of(setup.tracker, constants), **of_all),
         appearance=appearance,
     )
-    # the longest first, so that no process is left with it at the end
+    # the longest first, so that no process starts it last
     ordered = sorted(parts, key=lambda part: -part.num_frames)
     results = map_parallel(job, ordered, workers)
     scores = asdict(

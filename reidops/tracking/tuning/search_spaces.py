@@ -14,13 +14,12 @@ from typing import Any, Protocol
 from reidops.errors import ReidopsError
 from reidops.tracking.constants import CONSTANTS, constants_of
 
-# Knobs of every tracker beside its constants: the gate of appearance, in its own cost, and the least score of a
-# detection.
+# Knobs of every tracker besides its constants: the appearance gate, in its own cost, and the least confidence.
 GATE, MIN_CONFIDENCE = "gate", "min_confidence"
 OF_ALL = (GATE, MIN_CONFIDENCE)
 
 _LIFE = {"max_age": [10, 120], "n_init": [1, 5]}
-_SCORES = {"high": [0.3, 0.8], "new": [0.3, 0.9]}  # for detectors whose scores are in 0 … 1
+_SCORES = {"high": [0.3, 0.8], "new": [0.3, 0.9]}  # for detectors with confidences in 0 … 1
 _OC_SORT = {
     "high": [0.3, 0.8],
     "iou": [0.1, 0.5],
