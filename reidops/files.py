@@ -100,6 +100,14 @@ def read_json(path: Path) -> Any:
         ) from None
 
 
+def repository_path(name: str) -> Path:
+    """Return the file or folder that a param names: `~` is the user's folder, a relative path starts at the repository.
+
+    Under `dvc exp run --temp` and `--queue` this is the original repository; its copy lacks what git ignores.
+    """
+    return repository_root() / Path(name).expanduser()
+
+
 def repository_root() -> Path:
     """Return the folder of the DVC repository that runs us ($DVC_ROOT, also inside `dvc exp run --temp`), else the
     current one.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from reidops.errors import ReidopsError
-from reidops.files import repository_root
+from reidops.files import repository_path
 from reidops.tables import PARTS, read_table, write_table
 
 LOCAL = "local:"
@@ -113,7 +113,7 @@ def write_parts(parts: list[Part], raw: Path, local: str | None = None) -> None:
 
 def local_folder(local: str) -> Path:
     """Return the folder that `download.local` names; a relative one starts at the repository's root."""
-    return repository_root() / Path(local).expanduser()
+    return repository_path(local)
 
 
 def check_parts(parts: list[Part], where: str) -> None:

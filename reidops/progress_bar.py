@@ -72,14 +72,13 @@ def named_work(name: str) -> Iterator[None]:
 class _LogBar(tqdm):
     """A tqdm bar that draws nothing and reports to the log until it is closed."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, file=io.StringIO(), **kwargs)
+    def __init__(self, items: Iterable[Any] | None, **kwargs: Any) -> None:
+        super().__init__(items, file=io.StringIO(), **kwargs)
         if not self.disable:
             _reporter.add(self)
 
-    def display(self, *_: Any, **__: Any) -> bool:
+    def display(self, *_: Any, **__: Any) -> None:
         """Draw nothing."""
-        return True
 
     def close(self) -> None:
         """End the reports."""

@@ -28,7 +28,7 @@ from reidops.mot.crops import BoxRules
 from reidops.retrieval.calibration import Calibration, calibrate
 from reidops.retrieval.evaluation import crops_to_calibrate, embed_tests, refuse_collapsed, score_tests
 from reidops.retrieval.ranking import RankingScores, score_embeddings
-from reidops.retrieval.test_sets import find_test_sets
+from reidops.retrieval.ranking_sets import find_ranking_sets
 from reidops.tables import CROPS, read_table, write_table
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
@@ -167,7 +167,7 @@ def evaluate_embedder(embedder: Embedder, crops: CropSet, *, max_rank: int = 50)
     Raises:
         ReidopsError: the crops have no test set, or the embeddings have collapsed.
     """
-    embedded = embed_tests(embedder, crops.store, crops.table, find_test_sets(crops.table))
+    embedded = embed_tests(embedder, crops.store, crops.table, find_ranking_sets(crops.table))
     refuse_collapsed(embedded)
     scores = score_tests(embedded, max_rank=max_rank, rerank=False)
     held_out = crops_to_calibrate(crops.table, embedder, crops.store, batch_size=64)
@@ -208,5 +208,12 @@ def _training_data(network: EmbeddingNetwork, crops: CropSet, settings: Training
 
 
 def _embedder(network: EmbeddingNetwork, settings: TrainingSettings, num_people: int) -> Embedder:
-    size = {"height": settings.height, "width": settings.width}
-    return Embedder(network, describe(network, backbone=settings.backbone, **_NETWORK, **size, num_classes=num_people))
+    description = describe(
+        network,
+        backbone=settings.backbone,
+        height=settings.height,
+        width=settings.width,
+        num_classes=num_people,
+        **_NETWORK,
+    )
+    return Embedder(network, description)

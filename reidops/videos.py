@@ -1,19 +1,24 @@
 """The frames of a video, one at a time: a file that OpenCV reads, or a folder of pictures."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+import av
 import cv2
 import numpy as np
 
 from reidops.boxes.box_crops import read_picture
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_size
+from reidops.mot.frame_files import has_pictures, list_frames
 from reidops.mot.sequences import read_sequence
+from reidops.streams import Stream, is_stream
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_FRAME_RATE = 25.0  # fps, of a folder that does not say
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 class BrokenOff(ReidopsError):
@@ -23,8 +28,12 @@ class BrokenOff(ReidopsError):
 class Video(Protocol):
     """Something that has frames, in order."""
 
-    num_frames: int | None  # as far as it says
     frame_rate: float  # fps
+    times: list[float] | None  # seconds at which frames are shown, where their distance varies
+
+    @property
+    def num_frames(self) -> int | None:
+        """Return the number of frames that the video states; None where it states none."""
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (number, picture) of every frame, 1-based, BGR uint8 [h, w, 3].
@@ -34,22 +43,34 @@ class Video(Protocol):
         """
 
 
-def read_video(path: Path) -> Video:
-    """Return the video in a file, or in a folder of pictures: `img1`, or the sequence's folder that holds it.
+def read_video(path: Path | str) -> Video:
+    """Return the video in a file or in a folder of pictures (`img1`, imDir of seqinfo.ini, or the sequence's folder),
+    of an address (rtsp://…) or of a camera by its number.
 
     Raises:
         ReidopsError: nothing is there, or no frame of it can be read.
     """
+    if is_stream(str(path)) and not Path(path).exists():
+        return Stream(str(path))
     path = Path(path)
     if path.is_dir():
-        return PictureFolder(path / "img1" if (path / "img1").is_dir() else path)
+        return PictureFolder(path)
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; expected a video, or a folder of frames (img1)")
     return VideoFile(path)
 
 
+def sequence_folder(path: Path) -> Path | None:
+    """Return the folder of the sequence that `path` is, or whose frames it holds; None for none."""
+    if (path / "seqinfo.ini").is_file():
+        return path
+    parents = [folder for folder in path.resolve().parents[:2] if (folder / "seqinfo.ini").is_file()]
+    is_own = parents and read_sequence(parents[0]).frames_dir.resolve() == path.resolve()
+    return parents[0] if is_own else None
+
+
 class VideoFile:
-    """A video that OpenCV decodes."""
+    """A video that OpenCV decodes; `times` are those of its frames in seconds where their distance varies."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -59,6 +80,21 @@ class VideoFile:
         capture.release()
         self.num_frames = round(stated) if 0 < stated < 1e9 else None  # a stream without an index states nonsense
         self.frame_rate = rate if 0 < rate <= 1000 else DEFAULT_FRAME_RATE
+        self.times = varying_times(path)
+        if self.times:
+            self.num_frames = len(self.times)
+            span = self.times[-1] - self.times[0]
+            self.frame_rate = min(max((len(self.times) - 1) / span, 0.001), 1000.0)
+            logger.info(
+                "%s: the frame rate varies, %.3g fps in the mean; frames of the output keep their times",
+                path,
+                self.frame_rate,
+            )
+
+    @property
+    def picture_numbers(self) -> range | None:
+        """Return the numbers of the frames; None where their number is not known."""
+        return range(1, self.num_frames + 1) if self.num_frames else None
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield every frame; see `Video`. The end of a file that does not say how long it is, is its end."""
@@ -74,6 +110,11 @@ class VideoFile:
         finally:
             capture.release()
         if self.num_frames is not None and number < self.num_frames:
+            if is_whole(self._path, number):
+                logger.info(
+                    "%s: states %d frames and has %d: it is read to its end", self._path, self.num_frames, number
+                )
+                return
             raise BrokenOff(
                 f"{self._path}: broke off after frame {number} of {self.num_frames}: the file is cut off or damaged "
                 f"there"
@@ -96,14 +137,31 @@ class VideoFile:
 
 class PictureFolder:
     """A folder of pictures named by their frame's number, as MOTChallenge's img1; one that begins at 0 is counted from
-    1.
+    1, and pictures at even steps (5, 10, 15 …) are counted one by one.
+
+    `picture_numbers` are the numbers in the names, `numbers` those of the frames, both ascending.
     """
 
+    times: None = None
+
     def __init__(self, folder: Path) -> None:
-        self._paths = _numbered(folder)
+        root = sequence_folder(folder)
+        sequence = read_sequence(root) if root else None
+        if sequence is not None:
+            folder = sequence.frames_dir
+        else:
+            folder = _with_pictures(folder)
+        files = list_frames(folder, sequence.extension if sequence else None)
+        if files is None:
+            raise ReidopsError(
+                f"{folder}: there is no picture; expected a folder of frames that are named by their numbers, "
+                f"000001.jpg, 000002.jpg, …"
+            )
+        self.picture_numbers = files.numbers
+        self.numbers = _frame_numbers(files.numbers)
+        self._paths = dict(zip(self.numbers, (folder / name for name in files.names), strict=True))
         self.num_frames = len(self._paths)
-        stated = (folder.parent / "seqinfo.ini").is_file()
-        self.frame_rate = read_sequence(folder.parent).frame_rate if stated else DEFAULT_FRAME_RATE
+        self.frame_rate = sequence.frame_rate if sequence else DEFAULT_FRAME_RATE
 
     def frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield every frame; see `Video`."""
@@ -119,19 +177,60 @@ class PictureFolder:
             expected += 1
 
 
-def _numbered(folder: Path) -> dict[int, Path]:
-    """Return the pictures of a folder by their frame's number."""
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in _PICTURES and not path.name.startswith(".")]
-    unnumbered = sorted(path.name for path in paths if not path.stem.isdecimal())
-    if not paths or unnumbered:
-        found = f"there is {unnumbered[0]}" if unnumbered else "there is no picture"
+def _frame_numbers(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    steps = set(np.diff(numbers).tolist())
+    if len(steps) == 1 and steps != {1} and len(numbers) > 2:
+        return tuple(range(1, len(numbers) + 1))
+    return tuple(number + (numbers[0] == 0) for number in numbers)
+
+
+def _with_pictures(folder: Path) -> Path:
+    """Return the folder, or the one below it that holds the pictures: img1, else the only one."""
+    if has_pictures(folder):
+        return folder
+    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and has_pictures(path)]
+    named = [path for path in below if path.name == "img1"] or below
+    if len(named) > 1:
         raise ReidopsError(
-            f"{folder}: {found}; expected a folder of frames that are named by their numbers, 000001.jpg, 000002.jpg, …"
+            f"{folder}: there are pictures in {', '.join(path.name for path in named)}; name the folder of the frames"
         )
-    shift = 1 if any(int(path.stem) == 0 for path in paths) else 0
-    numbered = {int(path.stem) + shift: path for path in paths}
-    if len(numbered) < len(paths):
-        raise ReidopsError(
-            f"{folder}: a frame is there twice ({len(paths)} pictures, {len(numbered)} numbers); remove one of them"
-        )
-    return numbered
+    return named[0] if named else folder
+
+
+def varying_times(path: Path) -> list[float]:
+    """Return the times of a file's frames in seconds from the first; [] where their distance is constant."""
+    try:
+        with av.open(str(path.absolute())) as container:
+            stream = container.streams.video[0]
+            shown = sorted(
+                float(packet.pts * packet.time_base)
+                for packet in container.demux(stream)
+                if packet.pts is not None and packet.size
+            )
+    except (av.FFmpegError, IndexError):
+        return []
+    steps = np.diff(shown)
+    if len(steps) < 2 or steps.min() <= 0 or steps.max() - steps.min() < max(0.25 * np.median(steps), 0.002):
+        return []
+    return [second - shown[0] for second in shown]
+
+
+def is_whole(path: Path, num_frames: int) -> bool:
+    """Tell whether a file holds no more than the `num_frames` that were read, whatever its header states."""
+    data = path.open("rb").read(12)
+    if data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > path.stat().st_size:
+        return False
+    try:
+        with av.open(str(path.absolute())) as container:
+            stream = container.streams.video[0]
+            packets = [packet for packet in container.demux(stream) if packet.size]
+    except (av.FFmpegError, IndexError):
+        return False
+    damaged = any(packet.is_corrupt for packet in packets)
+    # a few frames before the start of an edit list, or without a picture, are never shown
+    return (
+        not damaged
+        and bool(packets)
+        and (data[:4] == b"RIFF" or stream.frames in (0, len(packets)))
+        and (len(packets) - num_frames <= max(2, len(packets) // 20))
+    )

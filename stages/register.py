@@ -11,54 +11,25 @@ The rule is described in docs/promotion.md.
 import logging
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from reidops.files import sha256, whole_folder, write_json
-from reidops.params import params_dataclass
-from reidops.registry.comparison import Evidence, Rule, Score
+from reidops.registry import models as registry
+from reidops.registry.challenger import ChallengerComparer, read_scores
+from reidops.registry.champion import promote
+from reidops.registry.comparison import Rule
+from reidops.registry.result import Folders, read_bench, read_result
+from reidops.registry.seed_spread import read_spread
 from stages import run_stage
+from stages.params.register import RegisterParams
 
 log = logging.getLogger(__name__)
 
 
-@params_dataclass
-class RegisterParams:
-    """Where the result goes and what a challenger has to do.
-
-    Attributes:
-        model_name: the registered model's name in MLflow.
-        experiment: the MLflow experiment that holds the runs.
-        score: the combined tracking score that decides: IDF1, HOTA, MOTA, AssA or DetA.
-        evidence: what has to be above a bound: `interval` = the lower end of the difference's 95 % interval, `point` =
-            the difference.
-        min_margin: bound of the difference to the champion, 0 … 1.
-        require_gain: a champion also beats the same tracker without appearance.
-        beat_random: a champion also beats the same tracker with random vectors.
-    """
-
-    model_name: Annotated[str, Field(pattern=r"^[\w.\- ]+$")]
-    experiment: Annotated[str, Field(min_length=1)]
-    score: Score
-    min_margin: Annotated[float, Field(ge=0, le=1)]
-    require_gain: bool
-    evidence: Evidence = "interval"
-    beat_random: bool = True
-
-
 def register(
     settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, detections: Path,
-    embeddings: Path,
-    tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
+    embeddings: Path, tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
     """Log, register, compare; write what came of it to `registration/version.json`."""
-    from reidops.registry import models as registry
-    from reidops.registry.challenger import ChallengerComparer, read_scores
-    from reidops.registry.champion import promote
-    from reidops.registry.result import Folders, read_bench, read_result
-    from reidops.registry.seed_spread import read_spread
-
     rule = Rule(params.score, params.min_margin, params.require_gain, params.beat_random, params.evidence)
     result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
     run_id = registry.log_result(result, params.experiment)
@@ -87,4 +58,4 @@ def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:
 
 
 if __name__ == "__main__":
-    run_stage(register, RegisterParams)
+    run_stage(register)

@@ -122,10 +122,9 @@ def test_every_stage_takes_the_bound_from_the_params_file(root: Path, tmp_path: 
     assert "  max_pixels: 100000000 " in params
     (tmp_path / "params.yaml").write_text(params.replace("max_pixels: 100000000", "max_pixels: 12345"))
     code = (
-        "import os, sys; from stages import run_stage; from stages.embed import EmbedParams\n"
-        "def embed(raw, params): print(os.environ['REIDOPS_MAX_PIXELS'])\n"
-        f"sys.argv = ['embed', '--raw', 'r', '--params', {str(tmp_path / 'params.yaml')!r}]; run_stage(embed, "
-        f"EmbedParams)"
+        "import os, sys; from pathlib import Path; from stages import run_stage\n"
+        "def embed(raw: Path): print(os.environ['REIDOPS_MAX_PIXELS'])\n"
+        f"sys.argv = ['embed', '--raw', 'r', '--params', {str(tmp_path / 'params.yaml')!r}]; run_stage(embed)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert told.stdout.strip() == "12345"

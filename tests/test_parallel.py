@@ -28,7 +28,7 @@ def test_results_come_in_the_items_order(workers):
     assert map_parallel(square, range(7), workers) == [0, 1, 4, 9, 16, 25, 36]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_error_of_a_worker_reaches_the_caller(workers):
     with pytest.raises(ReidopsError, match="-1 is negative"):
         map_parallel(square, [1, -1], workers)

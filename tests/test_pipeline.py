@@ -110,7 +110,7 @@ def test_a_kill_in_train_leaves_no_half_model(repository):
 def test_after_the_kills_dvc_repro_goes_on_to_the_end(repository):
     ended = repository.dvc("repro")
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert "go on after step" in ended.stderr
+    assert "continue after step" in ended.stderr
     reid, tracking = repository.read("data/reid/metrics.json"), repository.read("data/tracking/metrics.json")
     assert 0 < reid["synthetic"]["mAP"] <= 1 and 0 < reid["colour_histogram"]["mAP"] < 1
     assert {"appearance", "no_appearance"} <= set(tracking)

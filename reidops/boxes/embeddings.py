@@ -136,9 +136,9 @@ def embed_with_people(
     columns = ["frame", "left", "top", "width", "height", "confidence", "track_id"]
     table = pd.concat(
         [detections.assign(track_id=NO_PERSON)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True
-    )
+    ).sort_values("frame", kind="stable")  # the order of `embed_sequence`
     both = embed_sequence(sequence, table, embedder, batch_size=batch_size)
-    of_people = both.track_id != NO_PERSON
+    of_people = table["track_id"].to_numpy() != NO_PERSON
     return replace(both.keep(~of_people), track_id=None), both.keep(of_people)
 
 
@@ -152,6 +152,7 @@ def write_embeddings(detected: EmbeddedDetections, path: Path) -> None:
     with whole_file(path) as temporary, open(temporary, "wb") as stream:
         np.savez(
             stream,
+            allow_pickle=False,
             **ids,
             frame=detected.frame.astype(np.int32),
             box_ltwh=detected.box_ltwh.astype(np.float32),

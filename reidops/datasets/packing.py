@@ -170,11 +170,18 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
             # `frame` still holds the last image while the next one is decoded. Were it dropped first, the allocator
             # would hand its 6 MB back to the kernel and ask for them again, which costs as much as the decoding.
             frame, file = _decode(source), source.file
-        x1, y1, x2, y2 = source.box
-        crop = frame[y1 : y2 + 1, x1 : x2 + 1]
+        crop = _within(frame, source.box)
         if rules.size:
             crop = _resize(crop, *rules.size)
         yield _encode(crop, rules.jpeg_quality), crop.shape[1], crop.shape[0]
+
+
+def _within(frame: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndarray:
+    """Return the pixels of a box, of the whole frame without one."""
+    if box is None:
+        return frame
+    x1, y1, x2, y2 = box
+    return frame[y1 : y2 + 1, x1 : x2 + 1]
 
 
 def _extract(source: CropSource) -> tuple[bytes, int, int]:

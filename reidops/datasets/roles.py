@@ -296,7 +296,8 @@ def _check_part(part: Part) -> None:
         ReidopsError: names what is missing.
     """
     if part.layout == "mot":
-        needed = ("img1", "gt/gt.txt")  # det.txt is for the stage `detect` to ask for, which may have other detections
+        # det.txt is checked by the stage `detect`, which may have other detections; frames are checked below.
+        needed: tuple[str, ...] = ("gt/gt.txt",)
     else:
         needed = LAYOUTS[part.layout].reads(part.part, part.protocol)
         if not needed:

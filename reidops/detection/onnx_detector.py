@@ -49,7 +49,7 @@ class OnnxDetector:
             raise ReidopsError(f"{self._path}: {error}") from None
         self._request = Request(person, settings.min_confidence)
         self._names = tuple(output.name for output in self._session.get_outputs())
-        self._layout = None if settings.layout == "auto" else settings.layout
+        self._layout: str | None = None if settings.layout == "auto" else settings.layout
         self._is_normalised: bool | None = None  # not known before the first box
         self._first_frames = FirstFrames()
         self._num_frames_of_others = 0

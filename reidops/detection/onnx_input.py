@@ -11,7 +11,12 @@ from reidops.detection.onnx_metadata import Metadata
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+_Kind = type[np.generic]
+_TYPES: dict[str, _Kind] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+}
 _SIZE_INPUT = "orig_target_sizes"  # RT-DETR's, D-FINE's: width and height in px that its boxes are scaled to
 _LEAST_STRIDE = 32  # px
 
@@ -89,7 +94,11 @@ def picture_input(inputs: Sequence[DeclaredInput]) -> PictureInput:
         )
     height, width = shape[-3:-1] if channels_last else shape[-2:]
     batch = None if len(shape) == 3 else shape[0] if isinstance(shape[0], int) and shape[0] > 0 else 1
-    sizes = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32}
+    sizes: dict[str, _Kind] = {
+        "tensor(int64)": np.int64,
+        "tensor(int32)": np.int32,
+        "tensor(float)": np.float32,
+    }
     return PictureInput(
         name=pictures[0].name,
         kind=_TYPES[kind],

@@ -261,8 +261,8 @@ def _only(
 
 def _boxes_and_scores(outputs: Sequence[Output], layout: str) -> tuple[np.ndarray, np.ndarray]:
     """Return boxes [n, 4] and scores [n, C] of two outputs."""
-    planes = [plane_of(output) for output in outputs]
-    if len(planes) != 2 or any(plane is None for plane in planes) or len(planes[0]) != len(planes[1]):
+    planes = [plane for output in outputs if (plane := plane_of(output)) is not None]
+    if len(outputs) != 2 or len(planes) != 2 or len(planes[0]) != len(planes[1]):
         raise unlike(layout, outputs, "boxes [1, n, 4] and scores [1, n, C]")
     boxes = [plane for plane in planes if plane.shape[1] == 4]
     if not boxes:

@@ -64,7 +64,7 @@ def read_description(path: Path) -> EmbedderDescription:
     """
     data = read_json(path)
     fields = {f.name: f for f in dataclasses.fields(EmbedderDescription)}
-    known = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name in fields}
+    known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name in fields}
     missing = [n for n, f in fields.items() if n not in known and f.default is f.default_factory is dataclasses.MISSING]
     if missing:
         raise ReidopsError(

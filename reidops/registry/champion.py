@@ -93,9 +93,9 @@ def _decide(
     alone = decide(None)
     if champion is None or not alone.champion:
         return alone
-    kept_only = referee is None or not scores.uses_appearance
-    rival = Rival(champion) if kept_only else _meet(registered.name, champion, scores.bench, referee)
-    return decide(rival)
+    if referee is None or not scores.uses_appearance:
+        return decide(Rival(champion))
+    return decide(_meet(registered.name, champion, scores.bench, referee))
 
 
 def _meet(name: str, champion: TrackingResult, bench: Bench, referee: Referee) -> Rival:

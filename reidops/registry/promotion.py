@@ -55,16 +55,15 @@ def decide_promotion(
     if score is None:
         return Decision(False, f"version {challenger.version} has no combined {rule.score} to decide by", rule.evidence)
     controls = _controls(challenger, score, rule, seeds)
-    decision = _decide(
-        challenger, rival, rule, Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds)
-    )
+    so_far = Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds)
+    decision = _decide(challenger, score, rival, rule, so_far)
     ending = f"{controls_text(controls, rule.score)}{seeds_text(seeds)} (register.evidence: {rule.evidence})"
     return replace(decision, reason=decision.reason + ending)
 
 
-def _decide(challenger: TrackingResult, rival: Rival | None, rule: Rule, so_far: Decision) -> Decision:
-    """Return the decision; `so_far` holds the score and the comparisons with the controls."""
-    name, score = f"version {challenger.version}", so_far.score
+def _decide(challenger: TrackingResult, score: float, rival: Rival | None, rule: Rule, so_far: Decision) -> Decision:
+    """Return the decision; `so_far` holds the comparisons with the controls."""
+    name = f"version {challenger.version}"
     if rival is not None and rival.result.version == challenger.version:
         return replace(
             so_far,
@@ -86,10 +85,10 @@ def _decide(challenger: TrackingResult, rival: Rival | None, rule: Rule, so_far:
         )
     if rival.result.bench.digest != challenger.bench.digest:
         return replace(so_far, reason=not_comparable(challenger.bench, rival))
-    return _compare(challenger, rival, rule, so_far)
+    return _compare(challenger, score, rival, rule, so_far)
 
 
-def _compare(challenger: TrackingResult, rival: Rival, rule: Rule, so_far: Decision) -> Decision:
+def _compare(challenger: TrackingResult, score: float, rival: Rival, rule: Rule, so_far: Decision) -> Decision:
     """Compare two models on one bench."""
     other = scored(rival.result.appearance, rule.score)
     if other is None:
@@ -97,8 +96,8 @@ def _compare(challenger: TrackingResult, rival: Rival, rule: Rule, so_far: Decis
             so_far, reason=f"version {rival.result.version}, the champion, has no combined {rule.score} to compare with"
         )
     differences = paired_differences(challenger, rival.result, rule.score)
-    lead = _widened(rival.lead, so_far.score - other, so_far.seeds, 2)
-    comparison = _comparison(CHAMPION, so_far.score, other, lead, rule, above=rule.min_margin)
+    lead = _widened(rival.lead, score - other, so_far.seeds, 2)
+    comparison = _comparison(CHAMPION, score, other, lead, rule, above=rule.min_margin)
     return replace(
         so_far,
         champion=comparison.met,

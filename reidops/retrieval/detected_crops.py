@@ -1,4 +1,4 @@
-"""Held-out people as the detector of their training scene saw them: displaced boxes, cut heads and all."""
+"""Embed the detections of held-out people in training sequences, so that the gate is fitted on real detector boxes."""
 
 from collections.abc import Sequence as Rows
 
@@ -16,14 +16,13 @@ BOX = ["left", "top", "width", "height"]
 
 
 def detected_crops(parts: Rows[Part], held_out: pd.DataFrame, embedder: CropEmbedder, batch_size: int = 64) -> Crops:
-    """Return the detections that show held-out people in the training frames; none where no training set has
-    detections.
+    """Return the detections of held-out people in the training frames, without rows if there are no detections.
 
-    A detection shows a pedestrian that it overlaps by an IoU of one half or more, one to one in each frame. Of a scene
-    with several detectors the first one's are taken, as for the crops.
+    Detections and annotated pedestrians are matched one to one in each frame, at an IoU of 0.5 or more. Of a scene with
+    several detectors the first one is used, as for the crops.
 
     Args:
-        held_out: rows of the crops table that show these people.
+        held_out: rows of the crops table with these people.
 
     Raises:
         ReidopsError: a sequence's files cannot be read.
@@ -47,7 +46,7 @@ def _detected_parts(parts: Rows[Part]) -> list[Part]:
 
 
 def _of_part(part: Part, held_out: pd.DataFrame) -> tuple[Sequence, pd.DataFrame]:
-    """Return a sequence, and the detections of its held-out people with pid, camid and visibility."""
+    """Return a sequence and the detections of its held-out people with pid, camid and visibility."""
     sequence = read_sequence(part.folder)
     of_scene = held_out[(held_out["dataset"] == part.dataset) & (held_out["scene"] == part.scene)]
     people = of_scene.drop_duplicates("track_id").set_index("track_id")[["pid", "camid"]]

@@ -47,7 +47,8 @@ class BotSort(ByteTrack):
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._initialize(constants, Ema(constants.ema))
+        self._memory = Ema(constants.ema)
+        self._initialize(constants, self._memory)
         self._proximity = constants.proximity
         self._gate = constants.gate if gate is None else gate
         self._camera = camera
@@ -74,7 +75,7 @@ class BotSort(ByteTrack):
         if self._proximity is not None:
             terms[PROXIMITY], limits[PROXIMITY] = np.where(asked, terms[OVERLAP], np.nan), self._proximity
             asked = asked & (terms[OVERLAP] <= self._proximity)
-        terms[APPEARANCE] = np.where(asked, self._tracks.memory.distances(seen.embeddings) / 2, np.nan)
+        terms[APPEARANCE] = np.where(asked, self._memory.distances(seen.embeddings) / 2, np.nan)
         return terms, limits | {APPEARANCE: self._gate}
 
     def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:

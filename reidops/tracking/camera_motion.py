@@ -102,7 +102,8 @@ class SparseFlow(_Estimator):
         corners = cv2.goodFeaturesToTrack(before, maxCorners=1000, qualityLevel=0.01, minDistance=1, blockSize=3)
         if corners is None or len(corners) < self._min_points:
             return identity()
-        followed, found, _ = cv2.calcOpticalFlowPyrLK(before, now, corners, None)
+        # The stub forbids None, which OpenCV's documentation allows: the points are then found from `corners`.
+        followed, found, _ = cv2.calcOpticalFlowPyrLK(before, now, corners, None)  # type: ignore[call-overload]
         found = found.ravel().astype(bool)
         if found.sum() < self._min_points:
             return identity()
@@ -123,7 +124,7 @@ class Ecc(_Estimator):
     def _estimate(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
         start = np.eye(2, 3, dtype=np.float32)
         try:
-            _, affine = cv2.findTransformECC(before, now, start, cv2.MOTION_EUCLIDEAN, self._criteria, None, 5)
+            _, affine = cv2.findTransformECC(before, now, start, cv2.MOTION_EUCLIDEAN, self._criteria)
         except cv2.error as error:
             # OpenCV raises this where it does not converge, and where a picture is of one colour.
             if error.code != cv2.Error.StsNoConv:

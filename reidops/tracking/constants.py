@@ -231,7 +231,7 @@ def constants_of(tracker: str, changed: Mapping[str, Any]) -> Any:
     Raises:
         ReidopsError: a name is unknown or a value ill-typed; names similar constants.
     """
-    return check_section(CONSTANTS[tracker], {tracker: _published(tracker) | changed}, tracker, Path("constants"))
+    return check_section(CONSTANTS[tracker], {tracker: {**_published(tracker), **changed}}, tracker, Path("constants"))
 
 
 def check_constants(constants: Mapping[str, Mapping[str, Any]]) -> None:

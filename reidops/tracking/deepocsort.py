@@ -35,13 +35,16 @@ class DeepOcSort(OcSort):
             the assignment.
     """
 
+    _constants: DeepOcSortConstants
+
     def __init__(
         self,
         constants: DeepOcSortConstants = DeepOcSortConstants(),
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._initialize(constants, Ema(constants.alpha), XywhMotion() if constants.filter == "xywh" else XysrMotion())
+        self._memory = Ema(constants.alpha)
+        self._initialize(constants, self._memory, XywhMotion() if constants.filter == "xywh" else XysrMotion())
         self._gate = constants.gate if gate is None else gate
         self._camera = camera
 
@@ -73,7 +76,7 @@ class DeepOcSort(OcSort):
             return terms, limits
         overlapping = (terms[OVERLAP] <= limits[OVERLAP]) & (seen.confidence >= self._constants.high)
         is_unambiguous = self._constants.as_coded and leaves_no_choice(overlapping)
-        terms[APPEARANCE] = np.where(is_unambiguous, np.nan, self._tracks.memory.distances(seen.embeddings))
+        terms[APPEARANCE] = np.where(is_unambiguous, np.nan, self._memory.distances(seen.embeddings))
         return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:

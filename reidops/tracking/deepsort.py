@@ -40,6 +40,7 @@ class DeepSort:
         camera: CameraMotion | None = None,
     ) -> None:
         self._initialize(constants, Gallery(constants.budget), DEEPSORT_COSINE_GATE if gate is None else gate, camera)
+        self._motion_weight = constants.motion_weight  # λ of equation 5
 
     def _initialize(
         self,
@@ -51,6 +52,7 @@ class DeepSort:
         self.decisions: Decisions | None = None
         self._constants = constants
         self._gate = gate
+        self._memory = memory
         self._camera = camera
         self._tracks = Tracks(XyahMotion(), memory)
         self._num_frames = 0
@@ -73,12 +75,7 @@ class DeepSort:
         self._last = sv.Detections.merge([result, coasted]) if len(coasted) else result
         return self._last
 
-    # StrongSORT overrides these five methods and `_first_pairs`.
-
-    @property
-    def _motion_weight(self) -> float:
-        """Return λ of equation 5."""
-        return self._constants.motion_weight
+    # StrongSORT overrides these four methods and `_first_pairs`.
 
     @property
     def _gates_cost(self) -> bool:
@@ -109,12 +106,12 @@ class DeepSort:
             MOTION: tracks.motion.gate_distances(tracks.state, seen.box_ltwh),
         }
         if seen.embeddings is not None:
-            terms[APPEARANCE] = tracks.memory.distances(seen.embeddings)
+            terms[APPEARANCE] = self._memory.distances(seen.embeddings)
             if self._gates_cost:
                 terms[COST] = self._costs(terms[MOTION], terms[APPEARANCE])
         gated = COST if self._gates_cost else APPEARANCE
-        limits = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, gated: self._gate}
-        limits = {name: limit for name, limit in limits.items() if name in terms and limit is not None}
+        gates = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, gated: self._gate}
+        limits = {name: limit for name, limit in gates.items() if name in terms and limit is not None}
         return Decisions(tracks.ids, seen.rows, terms, limits, tuple(self._associate(terms)))
 
     def _associate(self, terms: dict[str, np.ndarray]) -> list[StagedPair]:

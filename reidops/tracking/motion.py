@@ -67,7 +67,7 @@ class BoxMotion:
         """
         means, covariances, moving = state.means.copy(), state.covariances.copy(), self._num_velocities
         if keeps_size is not None:
-            means[np.ix_(keeps_size, self._size_velocities)] = 0
+            means[np.ix_(keeps_size, np.array(self._size_velocities, int))] = 0
         self._keep_valid(means)
         means[:, :moving] += means[:, MEASURED:]
         # F P Fᵀ, where F adds the velocities to the first four numbers: first the rows, then the columns.

@@ -151,7 +151,7 @@ def _digest(frame: tuple[Frames, int]) -> str:
 def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max_bits: int) -> dict[str, str]:
     """Return the fault text of each training sequence that has a near-duplicate, by the name of its frames."""
     steps = {own.name: math.ceil(len(own.numbers) / sample) for own in trained}
-    samples = [(own, own.numbers[:: steps[own.name]]) for own in trained]
+    samples: list[tuple[Frames, Iterable[int]]] = [(own, own.numbers[:: steps[own.name]]) for own in trained]
     samples += [(other, _runs(other.numbers, max(steps.values(), default=1))) for other in scored]
     hashes = [
         _hash_frames(own, numbers) for own, numbers in progress_bar(samples, desc="hash frames", unit="sequences")

@@ -45,10 +45,10 @@ def _draw(
     bins = np.histogram_bin_edges(joined, bins=40, range=limits) if len(joined) else np.linspace(0, 1, 41)
     for side, series in values.items():
         if len(series):
-            axis.hist(series, bins=bins, histtype="stepfilled", color=COLOURS[side], alpha=0.18)
+            axis.hist(series, bins=bins.tolist(), histtype="stepfilled", color=COLOURS[side], alpha=0.18)
             axis.hist(
                 series,
-                bins=bins,
+                bins=bins.tolist(),
                 histtype="step",
                 color=COLOURS[side],
                 linewidth=1.6,

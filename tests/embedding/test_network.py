@@ -121,16 +121,16 @@ def test_tokens_cannot_be_pooled_as_a_map():
 
 @pytest.mark.parametrize("pooling", ["avg", "gem"])
 def test_a_backbone_whose_maps_have_the_channels_last_is_pooled_over_its_places(pooling):
-    network = EmbeddingNetwork("swin_tiny_patch4_window7_224", pooling=pooling, last_stride=2).eval()
-    assert network.dim == 768
+    network = EmbeddingNetwork("mambaout_femto", pooling=pooling, last_stride=2).eval()
+    assert network.dim == 1152
 
 
 def test_a_backbone_for_images_of_one_size_is_told():
     with pytest.raises(
         ReidopsError,
-        match="the backbone beit_base_patch16_224 takes no image of 128 × 64 px .*; take one for images of any size",
+        match="the backbone gmlp_ti16_224 takes no image of 128 × 64 px .*; take one for images of any size",
     ):
-        EmbeddingNetwork("beit_base_patch16_224")
+        EmbeddingNetwork("gmlp_ti16_224")
 
 
 def test_the_neck_has_no_bias_to_learn():

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import plain_mot2reid
 import pytest
+from default_params import default_params
 from mot_factory import write_gt, write_mot_set, write_rows
 from plain_mot2reid import Options
 from raw_folder import whole, write_raw
@@ -25,7 +26,7 @@ from stages.convert import ConvertParams, convert
 
 NAMES = ("TOY-01", "TOY-02", "TOY-03")
 WIDTH, HEIGHT, NUM_FRAMES = 160, 96, 36
-AS_MOT2REID = ConvertParams(considered_only=False, val_by="name", workers=1)
+AS_MOT2REID = default_params(ConvertParams, considered_only=False, val_by="name", workers=1)
 OUTSIDE = "wholly outside the frame"
 
 
@@ -104,6 +105,12 @@ def listed(folder: Path) -> set[str]:
     }
 
 
+def listed_images(folder: Path) -> dict[str, bytes]:
+    """Return the crops that the lists name, by path."""
+    names = listed(folder)
+    return {path: data for path, data in images(folder).items() if path in names}
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -119,7 +126,7 @@ def test_crops_names_and_lists_are_mot2reids(tmp_path: Path, toy: Path, options:
     assert lines(here, num_train(here)) == lines(there)
     assert len(listed(there)) > 20
     # The tar holds the crops of the lists; there, people who were dropped have theirs, too.
-    assert images(here) == {path: data for path, data in images(there).items() if path in listed(there)}
+    assert images(here) == listed_images(there)
 
 
 def test_with_flags_heeded_the_crops_are_those_of_a_file_without_the_flagged_rows(tmp_path: Path, toy: Path) -> None:
@@ -148,7 +155,7 @@ def test_mot15_rows_of_ten_columns_are_pedestrians(tmp_path: Path) -> None:
         write_rows(folder / "gt" / "gt.txt", [(*row[:6], 1, 0.5 * row[0], -3.25, 0) for row in rows])
     there, here = both(dataset, ("TUD-Campus", "ADL-Rundle-6"), tmp_path, Options(min_per_person=3))
     assert lines(here, num_train(here)) == lines(there)
-    assert images(here) == {path: data for path, data in images(there).items() if path in listed(there)}
+    assert images(here) == listed_images(there)
 
 
 def test_a_box_outside_the_frame_is_a_strip_there_and_nothing_here(tmp_path: Path, toy: Path) -> None:
@@ -203,5 +210,5 @@ def test_the_cuts_of_mot17_are_mot2reids(real_data: Path, tmp_path: Path) -> Non
     names = tuple(f"MOT17-{scene}-FRCNN" for scene in ("02", "05", "10", "13"))
     there, here = both(real_data / "MOT17", names, tmp_path, Options(min_per_person=2))
     assert lines(here, num_train(here)) == lines(there)
-    assert images(here) == {path: data for path, data in images(there).items() if path in listed(there)}
+    assert images(here) == listed_images(there)
     assert len(images(here)) > 200

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from default_params import default_params
 from made_result import SEQUENCES, write_result
 
 from reidops.errors import ReidopsError
@@ -15,7 +16,7 @@ from reidops.params import check_section
 from stages.register import RegisterParams, register
 
 pytestmark = pytest.mark.slow  # each registration starts processes
-PARAMS = RegisterParams(model_name="person-reid", experiment="reid", score="IDF1", min_margin=0.0, require_gain=True)
+PARAMS = default_params(RegisterParams, experiment="reid")
 FOLDERS = (
     "raw",
     "crops",

@@ -55,7 +55,7 @@ def fake(monkeypatch) -> FakeStages:
 
 def run(root: Path, num: int) -> dict:
     data = write_result(root, settings=SETTINGS, idf1=0.05)
-    repeat_seeds(root / "params.yaml", *(data / name for name in FOLDERS), params=RepeatSeedsParams(num))
+    repeat_seeds(root / "params.yaml", *(data / name for name in FOLDERS), params=RepeatSeedsParams(num=num))
     assert [path.name for path in (data / "seeds").iterdir()] == ["spread.json"]
     return read_json(data / "seeds" / "spread.json")
 

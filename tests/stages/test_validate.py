@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from default_params import default_params
 from mot_factory import write_mot_set
 
 from reidops.errors import ReidopsError
@@ -14,7 +15,7 @@ from stages.validate import ValidateParams, validate
 
 pytestmark = pytest.mark.slow
 
-PARAMS = ValidateParams(min_people=2, min_crops_per_person=2, image_sample=2, contact_sheet_people=4)
+PARAMS = default_params(ValidateParams, min_people=2, min_crops_per_person=2, image_sample=2, contact_sheet_people=4)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The tests of this room compute on one thread: their networks are so small that more threads only wait for each
+"""The tests of this folder compute on one thread: their networks are so small that more threads only wait for each
 other.
 """
 

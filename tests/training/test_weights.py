@@ -78,9 +78,7 @@ def test_weights_of_a_pooling_without_an_exponent_are_loaded(tmp_path):
 
 def test_a_wider_osnet_names_the_shapes(tmp_path):
     torch.save(EmbeddingNetwork("osnet_x0_5").backbone.state_dict(), tmp_path / "weights.pt")
-    told = (
-        r"than train\.backbone, osnet_x0_25; missing: none; unknown: none; of another shape: conv1\.conv\.weight.* more"
-    )
+    told = r"than train\.backbone, osnet_x0_25; .*missing: none; .*of another shape: conv1\.conv\.weight.* more"
     with pytest.raises(ReidopsError, match=told):
         load_weights(EmbeddingNetwork("osnet_x0_25"), tmp_path / "weights.pt")
 

@@ -20,6 +20,7 @@ significantly, and the coverage by number of units.
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from scipy.stats import t as student
@@ -131,7 +132,7 @@ def margin(influences: np.ndarray, num_projections: int) -> np.ndarray:
 
 
 def _total(side: Rows[LeaveOneOut]) -> np.ndarray:
-    return sum(video.whole for video in side)
+    return reduce(np.add, (video.whole for video in side))
 
 
 def _left_out(side: Rows[LeaveOneOut], without: Rows[np.ndarray]) -> np.ndarray:
@@ -150,7 +151,7 @@ def _intervals(
     num_units = len(ours_without)
     if num_units < LEAST_UNITS:
         return dict.fromkeys(better)
-    intervals = {}
+    intervals: dict[str, Interval | None] = {}
     for name in better:
         difference, without = better[name] - worse[name], better_without[name] - worse_without[name]
         half = margin((num_units - 1) * (without.mean() - without), num_units - 1 if name in PLAIN_VARIANCE else slow)

@@ -138,10 +138,11 @@ class _Record:
     @classmethod
     def of(cls, accumulator: motmetrics.MOTAccumulator) -> "_Record":
         events = accumulator.events
-        ids = [np.nan_to_num(events[column].to_numpy(), nan=-1).astype(int) for column in ("OId", "HId")]
-        return cls(
-            tuple(events["Type"].cat.categories), events["Type"].cat.codes.to_numpy(), *ids, events["D"].to_numpy()
+        kinds = events["Type"].cat
+        track_id, tracker_id = (
+            np.nan_to_num(events[column].to_numpy(), nan=-1).astype(int) for column in ("OId", "HId")
         )
+        return cls(tuple(kinds.categories), kinds.codes.to_numpy(), track_id, tracker_id, events["D"].to_numpy())
 
     def types_are(self, *names: str) -> np.ndarray:
         """Return, for each event, whether it is one of these types."""

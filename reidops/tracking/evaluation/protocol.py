@@ -53,7 +53,7 @@ def read_tuning(path: Path, tracker: str) -> Tuning | None:
     if found["tracker"] != tracker:
         raise ReidopsError(
             f"{path}: holds constants of {found['tracker']}, but evaluate_tracking.tracker is {tracker};"
-            f" set tune.tracker to {tracker}, or tune.trials to 0 and evaluate_tracking.tuning to null"
+            f" run the search again with `dvc repro -f tune`, or set evaluate_tracking.tuning to null"
         )
     return Tuning(
         found["tracker"],
@@ -94,7 +94,9 @@ def check_protocol(parts: Rows[Part], tuning: Tuning | None, origin: Origin) -> 
 
 
 def _check_tuning(part: Part, tuning: Tuning | None) -> None:
-    for row in tuning.tuned_on if tuning else ():
+    if tuning is None:
+        return
+    for row in tuning.tuned_on:
         if (family_of(row["dataset"]), row["scene"]) == (family_of(part.dataset), part.scene):
             raise ReidopsError(
                 f"{tuning.source}: the constants of {tuning.tracker} were tuned on {row['sequence']}, the scene of "

@@ -105,13 +105,14 @@ def _no_appearance_clause(terms: tuple[Term, ...]) -> str:
 
 def _new_track_clause(case: _Case) -> str:
     after, owner = case.switch.after, case.switch.owner
-    if case.new is None:
+    pair = case.moment.pair_of_column(case.column)
+    if pair is None:
         return "a new track began"
+    row, stage = pair
     held = f", which had held person {owner.track_id}," if owner and owner.track_id not in (-1, after.track_id) else ""
-    stage = case.moment.pair_of_column(case.column)[1]
-    terms = case.moment.terms(case.new, case.column)
+    terms = case.moment.terms(row, case.column)
     passed = ", ".join(str(term) for term in terms if term.passes) or _values_text(terms)
-    begun = " (just begun)" if case.moment.decisions.track_ids[case.new] == -1 else ""
+    begun = " (just begun)" if case.moment.decisions.track_ids[row] == -1 else ""
     return f"track {after.tracker_id}{begun}{held} came through stage “{stage}”: {passed}"
 
 

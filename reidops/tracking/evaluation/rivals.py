@@ -49,7 +49,7 @@ def write_windows(sequences: Rows[tuple[str, FrameTables]], length: int, path: P
         for unit, without in (("windows", counts.without), ("people", counts.without_people)):
             arrays[f"{video}/{unit}"] = np.vstack([counts.whole, without])
     with whole_file(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def read_windows(path: Path) -> dict[str, LeaveOneOut]:
@@ -84,8 +84,8 @@ def read_windows(path: Path) -> dict[str, LeaveOneOut]:
         raise ReidopsError(
             f"{path}: has no array {missing[0]}/people; make it again with `dvc repro -f evaluate_tracking`"
         )
-    found = {video: (arrays[f"{video}/windows"], arrays[f"{video}/people"]) for video in videos}
-    return {video: LeaveOneOut(windows[0], windows[1:], people[1:]) for video, (windows, people) in found.items()}
+    pairs = {video: (arrays[f"{video}/windows"], arrays[f"{video}/people"]) for video in videos}
+    return {video: LeaveOneOut(windows[0], windows[1:], people[1:]) for video, (windows, people) in pairs.items()}
 
 
 def lead_over(ours: Path, theirs: Path) -> dict[str, Interval | None] | None:

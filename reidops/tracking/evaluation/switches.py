@@ -1,6 +1,7 @@
 """Identity switches in an event table: the tracks before and after, and the cost of each switch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,8 @@ def switch_table(held: pd.DataFrame) -> pd.DataFrame:
     return table[table["event"] == "SWITCH"]
 
 
-def _switch(row: tuple, held: pd.DataFrame) -> Switch:
+def _switch(row: Any, held: pd.DataFrame) -> Switch:
+    # row: a named tuple of `switch_table`'s columns
     person, frame, tracker_id = int(row.track_id), int(row.frame), int(row.tracker_id)
     earlier = held[(held["tracker_id"] == tracker_id) & (held["frame"] < frame)]
     last = earlier.loc[earlier["frame"].idxmax()] if len(earlier) else None

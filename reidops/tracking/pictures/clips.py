@@ -1,6 +1,6 @@
 """Short videos of the windows with the most identity errors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,8 +97,8 @@ def _read_small(sequence: Sequence, frame: int) -> tuple[np.ndarray, float]:
     return small, scale / 2 if halved else scale
 
 
-def marks_by_frame(events: pd.DataFrame) -> dict[int, Mapping[int, str]]:
-    """Return frame → tracker_id → label of a track that is matched to a person who is not its own."""
+def marks_by_frame(events: pd.DataFrame) -> dict[int, dict[int, str]]:
+    """Return frame → tracker_id → what to write at a track that holds a person who is not its own."""
     wrong = mistaken_rows(events)
     marks: dict[int, dict[int, str]] = {}
     for frame, tracker_id, person in zip(wrong["frame"], wrong["tracker_id"], wrong["track_id"], strict=True):

@@ -80,7 +80,7 @@ def _crop(picture: np.ndarray, box_ltwh: pd.Series) -> np.ndarray:
 
 def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | None, word: str) -> None:
     axes.set(xticks=[], yticks=[])
-    if sighting is None:
+    if sighting is None or crop is None:
         axes.set_axis_off()
         axes.text(
             0.5, 0.5, "the new track\nhad held\nnobody", ha="center", va="center", fontsize=8, transform=axes.transAxes
@@ -123,24 +123,18 @@ def _aligned(reason: Reason) -> tuple[list[Term | None], list[Term | None]]:
     """
     weighed = {term.name for term in (*reason.old, *reason.new) if term.weighed or term.name == APPEARANCE}
     names = [term.name for term in reason.old or reason.new if term.name in weighed]
-    return tuple(
+    old, new = (
         [next((term for term in terms if term.name == name), None) for name in names]
         for terms in (reason.old, reason.new)
     )
+    return old, new
 
 
 def _draw_terms(axes: Axes, terms: Rows[Term]) -> None:
     colours = [_RED if term.blocks else _GREEN if term.passes else _GREY for term in terms]
     axes.barh(range(len(terms)), [_length(term) for term in terms], height=0.6, color=colours)
     for place, (term, colour) in enumerate(zip(terms, colours, strict=True)):
-        text = (
-            "not weighed"
-            if not term.weighed
-            else f"{number(term.value)}, no gate"
-            if term.limit is None
-            else _comparison(term)
-        )
-        axes.text(_MOST + 0.06, place, text, va="center", fontsize=7.5, color=colour)
+        axes.text(_MOST + 0.06, place, _comparison(term), va="center", fontsize=7.5, color=colour)
 
 
 def _length(term: Term) -> float:
@@ -149,5 +143,10 @@ def _length(term: Term) -> float:
 
 
 def _comparison(term: Term) -> str:
+    """Return what is written beside a term's bar."""
+    if not term.weighed:
+        return "not weighed"
+    if term.limit is None:
+        return f"{number(term.value)}, no gate"
     value, limit = numbers_apart(term.value, term.limit)
     return f"{value} {'>' if term.blocks else '≤'} gate {limit}"

@@ -87,7 +87,7 @@ def _draw_runs(axes: Axes, events: pd.DataFrame, place: Mapping[int, int], wrong
     colours = [
         _rgb(colour_of(i)) if (person, i) in wrong else _pale(colour_of(i)) for person, i in runs[:, :2].tolist()
     ]
-    axes.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0))
+    axes.add_collection(PolyCollection(list(corners), facecolors=colours, linewidths=0))
     least = _LEAST_NAMED * (events["frame"].max() - events["frame"].min() + 1)
     for person, tracker_id, first, _ in runs[runs[:, 3] - runs[:, 2] + 1 >= least].tolist():
         colour = "white" if (person, tracker_id) in wrong else "black"

@@ -1,11 +1,12 @@
 """Write videos; a file appears under its name only when it is complete."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -60,13 +61,16 @@ _MOST_TICKS = 65535  # per second, that MPEG-4 can count
 class VideoWriter:
     """Append pictures of one size; made by `open_video`."""
 
-    def __init__(self, path: Path, temporary: Path, frame_rate: float, codec: str) -> None:
+    def __init__(
+        self, path: Path, temporary: Path, frame_rate: float, codec: str, times: Sequence[float] | None = None
+    ) -> None:
         self._path = path
         self._temporary = temporary
-        self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # duration of a picture
+        # for which a picture is shown; with times of their own, one tick
+        self._seconds = Fraction(1, 1000) if times else Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)
+        self._ticks = _ticks(times) if times else None
         self._codec = codec
-        self._container: av.container.OutputContainer | None = None
-        self._stream: av.VideoStream | None = None
+        self._opened: tuple[av.container.OutputContainer, av.VideoStream] | None = None
         self._reformatter = VideoReformatter()
         self._shape: tuple[int, ...] = ()
         self.num_frames = 0
@@ -81,31 +85,34 @@ class VideoWriter:
         self._check(picture)
         self._shape = picture.shape
         with self._explained():
-            if self._container is None:
-                self._open()
-            self._container.mux(self._stream.encode(self._frame(picture)))
+            if self._opened is None:
+                self._opened = self._open()
+            container, stream = self._opened
+            container.mux(stream.encode(self._frame(picture)))
 
     def close(self) -> None:
-        """Finish the file; `open_video` checks it afterwards."""
-        container, self._container = self._container, None
-        if container is not None:
+        """End the file; it is not yet looked at."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            container, stream = opened
             with self._explained(), container:
-                container.mux(self._stream.encode())
+                container.mux(stream.encode())
 
-    def _open(self) -> None:
+    def _open(self) -> tuple[av.container.OutputContainer, av.VideoStream]:
         encoder, suffix = _ENCODERS[self._codec], self._path.suffix.lower()
         # index at the start, so that a player can begin while loading
         options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
         # FFmpeg takes a relative name with a colon for a URL.
         container = av.open(str(self._temporary.absolute()), "w", format=_FORMATS[suffix], container_options=options)
         try:
-            self._stream = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
-            self._set_up(self._stream.codec_context, encoder)
+            added = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
+            stream = cast(av.VideoStream, added)  # all encoders above are of pictures
+            self._set_up(stream.codec_context, encoder)
             container.start_encoding()
         except BaseException:
             container.close()
             raise
-        self._container = container
+        return container, stream
 
     def _set_up(self, context: av.VideoCodecContext, encoder: _Encoder) -> None:
         context.height, context.width = (side // 2 * 2 for side in self._shape[:2])
@@ -121,14 +128,26 @@ class VideoWriter:
         height, width = (side // 2 * 2 for side in picture.shape[:2])
         # OpenCV rounds; FFmpeg's conversion from BGR is one level too dark and too green.
         planes = cv2.cvtColor(np.ascontiguousarray(picture[:height, :width]), cv2.COLOR_BGR2YUV_I420)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(planes.astype(np.uint8, copy=False), format="yuv420p")
         frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
         if (wanted := _ENCODERS[self._codec].color_range) != ColorRange.MPEG:
             frame = self._reformatter.reformat(
                 frame, src_color_range=ColorRange.MPEG, dst_color_range=wanted, threads=1
             )
-        frame.pts, frame.duration, frame.time_base = self.num_frames - 1, 1, self._seconds
+        frame.pts, frame.duration = self._time()
+        frame.time_base = self._seconds
         return frame
+
+    def _time(self) -> tuple[int, int]:
+        """Return the time of the present picture and how long it is shown, in ticks."""
+        place = self.num_frames - 1
+        if self._ticks is None:
+            return place, 1
+        ticks = self._ticks
+        step = ticks[-1] - ticks[-2]
+        if place >= len(ticks):
+            return ticks[-1] + (place - len(ticks) + 1) * step, step
+        return ticks[place], ticks[place + 1] - ticks[place] if place + 1 < len(ticks) else step
 
     def _check(self, picture: np.ndarray) -> None:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 2:
@@ -161,14 +180,26 @@ class VideoWriter:
             ) from None
 
 
+def _ticks(times: Sequence[float]) -> list[int]:
+    """Return times in s as whole ms that grow by 1 at least."""
+    ticks: list[int] = []
+    for seconds in times:
+        ticks.append(max(round(seconds * 1000), ticks[-1] + 1 if ticks else 0))
+    return ticks
+
+
 @contextmanager
-def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> Iterator[VideoWriter]:
-    """Yield a writer; at the end of the block the video is checked and renamed to `path`, or deleted after an error.
+def open_video(
+    path: Path, frame_rate: float, *, codec: str | None = None, times: Sequence[float] | None = None
+) -> Iterator[VideoWriter]:
+    """Yield a writer; the video is renamed to `path` when the block ends well and it can be read again, deleted
+    otherwise.
 
     Args:
         path: its suffix names the container, one of `CODECS`.
         frame_rate: pictures per second, 0.001 … 1000.
-        codec: one of `available_codecs(path.suffix)`; None = the first.
+        codec: one of `available_codecs(path.suffix)`; None takes the first.
+        times: at which the pictures are shown, in s from the first, where their distance varies; two at least.
 
     Raises:
         ReidopsError: the codec is not available, pictures differ in size, there was none, or some are missing in the
@@ -181,7 +212,7 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
         )
     codec = _checked_codec(path, codec)
     with whole_file(path) as temporary:
-        writer = VideoWriter(path, temporary, frame_rate, codec)
+        writer = VideoWriter(path, temporary, frame_rate, codec, times)
         try:
             yield writer
         finally:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reidops.errors import ReidopsError
-from reidops.tracking.pictures import video_writing
+from reidops.tracking.pictures.sequence_pictures import video_writing
 from reidops.tracking.pictures.video_writing import CODECS, available_codecs, open_video, write_video
 
 KINDS = [(suffix, codec) for suffix, codecs in CODECS.items() for codec in codecs]
