@@ -25,12 +25,13 @@ import pandas as pd
 from scipy.stats import t as student
 
 from reidops.boxes.embeddings import EmbeddedDetections
+from reidops.boxes.identities import people_of_boxes
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.mot.synthetic import SyntheticParams, write_synthetic
 from reidops.tracking.constants import constants_of
 from reidops.tracking.evaluation.arm_names import ORACLE
-from reidops.tracking.evaluation.arms import dressed, people_shown
+from reidops.tracking.evaluation.arms import with_arm_embeddings
 from reidops.tracking.evaluation.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
 from reidops.tracking.evaluation.counts import on_own_track
 from reidops.tracking.evaluation.overlaps import Comparison
@@ -82,8 +83,8 @@ def track_models(case: Case, tracker: str, num_models: int) -> list[list[Tracked
 
 def _track(folder: Path, case: Case, tracker: str, seed: int) -> Tracked:
     detected, annotations = _read(folder, case.frames)
-    people = people_shown(detected, annotations)
-    oracle = dressed(ORACLE, detected, people, folder.name)
+    people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
+    oracle = with_arm_embeddings(ORACLE, detected, people, folder.name)
     noise = np.random.default_rng([seed, zlib.crc32(folder.name.encode())]).standard_normal(oracle.embeddings.shape)
     vectors = oracle.embeddings + case.noise * noise / np.linalg.norm(noise, axis=1, keepdims=True)
     model = replace(oracle, embeddings=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))

@@ -136,7 +136,8 @@ def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> dict[str, 
     boxes: dict[str, list[SceneBoxes]] = {"annotations": [], "detections": []}
     for part in find_tracked_parts(raw):
         detected = read_embeddings(embeddings / f"{part.sequence}.npz", weights_sha256)
-        people = people_of_boxes(detected.frame, detected.box_ltwh, read_annotations(read_sequence(part.folder)))
+        annotations = read_annotations(read_sequence(part.folder))
+        people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="pedestrians")
         boxes["detections"].append(SceneBoxes(detected.embeddings, detected.frame, people))
         annotated = embeddings / ANNOTATIONS / f"{part.sequence}.npz"
         if annotated.is_file():

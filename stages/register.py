@@ -23,7 +23,7 @@ from reidops.skipped import skipped_reason
 from stages import run_stage
 from stages.params.register import RegisterParams
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def register(
@@ -51,7 +51,7 @@ def register(
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
     standing = "champion" if decision.champion else "not champion"
-    logger.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
+    log.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:

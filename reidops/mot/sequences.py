@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 _MOST_FRAMES = 10**8
 LOCAL_FRAMES = "local:"  # imDir of a copy of annotations whose frames stay in the user's folder
 DETECTORS = ("DPM", "FRCNN", "SDP")
+PEDESTRIAN = 1  # class_id
 # MOT15's names of the videos that MOT16 and MOT17 number: the same frames, other annotations.
 _NUMBERED = {"Venice-2": "02", "ETH-Pedcross2": "05", "ADL-Rundle-6": "09", "ADL-Rundle-8": "10"}
 _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
