@@ -35,7 +35,7 @@ def register(
     if reason:
         with whole_folder(registration) as folder:
             write_json({"skipped": reason}, folder / "version.json")
-        logger.info("%s: there are no tracking scores to compare, so no version is registered", reason)
+        log.info("%s: there are no tracking scores to compare, so no version is registered", reason)
         return
     rule = Rule(params.score, params.min_margin, params.require_gain, params.beat_random, params.evidence)
     result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
