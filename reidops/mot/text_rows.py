@@ -63,7 +63,7 @@ def read_rows(
     fields = [_split(line, separator) for _, line in lines]
     num_fields = len(names) or (len(fields[0]) if fields else minimum_fields)
     _check_fields(fields, lines, path, num_fields, 1 if names else minimum_fields)
-    values, words = _values(fields, lines, path, word_columns or tuple(range(num_fields)) if names else word_columns)
+    values, words = _values(fields, lines, path, tuple(range(num_fields)) if names else word_columns)
     return TextRows(
         path,
         np.array([n for n, _ in lines], dtype=np.int64),
