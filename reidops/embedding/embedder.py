@@ -19,7 +19,7 @@ from reidops.embedding.description import (
     golden_values,
     read_description,
 )
-from reidops.embedding.images import resize_crops
+from reidops.embedding.images import resize_crops, rows_with_pixels
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.files import sha256
@@ -81,13 +81,19 @@ class Embedder:
     def embed(self, crops: Sequence[np.ndarray], batch_size: int = 64, *, desc: str | None = None) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3].
 
+        A crop without a pixel, of a box outside its frame, has a zero embedding, which matches nobody.
+
         Args:
             desc: label of the progress bar; None = no bar.
         """
-        starts = range(0, len(crops), batch_size)
+        rows = rows_with_pixels(crops)
+        starts = range(0, len(rows), batch_size)
         bar = progress_bar(starts, desc=desc or "", unit="batches", shown=desc is not None)
-        batches = [self.embed_images(resize_crops(crops[i : i + batch_size], *self.input_size)) for i in bar]
-        return np.concatenate([np.empty((0, self.dim), np.float32), *batches])
+        embeddings = np.zeros((len(crops), self.dim), np.float32)
+        for start in bar:
+            batch = rows[start : start + batch_size]
+            embeddings[batch] = self.embed_images(resize_crops([crops[row] for row in batch], *self.input_size))
+        return embeddings
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from reidops.embedding.description import check_golden, golden_crop, read_description
-from reidops.embedding.images import resize_crops
+from reidops.embedding.images import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 
 MODEL = "model.onnx"
@@ -48,10 +48,15 @@ class OnnxEmbedder:
         return self.description.height, self.description.width
 
     def embed(self, crops: Sequence[np.ndarray], batch_size: int = 64) -> np.ndarray:
-        """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3]."""
-        starts = range(0, len(crops), batch_size)
-        batches = [self.embed_images(resize_crops(crops[i : i + batch_size], *self.input_size)) for i in starts]
-        return np.concatenate([np.empty((0, self.dim), np.float32), *batches])
+        """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3]; zeros for a crop
+        without a pixel.
+        """
+        rows = rows_with_pixels(crops)
+        embeddings = np.zeros((len(crops), self.dim), np.float32)
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            embeddings[batch] = self.embed_images(resize_crops([crops[row] for row in batch], *self.input_size))
+        return embeddings
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""

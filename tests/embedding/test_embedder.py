@@ -50,6 +50,14 @@ def crops() -> list[np.ndarray]:
     return [rng.integers(0, 256, (*rng.integers(20, 150, 2), 3), np.uint8) for _ in range(7)]
 
 
+def test_a_crop_without_a_pixel_has_a_zero_embedding_and_moves_no_other(embedder, crops):
+    outside = np.zeros((30, 0, 3), np.uint8)
+    mixed = embedder.embed([outside, crops[0], outside, crops[1]])
+    assert not mixed[[0, 2]].any()
+    np.testing.assert_allclose(mixed[[1, 3]], embedder.embed(crops[:2]), atol=1e-6)
+    assert embedder.embed([outside]).shape == (1, 48)
+
+
 def test_a_saved_embedder_embeds_the_same_after_loading(embedder, folder, crops):
     loaded = reidops.Embedder.load(folder)
     assert np.array_equal(loaded.embed(crops), embedder.embed(crops))
