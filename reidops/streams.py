@@ -4,7 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -53,7 +53,7 @@ class Stream:
         self,
         source: str,
         *,
-        connect: Callable[[str | int], Capture] = cv2.VideoCapture,
+        connect: Callable[..., Any] = cv2.VideoCapture,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         """Connect once, so that a wrong address is found before a model is loaded.
@@ -80,7 +80,7 @@ class Stream:
         try:
             while self._capture is not None:
                 there, picture = self._capture.read()
-                if there:
+                if there and picture is not None:
                     number += 1
                     yield number, picture
                 else:
@@ -92,7 +92,8 @@ class Stream:
 
     def _reconnect(self, number: int) -> None:
         """Open the source again; it is left for good after some tries."""
-        self._capture.release()
+        if self._capture is not None:
+            self._capture.release()
         self._capture = None
         for attempt in range(1, _NUM_TRIES + 1):
             logger.warning(

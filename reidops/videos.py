@@ -29,7 +29,10 @@ class Video(Protocol):
     """A source of frames, in order."""
 
     frame_rate: float  # fps
-    times: list[float] | None  # seconds at which frames are shown, where their distance varies
+
+    @property
+    def times(self) -> list[float] | None:
+        """Return the times of the frames in seconds from the first where their distance varies, else None or []."""
 
     @property
     def num_frames(self) -> int | None:

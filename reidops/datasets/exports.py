@@ -142,6 +142,8 @@ def _annotations(
         exported = read_kitti(found.annotations)
     elif found.kind == "cvat":
         exported = read_cvat(found.annotations)
+    elif sequence.files is None:
+        raise ReidopsError(f"{found.annotations}: there are no frames beside this file; expected the video's pictures")
     else:
         exported = read_video_json(found.annotations, sequence.files, sequence.width, sequence.height)
     return _checked(exported.table, found, sequence, people), exported.remark
