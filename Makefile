@@ -14,6 +14,8 @@ export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
 export UV_COMPILE_BYTECODE := 1
 export UV_SYSTEM_CERTS := true
 export PYTHONUNBUFFERED := 1
+# Each stage and each test worker is a process: without bytecode it would compile the library again.
+unexport PYTHONDONTWRITEBYTECODE
 # What the tools would keep in the home directory and in /var/tmp stays in this folder; uv keeps its own cache.
 HERE := XDG_CACHE_HOME=$(CURDIR)/.cache XDG_CONFIG_HOME=$(CURDIR)/.cache/config MPLCONFIGDIR=$(CURDIR)/.cache/matplotlib \
 	DVC_SITE_CACHE_DIR=$(CURDIR)/.cache/dvc DVC_GLOBAL_CONFIG_DIR=$(CURDIR)/.cache/dvc PREFECT_HOME=$(CURDIR)/.prefect
@@ -37,6 +39,7 @@ test-fast: env
 lint: env
 	ruff check .
 	ruff format --check .
+	mypy
 
 env: .venv/installed
 

@@ -174,13 +174,36 @@ def embed(model: str, images: Path, output: Path) -> None:
 def pull(uri: str, output: Path | None) -> None:
     """Download the registered model URI and print the folder of its files.
 
-    The registry is MLFLOW_TRACKING_URI, or else mlflow.db in the current folder.
+    The registry is MLFLOW_TRACKING_URI, or else mlflow.db of the repository.
 
     Example: reidops pull models:/person-reid@champion --output model
     """
     from reidops.registry.models import pull_model
 
     click.echo(pull_model(uri, output))
+
+
+@main.group()
+def registry() -> None:
+    """Look after the MLflow store of this repository."""
+
+
+@registry.command()
+def relocate() -> None:
+    """Let the MLflow store in mlflow.db find its artifacts after the repository was moved or copied.
+
+    MLflow keeps absolute addresses. Those below the old mlartifacts become addresses of the folder beside mlflow.db. A
+    copy of the file as it was stays beside it.
+
+    Example: reidops registry relocate
+    """
+    from reidops.registry.places import relocate as relocate_store
+    from reidops.registry.store import sqlite_file, tracking_uri, without_password
+
+    file = sqlite_file(tracking_uri())
+    if file is None:
+        raise ReidopsError(f"{without_password(tracking_uri())} is a server's store; only an sqlite file is relocated")
+    click.echo(f"{file}: {relocate_store(file)} addresses of artifacts now name the folder beside it")
 
 
 def _log_to_stderr() -> None:

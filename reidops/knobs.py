@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 
 _WORDS = {int: "whole number", float: "number", str: "text", NoneType: "null", Any: "any value"}
+
+
+_Class = type  # `type` is a field of Knob
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,13 @@ class Knob:
     type: str
     range: str
     description: str
-    group: type | None = None
+    group: _Class | None = None
 
 
 def read_knobs(params_class: type) -> Iterator[Knob]:
     """Yield the knobs of a params dataclass in the order of its fields, without those of nested dataclasses."""
+    if not is_pydantic_dataclass(params_class):
+        raise TypeError(f"{params_class.__name__} is not a params dataclass")
     for name, field in params_class.__pydantic_fields__.items():
         annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
         group = field.annotation if dataclasses.is_dataclass(field.annotation) else None

@@ -1,7 +1,7 @@
-"""params.yaml → one frozen, checked dataclass per stage.
+"""Read params.yaml into one frozen, validated dataclass per stage.
 
-A name that is unknown, a name that is missing and a value of another type are errors, with the near names offered, so
-that a typing error costs a second and not a training.
+Unknown names, missing names and values of a wrong type are errors with similar names as suggestions, so that a typing
+error is found before a training starts.
 """
 
 import dataclasses
@@ -29,9 +29,9 @@ _REMEDY = (
 
 @dataclass_transform(frozen_default=True)
 def params_dataclass(cls: type[P]) -> type[P]:
-    """Make `cls` a frozen dataclass that refuses unknown names and values of another type."""
+    """Make `cls` a frozen dataclass that rejects unknown names and values of a wrong type."""
     checked = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))(cls)
-    return cast(type[P], checked)  # pydantic returns the class itself; its annotation does not say so
+    return cast(type[P], checked)  # pydantic returns the class itself, unlike its annotation
 
 
 def read_params(cls: type[P], section: str, path: Path = Path("params.yaml")) -> P:
@@ -50,19 +50,19 @@ def read_sections(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ReidopsError(f"{path}: no such file; write it with `reidops recipe default`") from None
     except yaml.YAMLError as error:
-        raise ReidopsError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise ReidopsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(sections, dict):
         raise ReidopsError(f"{path}: holds {type(sections).__name__}, expected one mapping per stage")
     return sections
 
 
 def check_section(cls: type[P], sections: Mapping[str, Any], section: str, path: Path) -> P:
-    """Return `sections[section]` as `cls`. Every name must be there, so that the file shows every value in force.
+    """Return `sections[section]` as `cls`; all names are required, so that the file shows every value.
 
-    Numbers in exponent notation (`5e-05`) are taken as numbers, although YAML 1.1 reads some of them as text.
+    Numbers in exponent notation (`5e-05`) are accepted as numbers, although YAML 1.1 reads some of them as text.
 
     Raises:
-        ReidopsError: names the section, the params, what was found and what is expected.
+        ReidopsError: the message gives the section, the params, their values and the expectation.
     """
     if section not in sections:
         raise ReidopsError(f"{path}: section `{section}` is missing{say_near(section, sections)}")
@@ -72,7 +72,7 @@ def check_section(cls: type[P], sections: Mapping[str, Any], section: str, path:
     _check_names(cls, values, f"{path}: {section}")
     values = read_exponents(cls, values)
     try:
-        # As JSON, because strict Python input would refuse the mapping of a nested dataclass and a list for a tuple.
+        # As JSON, because strict Python input rejects a mapping for a nested dataclass and a list for a tuple.
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise ReidopsError("\n".join(_describe_faults(error, cls, values, f"{path}: {section}"))) from None
@@ -91,12 +91,12 @@ def check_sections(classes: Mapping[str, type], sections: Mapping[str, Any], pat
     """Return every section as its dataclass; `path` is the file that an error names.
 
     Raises:
-        ReidopsError: names all faults of all sections at once.
+        ReidopsError: the message lists all faults of all sections.
     """
     faults = [
         f"{path}: section `{name}` is unknown{say_near(name, classes)}" for name in sections if name not in classes
     ]
-    checked = {}
+    checked: dict[str, Any] = {}
     for section, cls in classes.items():
         try:
             checked[section] = check_section(cls, sections, section, path)
@@ -120,7 +120,7 @@ def _check_names(cls: type, values: Mapping[str, Any], where: str) -> None:
 
 
 def _describe_faults(error: ValidationError, cls: type, values: Mapping[str, Any], where: str) -> list[str]:
-    """Return one line per param that is at fault, although pydantic has one error per type that was tried."""
+    """Return one line per invalid param; pydantic has one error per type of a union."""
     found: dict[tuple[str | int, ...], list[str]] = {}
     for row in error.errors():
         path = _path(row["loc"], values)
@@ -145,13 +145,16 @@ def _join(messages: list[str]) -> str:
 
 
 def _path(location: tuple[str | int, ...], values: Any) -> tuple[str | int, ...]:
-    """Return the part of a location that leads to a value, without pydantic's names of the types that were tried."""
+    """Return the location of a value, without the type names that pydantic appends for unions."""
     path: list[str | int] = []
     for step in location:
-        if not (isinstance(values, dict) and step in values or isinstance(values, list) and isinstance(step, int)):
+        if isinstance(values, dict) and step in values:
+            values = values[step]
+        elif isinstance(values, list) and isinstance(step, int):
+            values = values[step]
+        else:
             break
         path.append(step)
-        values = values[step]
     return tuple(path)
 
 
@@ -167,6 +170,6 @@ def _kind(path: tuple[str | int, ...], cls: type) -> str:
 
 
 def say_near(name: str, known: Mapping[str, Any]) -> str:
-    """Return the end of a message about an unknown name: the names that are near it, or all known ones."""
+    """Return the end of a message about an unknown name: similar names, or all known names."""
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else f"; known: {', '.join(known)}"

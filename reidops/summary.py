@@ -1,6 +1,6 @@
-"""What a finished pipeline found, on one screen: `python -m reidops.summary`.
+"""Print the results of a pipeline run: `python -m reidops.summary`.
 
-Reads the stages' JSON files only, so that it costs no import of what made them.
+Only the JSON files of the stages are read, so that no heavy library is imported.
 """
 
 import argparse
@@ -32,24 +32,24 @@ COLOUR_HISTOGRAM = "colour_histogram"
 
 
 def render_summary(data: Path) -> Group:
-    """Return the tables and lines of everything under `data` that is finished.
+    """Return the tables and lines of all finished stages in `data`.
 
     Raises:
-        ReidopsError: the folder holds no result.
+        ReidopsError: the folder has no result.
     """
     known = {name: data / place for name, place in _PLACES.items() if (data / place).is_file()}
     if not known and not has_report(data / TRACKING):
         raise ReidopsError(f"{data}: there is no result yet; run `dvc repro`")
-    parts: list[RenderableType] = []
+    sections: list[RenderableType] = []
     if "reid" in known:
-        parts.append(reid_table(read_json(known["reid"])))
+        sections.append(reid_table(read_json(known["reid"])))
     if has_report(data / TRACKING):
         report = TrackingReport.read(data / TRACKING)
-        parts += [tracking_table(report), *gain_lines(report)]
+        sections += [tracking_table(report), *gain_lines(report)]
     if "registration" in known:
-        parts.extend(_registration_lines(read_json(known["registration"])))
-    looks = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
-    return Group(*parts, Text("\nWhere to look", style="bold"), *looks)
+        sections.extend(_registration_lines(read_json(known["registration"])))
+    links = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
+    return Group(*sections, Text("\nOutputs", style="bold"), *links)
 
 
 TRACKING = "tracking"
@@ -60,21 +60,21 @@ _PLACES = {
 
 
 def reid_table(metrics: Mapping[str, Any]) -> Table:
-    """Return the retrieval scores of each test set, the colour histogram's beneath as the mark to beat."""
+    """Return the table of retrieval scores of each test set, with the colour histogram as baseline in the last row."""
     table = Table(title="ReID on people never trained on", title_justify="left")
     table.add_column("test set")
     for score in REID_SCORES:
         table.add_column(score, justify="right")
     table.add_column("queries", justify="right")
     for name, scores in sorted(metrics.items(), key=lambda row: row[0] == COLOUR_HISTOGRAM):
-        if isinstance(scores, Mapping) and "mAP" in scores:  # re-association is no test set
+        if isinstance(scores, Mapping) and "mAP" in scores:  # re-association is not a test set
             label = "a colour histogram" if name == COLOUR_HISTOGRAM else name
             table.add_row(label, *(_figure(scores, s) for s in REID_SCORES), _figure(scores, "num_query"))
     return table
 
 
 def tracking_table(report: TrackingReport) -> Table:
-    """Return the tracking scores of each sequence with appearance and without, then of all arms, combined."""
+    """Return the table of tracking scores: of each sequence with and without appearance, then combined of all arms."""
     arms = report.scores
     table = Table(title="Tracking the held-out sequences", title_justify="left")
     table.add_column("sequence")
@@ -93,9 +93,7 @@ def tracking_table(report: TrackingReport) -> Table:
 
 
 def gain_lines(report: TrackingReport) -> Iterator[Text]:
-    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and how much appearance
-    decided.
-    """
+    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and decision counts."""
     if not report.uses_appearance:
         yield Text(f"  {report.no_gain_reason}")
         return
@@ -117,7 +115,7 @@ def gain_lines(report: TrackingReport) -> Iterator[Text]:
 
 
 def _gain(row: Difference) -> str:
-    """Return a difference with its interval and the units that it comes from."""
+    """Return a difference with its interval and the number of units."""
     return f"{_signed(row.difference)} [{_bounds(row.interval)}; {row.num_units} {row.unit}]"
 
 
@@ -126,19 +124,19 @@ def _bounds(interval: Sequence[float] | None) -> str:
 
 
 def _headroom(row: Headroom) -> str:
-    """Return which share of the oracle's gain the model reaches, counted from the better of the two controls."""
+    """Return the fraction of the oracle's gain that the model reaches, relative to the better control."""
     if row.share is None:
         return f"share of the oracle's gain: –, {row.reason}"
     return f"{row.share:.0%} of what the oracle adds to the better control, {ARMS[row.control]}"
 
 
 def _signed(value: float) -> str:
-    """Return a difference with its sign, a true minus."""
+    """Return a difference with its sign and a typographic minus."""
     return f"{value:+.3f}".replace("-", "−")
 
 
 def _figure(scores: Mapping[str, Any], name: str) -> str:
-    """Return a fraction with three decimals, a count as it is, a dash where there is none."""
+    """Return a fraction with three decimals, a count as an integer, or a dash if the value is missing."""
     value = scores.get(name)
     if value is None:
         return "–"
@@ -146,7 +144,7 @@ def _figure(scores: Mapping[str, Any], name: str) -> str:
 
 
 def _registration_lines(registration: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield which version was registered, whether it is champion and why."""
+    """Yield the registered version, whether it is champion, and the reason."""
     decision = registration["decision"]
     standing = "champion" if decision["champion"] else "not champion"
     yield Text(f"\n{registration['name']} version {registration['version']}: {standing}", style="bold")
@@ -157,19 +155,17 @@ def _registration_lines(registration: Mapping[str, Any]) -> Iterator[Text]:
 
 
 def store_missing(registered_in: str) -> str | None:
-    """Say why the registered version cannot be found from here any more, None where nothing speaks against it."""
+    """Return why the registered version cannot be found with the current settings, or None."""
     wanted = os.environ.get("MLFLOW_TRACKING_URI")
     if wanted and wanted != registered_in:
-        return f"this was registered in {registered_in}, and MLFLOW_TRACKING_URI now names {wanted}"
+        return f"the version was registered in {registered_in}, but MLFLOW_TRACKING_URI is now {wanted}"
     if registered_in.startswith("sqlite:///") and not Path(registered_in.removeprefix("sqlite:///")).is_file():
-        return f"the store {registered_in} is gone"
+        return f"the store {registered_in} does not exist any more"
     return None
 
 
 def headline_figures(data: Path) -> dict[str, float]:
-    """Return the figures that people ask for first, under the names that they have in MLflow; empty where nothing is
-    scored.
-    """
+    """Return the main scores by their metric names in MLflow; {} if there are none."""
     figures: dict[str, float] = {}
     if (data / _PLACES["reid"]).is_file():
         for name, scores in read_json(data / _PLACES["reid"]).items():
@@ -188,7 +184,7 @@ def headline_figures(data: Path) -> dict[str, float]:
 
 
 def list_links(data: Path) -> dict[str, str]:
-    """Return what to open after a run, by what it shows; only what is there."""
+    """Return the existing outputs to open after a run, by label."""
     links = {}
     for label, pattern in _PICTURES.items():
         found = sorted(path for path in data.glob(pattern) if path.is_file())
@@ -216,7 +212,7 @@ _PICTURES = {
 
 
 def _short_uri(link: str) -> str:
-    """Return a link or a command with this folder's name left out, where that means the same."""
+    """Return a link or a command relative to this folder, if it is the repository's root."""
     return (
         link.replace(f"sqlite:///{repository_root().resolve()}/", "sqlite:///")
         if Path.cwd() == repository_root().resolve()
@@ -225,16 +221,16 @@ def _short_uri(link: str) -> str:
 
 
 def print_summary(data: Path) -> None:
-    """Print the summary of a folder, 120 characters wide where the output is not a terminal.
+    """Print the summary of a folder; 120 characters wide if the output is not a terminal.
 
     Raises:
-        ReidopsError: nothing is finished yet.
+        ReidopsError: the folder has no result.
     """
     Console(width=None if sys.stdout.isatty() else 120).print(render_summary(data))
 
 
 def main() -> None:
-    """Print the summary of `--data`, data/ where not given."""
+    """Print the summary of `--data` (default: data/)."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="FOLDER")
     arguments = parser.parse_args()

@@ -35,6 +35,8 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
         report = report_crops(table, left_out)
         write_json(report, folder / "report.json")
     sizes = ", ".join(f"{split} {count['crops']:,} of {count['people']:,}" for split, count in report["splits"].items())
+    if (losses := str(left_out)) != "nothing":
+        log.info("left out: %s", losses)
     log.info("cut %s crops of %s people (%s)", f"{len(table):,}", f"{report['num_people']:,}", sizes)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reidops.detection.sources import open_source
 from reidops.files import whole_folder
+from reidops.mot.box_units import check_boxes
 from reidops.mot.sequences import read_sequence, write_detections
 from reidops.parts import find_tracked_parts
 from stages import run_stage
@@ -25,9 +26,18 @@ def detect(raw: Path, detections: Path, params: DetectParams) -> None:
     counts = {}
     with whole_folder(detections) as folder:
         for part in parts:
-            found = source.detections(read_sequence(part.folder), range(part.first_frame, part.last_frame + 1))
+            sequence = read_sequence(part.folder)
+            found = source.detections(sequence, range(part.first_frame, part.last_frame + 1))
+            check_boxes(found, sequence.width, sequence.height, f"detections of {part.sequence} ({params.source})")
             write_detections(found, folder / f"{part.sequence}.txt")
             counts[part.sequence] = len(found)
+    for name in (name for name, number in counts.items() if not number):
+        log.warning(
+            "%s: no detection in its tracked frames, so there is nothing to track; detect.source is %s: name a file of "
+            "these frames, or lower detect.detector.min_confidence of a detector",
+            name,
+            params.source,
+        )
     if not parts:
         log.warning("no row of %s plays the part `track`: there is nothing to detect in", raw / "parts.csv")
     log.info("%s detections of %d sequences, source: %s", f"{sum(counts.values()):,}", len(counts), params.source)

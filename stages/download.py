@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from reidops.datasets.exports import Reading, in_mot_layout
 from reidops.datasets.families import base_name
 from reidops.datasets.inventory import write_inventory
 from reidops.datasets.layouts import SetFolder
@@ -21,6 +22,12 @@ from stages import run_stage
 from stages.params.download import DownloadParams
 
 log = logging.getLogger(__name__)
+
+_WITHOUT = {
+    "train": "nothing is cut for training, and train keeps the weights that train.weights or train.pretrained names",
+    "test": "there are no queries, and evaluate_reid only calibrates the gates",
+    "track": "nothing is detected, embedded or tracked, and register has nothing to compare",
+}
 
 
 def download(raw: Path, params: DownloadParams) -> None:
@@ -37,11 +44,8 @@ def download(raw: Path, params: DownloadParams) -> None:
             part.sequence for part in parts if part.part == "track" and not (part.folder / "det" / "det.txt").is_file()
         ]
     counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
-    if not roles.track:
-        log.warning(
-            "download.track is empty: `dvc repro export evaluate_reid` is as far as it goes, evaluate_tracking will "
-            "stop"
-        )
+    for name in (name for name in ("train", "test", "track") if not getattr(roles, name)):
+        log.info("download.%s is []: %s", name, _WITHOUT[name])
     if bare:
         log.warning(
             "%s: no det/det.txt; detect will stop unless detect.source names a detector or files of yours",
@@ -60,7 +64,9 @@ def _obtain(name: str, raw: Path, params: DownloadParams, sets: Mapping[str, Set
         return SetFolder(name, "mot", raw / name, f"drawn from seed {params.synthetic.seed}")
     urls = {key: tuple(addresses) for key, addresses in params.urls.items()}
     sources = Sources(params.local, urls, params.hashes, tuple(params.detectors))
-    return obtain_set(name, raw, repository_root() / "data" / "archives", sources)
+    found = obtain_set(name, raw, repository_root() / "data" / "archives", sources)
+    reading = Reading(params.formats, params.people)
+    return in_mot_layout(found, raw, reading, params.local) if found.layout == "mot" else found
 
 
 def _roles(params: DownloadParams) -> Roles:

@@ -33,6 +33,7 @@ from reidops.retrieval.evaluation import (
 )
 from reidops.retrieval.ranking_sets import find_ranking_sets
 from reidops.retrieval.reassociation import Reassociation, SceneBoxes, reassociate, tabulate
+from reidops.skipped import write_skipped
 from reidops.tables import CROPS, read_table
 from stages import run_stage
 from stages.params.evaluate_reid import EvaluateReidParams
@@ -52,6 +53,9 @@ def evaluate_reid(
     table = read_table(crops / "crops.parquet", CROPS)
     embedder = Embedder.load(model, flip_average=params.flip_average)
     store = CropStore(crops / "crops.tar", table)
+    if not table["split"].isin(["query", "gallery"]).any():
+        _without_test(table, store, raw, model, reid, params)
+        return
     tests = find_ranking_sets(table, params.junk, _single_gallery_shot(table, raw, params))
     embedded = embed_tests(
         embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size
@@ -80,6 +84,21 @@ def evaluate_reid(
                 num_columns=params.gallery_columns,
             )
     report.log_findings(embedded.tests, scores, calibration, reassociated)
+
+
+def _without_test(
+    table: pd.DataFrame, store: CropStore, raw: Path, model: Path, reid: Path, params: EvaluateReidParams
+) -> None:
+    """Write the gates alone, because there are no queries."""
+    embedder = Embedder.load(model)
+    calibration = _calibrate(table, embedder, store, raw, params)
+    with whole_folder(reid) as folder:
+        write_skipped(folder, "download.test is []")
+        write_json({"weights_sha256": embedder.weights_sha256, **calibration.report}, folder / "calibration.json")
+        for name, head in (("cmc.csv", "rank,embedder,colour_histogram\n"), ("reassociation.csv", "gap\n")):
+            (folder / name).write_text(head)
+    log.info("download.test is []: there are no queries to rank")
+    report.log_gate(calibration)
 
 
 def _single_gallery_shot(table: pd.DataFrame, raw: Path, params: EvaluateReidParams) -> set[str]:
@@ -117,7 +136,8 @@ def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> dict[str, 
     boxes: dict[str, list[SceneBoxes]] = {"annotations": [], "detections": []}
     for part in find_tracked_parts(raw):
         detected = read_embeddings(embeddings / f"{part.sequence}.npz", weights_sha256)
-        people = people_of_boxes(detected.frame, detected.box_ltwh, read_annotations(read_sequence(part.folder)))
+        annotations = read_annotations(read_sequence(part.folder))
+        people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="pedestrians")
         boxes["detections"].append(SceneBoxes(detected.embeddings, detected.frame, people))
         annotated = embeddings / ANNOTATIONS / f"{part.sequence}.npz"
         if annotated.is_file():

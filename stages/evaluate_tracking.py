@@ -19,8 +19,9 @@ from typing import Any
 from reidops.files import repository_path, whole_folder, write_json
 from reidops.parallel import map_parallel
 from reidops.parts import Part, read_parts, tracked_parts
-from reidops.tracking.evaluation.arm_results import ArmResult, Trial, by_arm, evaluate_parts, num_processes
-from reidops.tracking.evaluation.decided import appearance_rule, say_of_appearance
+from reidops.skipped import write_skipped
+from reidops.tracking.evaluation.arm_results import ArmResult, by_arm, evaluate_parts, num_processes
+from reidops.tracking.evaluation.decided import appearance_rule, appearance_statement
 from reidops.tracking.evaluation.protocol import (
     Tuning,
     check_protocol,
@@ -30,7 +31,7 @@ from reidops.tracking.evaluation.protocol import (
 )
 from reidops.tracking.evaluation.report import format_report, gap_table_of_arms, write_report
 from reidops.tracking.evaluation.scoring_code import scoring_code_digest
-from reidops.tracking.evaluation.trials import TrialSettings, build_trial
+from reidops.tracking.evaluation.setups import TrackerSetup, TrackingSettings, build_setup
 from reidops.tracking.pictures.gap_curves import write_gap_curves
 from reidops.tracking.pictures.sequence_pictures import PictureBounds, write_pictures
 from stages import run_stage
@@ -44,17 +45,22 @@ def evaluate_tracking(
 ) -> None:
     """Write scores, the proof, result files, events and pictures of all arms."""
     parts = read_parts(raw)
+    if not any(part.part == "track" for part in parts):
+        with whole_folder(tracking) as folder:
+            write_skipped(folder, "download.track is []")
+        log.info("download.track is []: there is nothing to track")
+        return
     found = read_tuning(repository_path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
     origin = read_model_origin(embeddings)
     check_protocol(parts, found, origin)
     # A search started from published constants: others that were named for this tracker were not there, and would spoil
     # what it found.
     tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
-    settings = _trial_settings(params, changed, found)
-    trial = build_trial(settings, embeddings, calibration, params.num_switches)
-    arms = evaluate_parts(tracked, trial)
+    settings = _tracking_settings(params, changed, found)
+    setup = build_setup(settings, embeddings, calibration, params.num_switches)
+    arms = evaluate_parts(tracked, setup)
     with whole_folder(tracking) as folder:
-        report = write_report(arms, folder, params.window, _say(arms, trial))
+        report = write_report(arms, folder, params.window, _appearance_statement(arms, setup))
         write_gap_curves(gap_table_of_arms(arms), folder / "gaps.png")
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
@@ -64,7 +70,7 @@ def evaluate_tracking(
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
         map_parallel(draw, pictured, num_processes(tracked, params.tracker), desc="pictures")
     num_frames = sum(part.num_frames for part in tracked)
-    gate = "published gate" if trial.gate is None else f"gate {trial.gate:.3f}"
+    gate = "published gate" if setup.gate is None else f"gate {setup.gate:.3f}"
     log.info(
         "tracked %s frames of %d sequences by %s, %s\n%s",
         f"{num_frames:,}",
@@ -75,9 +81,9 @@ def evaluate_tracking(
     )
 
 
-def _say(arms: list[ArmResult], trial: Trial) -> str:
+def _appearance_statement(arms: list[ArmResult], setup: TrackerSetup) -> str:
     tracks = {arm: [result.tracks for result in results] for arm, results in by_arm(arms).items()}
-    return say_of_appearance(tracks, trial.tracker, appearance_rule(trial.tracker, trial.constants))
+    return appearance_statement(tracks, setup.tracker, appearance_rule(setup.tracker, setup.constants))
 
 
 def _draw(pictured: tuple[Part, list[ArmResult]], folder: Path, bounds: PictureBounds) -> None:
@@ -85,17 +91,17 @@ def _draw(pictured: tuple[Part, list[ArmResult]], folder: Path, bounds: PictureB
     write_pictures(part, arms, folder, bounds)
 
 
-def _trial_settings(params: EvaluateTrackingParams, changed: dict[str, Any], found: Tuning | None) -> TrialSettings:
-    """Return what is tried, all but the model; a gate and a least score that a search found replace those of the
-    params.
-    """
+def _tracking_settings(
+    params: EvaluateTrackingParams, changed: dict[str, Any], found: Tuning | None
+) -> TrackingSettings:
+    """Return the settings without the model; a gate and a least confidence of a search replace those of the params."""
     gate, min_confidence = params.gate, params.min_confidence
     if found:
         constants = ", ".join(f"{name} {value}" for name, value in found.constants.items())
         log.info("%s: constants %s", found.source, constants or "as published")
         gate = gate if found.gate is None else found.gate
         min_confidence = min_confidence if found.min_confidence is None else found.min_confidence
-    return TrialSettings(
+    return TrackingSettings(
         params.tracker,
         gate,
         min_confidence,

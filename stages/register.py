@@ -19,10 +19,11 @@ from reidops.registry.champion import promote
 from reidops.registry.comparison import Rule
 from reidops.registry.result import Folders, read_bench, read_result
 from reidops.registry.seed_spread import read_spread
+from reidops.skipped import skipped_reason
 from stages import run_stage
 from stages.params.register import RegisterParams
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def register(
@@ -30,6 +31,12 @@ def register(
     embeddings: Path, tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
     """Log, register, compare; write what came of it to `registration/version.json`."""
+    reason = skipped_reason(tracking)
+    if reason:
+        with whole_folder(registration) as folder:
+            write_json({"skipped": reason}, folder / "version.json")
+        log.info("%s: there are no tracking scores to compare, so no version is registered", reason)
+        return
     rule = Rule(params.score, params.min_margin, params.require_gain, params.beat_random, params.evidence)
     result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
     run_id = registry.log_result(result, params.experiment)
@@ -44,7 +51,7 @@ def register(
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
     standing = "champion" if decision.champion else "not champion"
-    logger.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
+    log.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:

@@ -27,8 +27,7 @@ from reidops.files import read_json, repository_root, whole_folder, write_json
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part, read_parts
 from reidops.tracking.constants import GATES, camera_of, constants_of
-from reidops.tracking.evaluation.arm_results import Trial
-from reidops.tracking.evaluation.report import choose_gate
+from reidops.tracking.evaluation.setups import TrackerSetup, choose_gate
 from reidops.tracking.tuning.scenes import STRANGERS, choose_scenes, people_of, scene_rows
 from reidops.tracking.tuning.search import Budget, search_constants, without_embeddings
 from reidops.tracking.tuning.search_report import format_search, write_search
@@ -65,7 +64,7 @@ def tune(
     detect: DetectParams,
     embed: EmbedParams,
 ) -> None:
-    """Write the constants that scored best, and every trial."""
+    """Write the constants that scored best, and every setup."""
     with whole_folder(tuning) as folder:
         if params.trials:
             _search(raw, model, calibration, folder, params, Shared(tracking, detect, embed))
@@ -84,10 +83,10 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
     space = search_space(tracking.tracker, params.search.get(tracking.tracker, {}))
     budget = Budget(params.trials, params.score, params.seed, params.timeout_s)
     with TemporaryDirectory(dir=folder) as embeddings:
-        trial = _trial(Path(embeddings), calibration, tracking)
+        setup = _tracker_setup(Path(embeddings), calibration, tracking)
         embedder = Embedder.load(model) if appearance and tracking.tracker in GATES else None
-        _embed(chosen, embedder, trial, space.floor(tracking.min_confidence), shared)
-        trials = search_constants(chosen, trial, space, budget, appearance=appearance)
+        _embed(chosen, embedder, setup, space.floor(tracking.min_confidence), shared)
+        trials = search_constants(chosen, setup, space, budget, appearance=appearance)
     write_search(trials, space, params.score, scene_rows(chosen, parts), folder)
     log.info(
         "tuned on %s, %s\n%s",
@@ -97,11 +96,11 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
     )
 
 
-def _trial(embeddings: Path, calibration: Path, tracking: EvaluateTrackingParams) -> Trial:
+def _tracker_setup(embeddings: Path, calibration: Path, tracking: EvaluateTrackingParams) -> TrackerSetup:
     """Return what all trials have in common."""
     calibrated = read_json(calibration)
     method = camera_of(tracking.camera_motion, tracking.tracker)
-    return Trial(
+    return TrackerSetup(
         embeddings,
         calibrated["weights_sha256"],
         tracking.min_confidence,
@@ -115,7 +114,7 @@ def _trial(embeddings: Path, calibration: Path, tracking: EvaluateTrackingParams
 def _embed(
     parts: list[Part],
     embedder: Embedder | None,
-    trial: Trial,
+    setup: TrackerSetup,
     floor: float | dict[str, float] | None,
     shared: Shared,
 ) -> None:
@@ -128,10 +127,10 @@ def _embed(
             found, min_confidence=confidence_floor(floor, sequence.detector), nms=shared.embed.nms
         )
         if embedder is None:
-            detected = without_embeddings(chosen, trial.weights_sha256)
+            detected = without_embeddings(chosen, setup.weights_sha256)
         else:
             detected = embed_sequence(sequence, chosen, embedder, batch_size=shared.embed.batch_size)
-        write_embeddings(detected, trial.embeddings / f"{part.sequence}.npz")
+        write_embeddings(detected, setup.embeddings / f"{part.sequence}.npz")
 
 
 if __name__ == "__main__":

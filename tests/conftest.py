@@ -1,5 +1,6 @@
-"""What several beds share: quiet tools, and the folder of real data where there is one."""
+"""Shared fixtures: quiet tools, and the folder of real data if there is one."""
 
+import gc
 import os
 import signal
 import socketserver
@@ -19,6 +20,20 @@ sys.path.insert(0, str(ROOT / "tests"))  # mot_factory and its like
 # what libraries ask the system while they are imported
 LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git")
 
+# What takes longest begins first, so that two processes of `--dist loadfile` end at about the same time.
+LONGEST = (
+    "test_pipeline.py",
+    "test_benchmarks.py",
+    "test_ranks.py",
+    "test_train.py",
+    "test_tracking_benchmark.py",
+    "test_register.py",
+    "test_registry.py",
+    "test_onnx.py",
+    "test_crop_suites.py",
+    "test_evaluate_reid.py",
+)
+
 for name in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("DVC_STUDIO_OFFLINE", "true")
@@ -37,6 +52,28 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     # A shell's background jobs ignore Ctrl-C, and so would every process that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist take the files in the order of `LONGEST`; it would take those with many tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of `LONGEST` first, each file's tests in their order."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Collect no garbage while the libraries are imported: nearly nothing of them is garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

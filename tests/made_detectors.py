@@ -1,4 +1,4 @@
-"""Detectors in a few ONNX nodes: their outputs are constants, or count the white pixels that they were given."""
+"""Small ONNX detectors with constant outputs, or outputs that count the white pixels of the input."""
 
 from pathlib import Path
 
@@ -17,9 +17,7 @@ def write_detector(
     metadata: dict[str, str] | None = None,
     channels_last: bool = False,
 ) -> Path:
-    """Write a detector that finds the same in every picture; each output is a constant plus nought times the input's
-    mean.
-    """
+    """Write a detector with constant outputs; each is a constant plus 0 times the mean of the input."""
     nodes = [
         helper.make_node("Cast", ["picture"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels"], ["mean"], keepdims=0),
@@ -39,9 +37,7 @@ def write_detector(
 
 
 def write_mean_detector(path: Path) -> Path:
-    """Write a detector whose one box is always the same, and whose score is the mean of the first channel, all of the
-    input taken.
-    """
+    """Write a detector with one constant box, whose score is the mean of the first channel of the whole input."""
     nodes = [
         helper.make_node("Slice", ["picture", "start", "end", "axis"], ["channel"]),
         helper.make_node("ReduceMean", ["channel"], ["mean"], keepdims=0),

@@ -168,8 +168,15 @@ FOUNDATION = {
         "memory",
         "parts",
         "image_headers",
+        "skipped",
     )
-} | {"reidops/mot/sequences.py", "reidops/mot/boxes.py"}
+} | {
+    f"reidops/mot/{name}.py"
+    for name in (
+        "sequences", "boxes", "frame_files", "numbering", "text_rows", "ground_truth", "classes", "columns", "visdrone",
+        "box_units",
+    )
+}  # fmt: skip
 
 
 def _library_files(start: Path, closed: set[Path]) -> set[Path]:

@@ -1,4 +1,4 @@
-"""reidops/params.py: what is misspelt, missing or ill-typed is named before anything runs."""
+"""reidops/params.py: unknown, missing and wrongly typed params are reported before a stage runs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -47,12 +47,12 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_good_section_is_read_with_its_nested_one(tmp_path):
+def test_a_valid_section_is_read_with_its_nested_section(tmp_path):
     params = read_params(TrainParams, "train", write(tmp_path, GOOD))
     assert params == TrainParams(0.1, 2, None, "calibrated", {"triplet": 1.0}, Inner(3))
 
 
-def test_an_integer_is_taken_where_a_float_is_meant(tmp_path):
+def test_an_integer_is_accepted_for_a_float(tmp_path):
     assert read_params(TrainParams, "train", write(tmp_path, GOOD.replace("0.1", "1"))).learning_rate == 1.0
 
 
@@ -73,7 +73,7 @@ def test_an_integer_is_taken_where_a_float_is_meant(tmp_path):
         ("seed: 3", "seed: -1", "train.inner.seed is -1: expected whole number ≥ 0"),
         ("train:", "trian:", "section `train` is missing; did you mean `trian`"),
         (GOOD, "train: 3", "expected names and values"),
-        (GOOD, "a: [", "is no YAML"),
+        (GOOD, "a: [", "not valid YAML"),
     ],
 )
 def test_a_fault_is_named_with_what_is_expected(tmp_path, old, new, says):

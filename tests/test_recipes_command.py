@@ -131,7 +131,7 @@ def test_values_of_the_users_own_are_named_and_kept_unless_forced(repository):
 
 def test_a_file_that_is_no_params_file_is_kept_unless_forced(repository):
     (repository / "params.yaml").write_text("no: [yaml")
-    with pytest.raises(ReidopsError, match="is no YAML"):
+    with pytest.raises(ReidopsError, match="not valid YAML"):
         write_recipe(repository, "default", CLASSES)
     write_recipe(repository, "default", CLASSES, force=True)
     assert values(repository) == ALL

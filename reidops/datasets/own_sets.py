@@ -9,7 +9,6 @@ import pandas as pd
 
 from reidops.errors import ReidopsError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 ONE_CROP = "people with one crop (gallery only)"
 
 _MOST_QUERIES = 4

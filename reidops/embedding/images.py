@@ -53,6 +53,11 @@ def resize_crops(crops_bgr: Sequence[np.ndarray], height: int, width: int) -> np
     return images
 
 
+def rows_with_pixels(crops: Sequence[np.ndarray]) -> list[int]:
+    """Return the places of the crops that hold a pixel: that of a box outside its frame holds none."""
+    return [row for row, crop in enumerate(crops) if getattr(crop, "size", 1)]
+
+
 class CropStore:
     """Read single crops out of crops.tar through a memory map, by the offsets of the crops table."""
 

@@ -10,8 +10,8 @@ from reidops.registry.comparison import Bench, Bounds, Score, TrackingResult
 from reidops.tracking.evaluation.arm_names import APPEARANCE, COMBINED, NO_APPEARANCE, RANDOM
 from reidops.tracking.evaluation.rescoring import check_unseen, embed_again, score_again
 from reidops.tracking.evaluation.rivals import lead_over
+from reidops.tracking.evaluation.setups import read_tracking_settings
 from reidops.tracking.evaluation.tracking_report import Difference, TrackingReport
-from reidops.tracking.evaluation.trials import read_trial_settings
 
 
 def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
@@ -33,7 +33,11 @@ def read_scores(tracking: Path, version: str, bench: Bench) -> TrackingResult:
 
 def _bounds(rows: Mapping[str, Difference]) -> dict[str, Bounds]:
     """Return the interval of each score's difference, and the units behind it."""
-    return {score: Bounds(*(row.interval or (None, None)), row.num_units, row.unit) for score, row in rows.items()}
+    found = {}
+    for score, row in rows.items():
+        low, high = row.interval or (None, None)
+        found[score] = Bounds(low, high, row.num_units, row.unit)
+    return found
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class ChallengerComparer:
 
     def score_again(self, model: Path, folder: Path) -> Mapping[str, Mapping[str, float]]:
         """Return a model's scores by sequence, tracked with the challenger's settings and its own calibrated gate."""
-        parts, settings = tracked_parts(self.raw), read_trial_settings(self.tracking / "trial.json")
+        parts, settings = tracked_parts(self.raw), read_tracking_settings(self.tracking / "trial.json")
         check_unseen(parts, model)
         embed_again(parts, self.embeddings, Embedder.load(model), folder)
         return score_again(parts, settings, folder, model / "calibration.json", folder)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from reidops.boxes.box_embedding import CropEmbedder, embed_sequence_boxes
-from reidops.boxes.identities import NOBODY, annotated_rows
+from reidops.boxes.embeddings import first_of_scenes
+from reidops.boxes.identities import NO_PERSON, annotated_rows
 from reidops.mot.sequences import Sequence, read_annotations, read_detections, read_sequence
 from reidops.parts import Part
 from reidops.retrieval.crop_distances import Crops
@@ -26,7 +27,7 @@ def detected_crops(parts: Rows[Part], held_out: pd.DataFrame, embedder: CropEmbe
     Raises:
         ReidopsError: a sequence's files cannot be read.
     """
-    rows = [_of_part(part, held_out) for part in _first_of_scenes(parts)]
+    rows = [_of_part(part, held_out) for part in _detected_parts(parts)]
     crops = [_embed(sequence, detections, embedder, batch_size) for sequence, detections in rows if len(detections)]
     empty = Crops(
         np.empty((0, embedder.dim), np.float32),
@@ -38,13 +39,10 @@ def detected_crops(parts: Rows[Part], held_out: pd.DataFrame, embedder: CropEmbe
     )
 
 
-def _first_of_scenes(parts: Rows[Part]) -> list[Part]:
-    trained = [
-        part
-        for part in parts
-        if part.part == "train" and part.layout == "mot" and (part.folder / "det" / "det.txt").is_file()
-    ]
-    return list({(part.dataset, part.scene): part for part in reversed(trained)}.values())[::-1]
+def _detected_parts(parts: Rows[Part]) -> list[Part]:
+    """Return the MOT sequences that trained and have detections, one for each scene."""
+    trained = [part for part in parts if part.part == "train" and part.layout == "mot"]
+    return first_of_scenes([part for part in trained if (part.folder / "det" / "det.txt").is_file()])
 
 
 def _of_part(part: Part, held_out: pd.DataFrame) -> tuple[Sequence, pd.DataFrame]:
@@ -56,9 +54,9 @@ def _of_part(part: Part, held_out: pd.DataFrame) -> tuple[Sequence, pd.DataFrame
     detections = detections[detections["frame"].between(part.first_frame, part.last_frame)].sort_values(
         "frame", kind="stable"
     )
-    shown = annotated_rows(detections["frame"].to_numpy(), detections[BOX].to_numpy(), annotations)
-    detections = detections[shown != NOBODY].reset_index(drop=True)
-    of_detection = annotations.iloc[shown[shown != NOBODY]][["track_id", "visibility"]].reset_index(drop=True)
+    shown = annotated_rows(detections["frame"].to_numpy(), detections[BOX].to_numpy(), annotations, among="pedestrians")
+    detections = detections[shown != NO_PERSON].reset_index(drop=True)
+    of_detection = annotations.iloc[shown[shown != NO_PERSON]][["track_id", "visibility"]].reset_index(drop=True)
     return sequence, detections.join(of_detection).join(people, on="track_id", how="inner")
 
 

@@ -147,9 +147,7 @@ Pairs = tuple[np.ndarray, np.ndarray]
 
 
 def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[np.ndarray, int]:
-    """Return how many of the rivals in its row are at most as far away as each hit, [num_hits], and how many hits tie
-    with a rival.
-    """
+    """Return the number of rivals in its row that are not farther than each hit, [num_hits], and the number of ties."""
     distances = np.concatenate([embeddings.negative_products(*hits), embeddings.negative_products(*rivals)])
     # Integers, to which a row offset can be added without rounding.
     values, places = np.unique(distances, return_inverse=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reidops.boxes.identities import NOBODY
+from reidops.boxes.identities import NO_PERSON
 
 GAPS = (1, 2, 5, 10, 15, 30, 60, 90, 120, 150)  # frames
 KINDS = ("annotations", "detections")
@@ -22,7 +22,7 @@ SCORES = ("rank1", "MRR", "chance_rank1", "chance_MRR", "num_query", "num_unmatc
 
 @dataclass(frozen=True)
 class SceneBoxes:
-    """Boxes of one sequence: unit embeddings [n, dim], 1-based frames [n] and people [n] (NOBODY for no person).
+    """Boxes of one sequence: unit embeddings [n, dim], 1-based frames [n] and people [n] (NO_PERSON for no person).
 
     A person has at most one box per frame.
     """
@@ -89,7 +89,7 @@ def _reassociate_scene(scene: SceneBoxes, gaps: Iterable[int]) -> list[Reassocia
 
 def _rank_frame(scene: SceneBoxes, now: np.ndarray, later: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Return the ranks of one frame's people in a later frame, the number of boxes there, and the unmatched people."""
-    queries = now[scene.people[now] != NOBODY]
+    queries = now[scene.people[now] != NO_PERSON]
     same = scene.people[queries, None] == scene.people[later]
     matched = same.any(axis=1)
     similarities = scene.embeddings[queries[matched]] @ scene.embeddings[later].T

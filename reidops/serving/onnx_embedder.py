@@ -1,4 +1,4 @@
-"""The exported embedder: ONNX Runtime and OpenCV, no torch."""
+"""Run the exported embedder with ONNX Runtime and OpenCV, without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,20 +7,20 @@ import numpy as np
 import onnxruntime
 
 from reidops.embedding.description import check_golden, golden_crop, read_description
-from reidops.embedding.images import resize_crops
+from reidops.embedding.images import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 
 MODEL = "model.onnx"
 
 
 class OnnxEmbedder:
-    """Do what `Embedder` does, from the folder that the stage `export` wrote: model.onnx and embedder.json."""
+    """An embedder with the interface of `Embedder`, loaded from model.onnx and embedder.json (stage `export`)."""
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
-        """Load and test the model; `threads` 0 = one per core.
+        """Load the model and run the self-test; `threads` 0 = one per core.
 
         Raises:
-            ReidopsError: a file is missing or unreadable, or the self-test gives another embedding.
+            ReidopsError: a file is missing or unreadable, or the self-test fails.
         """
         folder = Path(folder)
         self.description = read_description(folder / "embedder.json")
@@ -29,7 +29,7 @@ class OnnxEmbedder:
 
     @classmethod
     def load(cls, source: str | Path, *, threads: int = 0) -> "OnnxEmbedder":
-        """Load a folder; the same word as `Embedder.load`."""
+        """Load a folder; the counterpart of `Embedder.load`."""
         return cls(Path(source), threads=threads)
 
     @property
@@ -48,10 +48,15 @@ class OnnxEmbedder:
         return self.description.height, self.description.width
 
     def embed(self, crops: Sequence[np.ndarray], batch_size: int = 64) -> np.ndarray:
-        """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3]."""
-        starts = range(0, len(crops), batch_size)
-        batches = [self.embed_images(resize_crops(crops[i : i + batch_size], *self.input_size)) for i in starts]
-        return np.concatenate([np.empty((0, self.dim), np.float32), *batches])
+        """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3]; zeros for a crop
+        without a pixel.
+        """
+        rows = rows_with_pixels(crops)
+        embeddings = np.zeros((len(crops), self.dim), np.float32)
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            embeddings[batch] = self.embed_images(resize_crops([crops[row] for row in batch], *self.input_size))
+        return embeddings
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""
@@ -64,11 +69,11 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # waiting threads leave their core to a tracker
+    # Waiting threads sleep, so that a tracker can use their cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
         raise ReidopsError(
-            f"{path}: is no whole ONNX file ({error}); make it again with `dvc repro -f export`"
+            f"{path}: the ONNX file is damaged ({error}); make it again with `dvc repro -f export`"
         ) from None

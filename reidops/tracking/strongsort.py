@@ -35,7 +35,7 @@ class StrongSort(DeepSort):
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._begin(constants, Ema(constants.ema), constants.gate if gate is None else gate, camera)
+        self._initialize(constants, Ema(constants.ema), constants.gate if gate is None else gate, camera)
         self._motion_weight = 1 - constants.appearance_weight
 
     def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:

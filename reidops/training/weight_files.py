@@ -4,6 +4,7 @@ A pickle is read by torch's `weights_only` reader. Names of classes in it that a
 arguments, a configuration) are replaced by stand-ins that hold nothing: their code is neither imported nor called.
 """
 
+import importlib
 import pickle
 import re
 import warnings
@@ -204,7 +205,7 @@ class _EmptyList:
 
 def _numpy_globals() -> list[Any]:
     """Return what reads numpy's scalars and arrays, under its names of version 1 and 2."""
-    core = np._core.multiarray
+    core = importlib.import_module("numpy._core.multiarray")
     named = [
         (function, f"{module}.{function.__name__}")
         for function in (core.scalar, core._reconstruct)

@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 
 from reidops.errors import ReidopsError
-from reidops.mot.sequences import DETECTORS, Sequence, read_annotations, read_detections
+from reidops.mot.box_units import check_boxes
+from reidops.mot.classes import check_classes
+from reidops.mot.sequences import DETECTORS, Sequence, read_annotation_file, read_detections
 from reidops.mot.splits import split_half
+from reidops.mot.text_rows import read_rows
 from reidops.parallel import map_parallel
 from reidops.tables import ANNOTATIONS, DETECTIONS
 from reidops.validation.findings import NUM_PLACES
@@ -81,12 +84,12 @@ def evenly(num_rows: int, sample: int) -> np.ndarray:
 def inspect_sequence(job: SequenceJob) -> SequenceTables:
     """Return the tables of one sequence; its record holds the faults of files that cannot be read."""
     sequence = job.sequence
-    annotations, annotations_fault = _read(read_annotations, sequence, ANNOTATIONS.dtypes)
+    annotations, lines, annotations_fault = _annotations(sequence)
     detections, detections_fault = _empty(DETECTIONS.dtypes), ""
     # Without det.txt the stage `detect` makes the detections, or raises.
     has_detections = job.is_tracked and (sequence.folder / "det" / "det.txt").is_file()
     if has_detections:
-        detections, detections_fault = _read(read_detections, sequence, DETECTIONS.dtypes)
+        detections, detections_fault = _read(_checked_detections, sequence, DETECTIONS.dtypes)
     frames = _frames(job)
     record = {
         "file": f"{job.label}/seqinfo.ini",
@@ -104,8 +107,10 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
     }
     return SequenceTables(
         record=record,
-        annotations=_with_place(annotations, sequence, job, "gt/gt.txt"),
-        detections=_with_place(detections, sequence, job, "det/det.txt"),
+        annotations=_with_place(annotations, sequence, f"{job.label}/gt/gt.txt", lines),
+        detections=_with_place(
+            detections, sequence, f"{job.label}/det/det.txt", _line_numbers(sequence, len(detections))
+        ),
         frames=frames,
         decoded=_decoded(job, frames),
     )
@@ -121,30 +126,42 @@ def _read(
         return _empty(dtypes), str(error)
 
 
+def _checked_detections(sequence: Sequence) -> pd.DataFrame:
+    found = read_detections(sequence)
+    check_boxes(found, sequence.width, sequence.height, str(sequence.folder / "det" / "det.txt"))
+    return found
+
+
 def _empty(dtypes: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
 
 
-def _with_place(boxes: pd.DataFrame, sequence: Sequence, job: SequenceJob, name: str) -> pd.DataFrame:
-    """Add file, row (line of the file), length (seqLength) and share_inside.
+def _annotations(sequence: Sequence) -> tuple[pd.DataFrame, np.ndarray, str]:
+    """Return the annotations, their lines and "", or empty ones and the fault that the reader found."""
+    try:
+        found = read_annotation_file(sequence)
+        check_classes(found.table["class_id"].to_numpy(), sequence.folder / "gt" / "gt.txt")
+        check_boxes(found.table, sequence.width, sequence.height, str(sequence.folder / "gt" / "gt.txt"))
+    except ReidopsError as error:
+        return _empty(ANNOTATIONS.dtypes), np.empty(0, dtype=np.int64), str(error)
+    return found.table, found.line_numbers, ""
 
-    Args:
-        name: gt/gt.txt or det/det.txt.
-    """
+
+def _with_place(boxes: pd.DataFrame, sequence: Sequence, file: str, lines: np.ndarray) -> pd.DataFrame:
+    """Add file, row (line of the file), length (seqLength) and share_inside."""
     return boxes.assign(
-        file=f"{job.label}/{name}",
-        row=_line_numbers(sequence.folder / name, len(boxes)),
+        file=file,
+        row=lines,
         length=sequence.length,
         share_inside=share_inside(boxes, sequence.width, sequence.height),
     )
 
 
-def _line_numbers(path: Path, num_rows: int) -> np.ndarray:
-    """Return the 1-based line number of each row, int64; empty lines, which the reader leaves out, are counted."""
+def _line_numbers(sequence: Sequence, num_rows: int) -> np.ndarray:
+    """Return the 1-based line number of each row of det.txt, int64; empty lines, which the reader leaves out, count."""
     if not num_rows:
         return np.empty(0, dtype=np.int64)
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return np.array([number for number, line in enumerate(lines, 1) if line.strip().rstrip(",")], dtype=np.int64)
+    return read_rows(sequence.folder / "det" / "det.txt", minimum_fields=1).line_numbers
 
 
 def _empty_frames(detections: pd.DataFrame, length: int) -> str:
@@ -191,9 +208,7 @@ def _lines(folder: Path) -> list[str] | None:
 
 
 def _num_images(sequence: Sequence) -> int:
-    if not sequence.frames_dir.is_dir():
-        return 0
-    return sum(entry.name.endswith(sequence.extension) for entry in os.scandir(sequence.frames_dir))
+    return len(sequence.files.names) if sequence.files else 0
 
 
 def _frames(job: SequenceJob) -> pd.DataFrame:

@@ -21,12 +21,11 @@ class DownloadParams:
         "sets that can be drawn or fetched are used."
     )
     train: list[str] = Field(
-        min_length=1,
         description="Data sets whose people train: synthetic, MOT15 … MOT20, Market-1501 or another ReID set "
-        "(CUHK03:labeled names a protocol), or the name of a folder below `local`.",
+        "(CUHK03:labeled names a protocol), or the name of a folder below `local`. []: no training.",
     )
-    test: list[str] = Field(min_length=1, description="Data sets whose people are ranked in the ReID evaluation.")
-    track: list[str] = Field(description="MOT data sets that are tracked. []: the pipeline ends after evaluate_reid.")
+    test: list[str] = Field(description="Data sets whose people are ranked in the ReID evaluation. []: no ranking.")
+    track: list[str] = Field(description="MOT data sets that are tracked. []: no tracking.")
     sequences: list[str] = Field(
         description="Scenes or sequences that are tested and tracked. []: all of the tracked sets."
     )
@@ -45,6 +44,14 @@ class DownloadParams:
     fold: Count = Field(description="Part that split: k-fold tests and tracks, less than num_folds.")
     test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Share of the people of each scene that split: identity tests."
+    )
+    formats: dict[str, str] = Field(
+        description="Data set → format of its annotations: mot, mot15, visdrone, or the names of the columns, "
+        "'frame,id,left,top,right,bottom,class'. {}: the format is recognised from the files."
+    )
+    people: dict[str, list[int | str]] = Field(
+        description="Data set → classes, by number or name, that are people, {mine: [0]}. {}: class 1 of MOTChallenge, "
+        "or the names of people."
     )
     urls: dict[str, Addresses] = Field(
         description="Addresses to fetch a data set from, before the published ones: {Market-1501: [https://…]}."

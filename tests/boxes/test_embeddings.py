@@ -185,7 +185,7 @@ def part(sequence, *, play="track"):
 
 def test_a_data_set_without_tracked_sequences_is_told(sequence, tmp_path):
     write_parts([part(sequence, play="train")], tmp_path)
-    with pytest.raises(ReidopsError, match="no row plays the part `track`"):
+    with pytest.raises(ReidopsError, match="no row with part `track`"):
         tracked_parts(tmp_path)
     assert find_tracked_parts(tmp_path) == []
 

@@ -10,7 +10,7 @@ STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
 
 
 def shown(root):
-    """Return what a run shows, by its folder in the run."""
+    """Return the files of a run by their folder in the run."""
     files = find_files(root / "params.yaml", Folders(*(root / "data" / name for name in STAGES)))
     places = {}
     for path, place in files:
@@ -39,12 +39,12 @@ def test_a_run_shows_every_kind_of_tracking_picture(tmp_path):
     }
 
 
-def test_pictures_that_were_not_made_are_not_missed(tmp_path):
+def test_missing_pictures_are_not_an_error(tmp_path):
     write_result(tmp_path)
     assert not {f"tracking/{kind}" for kind in TRACKING_PICTURES} & set(shown(tmp_path))
 
 
-def test_of_very_many_sequences_the_first_are_shown_and_no_half_written_file(tmp_path):
+def test_only_the_first_of_many_sequences_are_logged_and_no_temporary_file(tmp_path):
     tracking = write_result(tmp_path) / "tracking"
     for number in range(MOST_PICTURES + 5):
         write(tracking / "timelines" / f"{number:03d}.png")

@@ -18,9 +18,9 @@ def test_a_gallery_of_one_person_is_ranked_perfectly() -> None:
 
 
 def test_a_distractor_is_recognized_for_any_type_of_pid() -> None:
-    for nobody, somebody in ((-1, 1), (-1.0, 1.0), ("-1", "anna")):
+    for distractor, person in ((-1, 1), (-1.0, 1.0), ("-1", "anna")):
         scores = score_distances(
-            np.array([[0.1, 0.2]] * 2), query_pids=[nobody, somebody], gallery_pids=[nobody, somebody], junk="none"
+            np.array([[0.1, 0.2]] * 2), query_pids=[distractor, person], gallery_pids=[distractor, person], junk="none"
         )
         assert scores.unmatched_queries.tolist() == [0]
 

@@ -377,7 +377,7 @@ def test_without_detections_of_held_out_people_gates_are_fitted_on_crops(
 
 def test_without_a_test_set_the_error_says_where_to_name_one(model: Path, tmp_path: Path) -> None:
     crops = write_crops(tmp_path) / "crops"
-    with pytest.raises(ReidopsError, match="name a test set in params.yaml"):
+    with pytest.raises(ReidopsError, match="set download.test in params.yaml"):
         evaluate(model, crops)
     assert not (tmp_path / "reid").exists()
 

@@ -93,7 +93,7 @@ def test_a_gain_that_random_vectors_give_too_makes_no_champion(repository):
         in decision["reason"]
     )
     assert (
-        ": +0.0100 [-0.0200, +0.0400] (20 people); a lower bound above 0 (register.beat_random) is asked for"
+        ": +0.0100 [-0.0200, +0.0400] (20 people); a lower bound above 0 (register.beat_random) is required"
         in decision["reason"]
     )
 

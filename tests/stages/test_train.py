@@ -402,7 +402,7 @@ def test_checkpoints_of_trainings_that_were_given_up_are_pruned_to_the_newest(da
     [
         ({"people_per_batch": 9}, "people_per_batch is 9, but the training split has 6 people"),
         ({"crops_per_person": 1}, "crops_per_person is 1, .*'triplet'"),
-        ({"backbone": "resnet81"}, "unknown to timm .* near: .*resnet18"),
+        ({"backbone": "resnet81"}, "no backbone 'resnet81'.*resnet18"),
         ({"optimizer": "adamm"}, "'adamm'.*similar names: .*adam"),
         ({"weights": "nowhere.pt"}, r"nowhere\.pt: no such file"),
         ({"losses": {"cross-entropy": 0.0}}, "all losses are 0"),

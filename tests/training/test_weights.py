@@ -140,7 +140,7 @@ def test_a_download_that_fails_is_told(monkeypatch):
     monkeypatch.setattr("timm.create_model", broken)
     with pytest.raises(
         ReidopsError,
-        match="published weights of resnet18 cannot be had: the line is cut; set train.pretrained to false",
+        match="published weights of resnet18 cannot be loaded: the line is cut; set train.pretrained to false",
     ):
         EmbeddingNetwork("resnet18", pretrained=True)
 

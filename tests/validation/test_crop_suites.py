@@ -144,7 +144,7 @@ def test_zeroed_bytes_in_the_tar_are_detected_without_decoding(crops, folder):
     with open(folder / "crops.tar", "r+b") as stream:
         stream.seek(int(crops.loc[3, "offset"]))
         stream.write(bytes(int(crops.loc[3, "size"])))
-    assert "is no JPEG, PNG or BMP" in inspect(read_crops(folder), folder, crop_sample=0)[IN_TAR].places[0]
+    assert "is not a JPEG, PNG or BMP" in inspect(read_crops(folder), folder, crop_sample=0)[IN_TAR].places[0]
 
 
 def test_too_few_people_are_an_error(crops, folder):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from reidops.mot.sequences import PEDESTRIAN
 from reidops.mot.synthetic.backdrop import PANE, paint_backdrop, pane_mask
 from reidops.mot.synthetic.figure import Figure
 from reidops.mot.synthetic.furniture import paint_bench, paint_obstacle
@@ -17,7 +18,7 @@ from reidops.mot.synthetic.sprite import Owners, Sprite, extent, overlap, paste
 from reidops.mot.synthetic.street import Street, plan_street
 from reidops.mot.synthetic.walks import Route, Walk, follow, plan_routes
 
-PEDESTRIAN, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 7, 8, 12
+STATIC_PERSON, DISTRACTOR, REFLECTION = 7, 8, 12
 LEAST_INSIDE = 0.12  # share of a box that lies in the frame while its person counts as being there
 GLOSS = 0.42  # how much of a person a shop window mirrors
 

@@ -1,22 +1,21 @@
-"""One sequence, tracked and scored by one arm; and the scores of all sequences and arms together."""
+"""Track and score each sequence with each arm; combine the scores of all sequences and arms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
+from reidops.boxes.identities import people_of_boxes
 from reidops.cores import usable_cores
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.tracking.constants import oracle_gate
 from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS, COMBINED, DIFFERENCE, NO_APPEARANCE, ORACLE
-from reidops.tracking.evaluation.arms import arms_of, dressed, people_shown
+from reidops.tracking.evaluation.arms import arms_of, with_arm_embeddings
 from reidops.tracking.evaluation.decided import Decided
 from reidops.tracking.evaluation.events import (
     Counts,
@@ -37,29 +36,30 @@ from reidops.tracking.evaluation.scoring import (
     official_scores,
     rules_of,
 )
+from reidops.tracking.evaluation.setups import TrackerSetup
 from reidops.tracking.evaluation.switches import switch_frames
 from reidops.tracking.evaluation.watching import Watch
 from reidops.tracking.evaluation.windows import FrameTables
-from reidops.tracking.trackers import Finishing, Tracker, finish_tracks, new_camera, new_tracker, track_sequence
+from reidops.tracking.trackers import Tracker, finish_tracks, new_camera, new_tracker, track_sequence
 
 SCORERS = ("reported", "motmetrics")
-# To start a process costs about as much as to track and score a thousand frames.
+# Starting a process takes about as long as tracking and scoring a thousand frames.
 FRAMES_OF_ONE_PROCESS = 2000
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What one arm made of one sequence.
+    """The result of one arm on one sequence.
 
     Attributes:
-        tracks: px 0-based.
-        events: of CLEAR's matches.
-        counts: motmetrics'.
-        results: TrackEval's.
-        of_frames: what each frame adds to the tables behind the scores.
-        gaps: what became of people who were out of sight, see `gaps.gap_counts`.
-        decided: how many associations appearance decided.
-        moments: what the tracker weighed in the frames that are shown, by frame.
+        tracks: px, 0-based.
+        events: from CLEAR's matches, see `events.event_table`.
+        counts: motmetrics' counts.
+        results: TrackEval's results.
+        of_frames: each frame's contribution to the scores.
+        gaps: counts of people who were out of sight, see `gaps.gap_counts`.
+        decided: number of associations that appearance decided.
+        moments: decisions of the tracker in the frames of the pictures, by frame.
     """
 
     arm: str
@@ -74,69 +74,43 @@ class ArmResult:
     moments: Mapping[int, Moment] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What is tried: detections of at least some confidence, a tracker by name with its gate, constants and camera.
-
-    Attributes:
-        embeddings: folder of the sequences' files.
-        weights_sha256: the model that must have made them.
-        gate: in the tracker's own cost; None = the published one.
-        constants: the tracker's dataclass of constants.
-        camera: the method by which the camera's motion is told, and the folder where motions that are known are kept.
-        num_switches: identity switches whose moments are kept.
-    """
-
-    embeddings: Path
-    weights_sha256: str
-    min_confidence: float | dict[str, float] | None
-    tracker: str
-    gate: float | None
-    constants: Any
-    camera: tuple[str, Path] | None = None
-    finishing: Finishing = Finishing()
-    num_switches: int = 0
-
-
-def evaluate_parts(parts: Sequence[Part], trial: Trial, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
-    """Return what each arm makes of each part, sequence by sequence; arms and sequences run side by side.
+def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
+    """Return the result of each arm on each part, sequence by sequence; arms and sequences run in parallel.
 
     Args:
-        arms: those that run; None = all that the tracker can run.
+        arms: arms to run; None = all that the tracker can run.
 
     Raises:
-        ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
+        ReidopsError: embeddings are missing, broken or of another model, or annotations contradict themselves.
     """
-    arms = arms or arms_of(trial.tracker)
-    workers = num_processes(parts, trial.tracker)
-    if trial.camera:  # before the arms, which share it
-        map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
-    # Where there are sequences enough for all processes, each is read once, for all arms. The longest first, so that no
-    # process is left with it at the end.
+    arms = arms or arms_of(setup.tracker)
+    workers = num_processes(parts, setup.tracker)
+    if setup.camera:  # once, before the arms use it
+        map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
+    # With enough sequences for all processes, one process runs all arms of a sequence and reads it once. The longest
+    # sequence is first, so that no process starts it last.
     groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
     jobs = sorted(((part, group) for part in parts for group in groups), key=lambda job: -job[0].num_frames)
-    done = map_parallel(partial(_evaluate_job, trial=trial), jobs, workers, desc="track")
+    done = map_parallel(partial(_evaluate_job, setup=setup), jobs, workers, desc="track")
     found = {(result.sequence, result.arm): result for results in done for result in results}
     return [found[part.sequence, arm] for part in parts for arm in arms]
 
 
 def num_processes(parts: Sequence[Part], tracker: str) -> int | None:
-    """Return 1 where that is faster than to start others, else None, one per core."""
+    """Return 1 if a single process is faster than starting others, else None: one process per core."""
     num_frames = len(arms_of(tracker)) * sum(part.num_frames for part in parts)
     return None if num_frames > FRAMES_OF_ONE_PROCESS else 1
 
 
-def _evaluate_job(job: tuple[Part, tuple[str, ...]], trial: Trial) -> list[ArmResult]:
+def _evaluate_job(job: tuple[Part, tuple[str, ...]], setup: TrackerSetup) -> list[ArmResult]:
     part, arms = job
-    seen = _see(part, trial)
-    return [evaluate_arm(arm, part, seen, partial(_start, part, trial, arm), trial) for arm in arms]
+    inputs = _read_inputs(part, setup)
+    return [evaluate_arm(arm, part, inputs, partial(_new_tracker, part, setup, arm), setup) for arm in arms]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What all arms share of the part's frames of a sequence: ground truth, detections, whom they show, and who came
-    back.
-    """
+class SequenceInputs:
+    """What all arms share: ground truth, detections, the person of each detection, and returns after gaps."""
 
     annotations: pd.DataFrame
     detected: EmbeddedDetections
@@ -144,42 +118,46 @@ class Seen:
     returns: pd.DataFrame
 
 
-def _see(part: Part, trial: Trial) -> Seen:
+def _read_inputs(part: Part, setup: TrackerSetup) -> SequenceInputs:
     sequence = read_sequence(part.folder)
-    detected = read_embeddings(trial.embeddings / f"{part.sequence}.npz", trial.weights_sha256)
-    floor = confidence_floor(trial.min_confidence, sequence.detector)
+    detected = read_embeddings(setup.embeddings / f"{part.sequence}.npz", setup.weights_sha256)
+    floor = confidence_floor(setup.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
     annotations = read_annotations(sequence)
     annotations = annotations[annotations["frame"].between(part.first_frame, part.last_frame)]
-    people = people_shown(detected, annotations)
-    return Seen(annotations, detected, people, find_returns(detected.frame, people))
+    people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
+    return SequenceInputs(annotations, detected, people, find_returns(detected.frame, people))
 
 
-def _start(part: Part, trial: Trial, arm: str) -> Tracker:
-    camera = new_camera(part, trial.camera) if trial.camera else None
-    gate = oracle_gate(trial.tracker) if arm == ORACLE else trial.gate
-    return new_tracker(trial.tracker, gate, trial.constants, camera)
+def _new_tracker(part: Part, setup: TrackerSetup, arm: str) -> Tracker:
+    camera = new_camera(part, setup.camera) if setup.camera else None
+    gate = oracle_gate(setup.tracker) if arm == ORACLE else setup.gate
+    return new_tracker(setup.tracker, gate, setup.constants, camera)
 
 
-def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker], trial: Trial) -> ArmResult:
-    """Return what one arm makes of the part's frames of a sequence; frames outside the part are neither tracked nor
-    scored.
+def evaluate_arm(
+    arm: str, part: Part, inputs: SequenceInputs, make_tracker: Callable[[], Tracker], setup: TrackerSetup
+) -> ArmResult:
+    """Return the result of one arm; frames outside the part are neither tracked nor scored.
 
     Args:
-        start: makes the tracker, new each time; it runs a second time where what it weighed was too much to be kept.
+        make_tracker: returns a new tracker; it runs a second time if the decisions of the first run were too large to
+            keep.
     """
     frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
-    worn = dressed(arm, seen.detected, seen.people, part.sequence)
-    is_shown = arm == APPEARANCE or arms_of(trial.tracker) == (arm,)
-    watch = Watch(keeps=is_shown and trial.num_switches > 0)
-    tracks = finish_tracks(track_sequence(start(), worn, frames, appearance=appearance, watch=watch), trial.finishing)
-    comparison = compare(seen.annotations, tracks, frames, rules_of(part.dataset))
+    embedded = with_arm_embeddings(arm, inputs.detected, inputs.people, part.sequence)
+    is_shown = arm == APPEARANCE or arms_of(setup.tracker) == (arm,)
+    watch = Watch(keeps=is_shown and setup.num_switches > 0)
+    tracks = finish_tracks(
+        track_sequence(make_tracker(), embedded, frames, appearance=appearance, watch=watch), setup.finishing
+    )
+    comparison = compare(inputs.annotations, tracks, frames, rules_of(part.dataset))
     events = event_table(comparison)
-    wanted = switch_frames(events, trial.num_switches) if is_shown else set()
+    wanted = switch_frames(events, setup.num_switches) if is_shown else set()
     moments = watch.moments(wanted) if wanted else {}
     if moments is None:
-        moments = record_moments(start(), worn, frames, wanted, appearance=appearance)
+        moments = record_moments(make_tracker(), embedded, frames, wanted, appearance=appearance)
     return ArmResult(
         arm,
         part.sequence,
@@ -188,7 +166,7 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
         count_events(accumulate(comparison)),
         official_results(comparison),
         FrameTables.of(comparison),
-        gap_counts(seen.returns, events, comparison),
+        gap_counts(inputs.returns, events, comparison),
         watch.decided,
         moments,
     )
@@ -197,7 +175,7 @@ def evaluate_arm(arm: str, part: Part, seen: Seen, start: Callable[[], Tracker],
 def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:
     """Return one row per scorer, arm and sequence, then `combined`: columns scorer, arm, sequence and the scores.
 
-    The scorer `reported` is TrackEval, `motmetrics` is the second opinion, with TrackEval's HOTA.
+    The scorer `reported` is TrackEval. `motmetrics` is the second scorer, with TrackEval's HOTA.
     """
     rows = []
     for arm, of_arm in by_arm(arms).items():
@@ -218,7 +196,7 @@ def by_arm(arms: Sequence[ArmResult]) -> dict[str, list[ArmResult]]:
 
 
 def score_tree(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the reported scores as arm → sequence → score, and `difference`: what the model's appearance adds."""
+    """Return the reported scores as arm → sequence → score; `difference` is the gain of the arm `appearance`."""
     reported = table[table["scorer"] == SCORERS[0]].drop(columns="scorer").set_index(["arm", "sequence"])
     arms = reported.index.unique("arm")
     tree = {arm: {sequence: _plain(row) for sequence, row in reported.loc[arm].iterrows()} for arm in arms}
@@ -235,5 +213,5 @@ def _combined(arms: Sequence[ArmResult]) -> tuple[Counts, Results]:
 
 
 def _plain(row: pd.Series) -> dict[str, float]:
-    """Return scores as JSON's numbers; counts stay whole."""
+    """Return scores as numbers that JSON can hold; counts stay integers."""
     return {f.name: int(row[f.name]) if f.type is int else float(row[f.name]) for f in fields(TrackingScores)}

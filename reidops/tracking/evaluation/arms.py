@@ -1,41 +1,36 @@
-"""The arms of the proof: one tracker on the same detections, four times, with another idea of what people look like.
+"""Arms: one tracker on the same detections, with different embeddings.
 
-`no_appearance` is the control, `random` shows what the gates do to vectors that mean nothing, `appearance` is the
-model, and `oracle` knows who everybody is: what lies between the control and the oracle is all that appearance can be
-worth to this tracker on these detections.
+`no_appearance` is the control. `random` has random vectors: it shows the effect of the gates alone. `appearance` has
+the model's embeddings. `oracle` has one vector per person: its gain over the control is the largest that appearance
+can give this tracker on these detections.
 """
 
 import zlib
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from reidops.boxes.embeddings import EmbeddedDetections
-from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.boxes.identities import NO_PERSON
 from reidops.tracking.constants import WITHOUT_APPEARANCE
 from reidops.tracking.evaluation.arm_names import ARMS, NO_APPEARANCE, ORACLE, RANDOM
-from reidops.tracking.evaluation.scoring import match_boxes
 
-NOBODY = -1
-
-# Random unit vectors of this length are so near to a right angle (a cosine of 0.06 on average, 0.3 at most among
-# thousands) that half the distance of a right angle (`constants.ORACLE_COSINE_GATE`) tells the same person from others
-# without fail.
+# Random unit vectors of this length are nearly orthogonal (cosine 0.06 on average, at most 0.3 among thousands), so
+# `constants.ORACLE_COSINE_GATE` always separates one person from others.
 _ORACLE_DIM = 256
 
 
 def arms_of(tracker: str) -> tuple[str, ...]:
-    """Return the arms that a tracker can run: one that looks at no embedding has the control only."""
+    """Return the arms that a tracker can run; a tracker without appearance has the control only."""
     return (NO_APPEARANCE,) if tracker in WITHOUT_APPEARANCE else ARMS
 
 
-def dressed(arm: str, detected: EmbeddedDetections, people: np.ndarray, name: str) -> EmbeddedDetections:
+def with_arm_embeddings(arm: str, detected: EmbeddedDetections, people: np.ndarray, name: str) -> EmbeddedDetections:
     """Return a sequence's detections with the embeddings of an arm.
 
     Args:
-        people: [n], whom each detection shows, NOBODY = no one; see `people_shown`.
-        name: of the sequence; with the arm's it seeds the draw.
+        people: track_id of the person that each detection shows, [n]; NO_PERSON = none.
+        name: of the sequence; the random draw is seeded by the names of arm and sequence.
     """
     rng = np.random.default_rng([zlib.crc32(arm.encode()), zlib.crc32(name.encode())])
     if arm == RANDOM:
@@ -45,33 +40,16 @@ def dressed(arm: str, detected: EmbeddedDetections, people: np.ndarray, name: st
     return detected
 
 
-def people_shown(detected: EmbeddedDetections, annotations: pd.DataFrame) -> np.ndarray:
-    """Return the track_id of the ground truth that each detection shows, int [n]; NOBODY where there is none.
-
-    In each frame detections and all ground truth are matched one to one, at IoU ≥ 0.5, as the official preprocessing
-    matches tracks.
-    """
-    people = np.full(len(detected), NOBODY)
-    truth = annotations.sort_values("frame", kind="stable")
-    frames, ids = truth["frame"].to_numpy(), truth["track_id"].to_numpy()
-    box_ltrb = ltwh_to_ltrb(truth[["left", "top", "width", "height"]].to_numpy(dtype=float))
-    for frame, rows in detected.rows_by_frame().items():
-        of_frame = slice(*np.searchsorted(frames, [frame, frame + 1]))
-        there, here = match_boxes(iou_matrix(box_ltrb[of_frame], ltwh_to_ltrb(detected.box_ltwh[rows])))
-        people[np.array(rows)[here]] = ids[of_frame][there]
-    return people
-
-
 def _oracle_vectors(people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return each person's vector, and a vector of its own for each detection of nobody."""
+    """Return one vector per person, and a different vector for each detection without a person."""
     known, person = np.unique(people, return_inverse=True)
     embeddings = _unit_vectors(len(known), _ORACLE_DIM, rng)[person]
-    alone = people == NOBODY
+    alone = people == NO_PERSON
     embeddings[alone] = _unit_vectors(int(alone.sum()), _ORACLE_DIM, rng)
     return embeddings
 
 
 def _unit_vectors(num: int, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """Return directions drawn evenly, float32 [num, dim]."""
+    """Return uniformly distributed unit vectors, float32 [num, dim]."""
     rows = rng.standard_normal((num, dim), dtype=np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -1,23 +1,21 @@
-"""How far a difference between two arms can be trusted: confidence intervals over people, over windows, or over whole
-sequences.
+"""Confidence intervals of the difference between two arms, over people, windows or sequences.
 
-Both arms are compared on the same units (paired), so that a hard stretch is hard for both. The interval is a jackknife:
-each unit is left out once, and identity and association are decided anew from what is left (`windows.WindowTables`).
-The influence of a unit on the difference follows from that (Efron and Tibshirani 1993, chapter 11), and the influences
-give the standard error.
+Both arms are compared on the same units (paired). The interval is a jackknife: each unit is left out once, and identity
+and association are computed again from the rest (`windows.WindowTables`). The influence of each unit on the difference
+follows (Efron and Tibshirani 1993, chapter 11), and the influences give the standard error.
 
-- IDF1, HOTA and AssA take people for units. An identity switch changes these scores in all windows that hold the
-  person, before and after it, so that windows share one decision and their scatter does not show it; the tracks of
-  different people are nearly independent.
-- MOTA and IDSW count errors of frames and take windows for units. Neighbouring windows are not independent, so their
-  variance is taken from the slow part of the series of influences: its projections on the first B = ⌊n^(2/3)⌋ cosines
+- The units of IDF1, HOTA and AssA are people. An identity switch changes these scores in every window of the person, so
+  windows depend on a common event and their variance is too small. The tracks of different people are nearly
+  independent.
+- The units of MOTA and IDSW, which count errors per frame, are windows. Neighbouring windows are dependent, so the
+  variance is the low-frequency part of the series of influences: its projections on the first B = ⌊n^(2/3)⌋ cosines
   (Lazarus, Lewis, Stock and Watson 2018), with the quantile of Student's t for B degrees of freedom.
-- `over_windows` gives the interval over windows of every score. There IDF1 takes the plain variance, B = n − 1: its
-  windows differ by the whole cost of a switch, as a track is right on one side of it and wrong on the other.
+- `over_windows` gives the interval over windows for every score. For IDF1 it uses the plain variance, B = n − 1: a
+  switch makes a track right before it and wrong after it, so its windows differ by the whole cost of the switch.
 
-People and sequences are taken for independent, B = n − 1. Student's t makes an interval wide where units are few; below
-`LEAST_UNITS` there is none. `benchmarks/intervals.py` measures how often equal models differ significantly, and the
-coverage by number of units.
+People and sequences are treated as independent, B = n − 1. Student's t widens the interval if there are few units.
+Below `LEAST_UNITS` units there is no interval. `benchmarks/intervals.py` measures how often equal models differ
+significantly, and the coverage by number of units.
 """
 
 from collections.abc import Sequence as Rows
@@ -38,9 +36,7 @@ PEOPLE, WINDOWS, SEQUENCES = "people", "windows", "sequences"
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval at LEVEL, the number of units that it comes from, and what they are (people, windows or
-    sequences).
-    """
+    """A confidence interval at LEVEL, its number of units, and the kind of unit: people, windows or sequences."""
 
     low: float
     high: float
@@ -50,15 +46,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """The counts behind the scores of a sequence: of everything, without each window, and without each person.
+    """The counts behind the scores of a sequence: in total, without each window, and without each person.
 
-    Sums of sequences' counts are those of the sequences together; see `WindowTables.counts`.
+    Counts of several sequences are added to get those of the sequences together; see `WindowTables.counts`.
 
     Attributes:
         whole: [NUM_COUNTS].
         without: [num_windows, NUM_COUNTS].
-        without_people: [num_people, NUM_COUNTS]; a person goes with the boxes of tracks that HOTA matches to them.
-            CLEAR's errors stay.
+        without_people: [num_people, NUM_COUNTS]; a person is removed with the boxes of tracks that HOTA matches to
+            them. CLEAR's errors stay.
     """
 
     whole: np.ndarray
@@ -69,7 +65,7 @@ class LeaveOneOut:
     def of(cls, tables: FrameTables, length: int) -> "LeaveOneOut":
         """Return the counts of a sequence, with windows of about `length` frames."""
         windows, people = tables.windows(length), tables.people_apart()
-        num_people = len(people) - 1  # the last row holds boxes of tracks that are nobody's
+        num_people = len(people) - 1  # the last row holds boxes of tracks without a person
         weights = np.hstack([1 - np.eye(num_people), np.ones((num_people, 1))])
         return cls(windows.counts()[0], windows.counts(1 - np.eye(len(windows))), people.counts(weights))
 
@@ -77,48 +73,46 @@ class LeaveOneOut:
         return len(self.without)
 
     def __add__(self, other: "LeaveOneOut") -> "LeaveOneOut":
-        """Return the counts of two copies of one video, whose windows and people are left out together."""
+        """Return the counts of two copies of one video; their windows and people are left out together."""
         return LeaveOneOut(
             self.whole + other.whole, self.without + other.without, self.without_people + other.without_people
         )
 
 
 def best_intervals(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
-    """Return, for each score, the interval of ours − theirs over the units that suit it: people or windows."""
+    """Return, for each score, the interval of ours − theirs over its units: people or windows."""
     people, windows = over_people(ours, theirs), over_windows(ours, theirs)
     return {name: people[name] if name in OF_PEOPLE else windows[name] for name in windows}
 
 
 def over_people(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
-    """Return, for each score of OF_PEOPLE, the interval of ours − theirs over the people of all videos; None below
-    LEAST_UNITS people.
+    """Return, for each score of OF_PEOPLE, the interval of ours − theirs over the people of all videos.
+
+    It is None below LEAST_UNITS people.
 
     Args:
-        ours, theirs: of each video, the same people in both.
+        ours, theirs: of each video, with the same people.
     """
-    without = [
-        np.concatenate([_total(side) - video.whole + video.without_people for video in side]) for side in (ours, theirs)
-    ]
+    without = [_left_out(side, [video.without_people for video in side]) for side in (ours, theirs)]
     intervals = _intervals(_total(ours), _total(theirs), *without, slow=len(without[0]) - 1, unit=PEOPLE)
     return {name: intervals[name] for name in OF_PEOPLE}
 
 
 def over_windows(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
-    """Return, for each score, the interval of ours − theirs over the windows of all videos; None below LEAST_UNITS
-    windows.
+    """Return, for each score, the interval of ours − theirs over the windows of all videos.
+
+    It is None below LEAST_UNITS windows.
 
     Args:
-        ours, theirs: of each video, the same windows in both.
+        ours, theirs: of each video, with the same windows.
     """
     num_windows = sum(map(len, ours))
-    without = [
-        np.concatenate([_total(side) - video.whole + video.without for video in side]) for side in (ours, theirs)
-    ]
+    without = [_left_out(side, [video.without for video in side]) for side in (ours, theirs)]
     return _intervals(_total(ours), _total(theirs), *without, slow=int(num_windows ** (2 / 3)), unit=WINDOWS)
 
 
 def over_sequences(ours: Rows[LeaveOneOut], theirs: Rows[LeaveOneOut]) -> dict[str, Interval | None]:
-    """Return, for each score, the interval of ours − theirs over whole videos; None below LEAST_UNITS videos."""
+    """Return, for each score, the interval of ours − theirs over videos; None below LEAST_UNITS videos."""
     without = [np.stack([_total(side) - video.whole for video in side]) for side in (ours, theirs)]
     return _intervals(_total(ours), _total(theirs), *without, slow=len(ours) - 1, unit=SEQUENCES)
 
@@ -127,8 +121,8 @@ def margin(influences: np.ndarray, num_projections: int) -> np.ndarray:
     """Return half the width of the interval of a mean, from the influences of its units in order of time.
 
     Args:
-        influences: float [num_units, ...], at least LEAST_UNITS; of a plain mean these are its values.
-        num_projections: B in 1 … num_units − 1; num_units − 1 takes the units for independent.
+        influences: float [num_units, ...], at least LEAST_UNITS; for a plain mean these are its values.
+        num_projections: B in 1 … num_units − 1; num_units − 1 treats the units as independent.
     """
     num_units = len(influences)
     place = (np.arange(num_units) + 0.5) / num_units
@@ -141,10 +135,16 @@ def _total(side: Rows[LeaveOneOut]) -> np.ndarray:
     return reduce(np.add, (video.whole for video in side))
 
 
+def _left_out(side: Rows[LeaveOneOut], without: Rows[np.ndarray]) -> np.ndarray:
+    """Return the counts of all videos without each unit, [num_units, NUM_COUNTS]; `without` holds each video's."""
+    total = _total(side)
+    return np.concatenate([total - video.whole + rows for video, rows in zip(side, without, strict=True)])
+
+
 def _intervals(
     ours: np.ndarray, theirs: np.ndarray, ours_without: np.ndarray, theirs_without: np.ndarray, *, slow: int, unit: str
 ) -> dict[str, Interval | None]:
-    """Return the intervals of all scores; `slow` is the number of projections for those other than IDF1."""
+    """Return the intervals of all scores; `slow` is the number of projections for scores other than IDF1."""
     better, worse, better_without, worse_without = (
         window_scores(counts) for counts in (ours, theirs, ours_without, theirs_without)
     )

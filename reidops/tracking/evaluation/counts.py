@@ -1,4 +1,4 @@
-"""TrackEval's counts of one sequence, taken from the sparse table of overlapping boxes: CLEAR, Identity and HOTA.
+"""TrackEval's counts of one sequence, CLEAR, Identity and HOTA, from the sparse table of overlapping boxes.
 
 Tests compare every field with TrackEval's own.
 """
@@ -6,15 +6,16 @@ Tests compare every field with TrackEval's own.
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from reidops.tracking.evaluation.overlaps import EPS, MATCH_IOU, Overlaps
+from reidops.boxes.identities import EPS, MATCH_IOU
+from reidops.tracking.evaluation.identity_assignment import assign_identities
+from reidops.tracking.evaluation.overlaps import Overlaps
 
 THRESHOLDS = np.arange(0.05, 0.99, 0.05)  # HOTA's
 
 
 def clear_counts(overlaps: Overlaps) -> dict[str, Any]:
-    """Return CLEAR's summed fields."""
+    """Return the fields of CLEAR that are summed over sequences."""
     num_people, num_tracks = (int(counts.sum()) for counts in overlaps.num_boxes)
     matches = overlaps.clear
     num_matches, person = len(matches.rows), overlaps.person[matches.rows]
@@ -35,18 +36,16 @@ def clear_counts(overlaps: Overlaps) -> dict[str, Any]:
 
 
 def own_tracks(overlaps: Overlaps) -> np.ndarray:
-    """Return each person's own track under the one-to-one naming with the largest IDTP, int [num_people]; −1 = none."""
+    """Return each person's track in the assignment with the largest IDTP, int [num_people]; −1 = none."""
     together = overlaps.table((overlaps.iou >= MATCH_IOU).astype(float))
-    people, tracks = linear_sum_assignment(-together)
+    people, tracks = assign_identities(together)
     own = np.full(len(overlaps.person_frames), -1)
     own[people] = np.where(together[people, tracks] > 0, tracks, -1)
     return own
 
 
 def on_own_track(overlaps: Overlaps) -> np.ndarray:
-    """Return, for each row of the overlaps, whether it counts for IDTP: the track is the person's own and lies on
-    them.
-    """
+    """Return, for each row of the overlaps, whether it counts for IDTP, bool [num_rows]."""
     return (overlaps.iou >= MATCH_IOU) & (own_tracks(overlaps)[overlaps.person] == overlaps.track)
 
 
@@ -63,7 +62,7 @@ def levels(iou: np.ndarray) -> np.ndarray:
 
 
 def hota_counts(overlaps: Overlaps) -> dict[str, np.ndarray]:
-    """Return HOTA's fields that combining needs, each [num_thresholds]."""
+    """Return the fields of HOTA that are combined over sequences, each [num_thresholds]."""
     rows = overlaps.hota
     num_people, num_tracks = (int(counts.sum()) for counts in overlaps.num_boxes)
     person, track, iou = overlaps.person[rows], overlaps.track[rows], overlaps.iou[rows]
@@ -93,18 +92,17 @@ def hota_counts(overlaps: Overlaps) -> dict[str, np.ndarray]:
 
 
 def reaching(counts: np.ndarray, num_rows: int) -> np.ndarray:
-    """Return, from counts by the number of thresholds reached, the counts at each threshold, float [num_rows,
-    num_thresholds].
+    """Return the counts at each threshold, float [num_rows, num_thresholds].
 
     Args:
-        counts: [num_rows · (num_thresholds + 1)], row by row.
+        counts: counts by the number of thresholds reached, [num_rows · (num_thresholds + 1)], row by row.
     """
     by_level = counts.reshape(num_rows, len(THRESHOLDS) + 1).astype(float)
     return np.cumsum(by_level[:, ::-1], axis=1)[:, ::-1][:, 1:]
 
 
 def _num_fragments(overlaps: Overlaps) -> int:
-    """Return how often somebody was matched again after compared frames in which they were not."""
+    """Return how often a person was matched again after compared frames without a match."""
     rows = overlaps.clear.rows
     person = overlaps.person[rows]
     time = np.searchsorted(overlaps.compared_frames, overlaps.frame[rows])

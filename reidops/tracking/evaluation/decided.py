@@ -1,23 +1,20 @@
-"""What appearance decided: how many associations, from what the tracker weighed, and whether it changed a track at all.
+"""How many associations appearance decided, and whether it changed a track.
 
-A pair of track and detection counts as decided by appearance when
-- the stage that made it has appearance in its cost (a stage that goes by overlap or by the last sighting alone has
-  not),
-- appearance was weighed for it and lies within its gate (in a tracker without such a gate: was weighed), and
-- overlap alone would not have made it: it is not among the pairs of the assignment that overlaps most in all, of all
-  tracks and detections of the frame, in which no pair overlaps less than the tracker's own overlap gate asks for.
+A pair of track and detection counts as decided by appearance if
+- the cost of its stage includes appearance,
+- the appearance distance was computed for it and is within the gate (without a gate: was computed), and
+- IoU alone would not have made it: the pair is not in the assignment with the largest total IoU over all tracks and
+  detections of the frame, restricted to pairs within the tracker's IoU gate.
 
-So a swap counts (two people who cross, each of whom the other's track overlaps more), and so does a return to where no
-track is expected; a track that motion alone would have found at a distance counts too, for no overlap would have found
-it.
+This includes swaps (two people who cross, where each overlaps the other's track more) and returns to a position where
+no track is predicted. It also includes a pair without overlap that motion alone would have found.
 
-A pair counts as reordered when appearance ranks the tracks of its detection in another order than the control does:
-- the stage that made it has appearance in its cost, and appearance was weighed for it;
-- another track has a smaller cost without appearance for the same detection. That cost is the Mahalanobis distance
-  where the tracker weighs one, as its arm without appearance does, else 1 − IoU. Only tracks of the same kind
-  (confirmed, or not) for which appearance was weighed and which the motion gate lets pass are compared; ties count as
-  the control's;
-- the embedding of the pair's track is nearer to the detection than that of the track that the control ranks first.
+A pair counts as reordered if appearance ranks the tracks of its detection differently from the control:
+- the cost of its stage includes appearance, and the distance was computed for it;
+- another track has a smaller cost without appearance for the same detection. That cost is the Mahalanobis distance if
+  the tracker computes one, as its arm without appearance does, else 1 − IoU. Only tracks of the same kind (confirmed or
+  tentative) with an appearance distance and within the motion gate are compared. Ties do not count;
+- the embedding of the pair's track is closer to the detection than that of the track that the control ranks first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,13 +30,13 @@ from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 from reidops.tracking.evaluation.arm_names import APPEARANCE as MODEL
 from reidops.tracking.evaluation.arm_names import NO_APPEARANCE
 
-# Stages in which appearance may forbid a pair, but makes none.
-BLIND_STAGES = (deepsort.OVERLAPPING, bytetrack.SECOND, ocsort.UNSURE, ocsort.RECOVERED)
+# Stages whose cost does not include appearance, though its gate may forbid a pair.
+STAGES_WITHOUT_APPEARANCE = (deepsort.OVERLAPPING, bytetrack.SECOND, ocsort.LOW_SCORE, ocsort.RECOVERED)
 
 
 @dataclass(frozen=True)
 class Decided:
-    """Numbers of associations: all, those that appearance decided, and those that it reordered; see the module."""
+    """Numbers of associations: all, decided by appearance, and reordered by it; see the module."""
 
     num_pairs: int = 0
     num_decided: int = 0
@@ -54,29 +51,29 @@ class Decided:
 
     @property
     def share(self) -> float:
-        """Return the share that appearance decided, 0 where nothing was associated."""
+        """Return the share that appearance decided; 0 without associations."""
         return self.num_decided / max(1, self.num_pairs)
 
 
 def count_decided(decisions: Decisions | None) -> Decided:
-    """Return how many of a frame's pairs appearance decided and reordered; None = nothing was weighed."""
+    """Return how many of a frame's pairs appearance decided and reordered; None = no decisions in this frame."""
     if decisions is None:
         return Decided()
-    pairs = [(row, column) for row, column, stage in decisions.pairs if stage not in BLIND_STAGES]
-    weighed = decisions.terms.get(APPEARANCE)
-    if not pairs or weighed is None:
+    pairs = [(row, column) for row, column, stage in decisions.pairs if stage not in STAGES_WITHOUT_APPEARANCE]
+    distances = decisions.terms.get(APPEARANCE)
+    if not pairs or distances is None:
         return Decided(len(decisions.pairs))
     overlap = decisions.terms[OVERLAP]
-    # A gate of 1 − IoU = 1 lets pairs through that do not touch: no overlap, no pair.
+    # A gate of 1 − IoU = 1 also allows pairs without overlap, which do not count here.
     limit = min(decisions.limits.get(OVERLAP, 1.0), np.nextafter(1.0, 0.0))
     by_overlap = set(match(np.where(np.isnan(overlap), np.inf, overlap), limit))
     gate = decisions.limits.get(APPEARANCE, np.inf)
-    num_decided = sum(pair not in by_overlap and bool(weighed[pair] <= gate) for pair in pairs)
+    num_decided = sum(pair not in by_overlap and bool(distances[pair] <= gate) for pair in pairs)
     return Decided(len(decisions.pairs), num_decided, sum(_is_reordered(decisions, *pair) for pair in pairs))
 
 
 def _is_reordered(decisions: Decisions, row: int, column: int) -> bool:
-    """Tell whether appearance prefers the pair's track to the one that the control ranks first for this detection."""
+    """Tell whether appearance prefers the pair's track to the one that the control ranks first."""
     appearance, control = (
         decisions.terms[APPEARANCE][:, column],
         decisions.terms.get(MOTION, decisions.terms[OVERLAP])[:, column],
@@ -92,20 +89,20 @@ def _is_reordered(decisions: Decisions, row: int, column: int) -> bool:
 
 
 def equal_tracks(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Tell whether two tables hold the same boxes in the same tracks, whatever numbers the tracks have."""
-    first, second = (_in_order(table) for table in (one, other))
+    """Tell whether two tables hold the same boxes in the same tracks; track ids may differ."""
+    first, second = (_sorted_boxes(table) for table in (one, other))
     return first.shape == second.shape and bool(np.array_equal(first, second))
 
 
-def _in_order(tracks: pd.DataFrame) -> np.ndarray:
-    """Return frame and box of each row in one order, and its track numbered by first appearance in it, [n, 6]."""
+def _sorted_boxes(tracks: pd.DataFrame) -> np.ndarray:
+    """Return frame and box of each row in sorted order, and its track numbered by first appearance, [n, 6]."""
     names = ["frame", "left", "top", "width", "height"]
     ordered = tracks.sort_values(names)
     return np.column_stack([ordered[names].to_numpy(dtype=float), ordered["track_id"].factorize()[0]])
 
 
-# What limits the say of appearance in each tracker, and the constant that changes it.
-_RULES = {
+# The rule that limits appearance in each tracker, and the constant that changes it.
+_LIMITS_OF_APPEARANCE = {
     "deepsort": "it compares embeddings only inside the motion gate (constant motion_gate {motion_gate}); set "
     "motion_gate: null, or"
     " reassociate above 0, to let appearance find a track anywhere",
@@ -122,21 +119,19 @@ _RULES = {
 
 
 def appearance_rule(tracker: str, constants: Any) -> str:
-    """Return what limits the say of appearance in a tracker and which constant changes it; empty for one without
-    appearance.
+    """Return which rule limits appearance in a tracker and which constant changes it; empty for one without appearance.
 
     Args:
         constants: the tracker's dataclass of constants.
     """
-    return _RULES[tracker].format(**vars(constants)) if tracker in _RULES else ""
+    return _LIMITS_OF_APPEARANCE[tracker].format(**vars(constants)) if tracker in _LIMITS_OF_APPEARANCE else ""
 
 
-def say_of_appearance(tracks: Mapping[str, Sequence[pd.DataFrame]], tracker: str, rule: str) -> str:
-    """Return a sentence where the embeddings changed no track, with the reason and the remedy; empty where they changed
-    some.
+def appearance_statement(tracks: Mapping[str, Sequence[pd.DataFrame]], tracker: str, rule: str) -> str:
+    """Return a sentence with reason and remedy if the embeddings changed no track; empty if they changed one.
 
     Args:
-        tracks: arm → tables of the sequences, in one order for all arms.
+        tracks: arm → tables of the sequences, in the same order for all arms.
         rule: see `appearance_rule`.
     """
     control = tracks[NO_APPEARANCE]

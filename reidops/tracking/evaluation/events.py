@@ -1,8 +1,7 @@
-"""What went wrong in which frame, from the matches behind the scores; and motmetrics' counts, a second opinion on
-TrackEval's.
+"""Events by frame, from the matches behind the scores, and the counts of motmetrics, the second scorer.
 
-The two scorers differ by intent in what carries a match forward (the last match ever against the frame before), in MT
-(≥ 0.8 against > 0.8) and in Frag; `report.scorer_table` says why. Every reported score is TrackEval's.
+TrackEval and motmetrics differ by design in the matches that they continue (the previous frame's, or a person's last
+one), in MT (> 0.8, or ≥ 0.8) and in Frag; see `report.scorer_table`. Every reported score is TrackEval's.
 """
 
 from collections.abc import Iterable
@@ -11,17 +10,16 @@ from dataclasses import astuple, dataclass, replace
 import motmetrics
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
-from reidops.tracking.evaluation.overlaps import MATCH_IOU, Comparison, joined
+from reidops.boxes.identities import MATCH_IOU
+from reidops.tracking.evaluation.identity_assignment import assign_identities
+from reidops.tracking.evaluation.overlaps import Comparison, joined
 from reidops.tracking.evaluation.scoring import Results, TrackingScores, official_scores
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What motmetrics counted; sums of sequences are counts again. `distance` is the sum of 1 − IoU over the
-    matches.
-    """
+    """Counts of motmetrics; they add over sequences. `distance` is the sum of 1 − IoU over the matches."""
 
     num_objects: int = 0
     num_detections: int = 0
@@ -41,18 +39,18 @@ class Counts:
 
     @property
     def mota(self) -> float:
-        """Return 1 − (misses + false positives + switches) / objects; 0 where there is nobody, as TrackEval has it."""
+        """Return 1 − (misses + false positives + switches) / objects; 0 without objects, as in TrackEval."""
         errors = self.num_misses + self.num_false_positives + self.num_switches
         return 1 - errors / self.num_objects if self.num_objects else 0.0
 
     @property
     def idf1(self) -> float:
-        """Return the share of boxes that keep their identity under the best one-to-one naming of tracks."""
+        """Return the share of boxes with the right identity under the best one-to-one assignment of tracks."""
         return 2 * self.idtp / max(1, 2 * self.idtp + self.idfp + self.idfn)
 
 
 def accumulate(comparison: Comparison) -> motmetrics.MOTAccumulator:
-    """Return motmetrics' record of a comparison; distances are ours, for its own need NumPy 1."""
+    """Return motmetrics' accumulator of a comparison, with our distances: its own function needs NumPy 1."""
     accumulator = motmetrics.MOTAccumulator()
     for frame, gt_ids, tracker_ids, similarities in zip(
         comparison.frames, comparison.gt_ids, comparison.tracker_ids, comparison.similarities, strict=True
@@ -63,9 +61,7 @@ def accumulate(comparison: Comparison) -> motmetrics.MOTAccumulator:
 
 
 def count_events(accumulator: motmetrics.MOTAccumulator) -> Counts:
-    """Return motmetrics' counts of one sequence, taken from its record as `motmetrics.metrics` takes them, but from
-    arrays.
-    """
+    """Return motmetrics' counts of one sequence, computed from arrays of its events."""
     record = _Record.of(accumulator)
     held = record.types_are("MATCH", "SWITCH")
     misses, objects = record.types_are("MISS"), record.types_are("MISS", "MATCH", "SWITCH")
@@ -89,10 +85,10 @@ def count_events(accumulator: motmetrics.MOTAccumulator) -> Counts:
 
 
 def event_table(comparison: Comparison) -> pd.DataFrame:
-    """Return one row per event: frame, event (MATCH, SWITCH, MISS or FP), track_id, tracker_id (−1 = none), iou; in
-    order of frames.
+    """Return one row per event: frame, event (MATCH, SWITCH, MISS or FP), track_id, tracker_id (−1 = none), iou.
 
-    `track_id` is the identity in the ground truth. The numbers of the events are TrackEval's CLEAR counts.
+    Rows are in order of frames. `track_id` is the identity in the ground truth. The numbers of the events are
+    TrackEval's CLEAR counts.
     """
     pairs = comparison.overlaps
     found = pairs.clear
@@ -107,14 +103,14 @@ def event_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def _at(ids_by_frame: list[np.ndarray], frame: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return the ids at places of frames, int [num_places]."""
+    """Return the ids at the given positions in frames, int [num_places]."""
     return joined(ids_by_frame)[_starts(ids_by_frame)[frame] + place]
 
 
 def _unmatched(
     ids_by_frame: list[np.ndarray], frame: np.ndarray, place: np.ndarray, event: str, column: str
 ) -> pd.DataFrame:
-    """Return an event for each id at a place that has no match; `frame` and `place` are those of the matches."""
+    """Return an event for each id without a match; `frame` and `place` are the positions of the matches."""
     lengths = np.array([len(ids) for ids in ids_by_frame], int)
     alone = np.ones(lengths.sum(), dtype=bool)
     alone[_starts(ids_by_frame)[frame] + place] = False
@@ -125,16 +121,16 @@ def _unmatched(
 
 
 def _starts(ids_by_frame: list[np.ndarray]) -> np.ndarray:
-    """Return the place of each frame's first id when all are joined, int [num_frames]."""
+    """Return the position of each frame's first id in the concatenated ids, int [num_frames]."""
     return np.concatenate([[0], np.cumsum([len(ids) for ids in ids_by_frame])]).astype(int)[:-1]
 
 
 @dataclass(frozen=True)
 class _Record:
-    """motmetrics' record as arrays, one row per event in order of time; −1 = nobody."""
+    """The events of motmetrics as arrays, one row per event in order of time; −1 = no id."""
 
     names: tuple[str, ...]
-    codes: np.ndarray  # of each row, the place of its event's name in `names`
+    codes: np.ndarray  # of each row, the index of its event in `names`
     track_id: np.ndarray
     tracker_id: np.ndarray
     distance: np.ndarray
@@ -149,18 +145,18 @@ class _Record:
         return cls(tuple(kinds.categories), kinds.codes.to_numpy(), track_id, tracker_id, events["D"].to_numpy())
 
     def types_are(self, *names: str) -> np.ndarray:
-        """Return, for each event, whether it is of one of these kinds."""
+        """Return, for each event, whether it is one of these types."""
         return np.isin(self.codes, [self.names.index(name) for name in names])
 
 
 def _tracked_ratios(track_id: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Return of each person the share of their frames in which a track held them."""
+    """Return, for each person, the share of their frames in which a track was matched to them."""
     _, person, frequency = np.unique(track_id, return_inverse=True, return_counts=True)
     return np.bincount(person, held, minlength=len(frequency)) / frequency
 
 
 def _count_fragments(track_id: np.ndarray, held: np.ndarray) -> int:
-    """Return how often somebody was lost and found again."""
+    """Return how often a person was matched again after a miss."""
     order = np.argsort(track_id, kind="stable")
     person, held = track_id[order], held[order]
     found = np.flatnonzero(held)
@@ -169,21 +165,17 @@ def _count_fragments(track_id: np.ndarray, held: np.ndarray) -> int:
 
 
 def _identity_matches(record: _Record) -> int:
-    """Return IDTP: the boxes that lie on their person when each person has one track for good, as well as that can
-    be.
-    """
+    """Return IDTP: the boxes in common under the best one-to-one assignment of tracks to people."""
     pairs = record.types_are("RAW") & np.isfinite(record.distance)
     _, person = np.unique(record.track_id[pairs], return_inverse=True)
     _, track = np.unique(record.tracker_id[pairs], return_inverse=True)
     together = np.zeros((person.max(initial=-1) + 1, track.max(initial=-1) + 1))
     np.add.at(together, (person, track), 1)
-    return int(together[linear_sum_assignment(-together)].sum())
+    return int(together[assign_identities(together)].sum())
 
 
 def motmetrics_scores(counts: Counts, results: Results) -> TrackingScores:
-    """Return the scores of the second scorer: CLEAR and identity by motmetrics, and TrackEval's HOTA, which motmetrics
-    lacks.
-    """
+    """Return motmetrics' CLEAR and identity scores, and TrackEval's HOTA, which motmetrics does not have."""
     return replace(
         official_scores(results),
         MOTA=counts.mota,

@@ -1,9 +1,9 @@
-"""What becomes of people who are out of sight for a while: does the tracker know them again?
+"""People who were out of sight for some frames: whether their track id was kept.
 
-A gap is a run of frames in which no detection shows a person (one-to-one at IoU ≥ 0.5) between two in which one does,
-so it is the same gap for every arm. A return is *kept* when the track that holds the person first after the gap is the
-one that held them last before it. People whose longest gap is of one length are also scored by themselves: IDF1 of
-their boxes and their own tracks' boxes.
+A gap is a run of frames in which no detection shows a person (one-to-one at IoU ≥ 0.5) between two frames in which one
+does, so gaps are the same for every arm. A return is *kept* if the first track matched to the person after the gap is
+the last one matched to them before it. People are also scored by the length of their longest gap: the IDF1 of their
+boxes and of the boxes of their own tracks.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from collections.abc import Sequence as Rows
 import numpy as np
 import pandas as pd
 
-from reidops.tracking.evaluation.arms import NOBODY
+from reidops.boxes.identities import NO_PERSON
 from reidops.tracking.evaluation.scoring import Comparison
 from reidops.tracking.evaluation.windows import person_counts
 
@@ -21,14 +21,15 @@ GAP_EDGES = (1, 3, 6, 11, 31, 61, 121)
 
 
 def find_returns(frames: np.ndarray, people: np.ndarray) -> pd.DataFrame:
-    """Return one row per return: track_id, left (last frame before), back (first frame after), until (last before the
-    next gap), gap.
+    """Return one row per return: track_id, left (last frame before), back (first frame after), until, gap.
+
+    `until` is the last frame before the next gap.
 
     Args:
-        frames, people: of each detection; people may be NOBODY.
+        frames, people: of each detection; people may be NO_PERSON.
     """
     seen = pd.DataFrame({"frame": frames, "track_id": people})
-    seen = seen[seen["track_id"] != NOBODY].drop_duplicates().sort_values(["track_id", "frame"], ignore_index=True)
+    seen = seen[seen["track_id"] != NO_PERSON].drop_duplicates().sort_values(["track_id", "frame"], ignore_index=True)
     steps = seen.groupby("track_id")["frame"].diff().fillna(1)
     run = (steps != 1).cumsum() + seen.groupby("track_id").ngroup()
     runs = seen.groupby(run.to_numpy()).agg(
@@ -40,10 +41,10 @@ def find_returns(frames: np.ndarray, people: np.ndarray) -> pd.DataFrame:
 
 
 def kept_returns(returns: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:
-    """Return, for each return, whether the person has the track again that they had; bool [num_returns].
+    """Return, for each return, whether the person has the same track as before the gap; bool [num_returns].
 
     Args:
-        events: an arm's event table; a person whom no track held on one side of the gap was not kept.
+        events: an arm's event table. A return without a match on one side of the gap is not kept.
     """
     held = events[events["event"].isin(["MATCH", "SWITCH"])].sort_values(["track_id", "frame"])
     if held.empty or returns.empty:
@@ -62,8 +63,8 @@ def kept_returns(returns: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:
 def gap_counts(returns: pd.DataFrame, events: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """Return counts of one arm and sequence by length of gap, rows 0 (never out of sight) and GAP_EDGES.
 
-    Columns: returns, kept; of the people whose longest gap this is: people, truth, tracks, IDTP. Only people who are
-        scored count.
+    Columns: returns, kept; of the people whose longest gap has this length: people, truth, tracks, IDTP. Only people
+    who are scored count.
     """
     people = person_counts(comparison).set_index("track_id")
     returns = returns[returns["track_id"].isin(people.index)].reset_index(drop=True)
@@ -86,11 +87,10 @@ def gap_counts(returns: pd.DataFrame, events: pd.DataFrame, comparison: Comparis
 
 
 def gap_table(counts_by_arm: Mapping[str, Rows[pd.DataFrame]]) -> pd.DataFrame:
-    """Return, for each arm and length of gap, the counts of all sequences together: the share of returns kept and the
-    people's IDF1.
+    """Return the counts of all sequences for each arm and length of gap, with the share of returns kept and the IDF1.
 
-    Columns: arm, gap_from, gap_to [frames; NaN = no end], returns, kept, share, people, IDF1; NaN where there is
-        nobody.
+    Columns: arm, gap_from, gap_to [frames; NaN = no end], returns, kept, share, people, IDF1; NaN without returns or
+    people.
     """
     tables = [_shares(sum(counts[1:], counts[0])).assign(arm=arm) for arm, counts in counts_by_arm.items()]
     return pd.concat(tables, ignore_index=True)[
@@ -99,7 +99,7 @@ def gap_table(counts_by_arm: Mapping[str, Rows[pd.DataFrame]]) -> pd.DataFrame:
 
 
 def _lengths(gaps: pd.Series) -> np.ndarray:
-    """Return the edge at or below each gap."""
+    """Return the largest edge that each gap reaches."""
     edges = np.array((0, *GAP_EDGES))
     return edges[np.searchsorted(edges, gaps.to_numpy(), "right") - 1]
 

@@ -1,8 +1,7 @@
-"""The overlapping boxes of people and tracks as one sparse table, and which of them CLEAR and HOTA match; all scores
-are counted from it.
+"""Overlapping boxes of people and tracks as one sparse table, and the matches of CLEAR and HOTA among them.
 
-The matches are TrackEval's, its order of frames and its rule for ties included. Where all pairs of a frame are one to
-one, no assignment is solved: each pair is a match.
+All scores are counted from this table. The matches are TrackEval's, including its order of frames and its ties. A frame
+in which each box overlaps at most one other needs no assignment: every pair is a match.
 """
 
 from dataclasses import dataclass
@@ -11,19 +10,18 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-# What TrackEval takes off a threshold, so that an overlap of exactly one half is a match.
-EPS = np.finfo(float).eps
-MATCH_IOU = 0.5
-_CONTINUED = 1000  # by which CLEAR prefers the track that held the person in the frame before
+from reidops.boxes.identities import EPS, MATCH_IOU
+
+_CONTINUED = 1000  # CLEAR's bonus for the match of the previous frame
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ground truth beside tracks, frame by frame, after the preprocessing.
+    """Ground truth and tracks of each frame after the preprocessing.
 
     Attributes:
         frames: 1-based numbers.
-        gt_ids, tracker_ids: of each frame, an int array, as they stand in the files.
+        gt_ids, tracker_ids: of each frame, an int array of the ids in the files.
         similarities: of each frame, IoU [num_gt, num_tracks].
     """
 
@@ -34,7 +32,7 @@ class Comparison:
 
     @cached_property
     def overlaps(self) -> "Overlaps":
-        """Return the pairs of boxes that overlap; computed once, as every score needs them."""
+        """Return the pairs of boxes that overlap; computed once for all scores."""
         return Overlaps.of(self)
 
 
@@ -44,7 +42,7 @@ class ClearMatches:
 
     Attributes:
         rows: of the table of overlaps, int [num_matches].
-        switched: whether the person was held by another track before, bool [num_matches].
+        switched: whether the person's previous match was another track, bool [num_matches].
     """
 
     rows: np.ndarray
@@ -53,20 +51,19 @@ class ClearMatches:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """One row per pair of a person and a track that share a frame and overlap, in order of frames.
+    """One row per pair of a person and a track that overlap in a frame, in order of frames.
 
-    People and tracks count from 0 in ascending order of their ids.
+    People and tracks are numbered from 0 in ascending order of their ids.
 
     Attributes:
-        frame: place of the frame in the comparison, from 0, int [num_rows].
+        frame: index of the frame in the comparison, from 0, int [num_rows].
         person, track: int [num_rows].
-        row, column: place of the pair in its frame's matrix of IoU, int [num_rows].
+        row, column: index of the pair in its frame's IoU matrix, int [num_rows].
         iou: float [num_rows], above 0.
-        share: float [num_rows], the pair's IoU over the sum of all overlaps of both: how likely HOTA takes it for a
-            match.
-        starts: the first row of each frame, and the number of rows, int [num_frames + 1].
+        share: float [num_rows], the pair's IoU divided by the sum of all overlaps of both boxes, as HOTA weights it.
+        starts: first row of each frame, and the number of rows, int [num_frames + 1].
         people, tracks: in each frame, int arrays.
-        person_frames, track_frames: in how many frames each is, int [num_people] and [num_tracks].
+        person_frames, track_frames: number of frames of each, int [num_people] and [num_tracks].
     """
 
     frame: np.ndarray
@@ -108,17 +105,17 @@ class Overlaps:
 
     @property
     def num_frames(self) -> int:
-        """Return the number of frames, those without any overlap included."""
+        """Return the number of frames, including those without overlap."""
         return len(self.people)
 
     @cached_property
     def num_boxes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return how many people and how many tracks each frame has, both int [num_frames]."""
+        """Return the number of people and of tracks in each frame, both int [num_frames]."""
         return np.array([len(ids) for ids in self.people], int), np.array([len(ids) for ids in self.tracks], int)
 
     @cached_property
     def compared_frames(self) -> np.ndarray:
-        """Return the frames that hold both people and tracks; CLEAR passes over the others."""
+        """Return the frames that have both people and tracks; CLEAR skips the others."""
         people, tracks = self.num_boxes
         return np.flatnonzero((people > 0) & (tracks > 0))
 
@@ -139,8 +136,9 @@ class Overlaps:
         return np.bincount(flat, values, minlength=shape[0] * shape[1]).reshape(shape)
 
     def contested_frames(self, keep: np.ndarray) -> np.ndarray:
-        """Return the frames in which a person or a track is in several of the kept rows, ascending; elsewhere each kept
-        row is a match.
+        """Return the frames in which a person or a track is in several of the kept rows, ascending.
+
+        In the other frames every kept row is a match.
         """
         rows = np.flatnonzero(keep)
         contested = np.zeros(self.num_frames, dtype=bool)
@@ -150,7 +148,7 @@ class Overlaps:
         return np.flatnonzero(contested)
 
     def match_frame(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Return which of some rows of one frame are its one-to-one matches with the largest sum of scores.
+        """Return the one-to-one matches with the largest total score among some rows of one frame.
 
         Args:
             rows: int [n], rows of the table, all of one frame; scores: float [n], above 0.
@@ -165,9 +163,7 @@ class Overlaps:
 
 
 def _clear_matches(overlaps: Overlaps) -> ClearMatches:
-    """Return CLEAR's matches: a person keeps the track of the frame before where that still overlaps, then IoU
-    decides.
-    """
+    """Return CLEAR's matches: the previous frame's match is kept if it still overlaps, then IoU decides."""
     matched = overlaps.iou >= MATCH_IOU - EPS
     compared = overlaps.compared_frames
     before = dict(zip(compared[1:].tolist(), compared[:-1].tolist(), strict=True))
@@ -205,9 +201,7 @@ def _rows(overlaps: Overlaps, frame: int, keep: np.ndarray) -> np.ndarray:
 
 
 def _switched(person: np.ndarray, track: np.ndarray) -> np.ndarray:
-    """Return, for each match in order of frames, whether the person's last match was another track, however long
-    ago.
-    """
+    """Return, for each match in order of frames, whether the person's previous match was another track."""
     order = np.argsort(person, kind="stable")
     switched = np.zeros(len(person), dtype=bool)
     switched[order[1:]] = (np.diff(person[order]) == 0) & (np.diff(track[order]) != 0)
@@ -215,13 +209,13 @@ def _switched(person: np.ndarray, track: np.ndarray) -> np.ndarray:
 
 
 def numbered(ids_by_frame: list[np.ndarray]) -> tuple[list[np.ndarray], int]:
-    """Return the ids renumbered from 0 in ascending order, and how many there are."""
+    """Return the ids renumbered from 0 in ascending order, and their number."""
     known = np.unique(joined(ids_by_frame))
     return [np.searchsorted(known, ids) for ids in ids_by_frame], len(known)
 
 
 def joined(arrays: list[np.ndarray]) -> np.ndarray:
-    """Return int arrays one after the other; int [0] where there is none."""
+    """Return the concatenated int arrays; int [0] for none."""
     return np.concatenate([np.zeros(0, int), *arrays])
 
 

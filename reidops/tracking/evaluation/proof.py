@@ -1,12 +1,11 @@
-"""What the ReID model is worth to the tracker: the arms beside each other, with differences and their confidence
-intervals.
+"""The effect of the ReID model on the tracker: all arms, with differences and confidence intervals.
 
 - differences: each arm minus the tracker without appearance, combined and for each sequence. `interval` is over the
-  units that suit the score, people or windows; `over_windows` and `over_sequences` stand beside it (`bootstrap.py`).
+  units that suit the score, people or windows; `over_windows` and `over_sequences` use other units (`bootstrap.py`).
   The copies of a video for several detectors count as one.
-- over_random: the model minus random embeddings, likewise. Any vectors may help a tracker whose rules prefer having
-  some; what the model knows of people is the gain over both controls.
-- headroom: (model − control) / (oracle − control) of combined scores, from the better of the two controls.
+- over_random: the model minus random embeddings. Some trackers gain from any vectors, so the model's own effect is the
+  gain over both controls.
+- headroom: (model − control) / (oracle − control) of combined scores, with the better of the two controls.
 - decided: the share of associations that appearance decided, and the number that it reordered (`decided.py`).
 """
 
@@ -34,17 +33,17 @@ from reidops.tracking.evaluation.windows import WINDOW_SCORES
 
 HEADROOM_SCORES = ("IDF1", "HOTA", "AssA", "MOTA")
 NO_GAIN_POSSIBLE = "this tracker looks at no embedding: it has one arm, and no model can help it"
-# How the control of a difference is named in a sentence.
+# The name of a control in a sentence.
 CONTROLS = {NO_APPEARANCE: "without appearance", RANDOM: "with random embeddings"}
 
 Tree = Mapping[str, Mapping[str, Mapping[str, float]]]  # arm → sequence → score
 
 
 def prove(arms: Rows[ArmResult], tree: Tree, window: int = 30) -> dict[str, Any]:
-    """Return everything about the arms that proof.json holds.
+    """Return the content of proof.json.
 
     Args:
-        tree: the reported scores, see `evaluation.score_tree`.
+        tree: the reported scores, see `arm_results.score_tree`.
         window: frames of a window.
     """
     ran = by_arm(arms)
@@ -59,7 +58,7 @@ def prove(arms: Rows[ArmResult], tree: Tree, window: int = 30) -> dict[str, Any]
         "differences": {arm: _differences(arm, NO_APPEARANCE, counted, tree) for arm in ran if arm != NO_APPEARANCE},
         "over_random": _differences(APPEARANCE, RANDOM, counted, tree),
         "decided": _decided(ran[APPEARANCE]),
-        # Nothing is drawn: the last two stand here for readers that still ask for them.
+        # `resamples` and `seed` are constant: the jackknife draws nothing. Earlier readers expect them.
         "bootstrap": {
             "level": LEVEL,
             "window_frames": window,
@@ -72,9 +71,9 @@ def prove(arms: Rows[ArmResult], tree: Tree, window: int = 30) -> dict[str, Any]
 
 
 def headroom(combined: Mapping[str, Mapping[str, float]], score: str) -> dict[str, Any]:
-    """Return the share of what the oracle gains over the better control that the model gains, and the control's name.
+    """Return the model's share of the oracle's gain over the better control, and the name of that control.
 
-    The share is None, with the reason, where the oracle gains nothing.
+    The share is None, with the reason, if the oracle gains nothing.
     """
     control = max((NO_APPEARANCE, RANDOM), key=lambda arm: combined[arm][score])
     base, model, oracle = (combined[arm][score] for arm in (control, APPEARANCE, ORACLE))

@@ -1,6 +1,4 @@
-"""What was trained on, tuned on and reported: written into each result, and refused where it would not be a fair
-test.
-"""
+"""Which frames trained, tuned and are reported; a test that is not fair is refused."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -19,10 +17,9 @@ MOT = "mot"
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a search for constants found, and on which frames: rows of dataset, sequence, scene, first_frame,
-    last_frame.
+    """The result of a search for constants, and its frames: rows of dataset, sequence, scene, first_frame, last_frame.
 
-    `gate` (in the tracker's own cost) and `min_confidence` are None where they were not searched.
+    `gate` (in the tracker's own cost) and `min_confidence` are None if they were not searched.
     """
 
     tracker: str
@@ -34,11 +31,10 @@ class Tuning:
 
 
 def read_tuning(path: Path, tracker: str) -> Tuning | None:
-    """Return what the file of a search says, None where it says that nothing was searched.
+    """Return the result of a search; None if the file states that nothing was searched.
 
     Raises:
-        ReidopsError: the file is missing, does not say which tracker, which constants and which frames, or is of
-            another tracker.
+        ReidopsError: the file is missing, lacks the tracker, the constants or the frames, or is of another tracker.
     """
     found = read_json(path)
     missing = [name for name in ("tracker", "constants", "tuned_on") if name not in found]
@@ -70,17 +66,15 @@ def read_tuning(path: Path, tracker: str) -> Tuning | None:
 
 
 def read_model_origin(embeddings: Path) -> Origin:
-    """Return what is known of the trainings of the model that made the embeddings, of which `embed` keeps a record
-    beside them.
-    """
+    """Return the recorded trainings of the model that made the embeddings (trained_on.json beside them)."""
     path = embeddings / "trained_on.json"
     return read_origin(read_json(path) if path.is_file() else {}, "the model")
 
 
 def check_protocol(parts: Rows[Part], tuning: Tuning | None, origin: Origin) -> None:
-    """Refuse to report on frames that trained the model, or on scenes that the tracker's constants were tuned on.
+    """Refuse to report on frames that trained the model, or on scenes on which constants were tuned.
 
-    Sets of one family (MOT15, MOT16, MOT17) show the same videos: a frame of MOT16-02 is one of MOT17-02.
+    Sets of one family (MOT15, MOT16, MOT17) have the same videos: a frame of MOT16-02 is one of MOT17-02.
 
     Raises:
         ReidopsError: names the sequence and the frames.
@@ -114,13 +108,11 @@ def _check_tuning(part: Part, tuning: Tuning | None) -> None:
 def describe_protocol(
     parts: Rows[Part], *, tracker: str, changed: Mapping[str, Any], tuning: Tuning | None, origin: Origin
 ) -> dict[str, Any]:
-    """Return what a reader needs to know to take the figures for what they are.
+    """Return what is needed to interpret the figures: what trained, tuned, was tested and is reported.
 
     Args:
-        origin: what trained the model, by its own record: with `train.epochs` 0 the sets that play the part `train` do
-            not.
-        changed: the tracker's constants that a search, or else params.yaml, sets to other values than the published
-            ones.
+        changed: the tracker's constants that differ from the published ones, set by a search or by params.yaml.
+        origin: the recorded trainings of the model; with `train.epochs` 0 they are not the sets of the part `train`.
     """
     return {
         "trained_on": [_trained_row(row) for row in origin.scenes] or _untrained(origin),
@@ -137,13 +129,13 @@ def describe_protocol(
 
 
 def _found_beside(tuning: Tuning | None) -> dict[str, float]:
-    """Return the gate and the least score of a detection where a search found them."""
+    """Return the gate and the least confidence if a search found them."""
     found = {"gate": tuning.gate, "min_confidence": tuning.min_confidence} if tuning else {}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def _untrained(origin: Origin) -> str:
-    """Say of weights without a known training what they are."""
+    """Return what weights without a recorded training are."""
     if origin.unknown_start:
         return f"unknown: no record tells what {origin.unknown_start} was trained on"
     return f"nothing: {origin.started_from}"
@@ -155,7 +147,7 @@ def _trained_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kind(part: Part, origin: Origin) -> str:
-    """Say in a word how far what is reported lies from what trained."""
+    """Return how closely the reported frames are related to the training data."""
     if any(is_same_video(row, part.dataset, part.scene) for row in origin.scenes):
         return "half: other frames of this scene trained"
     if any(family_of(part.dataset) == family_of(row["dataset"]) for row in origin.scenes):

@@ -1,4 +1,4 @@
-"""Why a person's track changed: what the tracker weighed of their detection, and which gate decided."""
+"""Why a person's track changed: the tracker's cost terms of their detection, and the gate that decided."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,13 @@ from reidops.tracking.evaluation.moments import Moment, Term
 from reidops.tracking.evaluation.switches import Switch
 from reidops.tracking.tracks import NO_DETECTION
 
-# Terms whose gate says whether appearance is looked at, not whether the pair may be made (BoT-SORT's).
-_GATES_OF_LOOKS = (PROXIMITY,)
+# Terms whose gate decides whether appearance is computed, not whether the pair is allowed (BoT-SORT).
+_GATES_OF_APPEARANCE = (PROXIMITY,)
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a switch came about: a sentence, and the terms of the person's detection with the old track and with the new
-    one.
-    """
+    """The cause of a switch: a sentence, and the detection's terms with the old track and with the new one."""
 
     sentence: str
     old: tuple[Term, ...] = ()
@@ -28,9 +26,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class _Case:
-    """One switch in the tracker's eyes: the person's detection (column), and the rows of the two tracks, None = not
-    there.
-    """
+    """One switch: the person's detection (column), and the rows of the two tracks, None = no such track."""
 
     switch: Switch
     moment: Moment
@@ -67,50 +63,47 @@ def explain(switch: Switch, moments: Mapping[int, Moment], tracks: pd.DataFrame)
         moment.row_of(switch.before.tracker_id),
         new[0] if new else None,
     )
-    sentence = f"{_why_not_the_old_track(case)}; {_why_the_new_track(case)}."
+    sentence = f"{_old_track_clause(case)}; {_new_track_clause(case)}."
     return Reason(sentence[0].upper() + sentence[1:], moment.terms(case.old, column), moment.terms(case.new, column))
 
 
 def _num_unseen(switch: Switch, tracks: pd.DataFrame) -> int:
-    """Return how many frames ago the old track was last seen, 1 = in the frame before; a coasting or filled box is not
-    counted.
-    """
+    """Return the age of the old track's last detection in frames, 1 = previous frame; filled boxes do not count."""
     earlier = (tracks["track_id"] == switch.before.tracker_id) & (tracks["frame"] < switch.after.frame)
     return switch.after.frame - int(tracks.loc[earlier & (tracks["detection"] != NO_DETECTION), "frame"].max())
 
 
-def _why_not_the_old_track(case: _Case) -> str:
+def _old_track_clause(case: _Case) -> str:
     name = f"track {case.switch.before.tracker_id}"
     if case.old is None:
         return f"{name} had been given up, last seen {case.num_unseen} frames before"
     taken = case.moment.pair_of_row(case.old)
     if taken is not None:
-        there = _short(case.moment.terms(case.old, taken[0]))
-        here = _short(case.moment.terms(case.old, case.column))
+        there = _values_text(case.moment.terms(case.old, taken[0]))
+        here = _values_text(case.moment.terms(case.old, case.column))
         return f"{name} went to another detection in stage “{taken[1]}”: {there} there, {here} here"
     age = "was seen in the frame before" if case.num_unseen == 1 else f"was {case.num_unseen} frames old"
     terms = case.moment.terms(case.old, case.column)
-    blocking = [str(term) for term in terms if term.blocks and term.name not in _GATES_OF_LOOKS]
-    passed = ", ".join(str(term) for term in terms if term.passes and term.name not in _GATES_OF_LOOKS)
+    blocking = [str(term) for term in terms if term.blocks and term.name not in _GATES_OF_APPEARANCE]
+    passed = ", ".join(str(term) for term in terms if term.passes and term.name not in _GATES_OF_APPEARANCE)
     if blocking:
         return (
             f"{name} {age}: {' and '.join(blocking)} blocked "
-            f"it{f' ({passed} did not)' if passed else ''}{_unasked(terms)}"
+            f"it{f' ({passed} did not)' if passed else ''}{_no_appearance_clause(terms)}"
         )
-    return (
-        f"{name} {age} and could have passed ({passed or 'no gate was in its way'}) but was not chosen{_unasked(terms)}"
-    )
+    allowed = passed or "no gate was in its way"
+    return f"{name} {age} and could have passed ({allowed}) but was not chosen{_no_appearance_clause(terms)}"
 
 
-def _unasked(terms: tuple[Term, ...]) -> str:
-    """Say that appearance was not weighed, and what kept it from that, where it was so."""
+def _no_appearance_clause(terms: tuple[Term, ...]) -> str:
+    """Return a clause if appearance was not computed, with the gate that prevented it."""
     if not any(term.name == APPEARANCE and not term.weighed for term in terms):
         return ""
-    kept = [str(term) for term in terms if term.blocks and term.name in _GATES_OF_LOOKS]
+    kept = [str(term) for term in terms if term.blocks and term.name in _GATES_OF_APPEARANCE]
     return f", and appearance was not weighed{f' ({kept[0]})' if kept else ''}"
 
 
-def _why_the_new_track(case: _Case) -> str:
+def _new_track_clause(case: _Case) -> str:
     after, owner = case.switch.after, case.switch.owner
     pair = case.moment.pair_of_column(case.column)
     if pair is None:
@@ -118,11 +111,11 @@ def _why_the_new_track(case: _Case) -> str:
     row, stage = pair
     held = f", which had held person {owner.track_id}," if owner and owner.track_id not in (-1, after.track_id) else ""
     terms = case.moment.terms(row, case.column)
-    passed = ", ".join(str(term) for term in terms if term.passes) or _short(terms)
+    passed = ", ".join(str(term) for term in terms if term.passes) or _values_text(terms)
     begun = " (just begun)" if case.moment.decisions.track_ids[row] == -1 else ""
     return f"track {after.tracker_id}{begun}{held} came through stage “{stage}”: {passed}"
 
 
-def _short(terms: tuple[Term, ...]) -> str:
+def _values_text(terms: tuple[Term, ...]) -> str:
     """Return the values alone: `overlap 0.31, appearance 0.20`."""
     return ", ".join(str(Term(term.name, term.value, None)) for term in terms if term.weighed)

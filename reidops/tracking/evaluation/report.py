@@ -1,4 +1,4 @@
-"""What is kept of an evaluation: result files, events, tables of the arms and of the scorers, and what is printed."""
+"""The files of an evaluation: result files, events, tables of the arms and of the scorers; and the printed table."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -8,7 +8,6 @@ import pandas as pd
 
 from reidops.files import whole_file, write_json
 from reidops.mot.sequences import write_results
-from reidops.tracking.constants import gate_of
 from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS, COMBINED, NO_APPEARANCE
 from reidops.tracking.evaluation.arm_results import SCORERS, ArmResult, by_arm, score_table, score_tree
 from reidops.tracking.evaluation.gaps import gap_table
@@ -20,34 +19,23 @@ _SHOWN = ("IDF1", "HOTA", "MOTA", "IDSW")
 _OF_ARMS = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
 _EVENTS_OF = (APPEARANCE, NO_APPEARANCE)
 
-# Why the two scorers may differ in a figure.
+# Why the two scorers may differ.
 _REASONS = {
     "MOTA": "follows from IDSW, FP and FN",
-    "IDF1": "one definition: the largest IDTP of a one-to-one naming over the whole sequence",
-    "HOTA": "motmetrics has none: TrackEval's in both",
-    "DetA": "motmetrics has none: TrackEval's in both",
-    "AssA": "motmetrics has none: TrackEval's in both",
-    "MOTP": "the mean IoU of the matches: other matches, another mean",
-    "IDSW": "motmetrics first gives a person the track that they had last, however long ago; TrackEval only the track "
-    "of the frame before",
-    "FP": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
-    "FN": "the pairs carried forward differ (IDSW), and with them now and then how many boxes are left",
-    "MT": "motmetrics counts people held in at least 80 % of their frames, TrackEval in more than 80 %",
-    "ML": "one definition, less than 20 %; the matches may differ",
+    "IDF1": "same definition: the largest IDTP of a one-to-one assignment over the whole sequence",
+    "HOTA": "motmetrics does not compute it: both are TrackEval's",
+    "DetA": "motmetrics does not compute it: both are TrackEval's",
+    "AssA": "motmetrics does not compute it: both are TrackEval's",
+    "MOTP": "the mean IoU of the matches, which differ",
+    "IDSW": "motmetrics keeps a person's last match, however old; TrackEval only the match of the frame before",
+    "FP": "the kept matches differ (IDSW), so the number of unmatched boxes may differ",
+    "FN": "the kept matches differ (IDSW), so the number of unmatched boxes may differ",
+    "MT": "motmetrics counts people matched in at least 80 % of their frames, TrackEval in more than 80 %",
+    "ML": "same definition, less than 20 %; the matches may differ",
     "Frag": "motmetrics counts a person missed and found again; TrackEval also one who was out of the ground truth in "
     "between, but passes over "
     "frames without any track",
 }
-
-
-def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> float | None:
-    """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
-
-    Raises:
-        ReidopsError: the calibration has no gate for such a cost.
-    """
-    remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
-    return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
 
 
 def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str = "") -> TrackingReport:
@@ -55,7 +43,7 @@ def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str
 
     Args:
         window: frames of a window of the confidence intervals.
-        say: what the proof says where the embeddings changed no track, see `decided.say_of_appearance`.
+        say: the statement for embeddings that changed no track, see `decided.appearance_statement`.
     """
     scores = score_table(arms)
     tree = score_tree(scores)
@@ -79,15 +67,14 @@ def gap_table_of_arms(arms: Rows[ArmResult]) -> pd.DataFrame:
 
 
 def headline(tree: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Return of a score tree what is shown first: each arm's combined IDF1, HOTA, MOTA and IDSW, and what appearance
-    adds.
-    """
+    """Return each arm's combined IDF1, HOTA, MOTA and IDSW, and the differences that appearance makes."""
     return {arm: {name: sequences[COMBINED][name] for name in _SHOWN} for arm, sequences in tree.items()}
 
 
 def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
-    """Write `results/<arm>/<sequence>.txt` in MOTChallenge's format, and `events/<arm>/<sequence>.csv` of the model and
-    its control.
+    """Write the result files in MOTChallenge's format, and the events of the model and its control.
+
+    The files are `results/<arm>/<sequence>.txt` and `events/<arm>/<sequence>.csv`.
     """
     for result in arms:
         write_results(result.tracks, folder / "results" / result.arm / f"{result.sequence}.txt")
@@ -96,10 +83,9 @@ def write_arms(arms: Rows[ArmResult], folder: Path) -> None:
 
 
 def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm: figure, both values,
-    difference, why.
+    """Return how motmetrics differs from TrackEval on the combined scores of the reported arm.
 
-    Every score that is reported anywhere else is TrackEval's.
+    Columns: figure, motmetrics, trackeval, difference, why. Every score that is reported elsewhere is TrackEval's.
     """
     arm = APPEARANCE if (scores["arm"] == APPEARANCE).any() else NO_APPEARANCE
     combined = scores[(scores["arm"] == arm) & (scores["sequence"] == COMBINED)].set_index("scorer")
@@ -117,7 +103,7 @@ def scorer_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def format_report(report: TrackingReport) -> str:
-    """Return the table of the arms as lines, then what the model adds and the share of the headroom that it uses."""
+    """Return the table of the arms as lines, then the model's gain and its share of the headroom."""
     lines = [f"{'arm':<16}" + "".join(f"{name:>8}" for name in _OF_ARMS)]
     lines += [
         f"{arm:<16}" + "".join(_figure(report.combined(arm), name) for name in _OF_ARMS)
@@ -144,7 +130,7 @@ def _figure(scores: Mapping[str, float], name: str) -> str:
 
 
 def _gain(row: Difference) -> str:
-    """Return a difference with its interval and the units that it comes from."""
+    """Return a difference with its interval and its units."""
     bounds = "too few to say" if row.interval is None else "{:+.3f}, {:+.3f}".format(*row.interval)
     return f"{row.difference:+.3f} [{bounds}; {row.num_units} {row.unit}]"
 
@@ -156,5 +142,5 @@ def _headroom(row: Headroom) -> str:
 
 
 def _write_csv(table: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:
-    with whole_file(path) as partial:
-        table.to_csv(partial, index=False, float_format=float_format, lineterminator="\n")
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=float_format, lineterminator="\n")

@@ -1,6 +1,4 @@
-"""Another model on the same detections with the same tracker: its scores and its windows, to compare with those of an
-evaluation.
-"""
+"""Score another model with the same detections, tracker and windows, to compare it with an evaluation."""
 
 import logging
 from collections.abc import Sequence as Rows
@@ -17,16 +15,15 @@ from reidops.tracking.evaluation.arm_names import APPEARANCE, NO_APPEARANCE
 from reidops.tracking.evaluation.arm_results import evaluate_parts, score_table, score_tree
 from reidops.tracking.evaluation.arms import arms_of
 from reidops.tracking.evaluation.rivals import write_windows
-from reidops.tracking.evaluation.trials import TrialSettings, build_trial
+from reidops.tracking.evaluation.setups import TrackingSettings, build_setup
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 WINDOWS = "windows.npz"
 
 
 def check_unseen(parts: Rows[Part], model: Path) -> None:
-    """Refuse a model that was trained on frames that are tracked, as its embedder.json records: its scores would be too
-    high.
+    """Refuse a model that was trained on tracked frames, as its embedder.json records: its scores would be too high.
 
     Raises:
         ReidopsError: names the frames and the scene.
@@ -39,7 +36,7 @@ def check_unseen(parts: Rows[Part], model: Path) -> None:
 def embed_again(
     parts: Rows[Part], embeddings: Path, embedder: CropEmbedder, folder: Path, *, batch_size: int = 64
 ) -> None:
-    """Write each part's embedded detections to `folder`, the same boxes with the embeddings of another model.
+    """Write each part's detections with the embeddings of another model to `folder`.
 
     Raises:
         ReidopsError: a file of `embeddings` or a frame is missing or broken.
@@ -55,7 +52,7 @@ def embed_again(
 
 
 def score_again(
-    parts: Rows[Part], settings: TrialSettings, embeddings: Path, calibration: Path, folder: Path
+    parts: Rows[Part], settings: TrackingSettings, embeddings: Path, calibration: Path, folder: Path
 ) -> dict[str, dict[str, float]]:
     """Return the scores of the model's arm by sequence, and `combined`; write its windows to `folder`/windows.npz.
 
@@ -64,9 +61,9 @@ def score_again(
         calibration: the model's calibration.json.
 
     Raises:
-        ReidopsError: embeddings or the calibrated gate are missing, broken or another model's.
+        ReidopsError: embeddings or the calibrated gate are missing, broken or of another model.
     """
     arm = APPEARANCE if APPEARANCE in arms_of(settings.tracker) else NO_APPEARANCE
-    results = evaluate_parts(parts, build_trial(settings, embeddings, calibration), arms=(arm,))
+    results = evaluate_parts(parts, build_setup(settings, embeddings, calibration), arms=(arm,))
     write_windows([(result.sequence, result.of_frames) for result in results], settings.window, folder / WINDOWS)
     return score_tree(score_table(results))[arm]

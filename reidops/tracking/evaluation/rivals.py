@@ -1,7 +1,7 @@
-"""Two models on the same windows of the same sequences: how far the lead of one over the other can be trusted.
+"""Confidence intervals of the lead of one model over another, on the same windows of the same sequences.
 
-Each evaluation keeps the counts behind the scores of its reported arm, of everything and without each window and each
-person (windows.npz), so that a later model can be compared with it, pair by pair, long after its tracks are gone.
+Each evaluation stores the counts behind the scores of its reported arm in windows.npz: in total, without each window
+and without each person. A later model can be compared with it, pair by pair, without its tracks.
 """
 
 from collections.abc import Iterable
@@ -17,15 +17,15 @@ from reidops.mot.sequences import DETECTORS
 from reidops.tracking.evaluation.bootstrap import Interval, LeaveOneOut, best_intervals
 from reidops.tracking.evaluation.windows import NUM_COUNTS, FrameTables
 
-_FORMAT = "format"  # the name of an array that no video has, for its name would hold a colon
-_VERSION = 2  # files without a version hold the scores of windows, which do not add up to those of a set of windows
+_FORMAT = "format"  # no video has this name: names of videos contain a colon
+_VERSION = 2  # files without a version hold scores of windows, which do not add up
 
 
 def add_copies(sequences: Iterable[tuple[str, int, LeaveOneOut]]) -> dict[str, LeaveOneOut]:
-    """Return the counts of each video, `name:num_frames` → those of its copies for several detectors added up.
+    """Return the counts of each video, `name:num_frames` → the sum over its copies for several detectors.
 
-    The copies (MOT17-02-DPM, -FRCNN, -SDP) show the same people in the same frames: taken for three videos they would
-    make intervals too narrow.
+    The copies (MOT17-02-DPM, -FRCNN, -SDP) have the same people in the same frames. As three videos they would make
+    intervals too narrow.
 
     Args:
         sequences: name, number of frames and counts of each.
@@ -39,15 +39,16 @@ def add_copies(sequences: Iterable[tuple[str, int, LeaveOneOut]]) -> dict[str, L
 
 
 def write_windows(sequences: Rows[tuple[str, FrameTables]], length: int, path: Path) -> None:
-    """Write two arrays for each video, `name/windows` and `name/people`: the counts of everything, then without each
-    window or person.
+    """Write two arrays for each video, `name/windows` and `name/people`.
+
+    Their first row holds the counts in total, the others the counts without each window or person.
     """
     counted = add_copies((name, len(tables), LeaveOneOut.of(tables, length)) for name, tables in sequences)
     arrays = {_FORMAT: np.array(_VERSION)}
     for video, counts in counted.items():
         for unit, without in (("windows", counts.without), ("people", counts.without_people)):
             arrays[f"{video}/{unit}"] = np.vstack([counts.whole, without])
-    with whole_file(path) as partial, open(partial, "wb") as stream:
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
@@ -88,10 +89,9 @@ def read_windows(path: Path) -> dict[str, LeaveOneOut]:
 
 
 def lead_over(ours: Path, theirs: Path) -> dict[str, Interval | None] | None:
-    """Return, for each score, the interval of ours − theirs over people or windows; None where they are not of the same
-    ones.
+    """Return, for each score, the interval of ours − theirs over people or windows; None if their units differ.
 
-    A score's interval is None where there are fewer than `bootstrap.LEAST_UNITS` people or windows.
+    A score's interval is None below `bootstrap.LEAST_UNITS` people or windows.
 
     Args:
         ours, theirs: files of `write_windows`.
@@ -106,5 +106,5 @@ def lead_over(ours: Path, theirs: Path) -> dict[str, Interval | None] | None:
 
 
 def _units(videos: dict[str, LeaveOneOut]) -> dict[str, tuple[int, int]]:
-    """Return the numbers of windows and people of each video."""
+    """Return the number of windows and of people of each video."""
     return {video: (len(counts.without), len(counts.without_people)) for video, counts in videos.items()}

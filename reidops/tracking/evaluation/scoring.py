@@ -1,7 +1,7 @@
-"""The official scores of tracks: TrackEval's CLEAR, Identity and HOTA after MOTChallenge's preprocessing.
+"""Official scores: TrackEval's CLEAR, Identity and HOTA after MOTChallenge's preprocessing.
 
-The preprocessing is done once, here. `counts` counts from it what TrackEval counts, and TrackEval makes the scores of
-the counts; motmetrics (events.py) scores the same `Comparison`.
+The preprocessing is done once, here. `counts` computes TrackEval's counts from it, and TrackEval computes the scores
+from the counts. motmetrics (events.py) scores the same `Comparison`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,32 +10,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 from trackeval.metrics import CLEAR, HOTA, Identity
 
+from reidops.boxes.identities import EPS, MATCH_IOU, match_boxes
 from reidops.errors import ReidopsError
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.mot.sequences import PEDESTRIAN
 from reidops.tracking.evaluation.counts import clear_counts, hota_counts, identity_counts
-from reidops.tracking.evaluation.overlaps import EPS, MATCH_IOU, Comparison
+from reidops.tracking.evaluation.overlaps import Comparison
 
-PEDESTRIAN = 1
 _DISTRACTORS = (2, 7, 8, 12)  # person on vehicle, static person, distractor, reflection
 
 _OF_PEOPLE = ("MOTA", "MODA", "MOTAL", "sMOTA", "FP_per_frame")
 
-Results = dict[str, dict[str, Any]]  # TrackEval's result of each metric, with the counts that combining needs
+Results = dict[str, dict[str, Any]]  # TrackEval's result of each metric, with the counts that are combined
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a MOTChallenge year leaves out of the scores: tracks on `distractors`, ground truth of other classes."""
+    """What a MOTChallenge year excludes from the scores: tracks on `distractors`, ground truth of other classes."""
 
     distractors: tuple[int, ...]
     has_classes: bool = True
 
 
 def rules_of(dataset: str) -> Rules:
-    """Return the rules of MOT15 (no classes), MOT20 (class 6 too is a distractor), or, for every other set, MOT17."""
+    """Return the rules of MOT15 (no classes), of MOT20 (class 6 is also a distractor), or MOT17's for other sets."""
     if dataset == "MOT15":
         return Rules(distractors=(), has_classes=False)
     return Rules(_DISTRACTORS + (6,) if dataset == "MOT20" else _DISTRACTORS)
@@ -43,7 +43,7 @@ def rules_of(dataset: str) -> Rules:
 
 @dataclass(frozen=True)
 class TrackingScores:
-    """Fractions in 0 … 1 (MOTA may be negative) and, from IDSW on, counts. MOTP is the mean IoU of the matches."""
+    """Fractions in 0 … 1 (MOTA may be negative) and, from IDSW on, counts. MOTP is the mean IoU of matches."""
 
     MOTA: float
     IDF1: float
@@ -60,10 +60,10 @@ class TrackingScores:
 
 
 def compare(annotations: pd.DataFrame, tracks: pd.DataFrame, frames: Iterable[int], rules: Rules) -> Comparison:
-    """Return ground truth and tracks of some frames as they are scored (TrackEval's preprocessing).
+    """Return ground truth and tracks after TrackEval's preprocessing.
 
-    A track box that is assigned, among *all* ground truth, to a distractor is removed; then only considered pedestrians
-    stay.
+    A track box that is assigned, among *all* ground truth, to a distractor is removed. Then only considered pedestrians
+    remain.
 
     Raises:
         ReidopsError: an identity appears twice in one frame.
@@ -79,17 +79,17 @@ def compare(annotations: pd.DataFrame, tracks: pd.DataFrame, frames: Iterable[in
 
 
 def official_results(comparison: Comparison) -> Results:
-    """Return what TrackEval says of one sequence, by metric: its definitions, counted by `counts`."""
+    """Return TrackEval's results of one sequence by metric, computed from the counts of `counts`."""
     overlaps = comparison.overlaps
     counted = {"CLEAR": clear_counts(overlaps), "Identity": identity_counts(overlaps), "HOTA": hota_counts(overlaps)}
     results = combine_results({"": counted})
-    if not overlaps.num_boxes[0].any():  # TrackEval takes no ratio where nobody is annotated
+    if not overlaps.num_boxes[0].any():  # TrackEval computes no ratio without annotations
         results["CLEAR"] |= dict.fromkeys(_OF_PEOPLE, 0)
     return results
 
 
 def combine_results(by_sequence: Mapping[str, Results]) -> Results:
-    """Return the results of several sequences as one, from their counts."""
+    """Return the results of several sequences together, from their counts."""
     return {
         name: metric.combine_sequences({sequence: results[name] for sequence, results in by_sequence.items()})
         for name, metric in _metrics().items()
@@ -97,7 +97,7 @@ def combine_results(by_sequence: Mapping[str, Results]) -> Results:
 
 
 def official_scores(results: Results) -> TrackingScores:
-    """Return the named scores of TrackEval's results; HOTA, DetA and AssA are means over its 19 thresholds."""
+    """Return the named scores of TrackEval's results; HOTA, DetA and AssA are means over 19 thresholds."""
     clear, hota = results["CLEAR"], results["HOTA"]
     return TrackingScores(
         MOTA=float(clear["MOTA"]),
@@ -122,9 +122,9 @@ def _metrics() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Boxes:
-    """Boxes in order of frames, as arrays, for a table is too slow to be cut into frames.
+    """Boxes in order of frames, as arrays: splitting a table into frames is too slow.
 
-    `scored` says which ground truth counts, `distracts` which is a distractor; of tracks neither is asked.
+    `scored` marks the ground truth that counts, `distracts` the distractors; both are unused for tracks.
     """
 
     frame: np.ndarray
@@ -148,7 +148,7 @@ def _boxes(rows: pd.DataFrame, what: str, rules: Rules) -> _Boxes:
     if twice.any():
         first = order[int(twice.argmax())]
         raise ReidopsError(
-            f"{what}: identity {track_id[first]} appears twice in frame {frame[first]}; it can be in one place only"
+            f"{what}: identity {track_id[first]} appears twice in frame {frame[first]}; expected at most once"
         )
     order = np.argsort(frame, kind="stable")
     box_ltrb = ltwh_to_ltrb(rows[["left", "top", "width", "height"]].to_numpy(dtype=float)[order])
@@ -174,17 +174,7 @@ def _compare_frame(truth: _Boxes, found: _Boxes) -> tuple[np.ndarray, np.ndarray
 def _on_distractors(similarities: np.ndarray, distracts: np.ndarray) -> np.ndarray:
     """Return, for each track box, whether it is assigned to a distractor."""
     on_distractors = np.zeros(similarities.shape[1], dtype=bool)
-    if (similarities[distracts] >= MATCH_IOU - EPS).any():  # else no assignment can put a box there
+    if (similarities[distracts] >= MATCH_IOU - EPS).any():  # else no box can be assigned to a distractor
         rows, columns = match_boxes(similarities)
         on_distractors[columns[distracts[rows]]] = True
     return on_distractors
-
-
-def match_boxes(similarities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and columns of the one-to-one matches that overlap most together, each by at least one half, as the
-    preprocessing does.
-    """
-    scores = np.where(similarities >= MATCH_IOU - EPS, similarities, 0)
-    rows, columns = linear_sum_assignment(-scores)
-    matched = scores[rows, columns] > EPS
-    return rows[matched], columns[matched]

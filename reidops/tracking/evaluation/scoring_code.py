@@ -1,8 +1,8 @@
-"""The digest of the code that tracks and scores: scores of two models compare only when it is equal.
+"""The digest of the code that tracks and scores: scores of two models are comparable only if it is equal.
 
-It is taken over the bytes of the files, so that an edited comment counts as a change; the champion is then scored
-again, which costs time and is never wrong. The code of the network does not count: an embedder tests itself when it is
-loaded, and one whose embeddings have changed is refused.
+It covers the bytes of the files, so an edited comment counts as a change. The champion is then scored again, which
+takes time and is always correct. The network's code does not count: an embedder checks itself when it is loaded, and
+one with changed embeddings is refused.
 """
 
 import hashlib
@@ -23,7 +23,6 @@ NO_SCORES = frozenset(
         "tracking/evaluation/switches.py",
         "mot/crops.py",
         "mot/splits.py",
-        "boxes/identities.py",
     }
 )
 """Files that report or cut training crops and change no score; a new file counts unless it is named here."""
@@ -33,7 +32,7 @@ NO_SCORES_FOLDERS = ("tracking/pictures/", "tracking/tuning/", "mot/synthetic/")
 
 
 def scoring_files(package: Path = PACKAGE) -> list[Path]:
-    """Return the files that count, in the order of their names."""
+    """Return the files that count, sorted by name."""
     found = [path for folder in FOLDERS for path in (package / folder).rglob("*.py")]
     return sorted(path for path in found if _counts(path.relative_to(package).as_posix()))
 
@@ -43,7 +42,7 @@ def _counts(name: str) -> bool:
 
 
 def scoring_code_digest(package: Path = PACKAGE) -> str:
-    """Return 12 hexadecimal digits that are equal for equal files of equal names."""
+    """Return 12 hexadecimal digits that are equal for equal files with equal names."""
     digest = hashlib.sha256()
     for path in scoring_files(package):
         content = hashlib.sha256(path.read_bytes()).hexdigest()

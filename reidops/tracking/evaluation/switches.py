@@ -1,4 +1,4 @@
-"""Identity switches in an event table: who was held by which track before and after, and which of them tore most."""
+"""Identity switches in an event table: the tracks before and after, and the cost of each switch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from reidops.tracking.evaluation.held import held_rows
 
 @dataclass(frozen=True)
 class Sighting:
-    """One box of a track in one frame, and the person of the ground truth in it (−1 = nobody)."""
+    """One box of a track in one frame, and the person of the ground truth in it (−1 = none)."""
 
     frame: int
     tracker_id: int
@@ -20,10 +20,9 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Switch:
-    """A person whose track changed: last seen before as one track, then as another, which may have held somebody else
-    before.
+    """A person whose track changed; the new track may have been matched to another person before (`owner`).
 
-    `num_torn` is what it cost: the frames of the shorter of the two stretches that the change cut apart.
+    `num_torn` is the cost: the number of frames of the shorter of the two stretches that the switch separates.
     """
 
     before: Sighting
@@ -35,10 +34,10 @@ class Switch:
 def find_switches(
     events: pd.DataFrame, num_switches: int | None = None, *, frames: range | None = None
 ) -> list[Switch]:
-    """Return the identity switches of an event table in order of frames; of more than `num_switches` those that tore
-    most.
+    """Return the identity switches of an event table in order of frames; if limited, those of the highest cost.
 
     Args:
+        num_switches: at most so many; None = all.
         frames: only those in these frames; None = all.
     """
     held = held_rows(events)
@@ -50,7 +49,7 @@ def find_switches(
 
 
 def switch_table(held: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `held_rows` that are switches, with the frame and track before, and `torn`; see `Switch`."""
+    """Return the rows of `held_rows` that are switches, with frame and track before, and `torn`; see `Switch`."""
     length = held.groupby("stretch")["frame"].transform("size")
     table = held.assign(
         before=held["frame"].shift(fill_value=0),
@@ -71,5 +70,5 @@ def _switch(row: Any, held: pd.DataFrame) -> Switch:
 
 
 def switch_frames(events: pd.DataFrame, num_switches: int | None = None) -> set[int]:
-    """Return the frames whose decisions are needed to explain the switches that are shown."""
+    """Return the frames whose decisions explain the switches in the pictures."""
     return {switch.after.frame for switch in find_switches(events, num_switches)}

@@ -1,6 +1,4 @@
-"""What is noted while a tracker runs over a sequence: how much appearance decided, and what was weighed, as long as
-that is little.
-"""
+"""Statistics of a running tracker: decisions by appearance, and the decisions themselves if they fit in memory."""
 
 import numpy as np
 
@@ -9,27 +7,25 @@ from reidops.tracking.evaluation.decided import Decided, count_decided
 from reidops.tracking.evaluation.moments import Moment
 from reidops.tracking.trackers import Tracker
 
-# A frame of MOT17-04 is 0.1 MB, so its sequence is kept; a crowd's are not.
+# A frame of MOT17-04 needs 0.1 MB, so its sequence is kept; that of a crowd is not.
 MOST_BYTES = 256 * 2**20
 
 
 class Watch:
-    """Is shown a tracker after each frame (`track_sequence(watch=…)`).
+    """A callback after each frame (`track_sequence(watch=…)`).
 
     Attributes:
-        decided: how many associations appearance decided so far.
+        decided: number of associations that appearance decided so far.
     """
 
     def __init__(self, *, keeps: bool) -> None:
-        """Note what was weighed, too, if `keeps`, for it is known only afterwards in which frames somebody was
-        mistaken.
-        """
+        """Start empty; with `keeps`, store the decisions, as the frames of interest are known only afterwards."""
         self.decided = Decided()
         self._kept: dict[int, tuple[list[int], Decisions]] | None = {} if keeps else None
         self._num_bytes = 0
 
     def __call__(self, frame: int, rows: list[int], tracker: Tracker) -> None:
-        """Note a frame; `rows` are those of its detections."""
+        """Record a frame; `rows` are those of its detections."""
         decisions = tracker.decisions
         self.decided += count_decided(decisions)
         if self._kept is None or decisions is None:
@@ -40,7 +36,7 @@ class Watch:
             self._kept = None
 
     def moments(self, wanted: set[int]) -> dict[int, Moment] | None:
-        """Return what was weighed in the wanted frames, by frame; None where that was too much to be kept."""
+        """Return the decisions of the wanted frames, by frame; None if they were too large to keep."""
         if self._kept is None:
             return None
         found = {frame: self._kept[frame] for frame in sorted(wanted) if frame in self._kept}

@@ -1,47 +1,46 @@
-"""Tables of windows of a sequence that add up to the tables of the whole, so that scores can be computed again for any
-set of windows.
+"""Tables of windows of a sequence that add up to those of the whole, so any set of windows can be scored.
 
-A window is a stretch of consecutive frames. It keeps what it adds to the tables behind the scores, not scores of its
-own:
+A window is a run of consecutive frames. It stores its contribution to the tables behind the scores, not scores:
 
 - the number of boxes of each person and of each track, and CLEAR's misses, false positives and switches;
-- for each couple of a person and a track the boxes that overlap by at least one half (IDF1), and HOTA's matches at each
+- for each couple of a person and a track: the boxes with an IoU of at least one half (IDF1), and HOTA's matches at each
   threshold.
 
-For a set of windows the tables are added up, and identity and association are decided anew from the sums: the
-one-to-one naming with the largest IDTP, and A = TPA / (TPA + FPA + FNA) of each couple. For all windows, once each, the
-results are exactly TrackEval's scores. What stays fixed is the matching of boxes within each frame, by CLEAR and by
-HOTA: it depends on the rest of the sequence hardly at all.
+The tables of a set of windows are added. Identity and association are computed again from the sums: the one-to-one
+assignment with the largest IDTP, and A = TPA / (TPA + FPA + FNA) of each couple. For all windows, once each, the
+results are exactly TrackEval's scores. Only the matching of boxes within each frame, by CLEAR and by HOTA, is not
+repeated: it hardly depends on the other frames.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
+from reidops.boxes.identities import MATCH_IOU
 from reidops.tracking.evaluation.counts import THRESHOLDS, levels, on_own_track, own_tracks, reaching
-from reidops.tracking.evaluation.overlaps import MATCH_IOU, Comparison, joined
+from reidops.tracking.evaluation.identity_assignment import assign_identities
+from reidops.tracking.evaluation.overlaps import Comparison, joined
 
 PLAIN = ("truth", "tracks", "IDTP", "MISS", "FP", "SWITCH")
 _TP = slice(len(PLAIN), len(PLAIN) + len(THRESHOLDS))
 _A = slice(_TP.stop, _TP.stop + len(THRESHOLDS))
 NUM_COUNTS = _A.stop
-_AT_ONCE = 4_000_000  # values of a table of resamples that are held in memory at a time
+_AT_ONCE = 4_000_000  # largest number of table values in memory at a time
 
 WINDOW_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
 
 
 @dataclass(frozen=True)
 class WindowTables:
-    """What each window of one sequence adds to the tables behind the scores.
+    """The contribution of each window of one sequence to the tables behind the scores.
 
     Attributes:
         errors: misses, false positives and switches, int [num_windows, 3].
         people: boxes of each person, int [num_windows, num_people].
         tracks: boxes of each track, int [num_windows, num_tracks].
         couples: person and track of each couple, int [num_couples, 2].
-        overlaps: boxes of each couple that overlap by at least one half, int [num_windows, num_couples].
+        overlaps: boxes of each couple with an IoU of at least one half, int [num_windows, num_couples].
         matches: HOTA's matches of each couple at each threshold, int [num_windows, num_couples, num_thresholds].
     """
 
@@ -56,12 +55,12 @@ class WindowTables:
         return len(self.errors)
 
     def counts(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return the counts behind the scores when each window counts so many times, float [num_sets, NUM_COUNTS].
+        """Return the counts behind the scores of weighted sets of windows, float [num_sets, NUM_COUNTS].
 
-        Counts of sequences add up: the sum over sequences is what lies behind their combined scores.
+        Counts of sequences are added to get those of the sequences together.
 
         Args:
-            weights: [num_sets, num_windows]; None = one set, of each window once.
+            weights: how often each window counts, [num_sets, num_windows]; None = one set, each window once.
         """
         weights = np.ones((1, len(self))) if weights is None else weights.astype(float)
         size = max(1, len(self.couples) * len(THRESHOLDS))
@@ -81,25 +80,25 @@ class WindowTables:
         return counts
 
     def _identity_matches(self, together: np.ndarray) -> np.ndarray:
-        """Return IDTP of each set, from the boxes of each couple that overlap, [num_sets, num_couples]."""
+        """Return the IDTP of each set, from the boxes in common of each couple, [num_sets, num_couples]."""
         rows, columns = (np.unique(ids, return_inverse=True)[1] for ids in self.couples.T)
         table = np.zeros((rows.max(initial=-1) + 1, columns.max(initial=-1) + 1))
         found = np.zeros(len(together))
         for place, values in enumerate(together):
             table[rows, columns] = values
-            found[place] = table[linear_sum_assignment(table, maximize=True)].sum()
+            found[place] = table[assign_identities(table)].sum()
         return found
 
 
 @dataclass(frozen=True)
 class FrameTables:
-    """The tables of one sequence frame by frame, from which windows of any length are made; see `WindowTables`.
+    """The tables of one sequence by frame, which windows of any length are made of; see `WindowTables`.
 
     Attributes:
         errors: misses, false positives and switches, int [num_frames, 3].
         people, tracks: frame and person (track) of each box, int [num_boxes, 2].
         couples: person and track of each couple, int [num_couples, 2].
-        overlaps: frame and couple of each pair of boxes that overlap by at least one half, int [n, 2].
+        overlaps: frame and couple of each pair of boxes with an IoU of at least one half, int [n, 2].
         matches: frame, couple and number of thresholds reached of each of HOTA's matches, int [n, 3].
     """
 
@@ -133,7 +132,7 @@ class FrameTables:
         )
 
     def windows(self, length: int) -> WindowTables:
-        """Return the tables of consecutive windows of about `length` frames, as even as can be."""
+        """Return the tables of consecutive windows of about `length` frames, of nearly equal length."""
         num_windows = max(1, round(len(self) / length))
         window = np.repeat(
             np.arange(num_windows), [len(part) for part in np.array_split(np.arange(len(self)), num_windows)]
@@ -161,22 +160,31 @@ class FrameTables:
         )
 
     def people_apart(self) -> WindowTables:
-        """Return the tables with a row for each person in place of a window, and a last row of the boxes of tracks that
-        are nobody's.
+        """Return the tables with one row per person instead of per window.
 
-        A person's row holds the boxes of tracks that HOTA matches to them at its first threshold. It holds no errors.
+        The last row holds the boxes of tracks without a person. A person's row holds the boxes of tracks that HOTA
+        matches to them at its first threshold. It holds no errors.
         """
         whole = self.windows(len(self))
         (num_people, num_tracks), (person, track) = (whole.people.shape[1], whole.tracks.shape[1]), self.couples.T
         tracks = np.zeros((num_people + 1, num_tracks))
         np.add.at(tracks, (person, track), whole.matches[0, :, 0])
         tracks[-1] = whole.tracks[0] - tracks.sum(axis=0)
-        overlaps = np.zeros((num_people + 1, len(self.couples)))
-        overlaps[person, np.arange(len(self.couples))] = whole.overlaps[0]
-        matches = np.zeros((num_people + 1, *whole.matches.shape[1:]))
-        matches[person, np.arange(len(self.couples))] = whole.matches[0]
+
+        def by_person(of_couples: np.ndarray) -> np.ndarray:
+            rows = np.zeros((num_people + 1, *of_couples.shape))
+            rows[person, np.arange(len(self.couples))] = of_couples
+            return rows
+
         people = np.vstack([np.diag(whole.people[0]), np.zeros((1, num_people))])
-        return WindowTables(np.zeros((num_people + 1, 3)), people, tracks, self.couples, overlaps, matches)
+        return WindowTables(
+            np.zeros((num_people + 1, 3)),
+            people,
+            tracks,
+            self.couples,
+            by_person(whole.overlaps[0]),
+            by_person(whole.matches[0]),
+        )
 
 
 def _frame_errors(comparison: Comparison) -> np.ndarray:
@@ -190,8 +198,9 @@ def _frame_errors(comparison: Comparison) -> np.ndarray:
 
 
 def window_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores (WINDOW_SCORES) of sums of counts [..., NUM_COUNTS], each [...]; 0 where there is nobody, as
-    TrackEval has it.
+    """Return the scores (WINDOW_SCORES) of sums of counts [..., NUM_COUNTS], each [...].
+
+    A score is 0 without people, as in TrackEval.
     """
     truth, tracks, idtp, misses, false, switches = (sums[..., column] for column in range(len(PLAIN)))
     matches = sums[..., _TP]
@@ -207,7 +216,7 @@ def window_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def person_counts(comparison: Comparison) -> pd.DataFrame:
-    """Return what each person adds to IDF1: track_id, truth (their boxes), tracks (those of their own track), IDTP."""
+    """Return each person's contribution to IDF1: track_id, truth (boxes), tracks (own track's boxes), IDTP."""
     pairs = comparison.overlaps
     own = own_tracks(pairs)
     return pd.DataFrame(

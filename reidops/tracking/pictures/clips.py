@@ -1,4 +1,4 @@
-"""Short videos of the moments in which a tracker mistook people most."""
+"""Short videos of the windows with the most identity errors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,26 +17,27 @@ from reidops.tracking.pictures.video_writing import write_video
 
 _SECONDS = 2.0
 _MOST_FRAMES = 60
-_WIDTH = 960  # px, the most
-_CALM = (30, 30, 30)  # RGB
-_NOTE = "red frame: the person is held by a track that is not theirs"
-_HOLD_SECONDS = 0.4  # for which the picture stands still at a switch
+_WIDTH = 960  # px, at most
+_NO_SWITCH = (30, 30, 30)  # RGB
+_NOTE = "red frame: the track is matched to a person who is not its own"
+_HOLD_SECONDS = 0.4  # pause at a switch
 
 
 def clip_length(frame_rate: float) -> int:
-    """Return how many frames a clip shows."""
+    """Return the number of frames of a clip."""
     return int(np.clip(round(_SECONDS * frame_rate), 2, _MOST_FRAMES))
 
 
 def worst_windows(events: pd.DataFrame, frames: range, num_windows: int, length: int) -> list[range]:
-    """Return the windows of `length` frames that hold most harm, the worst first; they do not overlap, and each holds
-    some.
+    """Return the windows of `length` frames with the most identity errors, the worst first.
 
-    A switch weighs what it tore (`Switch.num_torn`), a frame in which a person is held by another's track weighs 1.
+    They do not overlap, and each has an error. A switch has the weight `Switch.num_torn`, a frame in which a person is
+    matched to a track that is not their own has weight 1.
     """
     length = min(length, len(frames))
-    # What lies in the middle of a window counts most, so that one sees what came before and after.
-    sums = np.convolve(_harm(events, frames), np.hanning(length + 2)[1:-1], "valid")  # by the first frame of a window
+    # Errors in the middle of a window have the largest weight, so that a clip shows the frames before and after.
+    weights = np.hanning(length + 2)[1:-1]
+    sums = np.convolve(_error_weights(events, frames), weights, "valid")  # by the first frame of a window
     windows: list[range] = []
     while len(windows) < num_windows and sums.max() > 0:
         first = int(sums.argmax())
@@ -45,12 +46,12 @@ def worst_windows(events: pd.DataFrame, frames: range, num_windows: int, length:
     return windows
 
 
-def _harm(events: pd.DataFrame, frames: range) -> np.ndarray:
-    harm = np.zeros(len(frames))
-    np.add.at(harm, mistaken_rows(events)["frame"].to_numpy(dtype=int) - frames.start, 1.0)
+def _error_weights(events: pd.DataFrame, frames: range) -> np.ndarray:
+    weights = np.zeros(len(frames))
+    np.add.at(weights, mistaken_rows(events)["frame"].to_numpy(dtype=int) - frames.start, 1.0)
     switches = switch_table(held_rows(events))
-    np.add.at(harm, switches["frame"].to_numpy(dtype=int) - frames.start, switches["torn"].to_numpy(dtype=float))
-    return harm
+    np.add.at(weights, switches["frame"].to_numpy(dtype=int) - frames.start, switches["torn"].to_numpy(dtype=float))
+    return weights
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Clip:
 
 
 def write_clip(clip: Clip, path: Path) -> None:
-    """Write a clip, at most 960 px wide; the picture stands still for a moment at every switch.
+    """Write a clip, at most 960 px wide; the picture pauses at every switch.
 
     Raises:
         ReidopsError: a frame is missing or broken.
@@ -82,7 +83,9 @@ def _pictures(clip: Clip) -> Iterator[np.ndarray]:
         rows = tracks.get(frame, clip.tracks[:0])
         scene = annotate_frame(small, rows.assign(**{name: rows[name] * scale for name in BOX}), marks.get(frame))
         now = [switch for switch in switches if switch.after.frame == frame]
-        captioned = add_caption(scene, _caption(clip.sequence, frame, now), _NOTE, colour=MISTAKE if now else _CALM)
+        captioned = add_caption(
+            scene, _caption(clip.sequence, frame, now), _NOTE, colour=MISTAKE if now else _NO_SWITCH
+        )
         for _ in range(1 + (round(_HOLD_SECONDS * clip.sequence.frame_rate) if now else 0)):
             yield captioned
 

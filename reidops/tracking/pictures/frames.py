@@ -1,4 +1,4 @@
-"""Tracks drawn into a frame: boxes coloured and numbered by track, people who are held by the wrong track marked."""
+"""Tracks drawn into a frame: boxes with colour and number of the track; identity errors are marked."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -14,22 +14,21 @@ from PIL import Image, ImageDraw, ImageFont
 from reidops.mot.boxes import ltwh_to_ltrb
 
 BOX = ["left", "top", "width", "height"]
-# Hues far from one another and from the red of a mistake, light enough for dark figures and dark enough for white
-# letters; RGB.
+# Distinct hues, none close to the red of an error; visible on dark figures and readable under white text; RGB.
 _PALETTE = (
     (31, 119, 180), (44, 140, 44), (148, 103, 189), (140, 86, 75), (23, 150, 165), (120, 120, 20), (200, 80, 160),
     (60, 80, 200),
     (210, 130, 0), (0, 120, 95), (95, 95, 110), (110, 45, 130), (70, 130, 220), (150, 110, 60), (85, 150, 30),
     (0, 95, 130),
 )  # fmt: skip
-# Labels of which others keep clear: among thousands there is no free place, and looking for one would take minutes.
+# Largest number of labels that a new one avoids: among thousands there is no free place, and a search takes minutes.
 _MOST_APART = 150
 MISTAKE = (225, 20, 35)
 _WHITE = (255, 255, 255)
 
 
 def colour_of(track_id: int) -> tuple[int, int, int]:
-    """Return a track's colour in all pictures, RGB 0 … 255; sixteen tracks apart it comes again."""
+    """Return a track's colour in all pictures, RGB 0 … 255; it repeats every sixteen tracks."""
     return _PALETTE[track_id % len(_PALETTE)]
 
 
@@ -37,13 +36,13 @@ def annotate(picture: np.ndarray, detections: sv.Detections, marks: Mapping[int,
     """Return a copy of a BGR picture with a box and a label of each detection (with `tracker_id`).
 
     Args:
-        marks: tracker_id → what to write behind its number; such boxes are framed in red and drawn last.
+        marks: tracker_id → text after its number; such boxes get a red frame and are drawn last.
     """
     marks = marks or {}
     scene = picture.copy()
     thickness = max(1, round(max(picture.shape[:2]) / 500))
     taken: list[tuple[int, int, int, int]] = []
-    # Marked boxes are drawn above the others, and their labels take their places first.
+    # Marked boxes are drawn last, on top; their labels are placed first.
     boxes = sorted(
         zip(detections.tracker_id.tolist(), np.round(detections.xyxy).astype(int), strict=True),
         key=lambda box: box[0] in marks,
@@ -67,9 +66,9 @@ def annotate_frame(picture: np.ndarray, tracks: pd.DataFrame, marks: Mapping[int
 def add_caption(
     picture: np.ndarray, text: str, note: str = "", *, colour: tuple[int, int, int] = (30, 30, 30)
 ) -> np.ndarray:
-    """Return the picture with a bar below that says `text` and, where it leaves room in two lines, `note`.
+    """Return the picture with a bar below it that shows `text` and, if it leaves room in two lines, `note`.
 
-    The bar's height depends on the picture alone, so that all pictures of a video stay of one size.
+    The height of the bar depends on the picture alone, so all pictures of a video have the same size.
     """
     size = _font_size(picture)
     height, width = picture.shape[:2]
@@ -86,12 +85,12 @@ _CAPTION_LINES = 2
 
 
 def caption_height(picture: np.ndarray) -> int:
-    """Return the height of a caption's bar in px, even, so that a video keeps all its rows."""
+    """Return the height of a caption's bar in px; even, so that a video keeps all its rows."""
     return 2 * round((0.8 + 1.35 * _CAPTION_LINES) * _font_size(picture) / 2)
 
 
 def wrap(text: str, size: int, width: int) -> list[str]:
-    """Return a text as lines that are at most `width` px wide in letters of `size` px, broken at blanks."""
+    """Return a text as lines that are at most `width` px wide in a font of `size` px, broken at spaces."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -103,13 +102,13 @@ def wrap(text: str, size: int, width: int) -> list[str]:
 
 
 def _font_size(picture: np.ndarray) -> int:
-    """Return the size of letters in px, so that they are read on a small picture and do not hide a large one."""
+    """Return the font size in px, in proportion to the picture."""
     return int(np.clip(round(max(picture.shape[:2]) / 70), 11, 28))
 
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the letters that matplotlib brings along; OpenCV's own know neither → nor ≤."""
+    """Return the font that matplotlib ships; OpenCV's fonts have neither → nor ≤."""
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"), size)
 
 
@@ -133,10 +132,9 @@ def _draw_box(
 def _paste_label(
     scene: np.ndarray, box_ltrb: np.ndarray, label: np.ndarray, taken: list[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int]:
-    """Put a label at a box where it hides no other (`taken`, ltrb), if there is such a place, and return where it is
-    (ltrb).
+    """Paste a label at a box so that it covers no other (`taken`, ltrb) if possible; return its place (ltrb).
 
-    It is moved into the picture, and cut where the picture is smaller.
+    It is moved into the picture, and cropped if the picture is smaller.
     """
     label = label[: scene.shape[0], : scene.shape[1]]
     places = _label_places(box_ltrb, label.shape[:2], scene.shape[:2])
@@ -149,9 +147,7 @@ def _paste_label(
 def _label_places(
     box_ltrb: np.ndarray, size: tuple[int, int], scene: tuple[int, int]
 ) -> list[tuple[int, int, int, int]]:
-    """Return where a label may be, ltrb, the best first: on the upper edge, left or right, in the upper corner, below
-    the box.
-    """
+    """Return the places for a label, ltrb, in order of preference: above, inside or below the box."""
     (left, top, right, bottom), (height, width) = (int(side) for side in box_ltrb), size
     corners = [
         (left, top - height),

@@ -11,8 +11,8 @@ from reidops.files import whole_file
 
 def write_gap_curves(table: pd.DataFrame, path: Path) -> None:
     """Write the figure of a gap table (see `gaps.gap_table`) as a PNG."""
-    with whole_file(path) as partial:
-        draw_gaps(table).savefig(partial, format="png", dpi=110)
+    with whole_file(path) as temporary:
+        draw_gaps(table).savefig(temporary, format="png", dpi=110)
 
 
 def draw_gaps(table: pd.DataFrame) -> Figure:
@@ -40,7 +40,7 @@ def draw_gaps(table: pd.DataFrame) -> Figure:
 
 
 def _labels(table: pd.DataFrame, counted: str) -> dict[int, str]:
-    """Return what the axis says of each length, with the number of returns or people beneath."""
+    """Return the axis label of each length, with the number of returns or people below it."""
     rows = table[table["arm"] == table["arm"].iloc[0]]
     ends = [
         "" if first == last else "…" if np.isnan(last) else f"–{last:.0f}"

@@ -1,6 +1,4 @@
-"""Pictures of what a tracker did with a sequence: timelines, identity switches, annotated frames, clips of the worst
-moments.
-"""
+"""The pictures of a sequence: timelines, identity switches, annotated frames, clips of the worst windows."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -32,9 +30,7 @@ TIMELINE_ARMS = ("no_appearance", "appearance", "oracle")
 
 
 class PicturedArm(Protocol):
-    """The part of `ArmResult` that is drawn: one arm's tracks and events of one sequence, and what was weighed in some
-    frames.
-    """
+    """The fields of `ArmResult` that are drawn: tracks, events and moments of one arm and sequence."""
 
     arm: str
     sequence: str
@@ -45,7 +41,7 @@ class PicturedArm(Protocol):
 
 @dataclass(frozen=True)
 class PictureBounds:
-    """How many of each kind are made for a sequence, at most."""
+    """The largest number of pictures of each kind per sequence."""
 
     num_switches: int = 8
     num_frames: int = 3
@@ -53,8 +49,7 @@ class PictureBounds:
 
 
 def write_pictures(part: Part, arms: Rows[PicturedArm], folder: Path, bounds: PictureBounds = PictureBounds()) -> None:
-    """Write a sequence's timelines of three arms and, of the model's arm, its switches, some frames and the worst
-    moments.
+    """Write a sequence's timelines of three arms and the switches, frames and clips of the model's arm.
 
     Writes `timelines/<sequence>.png`, `switches/<sequence>.png`, `frames/<sequence>-<frame>.jpg`,
     `clips/<sequence>-<frame>.mp4`.
@@ -80,15 +75,15 @@ def _write_switches(sequence: Sequence, shown: PicturedArm, path: Path, num_swit
 
 
 def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_frames: int) -> None:
-    """Write frames that are evenly spread over those that were tracked."""
+    """Write frames at equal distances from the tracked ones."""
     marks = marks_by_frame(shown.events)
     for frame in np.linspace(frames.start, frames.stop - 1, num_frames + 2).round().astype(int)[1:-1].tolist():
         picture = annotate_frame(
             read_frame(sequence, frame), shown.tracks[shown.tracks["frame"] == frame], marks.get(frame)
         )
         _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
-        with whole_file(folder / f"{sequence.name}-{frame:06d}.jpg") as partial:
-            partial.write_bytes(encoded.tobytes())
+        with whole_file(folder / f"{sequence.name}-{frame:06d}.jpg") as temporary:
+            temporary.write_bytes(encoded.tobytes())
 
 
 def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_clips: int) -> None:
@@ -99,5 +94,5 @@ def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: 
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with whole_file(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,6 +1,4 @@
-"""A sheet of identity switches: a row per switch with the crops, the cost terms beside their gates, and the reason in a
-sentence.
-"""
+"""A sheet of identity switches: per switch a row with crops, cost terms with their gates, and the reason."""
 
 from collections.abc import Sequence as Rows
 from functools import lru_cache
@@ -22,15 +20,17 @@ from reidops.tracking.pictures.frames import BOX, colour_of
 
 _ROW_HEIGHT, _HEAD, _WIDTH = 2.6, 0.4, 12.0  # inches
 _MARGIN = 0.2  # share of the box's sides shown around it
-_CROP_HEIGHT = 320  # px, the most
+_CROP_HEIGHT = 320  # px, at most
 _LINE = 82  # letters
 _MOST = 1.6  # gates, where a bar ends
 _GREEN, _RED, _GREY = "#2a7d2e", "#c8102e", "0.55"
 
 
 def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switch], reasons: Rows[Reason]) -> Figure:
-    """Return a sheet, a row per switch: the person before and after, whom the new track had held, the terms and gates,
-    the reason.
+    """Return a sheet with one row per switch.
+
+    A row shows the person before and after, the previous person of the new track, the terms with their gates, and the
+    reason.
 
     Raises:
         ReidopsError: a frame is missing or broken.
@@ -57,9 +57,7 @@ def draw_switches(sequence: Sequence, tracks: pd.DataFrame, switches: Rows[Switc
 
 
 def _row_of_axes(figure: Figure, bottom: float, height: float) -> list[Axes]:
-    """Return places for three crops and for the terms; inches, as a layout that measures every text takes longer than
-    all the rest.
-    """
+    """Return axes for three crops and for the terms, in inches: an automatic layout measures every text and is slow."""
     places = [(left, 0.1, 1.35, 1.95) for left in (0.15, 1.6, 3.05)] + [(6.5, 0.35, 5.35, 1.35)]
     return [
         figure.add_axes((left / _WIDTH, (bottom + low) / height, wide / _WIDTH, high / height))
@@ -68,7 +66,7 @@ def _row_of_axes(figure: Figure, bottom: float, height: float) -> list[Axes]:
 
 
 def _crop(picture: np.ndarray, box_ltwh: pd.Series) -> np.ndarray:
-    """Return a box with some of what is around it, at most 320 px high, RGB."""
+    """Return a box with a margin, at most 320 px high, RGB."""
     left, top, width, height = box_ltwh.to_numpy(dtype=float)
     around = np.array(
         [left - _MARGIN * width, top - _MARGIN * height / 2, width * (1 + 2 * _MARGIN), height * (1 + _MARGIN)]
@@ -91,14 +89,12 @@ def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | Non
     axes.imshow(crop)
     colour = [value / 255 for value in colour_of(sighting.tracker_id)]
     axes.spines[:].set(color=colour, linewidth=3)
-    who = "nobody" if sighting.track_id == -1 else f"person {sighting.track_id}"
+    who = "no person" if sighting.track_id == -1 else f"person {sighting.track_id}"
     axes.set_title(f"{word}: frame {sighting.frame}\n{who}, track {sighting.tracker_id}", fontsize=7.5)
 
 
 def _draw_reason(axes: Axes, switch: Switch, reason: Reason) -> None:
-    """Draw each term as a bar in units of its gate, the old track's above the new one's, and the sentence above
-    them.
-    """
+    """Draw each term as a bar in units of its gate, for the old track and the new one, with the sentence above."""
     after = switch.after
     what = f"Frame {after.frame}: person {after.track_id} from track {switch.before.tracker_id} to {after.tracker_id}"
     cost = f"{switch.num_torn} frame{'' if switch.num_torn == 1 else 's'} cut off"
@@ -121,9 +117,9 @@ def _draw_reason(axes: Axes, switch: Switch, reason: Reason) -> None:
 
 
 def _aligned(reason: Reason) -> tuple[list[Term | None], list[Term | None]]:
-    """Return the terms of both tracks in one order, None where a track was not there.
+    """Return the terms of both tracks in one order, None for a track that did not exist.
 
-    What was weighed of neither is left out, but for appearance: that nobody asked for it is what one wants to know.
+    A term that was computed for neither is left out, except appearance.
     """
     weighed = {term.name for term in (*reason.old, *reason.new) if term.weighed or term.name == APPEARANCE}
     names = [term.name for term in reason.old or reason.new if term.name in weighed]
@@ -142,7 +138,7 @@ def _draw_terms(axes: Axes, terms: Rows[Term]) -> None:
 
 
 def _length(term: Term) -> float:
-    """Return how long a term's bar is, in gates."""
+    """Return the length of a term's bar, in gates."""
     return 0.0 if not term.weighed else min(term.value / term.limit if term.limit else term.value, _MOST)
 
 

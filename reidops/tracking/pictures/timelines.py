@@ -1,4 +1,4 @@
-"""Timelines: who of the ground truth was held by which track, frame by frame."""
+"""Timelines: which track was matched to each person of the ground truth, by frame."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -12,23 +12,22 @@ from matplotlib.figure import Figure
 from reidops.tracking.evaluation.held import held_runs, mistaken_rows
 from reidops.tracking.pictures.frames import MISTAKE, colour_of
 
-# More people than this are not read in one picture: those who were mistaken most are drawn.
+# With more people a picture is unreadable: those with the most identity errors are drawn.
 MAX_PEOPLE = 40
 _PANEL_WIDTH = 6.5  # inches
-_LEAST_NAMED = 0.03  # share of the frames that a run must last to have its track's number written into it
+_LEAST_NAMED = 0.03  # least length of a run that shows its track's number, as a share of the frames
 
 
 def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figure:
-    """Return a figure with a panel per arm: a line per person of the ground truth, coloured and numbered by the track
-    that held them.
+    """Return a figure with one panel per arm: a line per person, with colour and number of the matched track.
 
-    A person's own track is pale, a mistaken one is strong; a grey line is a frame in which nobody found the person, a
-    red mark an identity switch.
+    A person's own track is pale, another track is strong. A grey line is a frame without a match, a red mark an
+    identity switch.
     """
     people, num_all = choose_people(events_by_arm)
     width, height = _PANEL_WIDTH * len(events_by_arm) + 0.7, 1.5 + 0.24 * max(2, len(people))
     figure = Figure(figsize=(width, height))
-    # Margins in inches: a layout that measures every text takes longer than all the rest.
+    # Margins in inches: an automatic layout measures every text and is slow.
     figure.subplots_adjust(
         left=0.65 / width, right=1 - 0.1 / width, bottom=0.55 / height, top=1 - 0.85 / height, wspace=0.04
     )
@@ -53,12 +52,10 @@ def draw_timeline(events_by_arm: Mapping[str, pd.DataFrame], title: str) -> Figu
 
 
 def choose_people(events_by_arm: Mapping[str, pd.DataFrame]) -> tuple[list[int], int]:
-    """Return the people that are drawn, in order, and how many there are; of too many those in most mistaken frames of
-    all arms.
-    """
-    everybody = pd.concat([events.loc[events["track_id"] >= 0, "track_id"] for events in events_by_arm.values()])
+    """Return the drawn people in order, and the number of all; those with the most identity errors are drawn."""
+    people = pd.concat([events.loc[events["track_id"] >= 0, "track_id"] for events in events_by_arm.values()])
     mistakes = pd.concat([mistaken_rows(events)["track_id"] for events in events_by_arm.values()]).value_counts()
-    counts = mistakes.reindex(sorted(everybody.unique()), fill_value=0).sort_values(ascending=False, kind="stable")
+    counts = mistakes.reindex(sorted(people.unique()), fill_value=0).sort_values(ascending=False, kind="stable")
     return sorted(int(person) for person in counts.index[:MAX_PEOPLE]), len(counts)
 
 
@@ -82,7 +79,7 @@ def _draw_panel(axes: Axes, events: pd.DataFrame, people: Rows[int]) -> None:
 
 
 def _draw_runs(axes: Axes, events: pd.DataFrame, place: Mapping[int, int], wrong: set[tuple[int, int]]) -> None:
-    """Draw all runs at once, as a long sequence has thousands; `wrong` are pairs of a person and a track not theirs."""
+    """Draw all runs in one collection, as a long sequence has thousands; `wrong` are pairs (person, other track)."""
     runs = np.array(held_runs(events), dtype=int).reshape(-1, 4)
     middles = np.array([place[person] for person in runs[:, 0]])
     left, right, low, high = runs[:, 2] - 0.5, runs[:, 3] + 0.5, middles - 0.38, middles + 0.38

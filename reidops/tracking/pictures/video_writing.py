@@ -1,6 +1,6 @@
-"""Videos that appear under their name only when they are whole."""
+"""Write videos; a file appears under its name only when it is complete."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +20,7 @@ from reidops.progress_bar import progress_bar
 
 @dataclass(frozen=True)
 class _Encoder:
-    """An encoder of FFmpeg with its settings; crf and global_quality hold the quality, whatever size that takes."""
+    """An encoder of FFmpeg with its settings; crf and global_quality set a constant quality."""
 
     name: str
     options: dict[str, str]
@@ -33,7 +33,7 @@ _QUALITY_4 = {"flags": "+qscale", "global_quality": str(4 * 118)}
 # CPU ms and KiB a picture of MOT17-09 at 960 × 540 px: vp9 8 and 8, h264 8 and 5, mpeg4 3 and 34. No AV1: for root, its
 # encoder SVT-AV1 makes the thread that opens it and all that it starts later run before every other process.
 _ENCODERS = {
-    # Without a lag each picture is let go at once, which halves the memory.
+    # Without lag each picture is released at once, which halves the memory.
     "vp9": _Encoder(
         "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "lag-in-frames": "0", "crf": "32"}
     ),
@@ -41,7 +41,7 @@ _ENCODERS = {
     "mpeg4": _Encoder("mpeg4", _QUALITY_4),
     "mjpeg": _Encoder("mjpeg", _QUALITY_4, ColorRange.JPEG),
 }
-_NUM_THREADS = 2  # of one video: several are written side by side
+_NUM_THREADS = 2  # per video, as several are written in parallel
 _FORMATS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska", ".avi": "avi"}
 
 CODECS = {
@@ -59,12 +59,16 @@ _MOST_TICKS = 65535  # per second, that MPEG-4 can count
 
 
 class VideoWriter:
-    """Take pictures of one size, one after the other; made by `open_video`."""
+    """Append pictures of one size; made by `open_video`."""
 
-    def __init__(self, path: Path, partial: Path, frame_rate: float, codec: str) -> None:
+    def __init__(
+        self, path: Path, temporary: Path, frame_rate: float, codec: str, times: Sequence[float] | None = None
+    ) -> None:
         self._path = path
-        self._partial = partial
-        self._seconds = Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)  # for which a picture is shown
+        self._temporary = temporary
+        # for which a picture is shown; with times of their own, one tick
+        self._seconds = Fraction(1, 1000) if times else Fraction(1 / frame_rate).limit_denominator(_MOST_TICKS)
+        self._ticks = _ticks(times) if times else None
         self._codec = codec
         self._opened: tuple[av.container.OutputContainer, av.VideoStream] | None = None
         self._reformatter = VideoReformatter()
@@ -72,10 +76,10 @@ class VideoWriter:
         self.num_frames = 0
 
     def write(self, picture: np.ndarray) -> None:
-        """Append a picture, BGR uint8 [h, w, 3]; the first one tells the size. An odd last row or column is left out.
+        """Append a picture, BGR uint8 [h, w, 3]; the first one sets the size. An odd last row or column is left out.
 
         Raises:
-            ReidopsError: it is of another size than the first, or of one that the codec does not take.
+            ReidopsError: its size differs from the first, or the codec does not support it.
         """
         self.num_frames += 1
         self._check(picture)
@@ -96,10 +100,10 @@ class VideoWriter:
 
     def _open(self) -> tuple[av.container.OutputContainer, av.VideoStream]:
         encoder, suffix = _ENCODERS[self._codec], self._path.suffix.lower()
-        # the index first, for a player that is still loading
+        # index at the start, so that a player can begin while loading
         options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
-        # A relative name with a colon in it would be an address.
-        container = av.open(str(self._partial.absolute()), "w", format=_FORMATS[suffix], container_options=options)
+        # FFmpeg takes a relative name with a colon for a URL.
+        container = av.open(str(self._temporary.absolute()), "w", format=_FORMATS[suffix], container_options=options)
         try:
             added = container.add_stream(encoder.name, rate=1 / self._seconds, options=dict(encoder.options))
             stream = cast(av.VideoStream, added)  # all encoders above are of pictures
@@ -116,13 +120,13 @@ class VideoWriter:
         context.time_base = self._seconds
         context.bit_rate = 0
         context.thread_count = _NUM_THREADS
-        # BT.601 is what players and OpenCV take for granted where a container cannot tell.
+        # Players and OpenCV assume BT.601 if the container has no colour description.
         context.colorspace, context.color_range = Colorspace.ITU601, encoder.color_range
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 
     def _frame(self, picture: np.ndarray) -> av.VideoFrame:
         height, width = (side // 2 * 2 for side in picture.shape[:2])
-        # OpenCV rounds; FFmpeg's own conversion from BGR is a level too dark and too green.
+        # OpenCV rounds; FFmpeg's conversion from BGR is one level too dark and too green.
         planes = cv2.cvtColor(np.ascontiguousarray(picture[:height, :width]), cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes.astype(np.uint8, copy=False), format="yuv420p")
         frame.colorspace, frame.color_range = Colorspace.ITU601, ColorRange.MPEG
@@ -130,8 +134,20 @@ class VideoWriter:
             frame = self._reformatter.reformat(
                 frame, src_color_range=ColorRange.MPEG, dst_color_range=wanted, threads=1
             )
-        frame.pts, frame.duration, frame.time_base = self.num_frames - 1, 1, self._seconds
+        frame.pts, frame.duration = self._time()
+        frame.time_base = self._seconds
         return frame
+
+    def _time(self) -> tuple[int, int]:
+        """Return the time of the present picture and how long it is shown, in ticks."""
+        place = self.num_frames - 1
+        if self._ticks is None:
+            return place, 1
+        ticks = self._ticks
+        step = ticks[-1] - ticks[-2]
+        if place >= len(ticks):
+            return ticks[-1] + (place - len(ticks) + 1) * step, step
+        return ticks[place], ticks[place + 1] - ticks[place] if place + 1 < len(ticks) else step
 
     def _check(self, picture: np.ndarray) -> None:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 2:
@@ -150,7 +166,7 @@ class VideoWriter:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Say what FFmpeg could not encode; let through what the system refused, as a full disk."""
+        """Turn FFmpeg's errors into ReidopsErrors; errors of the system, as a full disk, pass unchanged."""
         try:
             yield
         except av.FFmpegError as error:
@@ -164,8 +180,18 @@ class VideoWriter:
             ) from None
 
 
+def _ticks(times: Sequence[float]) -> list[int]:
+    """Return times in s as whole ms that grow by 1 at least."""
+    ticks: list[int] = []
+    for seconds in times:
+        ticks.append(max(round(seconds * 1000), ticks[-1] + 1 if ticks else 0))
+    return ticks
+
+
 @contextmanager
-def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> Iterator[VideoWriter]:
+def open_video(
+    path: Path, frame_rate: float, *, codec: str | None = None, times: Sequence[float] | None = None
+) -> Iterator[VideoWriter]:
     """Yield a writer; the video is renamed to `path` when the block ends well and it can be read again, deleted
     otherwise.
 
@@ -173,9 +199,10 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
         path: its suffix names the container, one of `CODECS`.
         frame_rate: pictures per second, 0.001 … 1000.
         codec: one of `available_codecs(path.suffix)`; None takes the first.
+        times: at which the pictures are shown, in s from the first, where their distance varies; two at least.
 
     Raises:
-        ReidopsError: the codec is not there, pictures differ in size, there was none, or not all of them are in the
+        ReidopsError: the codec is not available, pictures differ in size, there was none, or some are missing in the
             file.
     """
     path = Path(path)
@@ -184,13 +211,13 @@ def open_video(path: Path, frame_rate: float, *, codec: str | None = None) -> It
             f"{path}: a frame rate of {frame_rate} pictures per second; expected {_LEAST_RATE:g} … {_MOST_RATE:g}"
         )
     codec = _checked_codec(path, codec)
-    with whole_file(path) as partial:
-        writer = VideoWriter(path, partial, frame_rate, codec)
+    with whole_file(path) as temporary:
+        writer = VideoWriter(path, temporary, frame_rate, codec, times)
         try:
             yield writer
         finally:
             writer.close()
-        _check_whole(partial, path, writer.num_frames)
+        _check_whole(temporary, path, writer.num_frames)
 
 
 def write_video(
@@ -201,10 +228,10 @@ def write_video(
     codec: str | None = None,
     num_frames: int | None = None,
 ) -> int:
-    """Write all pictures with a progress bar and return how many there were; see `open_video`.
+    """Write all pictures with a progress bar and return their number; see `open_video`.
 
     Args:
-        num_frames: how many are expected, for the bar.
+        num_frames: the expected number, for the progress bar.
     """
     with open_video(path, frame_rate, codec=codec) as video:
         for picture in progress_bar(pictures, total=num_frames, desc=f"write {Path(path).name}", unit="frames"):
@@ -214,7 +241,7 @@ def write_video(
 
 @cache
 def available_codecs(suffix: str = ".mp4") -> tuple[str, ...]:
-    """Return those codecs of a container whose encoder PyAV brings here, the usual one first; its wheels bring all."""
+    """Return the codecs of a container that this PyAV can encode, the default one first."""
     return tuple(codec for codec in CODECS.get(suffix.lower(), ()) if _is_there(_ENCODERS[codec].name))
 
 
@@ -237,13 +264,13 @@ def _checked_codec(path: Path, codec: str | None) -> str:
     return codec or there[0]
 
 
-def _check_whole(partial: Path, path: Path, num_frames: int) -> None:
+def _check_whole(temporary: Path, path: Path, num_frames: int) -> None:
     """Refuse a file that does not hold all frames."""
     if not num_frames:
         raise ReidopsError(
             f"{path}: no picture was written, and a video has at least one; look at what should have made them"
         )
-    found = _num_frames(partial)
+    found = _num_frames(temporary)
     if found != num_frames:
         raise ReidopsError(
             f"{path}: holds {found} of {num_frames} pictures; is the disk full, or the codec broken? Free space or "
@@ -252,7 +279,7 @@ def _check_whole(partial: Path, path: Path, num_frames: int) -> None:
 
 
 def _num_frames(path: Path) -> int:
-    """Return the encoded pictures that a container holds, up to where it cannot be read."""
+    """Return the number of pictures that can be read from a container."""
     found = 0
     try:
         with av.open(str(path.absolute())) as container:

@@ -1,4 +1,4 @@
-"""Which scenes constants may be tuned on: never one that is reported, best ones whose people the model has not seen."""
+"""Choose the scenes of a search for constants: never reported ones, preferably of people unknown to the model."""
 
 import difflib
 from collections.abc import Sequence as Rows
@@ -16,8 +16,8 @@ def choose_scenes(parts: Rows[Part], wanted: Rows[str] = ()) -> list[Part]:
 
     Args:
         parts: of the whole data set.
-        wanted: scenes or sequences; none = those that are tested and neither tracked nor trained on (to the model their
-            people are strangers, as those of the report are), or else all that trained it and are not tracked.
+        wanted: scenes or sequences. None given = those that are tested and neither tracked nor trained on, whose people
+            the model has not seen; if there are none, all that trained it and are not tracked.
 
     Raises:
         ReidopsError: nothing is left, or a name is unknown or reported.
@@ -42,7 +42,7 @@ def choose_scenes(parts: Rows[Part], wanted: Rows[str] = ()) -> list[Part]:
 
 
 def people_of(part: Part, parts: Rows[Part]) -> str:
-    """Return whether the model was trained on people of a part's scene, or on none."""
+    """Return whether the model was trained on people of a part's scene."""
     return (
         TRAINED_ON
         if any(other.part == "train" and other.layout == "mot" and _video(other) == _video(part) for other in parts)
@@ -51,7 +51,7 @@ def people_of(part: Part, parts: Rows[Part]) -> str:
 
 
 def scene_rows(chosen: Rows[Part], parts: Rows[Part]) -> list[dict[str, Any]]:
-    """Return what a report says of the scenes that were tuned on."""
+    """Return the rows of the report about the scenes that were tuned on."""
     columns = ("dataset", "sequence", "scene", "first_frame", "last_frame")
     return [{name: getattr(part, name) for name in columns} | {"people": people_of(part, parts)} for part in chosen]
 

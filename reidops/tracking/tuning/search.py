@@ -1,6 +1,4 @@
-"""A search for a tracker's constants: trials by optuna's tree-structured Parzen estimator, each scored on all sequences
-together.
-"""
+"""A search for a tracker's constants by optuna's tree-structured Parzen estimator, scored on all sequences together."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +16,7 @@ from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import constants_of
-from reidops.tracking.evaluation.arm_results import FRAMES_OF_ONE_PROCESS, Trial
+from reidops.tracking.evaluation.arm_results import FRAMES_OF_ONE_PROCESS
 from reidops.tracking.evaluation.scoring import (
     Results,
     combine_results,
@@ -27,20 +25,21 @@ from reidops.tracking.evaluation.scoring import (
     official_scores,
     rules_of,
 )
+from reidops.tracking.evaluation.setups import TrackerSetup
 from reidops.tracking.trackers import finish_tracks, new_camera, new_tracker, track_sequence
 from reidops.tracking.tuning.search_spaces import OF_ALL, SearchSpace
 
 SHOWN = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
-START = 0  # number of the trial before the search: what is held, and published values
+START = 0  # number of the trial before the search, with held and published values
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long is searched, and for what.
+    """The length of a search, and its objective.
 
     Attributes:
         score: IDF1, HOTA, MOTA or AssA, of all sequences together.
-        timeout_s: no trial begins later; null = none. What is found then depends on the machine.
+        timeout_s: no trial begins later; None = no limit. With a limit the result depends on the machine.
     """
 
     trials: int
@@ -51,7 +50,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Tried:
-    """One trial: the values of its knobs (None = the gate or the least score of the setting) and its scores by name."""
+    """One trial: the values of its knobs (None = the setting's gate or least confidence) and its scores by name."""
 
     number: int
     values: Mapping[str, Any]
@@ -59,21 +58,21 @@ class Tried:
 
 
 def search_constants(
-    parts: Rows[Part], trial: Trial, space: SearchSpace, budget: Budget, *, appearance: bool = True
+    parts: Rows[Part], setup: TrackerSetup, space: SearchSpace, budget: Budget, *, appearance: bool = True
 ) -> list[Tried]:
-    """Return all trials, the start (what is held, and published constants) first.
+    """Return all trials; the first is the start, with the held values and published constants.
 
     Args:
-        trial: what the trials have in common; its constants are not looked at.
-        appearance: False = keep the embeddings from the tracker.
+        setup: shared by the trials; its constants are not used.
+        appearance: False = track without embeddings.
 
     Raises:
-        ReidopsError: embeddings are missing, broken or another model's, or annotations contradict themselves.
+        ReidopsError: embeddings are missing, broken or of another model, or annotations contradict themselves.
     """
     workers = _num_workers(parts, budget.trials + 1)
-    if trial.camera:  # before the trials, which share it
-        map_parallel(partial(new_camera, camera=trial.camera), parts, workers, desc="camera")
-    score = partial(_score_values, parts=parts, trial=trial, appearance=appearance, workers=workers)
+    if setup.camera:  # once, before the trials use it
+        map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
+    score = partial(_score_values, parts=parts, setup=setup, appearance=appearance, workers=workers)
     start = Tried(START, _start_values(space), score(space.held))
     return [start, *run_trials(space, score, budget, floor=start.scores[budget.score])]
 
@@ -84,10 +83,10 @@ def run_trials(
     """Yield the trials of a search; values that were drawn before are not scored again.
 
     Args:
-        score: scores of some values, by name.
-        floor: the score to beat, which the bar shows until a trial does.
+        score: returns the scores of some values, by name.
+        floor: the score to beat, shown by the progress bar until a trial does.
     """
-    import optuna  # here, for the processes that track need none of it
+    import optuna  # not at the top: the processes that track do not need it
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=budget.seed))
@@ -107,7 +106,7 @@ def run_trials(
 
 
 def best_of(trials: Rows[Tried], score: str) -> Tried:
-    """Return the trial with the highest score, the first of equals; so the start, where none beat it."""
+    """Return the first trial with the highest score; the start if no trial is better."""
     return max(trials, key=lambda tried: tried.scores[score])
 
 
@@ -117,25 +116,23 @@ def _start_values(space: SearchSpace) -> dict[str, Any]:
 
 
 def split_values(values: Mapping[str, Any], tracker: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the constants that differ from the published ones, and the gate and the least score where they were
-    searched or held.
-    """
+    """Return the constants that differ from the published ones, and the gate and least confidence if given."""
     published = asdict(constants_of(tracker, {}))
     constants = {name: value for name, value in values.items() if name in published and value != published[name]}
     return constants, {name: values[name] for name in OF_ALL if values.get(name) is not None}
 
 
 def _score_values(
-    values: Mapping[str, Any], parts: Rows[Part], trial: Trial, appearance: bool, workers: int | None
+    values: Mapping[str, Any], parts: Rows[Part], setup: TrackerSetup, appearance: bool, workers: int | None
 ) -> dict[str, float]:
-    """Return what all parts together score with some values."""
-    constants, of_all = split_values(values, trial.tracker)
+    """Return the scores of all parts together with some values."""
+    constants, of_all = split_values(values, setup.tracker)
     job = partial(
         _results,
-        trial=replace(trial, constants=constants_of(trial.tracker, constants), **of_all),
+        setup=replace(setup, constants=constants_of(setup.tracker, constants), **of_all),
         appearance=appearance,
     )
-    # the longest first, so that no process is left with it at the end
+    # the longest first, so that no process starts it last
     ordered = sorted(parts, key=lambda part: -part.num_frames)
     results = map_parallel(job, ordered, workers)
     scores = asdict(
@@ -145,21 +142,21 @@ def _score_values(
 
 
 def _num_workers(parts: Rows[Part], num_trials: int) -> int | None:
-    """Return 1 where that is faster than to start other processes, which all trials share, else None, one per core."""
+    """Return 1 if a single process is faster than starting others for all trials, else None, one per core."""
     return None if num_trials * sum(part.num_frames for part in parts) > FRAMES_OF_ONE_PROCESS else 1
 
 
-def _results(part: Part, trial: Trial, appearance: bool) -> Results:
-    """Return what TrackEval counts in one sequence."""
+def _results(part: Part, setup: TrackerSetup, appearance: bool) -> Results:
+    """Return TrackEval's results of one sequence."""
     sequence = read_sequence(part.folder)
-    detected = read_embeddings(trial.embeddings / f"{part.sequence}.npz", trial.weights_sha256)
-    floor = confidence_floor(trial.min_confidence, sequence.detector)
+    detected = read_embeddings(setup.embeddings / f"{part.sequence}.npz", setup.weights_sha256)
+    floor = confidence_floor(setup.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
     frames = range(part.first_frame, part.last_frame + 1)
-    camera = new_camera(part, trial.camera) if trial.camera else None
-    tracker = new_tracker(trial.tracker, trial.gate, trial.constants, camera)
-    tracks = finish_tracks(track_sequence(tracker, detected, frames, appearance=appearance), trial.finishing)
+    camera = new_camera(part, setup.camera) if setup.camera else None
+    tracker = new_tracker(setup.tracker, setup.gate, setup.constants, camera)
+    tracks = finish_tracks(track_sequence(tracker, detected, frames, appearance=appearance), setup.finishing)
     annotations = read_annotations(sequence)
     return official_results(
         compare(annotations[annotations["frame"].isin(frames)], tracks, frames, rules_of(part.dataset))
@@ -167,7 +164,7 @@ def _results(part: Part, trial: Trial, appearance: bool) -> Results:
 
 
 def without_embeddings(detections: pd.DataFrame, weights_sha256: str) -> EmbeddedDetections:
-    """Return a detections table for trackers that look at no embedding: rows of one zero."""
+    """Return a detections table for trackers without appearance; each embedding is a single zero."""
     box_ltwh = detections[["left", "top", "width", "height"]].to_numpy(np.float32)
     frame, confidence = detections["frame"].to_numpy(np.int32), detections["confidence"].to_numpy(np.float32)
     return EmbeddedDetections(frame, box_ltwh, confidence, np.zeros((len(frame), 1), np.float32), weights_sha256)

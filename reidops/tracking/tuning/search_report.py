@@ -1,6 +1,4 @@
-"""What is kept of a search for constants: what was found and on which frames, every trial, a picture, and what is
-printed.
-"""
+"""The files of a search for constants: the result with its frames, every trial, a figure; and the printed table."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Rows
@@ -38,14 +36,14 @@ def write_search(
         {"num_trials": len(trials) - 1, "start": trials[0].scores, "found": best.scores}, folder / "metrics.json"
     )
     table = pd.DataFrame([{"trial": tried.number, **tried.scores, **tried.values} for tried in trials])
-    with whole_file(folder / "trials.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
-    with whole_file(folder / "trials.png") as partial:
-        draw_search(trials, space, score).savefig(partial, format="png", dpi=110)
+    with whole_file(folder / "trials.csv") as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+    with whole_file(folder / "trials.png") as temporary:
+        draw_search(trials, space, score).savefig(temporary, format="png", dpi=110)
 
 
 def format_search(trials: Rows[Tried], space: SearchSpace, score: str) -> str:
-    """Return the scores of the start and of what was found, a line each, and what was found."""
+    """Return the scores of the start and of the best trial, a line each, and the constants of the best trial."""
     best = best_of(trials, score)
     constants, of_all = split_values(best.values, space.tracker)
     values = ", ".join(f"{name} {value}" for name, value in {**constants, **of_all}.items())
@@ -61,8 +59,9 @@ def _line(name: str, tried: Tried) -> str:
 
 
 def draw_search(trials: Rows[Tried], space: SearchSpace, score: str) -> Figure:
-    """Return a figure: the score of each trial with the best so far, then the score over the values of each knob; the
-    start is red.
+    """Return a figure: the score of each trial with the best so far, then the score by the values of each knob.
+
+    The start is red.
     """
     columns = min(COLUMNS, len(space.knobs) + 1)
     rows = -(-(len(space.knobs) + 1) // columns)
@@ -85,7 +84,7 @@ def _draw_history(axis: Axes, scores: list[float]) -> None:
 
 
 def _draw_knob(axis: Axes, points: list[tuple[Any, float]]) -> None:
-    """Draw scores over values, choices as text; a start without a value of its own (the setting's gate) is left out."""
+    """Draw scores by value, choices as text; a start without a value of its own (the setting's gate) is left out."""
     shown = (
         (lambda value: value)
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value, _ in points[1:])

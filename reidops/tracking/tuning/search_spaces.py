@@ -1,9 +1,10 @@
-"""Where a search for tracker constants looks: a range or choices for each knob. Light to import, as params.yaml is
-checked against it.
+"""Search spaces of tracker constants: a range or choices for each knob.
 
-The ranges surround the published values. What weighs looks (gates, shares of appearance) is in none of them: the people
-of scenes that trained look better to the model than strangers will, and a search would trust looks too much. Name such
-a knob in `tune.search` where the scenes show strangers.
+Params.yaml is checked against it, so this module imports nothing heavy.
+
+The ranges surround the published values. Gates and weights of appearance are in none of them: the model separates the
+people of training scenes better than unknown people, so a search on such scenes gives appearance too much weight. Name
+such a knob in `tune.search` if the scenes show people unknown to the model.
 """
 
 from collections.abc import Mapping
@@ -13,13 +14,12 @@ from typing import Any, Protocol
 from reidops.errors import ReidopsError
 from reidops.tracking.constants import CONSTANTS, constants_of
 
-# Knobs of every tracker beside its constants: the gate of appearance, in its own cost, and the least score of a
-# detection.
+# Knobs of every tracker besides its constants: the appearance gate, in its own cost, and the least confidence.
 GATE, MIN_CONFIDENCE = "gate", "min_confidence"
 OF_ALL = (GATE, MIN_CONFIDENCE)
 
 _LIFE = {"max_age": [10, 120], "n_init": [1, 5]}
-_SCORES = {"high": [0.3, 0.8], "new": [0.3, 0.9]}  # for detectors whose scores are in 0 … 1
+_SCORES = {"high": [0.3, 0.8], "new": [0.3, 0.9]}  # for detectors with confidences in 0 … 1
 _OC_SORT = {
     "high": [0.3, 0.8],
     "iou": [0.1, 0.5],
@@ -42,10 +42,10 @@ SEARCH_SPACES: dict[str, dict[str, Any]] = {
 
 
 class Suggestion(Protocol):
-    """The part of optuna's trial that a knob asks."""
+    """The methods of optuna's trial that a knob uses."""
 
     def suggest_int(self, name: str, low: int, high: int) -> int:
-        """Return a whole number, both ends included."""
+        """Return an integer, both ends included."""
 
     def suggest_float(self, name: str, low: float, high: float) -> float:
         """Return a number."""
@@ -63,7 +63,7 @@ class Range:
     whole: bool = False
 
     def draw(self, name: str, trial: Suggestion) -> float:
-        """Return a value; a fraction is rounded to three digits, so that what is written down is what was tried."""
+        """Return a value; a fraction is rounded to three digits, so that the file holds exactly what was tried."""
         if self.whole:
             return trial.suggest_int(name, int(self.low), int(self.high))
         return min(max(round(trial.suggest_float(name, self.low, self.high), 3), self.low), self.high)
@@ -87,9 +87,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What is searched for a tracker, and the values that all trials have in common; all other constants are the
-    published ones.
-    """
+    """The knobs of a tracker's search, and the values that all trials share; other constants are published ones."""
 
     tracker: str
     knobs: Mapping[str, Range | Choices]
@@ -100,8 +98,9 @@ class SearchSpace:
         return {**self.held, **{name: knob.draw(name, trial) for name, knob in self.knobs.items()}}
 
     def floor(self, min_confidence: float | dict[str, float] | None) -> float | dict[str, float] | None:
-        """Return a score that every detection has that any trial looks at, the start with its `min_confidence`
-        included; None = any.
+        """Return a confidence that every detection used by any trial reaches; None = any.
+
+        The start with its `min_confidence` is included.
         """
         if MIN_CONFIDENCE not in self.knobs:
             return self.held.get(MIN_CONFIDENCE, min_confidence)
@@ -117,8 +116,7 @@ def search_space(tracker: str, changed: Mapping[str, Any]) -> SearchSpace:
         changed: knob → [least, most], a list of other choices, or one value that is held.
 
     Raises:
-        ReidopsError: the tracker or a knob is unknown, a range is reversed, or a value is none that the constant may
-            have.
+        ReidopsError: the tracker or a knob is unknown, a range is reversed, or a value is not allowed for the constant.
     """
     if tracker not in CONSTANTS:
         raise ReidopsError(f"{tracker} is no tracker; known: {', '.join(CONSTANTS)}")
@@ -135,7 +133,7 @@ def search_space(tracker: str, changed: Mapping[str, Any]) -> SearchSpace:
 
 
 def check_search(search: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check what params.yaml says of the search for any tracker's constants.
+    """Check the params of the search for any tracker's constants.
 
     Raises:
         ReidopsError: as `search_space`.
@@ -145,9 +143,7 @@ def check_search(search: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check_value(tracker: str, name: str, value: Any) -> None:
-    """Refuse a name that the tracker does not have and a value that it may not have, by the rules of its own
-    dataclass.
-    """
+    """Refuse a name or a value that the tracker's dataclass of constants does not allow."""
     if name not in OF_ALL:
         constants_of(tracker, {name: value})
     elif not _is_number(value):

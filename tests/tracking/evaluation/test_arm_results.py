@@ -10,7 +10,8 @@ from reidops.parts import Part
 from reidops.tracking.constants import DeepSortConstants, SortConstants
 from reidops.tracking.deepsort import DeepSort
 from reidops.tracking.evaluation.arm_names import ARMS
-from reidops.tracking.evaluation.arm_results import Trial, evaluate_parts, score_table, score_tree
+from reidops.tracking.evaluation.arm_results import evaluate_parts, score_table, score_tree
+from reidops.tracking.evaluation.setups import TrackerSetup
 from reidops.tracking.trackers import Finishing, finish_tracks, track_sequence
 
 pytestmark = pytest.mark.slow
@@ -38,13 +39,13 @@ def parts(tmp_path):
     return made
 
 
-def trial(folder, **changes) -> Trial:
+def tracker_setup(folder, **changes) -> TrackerSetup:
     values = {"min_confidence": None, "tracker": "deepsort", "gate": 0.2, "constants": DeepSortConstants(n_init=1)}
-    return Trial(folder, "model", **{**values, **changes})
+    return TrackerSetup(folder, "model", **{**values, **changes})
 
 
 def test_each_arm_tracks_and_scores_each_sequence_and_both_together(parts, tmp_path):
-    tree = score_tree(score_table(evaluate_parts(parts, trial(tmp_path))))
+    tree = score_tree(score_table(evaluate_parts(parts, tracker_setup(tmp_path))))
     assert set(tree) == {*ARMS, "difference"}
     for arm in ARMS:
         assert set(tree[arm]) == {"TOY-01", "TOY-02", "combined"}
@@ -53,7 +54,7 @@ def test_each_arm_tracks_and_scores_each_sequence_and_both_together(parts, tmp_p
 
 
 def test_a_tracker_without_appearance_has_its_one_arm_only(parts, tmp_path):
-    results = evaluate_parts(parts, trial(tmp_path, tracker="sort", constants=SortConstants()))
+    results = evaluate_parts(parts, tracker_setup(tmp_path, tracker="sort", constants=SortConstants()))
     assert [(result.sequence, result.arm) for result in results] == [
         ("TOY-01", "no_appearance"),
         ("TOY-02", "no_appearance"),
@@ -62,7 +63,7 @@ def test_a_tracker_without_appearance_has_its_one_arm_only(parts, tmp_path):
 
 
 def test_of_a_half_only_its_own_frames_are_tracked_and_scored(parts, tmp_path):
-    half = [result for result in evaluate_parts(parts, trial(tmp_path)) if result.sequence == "TOY-02"]
+    half = [result for result in evaluate_parts(parts, tracker_setup(tmp_path)) if result.sequence == "TOY-02"]
     assert [result.arm for result in half] == list(ARMS)
     for result in half:
         assert set(result.tracks["frame"]) <= set(range(7, 13))
@@ -71,7 +72,7 @@ def test_of_a_half_only_its_own_frames_are_tracked_and_scored(parts, tmp_path):
 
 
 def test_a_score_floor_above_all_scores_leaves_nothing_to_track(parts, tmp_path):
-    results = evaluate_parts(parts, trial(tmp_path, min_confidence=2.0))
+    results = evaluate_parts(parts, tracker_setup(tmp_path, min_confidence=2.0))
     assert all(result.tracks.empty for result in results)
     tree = score_tree(score_table(results))
     assert tree["appearance"]["combined"]["FN"] == 3 * 12 + 3 * 6
@@ -80,24 +81,24 @@ def test_a_score_floor_above_all_scores_leaves_nothing_to_track(parts, tmp_path)
 @pytest.mark.parametrize("frame", [1, 6])
 def test_a_frame_of_ten_thousand_detections_is_tracked_and_scored_in_every_arm(parts, tmp_path, frame):
     rng, name = np.random.default_rng(0), "TOY-01"
-    seen = read_embeddings(tmp_path / f"{name}.npz")
+    inputs = read_embeddings(tmp_path / f"{name}.npz")
     crowd = np.column_stack([rng.uniform(-50, 200, (10_000, 2)), rng.uniform(5, 80, (10_000, 2))])
     crowded = EmbeddedDetections(
-        np.append(seen.frame, np.full(10_000, frame, np.int32)),
-        np.concatenate([seen.box_ltwh, crowd.astype(np.float32)]),
-        np.append(seen.confidence, np.full(10_000, 0.9, np.float32)),
-        np.concatenate([seen.embeddings, np.tile(np.eye(8, dtype=np.float32), (1250, 1))]),
+        np.append(inputs.frame, np.full(10_000, frame, np.int32)),
+        np.concatenate([inputs.box_ltwh, crowd.astype(np.float32)]),
+        np.append(inputs.confidence, np.full(10_000, 0.9, np.float32)),
+        np.concatenate([inputs.embeddings, np.tile(np.eye(8, dtype=np.float32), (1250, 1))]),
         "model",
     )
     write_embeddings(crowded, tmp_path / f"{name}.npz")
-    results = evaluate_parts(parts[:1], trial(tmp_path, constants=DeepSortConstants()))
+    results = evaluate_parts(parts[:1], tracker_setup(tmp_path, constants=DeepSortConstants()))
     assert [result.arm for result in results] == list(ARMS)
     assert all(result.counts.num_objects == 3 * 12 and len(result.tracks) < 100 for result in results)
 
 
 def test_embeddings_of_another_model_than_the_calibrated_one_are_refused(parts, tmp_path):
     with pytest.raises(ReidopsError, match="made by the model model, expected other"):
-        evaluate_parts(parts, Trial(tmp_path, "other", None, "deepsort", 0.2, DeepSortConstants()))
+        evaluate_parts(parts, TrackerSetup(tmp_path, "other", None, "deepsort", 0.2, DeepSortConstants()))
 
 
 def test_tracks_of_a_sequence_do_not_depend_on_the_order_of_its_rows(parts, tmp_path):
@@ -117,9 +118,9 @@ def test_a_sequence_without_detections_has_no_tracks(parts):
 
 
 def test_arms_run_side_by_side_give_what_they_give_one_after_the_other(parts, tmp_path, monkeypatch):
-    alone = evaluate_parts(parts, trial(tmp_path))
+    alone = evaluate_parts(parts, tracker_setup(tmp_path))
     monkeypatch.setattr("reidops.tracking.evaluation.arm_results.FRAMES_OF_ONE_PROCESS", 0)
-    beside = evaluate_parts(parts, trial(tmp_path))
+    beside = evaluate_parts(parts, tracker_setup(tmp_path))
     pd.testing.assert_frame_equal(score_table(beside), score_table(alone))
     assert [(result.sequence, result.arm) for result in beside] == [(result.sequence, result.arm) for result in alone]
 
@@ -129,11 +130,11 @@ def test_the_moments_of_switches_are_kept_for_the_reported_arm_only(tmp_path, mo
     write_gt_of_one_person_for_two(sequence.folder)
     part = Part("track", "TOY", "mot", sequence.folder, "TOY-01", "TOY-01", 1, 12)
     write_embeddings(embedded(sequence, np.random.default_rng(0)), tmp_path / "TOY-01.npz")
-    results = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}
+    results = {result.arm: result for result in evaluate_parts([part], tracker_setup(tmp_path, num_switches=3))}
     assert list(results["appearance"].moments) == [7]
     assert not results["no_appearance"].moments and results["no_appearance"].counts.num_switches == 1
     monkeypatch.setattr("reidops.tracking.evaluation.watching.MOST_BYTES", 0)  # then they are found in a second run
-    again = {result.arm: result for result in evaluate_parts([part], trial(tmp_path, num_switches=3))}[
+    again = {result.arm: result for result in evaluate_parts([part], tracker_setup(tmp_path, num_switches=3))}[
         "appearance"
     ].moments[7]
     moment = results["appearance"].moments[7]

@@ -5,12 +5,12 @@ import pytest
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE, BotSortConstants
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.evaluation.decided import (
-    BLIND_STAGES,
+    STAGES_WITHOUT_APPEARANCE,
     Decided,
     appearance_rule,
+    appearance_statement,
     count_decided,
     equal_tracks,
-    say_of_appearance,
 )
 
 
@@ -55,7 +55,7 @@ def test_a_pair_is_decided_by_appearance_when_overlap_alone_would_not_have_made_
     assert (found.num_pairs, found.num_decided) == (len(pairs), decided), because
 
 
-@pytest.mark.parametrize("stage", BLIND_STAGES)
+@pytest.mark.parametrize("stage", STAGES_WITHOUT_APPEARANCE)
 def test_a_stage_that_does_not_weigh_looks_decides_nothing_by_them(stage):
     seen = decisions([[FAR, NEAR], [NEAR, FAR]], LOOKS, [])
     made = Decisions(seen.track_ids, seen.rows, seen.terms, seen.limits, ((0, 0, stage), (1, 1, "first")))
@@ -160,7 +160,7 @@ def test_tracks_are_equal_whatever_their_numbers():
 
 def test_equal_tracks_in_all_arms_are_reported_with_the_constant_that_changes_it():
     equal = {arm: [tracks(1, 1, 2)] for arm in ("no_appearance", "random", "appearance", "oracle")}
-    said = say_of_appearance(equal, "botsort", appearance_rule("botsort", BotSortConstants()))
+    said = appearance_statement(equal, "botsort", appearance_rule("botsort", BotSortConstants()))
     assert said == (
         "botsort's rules leave appearance no say on these sequences: all arms give the same tracks;"
         " it uses appearance only where 1 − IoU is at most the constant proximity 0.5; raise proximity to 1.0 to let "
@@ -170,8 +170,8 @@ def test_equal_tracks_in_all_arms_are_reported_with_the_constant_that_changes_it
 
 def test_a_model_that_changes_no_track_is_reported_where_the_oracle_changes_one():
     arms = {"no_appearance": [tracks(1, 1, 2)], "appearance": [tracks(1, 1, 2)], "oracle": [tracks(1, 1, 1)]}
-    assert say_of_appearance(arms, "botsort", "…").startswith("the model's embeddings change no track of botsort")
-    assert say_of_appearance(arms | {"appearance": [tracks(1, 2, 2)]}, "botsort", "…") == ""
+    assert appearance_statement(arms, "botsort", "…").startswith("the model's embeddings change no track of botsort")
+    assert appearance_statement(arms | {"appearance": [tracks(1, 2, 2)]}, "botsort", "…") == ""
 
 
 def test_each_rule_names_a_constant_that_the_tracker_has():

@@ -19,9 +19,9 @@ from reidops.tracking.evaluation.report import write_report
 from reidops.tracking.evaluation.rescoring import check_unseen, embed_again, score_again
 from reidops.tracking.evaluation.rivals import lead_over
 from reidops.tracking.evaluation.scoring_code import NO_SCORES, PACKAGE, scoring_code_digest, scoring_files
-from reidops.tracking.evaluation.trials import TrialSettings, build_trial, read_trial_settings
+from reidops.tracking.evaluation.setups import TrackingSettings, build_setup, read_tracking_settings
 
-SETTINGS = TrialSettings("deepsort", "calibrated", None, {"max_age": 9}, "none", False, False, 4, "c0de")
+SETTINGS = TrackingSettings("deepsort", "calibrated", None, {"max_age": 9}, "none", False, False, 4, "c0de")
 
 
 class OtherEmbedder(FakeEmbedder):
@@ -71,8 +71,8 @@ def test_the_champion_embeds_the_boxes_that_the_challenger_tracked(bench):
 def test_a_model_that_is_scored_again_gets_the_scores_and_windows_of_its_own_evaluation(bench):
     """It leads itself by nothing, over the same windows."""
     root, parts = bench
-    trial = build_trial(SETTINGS, root / "embeddings", root / "FakeEmbedder.json")
-    arms = evaluate_parts(parts, trial)
+    setup = build_setup(SETTINGS, root / "embeddings", root / "FakeEmbedder.json")
+    arms = evaluate_parts(parts, setup)
     write_report(arms, root / "tracking")
     first = score_tree(score_table(arms))["appearance"]
     (root / "made").mkdir()
@@ -104,25 +104,25 @@ def test_a_champion_that_was_trained_on_a_tracked_scene_is_not_compared(bench):
 
 def test_each_model_is_tracked_with_the_gate_that_is_calibrated_for_it(bench):
     root, _ = bench
-    gates = [build_trial(SETTINGS, root, root / f"{name}.json").gate for name in ("FakeEmbedder", "OtherEmbedder")]
+    gates = [build_setup(SETTINGS, root, root / f"{name}.json").gate for name in ("FakeEmbedder", "OtherEmbedder")]
     assert gates == [0.3, 0.01]
-    assert build_trial(replace(SETTINGS, gate=0.2), root, root / "OtherEmbedder.json").gate == 0.2
-    assert build_trial(SETTINGS, root, root / "OtherEmbedder.json").constants == DeepSortConstants(max_age=9)
+    assert build_setup(replace(SETTINGS, gate=0.2), root, root / "OtherEmbedder.json").gate == 0.2
+    assert build_setup(SETTINGS, root, root / "OtherEmbedder.json").constants == DeepSortConstants(max_age=9)
 
 
 def test_a_calibration_that_names_no_model_is_refused(bench):
     root, _ = bench
     write_json({"gates": {"cosine": 0.3}}, root / "old.json")
     with pytest.raises(ReidopsError, match="old.json: does not name its model"):
-        build_trial(SETTINGS, root, root / "old.json")
+        build_setup(SETTINGS, root, root / "old.json")
 
 
 def test_settings_are_read_as_they_were_written(tmp_path):
     write_json(vars(SETTINGS), tmp_path / "trial.json")
-    assert read_trial_settings(tmp_path / "trial.json") == SETTINGS
+    assert read_tracking_settings(tmp_path / "trial.json") == SETTINGS
     (tmp_path / "trial.json").write_text(json.dumps({"tracker": "sort"}))
     with pytest.raises(ReidopsError, match="trial.json: holds no settings of an evaluation"):
-        read_trial_settings(tmp_path / "trial.json")
+        read_tracking_settings(tmp_path / "trial.json")
 
 
 def copied(tmp_path):

@@ -3,7 +3,8 @@ import pytest
 
 from reidops.errors import ReidopsError
 from reidops.tracking.constants import camera_of
-from reidops.tracking.evaluation.report import choose_gate, scorer_table
+from reidops.tracking.evaluation.report import scorer_table
+from reidops.tracking.evaluation.setups import choose_gate
 
 GATES = {"gates": {"cosine": 0.3, "ema_cosine": 0.5}}
 

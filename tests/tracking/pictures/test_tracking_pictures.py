@@ -181,7 +181,7 @@ def test_a_sheet_shows_crops_terms_and_the_reason_of_every_switch(sequence, trac
         "not weighed",
         "not weighed",
     ]
-    assert "nobody" in sheet.axes[6].texts[0].get_text() and titles[7].endswith("\nNothing is known.")
+    assert "no person" in sheet.axes[6].texts[0].get_text() and titles[7].endswith("\nNothing is known.")
     sheet.savefig(tmp_path / "sheet.png")
 
 

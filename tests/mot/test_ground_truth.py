@@ -1,0 +1,167 @@
+"""Ground truth of other origins: what is recognised per file, what is refused with the params that answer."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reidops.errors import ReidopsError
+from reidops.mot.crops import BoxRules, choose_boxes
+from reidops.mot.sequences import (
+    read_annotation_file,
+    read_annotations,
+    read_detection_file,
+    read_results,
+    read_sequence,
+)
+
+INFO = "[Sequence]\nimDir=img1\nframeRate=10\nseqLength=9\nimWidth=640\nimHeight=480\nimExt=.jpg\n"
+BOX = "11,21,30,40"
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def sequence(folder: Path, gt: str, info: str = INFO):
+    root = folder / "mine" / "train" / "cam-a"
+    (root / "gt").mkdir(parents=True, exist_ok=True)
+    (root / "gt" / "gt.txt").write_text(gt)
+    (root / "seqinfo.ini").write_text(info)
+    return read_sequence(root)
+
+
+def rows_of(folder: Path, *tails: str):
+    return read_annotations(sequence(folder, "".join(f"{n},{n},{BOX}{tail}\n" for n, tail in enumerate(tails, 1))))
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        ",1,1,-1",  # UAVDT and own sets: visibility not known
+        ",1,-1,-1,-1",  # MOT15
+        ",0.87,-1,-1,-1",  # a score in place of the flag
+        ",-1,1,-1",
+        ",1,1",
+        ",1",
+        "",
+        ",1,1,-1,-1",
+        ",1,1,1,-1,-1,-1",  # world coordinates after the nine
+        ",1,pedestrian,1",
+    ],
+)
+def test_fields_that_are_fewer_more_or_not_known_keep_the_box(tmp_path, tail):
+    rows = rows_of(tmp_path, tail, tail)
+    assert rows["considered"].all() and (rows["class_id"] == 1).all() and (rows["visibility"] == 1).all()
+    assert rows.loc[0, ["left", "top", "width", "height"]].tolist() == [10, 20, 30, 40]
+
+
+def test_one_row_with_an_unknown_visibility_leaves_the_others_as_they_are(tmp_path):
+    rows = rows_of(tmp_path, ",1,1,0.4", ",1,1,-1", ",1,3,0.2")
+    assert rows["visibility"].tolist() == [0.4, 1.0, 0.2] and rows["class_id"].tolist() == [1, 1, 3]
+
+
+def test_one_odd_row_does_not_make_people_of_the_cars_of_a_file(tmp_path):
+    tails = [",1,3,0.5,0", ",1,1,0.5,0"] * 4 + [",1,3,7.5,0"]
+    with pytest.raises(ReidopsError, match=r"the 8th and 9th can be class and visibility in 89%.*download\.formats"):
+        rows_of(tmp_path, *tails)
+
+
+def test_visdrone_is_recognised_truncation_is_no_visibility_and_regions_are_left_out(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        rows = rows_of(tmp_path, ",1,1,0,0", ",1,4,0,1", ",0,0,0,0", ",1,2,1,2", ",0,1,0,0")
+    assert rows[["class_id", "visibility"]].to_numpy().tolist() == [[1, 1.0], [3, 0.75], [7, 0.25]]
+    assert "VisDrone's format" in caplog.text and "2 regions to ignore" in caplog.text
+
+
+@pytest.mark.parametrize("classes", [(-1, -1), (0, 0), (0, 1), (1, 15)])
+def test_classes_of_another_numbering_are_refused_with_what_was_found_and_the_param(tmp_path, classes):
+    found = sequence(tmp_path, "".join(f"{n},{n},{BOX},1,{c},1\n" for n, c in enumerate(classes, 1)))
+    odd = next(c for c in classes if not 1 <= c <= 13)
+    with pytest.raises(
+        ReidopsError, match=rf"gt\.txt: its classes are .*{odd} \(.*download\.people: {{mine: \[{odd}\]}}"
+    ):
+        choose_boxes(found, BoxRules())
+    boxes, _ = choose_boxes(found, BoxRules(classes=(odd,)))
+    assert len(boxes) == classes.count(odd)
+
+
+def test_people_name_the_classes_by_number_or_by_word(tmp_path):
+    by_number = sequence(tmp_path, f"1,1,{BOX},1,0,1\n1,2,{BOX},1,2,1\n")
+    assert read_annotation_file(by_number, people=[0]).table["class_id"].tolist() == [1, 2]
+    by_word = sequence(tmp_path, f"1,1,{BOX},1,worker,1\n1,2,{BOX},1,van,1\n")
+    assert read_annotation_file(by_word, people=["Worker"]).table["class_id"].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"frame,id,bb_left,bb_top,bb_width,bb_height,conf,class,visibility\n1,7,{BOX},1,1,1\n",
+        "frame_id;track_id;x1;y1;x2;y2;label\n1;7;11;21;41;61;person\n",
+        "frame\tid\tcx\tcy\tw\th\n1\t7\t26\t41\t30\t40\n",
+        f"1 7 {BOX.replace(',', ' ')} 1 1 1\n",
+        f"# frame id box\n1;7;{BOX.replace(',', ';')};1;1;1\n",
+    ],
+)
+def test_named_columns_and_other_separators_give_the_same_box(tmp_path, text):
+    rows = read_annotations(sequence(tmp_path, text))
+    assert rows.iloc[0].tolist() == [1, 7, 10, 20, 30, 40, True, 1, 1.0]
+
+
+def test_names_that_are_not_known_are_refused_with_those_that_are(tmp_path):
+    with pytest.raises(ReidopsError, match=r"does not say what foo are; .*download\.formats: frame, frame0"):
+        read_annotations(sequence(tmp_path, f"frame,id,left,top,width,height,foo\n1,7,{BOX},1\n"))
+
+
+def test_the_columns_of_params_are_heeded(tmp_path):
+    found = sequence(tmp_path, "0,11,21,41,61,5,7\n8,11,21,41,61,5,7\n")
+    table = read_annotation_file(found, layout="frame0,left,top,right,bottom,-,id").table
+    assert table[["frame", "track_id", "width", "height"]].to_numpy().tolist() == [[1, 7, 30, 40], [9, 7, 30, 40]]
+    with pytest.raises(ReidopsError, match=r"weight is no column; download\.formats names"):
+        read_annotation_file(found, layout="frame0,left,top,right,bottom,weight,id")
+
+
+def test_frames_that_count_from_0_are_moved_and_said(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        rows = read_annotations(sequence(tmp_path, f"0,1,{BOX},1,1,1\n8,1,{BOX},1,1,1\n"))
+    assert rows["frame"].tolist() == [1, 9] and "frames count from 0" in caplog.text
+
+
+WORD = st.sampled_from(
+    ["1", "0", "-1", "2.5", "nan", "inf", "1e300", "x", "frame", "id", "", " ", "person", "9", "\ufeff"]
+)
+LINE = st.lists(WORD, min_size=0, max_size=12).map(",".join)
+TEXT = st.one_of(st.lists(LINE, max_size=5).map("\n".join), st.text(max_size=60))
+
+
+@QUICK
+@given(text=TEXT)
+def test_any_text_is_a_table_or_one_clear_error(tmp_path, text):
+    path = tmp_path / "any.txt"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    for read in (read_detection_file, read_results):
+        try:
+            read(path)
+        except ReidopsError as error:
+            assert "any.txt" in str(error)
+    found = sequence(tmp_path, "")
+    (found.folder / "gt" / "gt.txt").write_bytes(path.read_bytes())
+    try:
+        read_annotations(found)
+    except ReidopsError as error:
+        assert "gt.txt" in str(error)
+
+
+VALUE = st.sampled_from(["9", "0", "-3", "1e9", "1e999", "nan", "ten", "", "%(x)s", "30000/1001", "1/0", "5.5"])
+
+
+@QUICK
+@given(values=st.lists(VALUE, min_size=4, max_size=4), noise=st.text(max_size=20))
+def test_any_seqinfo_is_a_sequence_or_one_clear_error(tmp_path, values, noise):
+    names = ("frameRate", "seqLength", "imWidth", "imHeight")
+    info = "[Sequence]\n" + "".join(f"{n}={v}\n" for n, v in zip(names, values, strict=True)) + noise
+    (tmp_path / "s").mkdir(exist_ok=True)
+    (tmp_path / "s" / "seqinfo.ini").write_text(info, encoding="utf-8", errors="surrogatepass")
+    try:
+        assert read_sequence(tmp_path / "s").length > 0
+    except ReidopsError as error:
+        assert "seqinfo.ini" in str(error)
