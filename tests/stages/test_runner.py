@@ -1,5 +1,6 @@
 """stages/__init__.py: every stage is usable alone, and what a user can cause comes without a traceback."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import stages
 from stages.params import SECTIONS
 
 pytestmark = pytest.mark.slow
@@ -40,10 +42,21 @@ def run(root: Path, folder: Path, body: str, *arguments: str) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_every_stage_tells_what_it_reads_and_writes(root, name):
-    told = subprocess.run([sys.executable, "-m", f"stages.{name}", "--help"], cwd=root, capture_output=True, text=True)
-    assert told.returncode == 0 and "--params" in told.stdout
-    assert "Reads" in told.stdout and "Writes" in told.stdout
+def test_the_help_of_every_stage_says_what_it_reads_and_writes(name):
+    stage = getattr(importlib.import_module(f"stages.{name}"), name)
+    page = stages._parser(stage).format_help()
+    assert "--params" in page and "Reads" in page and "Writes" in page
+
+
+def test_a_fault_in_the_params_is_told_before_a_stage_imports_torch(root, tmp_path):
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch is imported')\n")
+    text = (root / "params.yaml").read_text().replace("  epochs:", "  epoch:")
+    (tmp_path / "params.yaml").write_text(text)
+    command = [sys.executable, "-m", "stages.train", "--params", str(tmp_path / "params.yaml")]
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"}
+    ended = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    assert ended.returncode == 1 and ended.stderr.startswith("train: error: ")
+    assert "train.epoch is unknown; did you mean `epochs`" in ended.stderr
 
 
 def test_what_a_user_can_cause_is_one_message_and_no_traceback(root, tmp_path):
