@@ -154,5 +154,5 @@ def test_annotations_that_official_scores_ignore_are_not_assigned() -> None:
 
 
 def test_without_boxes_or_annotations_no_box_is_assigned() -> None:
-    assert len(annotated_rows(np.empty(0, int), np.empty((0, 4)), annotations())) == 0
-    assert annotated_rows(np.array([1]), np.zeros((1, 4)), annotations()).tolist() == [NO_PERSON]
+    assert len(matched_rows(np.empty(0, int), np.empty((0, 4)), annotations())) == 0
+    assert matched_rows(np.array([1]), np.zeros((1, 4)), annotations()).tolist() == [NO_PERSON]
