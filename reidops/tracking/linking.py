@@ -104,9 +104,9 @@ def _appearance_costs(ids: np.ndarray, embeddings: Mapping[int, np.ndarray], max
     known = np.array([i in embeddings for i in ids.tolist()])
     costs = np.zeros((len(ids), len(ids)))
     if known.any():
-        looks = np.stack([np.asarray(embeddings[i], dtype=float) for i in ids[known].tolist()])
-        looks /= np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), 1e-12)
-        distances = 1 - looks @ looks.T
+        vectors = np.stack([np.asarray(embeddings[i], dtype=float) for i in ids[known].tolist()])
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        distances = 1 - vectors @ vectors.T
         costs[np.ix_(known, known)] = np.where(distances <= max_cosine, distances / max(max_cosine, 1e-12), np.inf)
     return costs
 

@@ -135,7 +135,7 @@ def test_embeddings_of_another_model_are_refused(sequence, tmp_path):
 @pytest.mark.parametrize("broken", [b"", b"no archive", b"PK\x03\x04 half an archive"])
 def test_a_broken_file_is_named(tmp_path, broken):
     (tmp_path / "toy.npz").write_bytes(broken)
-    with pytest.raises(ReidopsError, match="toy.npz: is no file of embeddings"):
+    with pytest.raises(ReidopsError, match="toy.npz: is not a file of embeddings"):
         read_embeddings(tmp_path / "toy.npz")
 
 
@@ -183,14 +183,14 @@ def part(sequence, *, play="track"):
     return Part(play, "TOY", "mot", sequence.folder, sequence.name, sequence.scene, 1, 4)
 
 
-def test_a_data_set_without_tracked_sequences_is_told(sequence, tmp_path):
+def test_a_data_set_without_tracked_sequences_is_refused(sequence, tmp_path):
     write_parts([part(sequence, play="train")], tmp_path)
     with pytest.raises(ReidopsError, match="no row with part `track`"):
         tracked_parts(tmp_path)
     assert find_tracked_parts(tmp_path) == []
 
 
-def test_a_sequence_that_is_tracked_twice_is_told(sequence, tmp_path):
+def test_a_sequence_that_is_tracked_twice_is_refused(sequence, tmp_path):
     write_parts([part(sequence), part(sequence)], tmp_path)
     with pytest.raises(ReidopsError, match="tracked twice"):
         tracked_parts(tmp_path)

@@ -59,7 +59,7 @@ def test_tracks_are_the_same_for_any_order_of_a_frames_rows_and_no_two_rows_shar
 
 
 @by_name
-def test_ten_thousand_detections_in_a_frame_take_nobody_their_track(name):
+def test_ten_thousand_detections_in_a_frame_change_no_track(name):
     rng, tracker = np.random.default_rng(0), start(name)
     before = [tracker.update(people(0, 300), LOOKS[:2]).tracker_id.tolist() for _ in range(6)][-1]
     crowd = people(*rng.uniform(-4000, 4000, 9_998))
@@ -75,7 +75,7 @@ def test_ten_thousand_detections_in_a_frame_take_nobody_their_track(name):
 
 
 @by_name
-def test_more_pairs_than_memory_has_room_for_are_told_with_what_to_do(name, monkeypatch):
+def test_too_many_pairs_for_the_memory_are_refused_with_the_remedy(name, monkeypatch):
     monkeypatch.setattr(tracks, "MOST_PAIRS", 11)
     tracker = start(name)
     tracker.update(people(0, 100, 200), LOOKS[:3])
@@ -175,7 +175,7 @@ def test_a_track_that_is_missed_is_returned_for_coast_frames_where_it_is_predict
 
 
 @pytest.mark.parametrize("name", ["deepsort", "strongsort"])
-def test_a_track_that_is_given_up_or_unconfirmed_does_not_coast(name):
+def test_a_removed_or_tentative_track_does_not_coast(name):
     tracker = new_tracker(name, None, CONSTANTS[name](coast=9, max_age=2))
     for _ in range(4):
         tracker.update(people(0), LOOKS[:1])
@@ -185,7 +185,7 @@ def test_a_track_that_is_given_up_or_unconfirmed_does_not_coast(name):
 
 @by_name
 @pytest.mark.parametrize("fault", ["box", "confidence"])
-def test_nan_is_told_with_its_row(name, fault):
+def test_nan_is_refused_with_its_row(name, fault):
     detections = people(0, 100)
     (detections.xyxy if fault == "box" else detections.confidence)[1] = np.nan
     with pytest.raises(ReidopsError, match=f"detection 1: .*{'box' if fault == 'box' else 'NaN'}"):
@@ -193,7 +193,7 @@ def test_nan_is_told_with_its_row(name, fault):
 
 
 @pytest.mark.parametrize("name", [name for name in TRACKERS if name not in WITHOUT_APPEARANCE])
-def test_embeddings_of_another_length_or_with_nan_are_told(name):
+def test_embeddings_of_another_length_or_with_nan_are_refused(name):
     tracker = start(name)
     for _ in range(3):
         tracker.update(people(0, 100), LOOKS[:2])

@@ -138,7 +138,7 @@ def test_the_matrix_has_a_row_per_track_and_a_column_per_detection_even_without(
 
 
 @by_memory
-def test_embeddings_of_another_model_are_told_by_their_length(start):
+def test_embeddings_of_another_length_are_refused(start):
     with pytest.raises(
         ReidopsError, match="embeddings of 4 numbers, where the tracks are remembered by 6.*start a new tracker"
     ):

@@ -51,16 +51,16 @@ def cosine(looks: np.ndarray, cosine_distance: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("looks", "expected"), [([RED, GREEN], [1, 2]), ([GREEN, RED], [2, 1])])
-def test_looks_tell_who_is_who_where_two_overlap(looks, expected):
+def test_appearance_identifies_overlapping_people(looks, expected):
     """Detections half way between two tracks that stand 16 px apart: by overlap each could be either's."""
     assert ids(standing([0, 16], [RED, GREEN]), [7, 9], looks) == expected
 
 
-def test_without_embeddings_overlap_alone_tells():
+def test_without_embeddings_overlap_alone_decides():
     assert ids(standing([0, 16], None), [7, 9]) == [1, 2]
 
 
-def test_looks_bring_nobody_back_from_where_they_do_not_overlap_by_half_unless_the_proximity_gate_is_lifted():
+def test_appearance_recovers_no_track_outside_the_proximity_gate_unless_it_is_removed():
     for constants, expected in ((BotSortConstants(), []), (NO_PROXIMITY, [1])):
         tracker = standing([0], [RED], BotSort(constants))
         hide(tracker, 3)
@@ -80,7 +80,7 @@ def test_a_gate_that_is_given_takes_the_place_of_the_published_one(gate, expecte
 
 
 @pytest.mark.parametrize("looks", [(RED, NO_EMBEDDING), (NO_EMBEDDING, RED), (NO_EMBEDDING, NO_EMBEDDING)])
-def test_who_has_no_embedding_is_never_matched_by_looks_however_wide_the_gate(looks):
+def test_a_detection_without_embedding_is_never_matched_by_appearance(looks):
     known, now = looks
     tracker = standing([0], [known], BotSort(replace(NO_PROXIMITY, match=0.99), gate=2.0))
     assert ids(tracker, [300], [now]) == []
@@ -91,7 +91,7 @@ def test_a_detection_without_embedding_is_matched_by_overlap():
     assert ids(standing([0], [RED]), [5], [NO_EMBEDDING]) == [1]
 
 
-def test_looks_that_differ_do_not_part_what_overlaps():
+def test_different_appearance_does_not_separate_overlapping_boxes():
     """As published: the cost is the lesser of the two."""
     assert ids(standing([0], [RED]), [5], [GREEN]) == [1]
 
@@ -106,7 +106,7 @@ def test_unsure_detections_are_matched_by_overlap_and_not_remembered():
     assert ids(tracker, [300], [RED]) == [1]
 
 
-def test_looks_are_remembered_by_a_moving_average():
+def test_the_memory_is_a_moving_average():
     """After one frame of green a red track is at (0.9, 0.1), made unit: 1 − 0.9 / 0.906 from red."""
     tracker = standing([0], [RED])
     ids(tracker, [0], [GREEN])
@@ -115,7 +115,7 @@ def test_looks_are_remembered_by_a_moving_average():
 
 
 @pytest.mark.parametrize(("num_hidden", "expected"), [(4, [1]), (5, [])])
-def test_looks_bring_a_track_back_within_the_buffer_and_not_after(num_hidden, expected):
+def test_appearance_recovers_a_track_within_the_buffer_and_not_after(num_hidden, expected):
     tracker = standing([0], [RED], BotSort(replace(NO_PROXIMITY, max_age=4)))
     hide(tracker, num_hidden)
     assert ids(tracker, [300], [RED]) == expected
@@ -148,7 +148,7 @@ def test_the_camera_is_asked_once_for_each_frame_with_its_picture_also_for_those
     assert [p is picture for _, p in camera.asked] == [True, True, False]
 
 
-def test_without_embeddings_it_is_the_same_as_with_embeddings_of_nobody():
+def test_missing_embeddings_are_equal_to_zero_embeddings():
     plain, nobody = BotSort(NO_PROXIMITY), BotSort(NO_PROXIMITY)
     for boxes, embeddings in draw_crowd(np.random.default_rng(4)):
         assert (
@@ -157,7 +157,7 @@ def test_without_embeddings_it_is_the_same_as_with_embeddings_of_nobody():
         )
 
 
-def test_what_was_weighed_names_the_gate_that_blanks_looks():
+def test_the_decisions_name_the_gate_that_excludes_appearance():
     tracker = standing([0, 200], [RED, GREEN])
     ids(tracker, [0, 200], [RED, GREEN])
     decisions = tracker.decisions
@@ -167,7 +167,7 @@ def test_what_was_weighed_names_the_gate_that_blanks_looks():
     assert decisions.terms[APPEARANCE] == pytest.approx(np.array([[0, np.nan], [np.nan, 0]]), abs=1e-6, nan_ok=True)
 
 
-def test_without_the_proximity_gate_looks_are_weighed_everywhere():
+def test_without_the_proximity_gate_appearance_is_computed_for_all_pairs():
     tracker = standing([0, 200], [RED, GREEN], BotSort(NO_PROXIMITY))
     assert tracker.decisions.terms[APPEARANCE] == pytest.approx(np.array([[0, 0.5], [0.5, 0]]), abs=1e-6)
     assert PROXIMITY not in tracker.decisions.terms

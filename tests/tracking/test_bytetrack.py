@@ -37,7 +37,7 @@ def standing(constants: ByteTrackConstants = ByteTrackConstants(), num_frames: i
     return tracker
 
 
-def test_a_track_of_the_first_frame_is_shown_at_once_a_later_one_from_its_second_detection_on():
+def test_a_track_of_the_first_frame_is_returned_at_once_a_later_one_from_its_second_detection():
     tracker = ByteTrack()
     assert [ids(tracker, 0), ids(tracker, 0, 300), ids(tracker, 0, 300)] == [[1], [1], [1, 2]]
 
@@ -50,7 +50,7 @@ def test_a_track_on_probation_that_is_missed_once_is_forgotten():
 
 
 @pytest.mark.parametrize("score", [LOW_SCORE, MIDDLE_SCORE])
-def test_detections_below_the_score_of_a_new_track_extend_tracks_and_never_begin_one(score):
+def test_detections_below_the_score_of_a_new_track_extend_tracks_and_never_start_one(score):
     tracker = ByteTrack()
     assert [ids(tracker, 0, scores=score) for _ in range(5)] == [[]] * 5
     assert ids(standing(), 0, scores=score) == [1]
@@ -146,7 +146,7 @@ def test_no_two_detections_of_a_frame_share_a_track():
         assert len(set(shown)) == len(shown)
 
 
-def test_what_was_weighed_names_each_pair_and_its_stage():
+def test_the_decisions_name_each_pair_and_its_stage():
     tracker = ByteTrack()
     tracker.update(detections(0, 100))
     tracker.update(detections(0, 100, 300))

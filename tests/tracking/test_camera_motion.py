@@ -75,7 +75,7 @@ def test_a_large_person_who_walks_does_not_carry_the_camera_along():
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_the_camera_stands_still_where_the_pictures_do_not_tell(estimator):
+def test_there_is_no_motion_where_it_cannot_be_estimated(estimator):
     grey = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     for pictures in ([grey, grey], [draw_street(), grey], [grey, draw_street()], [np.zeros((2, 3, 3), np.uint8)] * 2):
         camera = estimator()
@@ -98,7 +98,7 @@ def test_a_frame_without_picture_is_bridged_by_the_next_motion(estimator):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_a_number_that_does_not_go_on_begins_a_new_video(estimator):
+def test_a_number_that_does_not_increase_starts_a_new_video(estimator):
     camera = estimator()
     camera.affine(1, draw_street())
     assert camera.affine(1, warp(draw_street(), moved(6, 6))).tolist() == STILL.tolist()
@@ -106,7 +106,7 @@ def test_a_number_that_does_not_go_on_begins_a_new_video(estimator):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_frames_of_two_sizes_are_told_with_their_number(estimator):
+def test_frames_of_two_sizes_are_refused_with_their_number(estimator):
     camera = estimator()
     camera.affine(1, draw_street())
     with pytest.raises(ReidopsError, match="frame 2: is 160 × 120 px, the one before 320 × 240; .*scale them"):
@@ -116,12 +116,12 @@ def test_frames_of_two_sizes_are_told_with_their_number(estimator):
 @pytest.mark.parametrize(
     "picture", [np.zeros((20, 20), np.uint8), np.zeros((20, 20, 3)), np.zeros((20, 20, 4), np.uint8)]
 )
-def test_what_is_no_bgr_picture_is_told(picture):
+def test_an_array_that_is_no_bgr_picture_is_refused(picture):
     with pytest.raises(ReidopsError, match="frame 1: a picture of shape .*expects BGR uint8"):
         SparseFlow().affine(1, picture)
 
 
-def test_a_camera_that_stands_still_never_moves():
+def test_a_static_camera_never_moves():
     assert NoMotion().affine(2, draw_street()).tolist() == NoMotion().affine(1, None).tolist() == STILL.tolist()
 
 
@@ -188,7 +188,7 @@ def test_a_broken_cache_file_is_computed_anew(tmp_path):
         assert farthest(cached_motion(sequence, "sparse_flow", tmp_path).affine(2, None), moved(3)) < 0.5
 
 
-def test_a_missing_frame_is_bridged_and_told(tmp_path, caplog):
+def test_a_missing_frame_is_bridged_with_a_warning(tmp_path, caplog):
     sequence = write_panning_sequence(tmp_path / "TOY-01")
     sequence.frame_path(3).unlink()
     affines = sequence_affines(sequence, SparseFlow(), range(1, 6))

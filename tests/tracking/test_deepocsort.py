@@ -80,7 +80,7 @@ def test_the_camera_is_known_to_a_track_that_is_found_where_it_was_last_seen():
     assert ids(tracker, [592]) == [1]
 
 
-def test_appearance_tells_who_is_who_when_two_stand_close():
+def test_appearance_identifies_people_who_are_close():
     """The boxes come back between the two predictions, a little nearer to the wrong one."""
     for colours, expected in (([RED, GREEN], [1, 2]), ([GREEN, RED], [2, 1])):
         tracker = DeepOcSort(AT_ONCE)
@@ -89,7 +89,7 @@ def test_appearance_tells_who_is_who_when_two_stand_close():
         assert ids(tracker, [8, 12], colours) == expected
 
 
-def test_as_published_nobody_is_brought_back_by_appearance_alone():
+def test_as_published_appearance_alone_recovers_no_track():
     tracker = DeepOcSort(AT_ONCE)
     for _ in range(10):
         ids(tracker, [0], [RED])
@@ -129,7 +129,7 @@ def test_a_gate_lets_a_detection_without_embedding_pass():
 
 
 @pytest.mark.parametrize(("confidence", "share"), [(1.0, 0.05), (0.8, 0.025), (0.6, 0.0)])
-def test_a_detection_changes_the_looks_by_how_sure_it_is(confidence, share):
+def test_the_weight_of_a_new_embedding_grows_with_confidence(confidence, share):
     tracker = DeepOcSort(ALWAYS_ASKED)
     ids(tracker, [0], [RED])
     ids(tracker, [0], [GREEN], confidence=confidence)
@@ -148,7 +148,7 @@ def test_a_detection_without_embedding_is_tracked_by_overlap():
 
 
 @pytest.mark.parametrize(("as_coded", "stage"), [(True, FIRST), (False, RECOVERED)])
-def test_as_in_the_published_code_looks_are_not_asked_where_overlap_leaves_no_choice(as_coded, stage):
+def test_as_in_the_published_code_appearance_is_ignored_where_overlap_is_unambiguous(as_coded, stage):
     """Asked, a track far away that is more alike draws the detection off the one it overlaps, and the sightings pair it
     after all.
     """
@@ -227,7 +227,7 @@ def directions(num: int, dim: int = 256) -> np.ndarray:
 
 
 @pytest.mark.parametrize("gate", [None, 0.5])
-def test_who_knows_everybody_is_right_where_overlap_mistakes_people_for_each_other(gate):
+def test_ideal_embeddings_correct_the_errors_of_overlap(gate):
     scene, people = meetings(), directions(PEOPLE)
     by_overlap = num_mistaken(DeepOcSort(AT_ONCE), scene, [None] * len(scene))
     assert by_overlap > 100
@@ -303,7 +303,7 @@ def test_clearness_equals_that_of_a_plain_loop():
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1)])
-def test_without_a_second_best_nothing_stands_out(shape):
+def test_without_a_second_best_the_margin_is_zero(shape):
     assert match_margin(np.ones(shape), 0.5).tolist() == np.zeros(shape).tolist()
 
 

@@ -40,7 +40,7 @@ def hide(tracker: DeepSort, num_frames: int) -> None:
         tracker.update(sv.Detections.empty(), np.zeros((0, 3), np.float32))
 
 
-def test_a_track_is_shown_from_its_third_detection_on():
+def test_a_track_is_returned_from_its_third_detection():
     tracker = DeepSort()
     assert [ids(tracker, [x], [RED]) for x in (0, 3, 6, 9)] == [[], [], [1], [1]]
 
@@ -57,7 +57,7 @@ def test_an_unconfirmed_track_that_is_missed_once_is_forgotten():
 
 
 @pytest.mark.parametrize(("num_hidden", "expected"), [(4, [1]), (5, []), (9, [])])
-def test_a_confirmed_track_is_kept_unseen_for_max_age_frames(num_hidden, expected):
+def test_a_confirmed_track_is_kept_for_max_age_frames_without_detection(num_hidden, expected):
     tracker = DeepSort(constants=DeepSortConstants(max_age=4))
     walk(tracker, 20, speed=0)
     hide(tracker, num_hidden)
@@ -65,7 +65,7 @@ def test_a_confirmed_track_is_kept_unseen_for_max_age_frames(num_hidden, expecte
 
 
 @pytest.mark.parametrize(("colours", "expected"), [([RED, GREEN], [1, 2]), ([GREEN, RED], [2, 1])])
-def test_appearance_tells_who_is_who_after_a_meeting_behind_a_post(colours, expected):
+def test_appearance_identifies_people_after_an_occlusion(colours, expected):
     """Two walk towards each other and vanish for 10 frames: they may have passed or turned back."""
     tracker = DeepSort()
     for step in range(20):

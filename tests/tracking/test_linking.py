@@ -74,7 +74,7 @@ def test_each_track_has_one_successor_and_the_fit_is_best_in_all():
     assert linked(*tracks) == {1: 1, 2: 2, 3: 1, 4: 2}
 
 
-def test_looks_forbid_what_motion_allows_and_choose_where_it_cannot():
+def test_appearance_forbids_links_that_motion_allows_and_decides_between_equal_ones():
     tracks = (
         track(1, range(1, 30), 0),
         track(2, range(1, 30), 12),
@@ -88,7 +88,7 @@ def test_looks_forbid_what_motion_allows_and_choose_where_it_cannot():
     assert linked(*tracks[::2], embeddings={1: RED}) == {1: 1, 3: 1}
 
 
-def test_a_track_of_one_box_stands_still():
+def test_a_track_of_one_box_has_no_speed():
     assert linked(track(1, range(1, 2), 0), track(2, range(4, 5), 0)) == {1: 1, 2: 1}
 
 

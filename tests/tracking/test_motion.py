@@ -134,7 +134,7 @@ def test_a_steady_walker_is_foreseen_through_a_gap(motion):
 
 
 @by_motion
-def test_doubt_grows_while_nobody_is_seen(motion):
+def test_uncertainty_grows_without_detections(motion):
     state = motion.start(np.array([[0.0, 0, 40, 100]]))
     later = motion.predict(motion.predict(state))
     assert (np.diagonal(later.covariances[0]) > np.diagonal(state.covariances[0])).all()
@@ -179,7 +179,7 @@ def moving(motion: BoxMotion):
 
 
 @by_motion
-def test_a_camera_that_stands_changes_nothing(motion):
+def test_a_static_camera_changes_nothing(motion):
     state = moving(motion)
     warped = motion.warp(state, np.eye(2, 3))
     assert warped.means == pytest.approx(state.means)

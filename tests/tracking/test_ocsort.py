@@ -61,13 +61,13 @@ def seen_walking(lefts: list[float], delta: int = 3) -> Sightings:
     return sightings
 
 
-def test_everybody_is_shown_in_the_first_min_hits_frames_and_later_from_the_third_detection_after_the_first():
+def test_all_matched_tracks_are_returned_in_the_first_min_hits_frames_and_later_ones_after_min_hits_matches():
     tracker = OcSort()
     assert [ids(tracker, left) for left in (0, 3, 6)] == [[1], [1], [1]]
     assert [ids(tracker, left, left + 500) for left in (9, 12, 15, 18, 21)] == [[1], [1], [1], [1, 2], [1, 2]]
 
 
-def test_a_lost_track_is_shown_again_under_its_number_after_three_detections_in_a_row():
+def test_a_lost_track_is_returned_with_its_id_after_three_consecutive_matches():
     tracker = OcSort()
     for left in range(0, 30, 3):
         ids(tracker, left)
@@ -76,7 +76,7 @@ def test_a_lost_track_is_shown_again_under_its_number_after_three_detections_in_
 
 
 @pytest.mark.parametrize(("num_hidden", "expected"), [(4, [1]), (5, [2])])
-def test_a_track_is_kept_unseen_for_max_age_frames(num_hidden, expected):
+def test_a_lost_track_is_kept_for_max_age_frames(num_hidden, expected):
     tracker = OcSort(OcSortConstants(min_hits=0, max_age=4))
     for _ in range(10):
         ids(tracker, 0)
@@ -100,7 +100,7 @@ def test_agreement_is_a_half_ahead_minus_a_half_behind_and_nothing_sideways():
     assert (ahead, behind, above) == pytest.approx((0.5, -0.5, 0), abs=1e-3)
 
 
-def test_somebody_who_was_seen_once_has_no_direction():
+def test_a_track_with_one_observation_has_no_direction():
     assert seen_walking([0]).agreement(np.concatenate([box(60), box(-60)])) == pytest.approx(np.zeros((1, 2)))
 
 
@@ -143,7 +143,7 @@ def test_the_published_code_leaves_the_first_detection_out_of_the_direction(as_c
     assert told == pytest.approx(agreement, abs=1e-3)
 
 
-def test_somebody_who_stops_behind_a_post_is_found_where_they_were_last_seen():
+def test_a_person_who_stops_behind_an_obstacle_is_recovered_at_the_last_observation():
     """The filter believes them a body's width further on; the last sighting knows better."""
     tracker = OcSort(AT_ONCE)
     for left in range(0, 300, 10):
@@ -197,7 +197,7 @@ def test_unsure_detections_are_left_out():
     assert tracker.decisions.rows.tolist() == []
 
 
-def test_with_the_byte_stage_unsure_detections_carry_a_track_on_but_begin_none():
+def test_with_the_byte_stage_low_score_detections_extend_a_track_but_start_none():
     tracker = OcSort(OcSortConstants(min_hits=0, byte=True))
     ids(tracker, 0)
     assert ids(tracker, 3, 500, 900, confidence=[0.59, 0.59, 0.05]) == [1]

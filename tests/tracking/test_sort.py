@@ -27,7 +27,7 @@ def ids(tracker, *lefts: float) -> list[int]:
     return result.tracker_id[result.data["detection"] >= 0].tolist()
 
 
-def test_a_track_is_shown_from_its_third_detection_on():
+def test_a_track_is_returned_from_its_third_detection():
     tracker = Sort()
     assert [ids(tracker, x) for x in (0, 3, 6, 9)] == [[], [], [1], [1]]
 
@@ -42,7 +42,7 @@ def test_on_probation_a_track_that_is_missed_once_is_forgotten():
 
 
 @pytest.mark.parametrize(("num_hidden", "expected"), [(1, [1]), (2, [])])
-def test_a_proven_track_is_given_up_after_more_than_max_age_frames_unseen(num_hidden, expected):
+def test_a_confirmed_track_is_removed_after_max_age_frames_without_detection(num_hidden, expected):
     tracker = Sort()
     for _ in range(5):
         ids(tracker, 0)
@@ -51,7 +51,7 @@ def test_a_proven_track_is_given_up_after_more_than_max_age_frames_unseen(num_hi
     assert ids(tracker, 0) == expected
 
 
-def test_a_detection_that_overlaps_too_little_is_somebody_else():
+def test_a_detection_with_too_little_overlap_starts_a_track():
     for iou, expected in ((0.3, []), (0.2, [1])):
         tracker = Sort(SortConstants(iou=iou))
         for _ in range(4):
@@ -77,7 +77,7 @@ def test_the_assignment_overlaps_most_in_all_and_then_drops_what_overlaps_too_li
     assert ids(tracker, 12, 45) == [1, 2]
 
 
-def test_what_was_weighed_is_told():
+def test_the_decisions_hold_the_cost_terms():
     tracker = Sort(SortConstants(min_hits=2))
     assert tracker.decisions is None
     ids(tracker, 300, 0)
@@ -101,9 +101,7 @@ def test_appearance_plays_no_part():
 
 @by_tracker
 @pytest.mark.parametrize("appearance", [True, False])
-def test_every_pair_that_is_told_is_within_the_gates_of_its_stage_and_every_track_knows_its_detection(
-    start, appearance
-):
+def test_every_pair_of_the_decisions_is_within_its_gates_and_every_track_has_its_detection(start, appearance):
     tracker = start()
     for boxes, embeddings in draw_crowd(np.random.default_rng(5)):
         result = tracker.update(boxes, embeddings if appearance else None)

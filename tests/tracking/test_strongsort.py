@@ -50,7 +50,7 @@ def test_detections_of_a_low_score_are_not_looked_at():
 
 
 @pytest.mark.parametrize(("colours", "expected"), [([RED, GREEN], [1, 2]), ([GREEN, RED], [2, 1])])
-def test_appearance_tells_who_is_who_after_a_meeting_behind_a_post(colours, expected):
+def test_appearance_identifies_people_after_an_occlusion(colours, expected):
     tracker = StrongSort()
     for step in range(20):
         ids(tracker, [4 * step, 200 - 4 * step], [RED, GREEN])
@@ -150,7 +150,7 @@ def test_a_camera_that_pans_is_made_up_for():
     assert camera.asked == [(number, None) for number in (1, 2, 3, 4, 5)]
 
 
-def test_the_camera_is_shown_the_picture():
+def test_the_camera_gets_the_picture():
     camera, picture = Pan(0.0), np.zeros((4, 4, 3), np.uint8)
     StrongSort(camera=camera).update(detections(0), None, picture)
     assert camera.asked[0][1] is picture
@@ -168,7 +168,7 @@ def test_without_embeddings_and_its_own_means_it_is_deepsort_without_appearance(
 
 
 @pytest.mark.parametrize(("gate_on", "gated"), [("cost", "cost"), ("appearance", APPEARANCE)])
-def test_what_was_weighed_is_told_with_its_gates(gate_on, gated):
+def test_the_decisions_have_terms_and_gates(gate_on, gated):
     tracker = StrongSort(StrongSortConstants(gate_on=gate_on), gate=0.3)
     for _ in range(4):
         ids(tracker, [0, 100], [RED, GREEN])

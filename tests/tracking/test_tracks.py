@@ -24,7 +24,7 @@ def three_tracks() -> Tracks:
     return tracks
 
 
-def test_new_tracks_stand_behind_the_others_in_the_order_given():
+def test_new_tracks_follow_the_others_in_the_given_order():
     tracks = three_tracks()
     assert tracks.start(seen_at(300, 400), [1, 0]).tolist() == [3, 4]
     assert tracks.box_ltwh[:, 0].tolist() == [0, 100, 200, 400, 300]
@@ -72,7 +72,7 @@ def test_numbers_are_given_once_in_the_order_asked_and_never_again():
     assert tracks.ids.tolist() == [3, 4]
 
 
-def test_a_track_that_is_given_up_takes_everything_along():
+def test_a_removed_track_leaves_no_state():
     tracks = three_tracks()
     tracks["place"][:] = [[1, 2], [3, 4], [5, 6]]
     tracks["score"][:] = [7, 8, 9]
@@ -100,7 +100,7 @@ def test_without_memory_or_embeddings_nothing_is_remembered():
     assert looking.memory.distances(np.eye(3, dtype=np.float32))[0].tolist() == [0, 1, 1]
 
 
-def test_shown_are_the_rows_with_a_number_in_the_callers_order():
+def test_the_output_has_the_rows_with_an_id_in_the_callers_order():
     boxes = detections(300, 100, 200)
     seen = observe(boxes, None)
     assert seen.rows.tolist() == [1, 2, 0]
@@ -118,7 +118,7 @@ def test_a_part_of_what_is_seen_still_knows_the_callers_rows():
     assert part.confidence.tolist() == [1.0, 0.5]
 
 
-def test_twins_are_told_apart_by_their_embeddings_in_any_order():
+def test_equal_boxes_are_ordered_by_their_embeddings():
     boxes = detections(100, 100, 50)
     boxes.confidence[:] = 1
     looks = np.array([[0.6, 0.8], [0.8, 0.6], [1, 0]], np.float32)
@@ -126,7 +126,7 @@ def test_twins_are_told_apart_by_their_embeddings_in_any_order():
         assert np.array_equal(observe(boxes[order], looks[order]).embeddings, observe(boxes, looks).embeddings)
 
 
-def test_a_detector_that_tells_no_confidence_is_certain():
+def test_a_detector_without_confidence_has_confidence_one():
     boxes = detections(0, 100)
     boxes.confidence = None
     assert observe(boxes, None).confidence.tolist() == [1, 1]

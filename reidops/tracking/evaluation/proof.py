@@ -32,7 +32,7 @@ from reidops.tracking.evaluation.rivals import add_copies
 from reidops.tracking.evaluation.windows import WINDOW_SCORES
 
 HEADROOM_SCORES = ("IDF1", "HOTA", "AssA", "MOTA")
-NO_GAIN_POSSIBLE = "this tracker looks at no embedding: it has one arm, and no model can help it"
+NO_GAIN_POSSIBLE = "this tracker uses no embeddings: it has one arm, and no model can help it"
 # The name of a control in a sentence.
 CONTROLS = {NO_APPEARANCE: "without appearance", RANDOM: "with random embeddings"}
 

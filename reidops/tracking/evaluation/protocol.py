@@ -137,7 +137,7 @@ def _found_beside(tuning: Tuning | None) -> dict[str, float]:
 def _untrained(origin: Origin) -> str:
     """Return what weights without a recorded training are."""
     if origin.unknown_start:
-        return f"unknown: no record tells what {origin.unknown_start} was trained on"
+        return f"unknown: there is no record of the training of {origin.unknown_start}"
     return f"nothing: {origin.started_from}"
 
 

@@ -83,7 +83,13 @@ def _draw_sighting(axes: Axes, crop: np.ndarray | None, sighting: Sighting | Non
     if sighting is None or crop is None:
         axes.set_axis_off()
         axes.text(
-            0.5, 0.5, "the new track\nhad held\nnobody", ha="center", va="center", fontsize=8, transform=axes.transAxes
+            0.5,
+            0.5,
+            "the new track\nhad held\nno person",
+            ha="center",
+            va="center",
+            fontsize=8,
+            transform=axes.transAxes,
         )
         return
     axes.imshow(crop)

@@ -41,10 +41,10 @@ def test_a_pairing_is_the_best_of_all_not_the_best_of_each():
     assert people_shown(detected((1, 5, 0), (1, 12, 0)), truth).tolist() == [7, 8]
 
 
-def test_the_oracle_gives_each_person_one_vector_and_everybody_else_one_of_their_own():
+def test_the_oracle_gives_each_person_one_vector_and_other_detections_one_each():
     people = np.array([7, 8, 7, NO_PERSON, NO_PERSON, 8])
-    looks = with_arm_embeddings("oracle", detected(*[(1, 0, 0)] * 6), people, "SEQ").embeddings
-    same = looks @ looks.T > 1 - ORACLE_COSINE_GATE
+    embeddings = with_arm_embeddings("oracle", detected(*[(1, 0, 0)] * 6), people, "SEQ").embeddings
+    same = embeddings @ embeddings.T > 1 - ORACLE_COSINE_GATE
     assert same.astype(int).tolist() == [
         [1, 0, 1, 0, 0, 0],
         [0, 1, 0, 0, 0, 1],
@@ -57,8 +57,8 @@ def test_the_oracle_gives_each_person_one_vector_and_everybody_else_one_of_their
 
 def test_the_oracles_gate_parts_a_thousand_people_without_an_error():
     people = np.repeat(np.arange(1000), 2)
-    looks = with_arm_embeddings("oracle", detected(*[(1, 0, 0)] * 2000), people, "SEQ").embeddings
-    passes = 1 - looks @ looks.T <= ORACLE_COSINE_GATE
+    embeddings = with_arm_embeddings("oracle", detected(*[(1, 0, 0)] * 2000), people, "SEQ").embeddings
+    passes = 1 - embeddings @ embeddings.T <= ORACLE_COSINE_GATE
     assert (passes == (people[:, None] == people)).all()
 
 

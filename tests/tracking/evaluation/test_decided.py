@@ -56,7 +56,7 @@ def test_a_pair_is_decided_by_appearance_when_overlap_alone_would_not_have_made_
 
 
 @pytest.mark.parametrize("stage", STAGES_WITHOUT_APPEARANCE)
-def test_a_stage_that_does_not_weigh_looks_decides_nothing_by_them(stage):
+def test_a_stage_without_appearance_decides_nothing_by_it(stage):
     seen = decisions([[FAR, NEAR], [NEAR, FAR]], LOOKS, [])
     made = Decisions(seen.track_ids, seen.rows, seen.terms, seen.limits, ((0, 0, stage), (1, 1, "first")))
     assert count_decided(made) == Decided(2, 1, 1)

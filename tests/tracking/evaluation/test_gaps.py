@@ -19,7 +19,7 @@ def returns_of(*seen: tuple[int, int]) -> pd.DataFrame:
     return find_returns(frames, people)
 
 
-def test_a_return_is_what_follows_frames_in_which_nobody_saw_the_person():
+def test_a_return_follows_frames_without_a_detection_of_the_person():
     found = returns_of((1, 7), (2, 7), (5, 7), (6, 7), (9, 7), (1, 8), (2, 8), (1, -1), (9, -1))
     assert found.to_dict("records") == [
         {"track_id": 7, "back": 5, "until": 6, "left": 2, "gap": 2},
@@ -32,7 +32,7 @@ def test_the_order_of_detections_does_not_matter():
     pd.testing.assert_frame_equal(returns_of(*seen), returns_of(*sorted(seen)))
 
 
-def test_nobody_seen_gives_no_returns():
+def test_no_people_give_no_returns():
     assert find_returns(np.array([1, 5]), np.array([-1, -1])).empty
     assert find_returns(np.zeros(0, int), np.zeros(0, int)).empty
 
@@ -94,14 +94,14 @@ def counted():
     return gap_counts(returns, event_table(comparison), comparison)
 
 
-def test_returns_and_people_stand_at_the_length_of_their_gap(counted):
+def test_returns_and_people_are_counted_at_the_length_of_their_gap(counted):
     assert counted.loc[3, ["returns", "kept", "people"]].tolist() == [1, 1, 1]
     assert counted.loc[11, ["returns", "kept", "people"]].tolist() == [1, 0, 1]
     assert counted.loc[0, ["returns", "kept", "people"]].tolist() == [0, 0, 1]
     assert counted[["returns", "people"]].sum().tolist() == [2, 3]
 
 
-def test_the_table_adds_sequences_and_tells_shares_and_identity_scores(counted):
+def test_the_table_adds_sequences_and_computes_shares_and_IDF1(counted):
     table = gap_table({"appearance": [counted, counted], "no_appearance": [counted]}).set_index(["arm", "gap_from"])
     assert table.loc[("appearance", 3), ["returns", "share"]].tolist() == [2, 1]
     assert table.loc[("appearance", 11), "share"] == 0

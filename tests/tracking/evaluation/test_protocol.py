@@ -63,14 +63,14 @@ def test_a_scene_of_another_family_with_the_same_number_is_another_scene():
     check_protocol(parts, None, trained_here(parts))
 
 
-def test_sets_that_trained_nobody_do_not_stand_in_the_protocol_of_published_weights():
+def test_sets_that_did_not_train_are_not_in_the_protocol_of_published_weights():
     told = described(CROSS, Origin("osnet.pth", unknown_start="osnet.pth"))
-    assert told["trained_on"] == "unknown: no record tells what osnet.pth was trained on"
+    assert told["trained_on"] == "unknown: there is no record of the training of osnet.pth"
     assert told["started_from"] == {"weights": "osnet.pth", "unknown": "osnet.pth"}
     assert told["reported_on"][0]["kind"] == "unknown: what osnet.pth was trained on is not known"
 
 
-def test_weights_that_nobody_trained_are_told_so():
+def test_the_protocol_names_untrained_weights():
     told = described(CROSS, Origin("random weights"))
     assert (told["trained_on"], told["reported_on"][0]["kind"]) == (
         "nothing: random weights",
@@ -78,7 +78,7 @@ def test_weights_that_nobody_trained_are_told_so():
     )
 
 
-def test_weights_that_go_on_from_unknown_ones_are_told_with_both():
+def test_the_protocol_names_weights_that_continue_from_unknown_ones():
     told = described(CROSS, Origin("osnet.pth", trained_here(CROSS).scenes, "osnet.pth"))
     assert told["trained_on"] == [{"dataset": "Market-1501"}] and told["started_from"]["unknown"] == "osnet.pth"
     assert told["reported_on"][0]["kind"].startswith("unknown: ")

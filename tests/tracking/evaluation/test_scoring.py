@@ -85,12 +85,12 @@ def test_only_the_frames_asked_for_are_scored():
     assert (half.MOTA, half.IDF1) == (1, 1)
 
 
-def test_no_tracks_miss_everybody():
+def test_without_tracks_every_person_is_missed():
     result = scores(truth(1, 0), tracks())
     assert (result.MOTA, result.IDF1, result.HOTA, result.FN, result.ML) == (0, 0, 0, 10, 1)
 
 
-def test_tracks_where_nobody_is_are_all_false():
+def test_tracks_without_people_are_all_false_positives():
     result = scores(truth(1, 0, frames=[]), tracks((7, 0, FRAMES)))
     assert (result.FP, result.FN, result.IDF1) == (10, 0, 0)
 

@@ -35,7 +35,7 @@ def sentence(switch, seen, boxes=SEEN):
     return explain(switch, {100: seen}, boxes).sentence
 
 
-def test_a_blocked_track_is_told_with_its_age_its_cost_and_its_gate():
+def test_the_reason_of_a_blocked_track_has_age_cost_and_gate():
     found = sentence(BEGUN, moment(old=(0.95, 0.62, 4.0), pairs=()))
     assert (
         found
@@ -44,7 +44,7 @@ def test_a_blocked_track_is_told_with_its_age_its_cost_and_its_gate():
     )
 
 
-def test_all_gates_that_blocked_are_told_and_those_that_let_the_other_one_through():
+def test_the_reason_has_all_gates_that_blocked_and_those_that_the_other_track_passed():
     assert sentence(STOLEN, moment()) == (
         "Track 7 was 41 frames old: appearance 0.62 > gate 0.50 and motion 45.1 > gate 9.49 blocked it;"
         " track 12, which had held person 4, came through stage “cascade”: appearance 0.20 ≤ gate 0.50, motion 2.30 ≤ "
@@ -57,13 +57,13 @@ def test_a_coasting_frame_of_the_old_track_does_not_count_as_seen():
     assert sentence(STOLEN, moment(), coasting).startswith("Track 7 was 41 frames old")
 
 
-def test_a_track_that_was_given_up_is_told():
+def test_the_reason_names_a_removed_track():
     found = sentence(STOLEN, moment(track_ids=(5, 12)))
     assert found.startswith("Track 7 had been given up, last seen 41 frames before; track 12")
     assert explain(STOLEN, {100: moment(track_ids=(5, 12))}, SEEN).old == ()
 
 
-def test_a_track_that_went_to_another_detection_is_told_with_both_costs():
+def test_the_reason_of_a_track_with_another_detection_has_both_costs():
     found = sentence(STOLEN, moment(old=(0.3, 0.2, 1), pairs=((1, 0, "cascade"), (0, 1, "overlap"))))
     assert found.startswith(
         "Track 7 went to another detection in stage “overlap”: overlap 0.50, appearance 0.50, motion 0.50 there,"
@@ -78,13 +78,13 @@ def test_a_track_that_passed_every_gate_was_not_chosen():
     )
 
 
-def test_a_track_that_is_not_shown_yet_is_told_as_just_begun():
+def test_the_reason_names_a_tentative_track():
     assert "track 12 (just begun) came through stage “overlap”" in sentence(
         BEGUN, moment(track_ids=(7, -1), pairs=((1, 0, "overlap"),))
     )
 
 
-def test_a_term_that_was_not_weighed_blocks_nothing():
+def test_a_term_that_was_not_computed_blocks_nothing():
     found = explain(STOLEN, {100: moment(old=(0.95, np.nan, 45.1))}, SEEN)
     assert "old: motion 45.1 > gate 9.49 blocked it, and appearance was not weighed; track 12" in found.sentence
     assert [(term.weighed, term.blocks, term.passes) for term in found.old] == [
@@ -94,7 +94,7 @@ def test_a_term_that_was_not_weighed_blocks_nothing():
     ]
 
 
-def test_a_gate_of_appearance_alone_blocks_no_pair_but_keeps_appearance_from_being_weighed():
+def test_a_gate_of_appearance_alone_blocks_no_pair_but_excludes_appearance():
     """BoT-SORT's proximity."""
     terms = {"overlap": np.full((2, 2), 0.7), "proximity": np.full((2, 2), 0.7), "appearance": np.full((2, 2), np.nan)}
     limits = {"overlap": 0.8, "proximity": 0.5, "appearance": 0.25}
@@ -119,7 +119,7 @@ def test_a_gate_of_appearance_alone_blocks_no_pair_but_keeps_appearance_from_bei
         ({100: moment()}, tracks((59, 7), (100, 12), detection=-1), "had no detection in this frame"),
     ],
 )
-def test_a_moment_that_tells_nothing_of_the_switch_is_said_to(moments, boxes, word):
+def test_the_reason_states_that_a_moment_has_no_decision_on_the_switch(moments, boxes, word):
     reason = explain(STOLEN, moments, boxes)
     assert word in reason.sentence and reason.old == reason.new == ()
 

@@ -49,7 +49,7 @@ def test_a_calibration_without_such_a_gate_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("arm", "shown"), [("appearance", 781), ("no_appearance", 12)])
-def test_the_scorers_table_tells_both_values_and_why_they_differ(arm, shown):
+def test_the_scorers_table_has_both_values_and_why_they_differ(arm, shown):
     figures = ("MOTA", "IDF1", "HOTA", "DetA", "AssA", "MOTP", "IDSW", "FP", "FN", "MT", "ML", "Frag")
     rows = [
         {

@@ -117,7 +117,7 @@ def test_windows_are_as_even_as_can_be_and_lose_no_frame():
 
 
 @pytest.mark.parametrize("nobody", ["truth", "tracks", "both"])
-def test_where_nobody_is_or_nobody_is_found_scores_are_zero(nobody):
+def test_scores_are_zero_without_people_or_without_tracks(nobody):
     truth = walk(np.random.default_rng(0), 2, 10)
     tracks = truth[["frame", "track_id", "left", "top", "width", "height"]]
     comparison = compare(

@@ -38,7 +38,7 @@ def test_a_window_is_no_longer_than_the_sequence():
 
 
 @pytest.mark.parametrize("table", [events(), events(*held(1, 5, 5, 5)), events((1, "MISS", 1, -1))])
-def test_where_nobody_was_mistaken_there_is_no_worst_moment(table):
+def test_without_identity_errors_there_is_no_worst_window(table):
     assert worst_windows(table, range(1, 4), 2, 2) == []
 
 
@@ -75,7 +75,7 @@ def test_a_clip_shows_two_seconds():
     assert [clip_length(rate) for rate in (0.1, 10, 25, 120)] == [2, 20, 50, 60]
 
 
-def test_a_clip_has_the_frames_of_its_window_a_caption_and_stands_still_at_a_switch(tmp_path):
+def test_a_clip_has_the_frames_of_its_window_a_caption_and_pauses_at_a_switch(tmp_path):
     sequence = read_sequence(write_mot_sequence(tmp_path / "TOY-01", num_frames=6, num_people=1))
     boxes = read_annotations(sequence).assign(confidence=1.0)
     tracks = pd.concat([boxes[:3].assign(track_id=5), boxes[3:].assign(track_id=6)])

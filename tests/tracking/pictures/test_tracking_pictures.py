@@ -60,7 +60,7 @@ def test_a_run_ends_where_the_track_changes_or_a_frame_is_missed():
     assert held_runs(SWAP) == [(1, 7, 1, 2), (1, 8, 4, 4), (2, 8, 1, 1), (2, 10, 4, 4)]
 
 
-def test_nobody_held_gives_no_runs_no_mistakes_and_no_switches():
+def test_events_without_matches_have_no_runs_no_mistakes_and_no_switches():
     nobody = events((1, "MISS", 1, -1))
     assert held_runs(nobody) == [] and mistaken_rows(nobody).empty and find_switches(nobody) == []
 
@@ -81,7 +81,7 @@ def test_a_switch_names_who_was_seen_before_and_whom_the_new_track_held():
     assert (fresh.before, fresh.after, fresh.owner) == (Sighting(1, 8, 2), Sighting(4, 10, 2), None)
 
 
-def test_of_too_many_switches_those_are_shown_that_tore_most_in_order_of_frames():
+def test_the_most_costly_switches_are_drawn_in_order_of_frames():
     flicker = events(*held(1, 5, 5, 5, 6, 5, 5), *held(2, 7, 7, 0, 8, 8, 8))
     assert [(switch.after.frame, switch.num_torn) for switch in find_switches(flicker)] == [(4, 1), (4, 2), (5, 1)]
     assert [(switch.after.track_id, switch.num_torn) for switch in find_switches(flicker, 2)] == [(1, 1), (2, 2)]
@@ -193,7 +193,7 @@ def moment_of(box):
     return Moment(decisions, box["detection"].to_numpy())
 
 
-def test_a_timeline_has_a_panel_per_arm_that_tells_its_switches(tmp_path):
+def test_a_timeline_has_a_panel_per_arm_with_its_switches(tmp_path):
     figure = draw_timeline({"no_appearance": SWAP, "appearance": events(*held(1, 5, 5)), "oracle": events()}, "TOY")
     assert [axes.get_title() for axes in figure.axes] == [
         "no appearance: 2 identity switches",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reidops.errors import ReidopsError
-from reidops.tracking.pictures.sequence_pictures import video_writing
+from reidops.tracking.pictures import video_writing
 from reidops.tracking.pictures.video_writing import CODECS, available_codecs, open_video, write_video
 
 KINDS = [(suffix, codec) for suffix, codecs in CODECS.items() for codec in codecs]
@@ -73,7 +73,7 @@ def test_every_codec_keeps_the_number_the_rate_the_size_and_the_colours_of_the_p
     ],
 )
 @pytest.mark.parametrize("codec", ["vp9", "mpeg4"])
-def test_a_frame_rate_is_kept_exactly_and_so_is_when_each_picture_is_shown(tmp_path, rate, exact, codec):
+def test_a_frame_rate_and_the_time_of_each_picture_are_exact(tmp_path, rate, exact, codec):
     write_video(pictures(3), tmp_path / "out.mp4", rate, codec=codec)
     frames, found = decode(tmp_path / "out.mp4")
     assert found == exact
@@ -155,7 +155,7 @@ def test_any_part_of_an_array_may_be_a_picture(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["nope", "mp4v", "mjpeg", "nöön"])
-def test_a_codec_that_is_not_there_is_told_with_those_that_are(tmp_path, codec):
+def test_a_missing_codec_is_refused_with_the_available_ones(tmp_path, codec):
     with pytest.raises(
         ReidopsError, match=rf"out\.mp4: no codec '{codec}' is there for \.mp4; there are vp9, h264, mpeg4"
     ):
@@ -164,7 +164,7 @@ def test_a_codec_that_is_not_there_is_told_with_those_that_are(tmp_path, codec):
 
 
 @pytest.mark.parametrize(("name", "told"), [("out.txt", r"\.txt"), ("out", "a file without a suffix")])
-def test_a_container_that_nobody_knows_is_told(tmp_path, name, told):
+def test_an_unknown_container_is_refused(tmp_path, name, told):
     with pytest.raises(
         ReidopsError, match=rf"{name}: no video can be written to {told}; expected \.mp4, \.webm, \.mkv, \.avi"
     ):
@@ -196,7 +196,7 @@ def test_where_an_encoder_is_missing_the_next_codec_is_taken(tmp_path, monkeypat
         assert container.streams.video[0].codec_context.name == "h264"
 
 
-def test_a_size_that_a_codec_does_not_take_is_told_and_nothing_is_left(tmp_path):
+def test_a_size_that_a_codec_does_not_support_is_refused_and_no_file_is_left(tmp_path):
     with pytest.raises(
         ReidopsError,
         match=r"out\.mp4: FFmpeg cannot write pictures of 20000 × 2 px with the codec 'mpeg4' .*another codec: vp9, "
@@ -264,7 +264,7 @@ def test_any_name_will_do(tmp_path, monkeypatch, name):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("suffix", CODECS)
-def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, suffix):
+def test_a_full_disk_is_reported_and_no_file_is_left(tmp_path, suffix):
     (tmp_path / f".out{suffix}.partial").symlink_to("/dev/full")
     with pytest.raises(ReidopsError, match=rf"out\{suffix}: no space is left on its disk"):
         write_video(pictures(2), tmp_path / f"out{suffix}", 10)

@@ -25,7 +25,7 @@ def search(changed, score, trials=10, seed=0, **budget):
 
 
 @pytest.mark.parametrize("tracker", CONSTANTS)
-def test_the_ranges_surround_the_published_values_and_hold_nothing_of_looks(tracker):
+def test_the_ranges_surround_the_published_values_and_exclude_appearance(tracker):
     space, published = search_space(tracker, {}), CONSTANTS[tracker]()
     assert not OF_LOOKS & set(SEARCH_SPACES[tracker])
     for name, knob in space.knobs.items():
@@ -42,7 +42,7 @@ def test_what_is_named_replaces_a_range_or_comes_beside():
     assert {"high", "match"} < set(space.knobs)
 
 
-def test_the_least_score_that_any_trial_looks_at_decides_what_is_embedded():
+def test_the_least_score_of_all_trials_decides_what_is_embedded():
     assert search_space("sort", {}).floor({"DPM": -0.2}) == {"DPM": -0.2}
     searched = search_space("sort", {"min_confidence": [0.2, 0.6]})
     assert searched.floor(0.5) == 0.2 and searched.floor(0.1) == 0.1 and searched.floor(None) is None
@@ -78,7 +78,7 @@ def test_another_seed_tries_others_and_the_same_seed_the_same():
     assert first == again and first != other
 
 
-def test_no_trial_begins_after_the_time_is_over():
+def test_no_trial_starts_after_the_timeout():
     assert search({"max_age": [1, 99]}, lambda values: {"IDF1": 0.5}, timeout_s=1e-9) == []
 
 
@@ -87,6 +87,6 @@ def test_the_first_of_equals_is_the_best_so_nothing_changes_for_nothing():
     assert best_of(tried, "IDF1").number == 0
 
 
-def test_only_constants_that_differ_from_the_published_ones_are_told():
+def test_only_constants_that_differ_from_the_published_ones_are_written():
     values = {"max_age": 30, "iou_gate": 0.5, "gate": 0.3, "min_confidence": None}
     assert split_values(values, "deepsort") == ({"iou_gate": 0.5}, {"gate": 0.3})
