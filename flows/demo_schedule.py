@@ -15,7 +15,8 @@ from contextlib import contextmanager
 
 import requests
 
-from flows.serve import HOST, read_deployment, standing_server
+from flows.deployments import read_deployments
+from flows.serve import HOST, standing_server
 from reidops.errors import ReidopsError
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def deployed_worker() -> Iterator[None]:
     """Make the work pool, deploy prefect.yaml's deployment with a cron of every minute, and keep a worker up."""
     subprocess.run(prefect("work-pool", "create", POOL, "--type", "process", "--overwrite"), check=True)
     subprocess.run(
-        prefect("--no-prompt", "deploy", "--name", read_deployment().name, "--cron", EVERY_MINUTE), check=True
+        prefect("--no-prompt", "deploy", "--name", read_deployments()[0].name, "--cron", EVERY_MINUTE), check=True
     )
     worker = subprocess.Popen(prefect("worker", "start", "--pool", POOL))
     try:

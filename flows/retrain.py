@@ -19,7 +19,9 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from flows.prefect_api import check_named_server
 from flows.stage_runs import StageBusy, StageRun, interrupt, read_graph, reproduce_stage
+from reidops.errors import ReidopsError
 from reidops.summary import headline_figures, list_links
 
 MAX_PARALLEL = 3  # more DVC processes at once collide on its lock
@@ -95,6 +97,11 @@ def write_artifacts(data: Path) -> None:
 def main() -> None:
     """Run the flow here and now; exit 1 with the stage's own message where one failed."""
     logging.getLogger("prefect").setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO"))
+    try:
+        check_named_server()
+    except ReidopsError as error:
+        print(f"retrain: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     state = retrain(return_state=True)
     if not state.is_completed():
         sys.exit(state.message)

@@ -1,6 +1,6 @@
 """Put the flow on its schedule and run it when it is due: `python -m flows.serve`, until Ctrl-C.
 
-Name, cron and concurrency limit come from prefect.yaml. Without PREFECT_API_URL a server is started here, with its UI.
+Names, schedules and limits come from prefect.yaml. Without PREFECT_API_URL a server is started here, with its UI.
 """
 
 import os
@@ -9,15 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-import requests
-import yaml
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
-from prefect.client.schemas.schedules import CronSchedule
+from prefect import serve
+from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.deployments import Deployment, read_deployments
+from flows.prefect_api import answers, check_named_server
 from flows.retrain import retrain
 from reidops.errors import ReidopsError
 
@@ -25,25 +23,23 @@ HOST, PORT = "127.0.0.1", 4200
 STARTUP_SECONDS = 120
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """One deployment of prefect.yaml."""
-
-    name: str
-    schedules: list[CronSchedule]
-    limit: ConcurrencyLimitConfig
+def serve_all(deployments: list[Deployment]) -> None:
+    """Serve the flow on the schedules of all deployments; comes back when it is interrupted."""
+    serve(*(runner_deployment(deployment) for deployment in deployments))
 
 
-def read_deployment(path: Path = Path("prefect.yaml")) -> Deployment:
-    """Return the first deployment of a prefect.yaml."""
-    entry = yaml.safe_load(path.read_text())["deployments"][0]
-    schedules = [CronSchedule(cron=row["cron"], timezone=row.get("timezone")) for row in entry["schedules"]]
-    return Deployment(entry["name"], schedules, ConcurrencyLimitConfig(**entry["concurrency_limit"]))
-
-
-def serve(deployment: Deployment) -> None:
-    """Serve the flow on the deployment's schedules; comes back when it is interrupted."""
-    retrain.serve(name=deployment.name, schedules=deployment.schedules, global_limit=deployment.limit)
+def runner_deployment(deployment: Deployment) -> RunnerDeployment:
+    """Return a deployment of the flow as Prefect serves it."""
+    return retrain.to_deployment(
+        name=deployment.name,
+        schedules=deployment.schedules,
+        concurrency_limit=deployment.limit,
+        description=deployment.description,
+        version=deployment.version,
+        tags=deployment.tags,
+        parameters=deployment.parameters,
+        paused=deployment.paused,
+    )
 
 
 @contextmanager
@@ -54,7 +50,7 @@ def standing_server(host: str = HOST, port: int = PORT) -> Iterator[str]:
         ReidopsError: the server does not come up.
     """
     url = f"http://{host}:{port}/api"
-    server = None if _answers(url) else _start_server(host, port)
+    server = None if answers(url) else _start_server(host, port)
     try:
         if server is not None:
             _wait_for(url, server)
@@ -71,7 +67,7 @@ def _start_server(host: str, port: int) -> subprocess.Popen[bytes]:
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
-    while not _answers(url):
+    while not answers(url):
         if server.poll() is not None or time.monotonic() > deadline:
             raise ReidopsError(
                 f"no Prefect server came up at {url}; see its messages above, or name another by PREFECT_API_URL"
@@ -79,24 +75,19 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
         time.sleep(0.5)
 
 
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/health", timeout=2).ok
-    except requests.RequestException:
-        return False
-
-
 def main() -> None:
     """Serve until Ctrl-C."""
     try:
-        if PREFECT_API_URL.value():
-            serve(read_deployment())
+        deployments = read_deployments()
+        if check_named_server():
+            serve_all(deployments)
             return
         with standing_server() as url, temporary_settings({PREFECT_API_URL: url}):
             os.environ["PREFECT_API_URL"] = url  # for the processes of the runs
-            serve(read_deployment())
+            serve_all(deployments)
     except ReidopsError as error:
-        sys.exit(str(error))
+        print(f"serve: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -185,7 +185,10 @@ def pull(uri: str, output: Path | None) -> None:
 
 @main.group()
 def registry() -> None:
-    """Look after the MLflow store of this repository."""
+    """Mend the MLflow store of this repository.
+
+    Example: reidops registry relocate
+    """
 
 
 @registry.command()

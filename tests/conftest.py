@@ -18,7 +18,7 @@ from reidops.cores import usable_cores
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # mot_factory and its like
 # what libraries ask the system while they are imported
-LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git")
+LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git", "file")
 
 # What takes longest begins first, so that two processes of `--dist loadfile` end at about the same time.
 LONGEST = (

@@ -6,20 +6,19 @@ from pathlib import Path
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 
+from flows.deployments import read_deployments
 from flows.retrain import retrain
-from flows.serve import read_deployment
 
 pytestmark = pytest.mark.slow
 
 
 def test_the_schedule_comes_from_prefect_yaml(root: Path):
-    deployment = read_deployment(root / "prefect.yaml")
+    (deployment,) = read_deployments(root / "prefect.yaml")
     (entry,) = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
     assert deployment.name == entry["name"]
-    assert [schedule.cron for schedule in deployment.schedules] == [row["cron"] for row in entry["schedules"]]
+    assert [row.schedule.cron for row in deployment.schedules] == [row["cron"] for row in entry["schedules"]]
     assert deployment.limit.limit == 1
     assert deployment.limit.collision_strategy is ConcurrencyLimitStrategy.CANCEL_NEW
     assert entry["entrypoint"] == "flows/retrain.py:retrain"
@@ -33,10 +32,7 @@ def test_a_deployment_gets_its_runs_from_the_scheduler(root: Path):
     async def due_runs() -> list[object]:
         async with get_client() as client:
             flow_id = await client.create_flow(retrain)
-            schedules = [
-                DeploymentScheduleCreate(schedule=schedule)
-                for schedule in read_deployment(root / "prefect.yaml").schedules
-            ]
+            schedules = read_deployments(root / "prefect.yaml")[0].schedules
             deployment_id = await client.create_deployment(flow_id, "nightly", schedules=schedules)
             response = await client.request(
                 "POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json={"min_runs": 2}
