@@ -14,7 +14,7 @@ def labels_of(*counts: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     counts=st.lists(st.integers(1, 13), min_size=1, max_size=9),
     k=st.integers(1, 5),
@@ -106,7 +106,7 @@ def test_batches_of_nothing_are_refused(p, k):
 CAMERAS = st.lists(st.integers(1, 13), min_size=1, max_size=4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(counts=CAMERAS, k=st.integers(2, 5))
 def test_each_group_holds_of_every_camera_its_share_of_the_persons_crops(counts, k):
     camids = labels_of(*counts)
@@ -115,7 +115,7 @@ def test_each_group_holds_of_every_camera_its_share_of_the_persons_crops(counts,
     assert (dealt.max(axis=0) - dealt.min(axis=0) <= 1).all() or len(groups) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(counts=CAMERAS, k=st.integers(1, 5))
 def test_mixing_cameras_deals_every_crop_and_none_twice_into_a_group_that_could_do_without(counts, k):
     camids = labels_of(*counts)
