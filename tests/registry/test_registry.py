@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from empty_store import write_empty_store
 from made_result import DIM, SEQUENCES, SETTINGS, embed_plainly, write_result
 from safetensors.numpy import load_file
 
@@ -54,7 +55,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the address of one sqlite store for all tests here; each uses an experiment and a model of its own
     name.
     """
-    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    write_empty_store(file)
+    return f"sqlite:///{file}"
 
 
 @pytest.fixture
