@@ -39,6 +39,7 @@ test-fast: env
 lint: env
 	ruff check .
 	ruff format --check .
+	mypy
 
 env: .venv/installed
 

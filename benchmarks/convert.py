@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -32,6 +32,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 SEQUENCE = "MOT17-09-FRCNN"
 MARKET = "Market-1501-v15.09.15"
 Work = Callable[[], int]  # returns the number of crops
@@ -78,10 +79,12 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
     from reidops.datasets.inventory import write_inventory
     from reidops.memory import keep_freed_memory
     from reidops.mot.sequences import read_sequence
+    from reidops.params import read_params
     from reidops.parts import Part, write_parts
     from reidops.tables import CROPS, read_table
     from stages.convert import ConvertParams, convert
 
+    default = read_params(ConvertParams, "convert", DEFAULT)
     sequence = read_sequence(folder)
     parts = [Part("train", "MOT17", "mot", sequence.folder, sequence.name, sequence.scene, 1, sequence.length)]
     write_parts(parts, output)
@@ -89,7 +92,7 @@ def _stage(folder: Path, output: Path, workers: int) -> Work:
 
     def work() -> int:
         keep_freed_memory()  # as every stage's script does
-        convert(output, output / "crops", ConvertParams(min_per_person=1, workers=workers))
+        convert(output, output / "crops", replace(default, min_per_person=1, workers=workers))
         return len(read_table(output / "crops" / "crops.parquet", CROPS))
 
     return work

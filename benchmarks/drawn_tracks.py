@@ -1,6 +1,6 @@
-"""What benchmarks/tracking.py measures on, drawn from a seed: people who walk, detections of them, tracks of them.
+"""Generate data for benchmarks/tracking.py from a seed: walking people, their detections and their tracks.
 
-Nobody's picture is needed for that: boxes alone say what an update or a score costs.
+No pictures are generated, because the cost of updates and scores depends on boxes only.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ _DISTRACTOR = 8
 
 
 def draw_walks(num_frames: int, num_people: int, rng: np.random.Generator) -> np.ndarray:
-    """Return where people are who walk and turn back at the picture's edges, box_ltwh [num_frames, num_people, 4]."""
+    """Return the boxes of people who walk and turn at the picture's edges, box_ltwh [num_frames, num_people, 4]."""
     height = rng.uniform(100, 350, num_people)
     size = np.stack([0.4 * height, height], axis=1)
     room = np.array([WIDTH, HEIGHT]) - size
@@ -35,10 +35,10 @@ def draw_walks(num_frames: int, num_people: int, rng: np.random.Generator) -> np
 
 
 def draw_frames(num_frames: int, num_detections: int, rng: np.random.Generator) -> list[sv.Detections]:
-    """Return frames of exactly so many detections: of a tenth more people, some of whom are hidden for a while.
+    """Return frames with exactly this number of detections, of 10 % more people, some of whom are hidden for a time.
 
-    Boxes shake by a fiftieth of their size; a tenth of the scores lies below 0.6, where some trackers part the sure
-    from the others.
+    Boxes have noise of 2 % of their size. A tenth of the scores is below 0.6, the threshold of high confidence in some
+    trackers.
     """
     num_people = num_detections + max(1, num_detections // 10)
     box_ltwh = _shaken(draw_walks(num_frames, num_people, rng), rng)
@@ -56,9 +56,7 @@ def draw_frames(num_frames: int, num_detections: int, rng: np.random.Generator) 
 
 
 def draw_annotations(scene: str, rng: np.random.Generator, share: float = 1.0) -> pd.DataFrame:
-    """Return a ground truth of the size of a MOT17 sequence, or of a share of it: its pedestrians, and a fifth more
-    distractors.
-    """
+    """Return a ground truth of the size of a MOT17 sequence, or a fraction of it, with 20 % additional distractors."""
     num_frames, num_boxes, num_people = MOT17[scene]
     num_frames, num_boxes = round(num_frames * share), round(num_boxes * share)
     at_once = -(-num_boxes // num_frames)
@@ -84,9 +82,7 @@ def draw_annotations(scene: str, rng: np.random.Generator, share: float = 1.0) -
 
 
 def draw_tracks(annotations: pd.DataFrame, rng: np.random.Generator, *, found: float = 0.75) -> pd.DataFrame:
-    """Return what a tracker may make of a ground truth: a share of its boxes, shaken, a new identity each hundred
-    frames.
-    """
+    """Return tracks of a ground truth: a fraction of its boxes with noise, with new identities every hundred frames."""
     rows = annotations[rng.random(len(annotations)) < found]
     box_ltwh = _shaken(rows[["left", "top", "width", "height"]].to_numpy(), rng)
     _, track_id = np.unique(1000 * rows["track_id"].to_numpy() + rows["frame"].to_numpy() // 100, return_inverse=True)
@@ -95,13 +91,13 @@ def draw_tracks(annotations: pd.DataFrame, rng: np.random.Generator, *, found: f
 
 
 def _shaken(box_ltwh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the boxes moved and stretched by a fiftieth of their size."""
+    """Return the boxes with noise of 2 % of their size in position and size."""
     size = box_ltwh[..., 2:]
     return box_ltwh + 0.02 * np.concatenate([size, size], axis=-1) * rng.normal(0, 1, box_ltwh.shape)
 
 
 def _slow_noise(num_frames: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return random values that keep their order for about ten frames, [num_frames, count]."""
+    """Return random values with a correlation time of about ten frames, [num_frames, count]."""
     steps = rng.normal(0, 1, (num_frames // 10 + 2, count))
     return np.stack(
         [np.interp(np.arange(num_frames) / 10, np.arange(len(steps)), column) for column in steps.T], axis=1

@@ -1,15 +1,15 @@
-"""Whether the confidence intervals hold: `python benchmarks/intervals.py` prints two tables.
+"""Measure the coverage of the confidence intervals: `python benchmarks/intervals.py` prints two tables.
 
 python benchmarks/intervals.py [--data ../shared/data] [--models 16] [--only null coverage] [--quick]
 
-- null: models that are equal by construction, the oracle's vectors with independent noise of one size, track drawn
-  streets and, with the data at hand, MOT17-09. A 95 % interval of the difference of two such models should exclude 0 in
-  about 5 % of all pairs. `before` is the bootstrap of earlier versions: identity and association fixed on the whole
-  sequence, percentiles of 1,000 draws. `over windows` takes windows for the units of every score.
-- coverage: how often the interval of a mean contains the truth, by number of units, for independent units and for a
+- null: equivalent models (oracle vectors with independent noise of the same size) track synthetic streets and, with
+  --data, MOT17-09. A 95 % interval of the difference of two such models should exclude 0 in about 5 % of all pairs.
+  `before` is the bootstrap of earlier versions: identities assigned on the whole sequence, percentiles of 1,000 draws.
+  `over windows` uses windows as units of every score.
+- coverage: how often the interval of a mean contains the true mean, by number of units, for independent units and for a
   series with an autocorrelation of .3.
 
-All is drawn from seeds. --quick runs everything on little, which shows that it runs and nothing else.
+All data are generated from seeds. --quick uses little data to check that the script runs.
 """
 
 import argparse
@@ -25,17 +25,19 @@ import pandas as pd
 from scipy.stats import t as student
 
 from reidops.boxes.embeddings import EmbeddedDetections
+from reidops.boxes.identities import people_of_boxes
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.mot.synthetic import SyntheticParams, write_synthetic
-from reidops.tracking.arms import ORACLE, dressed, people_shown
-from reidops.tracking.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
 from reidops.tracking.constants import constants_of
-from reidops.tracking.counts import on_own_track
-from reidops.tracking.overlaps import Comparison
-from reidops.tracking.scoring import compare, rules_of
+from reidops.tracking.evaluation.arm_names import ORACLE
+from reidops.tracking.evaluation.arms import with_arm_embeddings
+from reidops.tracking.evaluation.bootstrap import Interval, LeaveOneOut, best_intervals, margin, over_windows
+from reidops.tracking.evaluation.counts import on_own_track
+from reidops.tracking.evaluation.overlaps import Comparison
+from reidops.tracking.evaluation.scoring import compare, rules_of
+from reidops.tracking.evaluation.windows import NUM_COUNTS, FrameTables, window_scores
 from reidops.tracking.trackers import new_tracker, track_sequence
-from reidops.tracking.windows import NUM_COUNTS, FrameTables, window_scores
 
 SCORES = ("IDF1", "HOTA", "AssA", "MOTA")
 TRACKERS = {"deepsort": {"max_age": 60, "motion_weight": 0.1}, "strongsort": {}}
@@ -44,9 +46,7 @@ NMS = 0.7
 
 @dataclass(frozen=True)
 class Case:
-    """Sequences that are tracked, the frames of them, and the noise of the models, as a multiple of a person's
-    vector.
-    """
+    """Tracked sequences, their frames, and the noise of the models as a multiple of the length of a person's vector."""
 
     name: str
     folders: tuple[Path, ...]
@@ -57,7 +57,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Tracked:
-    """What a model's tracks of one sequence add to the scores: today's tables, and the counts of windows as before."""
+    """The contribution of one sequence to a model's scores: current tables, and counts of windows as before."""
 
     tables: LeaveOneOut
     before: np.ndarray  # [num_windows, NUM_COUNTS]
@@ -77,14 +77,14 @@ def cases(drawn: Path, data: Path | None, quick: bool) -> Iterator[tuple[Case, s
 
 
 def track_models(case: Case, tracker: str, num_models: int) -> list[list[Tracked]]:
-    """Return what each model's tracks add to the scores, [sequence][model]."""
+    """Return the contributions to the scores, [sequence][model]."""
     return [[_track(folder, case, tracker, seed) for seed in range(num_models)] for folder in case.folders]
 
 
 def _track(folder: Path, case: Case, tracker: str, seed: int) -> Tracked:
     detected, annotations = _read(folder, case.frames)
-    people = people_shown(detected, annotations)
-    oracle = dressed(ORACLE, detected, people, folder.name)
+    people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
+    oracle = with_arm_embeddings(ORACLE, detected, people, folder.name)
     noise = np.random.default_rng([seed, zlib.crc32(folder.name.encode())]).standard_normal(oracle.embeddings.shape)
     vectors = oracle.embeddings + case.noise * noise / np.linalg.norm(noise, axis=1, keepdims=True)
     model = replace(oracle, embeddings=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
@@ -117,9 +117,7 @@ def _read(folder: Path, frames: range) -> tuple[EmbeddedDetections, pd.DataFrame
 
 
 def fixed_counts(comparison: Comparison, tables: FrameTables, length: int) -> np.ndarray:
-    """Return the counts of windows as before: identity and association fixed on the whole sequence, [num_windows,
-    NUM_COUNTS].
-    """
+    """Return the counts of windows as before, [num_windows, NUM_COUNTS], with identities of the whole sequence."""
     windows, pairs, num_thresholds = tables.windows(length), comparison.overlaps, (NUM_COUNTS - 6) // 2
     counts = np.zeros((len(windows), NUM_COUNTS))
     counts[:, 0], counts[:, 1], counts[:, 3:6] = windows.people.sum(axis=1), windows.tracks.sum(axis=1), windows.errors
@@ -135,7 +133,7 @@ def fixed_counts(comparison: Comparison, tables: FrameTables, length: int) -> np
 
 
 def null_table(drawn: Path, data: Path | None, num_models: int, quick: bool) -> pd.DataFrame:
-    """Return the share of pairs of equal models whose interval excludes 0, in percent, a row for each case and way."""
+    """Return the percentage of pairs of equivalent models whose interval excludes 0, one row per case and method."""
     rows = []
     for case, tracker in cases(drawn, data, quick):
         sequences = track_models(case, tracker, num_models)
@@ -160,9 +158,7 @@ def null_table(drawn: Path, data: Path | None, num_models: int, quick: bool) -> 
 
 
 def excluded_now(pairs: list[tuple[Tracked, Tracked]]) -> list[bool]:
-    """Return, for each score, whether the reported interval of the difference of two models excludes 0; equal tracks do
-    not.
-    """
+    """Return, for each score, whether the reported interval of the difference of two models excludes 0."""
     return _excluded(best_intervals([a.tables for a, _ in pairs], [b.tables for _, b in pairs]))
 
 
@@ -176,7 +172,7 @@ def _excluded(intervals: dict[str, Interval | None]) -> list[bool]:
 
 
 def excluded_before(pairs: list[tuple[Tracked, Tracked]]) -> list[bool]:
-    """Return the same for percentiles of a bootstrap over windows with the decisions of the whole sequence."""
+    """Return the same for percentiles of a bootstrap over windows with identities of the whole sequence."""
     rng, sums = np.random.default_rng(0), [0.0, 0.0]
     for pair in pairs:
         num = len(pair[0].before)
@@ -188,7 +184,7 @@ def excluded_before(pairs: list[tuple[Tracked, Tracked]]) -> list[bool]:
 
 
 def coverage_table(num_series: int) -> pd.DataFrame:
-    """Return how often the interval of a mean contains the truth, in percent, by number of units."""
+    """Return how often the interval of a mean contains the true mean, in percent, by number of units."""
     rng, rows = np.random.default_rng(0), []
     for num_units in (2, 3, 4, 5, 7, 10, 20, 50):
         row: dict[str, float] = {"units": num_units}
@@ -208,9 +204,7 @@ def coverage_table(num_series: int) -> pd.DataFrame:
 
 
 def draw_series(rng: np.random.Generator, num_series: int, num_units: int, correlation: float) -> np.ndarray:
-    """Return stationary series of mean 0, [num_units, num_series], of which each value is `correlation` times the last
-    plus noise.
-    """
+    """Return stationary autoregressive series of mean 0 with this autocorrelation, [num_units, num_series]."""
     series = rng.standard_normal((num_units, num_series))
     series[0] /= np.sqrt(1 - correlation**2)
     for place in range(1, num_units):
@@ -219,7 +213,7 @@ def draw_series(rng: np.random.Generator, num_series: int, num_units: int, corre
 
 
 def format_table(table: pd.DataFrame) -> str:
-    """Return a table as Markdown; figures with one digit, a dash where there is none."""
+    """Return a table as Markdown, with one decimal and a dash for missing values."""
     cells = [
         [f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row]
         for row in table.astype(object).to_numpy().tolist()

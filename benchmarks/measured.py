@@ -1,4 +1,4 @@
-"""A line of a table of measurements, and the table."""
+"""Format measurements as a Markdown table."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Measured:
-    """What was done, the goal, what was measured, and whether that meets the goal; None = there is no goal."""
+    """A measurement: the work, the goal, the result, and whether it meets the goal (None = no goal)."""
 
     work: str
     goal: str

@@ -1,12 +1,8 @@
-"""What it brings and costs that a stage keeps the memory that its layers leave: `python benchmarks/memory.py` prints
-the README's figures.
+"""Measure the effect of keeping freed memory on speed and memory: `python benchmarks/memory.py [--quick]`.
 
-python benchmarks/memory.py [--quick]
-
-Images/s of a network forward and in training steps (forward, backward, Adam), batches of 64 on all threads, and the
-peak memory of both, in a process that keeps what it frees (`keep_freed_memory`, as every stage does) and in one that
-leaves it to glibc. The processes take turns; the median of three is given. --quick runs it on little, which shows that
-it runs and says nothing about speed.
+Measured are images/s of a network (forward, and training steps with Adam, in batches of 64 on all threads) and the peak
+memory, in a process that keeps freed memory (`keep_freed_memory`, as every stage does) and in one with the default of
+glibc. The processes alternate; the results are medians of three. --quick uses little data to test the script.
 """
 
 import argparse
@@ -53,7 +49,7 @@ def measure(backbone: str, height: int, width: int, batch: int, kept: bool) -> d
 
 
 def _rate(work: Callable[[], None], batch: int) -> float:
-    """Return images/s; the first two passes, in which memory is first fetched, do not count."""
+    """Return images/s without the first two passes, in which memory is allocated."""
     work(), work()
     seconds = []
     for _ in range(STEPS):
@@ -64,7 +60,7 @@ def _rate(work: Callable[[], None], batch: int) -> float:
 
 
 def main() -> None:
-    """Print the table, or, as the process of an arm, its rates as JSON."""
+    """Print the table, or in the process of an arm its rates as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--arm", nargs=5, help=argparse.SUPPRESS)
@@ -87,10 +83,10 @@ def main() -> None:
                 of_arm.append(json.loads(ran.stdout))
         left, kept = (pd.DataFrame(of_arm).median() for of_arm in found)
         for work in ("forward", "train"):
-            told = f"{kept[work] / left[work]:.2f} ×: {kept[work]:,.0f} against {left[work]:,.0f} images/s"
-            rows.append(Measured(f"{network[0]} {network[1]} × {network[2]}, {work}, batches of {batch}", "", told))
-        told = f"{kept['peak_mb'] / left['peak_mb']:.2f} ×: {kept['peak_mb']:,.0f} against {left['peak_mb']:,.0f} MB"
-        rows.append(Measured(f"{network[0]} {network[1]} × {network[2]}, peak memory", "", told))
+            result = f"{kept[work] / left[work]:.2f} ×: {kept[work]:,.0f} against {left[work]:,.0f} images/s"
+            rows.append(Measured(f"{network[0]} {network[1]} × {network[2]}, {work}, batches of {batch}", "", result))
+        result = f"{kept['peak_mb'] / left['peak_mb']:.2f} ×: {kept['peak_mb']:,.0f} against {left['peak_mb']:,.0f} MB"
+        rows.append(Measured(f"{network[0]} {network[1]} × {network[2]}, peak memory", "", result))
     print(format_measured(rows))
 
 

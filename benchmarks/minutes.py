@@ -1,9 +1,9 @@
-"""The curve of held-out mAP over the minutes of a training, from its live run in MLflow.
+"""Plot held-out mAP over the minutes of a training, from its live run in MLflow.
 
 python benchmarks/minutes.py [--store sqlite:///mlflow.db] [--experiment reidops] [--output docs/minutes.png]
 
-Takes the newest finished training of the experiment. Minutes count from the start of the stage's run, decoding
-included; what is ranked are the held-out training people that choose the checkpoint, not the test people.
+The newest finished training of the experiment is used. Minutes count from the start of the stage's run, including
+decoding. mAP is that of the held-out training people on whom the checkpoint is chosen, not of the test people.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 
 def newest_training(client: mlflow.MlflowClient, experiment: str) -> mlflow.entities.Run:
-    """Return the newest finished training that was judged."""
+    """Return the newest finished training with held-out scores."""
     found = client.get_experiment_by_name(experiment)
     if found is None:
         raise SystemExit(f"there is no experiment {experiment}; train first, with train.track: {experiment}")
@@ -29,7 +29,7 @@ def newest_training(client: mlflow.MlflowClient, experiment: str) -> mlflow.enti
 
 
 def read_curve(client: mlflow.MlflowClient, run: mlflow.entities.Run) -> pd.DataFrame:
-    """Return minutes, mAP and rank1 of every judged epoch."""
+    """Return minutes, mAP and rank1 of every evaluated epoch."""
     histories = {name: client.get_metric_history(run.info.run_id, f"train/val_{name}") for name in ("mAP", "rank1")}
     minutes = [(point.timestamp - run.info.start_time) / 60_000 for point in histories["mAP"]]
     return pd.DataFrame(

@@ -1,12 +1,11 @@
-"""Two trainings side by side on the same cores: `python benchmarks/neighbours.py` prints the figures of
-docs/measured.md.
+"""Measure two concurrent trainings on the same cores; docs/measured.md has the results.
 
 python benchmarks/neighbours.py [--seconds 10] [--repeats 3] [--quick]
 
-Images/s of training steps (the default's network, batches of 64, float32) of one process alone, and of two at once,
-added up: with threads that sleep while they wait (as every stage sets them, see reidops/cores.py), with libgomp's own
-spinning, and with one thread for each process. All settings take turns within a repeat; medians are given, and ratios
-to one process alone that spins. --quick runs it on little, which shows that it runs and says nothing about speed.
+Measured are images/s of training steps (the default network, batches of 64, float32) of a single process, and the sum
+of two concurrent processes: with sleeping threads (as in every stage, see reidops/cores.py), with the spinning threads
+of libgomp, and with one thread per process. The settings alternate; the results are medians, and ratios to a single
+process with spinning threads. --quick uses little data to check that the script runs.
 """
 
 import argparse
@@ -26,7 +25,7 @@ OWN_VARIABLES = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "GOMP_SPINCOUNT")
 
 
 def train_steps(seconds: float, height: int, width: int) -> float:
-    """Return images/s of training steps in this process, after two that do not count."""
+    """Return images/s of training steps in this process, without the first two steps."""
     import torch
 
     from reidops.embedding.network import EmbeddingNetwork
@@ -51,7 +50,7 @@ def train_steps(seconds: float, height: int, width: int) -> float:
 
 
 def measure(num_processes: int, variables: dict[str, str], options: list[str]) -> float:
-    """Return the sum of images/s of so many processes at once."""
+    """Return the sum of images/s of concurrent processes."""
     environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES} | variables
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
     command = [sys.executable, __file__, "--worker", *options]
@@ -62,7 +61,7 @@ def measure(num_processes: int, variables: dict[str, str], options: list[str]) -
 
 
 def main() -> None:
-    """Measure every setting, or be one of the processes that are measured."""
+    """Measure every setting, or run as one of the measured processes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--repeats", type=int, default=3)

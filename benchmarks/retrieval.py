@@ -1,14 +1,14 @@
-"""What ranking, re-ranking and the embedding of test crops cost: `python benchmarks/retrieval.py`.
+"""Measure ranking, re-ranking and the embedding of test crops: `python benchmarks/retrieval.py`.
 
 python benchmarks/retrieval.py [--rows score_distances rerank …] [--repeats 3] [--threads 1] [--quick]
 
-Every row runs in a process of its own, in which the work and what it is held against take turns. CPU seconds are those
-of all threads, the least of the repeats; wall seconds likewise. With one thread both say the same on an idle machine;
-with more, CPU seconds also count the product's threads while they wait for the next block. Peak memory is that of the
-row's process, Python and the embeddings themselves included, before what it is held against has run.
+Every row runs in its own process, in which the work and its baseline alternate. CPU and wall seconds are the minimum of
+the repeats; CPU seconds include all threads. With one thread both are equal on an idle machine; with more threads, CPU
+seconds include threads of the product that wait for the next block. Peak memory is that of the process, including
+Python and the embeddings, before the baseline has run.
 
-Embeddings are drawn around one centre per person, so that mAP is .5 to .8 as of a trained model: on random ones nearly
-the whole gallery lies nearer than the farthest match.
+Embeddings are clustered around one centre per person, so that mAP is .5 to .8 as for a trained model. With random
+embeddings nearly the whole gallery is nearer than the farthest match.
 """
 
 import argparse
@@ -27,14 +27,14 @@ import numpy as np
 
 SPREAD = 2.2  # of a person's embeddings about their centre; more is harder
 DIM = 512
-PRODUCT_ROWS = 1024  # queries at a time of a product alone: faster than the whole, whose pages must first be had
+PRODUCT_ROWS = (
+    1024  # queries per block of the plain product; the whole product is slower, because it allocates more pages
+)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a row measures: `ours`, which returns what is told beside the figures, and `base`, what it is held
-    against.
-    """
+    """The functions of a row: `ours`, which returns a note for the table, and the baseline `base`."""
 
     ours: Callable[[], str]
     base: Callable[[], object]
@@ -42,7 +42,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is measured, what it may cost, and which ratio of the two works is told."""
+    """One row of the table: the measured work, its target, and the ratio to show."""
 
     what: str
     size: str
@@ -54,9 +54,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Measured:
-    """The least seconds of several runs, and the most MB of the process."""
+    """The minimum seconds of several runs, and the peak memory of the process [MB]."""
 
-    told: str
+    note: str
     cpu_s: float
     wall_s: float
     base_cpu_s: float
@@ -65,7 +65,7 @@ class Measured:
 
 
 def prepare_score_distances(share: int) -> Work:
-    """Rank a given matrix, against a plain argsort implementation."""
+    """Rank a matrix of distances; the baseline is a plain argsort implementation."""
     from reidops.retrieval.ranking import score_distances
 
     query, gallery, labels = drawn(3368 // share, 15913 // share, 750 // share)
@@ -74,12 +74,12 @@ def prepare_score_distances(share: int) -> Work:
 
 
 def prepare_score_embeddings(share: int) -> Work:
-    """Rank embeddings of Market-1501's size, against their matrix product alone."""
+    """Rank embeddings of Market-1501's size; the baseline is their matrix product."""
     return _ranking(*drawn(3368 // share, 19732 // share, 750 // share))
 
 
 def prepare_score_embeddings_msmt17(share: int) -> Work:
-    """Rank embeddings of MSMT17's size, against their matrix product alone."""
+    """Rank embeddings of MSMT17's size; the baseline is their matrix product."""
     return _ranking(*drawn(11659 // share, 82161 // share, 3060 // share))
 
 
@@ -90,7 +90,7 @@ def _ranking(query: np.ndarray, gallery: np.ndarray, labels: dict[str, np.ndarra
 
 
 def prepare_rerank(share: int) -> Work:
-    """Re-rank 3,368 queries in a gallery of 15,913, against the matrix product of all crops with each other."""
+    """Re-rank 3,368 queries in a gallery of 15,913; the baseline is the matrix product of all crops."""
     from reidops.retrieval.reranking import reranked_blocks
 
     query, gallery, _ = drawn(3368 // share, 15913 // share, 750 // share)
@@ -100,9 +100,7 @@ def prepare_rerank(share: int) -> Work:
 
 
 def prepare_embed(share: int) -> Work:
-    """Embed drawn crops of 128 × 64 px from a crops.tar, against the model's forward passes on batches that are
-    ready.
-    """
+    """Embed synthetic crops of 128 × 64 px from a crops.tar; the baseline is the forward pass on prepared batches."""
     import pandas as pd
     from training import draw_crops
 
@@ -157,7 +155,7 @@ ROWS = {
 
 
 def drawn(num_query: int, num_gallery: int, num_people: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return query and gallery embeddings of people drawn from a seed, and their labels."""
+    """Return random query and gallery embeddings of people, and their labels."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((num_people, DIM), np.float32)
     pids, camids = rng.integers(0, num_people, num_query + num_gallery), rng.integers(0, 6, num_query + num_gallery)
@@ -177,7 +175,7 @@ def drawn(num_query: int, num_gallery: int, num_people: int) -> tuple[np.ndarray
 
 
 def product(query: np.ndarray, gallery: np.ndarray) -> None:
-    """Compute the matrix product block by block, each into the memory of the last."""
+    """Compute the matrix product block by block in a reused buffer."""
     buffer = np.empty((PRODUCT_ROWS, len(gallery)), np.float32)
     for start in range(0, len(query), PRODUCT_ROWS):
         block = query[start : start + PRODUCT_ROWS]
@@ -191,7 +189,7 @@ def argsort_map(
     query_camids: np.ndarray,
     gallery_camids: np.ndarray,
 ) -> float:
-    """Return mAP as it is usually computed: sort every row, drop the junk, average the precision at the hits."""
+    """Return mAP by the usual method: sort every row, drop the junk, average the precision at the hits."""
     order = np.argsort(distances, axis=1)
     precisions = []
     for query in range(len(distances)):
@@ -205,19 +203,19 @@ def argsort_map(
 
 
 def measure(name: str, share: int, repeats: int) -> Measured:
-    """Run one row in this process; what is prepared costs no seconds."""
+    """Run one row in this process; the preparation is not timed."""
     work = globals()[f"prepare_{name}"](share)
-    ours, base, told, peak_mb = [], [], "", 0.0
+    ours, base, note, peak_mb = [], [], "", 0.0
     for repeat in range(1 if ROWS[name].once else repeats):
         began = _clocks()
-        told = work.ours()
+        note = work.ours()
         ours.append(_since(began))
         if repeat == 0:
             peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         began = _clocks()
         work.base()
         base.append(_since(began))
-    return Measured(told, *np.min(ours, axis=0).tolist(), *np.min(base, axis=0).tolist(), peak_mb)
+    return Measured(note, *np.min(ours, axis=0).tolist(), *np.min(base, axis=0).tolist(), peak_mb)
 
 
 def _clocks() -> tuple[float, float]:
@@ -229,7 +227,7 @@ def _since(began: tuple[float, float]) -> tuple[float, float]:
 
 
 def measure_apart(name: str, arguments: argparse.Namespace) -> Measured:
-    """Run one row in a process of its own."""
+    """Run one row in its own process."""
     command = [sys.executable, __file__, "--row", name, "--repeats", str(arguments.repeats)] + [
         "--quick"
     ] * arguments.quick
@@ -245,7 +243,7 @@ def measure_apart(name: str, arguments: argparse.Namespace) -> Measured:
 
 
 def table_row(row: Row, found: Measured, quick: bool) -> list[str]:
-    """Return one line's cells; a ratio is named by what is divided by what."""
+    """Return the cells of one row; a ratio is labelled with its numerator and denominator."""
     upside_down = row.ratio.endswith("/ ours")
     ratios = [
         base / ours if upside_down else ours / base
@@ -260,7 +258,7 @@ def table_row(row: Row, found: Measured, quick: bool) -> list[str]:
         row.ratio,
         *(f"{ratio:.2f}" for ratio in ratios),
         f"{found.peak_mb:.0f}",
-        found.told,
+        found.note,
     ]
 
 

@@ -1,17 +1,16 @@
-"""What tracking costs: `python benchmarks/tracking.py` prints the table of the README, measured in one run.
+"""Measure the cost of tracking: `python benchmarks/tracking.py` prints the table of docs/measured.md.
 
 python benchmarks/tracking.py [--only updates scores embedding constants] [--data ../shared/data] [--quick]
 
-- updates: each tracker without embeddings on walks drawn from a seed, and the `trackers` package's on the same
-  detections, in this package's defaults and theirs; frames per second of CPU, one thread.
-- scores: preprocessing, official scores and events of sequences of MOT17's sizes against TrackEval and motmetrics;
-  seconds of CPU, one thread.
-- embedding: detections of a sequence from its JPEG files against the network alone; by the clock, all threads.
-- constants: a changed tracker constant on seven half sequences from cached embeddings; by the clock, all cores.
+- updates: each tracker without embeddings on random walks, and the trackers of the package `trackers` on the same
+  detections, each with its defaults; frames per CPU second, one thread.
+- scores: preprocessing, official scores and events of sequences of MOT17's sizes, compared with TrackEval and
+  motmetrics; CPU seconds, one thread.
+- embedding: detections of a sequence from its JPEG files, compared with the network alone; wall time, all threads.
+- constants: a changed tracker constant on seven half sequences from cached embeddings; wall time, all cores.
 
-Everything is drawn; with --data, scores and embedding are measured on real sequences. --quick runs it all on little,
-which shows that it runs and says nothing about speed. Ratios hold within a run; on a machine that others use, the
-seconds do not.
+All data are synthetic; with --data, scores and embedding are measured on real sequences. --quick uses little data to
+check that the script runs. On a shared machine only the ratios within a run are reliable.
 """
 
 import argparse
@@ -29,9 +28,7 @@ ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_TH
 
 
 def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
-    """Measure one section in this process; what it needs is imported here, for libraries count threads when they are
-    loaded.
-    """
+    """Measure one section in this process; libraries are imported here, because they count threads at import."""
     num_passes = 1 if quick else 3
     if section == "updates":
         import tracking_updates
@@ -58,7 +55,7 @@ def measure(section: str, data: Path | None, quick: bool) -> list[Measured]:
 
 
 def run_section(section: str, arguments: argparse.Namespace) -> list[Measured]:
-    """Measure one section in a process of its own, so that none warms another's caches or takes its threads."""
+    """Measure one section in its own process, so that sections do not share caches or threads."""
     options = [*(["--data", str(arguments.data)] if arguments.data else []), *(["--quick"] if arguments.quick else [])]
     environment = os.environ | (ONE_CORE if section in ("updates", "scores") else {})
     command = [sys.executable, __file__, "--section", section, *options]
@@ -67,7 +64,7 @@ def run_section(section: str, arguments: argparse.Namespace) -> list[Measured]:
 
 
 def main() -> None:
-    """Print the table, or, as the process of a section, its lines as JSON."""
+    """Print the table, or in the process of a section its rows as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--data", type=Path)

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,10 +23,12 @@ from measured import Measured
 
 from reidops.boxes.embeddings import EmbeddedDetections, write_embeddings
 from reidops.cores import usable_cores
+from reidops.params import read_params
 from reidops.parts import Part, write_parts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 GOAL = 30  # s
 DIM = 512
 NOISE = 0.4  # of the length of a person's own vector: two embeddings of one person lie a cosine distance of 0.14 apart
@@ -33,6 +36,7 @@ WEIGHTS = "0" * 64
 PARAMS = {
     "gate": "calibrated",
     "min_confidence": None,
+    "camera_motion": "none",
     "constants": {"deepsort": {"max_age": 45}, "botsort": {"max_age": 45}, "bytetrack": {"max_age": 45}},
 }
 NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
@@ -51,7 +55,8 @@ def _measure_tracker(tracker: str, data: Path, parts: list[Part], pictures: bool
     start, cpu_before = time.perf_counter(), _cpu_seconds()
     from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
-    params = EvaluateTrackingParams(tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
+    default = read_params(EvaluateTrackingParams, "evaluate_tracking", DEFAULT)
+    params = replace(default, tracker=tracker, **PARAMS, **({} if pictures else NO_PICTURES))
     evaluate_tracking(
         data / "raw",
         data / "embeddings",

@@ -1,10 +1,9 @@
-"""Crops/s of embedding a sequence's detections, from the frames' JPEG files on, beside the network's own forward.
+"""Measure crops/s of embedding a sequence's detections from its JPEG files, compared with the network's forward pass.
 
-The forward runs on batches that are ready, of the same size and the same number of images, as `embed_images` does it:
-one batch at a time, on all threads. Both count by the clock and take turns; the median of some passes is given, and of
-the ratio of each to the forward beside it. The networks' weights are random, which costs the same. A frame costs as
-much to decode however many boxes it has, so drawn frames have six, as the sparse MOT17-09 does, or 21, as MOT17's have
-on average (112,297 in 5,316 frames).
+The forward pass runs on prepared batches of the same size and number, as in `embed_images`: one batch at a time on all
+threads. Both are measured in wall time and alternate; the results are the median of several passes and the median
+ratio. The weights are random, which does not change the cost. Decoding a frame costs the same for any number of boxes,
+so synthetic frames have 6 boxes as MOT17-09, or 21 as MOT17 on average (112,297 in 5,316 frames).
 """
 
 import tempfile
@@ -32,7 +31,7 @@ GOAL = 0.9
 
 
 def measure(data: Path | None, num_boxes: int, num_passes: int) -> list[Measured]:
-    """Return a line for each network: on MOT17-09 of the real data, or for each density on drawn frames.
+    """Return one row per network: on MOT17-09 of the real data, or for each density on synthetic frames.
 
     Args:
         num_boxes: detections in all, about.
@@ -70,11 +69,11 @@ def _measure_network(
         f"{torch.get_num_threads()} threads"
     )
     goal = f"≥ {GOAL} of the model's own forward, {rates['forward'].median():,.0f} crops/s"
-    told = (
+    result = (
         f"{shares.median():.2f} ({shares.min():.2f} … {shares.max():.2f} in {num_passes} passes): "
         f"{rates['sequence'].median():,.0f} crops/s"
     )
-    return Measured(work, goal, told, bool(shares.median() >= GOAL))
+    return Measured(work, goal, result, bool(shares.median() >= GOAL))
 
 
 def _embedder(backbone: str, height: int, width: int) -> Embedder:
@@ -94,9 +93,7 @@ def _embedder(backbone: str, height: int, width: int) -> Embedder:
 
 
 def _draw_sequence(folder: Path, num_frames: int, density: int) -> tuple[Sequence, pd.DataFrame]:
-    """Return a sequence whose frames are one smooth picture that moves, 0.2 MB as MOT17's are, with so many detections
-    in each.
-    """
+    """Return a sequence of a moving smooth picture, 0.2 MB per frame as in MOT17, with its detections."""
     rng = np.random.default_rng(0)
     folder.mkdir()
     picture = cv2.resize(

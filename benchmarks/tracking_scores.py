@@ -1,9 +1,9 @@
-"""CPU seconds of scoring whole MOT17-size sequences, beside TrackEval and motmetrics as they come.
+"""Measure CPU seconds of scoring sequences of MOT17's size, compared with TrackEval and motmetrics.
 
-Ours is all that `evaluate_tracking` does with a sequence's tables: the preprocessing, the official scores, the events
-and motmetrics' counts. `without motmetrics` leaves out the second scorer. TrackEval reads the same tables as files and
-does its own preprocessing; motmetrics gets every box unfiltered and distances of ours, frame by frame, for its own
-preprocessing and its own distances need NumPy 1.
+Our time includes all work of `evaluate_tracking` on the tables of a sequence: preprocessing, official scores, events
+and the counts of motmetrics. `without motmetrics` leaves out the second scorer. TrackEval reads the same tables from
+files and does its own preprocessing. motmetrics gets all boxes without preprocessing, and our distances, because its
+own functions for both need NumPy 1.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from trackeval.metrics import CLEAR, HOTA, Identity
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.mot.sequences import read_annotations, read_results, read_sequence, write_results
-from reidops.tracking.events import accumulate, count_events, event_table
-from reidops.tracking.scoring import compare, official_results, rules_of
+from reidops.tracking.evaluation.events import accumulate, count_events, event_table
+from reidops.tracking.evaluation.scoring import compare, official_results, rules_of
 
 Cases = dict[str, tuple[pd.DataFrame, pd.DataFrame]]  # sequence → annotations, tracks
 _BOX = ["left", "top", "width", "height"]
@@ -47,14 +47,14 @@ _METRICS = [
 
 
 def draw_cases(share: float) -> Cases:
-    """Return seven sequences of MOT17's sizes, or of a share of them."""
+    """Return seven sequences of MOT17's sizes, or a fraction of them."""
     rng = np.random.default_rng(0)
     truths = {f"MOT17-{scene}-FRCNN": draw_annotations(scene, rng, share) for scene in MOT17}
     return {name: (truth, draw_tracks(truth, rng)) for name, truth in truths.items()}
 
 
 def read_cases(data: Path) -> Cases:
-    """Return the whole sequences that are there with a published tracker's results."""
+    """Return the available sequences with results of a published tracker."""
     folder = data / "tracking-results"
     results = sorted((folder / "Lif_T").glob("*.txt"))
     return {
@@ -64,9 +64,7 @@ def read_cases(data: Path) -> Cases:
 
 
 def measure(cases: Cases, num_passes: int) -> list[Measured]:
-    """Return a line for our scoring against the sum of the two scorers, each the best of some passes that take
-    turns.
-    """
+    """Return a row that compares our scoring with the sum of the two scorers; minimum of alternating passes."""
     with tempfile.TemporaryDirectory() as folder:
         write_cases(cases, Path(folder))
         arms: dict[str, Callable[[], Any]] = {
@@ -91,7 +89,7 @@ def measure(cases: Cases, num_passes: int) -> list[Measured]:
 
 
 def score(cases: Cases, *, second: bool = True) -> None:
-    """Score as `evaluate_tracking` does, with the second scorer or without."""
+    """Score as `evaluate_tracking`, with or without the second scorer."""
     for truth, tracks in cases.values():
         comparison = compare(truth, tracks, range(1, _num_frames(truth) + 1), rules_of("MOT17"))
         official_results(comparison)
@@ -101,7 +99,7 @@ def score(cases: Cases, *, second: bool = True) -> None:
 
 
 def score_by_trackeval(cases: Cases, folder: Path) -> None:
-    """Score the written files as TrackEval's own script does, one sequence after the other, without its plots."""
+    """Score the written files as TrackEval's script does, one sequence after the other, without plots."""
     config = {
         "GT_FOLDER": str(folder / "gt"),
         "TRACKERS_FOLDER": str(folder / "trackers"),
@@ -140,7 +138,7 @@ def score_by_motmetrics(cases: Cases) -> None:
 
 
 def write_cases(cases: Cases, folder: Path) -> None:
-    """Write the tables as MOTChallenge files where TrackEval looks for them."""
+    """Write the tables as MOTChallenge files in the layout of TrackEval."""
     for name, (truth, tracks) in cases.items():
         path = folder / "gt" / name / "gt" / "gt.txt"
         path.parent.mkdir(parents=True)

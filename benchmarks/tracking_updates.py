@@ -1,4 +1,4 @@
-"""Frames/s of the trackers' updates without embeddings, beside the `trackers` package's on the same detections."""
+"""Measure frames/s of tracker updates without embeddings, compared with the package `trackers`."""
 
 import time
 from collections.abc import Callable
@@ -23,9 +23,7 @@ RIVALS: dict[str, Callable[[], Any]] = {
 
 
 def measure(num_frames: int, num_passes: int) -> list[Measured]:
-    """Return a line for each tracker and one for each rival; the best of some passes that take turns, per second of
-    CPU.
-    """
+    """Return one row per tracker, of both packages, in frames per CPU second; best of alternating passes."""
     frames = draw_frames(num_frames, NUM_DETECTIONS, np.random.default_rng(0))
     arms = {name: lambda start=start: start().update for name, start in TRACKERS.items()}
     arms |= {f"{name} of trackers": lambda start=start: start().update for name, start in RIVALS.items()}

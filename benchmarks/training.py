@@ -1,16 +1,14 @@
-"""How much of the time of a training goes into the model: `python benchmarks/training.py`.
+"""Compare the throughput of the training loop with that of the model alone: `python benchmarks/training.py`.
 
 python benchmarks/training.py [--crops data/crops] [--backbone mobilenetv4_conv_small] [--precision 32-true] [--seconds
 15] python benchmarks/training.py --decoders
 
-All arms train the same network on batches of the same size, one after the other in one process; images/s of all
-threads.
+All arms train the same network on batches of the same size, one after the other in one process, on all threads.
 
-- model alone: forward, losses, backward and update on one batch that is ready; nothing else.
-- loop: `reidops.training.training.Trainer`, from crops.tar to the checkpoint of each epoch, the first epoch left out.
-- per sample: as torchreid does it, written plainly: each crop is opened, resized, flipped, cropped, made a tensor,
-  normalised and erased by a chain of torchvision's transforms in worker processes, and the triplet loss goes from
-  anchor to anchor.
+- model alone: forward, losses, backward and update on one prepared batch.
+- loop: `reidops.training.training.Trainer`, from crops.tar to the checkpoint of each epoch, without the first epoch.
+- per sample: the method of torchreid: each crop is opened, resized, flipped, cropped, converted to a tensor, normalized
+  and erased by torchvision transforms in worker processes, and the triplet loss is a loop over anchors.
 
 With --decoders: crops/s of one thread, from the bytes of a JPEG to BGR or RGB pixels.
 """
@@ -53,12 +51,12 @@ MARGIN = 0.3
 
 
 class Enough(Exception):
-    """The seconds of an arm are over."""
+    """Raised when the time of an arm is over."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What all arms share: crops, the rows that train with their labels 0 …, and the settings."""
+    """The data and settings of all arms: crops, and the training rows with their labels 0 …."""
 
     tar: Path
     table: pd.DataFrame
@@ -82,7 +80,7 @@ class Bench:
 
 
 def model_alone(bench: Bench) -> float:
-    """Return the images/s of the model on a batch that is ready."""
+    """Return the images/s of the model on a prepared batch."""
     fabric, network = bench.fabric(), bench.network()
     losses = BranchLosses([build_losses(LOSSES, num_people=bench.num_people, dim=network.embedding.dim)])
     model, optimizer = _set_up(fabric, network)
@@ -100,7 +98,7 @@ def model_alone(bench: Bench) -> float:
 
 
 def loop(bench: Bench) -> float:
-    """Return the images/s of the whole loop, checkpoints included."""
+    """Return the images/s of the whole loop, including checkpoints."""
     settings, network, sampler = bench.settings, bench.network(), bench.sampler()
     store = CropStore(bench.tar, bench.table)
     augmentation = Augmentation(
@@ -139,7 +137,7 @@ def loop(bench: Bench) -> float:
 
 
 class CropByCrop(Dataset):
-    """Crops one at a time, each through a chain of transforms."""
+    """A data set of single crops with a chain of transforms."""
 
     def __init__(self, bench: Bench) -> None:
         self._files = np.memmap(bench.tar, np.uint8, "r")
@@ -168,7 +166,7 @@ class CropByCrop(Dataset):
 
 
 class EpochsWithoutEnd:
-    """The sampler's batches, epoch after epoch, as a DataLoader takes them."""
+    """The sampler's batches of successive epochs, for a DataLoader."""
 
     def __init__(self, sampler: IdentitySampler) -> None:
         self._sampler = sampler
@@ -180,9 +178,7 @@ class EpochsWithoutEnd:
 
 
 def triplet_anchor_by_anchor(features: Tensor, labels: Tensor) -> Tensor:
-    """Return the batch-hard triplet loss; each anchor looks for its farthest positive and nearest negative by
-    itself.
-    """
+    """Return the batch-hard triplet loss, computed in a loop over anchors."""
     distances = torch.cdist(features.float(), features.float())
     farthest, nearest = [], []
     for i in range(len(labels)):
@@ -194,7 +190,7 @@ def triplet_anchor_by_anchor(features: Tensor, labels: Tensor) -> Tensor:
 
 
 def per_sample(bench: Bench) -> float:
-    """Return the images/s of a training in torchreid's way."""
+    """Return the images/s of a training by the method of torchreid."""
     fabric = bench.fabric()
     model, optimizer = _set_up(fabric, bench.network())
     cross_entropy = nn.CrossEntropyLoss(label_smoothing=0.1)
@@ -223,7 +219,7 @@ def _set_up(fabric: Fabric, network: TrainingNetwork) -> tuple[nn.Module, Optimi
 
 
 def images_per_second(step: Callable[[], None], batch_size: int, seconds: float) -> float:
-    """Return how many images a step works off in a second, three steps left out."""
+    """Return the images/s of a step, without the first three steps."""
     for _ in range(3):
         step()
     _wait()
@@ -254,7 +250,7 @@ def measure_decoders(bench: Bench) -> None:
 
 
 def decoders() -> dict[str, Callable[[np.ndarray], object]]:
-    """Return the decoders by name; simplejpeg where it is installed."""
+    """Return the decoders by name; simplejpeg only if it is installed."""
     from torchvision.io import ImageReadMode, decode_jpeg
 
     cv2.setNumThreads(1)
@@ -271,7 +267,7 @@ def decoders() -> dict[str, Callable[[np.ndarray], object]]:
 
 
 def read_bench(settings: argparse.Namespace, scratch: Path) -> Bench:
-    """Read the crops that were named, or draw some."""
+    """Read the given crops, or generate some."""
     folder = settings.crops or draw_crops(scratch)
     table = read_table(folder / "crops.parquet", CROPS) if settings.crops else pd.read_parquet(folder / "crops.parquet")
     rows = table.index[table["split"] == "train"].to_numpy()
@@ -279,7 +275,7 @@ def read_bench(settings: argparse.Namespace, scratch: Path) -> Bench:
 
 
 def draw_crops(folder: Path, num_people: int = 64, crops_each: int = 16) -> Path:
-    """Write crops of Market-1501's size, 128 × 64 px: blurred noise, which compresses as pictures do."""
+    """Write crops of Market-1501's size, 128 × 64 px: blurred noise, which compresses like pictures."""
     rng, rows = np.random.default_rng(0), []
     with tarfile.open(folder / "crops.tar", "w") as tar:
         for pid in np.repeat(np.arange(num_people), crops_each):

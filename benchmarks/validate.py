@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not installed; they belong to the repository
 
+DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
 SCENES = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13": 750}  # frames, as in MOT17
 TRACKED = "09"
 WIDTH, HEIGHT = 1920, 1080  # px
@@ -106,9 +108,11 @@ def _draw_tar(tar: Path, paths: list[str]) -> tuple[list[int], int]:
 
 def run_stage(data: Path) -> None:
     """Run the stage's function and print what this process has used."""
+    from reidops.params import read_params
     from stages.validate import ValidateParams, validate
 
-    params = ValidateParams(image_sample=0, frame_sample=0, crop_sample=0)
+    default = read_params(ValidateParams, "validate", DEFAULT)
+    params = replace(default, image_sample=0, frame_sample=0, crop_sample=0)
     validate(data / "raw", data / "crops", data / "validation", params)
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(f"CPU {used.ru_utime + used.ru_stime:.1f} s, peak memory {used.ru_maxrss / 1024:.0f} MiB")

@@ -9,7 +9,7 @@ __all__ = ["Embedder"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Embedder` on first use: it brings torch, which a puller of the ONNX model does without."""
+    """Import `Embedder` on first use, because it imports torch, which users of the ONNX model do not need."""
     if name == "Embedder":
         from reidops.embedding.embedder import Embedder
 

@@ -1,4 +1,4 @@
-"""`python -m reidops`: the command line, as `reidops`."""
+"""Run the command line `reidops` as `python -m reidops`."""
 
 from reidops.command import main
 

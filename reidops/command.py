@@ -13,6 +13,7 @@ from reidops.errors import ReidopsError
 _INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_ROOT = click.option("--root", type=_FOLDER, default=Path("."), help="Root folder of the repository.")
 _EMBED_OUTPUT = (
     "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
 )
@@ -65,23 +66,25 @@ def summary(data: Path) -> None:
 @click.argument("name", required=False)
 @click.option("--diff", is_flag=True, help="Print what would change, one line per value, and write nothing.")
 @click.option("--force", is_flag=True, help="Overwrite a params.yaml that has values of your own.")
-@click.option("--root", type=_FOLDER, default=Path("."), help="Root folder of the repository.")
+@_ROOT
 def recipe(name: str | None, diff: bool, force: bool, root: Path) -> None:
     """List the recipes, or write params.yaml from the recipe NAME.
 
-    A params.yaml is overwritten only if its values are those of a recipe or of git's last commit.
+    A recipe holds what differs from recipes/default.yaml. A params.yaml is overwritten only if its values are those of
+    a recipe or of git's last commit.
 
     Example: reidops recipe bot-resnet50 --diff
     """
     from reidops import recipes
+    from reidops.repository import load_sections
 
     if name is None:
         _print_recipes(root)
     elif diff:
-        changes = recipes.recipe_changes(root, name)
+        changes = recipes.recipe_changes(root, name, load_sections(root))
         click.echo("\n".join(changes) or f"{recipes.PARAMS} has these values already")
     else:
-        recipes.write_recipe(root, name, force=force)
+        recipes.write_recipe(root, name, load_sections(root), force=force)
         click.echo(
             f"wrote {root / recipes.PARAMS} from the recipe {name.removesuffix('.yaml')}; run it with `dvc repro`"
         )
@@ -102,21 +105,47 @@ def _print_recipes(root: Path) -> None:
 
 @main.command()
 @click.argument("section", required=False)
-@click.option("--params", "path", type=_FILE, default=Path("params.yaml"), help="The params file to explain.")
-def params(section: str | None, path: Path) -> None:
-    """Explain every value of params.yaml, or those of one SECTION.
+@click.option(
+    "--write", is_flag=True, help="Write the remarks of params.yaml again, and add params that are missing in it."
+)
+@_ROOT
+def params(section: str | None, write: bool, root: Path) -> None:
+    """Print the reference of all params, or of one SECTION of params.yaml.
 
-    A table gives name, value, and the remark with unit or range.
+    A table has the name, the type and range, the value in params.yaml, and the description.
 
     Example: reidops params train
     """
+    from reidops.recipes import PARAMS
+    from reidops.repository import load_sections
+
+    classes = load_sections(root)
+    if write:
+        _write_remarks(root, classes)
+    else:
+        _print_reference(root / PARAMS, classes, section)
+
+
+def _write_remarks(root: Path, classes: dict[str, type]) -> None:
+    from reidops.params import read_sections
+    from reidops.params_file import rewrite_params
+    from reidops.recipes import DEFAULT, PARAMS, find_recipe
+
+    added = rewrite_params(root / PARAMS, classes, read_sections(find_recipe(root, DEFAULT)))
+    for name in added:
+        click.echo(f"added {name} with its default value")
+    click.echo(f"wrote the remarks of {root / PARAMS}")
+
+
+def _print_reference(path: Path, classes: dict[str, type], section: str | None) -> None:
     from rich.console import Console
 
-    from reidops.params_reference import read_reference, reference_table
+    from reidops.params import read_sections
+    from reidops.params_reference import find_entries, reference_table
 
     console = Console()
-    for name, knobs in read_reference(path, section).items():
-        console.print(reference_table(name, knobs))
+    for name, entries in find_entries(classes, read_sections(path), section).items():
+        console.print(reference_table(name, entries))
 
 
 @main.command()
@@ -145,13 +174,36 @@ def embed(model: str, images: Path, output: Path) -> None:
 def pull(uri: str, output: Path | None) -> None:
     """Download the registered model URI and print the folder of its files.
 
-    The registry is MLFLOW_TRACKING_URI, or else mlflow.db in the current folder.
+    The registry is MLFLOW_TRACKING_URI, or else mlflow.db of the repository.
 
     Example: reidops pull models:/person-reid@champion --output model
     """
     from reidops.registry.models import pull_model
 
     click.echo(pull_model(uri, output))
+
+
+@main.group()
+def registry() -> None:
+    """Look after the MLflow store of this repository."""
+
+
+@registry.command()
+def relocate() -> None:
+    """Let the MLflow store in mlflow.db find its artifacts after the repository was moved or copied.
+
+    MLflow keeps absolute addresses. Those below the old mlartifacts become addresses of the folder beside mlflow.db. A
+    copy of the file as it was stays beside it.
+
+    Example: reidops registry relocate
+    """
+    from reidops.registry.places import relocate as relocate_store
+    from reidops.registry.store import sqlite_file, tracking_uri, without_password
+
+    file = sqlite_file(tracking_uri())
+    if file is None:
+        raise ReidopsError(f"{without_password(tracking_uri())} is a server's store; only an sqlite file is relocated")
+    click.echo(f"{file}: {relocate_store(file)} addresses of artifacts now name the folder beside it")
 
 
 def _log_to_stderr() -> None:

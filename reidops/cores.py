@@ -1,4 +1,4 @@
-"""How many cores this process may use, and how its threads wait for each other."""
+"""Count the usable cores, and configure how OpenMP threads wait."""
 
 import os
 
@@ -6,22 +6,19 @@ import joblib
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may use: its affinity and its container's CPU quota count, not the
-    host's cores.
-    """
+    """Return the number of cores that this process may use, limited by its affinity and its container's CPU quota."""
     return joblib.cpu_count()
 
 
 def share_cores() -> None:
-    """Set up OpenMP for a machine that other work shares; call it before torch is imported.
+    """Configure OpenMP for a machine that is shared with other work; call it before torch is imported.
 
-    - `OMP_WAIT_POLICY=PASSIVE`: threads that wait for each other sleep. By default libgomp's threads spin, and with
-      other work on the same cores they then keep the thread from running that they wait for. Two trainings side by side
-      on two cores reach together what one reaches alone, instead of a third to two thirds; one alone is about a tenth
-      slower (`benchmarks/neighbours.py`).
-    - `OMP_NUM_THREADS`: the usable cores, where a container may use fewer than its host has.
+    - `OMP_WAIT_POLICY=PASSIVE`: waiting threads sleep. By default the threads of libgomp spin, and on busy cores they
+      block the thread that they wait for. Two trainings on two cores then reach the total throughput of a single one,
+      instead of a third to two thirds of it. A single training is about a tenth slower (`benchmarks/neighbours.py`).
+    - `OMP_NUM_THREADS`: the number of usable cores, if it is below the number of the host's cores.
 
-    Variables that are set stay as they are.
+    Variables that are already set are not changed.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if usable_cores() < (os.cpu_count() or 1):

@@ -1,4 +1,4 @@
-"""Embed a folder of pictures, each one person's crop, and write the embeddings as Parquet or NumPy."""
+"""Embed a folder of crops and write the embeddings as Parquet or NumPy file."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,18 +17,20 @@ from reidops.progress_bar import progress_bar
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 PARQUET, NUMPY = ".parquet", ".npy"
-BATCH = 64  # pictures that are decoded at a time
+BATCH = 64  # pictures per batch
 
 
 def embed_folder(model: str, images: Path, output: Path) -> int:
-    """Embed every picture below `images` into `output`, and return their number; the paths are relative to `images`.
+    """Embed every picture below `images`, write `output`, and return the number of pictures.
+
+    Paths in `output` are relative to `images`.
 
     Raises:
-        ReidopsError: the model or a picture cannot be read, there is no picture, or `output` has another ending.
+        ReidopsError: the model or a picture cannot be read, there is no picture, or `output` has another suffix.
     """
     if output.suffix not in (PARQUET, NUMPY):
         raise ReidopsError(
-            f"{output}: ends with {output.suffix or 'nothing'!r}; expected {PARQUET} or {NUMPY}; name such a file"
+            f"{output}: the suffix is {output.suffix!r}, expected {PARQUET} or {NUMPY}; choose such a file name"
         )
     paths = list_pictures(images)
     embeddings = embed_pictures(find_embedder(model), paths)
@@ -37,10 +39,10 @@ def embed_folder(model: str, images: Path, output: Path) -> int:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Return the pictures in a folder and in all folders below it, sorted; hidden files are left out.
+    """Return the pictures in a folder and its subfolders, sorted; hidden files are left out.
 
     Raises:
-        ReidopsError: there is no such folder, or no picture in it.
+        ReidopsError: the folder does not exist or has no picture.
     """
     if not folder.is_dir():
         raise ReidopsError(f"{folder}: no such folder; expected a folder of pictures")
@@ -49,34 +51,32 @@ def list_pictures(folder: Path) -> list[Path]:
     )
     if not found:
         raise ReidopsError(
-            f"{folder}: holds no picture; expected files that end with {', '.join(SUFFIXES)}, there or below it"
+            f"{folder}: no picture found; expected files with the suffix {', '.join(SUFFIXES)}, also in subfolders"
         )
     return found
 
 
 def find_embedder(model: str) -> CropEmbedder:
-    """Return the embedder of a folder, of a `models:/…` address, or of a model.onnx with its embedder.json beside it.
+    """Return the embedder of a folder, of a `models:/…` URI, or of a model.onnx next to its embedder.json.
 
     Raises:
-        ReidopsError: there is no such model, or it is not whole.
+        ReidopsError: the model does not exist or is incomplete.
     """
     if model.endswith(".onnx"):
         from reidops.serving.onnx_embedder import MODEL, OnnxEmbedder
 
         if Path(model).name != MODEL:
             raise ReidopsError(
-                f"{model}: expected a file {MODEL} with embedder.json beside it, as the stage export writes them"
+                f"{model}: expected a file {MODEL} next to embedder.json, as written by the stage export"
             )
         return OnnxEmbedder(Path(model).parent)
     if model == NO_MODEL:
-        raise ReidopsError(f"{model}: embeds nothing; expected a model's folder, models:/NAME@ALIAS, or a model.onnx")
+        raise ReidopsError(f"{model}: not a model; expected a model's folder, models:/NAME@ALIAS, or a model.onnx")
     return load_embedder(model)
 
 
 def embed_pictures(embedder: CropEmbedder, paths: list[Path]) -> np.ndarray:
-    """Return the embeddings of picture files, float32 [len(paths), dim]; one batch of pictures is in memory at a
-    time.
-    """
+    """Return the embeddings of picture files, float32 [len(paths), dim]; pictures are read batch by batch."""
     batches = []
     with progress_bar(desc="embed", total=len(paths), unit="pictures") as bar:
         for start in range(0, len(paths), BATCH):
@@ -87,17 +87,17 @@ def embed_pictures(embedder: CropEmbedder, paths: list[Path]) -> np.ndarray:
 
 
 def write_embeddings(embeddings: np.ndarray, names: list[str], output: Path) -> None:
-    """Write a table with the columns `path` and `embedding`; or an array, with a text file of the paths beside it."""
+    """Write a table with the columns `path` and `embedding`, or an array and a text file with the paths."""
     with ExitStack() as stack:
-        partial = stack.enter_context(whole_file(output))
+        temporary = stack.enter_context(whole_file(output))
         if output.suffix == PARQUET:
             values = pa.array(embeddings.ravel(), pa.float32())
             lists = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1]).cast(pa.list_(pa.float32()))
-            pq.write_table(pa.table({"path": names, "embedding": lists}), partial)
+            pq.write_table(pa.table({"path": names, "embedding": lists}), temporary)
             return
         listed = stack.enter_context(whole_file(output.with_suffix(".txt")))
         listed.write_text("".join(f"{name}\n" for name in names))
-        with open(partial, "wb") as stream:
+        with open(temporary, "wb") as stream:
             np.save(stream, embeddings)
 
 
@@ -105,13 +105,13 @@ def _read(path: Path) -> np.ndarray:
     """Return a picture, BGR uint8 [h, w, 3].
 
     Raises:
-        ReidopsError: it is cut off, damaged, too large or no picture.
+        ReidopsError: the file is truncated, damaged, too large or not a picture.
     """
     content = path.read_bytes()
     check_whole(content, str(path))
     picture, fault = decode_whole(content)
     if picture is None or fault:
         raise ReidopsError(
-            f"{path}: {fault or 'is no picture that can be decoded'}; copy it again, or take it out of the folder"
+            f"{path}: {fault or 'cannot be decoded as a picture'}; copy it again, or remove it from the folder"
         )
     return picture

@@ -1,4 +1,4 @@
-"""Files and folders that appear under their final name only when they are whole."""
+"""Write files and folders atomically: they get their final name only when they are complete."""
 
 import errno
 import hashlib
@@ -17,10 +17,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def named_when_full(path: Path) -> Iterator[None]:
-    """Let `path` be written within; say so where its disk, or the user's share of it, is full.
+    """Convert errors of a full disk or quota while `path` is written.
 
     Raises:
-        ReidopsError: there was no space left; what to do.
+        ReidopsError: there is no space left.
     """
     try:
         yield
@@ -28,80 +28,87 @@ def named_when_full(path: Path) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise ReidopsError(
-            f"{path}: no space is left on its disk ({error.strerror or error}); what was there before is untouched:"
-            " free some space (`dvc gc --workspace` drops what no version of the pipeline needs) and run again"
+            f"{path}: no space is left on its disk ({error.strerror or error}); the previous content is unchanged; "
+            "free some space (`dvc gc --workspace` deletes cached data that the current pipeline does not need) and "
+            "run again"
         ) from None
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`; rename it to `path` when the block ends well, delete it otherwise.
+    """Yield a temporary sibling of `path`; rename it to `path` if the block succeeds, delete it otherwise.
 
     Raises:
         ReidopsError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}.partial")
     try:
         with named_when_full(path):
-            yield partial
-            os.replace(partial, path)
+            yield temporary
+            os.replace(temporary, path)
     finally:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary sibling folder; let it replace `path` when the block ends well, delete it otherwise.
+    """Yield an empty temporary sibling folder; replace `path` by it if the block succeeds, delete it otherwise.
 
     Raises:
         ReidopsError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed run left behind
-    partial.mkdir()
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)  # left behind by a killed run
+    temporary.mkdir()
     try:
         with named_when_full(path):
-            yield partial
+            yield temporary
             shutil.rmtree(path, ignore_errors=True)
-            os.replace(partial, path)
+            os.replace(temporary, path)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_json(data: Any, path: Path) -> None:
-    """Write `data` with sorted keys, so that equal data are equal bytes."""
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    """Write `data` as JSON with sorted keys, so that equal data give equal bytes."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
-        ReidopsError: the file is missing or is no JSON.
+        ReidopsError: the file is missing or not valid JSON.
     """
     try:
         return json.loads(Path(path).read_text())
     except FileNotFoundError:
-        raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro`)") from None
+        raise ReidopsError(f"{path}: no such file; run the stage that writes it (`dvc repro`)") from None
     except json.JSONDecodeError as error:
         raise ReidopsError(
-            f"{path}: line {error.lineno} is no JSON ({error.msg}); make the file again with `dvc repro -f`"
+            f"{path}: line {error.lineno} is not valid JSON ({error.msg}); make the file again with `dvc repro -f`"
         ) from None
 
 
-def repository_root() -> Path:
-    """Return the folder of the DVC repository that runs us ($DVC_ROOT, also inside `dvc exp run --temp`), else the
-    current one.
+def repository_path(name: str) -> Path:
+    """Return the file or folder that a param names: `~` is the user's folder, a relative path starts at the repository.
+
+    Under `dvc exp run --temp` and `--queue` this is the original repository; its copy lacks what git ignores.
     """
+    return repository_root() / Path(name).expanduser()
+
+
+def repository_root() -> Path:
+    """Return the root of the DVC repository ($DVC_ROOT, which `dvc exp run --temp` also sets) or the current folder."""
     return Path(os.environ.get("DVC_ROOT") or os.getcwd())

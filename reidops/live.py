@@ -4,10 +4,10 @@ name.
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,18 +18,23 @@ from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import read_json
+from reidops.mot.box_units import RESOLUTION, find_misfit
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
-from reidops.mot.sequences import read_detection_file
+from reidops.mot.numbering import FROM_ONE, FROM_ZERO, PICTURES, Numbering, possible_numberings
+from reidops.mot.sequences import read_raw_detections
 from reidops.params import check_section
 from reidops.tracking.camera_motion import METHODS
 from reidops.tracking.constants import constants_of, gate_of
 from reidops.tracking.trackers import Tracker, new_tracker
+from reidops.videos import sequence_folder
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 logger = logging.getLogger(__name__)
 
 NO_MODEL, PUBLIC = "none", "public"
-Settings = TypeVar("Settings")
-_MAX_OUTSIDE = 0.1  # share of boxes whose middle is outside the picture, above which they are of another resolution
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 class FrameDetections(Protocol):
@@ -50,22 +55,41 @@ class DetectorAtWork:
         return self._detector.detect(picture)
 
 
+@dataclass(frozen=True)
+class FrameNumbers:
+    """The frames of a video as they are given, `numbers`, and the numbers in their pictures' names; both ascending."""
+
+    numbers: Sequence[int]
+    pictures: Sequence[int]
+
+
 class DetectionFile:
     """Detections that were made before."""
 
-    def __init__(self, path: Path, *, scale: float = 1.0, size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        scale: float = 1.0,
+        size: tuple[int, int] | None = None,
+        frames: FrameNumbers | None = None,
+    ) -> None:
         """Read a file in MOTChallenge's det.txt format.
 
         Args:
             scale: by which its boxes are multiplied.
             size: width and height in px of the pictures that they were made on, in place of `scale`.
+            frames: of the video; None = not known, and the file's numbers are taken as they are.
 
         Raises:
             ReidopsError: the file is missing, or names the line that is no detection.
         """
         if not path.is_file():
             raise ReidopsError(f"{path}: no such file; expected detections in MOTChallenge's det.txt format")
-        table = read_detection_file(path)
+        table = read_raw_detections(path)
+        if not len(table):
+            logger.warning("%s: holds no detection, so there is nothing to track", path)
+        table = table.assign(frame=_as_frames(table["frame"].to_numpy(), frames, path))
         self._path = path
         self._size = size
         self._scale = np.array([scale, scale])
@@ -83,39 +107,81 @@ class DetectionFile:
         return sv.Detections(xyxy=box_ltrb, confidence=self._confidence[rows], class_id=np.ones(len(rows), dtype=int))
 
     def _fit(self, *, width: int, height: int) -> None:
-        """Find the scale where the size was told, and warn of boxes that cannot be of this video."""
+        """Find the scale where the size was told, and refuse or warn of boxes that cannot be of this video."""
         self._is_fitted = True
         if self._size is not None:
             self._scale = np.array([width, height]) / self._size
-        middles = (self._box_ltwh[:, :2] + self._box_ltwh[:, 2:] / 2) * self._scale
-        outside = ((middles < 0) | (middles > [width, height])).any(axis=1).mean() if len(middles) else 0
-        if outside > _MAX_OUTSIDE:
-            logger.warning(
-                "%s: the middle of %.0f %% of the boxes is outside the picture, %d × %d px; if they are of another "
-                "resolution, say which"
-                " (--scale 0.5, or --detections-size 1920x1080)",
-                self._path,
-                100 * outside,
-                width,
-                height,
-            )
+        misfit = find_misfit(self._box_ltwh * np.tile(self._scale, 2), width, height)
+        if misfit is None:
+            return
+        if misfit.kind != RESOLUTION and misfit.is_certain:
+            raise ReidopsError(f"{self._path}: {misfit}")
+        logger.warning(
+            "%s: %s; of another resolution: say which (--scale 0.5, or --detections-size 1920x1080)",
+            self._path,
+            misfit.fault.replace("outside the", "outside the picture,") if misfit.kind == RESOLUTION else misfit,
+        )
+
+
+def _as_frames(values: np.ndarray, frames: FrameNumbers | None, path: Path) -> np.ndarray:
+    """Return the number of the video's frame for each frame number of a file; 0 for what is no frame of the video."""
+    if frames is None:
+        shift = int(bool((values == 0).any()))
+        if shift:
+            logger.info("%s: frames count from 0", path)
+        return values.astype(np.int64) + shift
+    found = possible_numberings(values, frames.pictures)
+    kinds = (FROM_ZERO,) if (values == 0).any() and frames.pictures[0] > 0 else (PICTURES, FROM_ONE)
+    readings = [Numbering(kind, np.asarray(frames.pictures)) for kind in kinds]
+    # The pictures' own numbers come first: a file that uses them cannot be shifted.
+    reading = max(found[::-1] or readings, key=lambda one: int((one.to_frames(values) > 0).sum()))
+    places = reading.to_frames(values)
+    if len(found) > 1:
+        logger.warning(
+            "%s: it does not show whether its frame numbers %s; they are taken as the first",
+            path,
+            " or ".join(str(one) for one in found[::-1]),
+        )
+    elif len(values) and (reading.kind == FROM_ZERO or frames.pictures[0] > 1):
+        logger.info("%s: frames %s", path, reading)
+    lost = np.unique(values[places == 0])
+    if len(lost):
+        logger.warning(
+            "%s: %d of the %d frames in it (%d … %d) are none of the video's %d (%d … %d), and their detections are "
+            "not used; if all of them should be, the file belongs to another clip or counts on from another one",
+            path,
+            len(lost),
+            len(np.unique(values)),
+            values.min(),
+            values.max(),
+            len(frames.numbers),
+            frames.pictures[0],
+            frames.pictures[-1],
+        )
+    return np.where(places > 0, np.asarray(frames.numbers)[np.maximum(places, 1) - 1], 0)
 
 
 def open_detections(
-    source: str, video: Path, settings: DetectorSettings, *, scale: float = 1.0, size: tuple[int, int] | None = None
+    source: str,
+    video: Path,
+    settings: DetectorSettings,
+    *,
+    scale: float = 1.0,
+    size: tuple[int, int] | None = None,
+    frames: FrameNumbers | None = None,
 ) -> FrameDetections:
-    """Return the detections that a name means: `public` (the det/det.txt beside a folder of frames), a file, or a
-    detector.
+    """Return the detections that a name means: `public` (the det/det.txt of the sequence), a file, or a detector.
 
     Raises:
         ReidopsError: there is no such file or detector, or it cannot be read.
     """
     if source == PUBLIC:
-        folder = video if (video / "img1").is_dir() else video.parent
-        return DetectionFile(folder / "det" / "det.txt", scale=scale, size=size)
+        beside = video if (video / "det").is_dir() else video.parent
+        folder = sequence_folder(video) if video.is_dir() else None
+        return DetectionFile((folder or beside) / "det" / "det.txt", scale=scale, size=size, frames=frames)
     path = Path(source)
     if path.suffix != ".onnx" and (path.exists() or path.suffix in (".txt", ".csv")):
-        return DetectionFile(path, scale=scale, size=size)
+        return DetectionFile(path, scale=scale, size=size, frames=frames)
     return DetectorAtWork(new_detector(source, settings))
 
 

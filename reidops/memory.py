@@ -1,4 +1,4 @@
-"""What this process does with memory that it has done with."""
+"""Configure how the C library handles freed memory."""
 
 import ctypes
 import sys
@@ -8,16 +8,15 @@ _LARGEST_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory stay with this process for later arrays, in whatever thread; a no-op where the C library is not
-    glibc.
+    """Keep freed memory in this process for later arrays; without glibc this does nothing.
 
-    Left to itself, glibc fetches every array of more than 32 MB from the system and gives it back at once, which zeroes
-    it page by page each time: a network's layers on a CPU then wait for memory for up to half of their time. The price
-    is memory: what is kept does not fit every later array, so that the process grows for some batches before it stays
-    (`benchmarks/memory.py` tells both).
+    By default glibc requests every array of more than 32 MB from the system and returns it when it is freed. The system
+    zeroes these pages each time, so that the layers of a network on a CPU wait for memory up to half of the time. The
+    cost is memory: freed blocks do not fit every later array, so the process grows for some batches before its size is
+    stable (`benchmarks/memory.py` measures both).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)  # a thread's own arena could hold no large array
+        mallopt(_M_ARENA_MAX, 1)  # arenas of other threads cannot hold large arrays
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, _LARGEST_INT)

@@ -1,4 +1,4 @@
-"""Map a function over sequences, in this process or in several, and over batches, one on each core."""
+"""Map a function over items in one or several processes, and over batches in one thread per core."""
 
 import os
 import signal
@@ -14,11 +14,10 @@ from joblib import Parallel, delayed
 from reidops.cores import usable_cores
 from reidops.progress_bar import progress_bar
 
-# After Ctrl-C joblib's resource tracker tells of semaphores that it then cleans up itself; the tracker is a process of
-# its own.
+# After Ctrl-C the resource tracker of joblib, which is another process, warns of semaphores that it then cleans up.
 _QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
 
-MOST_BATCHES = 8  # of `map_on_cores`, in work at once
+MAX_BATCHES = 8  # batches that `map_on_cores` processes at the same time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,11 +26,11 @@ Result = TypeVar("Result")
 def map_parallel(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None, *, desc: str | None = None
 ) -> list[Result]:
-    """Return `function` of every item, in the items' order, whatever the number of workers.
+    """Return `function` of every item, in the order of the items.
 
     Args:
-        workers: processes; None = one per usable core; 1 = this process, with an ordinary traceback.
-        desc: what the progress bar says; None = no bar.
+        workers: number of processes; None = one per usable core; 1 = this process, with an ordinary traceback.
+        desc: label of the progress bar; None = no bar.
     """
     if _QUIET not in os.environ.get("PYTHONWARNINGS", ""):
         os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _QUIET]))
@@ -49,28 +48,27 @@ def map_parallel(
 
 
 def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:
-    """Yield `function` of each batch, in their order; each batch has a thread of its own, and there torch its share of
-    the cores.
+    """Yield `function` of each batch, in order; each batch has its own thread with a share of torch's threads.
 
-    Threads that share a batch wait for each other at every layer of a network, and all of them for the one whose core
-    decodes a picture meanwhile; each with a batch of its own waits for nobody. There are as many batches as torch has
-    threads (`OMP_NUM_THREADS`), but two at least, so that one is read while the other is embedded, and MOST_BATCHES at
-    most, which then share torch's threads evenly: each needs its memory. One batch more may wait to be yielded.
+    Threads that share a batch wait for each other at every layer of a network, and for the thread whose core decodes
+    pictures. Threads with their own batches do not wait. The number of batches is the number of torch's threads
+    (`OMP_NUM_THREADS`), at least 2, so that one batch is read while another is embedded, and at most MAX_BATCHES,
+    because each batch needs memory. One more finished batch may wait to be yielded.
     """
-    import torch  # who reads what was embedded needs none
+    import torch  # imported here, because readers of embeddings do not need torch
 
     num_threads = torch.get_num_threads()
-    num_batches = min(max(2, num_threads), MOST_BATCHES)
+    num_batches = min(max(2, num_threads), MAX_BATCHES)
     of_each = max(1, num_threads // num_batches)
     try:
         with ThreadPoolExecutor(num_batches, initializer=torch.set_num_threads, initargs=(of_each,)) as pool:
             yield from _in_turn(pool, function, batches, num_batches)
     finally:
-        torch.set_num_threads(num_threads)  # what one thread sets holds for those that start later
+        torch.set_num_threads(num_threads)  # a thread's setting also applies to threads that start later
 
 
 def _in_turn(pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """Yield the results in the items' order; `ahead` items are begun or wait beside the one that is yielded."""
+    """Yield the results in the order of the items; up to `ahead` further items are submitted in advance."""
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
@@ -86,8 +84,8 @@ def _in_turn(pool: Executor, function: Callable[[Item], Result], items: Iterable
 
 @contextmanager
 def _ignored_interrupts() -> Iterator[None]:
-    """Ignore Ctrl-C while processes start: they inherit that, so that this process alone answers it and ends them."""
-    if threading.current_thread() is not threading.main_thread():  # Python sets signals in no other
+    """Ignore Ctrl-C while processes start; they inherit this, so that only this process handles it and ends them."""
+    if threading.current_thread() is not threading.main_thread():  # other threads cannot set signal handlers
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

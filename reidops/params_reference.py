@@ -1,75 +1,61 @@
-"""The reference of all knobs, read from params.yaml itself: name, value, and the remark beside it."""
+"""The reference of all params: name, type, value in params.yaml, and description."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-import yaml
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from reidops.errors import ReidopsError
-from reidops.params import read_sections, say_near
-
-_REMARK = re.compile(r"[^#\n]*?#[ \t]*([^\n]*)")
+from reidops.knobs import Knob, read_knobs
+from reidops.params import say_near
+from reidops.params_file import format_value
 
 
 @dataclass(frozen=True)
-class Knob:
-    """One param: its dotted name inside its section, its value as written, and the remark beside it."""
+class Entry:
+    """A knob with its dotted name inside its section and its value as YAML, "" for a group of knobs."""
 
     name: str
     value: str
-    remark: str
+    knob: Knob
 
 
-def read_reference(path: Path, section: str | None = None) -> dict[str, list[Knob]]:
-    """Return the knobs of a params file by section; of one section where it is named.
+def find_entries(
+    classes: Mapping[str, type], sections: Mapping[str, Any], section: str | None = None
+) -> dict[str, list[Entry]]:
+    """Return the knobs of every section with their values; of one section where it is named.
 
     Raises:
-        ReidopsError: the file is missing or no params file, or the section is unknown.
+        ReidopsError: the section is unknown.
     """
-    sections = read_sections(path)
-    if section is not None and section not in sections:
-        raise ReidopsError(f"{path}: section `{section}` is unknown{say_near(section, sections)}")
-    text = path.read_text()
-    found = {}
-    for key, node in yaml.compose(text).value:
-        if section in (None, key.value):
-            found[key.value] = list(_knobs(text, node)) if isinstance(node, yaml.MappingNode) else []
-    return found
+    if section is not None and section not in classes:
+        raise ReidopsError(f"section `{section}` is unknown{say_near(section, classes)}")
+    wanted = classes if section is None else {section: classes[section]}
+    return {name: list(_entries(params_class, sections.get(name) or {})) for name, params_class in wanted.items()}
 
 
-def reference_table(section: str, knobs: list[Knob]) -> Table:
-    """Return a section's knobs as a table, which wraps at the width of the terminal that it is printed on."""
+def reference_table(section: str, entries: list[Entry]) -> Table:
+    """Return the knobs of a section as a table, which wraps at the width of the terminal that it is printed on."""
     table = Table(
         title=section, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
     )
     table.add_column("name", no_wrap=True)
+    table.add_column("type and range", overflow="fold", max_width=18)
     table.add_column("value", overflow="fold", max_width=16)
-    table.add_column("remark", ratio=1, overflow="fold")
-    for knob in knobs:
-        table.add_row(Text(knob.name), Text(knob.value), Text(knob.remark))  # as Text, for [05] is no style
+    table.add_column("description", ratio=1, overflow="fold")
+    for entry in entries:  # as Text, because [05] is no style
+        table.add_row(*map(Text, (entry.name, entry.knob.type, entry.value, entry.knob.description)))
     return table
 
 
-def _knobs(text: str, mapping: yaml.MappingNode, above: str = "") -> Iterator[Knob]:
-    for key, value in mapping.value:
-        name = f"{above}{key.value}"
-        if isinstance(value, yaml.ScalarNode) or value.flow_style:
-            written = " ".join(text[value.start_mark.index : value.end_mark.index].split())
-            yield Knob(name, written, _remark(text, value.end_mark.index))
-        elif isinstance(value, yaml.MappingNode):
-            yield Knob(name, "", _remark(text, key.end_mark.index))
-            yield from _knobs(text, value, f"{name}.")
+def _entries(params_class: type, values: Mapping[str, Any], above: str = "") -> Iterator[Entry]:
+    for knob in read_knobs(params_class):
+        name, value = f"{above}{knob.name}", values.get(knob.name)
+        if knob.group:
+            yield Entry(name, "", knob)
+            yield from _entries(knob.group, value or {}, f"{name}.")
         else:
-            listed = yaml.SafeLoader("").construct_object(value, deep=True)
-            yield Knob(name, str(listed), _remark(text, key.end_mark.index))
-
-
-def _remark(text: str, index: int) -> str:
-    """Return the comment between a place in the file and the end of its line, "" where there is none."""
-    found = _REMARK.match(text, index)
-    return found[1].strip() if found else ""
+            yield Entry(name, format_value(value) if knob.name in values else "(missing)", knob)

@@ -1,6 +1,6 @@
-"""data/raw/parts.csv: which frames of which sequence (or which ReID set) play which part.
+"""Read and write data/raw/parts.csv: the frames of sequences and the ReID sets in train, test and track.
 
-`download` writes it and every later stage reads it, so that train, test and track are divided in one place only.
+`download` writes the file and all later stages read it, so that the division is defined in one place.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from reidops.errors import ReidopsError
-from reidops.files import repository_root
+from reidops.files import repository_path
 from reidops.tables import PARTS, read_table, write_table
 
 LOCAL = "local:"
@@ -21,9 +21,9 @@ CLASSIC_CUHK03 = "-classic-"
 class Part:
     """Frames of one sequence, or a whole ReID set, in one part (train, test, track).
 
-    `folder` is the sequence's folder for the layout `mot`, the set's for any other. Frames are 1-based and inclusive, 0
-    and 0 for a ReID set. `protocol` is the published split of a ReID set (empty: its only one), or `identity:SHARE` for
-    frames whose people are divided between train and test.
+    `folder` is the folder of the sequence for the layout `mot`, and of the set for others. Frames are 1-based and
+    inclusive, 0 and 0 for a ReID set. `protocol` is the published split of a ReID set ("" if it has only one), or
+    `identity:SHARE` for frames whose people are divided between train and test.
     """
 
     part: str
@@ -38,14 +38,12 @@ class Part:
 
     @property
     def divides_people(self) -> bool:
-        """Tell whether the frames are shared by train and test, and the people divided."""
+        """Return whether the people of these frames are divided between train and test."""
         return self.protocol.startswith(IDENTITY)
 
     @property
     def is_single_gallery_shot(self) -> bool:
-        """Tell whether figures of this split are published of galleries of one crop per person: those of CUHK03's
-        classic ones.
-        """
+        """Return whether published scores of this split are of galleries of one crop per person (CUHK03 classic)."""
         return self.layout == "cuhk03" and CLASSIC_CUHK03 in self.protocol
 
     @property
@@ -55,11 +53,10 @@ class Part:
 
 
 def read_parts(raw: Path) -> list[Part]:
-    """Return the rows of `raw/parts.csv`, their folders resolved.
+    """Return the rows of `raw/parts.csv` with resolved folders.
 
     Raises:
-        ReidopsError: the table is missing or breaks its contract, or one sequence's train frames are also test or track
-            frames.
+        ReidopsError: the table is missing or breaks its contract, or frames are both in train and in test or track.
     """
     path = Path(raw) / "parts.csv"
     rows = read_table(path, PARTS).to_dict("records")
@@ -69,42 +66,41 @@ def read_parts(raw: Path) -> list[Part]:
 
 
 def tracked_parts(raw: Path) -> list[Part]:
-    """Return the parts of a data set that are tracked, one for each sequence.
+    """Return the tracked parts, one for each sequence.
 
     Raises:
-        ReidopsError: there is none, or a sequence is there twice.
+        ReidopsError: there is none, or a sequence occurs twice.
     """
     parts = find_tracked_parts(raw)
     if not parts:
         raise ReidopsError(
-            f"{raw}/parts.csv: no row plays the part `track`; name a set in download.track of params.yaml (without "
-            f"one, `dvc repro export evaluate_reid` is the end)"
+            f"{raw}/parts.csv: there is no row with part `track`; add a set to download.track in params.yaml (without "
+            "one, nothing is tracked)"
         )
     return parts
 
 
 def find_tracked_parts(raw: Path) -> list[Part]:
-    """Return the parts of a data set that are tracked, one for each sequence; there may be none.
+    """Return the tracked parts, one for each sequence; there may be none.
 
     Raises:
-        ReidopsError: a sequence is there twice.
+        ReidopsError: a sequence occurs twice.
     """
     parts = [part for part in read_parts(raw) if part.part == "track"]
     names = [part.sequence for part in parts]
     if len(set(names)) < len(names):
         raise ReidopsError(
-            f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}); its files would overwrite "
-            f"each other"
+            f"{raw}/parts.csv: a sequence is tracked twice ({', '.join(sorted(names))}), so that its files would "
+            "overwrite each other; remove one from download.track"
         )
     return parts
 
 
 def write_parts(parts: list[Part], raw: Path, local: str | None = None) -> None:
-    """Write `raw/parts.csv`; a folder outside `raw` is written as the user spelt `local`, so that the table suits any
-    machine.
+    """Write `raw/parts.csv`; folders outside `raw` are written relative to `local`, independent of the machine.
 
     Raises:
-        ReidopsError: one sequence's train frames are also test or track frames.
+        ReidopsError: frames are both in train and in test or track.
     """
     check_parts(parts, "parts")
     rows = [{**vars(part), "folder": _address(part.folder, Path(raw), local)} for part in parts]
@@ -112,25 +108,25 @@ def write_parts(parts: list[Part], raw: Path, local: str | None = None) -> None:
 
 
 def local_folder(local: str) -> Path:
-    """Return the folder that `download.local` names; a relative one starts at the repository's root."""
-    return repository_root() / Path(local).expanduser()
+    """Return the folder of `download.local`; a relative path starts at the repository's root."""
+    return repository_path(local)
 
 
 def check_parts(parts: list[Part], where: str) -> None:
-    """Refuse frames that train and are also tested or tracked.
+    """Check that no frames are both in train and in test or track.
 
     Raises:
-        ReidopsError: names the sequence and the frames.
+        ReidopsError: the message gives the sequence and the frames.
     """
     for train in (part for part in parts if part.part == "train" and part.layout == "mot"):
         for other in (part for part in parts if part.part != "train" and _same_sequence(part, train)):
             if train.divides_people and train.protocol == other.protocol:
-                continue  # the people are on one side each, and convert sees to it
+                continue  # convert puts each person on one side
             first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
             if first <= last:
                 raise ReidopsError(
-                    f"{where}: frames {first} … {last} of {train.sequence} are in train and in {other.part}; mend the "
-                    f"split"
+                    f"{where}: frames {first} … {last} of {train.sequence} are in train and in {other.part}; correct "
+                    "download.split in params.yaml"
                 )
 
 

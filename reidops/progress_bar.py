@@ -1,7 +1,6 @@
-"""Show the progress of long work: a bar on a terminal, else a line in the log every 30 seconds.
+"""Show the progress of long work: as a bar on a terminal, else as a line in the log every 30 seconds.
 
-Everything in reidops that can take more than a few seconds reports through `progress_bar`; `named_work` covers what has
-no bar.
+All work that can take more than a few seconds uses `progress_bar`, or `named_work` if it has no countable steps.
 """
 
 import io
@@ -35,8 +34,8 @@ def progress_bar(
     """Return a tqdm bar over `items`, or one that the caller updates.
 
     Args:
-        total: number of units; None = the length of `items`, where it has one.
-        initial: units that were done before.
+        total: number of units; None = the length of `items`, if it has one.
+        initial: units that are already done.
         unit: name of the units, in the plural.
         unit_scale: write large numbers as 12.3M.
         shown: False = report nothing.
@@ -57,7 +56,7 @@ def progress_bar(
 
 @contextmanager
 def named_work(name: str) -> Iterator[None]:
-    """Log every LOG_SECONDS that `name` is running, while no bar is open; nothing on a terminal."""
+    """Log every LOG_SECONDS that `name` is running, unless a bar is open; log nothing on a terminal."""
     if sys.stderr.isatty():
         yield
         return
@@ -70,16 +69,15 @@ def named_work(name: str) -> Iterator[None]:
 
 
 class _LogBar(tqdm):
-    """A tqdm bar that draws nothing and reports to the log until it is closed."""
+    """A tqdm bar that writes to the log instead of the terminal."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, file=io.StringIO(), **kwargs)
+    def __init__(self, items: Iterable[Any] | None, **kwargs: Any) -> None:
+        super().__init__(items, file=io.StringIO(), **kwargs)
         if not self.disable:
             _reporter.add(self)
 
-    def display(self, *_: Any, **__: Any) -> bool:
+    def display(self, *_: Any, **__: Any) -> None:
         """Draw nothing."""
-        return True
 
     def close(self) -> None:
         """End the reports."""
@@ -87,7 +85,7 @@ class _LogBar(tqdm):
         super().close()
 
     def describe(self) -> str:
-        """Return share or number of units done, units per second since the start, and the time left."""
+        """Return the fraction or number of completed units, units per second since the start, and the time left."""
         facts = self.format_dict
         done, total, unit = facts["n"], facts["total"], facts["unit"].strip()
         number = tqdm.format_sizeof if facts["unit_scale"] else "{:,}".format
@@ -114,9 +112,7 @@ class _NamedWork:
 
 
 class _Reporter:
-    """Log the state of the work that was opened last, every LOG_SECONDS, from a thread that ends when no work is
-    open.
-    """
+    """Log the state of the work that was opened last, every LOG_SECONDS, from a thread that ends with the last work."""
 
     def __init__(self) -> None:
         self._open: list[_LogBar | _NamedWork] = []

@@ -1,6 +1,6 @@
-"""What a finished pipeline found, on one screen: `python -m reidops.summary`.
+"""Print the results of a pipeline run: `python -m reidops.summary`.
 
-Reads the stages' JSON files only, so that it costs no import of what made them.
+Only the JSON files of the stages are read, so that no heavy library is imported.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from rich.text import Text
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.registry.promotion import COMBINED
+from reidops.tracking.evaluation.arm_names import APPEARANCE, COMBINED, NO_APPEARANCE, RANDOM
+from reidops.tracking.evaluation.tracking_report import Difference, Headroom, TrackingReport, has_report
 
 REID_SCORES = ("mAP", "rank1", "rank5", "mINP")
 TRACKING_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
@@ -26,62 +27,61 @@ ARMS = {
     "appearance": "with appearance",
     "oracle": "an oracle's embeddings",
 }
-SEQUENCE_ARMS = ("no_appearance", "appearance")
+SEQUENCE_ARMS = (NO_APPEARANCE, APPEARANCE)
 COLOUR_HISTOGRAM = "colour_histogram"
 
 
 def render_summary(data: Path) -> Group:
-    """Return the tables and lines of everything under `data` that is finished.
+    """Return the tables and lines of all finished stages in `data`.
 
     Raises:
-        ReidopsError: the folder holds no result.
+        ReidopsError: the folder has no result.
     """
     known = {name: data / place for name, place in _PLACES.items() if (data / place).is_file()}
-    if not known:
+    if not known and not has_report(data / TRACKING):
         raise ReidopsError(f"{data}: there is no result yet; run `dvc repro`")
-    parts: list[RenderableType] = []
+    sections: list[RenderableType] = []
     if "reid" in known:
-        parts.append(reid_table(read_json(known["reid"])))
-    if "tracking" in known:
-        parts.append(tracking_table(read_json(known["tracking"])))
-    if "proof" in known:
-        parts.extend(proof_lines(read_json(known["proof"])))
+        sections.append(reid_table(read_json(known["reid"])))
+    if has_report(data / TRACKING):
+        report = TrackingReport.read(data / TRACKING)
+        sections += [tracking_table(report), *gain_lines(report)]
     if "registration" in known:
-        parts.extend(_registration_lines(read_json(known["registration"])))
-    looks = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
-    return Group(*parts, Text("\nWhere to look", style="bold"), *looks)
+        sections.extend(_registration_lines(read_json(known["registration"])))
+    links = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
+    return Group(*sections, Text("\nOutputs", style="bold"), *links)
 
 
+TRACKING = "tracking"
 _PLACES = {
     "reid": Path("reid/metrics.json"),
-    "tracking": Path("tracking/metrics.json"),
-    "proof": Path("tracking/proof.json"),
     "registration": Path("registration/version.json"),
 }
 
 
 def reid_table(metrics: Mapping[str, Any]) -> Table:
-    """Return the retrieval scores of each test set, the colour histogram's beneath as the mark to beat."""
+    """Return the table of retrieval scores of each test set, with the colour histogram as baseline in the last row."""
     table = Table(title="ReID on people never trained on", title_justify="left")
     table.add_column("test set")
     for score in REID_SCORES:
         table.add_column(score, justify="right")
     table.add_column("queries", justify="right")
     for name, scores in sorted(metrics.items(), key=lambda row: row[0] == COLOUR_HISTOGRAM):
-        if isinstance(scores, Mapping) and "mAP" in scores:  # re-association is no test set
+        if isinstance(scores, Mapping) and "mAP" in scores:  # re-association is not a test set
             label = "a colour histogram" if name == COLOUR_HISTOGRAM else name
             table.add_row(label, *(_figure(scores, s) for s in REID_SCORES), _figure(scores, "num_query"))
     return table
 
 
-def tracking_table(arms: Mapping[str, Any]) -> Table:
-    """Return the tracking scores of each sequence with appearance and without, then of all arms, combined."""
+def tracking_table(report: TrackingReport) -> Table:
+    """Return the table of tracking scores: of each sequence with and without appearance, then combined of all arms."""
+    arms = report.scores
     table = Table(title="Tracking the held-out sequences", title_justify="left")
     table.add_column("sequence")
     table.add_column("the same tracker")
     for score in TRACKING_SCORES:
         table.add_column(score, justify="right")
-    for name in sorted(arms["no_appearance"], key=lambda sequence: (sequence == COMBINED, sequence)):
+    for name in sorted(arms[NO_APPEARANCE], key=lambda sequence: (sequence == COMBINED, sequence)):
         shown = [arm for arm in (ARMS if name == COMBINED else SEQUENCE_ARMS) if arm in arms]
         for arm in shown:
             cells = [_figure(arms[arm].get(name, {}), score) for score in TRACKING_SCORES]
@@ -92,58 +92,51 @@ def tracking_table(arms: Mapping[str, Any]) -> Table:
     return table
 
 
-def proof_lines(proof: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and how much appearance
-    decided.
-    """
-    if not proof["uses_appearance"]:
-        yield Text(f"  {proof['reason']}")
+def gain_lines(report: TrackingReport) -> Iterator[Text]:
+    """Yield the model's gain over both controls with intervals, its share of the oracle's gain, and decision counts."""
+    if not report.uses_appearance:
+        yield Text(f"  {report.no_gain_reason}")
         return
-    differences, over_random, decided = (
-        proof["differences"]["appearance"][COMBINED],
-        proof["over_random"][COMBINED],
-        proof["decided"][COMBINED],
-    )
+    gain, lead = report.over_no_appearance[COMBINED], report.over_random[COMBINED]
     for score in ("IDF1", "HOTA"):
-        yield Text(f"  {score} {_gain(differences[score])} over no appearance")
-        yield Text(f"  {score} {_gain(over_random[score])} over random embeddings")
-        yield Text(f"  {score} {_headroom(proof['headroom'][score])}")
-    drawn, row = proof["bootstrap"], differences["IDF1"]
-    windows = f"{_bounds(row['over_windows'])}; {row['num_windows']} windows of about {drawn['window_frames']} frames"
-    sequences = (
-        f"{_bounds(row['over_sequences'])}; {row['num_sequences']} sequences" if row["num_sequences"] > 1 else ""
-    )
+        yield Text(f"  {score} {_gain(gain[score])} over no appearance")
+        yield Text(f"  {score} {_gain(lead[score])} over random embeddings")
+        yield Text(f"  {score} {_headroom(report.headroom[score])}")
+    row = gain["IDF1"]
+    windows = f"{_bounds(row.over_windows)}; {row.num_windows} windows of about {report.window_frames} frames"
+    sequences = f"{_bounds(row.over_sequences)}; {row.num_sequences} sequences" if row.num_sequences > 1 else ""
     yield Text(f"  IDF1 over no appearance by other units: [{windows}]" + (f", [{sequences}]" if sequences else ""))
-    yield Text(f"  in brackets: {drawn['level']:.0%} confidence intervals and the number of units that they come from")
-    reordered = f"in {decided['reordered']:,} it preferred another track than the control"
-    yield Text(f"  appearance decided {decided['share']:.1%} of {decided['pairs']:,} associations; {reordered}")
-    if proof.get("say"):
-        yield Text(f"  {proof['say']}", style="yellow")
+    yield Text(f"  in brackets: {report.level:.0%} confidence intervals and the number of units that they come from")
+    decided = report.decided[COMBINED]
+    reordered = f"in {decided.reordered:,} it preferred another track than the control"
+    yield Text(f"  appearance decided {decided.share:.1%} of {decided.pairs:,} associations; {reordered}")
+    if report.statement:
+        yield Text(f"  {report.statement}", style="yellow")
 
 
-def _gain(row: Mapping[str, Any]) -> str:
-    """Return a difference with its interval and the units that it comes from."""
-    return f"{_signed(row['difference'])} [{_bounds(row['interval'])}; {row['num_units']} {row['unit']}]"
+def _gain(row: Difference) -> str:
+    """Return a difference with its interval and the number of units."""
+    return f"{_signed(row.difference)} [{_bounds(row.interval)}; {row.num_units} {row.unit}]"
 
 
 def _bounds(interval: Sequence[float] | None) -> str:
     return "too few to say" if interval is None else f"{_signed(interval[0])}, {_signed(interval[1])}"
 
 
-def _headroom(row: Mapping[str, Any]) -> str:
-    """Return which share of the oracle's gain the model reaches, counted from the better of the two controls."""
-    if row["share"] is None:
-        return f"share of the oracle's gain: –, {row['reason']}"
-    return f"{row['share']:.0%} of what the oracle adds to the better control, {ARMS[row['control']]}"
+def _headroom(row: Headroom) -> str:
+    """Return the fraction of the oracle's gain that the model reaches, relative to the better control."""
+    if row.share is None:
+        return f"share of the oracle's gain: –, {row.reason}"
+    return f"{row.share:.0%} of what the oracle adds to the better control, {ARMS[row.control]}"
 
 
 def _signed(value: float) -> str:
-    """Return a difference with its sign, a true minus."""
+    """Return a difference with its sign and a typographic minus."""
     return f"{value:+.3f}".replace("-", "−")
 
 
 def _figure(scores: Mapping[str, Any], name: str) -> str:
-    """Return a fraction with three decimals, a count as it is, a dash where there is none."""
+    """Return a fraction with three decimals, a count as an integer, or a dash if the value is missing."""
     value = scores.get(name)
     if value is None:
         return "–"
@@ -151,7 +144,7 @@ def _figure(scores: Mapping[str, Any], name: str) -> str:
 
 
 def _registration_lines(registration: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield which version was registered, whether it is champion and why."""
+    """Yield the registered version, whether it is champion, and the reason."""
     decision = registration["decision"]
     standing = "champion" if decision["champion"] else "not champion"
     yield Text(f"\n{registration['name']} version {registration['version']}: {standing}", style="bold")
@@ -162,39 +155,36 @@ def _registration_lines(registration: Mapping[str, Any]) -> Iterator[Text]:
 
 
 def store_missing(registered_in: str) -> str | None:
-    """Say why the registered version cannot be found from here any more, None where nothing speaks against it."""
+    """Return why the registered version cannot be found with the current settings, or None."""
     wanted = os.environ.get("MLFLOW_TRACKING_URI")
     if wanted and wanted != registered_in:
-        return f"this was registered in {registered_in}, and MLFLOW_TRACKING_URI now names {wanted}"
+        return f"the version was registered in {registered_in}, but MLFLOW_TRACKING_URI is now {wanted}"
     if registered_in.startswith("sqlite:///") and not Path(registered_in.removeprefix("sqlite:///")).is_file():
-        return f"the store {registered_in} is gone"
+        return f"the store {registered_in} does not exist any more"
     return None
 
 
 def headline_figures(data: Path) -> dict[str, float]:
-    """Return the figures that people ask for first, under the names that they have in MLflow; empty where nothing is
-    scored.
-    """
+    """Return the main scores by their metric names in MLflow; {} if there are none."""
     figures: dict[str, float] = {}
     if (data / _PLACES["reid"]).is_file():
         for name, scores in read_json(data / _PLACES["reid"]).items():
             figures |= {f"reid/{name}/{score}": scores[score] for score in ("mAP", "rank1") if score in scores}
-    if (data / _PLACES["tracking"]).is_file():
-        arms = read_json(data / _PLACES["tracking"])
+    if has_report(data / TRACKING):
+        report = TrackingReport.read(data / TRACKING)
         for score in ("IDF1", "HOTA", "MOTA"):
-            figures |= {f"tracking/{arm}/{score}": arms[arm][COMBINED][score] for arm in SEQUENCE_ARMS if arm in arms}
-            if "appearance" in arms:
-                figures[f"tracking/gain/{score}"] = (
-                    arms["appearance"][COMBINED][score] - arms["no_appearance"][COMBINED][score]
-                )
-                figures[f"tracking/gain_over_random/{score}"] = (
-                    arms["appearance"][COMBINED][score] - arms["random"][COMBINED][score]
-                )
+            figures |= {
+                f"tracking/{arm}/{score}": report.combined(arm)[score] for arm in SEQUENCE_ARMS if arm in report.scores
+            }
+            if report.uses_appearance:
+                model = report.combined(APPEARANCE)[score]
+                figures[f"tracking/gain/{score}"] = model - report.combined(NO_APPEARANCE)[score]
+                figures[f"tracking/gain_over_random/{score}"] = model - report.combined(RANDOM)[score]
     return figures
 
 
 def list_links(data: Path) -> dict[str, str]:
-    """Return what to open after a run, by what it shows; only what is there."""
+    """Return the existing outputs to open after a run, by label."""
     links = {}
     for label, pattern in _PICTURES.items():
         found = sorted(path for path in data.glob(pattern) if path.is_file())
@@ -222,7 +212,7 @@ _PICTURES = {
 
 
 def _short_uri(link: str) -> str:
-    """Return a link or a command with this folder's name left out, where that means the same."""
+    """Return a link or a command relative to this folder, if it is the repository's root."""
     return (
         link.replace(f"sqlite:///{repository_root().resolve()}/", "sqlite:///")
         if Path.cwd() == repository_root().resolve()
@@ -231,16 +221,16 @@ def _short_uri(link: str) -> str:
 
 
 def print_summary(data: Path) -> None:
-    """Print the summary of a folder, 120 characters wide where the output is not a terminal.
+    """Print the summary of a folder; 120 characters wide if the output is not a terminal.
 
     Raises:
-        ReidopsError: nothing is finished yet.
+        ReidopsError: the folder has no result.
     """
     Console(width=None if sys.stdout.isatty() else 120).print(render_summary(data))
 
 
 def main() -> None:
-    """Print the summary of `--data`, data/ where not given."""
+    """Print the summary of `--data` (default: data/)."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"), metavar="FOLDER")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The columns of every table that flows between stages; read, check, write."""
+"""Define the columns of all tables that are passed between stages; read, check and write such tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from reidops.files import whole_file
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its dtype (`int`, `float`, `str`, `bool`), and what a value means, with unit and range."""
+    """One column: its dtype (`int`, `float`, `str`, `bool`) and the meaning of its values, with unit and range."""
 
     dtype: str
     meaning: str
@@ -22,14 +22,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A contract: the columns, in order, that a table of this name has."""
+    """The contract of a table: its name and its ordered columns."""
 
     name: str
     columns: dict[str, Column]
 
     @property
     def dtypes(self) -> dict[str, str]:
-        """Return pandas' dtype of each column."""
+        """Return the pandas dtype of each column."""
         return {name: _PANDAS[column.dtype] for name, column in self.columns.items()}
 
 
@@ -48,9 +48,9 @@ ANNOTATIONS = Table(
         "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
         "track_id": Column("int", "identity within this sequence"),
         **_BOX,
-        "considered": Column("bool", "the file's flag column: counts in the official scores"),
+        "considered": Column("bool", "the flag column of the file: used in official scores"),
         "class_id": Column("int", "1 = pedestrian", minimum=1),
-        "visibility": Column("float", "share not occluded", minimum=0, maximum=1),
+        "visibility": Column("float", "fraction not occluded", minimum=0, maximum=1),
     },
 )
 
@@ -59,24 +59,24 @@ DETECTIONS = Table(
     {
         "frame": Column("int", "1-based, as MOTChallenge counts", minimum=1),
         **_BOX,
-        "confidence": Column("float", "the detector's score, no fixed range"),
+        "confidence": Column("float", "score of the detector, without a fixed range"),
     },
 )
 
 PARTS = Table(
     "parts",
     {
-        "part": Column("str", "what the rows are for", values=("train", "test", "track")),
+        "part": Column("str", "use of the frames", values=("train", "test", "track")),
         "dataset": Column("str", "name of the data set, e.g. MOT17"),
         "layout": Column("str", "folder layout: mot, or that of a ReID set (market1501, msmt17 …)"),
-        "folder": Column("str", "below data/raw, or after `local:` where the user keeps it"),
+        "folder": Column("str", "path below data/raw, or the user's folder after `local:`"),
         "sequence": Column("str", "name of the sequence's folder; empty for ReID sets"),
         "scene": Column("str", "the video behind the sequence, e.g. 09"),
         "first_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
         "last_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
         "protocol": Column(
             "str",
-            "which published split of a ReID set; identity:SHARE where people of these frames are divided; else empty",
+            "published split of a ReID set; identity:SHARE if the people of these frames are divided; else empty",
         ),
     },
 )
@@ -85,39 +85,37 @@ CROPS = Table(
     "crops",
     {
         "path": Column("str", "member of crops.tar"),
-        "offset": Column(
-            "int", "byte at which that member's picture (JPEG, PNG or BMP) begins inside crops.tar", minimum=0
-        ),
-        "size": Column("int", "bytes of that picture", minimum=1),
-        "dataset": Column("str", "the data set the crop comes from"),
-        "pid": Column("int", "person identity, unique in the whole table; -1 = distractor, matches nobody", minimum=-1),
-        "camid": Column("int", "camera (view), unique in the whole table; in MOT one per scene", minimum=0),
+        "offset": Column("int", "byte offset of the member's picture (JPEG, PNG or BMP) in crops.tar", minimum=0),
+        "size": Column("int", "bytes of the picture", minimum=1),
+        "dataset": Column("str", "data set of the crop"),
+        "pid": Column("int", "person identity, unique in the table; -1 = distractor, matches no query", minimum=-1),
+        "camid": Column("int", "camera (view), unique in the table; in MOT one per scene", minimum=0),
         "scene": Column("str", "the video, without data set or detector: 02, 04 …"),
         "track_id": Column("int", "identity in the sequence; -1 for ReID sets", minimum=-1),
         "tracklet": Column(
-            "int", "unbroken run of one person in one camera, in sets that publish them; -1 elsewhere", minimum=-1
+            "int", "continuous run of one person in one camera, in sets with tracklets; -1 in others", minimum=-1
         ),
-        "frame": Column("int", "1-based frame where the crop came from", minimum=0),
-        "width": Column("int", "px, of the crop", minimum=1),
-        "height": Column("int", "px, of the crop", minimum=1),
-        "visibility": Column("float", "share not occluded; 1 where the set does not say", minimum=0, maximum=1),
+        "frame": Column("int", "1-based frame of the crop", minimum=0),
+        "width": Column("int", "width of the crop, px", minimum=1),
+        "height": Column("int", "height of the crop, px", minimum=1),
+        "visibility": Column("float", "fraction not occluded; 1 if the set does not state it", minimum=0, maximum=1),
         "split": Column("str", "part of the split", values=("train", "val", "query", "gallery")),
     },
 )
 
 
 def write_table(frame: pd.DataFrame, path: Path, table: Table) -> None:
-    """Write a checked table as parquet or csv, by the path's suffix; the file appears whole or not at all.
+    """Check a table and write it as parquet or csv, by the suffix of the path; the file is written atomically.
 
     Raises:
         ReidopsError: the table breaks its contract.
     """
     checked = check_table(frame, table, str(path))
-    with whole_file(path) as partial:
+    with whole_file(path) as temporary:
         if Path(path).suffix == ".parquet":
-            checked.to_parquet(partial, index=False)
+            checked.to_parquet(temporary, index=False)
         else:
-            checked.to_csv(partial, index=False, lineterminator="\n")
+            checked.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_table(path: Path, table: Table) -> pd.DataFrame:
@@ -127,26 +125,23 @@ def read_table(path: Path, table: Table) -> pd.DataFrame:
         ReidopsError: the file is missing or breaks the contract.
     """
     if not Path(path).is_file():
-        raise ReidopsError(
-            f"{path}: no such file; the stage that writes the {table.name} table has not run (`dvc repro`)"
-        )
+        raise ReidopsError(f"{path}: no such file; run the stage that writes the {table.name} table (`dvc repro`)")
     texts = {name: "str" for name, column in table.columns.items() if column.dtype == "str"}
     try:
         is_parquet = Path(path).suffix == ".parquet"
         frame = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype=texts, keep_default_na=False)
-    except (OSError, ValueError) as error:  # pyarrow's and pandas' faults are of these kinds
+    except (OSError, ValueError) as error:  # raised by pyarrow and pandas
         raise ReidopsError(
-            f"{path}: cannot be read as a table ({error}); make it again with `dvc repro -f` of the stage that writes "
-            f"it"
+            f"{path}: cannot be read as a table ({error}); run the stage that writes it again with `dvc repro -f`"
         ) from None
     return check_table(frame, table, str(path))
 
 
 def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
-    """Return the contract's columns, in its order and dtypes.
+    """Return the table with the columns, order and dtypes of the contract.
 
     Raises:
-        ReidopsError: names the place, the column, the first row at fault and what was expected.
+        ReidopsError: the message gives the place, the column, the first failing row and the expectation.
     """
     missing = [name for name in table.columns if name not in frame.columns]
     unknown = [str(name) for name in frame.columns if name not in table.columns]
@@ -159,7 +154,7 @@ def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
     try:
         checked = checked.astype(table.dtypes)
     except (ValueError, TypeError) as error:
-        raise ReidopsError(f"{where}: a column of the {table.name} table has another type: {error}") from None
+        raise ReidopsError(f"{where}: a column of the {table.name} table has a wrong type: {error}") from None
     for name, column in table.columns.items():
         _check_values(checked[name], column, f"{where}: {table.name}.{name}")
     return checked.reset_index(drop=True)

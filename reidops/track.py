@@ -3,16 +3,16 @@
     python -m reidops.track street.mp4 --model models:/person-reid@champion --detections street.txt --tracker botsort
     --output tracked.mp4
 
-VIDEO is a file that OpenCV reads, or a folder of frames (img1). Detections come from a file in MOTChallenge's det.txt
-format, from `public` (the det/det.txt beside img1), or from a detector: a name of torchvision's, or an ONNX file. One
-frame at a time is in memory.
+VIDEO is a file that OpenCV reads, a folder of frames (img1), an address (rtsp://…) or a camera's number. Detections
+come from a file in MOTChallenge's det.txt format, from `public` (the det/det.txt beside img1), or from a detector: a
+name of torchvision's, or an ONNX file. One frame at a time is in memory.
 """
 
 import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -28,7 +28,9 @@ from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.live import (
+    PUBLIC,
     FrameDetections,
+    FrameNumbers,
     Model,
     changed,
     choose_gate,
@@ -41,9 +43,9 @@ from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import WITHOUT_APPEARANCE
-from reidops.tracking.frames import annotate
+from reidops.tracking.pictures.frames import annotate
+from reidops.tracking.pictures.video_writing import CODECS, open_video
 from reidops.tracking.trackers import TRACKERS, Tracker
-from reidops.tracking.video_writing import CODECS, open_video
 from reidops.videos import BrokenOff, Video, read_video
 
 logger = logging.getLogger("reidops.track")
@@ -60,14 +62,48 @@ class Follower:
     embedder: CropEmbedder | None
     tracker: Tracker
     min_confidence: float | None = None
+    seen: "Seen" = field(default_factory=lambda: Seen())
 
     def follow(self, number: int, picture: np.ndarray) -> sv.Detections:
         """Return the detections of a frame that belong to confirmed tracks, with `tracker_id` set."""
         detections = self.detections.at(number, picture)
+        self.seen.add(detections)
         if self.min_confidence is not None:
             detections = detections[detections.confidence >= self.min_confidence]
+        self.seen.num_kept += len(detections)
         embeddings = None if self.embedder is None else embed_boxes(self.embedder, picture, detections.xyxy)
         return self.tracker.update(detections, embeddings, picture)
+
+
+@dataclass
+class Seen:
+    """What there was to track: boxes that came, their highest score, and boxes above --min-confidence."""
+
+    num_boxes: int = 0
+    num_kept: int = 0
+    top_score: float = -float("inf")
+
+    def add(self, detections: sv.Detections) -> None:
+        """Count the detections of a frame."""
+        self.num_boxes += len(detections)
+        if len(detections):
+            self.top_score = max(self.top_score, float(detections.confidence.max()))
+
+    def why_nothing(self, source: str, min_confidence: float | None) -> str:
+        """Return why nothing was tracked, and what to change."""
+        if not self.num_boxes:
+            is_file = source == PUBLIC or Path(source).suffix in (".txt", ".csv")
+            remedy = "name the file of this video" if is_file else "lower its floor, --detector min_confidence=0.05"
+            return f"{source} gave no detection in these frames: {remedy}"
+        if not self.num_kept:
+            return (
+                f"all {self.num_boxes:,} detections are below --min-confidence {min_confidence:g}; the highest score "
+                f"is {self.top_score:.4g}: lower it"
+            )
+        return (
+            f"the tracker made no track of {self.num_kept:,} detections, whose highest score is {self.top_score:.4g}: "
+            f"change its thresholds (--constants), e.g. fewer frames until a track is confirmed"
+        )
 
 
 @dataclass
@@ -94,6 +130,7 @@ class Outputs:
     video: Path | None
     frame_rate: float
     codec: str | None = None
+    times: list[float] | None = None  # s, of the frames where their distance varies
 
 
 def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
@@ -128,14 +165,21 @@ def track(options: argparse.Namespace) -> Tally:
     outputs = _outputs(options, video)
     settings = changed(DetectorSettings(), _mapping(options.detector), "detector")
     detections = open_detections(
-        options.detections, options.video, settings, scale=options.scale, size=options.detections_size
+        options.detections,
+        Path(options.video),
+        settings,
+        scale=options.scale,
+        size=options.detections_size,
+        frames=_frame_numbers(video),
     )
     model = load_model(options.model)
     gate = choose_gate(options.gate, options.tracker, model)
     tracker = start_tracker(options.tracker, gate, options.camera_motion.replace("-", "_"), _mapping(options.constants))
-    follower = Follower(detections, model and model.embedder, tracker, options.min_confidence)
+    follower = Follower(detections, None if model is None else model.embedder, tracker, options.min_confidence)
     start = time.monotonic()
     tally = write_tracks(video, follower, outputs, max_frames=options.max_frames)
+    if not tally.num_boxes:
+        logger.warning("nothing was tracked: %s", follower.seen.why_nothing(options.detections, options.min_confidence))
     speed = tally.num_frames / (time.monotonic() - start)
     written = " and ".join(str(path) for path in (outputs.results, outputs.video) if path)
     logger.info(
@@ -149,6 +193,12 @@ def track(options: argparse.Namespace) -> Tally:
         written,
     )
     return tally
+
+
+def _frame_numbers(video: Video) -> FrameNumbers | None:
+    """Return the numbers of a video's frames; None where it does not say how many there are."""
+    pictures = getattr(video, "picture_numbers", None)
+    return FrameNumbers(getattr(video, "numbers", pictures), pictures) if pictures else None
 
 
 def _appearance(tracker: str, model: Model | None, gate: float | None) -> str:
@@ -172,7 +222,7 @@ def write_tracks(video: Video, follower: Follower, outputs: Outputs, *, max_fram
     with ExitStack() as stack:
         stream = stack.enter_context(open(stack.enter_context(whole_file(outputs.results)), "w"))
         writer = (
-            stack.enter_context(open_video(outputs.video, outputs.frame_rate, codec=outputs.codec))
+            stack.enter_context(open_video(outputs.video, outputs.frame_rate, codec=outputs.codec, times=outputs.times))
             if outputs.video
             else None
         )
@@ -198,7 +248,7 @@ def _tell_end(tally: Tally, reason: str, error: BaseException) -> None:
     logger.warning("%s; kept are the tracks of the %d frames until there", reason, tally.num_frames)
 
 
-def _with_bar(video: Video, max_frames: int | None) -> Iterator[tuple[int, np.ndarray]]:
+def _with_bar(video: Video, max_frames: int | None) -> Iterable[tuple[int, np.ndarray]]:
     lengths = [length for length in (video.num_frames, max_frames) if length is not None]
     return progress_bar(
         islice(video.frames(), max_frames), total=min(lengths, default=None), desc="track", unit="frames"
@@ -216,9 +266,10 @@ def _outputs(options: argparse.Namespace, video: Video) -> Outputs:
     results = options.results or options.output.with_suffix(".txt")
     annotated = None if options.no_video else options.output
     for path in (results, annotated):
-        if path is not None and path.resolve() in (options.video.resolve(), Path(options.detections).resolve()):
+        if path is not None and path.resolve() in (Path(options.video).resolve(), Path(options.detections).resolve()):
             raise ReidopsError(f"{path}: is read and would be written over; name another file")
-    return Outputs(results, annotated, options.frame_rate or video.frame_rate, options.codec)
+    times = None if options.frame_rate else getattr(video, "times", None)
+    return Outputs(results, annotated, options.frame_rate or video.frame_rate, options.codec, times)
 
 
 def _mapping(pairs: list[str]) -> dict[str, object]:
@@ -240,7 +291,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
         prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("video", type=Path, metavar="VIDEO", help="a file that OpenCV reads, or a folder of frames")
+    add(
+        "video",
+        metavar="VIDEO",
+        help="a file that OpenCV reads, a folder of frames, an address (rtsp://…), or the number of a camera",
+    )
     add("--model", required=True, help="models:/NAME@ALIAS, a folder, or none: track without appearance")
     add(
         "--detections",

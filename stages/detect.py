@@ -1,48 +1,47 @@
-"""Bring the detections of the tracked sequences together, once for all models: public ones, files, or a detector's.
+"""Write the detections of the tracked sequences, once for all models: public ones, files, or those of a detector.
 
-Reads:  data/raw (parts.csv; det.txt or frames of the `track` rows) Writes: data/detections/<sequence>.txt, in
-MOTChallenge's det.txt format, of the tracked frames; nothing where nothing is tracked
+Reads:  data/raw (parts.csv; det.txt or frames of the `track` rows)
+Writes: data/detections/<sequence>.txt of the tracked frames, in MOTChallenge's det.txt format; nothing if no sequence
+        is tracked
 """
 
 import logging
 from pathlib import Path
 
-from reidops.detection.settings import DetectorSettings
+from reidops.detection.sources import open_source
 from reidops.files import whole_folder
-from reidops.params import params_dataclass
+from reidops.mot.box_units import check_boxes
+from reidops.mot.sequences import read_sequence, write_detections
+from reidops.parts import find_tracked_parts
 from stages import run_stage
+from stages.params.detect import DetectParams
 
 log = logging.getLogger(__name__)
 
 
-@params_dataclass
-class DetectParams:
-    """Where detections come from."""
-
-    # public = each sequence's own det.txt; a file of that format, or a folder with <sequence>.txt (relative to the
-    # repository; DVC does not watch them); a detector of torchvision; or FILE.onnx.
-    source: str
-    detector: DetectorSettings  # of torchvision's and of ONNX files
-
-
 def detect(raw: Path, detections: Path, params: DetectParams) -> None:
-    """Write one file for each tracked sequence; a later stage leaves out what is unlikely."""
-    from reidops.detection.sources import open_source
-    from reidops.mot.sequences import read_sequence, write_detections
-    from reidops.parts import find_tracked_parts
-
+    """Write one file for each tracked sequence; `embed` leaves out detections of low confidence."""
     parts = find_tracked_parts(raw)
     source = open_source(params.source, params.detector)
     counts = {}
     with whole_folder(detections) as folder:
         for part in parts:
-            found = source.detections(read_sequence(part.folder), range(part.first_frame, part.last_frame + 1))
+            sequence = read_sequence(part.folder)
+            found = source.detections(sequence, range(part.first_frame, part.last_frame + 1))
+            check_boxes(found, sequence.width, sequence.height, f"detections of {part.sequence} ({params.source})")
             write_detections(found, folder / f"{part.sequence}.txt")
             counts[part.sequence] = len(found)
+    for name in (name for name, number in counts.items() if not number):
+        log.warning(
+            "%s: no detection in its tracked frames, so there is nothing to track; detect.source is %s: name a file of "
+            "these frames, or lower detect.detector.min_confidence of a detector",
+            name,
+            params.source,
+        )
     if not parts:
         log.warning("no row of %s plays the part `track`: there is nothing to detect in", raw / "parts.csv")
     log.info("%s detections of %d sequences, source: %s", f"{sum(counts.values()):,}", len(counts), params.source)
 
 
 if __name__ == "__main__":
-    run_stage(detect, DetectParams)
+    run_stage(detect)

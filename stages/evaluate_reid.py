@@ -10,48 +10,35 @@ Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+import pandas as pd
 
+from reidops.boxes.embeddings import ANNOTATIONS, read_embeddings
+from reidops.boxes.identities import people_of_boxes
+from reidops.embedding.embedder import Embedder
+from reidops.embedding.held_out import fit_the_gate
+from reidops.embedding.images import CropStore
 from reidops.files import whole_folder, write_json
-from reidops.params import params_dataclass
+from reidops.mot.sequences import read_annotations, read_sequence
+from reidops.parts import find_tracked_parts, read_parts
+from reidops.retrieval import report
+from reidops.retrieval.calibration import Calibration, calibrate
+from reidops.retrieval.detected_crops import detected_crops
+from reidops.retrieval.evaluation import (
+    checkpoint_people_of,
+    crops_to_calibrate,
+    embed_tests,
+    refuse_collapsed,
+    score_tests,
+)
+from reidops.retrieval.ranking_sets import find_ranking_sets
+from reidops.retrieval.reassociation import Reassociation, SceneBoxes, reassociate, tabulate
+from reidops.skipped import write_skipped
 from reidops.tables import CROPS, read_table
 from stages import run_stage
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from reidops.embedding.embedder import Embedder
-    from reidops.embedding.images import CropStore
-    from reidops.retrieval.calibration import Calibration
-    from reidops.retrieval.reassociation import Reassociation
+from stages.params.evaluate_reid import EvaluateReidParams
 
 log = logging.getLogger(__name__)
-
-Positive = Annotated[int, Field(ge=1)]
-
-
-@params_dataclass
-class EvaluateReidParams:
-    """How crops are embedded and ranked, what the gate is made for, what is drawn."""
-
-    # auto = same-camera where people were seen by several cameras, else none
-    junk: Literal["auto", "same-camera", "none"] = "auto"
-    max_rank: Positive = 50  # of the CMC curve
-    rerank: bool = False  # k-reciprocal figures beside the plain ones
-    # CMC in galleries of one drawn crop per person; auto = for CUHK03's classic splits
-    single_gallery_shot: Literal["auto"] | bool = "auto"
-    pool: Literal["auto", "none", "mean", "max"] = "auto"  # of a tracklet's crops; auto = mean in sets of tracklets
-    flip_average: bool | None = None  # average with the mirror image; null = as the model was saved
-    views: Literal[1, 5] = 1  # of each ranked crop, averaged: the whole, or it and a window in each corner
-    batch_size: Positive = 64  # crops per forward pass, of which a CPU has up to 8 at a time
-    # held-out people as annotated, or as the training scenes' detector saw them
-    calibrate_on: Literal["crops", "detections"] = "crops"
-    min_gap: Positive = 15  # frames after which a track meets its own crops again, in calibration
-    num_candidates: Annotated[float, Field(ge=0)] = 3.0  # lost tracks within reach of a person who returns, on average
-    gallery_rows: Positive = 4  # queries drawn as best, as median and as worst
-    gallery_columns: Positive = 10  # gallery crops drawn of each
 
 
 def evaluate_reid(
@@ -63,17 +50,13 @@ def evaluate_reid(
     Raises:
         ReidopsError: the embeddings of a test set have collapsed, or an input is missing or broken.
     """
-    from reidops.embedding.embedder import Embedder
-    from reidops.embedding.images import CropStore
-    from reidops.retrieval import report
-    from reidops.retrieval.evaluation import embed_tests, refuse_collapsed, score_tests
-    from reidops.retrieval.reassociation import tabulate
-    from reidops.retrieval.test_sets import find_test_sets
-
     table = read_table(crops / "crops.parquet", CROPS)
     embedder = Embedder.load(model, flip_average=params.flip_average)
     store = CropStore(crops / "crops.tar", table)
-    tests = find_test_sets(table, params.junk, _single_gallery_shot(table, raw, params))
+    if not table["split"].isin(["query", "gallery"]).any():
+        _without_test(table, store, raw, model, reid, params)
+        return
+    tests = find_ranking_sets(table, params.junk, _single_gallery_shot(table, raw, params))
     embedded = embed_tests(
         embedder, store, table, tests, pool=params.pool, views=params.views, batch_size=params.batch_size
     )
@@ -103,9 +86,23 @@ def evaluate_reid(
     report.log_findings(embedded.tests, scores, calibration, reassociated)
 
 
-def _single_gallery_shot(table: "pd.DataFrame", raw: Path, params: EvaluateReidParams) -> set[str]:
+def _without_test(
+    table: pd.DataFrame, store: CropStore, raw: Path, model: Path, reid: Path, params: EvaluateReidParams
+) -> None:
+    """Write the gates alone, because there are no queries."""
+    embedder = Embedder.load(model)
+    calibration = _calibrate(table, embedder, store, raw, params)
+    with whole_folder(reid) as folder:
+        write_skipped(folder, "download.test is []")
+        write_json({"weights_sha256": embedder.weights_sha256, **calibration.report}, folder / "calibration.json")
+        for name, head in (("cmc.csv", "rank,embedder,colour_histogram\n"), ("reassociation.csv", "gap\n")):
+            (folder / name).write_text(head)
+    log.info("download.test is []: there are no queries to rank")
+    report.log_gate(calibration)
+
+
+def _single_gallery_shot(table: pd.DataFrame, raw: Path, params: EvaluateReidParams) -> set[str]:
     """Return the data sets whose CMC is counted in galleries of one crop per person."""
-    from reidops.parts import read_parts
 
     if params.single_gallery_shot == "auto":
         return {part.dataset for part in read_parts(raw) if part.part == "test" and part.is_single_gallery_shot}
@@ -113,14 +110,9 @@ def _single_gallery_shot(table: "pd.DataFrame", raw: Path, params: EvaluateReidP
 
 
 def _calibrate(
-    table: "pd.DataFrame", embedder: "Embedder", store: "CropStore", raw: Path, params: EvaluateReidParams
-) -> "Calibration":
+    table: pd.DataFrame, embedder: Embedder, store: CropStore, raw: Path, params: EvaluateReidParams
+) -> Calibration:
     """Return the gates of the held-out people who fit them: of their crops, or of the detections that show them."""
-    from reidops.embedding.held_out import fit_the_gate
-    from reidops.parts import read_parts
-    from reidops.retrieval.calibration import calibrate
-    from reidops.retrieval.detected_crops import detected_crops
-    from reidops.retrieval.evaluation import checkpoint_people_of, crops_to_calibrate
 
     chosen_by, is_trained = checkpoint_people_of(embedder), embedder.description.trained_on.get("epoch", 0) > 0
     limits = {
@@ -136,20 +128,16 @@ def _calibrate(
     return calibrate(crops_to_calibrate(table, embedder, store, params.batch_size), **limits)
 
 
-def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> "dict[str, list[Reassociation]]":
+def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> dict[str, list[Reassociation]]:
     """Return what becomes of lost people in the tracked sequences, on ground truth boxes (if embedded) and on
     detections.
     """
-    from reidops.boxes.embeddings import ANNOTATIONS, read_embeddings
-    from reidops.boxes.identities import people_of_boxes
-    from reidops.mot.sequences import read_annotations, read_sequence
-    from reidops.parts import find_tracked_parts
-    from reidops.retrieval.reassociation import SceneBoxes, reassociate
 
     boxes: dict[str, list[SceneBoxes]] = {"annotations": [], "detections": []}
     for part in find_tracked_parts(raw):
         detected = read_embeddings(embeddings / f"{part.sequence}.npz", weights_sha256)
-        people = people_of_boxes(detected.frame, detected.box_ltwh, read_annotations(read_sequence(part.folder)))
+        annotations = read_annotations(read_sequence(part.folder))
+        people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="pedestrians")
         boxes["detections"].append(SceneBoxes(detected.embeddings, detected.frame, people))
         annotated = embeddings / ANNOTATIONS / f"{part.sequence}.npz"
         if annotated.is_file():
@@ -159,4 +147,4 @@ def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> "dict[str,
 
 
 if __name__ == "__main__":
-    run_stage(evaluate_reid, EvaluateReidParams)
+    run_stage(evaluate_reid)

@@ -6,37 +6,26 @@ Writes: data/export/ model.onnx, embedder.json, parity.json
 
 import logging
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
+from reidops.embedding.embedder import Embedder
+from reidops.embedding.images import CropStore, load_images
 from reidops.errors import ReidopsError
 from reidops.files import sha256, whole_folder, write_json
-from reidops.params import params_dataclass
+from reidops.serving.onnx_embedder import OnnxEmbedder
+from reidops.serving.onnx_export import export_onnx, measure_parity
 from reidops.tables import CROPS, read_table
 from stages import run_stage
+from stages.params.export import ExportParams
 
 log = logging.getLogger(__name__)
 
 _HELD_OUT = ("val", "query", "gallery", "train")
 
 
-@params_dataclass
-class ExportParams:
-    """How equal is equal."""
-
-    tolerance: Annotated[float, Field(gt=0)] = 1e-4  # largest difference of any value of a unit embedding
-    num_crops: Annotated[int, Field(ge=4)] = 14  # real crops to compare on, mixed with as many images of noise
-    seed: Annotated[int, Field(ge=0)] = 0  # of the noise and of the choice of crops
-
-
 def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None:
     """Write the ONNX twin of `model` into `export`; a twin that is not equal stops the pipeline and is not kept."""
-    from reidops.embedding.embedder import Embedder
-    from reidops.serving.onnx_embedder import OnnxEmbedder
-    from reidops.serving.onnx_export import export_onnx, measure_parity
-
     embedder = Embedder.load(model)
     images = _images(crops, embedder.input_size, params)
     with whole_folder(export) as folder:
@@ -64,8 +53,6 @@ def _images(crops: Path, size: tuple[int, int], params: ExportParams) -> np.ndar
     """Return held-out crops where there are any (else training crops), mixed with noise, RGB uint8 [2 · num_crops,
     height, width, 3].
     """
-    from reidops.embedding.images import CropStore, load_images
-
     rng = np.random.default_rng(params.seed)
     table = read_table(crops / "crops.parquet", CROPS)
     order = np.argsort(table["split"].map(_HELD_OUT.index).to_numpy() + rng.random(len(table)))
@@ -74,4 +61,4 @@ def _images(crops: Path, size: tuple[int, int], params: ExportParams) -> np.ndar
 
 
 if __name__ == "__main__":
-    run_stage(export, ExportParams)
+    run_stage(export)

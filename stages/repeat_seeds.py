@@ -15,28 +15,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import Field
 
 from reidops.errors import ReidopsError
 from reidops.files import whole_folder, write_json
-from reidops.params import params_dataclass, read_sections
+from reidops.params import read_sections
 from reidops.registry.seed_spread import describe_spread, read_figures
 from stages import run_stage
+from stages.params.repeat_seeds import RepeatSeedsParams
 
 log = logging.getLogger(__name__)
 
 NO_PICTURES = {"num_switches": 0, "num_frames": 0, "num_clips": 0}
-
-
-@params_dataclass
-class RepeatSeedsParams:
-    """How many trainings there are in all."""
-
-    # with the seeds train.seed, train.seed + 1, …; 1 = the one training, no repetition
-    num: Annotated[int, Field(ge=1, le=100)] = 1
 
 
 def repeat_seeds(
@@ -117,4 +109,4 @@ def run_command(
 
 
 if __name__ == "__main__":
-    run_stage(repeat_seeds, RepeatSeedsParams)
+    run_stage(repeat_seeds)

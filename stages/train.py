@@ -1,9 +1,9 @@
-"""Train the embedder on the training people, choose its checkpoint on the held-out ones.
+"""Train the embedder on the training people and choose its checkpoint on the held-out ones.
 
 Reads:  data/crops (crops.tar, crops.parquet), data/validation/report.json
 Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
-        data/checkpoints/ while it runs: a run that was killed goes on from there
-        a run in MLflow with live curves, where train.track names an experiment
+        data/checkpoints/ while it runs: a run that was killed continues from there
+        a run in MLflow with live curves, if train.track names an experiment
 
 On several GPUs or hosts: train.processes, or `torchrun --nproc-per-node=2 -m stages.train --crops data/crops …` on each
 host.
@@ -14,118 +14,54 @@ import logging
 import os
 import shutil
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 
 import pandas as pd
-from pydantic import Field
+import torch
+from lightning_fabric import Fabric
 
+from reidops.datasets.origin import Origin, check_start, origin_of_start, with_training
+from reidops.embedding.embedder import Embedder, describe
+from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork, check_backbone
 from reidops.errors import ReidopsError
-from reidops.files import read_json, repository_root, sha256, whole_file, whole_folder
-from reidops.params import params_dataclass
+from reidops.files import read_json, repository_path, repository_root, sha256, whole_file, whole_folder
+from reidops.registry.live_run import LiveRun, live_run
+from reidops.retrieval.ranking import score_embeddings
 from reidops.tables import CROPS, read_table
+from reidops.training.augmentation import Augmentation
+from reidops.training.auto_augment import check_policy
+from reidops.training.checkpoints import Checkpoints
+from reidops.training.curves import draw_curves
+from reidops.training.freezing import Freezing, check_freeze
+from reidops.training.keeping import TrainedWeights
+from reidops.training.losses import BranchLosses, build_losses, check_losses
+from reidops.training.optimization import RateCurve, build_optimizer, build_schedule, check_optimizer
+from reidops.training.precision import choose_precision, log_precision
+from reidops.training.ranks import check_equal_on_all_ranks, launched
+from reidops.training.sampling import IdentitySampler
+from reidops.training.training import Loop, Trainer, TrainingData, steps_per_epoch
+from reidops.training.validation import read_held_out
+from reidops.training.weights import check_finite, check_pretrained, load_weights
 from stages import run_stage
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from reidops.datasets.origin import Origin
-    from reidops.embedding.network import EmbeddingNetwork
-    from reidops.registry.live_run import LiveRun
-    from reidops.training.checkpoints import Checkpoints
-    from reidops.training.keeping import TrainedWeights
-    from reidops.training.training import TrainingData
+from stages.params.train import TrainParams
 
 log = logging.getLogger(__name__)
 
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
 ELSEWHERE = ("processes", "track")  # params that say where a training runs and who watches it: it is the same training
-
-
-@params_dataclass
-class TrainParams:
-    """Network, batches, losses, augmentation and schedule."""
-
-    # a name of timm, of OSNet's variants (osnet_x1_0 …) or of ResNet-IBN-a's (resnet50_ibn_a …)
-    backbone: str = "resnet10t"
-    pretrained: bool = False  # published weights (ImageNet) that timm knows of; needs the network once
-    weights: str | None = None  # file to start from instead: safetensors or a torch state dict; null = random
-    height: Positive = 96  # px, of the network's input
-    width: Positive = 48  # px
-    # [share, height, width]: smaller images until that share of the epochs
-    early_sizes: tuple[tuple[Share, Positive, Positive], ...] = ()
-    embedding_dim: Annotated[int, Field(ge=0)] = 0  # width of a projection, of each part; 0 = the backbone's own
-    parts: Annotated[int, Field(ge=0)] = 0  # horizontal stripes that are embedded beside the whole
-    pooling: Literal["avg", "max", "avgmax", "gem"] = "avg"
-    last_stride: Literal[1, 2] = 1  # 1 = twice the last map's height and width
-    freeze: Literal["backbone"] | tuple[str, ...] | None = None  # the backbone, or all but these modules, do not learn
-    freeze_epochs: Annotated[int, Field(ge=0)] = 0  # that `freeze` holds for, from the first; 0 = to the end
-    people_per_batch: Positive = 16  # P
-    crops_per_person: Positive = 4  # K; the batch is P × K
-    prefer_cameras: bool = True  # a person's K crops come from several cameras, where there are several
-    # batches whose mean gradient makes one step of the optimizer; losses compare crops of one batch
-    accumulate: Positive = 1
-    epochs: Annotated[int, Field(ge=0)] = 12  # 0 = keep the loaded weights as they are
-    optimizer: str = "adamw"  # a name of timm: adamw, adam, sgd, …
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: NotNegative = 5e-4
-    # amsgrad, betas, eps, momentum, …
-    optimizer_options: dict[str, bool | float | list[float]] = field(default_factory=dict)
-    head_factor: Annotated[float, Field(gt=0)] = 1.0  # learning rate of all but the backbone, as a multiple
-    schedule: Literal["cosine", "step"] = "cosine"
-    warmup_epochs: NotNegative = 2  # a fraction, too
-    warmup_steps: Annotated[int, Field(ge=0)] | None = None  # updates, in place of warmup_epochs
-    flat_epochs: NotNegative = 0  # cosine: epochs, warm-up included, before the rate falls; 0 = it falls from the start
-    final_share: Share = 0.001  # cosine: of the learning rate, at the end
-    milestones: tuple[NotNegative, ...] = ()  # step: epochs at which the rate changes
-    step_factor: Annotated[float, Field(gt=0)] = 0.1  # step: what the rate is multiplied by
-    # loss → weight
-    losses: dict[str, NotNegative] = field(default_factory=lambda: {"cross-entropy": 1.0, "triplet": 1.0})
-    # loss → options; the rest by losses.py
-    loss_options: dict[str, dict[str, float | str]] = field(default_factory=dict)
-    flip: Share = 0.5  # probability
-    pad: Share = 0.04  # largest shift, as a share of the height
-    erasing: Share = 0.3  # probability
-    jitter: Share = 0.2  # largest relative change of brightness
-    contrast: Share = 0.0  # largest relative change
-    saturation: Share = 0.0  # largest relative change
-    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # largest turn, as a share of the colour circle
-    grey: Share = 0.0  # probability that an image turns grey
-    local_grey: Share = 0.0  # probability that a rectangle of it does
-    auto_augment: str | None = None  # a policy of timm: rand-m7-n2, original, …; null = none
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.99  # decay of the averaged weights; 0 = none
-    # auto = the fastest that this machine computes in
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    compile: bool = False  # let torch.compile translate the network first: minutes at the start, faster steps on a GPU
-    clip: NotNegative = 0.0  # largest norm of the gradient; 0 = no limit
-    val_every: Positive = 2  # epochs between two looks at the held-out people
-    # held-out people who choose the checkpoint; half = the others alone fit the gate
-    checkpoint_people: Literal["all", "half"] = "all"
-    # on this host, each with its GPU or its share of the cores; the batch is shared; torchrun overrides it
-    processes: Positive = 1
-    track: str | None = "reidops"  # MLflow experiment that shows the curves while it trains; null = none
-    threads: Positive | None = None  # of torch; null = one per core; the weights depend on it in the last bits
-    seed: Annotated[int, Field(ge=0)] = 0
 
 
 def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
-    from reidops.datasets.origin import check_start, origin_of_start
-    from reidops.training.checkpoints import Checkpoints
-    from reidops.training.precision import choose_precision
-    from reidops.training.ranks import check_equal_on_all_ranks, launched
-
     _check_report(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
     # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
     idle_weights = params.freeze is not None or params.parts > 0
     network = _build_network(params)
-    start = origin_of_start(Path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
     check_start(start, table)
     wanted, params = (
         params.precision,
@@ -133,7 +69,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     )
     with launched(params.processes, params.precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, params.precision, "train.precision", "name one precision in place of auto")
-        _log_precision(wanted, params.precision, fabric)
+        log_precision(wanted, params.precision, fabric)
         checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
         if fabric.is_global_zero:
             checkpoints.prune()
@@ -156,24 +92,9 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
         log.info("kept the weights of %s as they were loaded", params.backbone)
 
 
-def _log_precision(wanted: str, chosen: str, fabric: "Fabric") -> None:
-    """Log the precision; warn where bf16 was asked for on a CPU that does not compute in it."""
-    from reidops.training.precision import cpu_computes_in_bf16, measure_bf16_slowdown
-
-    reason = "chosen by train.precision: auto" if wanted == "auto" else "set by train.precision"
-    log.info("precision %s on %s (%s)", chosen, fabric.device.type, reason)
-    if chosen == "bf16-mixed" and fabric.device.type == "cpu" and fabric.is_global_zero and not cpu_computes_in_bf16():
-        log.warning(
-            "train.precision is bf16-mixed, but this CPU has no bf16 instructions: a convolution takes %.1f times as "
-            "long as in float32"
-            " here; set train.precision to auto or 32-true",
-            measure_bf16_slowdown(),
-        )
-
-
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
     """Return what makes two trainings the same one, of which the second goes on where the first broke off."""
-    start = {"weights": sha256(Path(params.weights))} if params.weights else {}
+    start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
     return {
         "params": _lasting(params),
         "tar": sha256(crops / "crops.tar"),
@@ -186,13 +107,10 @@ def _lasting(params: TrainParams) -> dict[str, Any]:
     return {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
 
 
-def _watch(
-    checkpoints: "Checkpoints", fabric: "Fabric", params: TrainParams
-) -> "AbstractContextManager[LiveRun | None]":
+def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:
     """Open the training's run in MLflow, on one rank."""
     if not params.track or not params.epochs or not fabric.is_global_zero:
         return nullcontext()
-    from reidops.registry.live_run import live_run
 
     digest = checkpoints.folder.name
     name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
@@ -207,11 +125,6 @@ def _check_report(path: Path) -> None:
 
 def _check_names(params: TrainParams) -> None:
     """Refuse unknown backbones, losses, optimisers and policies before hours of data are read."""
-    from reidops.embedding.network import check_backbone
-    from reidops.training.auto_augment import check_policy
-    from reidops.training.losses import check_losses
-    from reidops.training.optimization import check_optimizer
-
     batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
     check_losses(params.losses, params.loss_options, **batch)
     check_backbone(params.backbone)
@@ -220,12 +133,7 @@ def _check_names(params: TrainParams) -> None:
         check_policy(params.auto_augment)
 
 
-def _build_network(params: TrainParams) -> "EmbeddingNetwork":
-    import torch
-
-    from reidops.embedding.network import EmbeddingNetwork
-    from reidops.training.freezing import check_freeze
-    from reidops.training.weights import check_pretrained, load_weights
+def _build_network(params: TrainParams) -> EmbeddingNetwork:
 
     if params.threads:
         torch.set_num_threads(params.threads)
@@ -246,20 +154,13 @@ def _build_network(params: TrainParams) -> "EmbeddingNetwork":
     )
     check_freeze(network, params.freeze)
     if params.weights:
-        load_weights(network, Path(params.weights))
+        load_weights(network, repository_path(params.weights))
     return network
 
 
 def _read_data(
-    table: pd.DataFrame, tar: Path, network: "EmbeddingNetwork", fabric: "Fabric", params: TrainParams
-) -> "TrainingData":
-    from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
-    from reidops.retrieval.ranking import score_embeddings
-    from reidops.training.augmentation import Augmentation
-    from reidops.training.sampling import IdentitySampler
-    from reidops.training.training import TrainingData
-    from reidops.training.validation import read_held_out
-
+    table: pd.DataFrame, tar: Path, network: EmbeddingNetwork, fabric: Fabric, params: TrainParams
+) -> TrainingData:
     rows = table.index[table["split"] == "train"].to_numpy()
     if len(rows) == 0:
         raise ReidopsError(
@@ -302,20 +203,14 @@ def _read_data(
 
 
 def _fit(
-    network: "EmbeddingNetwork",
-    data: "TrainingData",
-    checkpoints: "Checkpoints",
+    network: EmbeddingNetwork,
+    data: TrainingData,
+    checkpoints: Checkpoints,
     params: TrainParams,
     *,
-    fabric: "Fabric",
-    live: "LiveRun | None",
-) -> "TrainedWeights":
-    from reidops.embedding.network import TrainingNetwork
-    from reidops.training.freezing import Freezing
-    from reidops.training.losses import BranchLosses, build_losses
-    from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
-    from reidops.training.training import Loop, Trainer, steps_per_epoch
-
+    fabric: Fabric,
+    live: LiveRun | None,
+) -> TrainedWeights:
     num_people = int(data.labels.max()) + 1
     training_network = TrainingNetwork(network, num_people)
     losses = BranchLosses(
@@ -359,15 +254,12 @@ def _fit(
     return trainer.fit(params.epochs)
 
 
-def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
+def _untrained(network: EmbeddingNetwork) -> TrainedWeights:
     """Return the network as it is, for `epochs: 0`.
 
     Raises:
         ReidopsError: a value of its weights is NaN or infinite.
     """
-    from reidops.training.keeping import TrainedWeights
-    from reidops.training.weights import check_finite
-
     check_finite(network.state_dict(), "the weights that train.epochs: 0 keeps")
     return TrainedWeights(
         network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"])
@@ -375,15 +267,13 @@ def _untrained(network: "EmbeddingNetwork") -> "TrainedWeights":
 
 
 def _write(
-    network: "EmbeddingNetwork",
-    trained: "TrainedWeights",
+    network: EmbeddingNetwork,
+    trained: TrainedWeights,
     table: pd.DataFrame,
     model: Path,
     params: TrainParams,
-    start: "Origin",
+    start: Origin,
 ) -> None:
-    from reidops.training.curves import draw_curves
-
     with whole_folder(model) as folder:
         _save(network, trained, table, folder, params, start)
         with whole_file(folder / "history.csv") as partial:
@@ -393,16 +283,13 @@ def _write(
 
 
 def _save(
-    network: "EmbeddingNetwork",
-    trained: "TrainedWeights",
+    network: EmbeddingNetwork,
+    trained: TrainedWeights,
     table: pd.DataFrame,
     folder: Path,
     params: TrainParams,
-    start: "Origin",
+    start: Origin,
 ) -> None:
-    from reidops.datasets.origin import with_training
-    from reidops.embedding.embedder import Embedder, describe
-
     learnt = table[table["split"] == "train"]
     origin = with_training(start, table) if params.epochs else start
     facts = {**origin.facts, "epoch": trained.epoch}
@@ -424,4 +311,4 @@ def _save(
 
 
 if __name__ == "__main__":
-    run_stage(train, TrainParams)
+    run_stage(train)

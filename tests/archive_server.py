@@ -1,4 +1,4 @@
-"""An HTTP server on localhost that serves one file, well or badly, and remembers what it was asked."""
+"""An HTTP server on localhost that serves one file, with optional errors, and records the requests."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What several beds share: quiet tools, and the folder of real data where there is one."""
+"""Shared fixtures: quiet tools, and the folder of real data if there is one."""
 
 import gc
 import os

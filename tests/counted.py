@@ -1,4 +1,4 @@
-"""Count what a ReID set's parts hold, in the form in which the sets' published counts are written down."""
+"""Count the people and crops of a ReID set's parts, in the form of the published counts."""
 
 from pathlib import Path
 

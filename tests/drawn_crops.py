@@ -1,6 +1,4 @@
-"""Draw tiny crops folders for tests: people are two coloured rectangles on noise, in the contract of the crops
-table.
-"""
+"""Write small crops folders for tests, with a crops table; a person is two coloured rectangles on noise."""
 
 import io
 import tarfile
@@ -17,9 +15,7 @@ from reidops.tables import CROPS, write_table
 def write_crops(
     data: Path, *, num_people: int = 6, num_val: int = 3, crops_per_person: int = 6, num_cameras: int = 2
 ) -> Path:
-    """Write `data/crops` and `data/validation/report.json` (passed); people num_people … are held out. Return
-    `data`.
-    """
+    """Write `data/crops` and `data/validation/report.json` (passed), and return `data`; some people are held out."""
     rng = np.random.default_rng(0)
     (data / "crops").mkdir(parents=True)
     rows = []

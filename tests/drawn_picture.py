@@ -1,4 +1,4 @@
-"""Draw one small picture of a person, in whatever format the file's name asks for."""
+"""Write one small picture of a person, in the format of the file's suffix."""
 
 from pathlib import Path
 

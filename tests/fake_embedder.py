@@ -1,4 +1,4 @@
-"""An embedder for tests that need none of torch: every crop gets the same unit vector."""
+"""An embedder for tests without torch: every crop has the same unit vector."""
 
 from types import SimpleNamespace
 

@@ -1,12 +1,10 @@
-"""Detectors in a few ONNX nodes: their outputs are constants, or count the white pixels that they were given."""
+"""Small ONNX detectors with constant outputs, or outputs that count the white pixels of the input."""
 
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
-_TYPES = {np.dtype("float32"): TensorProto.FLOAT, np.dtype("int64"): TensorProto.INT64}
 
 
 def write_detector(
@@ -16,10 +14,10 @@ def write_detector(
     size: tuple[object, object] = (64, 96),
     batch: tuple = (1,),
     kind: int = TensorProto.FLOAT,
+    metadata: dict[str, str] | None = None,
+    channels_last: bool = False,
 ) -> Path:
-    """Write a detector that finds the same in every picture; each output is a constant plus nought times the input's
-    mean.
-    """
+    """Write a detector with constant outputs; each is a constant plus 0 times the mean of the input."""
     nodes = [
         helper.make_node("Cast", ["picture"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels"], ["mean"], keepdims=0),
@@ -31,15 +29,15 @@ def write_detector(
         nodes.append(helper.make_node("CastLike", ["nought", f"{name}_found"], [f"{name}_nought"]))
         nodes.append(helper.make_node("Add", [f"{name}_found", f"{name}_nought"], [name]))
     infos = [
-        helper.make_tensor_value_info(name, _TYPES[value.dtype], list(value.shape)) for name, value in outputs.items()
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), list(value.shape))
+        for name, value in outputs.items()
     ]
-    return save(path, nodes, constants, infos, [*batch, 3, *size], kind)
+    shape = [*batch, *size, 3] if channels_last else [*batch, 3, *size]
+    return save(path, nodes, constants, infos, shape, kind, metadata)
 
 
 def write_mean_detector(path: Path) -> Path:
-    """Write a detector whose one box is always the same, and whose score is the mean of the first channel, all of the
-    input taken.
-    """
+    """Write a detector with one constant box, whose score is the mean of the first channel of the whole input."""
     nodes = [
         helper.make_node("Slice", ["picture", "start", "end", "axis"], ["channel"]),
         helper.make_node("ReduceMean", ["channel"], ["mean"], keepdims=0),
@@ -51,7 +49,7 @@ def write_mean_detector(path: Path) -> Path:
         "end": np.array([1]),
         "axis": np.array([1]),
         "one": np.array([1]),
-        "box": np.array([[0, 0, 9, 9]], np.float32),
+        "box": np.array([[8, 12, 17, 20]], np.float32),
     }
     infos = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -60,10 +58,19 @@ def write_mean_detector(path: Path) -> Path:
     return save(path, nodes, constants, infos, [1, 3, "height", "width"], TensorProto.FLOAT)
 
 
-def save(path: Path, nodes: list, constants: dict[str, np.ndarray], outputs: list, shape: list, kind: int) -> Path:
+def save(
+    path: Path,
+    nodes: list,
+    constants: dict[str, np.ndarray],
+    outputs: list,
+    shape: list,
+    kind: int,
+    metadata: dict[str, str] | None = None,
+) -> Path:
     picture = helper.make_tensor_value_info("picture", kind, shape)
     initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "detector", [picture], outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, metadata or {})
     onnx.save(model, path)
     return path

@@ -1,4 +1,4 @@
-"""A tiny finished result: every file that the stage `register` reads, with a network of one matrix product."""
+"""A small finished result: all files that the stage `register` reads, with a network of one matrix product."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ from safetensors.numpy import save_file
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
 from reidops.embedding.images import resize_crops
 from reidops.files import sha256
-from reidops.tracking.rivals import write_windows
-from reidops.tracking.windows import FrameTables
+from reidops.tracking.evaluation.rivals import write_windows
+from reidops.tracking.evaluation.windows import FrameTables
 
 HEIGHT, WIDTH, DIM = 16, 8, 6
 RANDOM_IDF1 = 0.2
@@ -28,9 +28,7 @@ evaluate_tracking: {max_age: 30, min_confidence: 0.3, num_workers: 2}
 def write_result(
     root: Path, *, seed: int = 0, idf1: float = 0.7, control: float = 0.6, settings: str = SETTINGS
 ) -> Path:
-    """Write params.yaml and data/ below `root`, as a run whose weights come from `seed` and whose IDF1 is as given;
-    return data/.
-    """
+    """Write params.yaml and data/ of a run with weights of `seed` and the given IDF1 into `root`, and return data/."""
     data = root / "data"
     (root / "params.yaml").parent.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(settings)
@@ -131,7 +129,7 @@ def one_product(weights: np.ndarray) -> onnx.ModelProto:
 
 
 def embed_plainly(crops_bgr: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Return what the network gives, by NumPy."""
+    """Return the output of the network, computed with NumPy."""
     images = resize_crops(crops_bgr, HEIGHT, WIDTH).reshape(len(crops_bgr), -1).astype(np.float32)
     product = (images / 255 - 0.5) @ weights
     return product / np.linalg.norm(product, axis=1, keepdims=True)
@@ -217,10 +215,9 @@ def _gain(difference: float) -> dict[str, dict[str, object]]:
 
 
 def made_tables(idf1: float, num_frames: int, num_people: int) -> FrameTables:
-    """Return frames in which so many people are annotated and tracked, and of whose boxes a share `idf1` lies on their
-    own track.
+    """Return frames with annotated and tracked people, in which the fraction `idf1` of the boxes is on the own track.
 
-    A better model is better by a little more in the first half of the frames than in the second.
+    A higher `idf1` changes the first half of the frames slightly more than the second.
     """
     frame, person = (part.ravel() for part in np.indices((num_frames, num_people)))
     share = idf1 + np.where(frame < num_frames / 2, 0.04, -0.04) * (idf1 - 0.5)

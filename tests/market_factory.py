@@ -1,4 +1,4 @@
-"""Draw tiny Market-1501 sets for tests, in the published layout."""
+"""Write small Market-1501 sets for tests, in the published layout."""
 
 from pathlib import Path
 
@@ -9,8 +9,9 @@ import numpy as np
 def write_market_set(
     folder: Path, *, num_train: int = 4, num_test: int = 3, cameras: tuple[int, ...] = (1, 2, 3)
 ) -> Path:
-    """Write people 2, 3, … to train and the next ones to query (camera 1) and gallery, with background, junk and a
-    Thumbs.db.
+    """Write people 2, 3, … to train and the next ones to query (camera 1) and gallery.
+
+    Background crops, junk and a Thumbs.db are also written.
     """
     train, test = range(2, 2 + num_train), range(2 + num_train, 2 + num_train + num_test)
     for pid in train:

@@ -1,4 +1,4 @@
-"""Draw tiny MOTChallenge sets for tests: coloured rectangles that walk to the right."""
+"""Write small MOTChallenge sets for tests: coloured rectangles that walk to the right."""
 
 import re
 import zlib

@@ -1,4 +1,4 @@
-"""Write data/raw as `download` leaves it, for tests that begin at `convert`."""
+"""Write data/raw as `download` does, for tests that start with `convert`."""
 
 from pathlib import Path
 

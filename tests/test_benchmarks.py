@@ -1,4 +1,4 @@
-"""benchmarks/: what the figures are measured with runs."""
+"""benchmarks/: the scripts of the measurements run."""
 
 import importlib
 import os
@@ -25,18 +25,18 @@ def test_a_benchmark_of_a_stage_finds_the_stages_from_any_folder(tmp_path, name)
     assert ran.stdout.strip() == str(BENCHMARKS.parent / "stages" / "__init__.py"), ran.stderr
 
 
-@pytest.mark.parametrize(("options", "told"), [([], "loop / model alone"), (["--decoders"], "crops/s")])
-def test_the_benchmark_of_training_prints_its_ratios(tmp_path, options, told):
+@pytest.mark.parametrize(("options", "message"), [([], "loop / model alone"), (["--decoders"], "crops/s")])
+def test_the_benchmark_of_training_prints_its_ratios(tmp_path, options, message):
     crops = write_crops(tmp_path) / "crops"
     command = [sys.executable, str(BENCHMARKS / "training.py"), "--crops", str(crops), *SMALL.split(), *options]
     ran = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)}
     )
     assert ran.returncode == 0, ran.stderr
-    assert told in ran.stdout
+    assert message in ran.stdout
 
 
-def test_the_benchmark_of_memory_prints_what_keeping_it_brings(tmp_path):
+def test_the_benchmark_of_memory_prints_the_effect_of_keeping_it(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "memory.py"), "--quick"]
     ran = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)}

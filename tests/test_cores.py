@@ -1,4 +1,4 @@
-"""reidops/cores.py: a process uses the cores that it may use, and its waiting threads leave them to others."""
+"""reidops/cores.py: a process uses only its usable cores, and its waiting threads sleep."""
 
 import os
 import subprocess
@@ -31,14 +31,14 @@ def test_a_container_with_2_of_64_cores_starts_2_threads(environment, monkeypatc
     assert os.environ["OMP_NUM_THREADS"] == "2"
 
 
-def test_where_all_cores_are_usable_torch_decides(environment, monkeypatch):
+def test_if_all_cores_are_usable_torch_decides(environment, monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     share_cores()
     assert "OMP_NUM_THREADS" not in os.environ
 
 
-def test_what_the_user_set_stays(environment, monkeypatch):
+def test_variables_of_the_user_are_not_changed(environment, monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)

@@ -15,9 +15,7 @@ NAMES = ["a/1.jpg", "a/2.PNG", "b.jpg"]
 
 @pytest.fixture
 def images(tmp_path, monkeypatch):
-    """Return a folder of pictures, beside a model's folder; an embedding is the picture's mean colour and its
-    height.
-    """
+    """Return a folder of pictures next to a model's folder; an embedding is the mean colour and the height."""
 
     class Mean(FakeEmbedder):
         def embed(self, crops, batch_size=64):
@@ -48,22 +46,22 @@ def test_both_formats_hold_the_same_sorted_pictures(images):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(b"", "is empty"), (b"\xff\xd8 cut", "cut off"), (b"none", "is no picture")]
+    ("content", "message"), [(b"", "is empty"), (b"\xff\xd8 cut", "cut off"), (b"none", "cannot be decoded")]
 )
 @pytest.mark.parametrize("output", ["e.npy", "e.parquet"])
-def test_a_broken_picture_is_named_and_nothing_is_written(images, content, told, output):
+def test_a_damaged_picture_is_reported_and_nothing_is_written(images, content, message, output):
     (images / "a" / "3.jpg").write_bytes(content)
     ended = embed(images, output)
     assert ended.exit_code == 1
-    assert f"reidops embed: error: {images / 'a' / '3.jpg'}: " in ended.stderr and told in ended.stderr
+    assert f"reidops embed: error: {images / 'a' / '3.jpg'}: " in ended.stderr and message in ended.stderr
     assert {path.name for path in images.parent.iterdir()} == {"images", "model"}
 
 
-def test_what_does_not_fit_is_told(images):
-    assert "e.csv: ends with '.csv'; expected .parquet or .npy" in embed(images, "e.csv").stderr
-    assert "holds no picture" in embed(images.parent / "model", "e.npy", "none").stderr
+def test_invalid_arguments_are_reported(images):
+    assert "e.csv: the suffix is '.csv', expected .parquet or .npy" in embed(images, "e.csv").stderr
+    assert "no picture found" in embed(images.parent / "model", "e.npy", "none").stderr
     assert "nowhere: no such folder" in embed(images.parent / "nowhere", "e.npy", "none").stderr
-    assert "none: embeds nothing" in embed(images, "e.npy", "none").stderr
+    assert "none: not a model" in embed(images, "e.npy", "none").stderr
     assert "net.onnx: expected a file model.onnx" in embed(images, "e.npy", "net.onnx").stderr
 
 

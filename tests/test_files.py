@@ -1,4 +1,4 @@
-"""reidops/files.py: nothing half-written is ever found under a final name."""
+"""reidops/files.py: a final name never has an incomplete file."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from reidops.errors import ReidopsError
 from reidops.files import read_json, sha256, whole_file, whole_folder, write_json
 
 
-def test_a_file_appears_only_when_its_block_ended_well(tmp_path):
+def test_a_file_appears_only_if_its_block_succeeds(tmp_path):
     with whole_file(tmp_path / "a" / "b.txt") as partial:
         partial.write_text("whole")
         assert not (tmp_path / "a" / "b.txt").exists()
     assert (tmp_path / "a" / "b.txt").read_text() == "whole"
 
 
-def test_a_failed_block_leaves_the_previous_file(tmp_path):
+def test_a_failed_block_keeps_the_previous_file(tmp_path):
     path = tmp_path / "b.txt"
     path.write_text("before")
     with pytest.raises(KeyboardInterrupt), whole_file(path) as partial:
@@ -36,7 +36,7 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_killed_run_left_is_not_taken_over(tmp_path):
+def test_remains_of_a_killed_run_are_not_used(tmp_path):
     (tmp_path / ".out.partial").mkdir()
     (tmp_path / ".out.partial" / "stale").touch()
     with whole_folder(tmp_path / "out") as partial:
@@ -51,7 +51,7 @@ def test_equal_data_are_equal_bytes(tmp_path):
     assert read_json(tmp_path / "1.json") == {"a": [2.5], "b": 1}
 
 
-def test_a_broken_json_names_its_line(tmp_path):
+def test_invalid_json_is_reported_with_its_line(tmp_path):
     (tmp_path / "x.json").write_text('{"a": 1,\n}')
     with pytest.raises(ReidopsError, match="line 2"):
         read_json(tmp_path / "x.json")

@@ -1,4 +1,4 @@
-"""Whether an image file is whole, and its size, are read from its bytes without decoding them."""
+"""Completeness and size of an image file are read from its bytes without decoding it."""
 
 import struct
 
@@ -42,7 +42,7 @@ def test_a_bmp_stored_from_the_top_and_one_of_os2_have_their_size() -> None:
     assert read_size(old, "a") == (8, 5)
 
 
-def test_a_bmp_may_be_wrong_about_its_own_bytes() -> None:
+def test_a_bmp_may_state_a_wrong_file_size() -> None:
     data = bytearray(encoded(".bmp"))
     for said in (0, len(data) + 2):
         data[2:6] = struct.pack("<I", said)
@@ -51,7 +51,7 @@ def test_a_bmp_may_be_wrong_about_its_own_bytes() -> None:
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".jpg", "JPEG"), (".png", "PNG"), (".bmp", "BMP")])
 @pytest.mark.parametrize("kept", [12, 40, 400, -1])
-def test_a_file_that_is_cut_off_is_named(suffix: str, kind: str, kept: int) -> None:
+def test_a_truncated_file_is_reported(suffix: str, kind: str, kept: int) -> None:
     data = encoded(suffix)[:kept]
     with pytest.raises(
         ReidopsError, match=f"a/b: the {kind} is cut off after {len(data)} bytes; copy or unpack it again"
@@ -59,12 +59,12 @@ def test_a_file_that_is_cut_off_is_named(suffix: str, kind: str, kept: int) -> N
         check_whole(data, "a/b")
 
 
-def test_an_empty_file_is_named() -> None:
+def test_an_empty_file_is_reported() -> None:
     with pytest.raises(ReidopsError, match="a/b: is empty"):
         check_whole(b"", "a/b")
 
 
 @pytest.mark.parametrize("data", [b"GIF89a" + bytes(40), b"<html>not found</html>", b"\xff\xd8\xff\xd9"])
-def test_another_format_has_no_size_and_is_named(data: bytes) -> None:
-    with pytest.raises(ReidopsError, match="a/b: is no JPEG, PNG or BMP"):
+def test_another_format_has_no_size_and_is_reported(data: bytes) -> None:
+    with pytest.raises(ReidopsError, match="a/b: is not a JPEG, PNG or BMP"):
         read_size(data, "a/b")

@@ -1,6 +1,4 @@
-"""A small file that holds a very large picture is refused by its header, before a decoder takes memory for its
-pixels.
-"""
+"""A small file with a very large picture is rejected by its header, before a decoder allocates memory."""
 
 import io
 import struct
@@ -20,13 +18,13 @@ from reidops.datasets.packing import CropSource, pack_crops
 from reidops.embedding.images import CropStore
 from reidops.errors import ReidopsError
 from reidops.image_headers import MAX_PIXELS_VARIABLE, check_size, stated_size
-from reidops.validation.images import decode_colour, inspect_image
+from reidops.validation.image_faults import decode_colour, inspect_image
 from reidops.videos import read_video
 
 WIDTH, HEIGHT = 20_000, 15_000
 REFUSED = (
-    r"000001\.png: .*20,000 × 15,000 px, more than the bound of 100,000,000 pixels; .*"
-    r" raise max_pixels in the section download of params\.yaml"
+    r"000001\.png: .*20,000 × 15,000 px, more than the limit of 100,000,000 pixels; .*"
+    r" raise download\.max_pixels in params\.yaml"
 )
 
 
@@ -63,7 +61,7 @@ def no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "imdecode", decode)
 
 
-def test_a_very_large_frame_is_refused_before_it_is_decoded(bomb: Path) -> None:
+def test_a_very_large_frame_is_an_error_before_it_is_decoded(bomb: Path) -> None:
     with pytest.raises(ReidopsError, match=REFUSED):
         read_picture(bomb)
 
@@ -79,7 +77,7 @@ def test_a_very_large_crop_is_not_packed(bomb: Path, tmp_path: Path) -> None:
         pack_crops([CropSource("imgs/a.png", str(bomb))], tmp_path / "crops.tar", workers=1)
 
 
-def test_a_very_large_crop_in_a_tar_is_refused_before_it_is_decoded(bomb: Path) -> None:
+def test_a_very_large_crop_in_a_tar_is_an_error_before_it_is_decoded(bomb: Path) -> None:
     table = pd.DataFrame({"path": ["imgs/000001.png"], "offset": [0], "size": [bomb.stat().st_size]})
     with pytest.raises(ReidopsError, match=REFUSED):
         CropStore(bomb, table).decode(0)
@@ -91,7 +89,7 @@ def test_validation_finds_a_very_large_picture_without_decoding_it(bomb: Path) -
     assert decode_colour(bomb.read_bytes()) is None
 
 
-def test_a_video_of_very_large_pictures_is_refused(bomb: Path) -> None:
+def test_a_video_of_very_large_pictures_is_an_error(bomb: Path) -> None:
     with pytest.raises(ReidopsError, match=REFUSED):
         next(read_video(bomb.parent).frames())
 
@@ -103,13 +101,13 @@ def test_the_size_of_other_formats_is_read_from_their_header_too(kind: str) -> N
     assert stated_size(file.getvalue()) == (30, 17)
 
 
-def test_what_states_no_size_reaches_no_decoder(tmp_path: Path) -> None:
+def test_files_without_a_size_are_not_decoded(tmp_path: Path) -> None:
     (tmp_path / "000001.png").write_bytes(b"v/1\x01" + bytes(100))
     with pytest.raises(ReidopsError, match="are no whole picture"):
         read_picture(tmp_path / "000001.png")
 
 
-def test_the_bound_counts_pixels_and_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_counts_pixels_and_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MAX_PIXELS_VARIABLE, str(WIDTH * HEIGHT))
     check_size(WIDTH, HEIGHT, "a.png")
     with pytest.raises(ReidopsError, match="a.png"):
@@ -117,15 +115,14 @@ def test_the_bound_counts_pixels_and_can_be_raised(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-def test_every_stage_takes_the_bound_from_the_params_file(root: Path, tmp_path: Path) -> None:
+def test_every_stage_reads_the_limit_from_the_params_file(root: Path, tmp_path: Path) -> None:
     params = (root / "params.yaml").read_text()
     assert "  max_pixels: 100000000 " in params
     (tmp_path / "params.yaml").write_text(params.replace("max_pixels: 100000000", "max_pixels: 12345"))
     code = (
-        "import os, sys; from stages import run_stage; from stages.embed import EmbedParams\n"
-        "def embed(raw, params): print(os.environ['REIDOPS_MAX_PIXELS'])\n"
-        f"sys.argv = ['embed', '--raw', 'r', '--params', {str(tmp_path / 'params.yaml')!r}]; run_stage(embed, "
-        f"EmbedParams)"
+        "import os, sys; from pathlib import Path; from stages import run_stage\n"
+        "def embed(raw: Path): print(os.environ['REIDOPS_MAX_PIXELS'])\n"
+        f"sys.argv = ['embed', '--raw', 'r', '--params', {str(tmp_path / 'params.yaml')!r}]; run_stage(embed)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert told.stdout.strip() == "12345"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert ended.stdout.strip() == "12345"

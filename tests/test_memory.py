@@ -1,4 +1,4 @@
-"""reidops/memory.py: what is freed is not fetched again."""
+"""reidops/memory.py: freed memory is reused."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ print(pages[-1])
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc's malloc can be asked to keep what is freed")
 @pytest.mark.parametrize("threaded", [False, True])
-def test_a_large_array_that_follows_others_gets_their_memory(root, threaded):
+def test_a_large_array_reuses_the_memory_of_freed_ones(root, threaded):
     def pages(call: str) -> int:
         command = [sys.executable, "-c", SCRIPT.format(call=call, threaded=threaded)]
         return int(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout)

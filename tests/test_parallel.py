@@ -1,4 +1,4 @@
-"""reidops/parallel.py: the same list for any number of workers or cores."""
+"""reidops/parallel.py: results do not depend on the number of workers or cores."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import torch
 
 from reidops.cores import usable_cores
 from reidops.errors import ReidopsError
-from reidops.parallel import MOST_BATCHES, map_on_cores, map_parallel
+from reidops.parallel import MAX_BATCHES, map_on_cores, map_parallel
 
 
 def square(x: int) -> int:
@@ -34,7 +34,7 @@ def test_an_error_of_a_worker_reaches_the_caller(workers):
         map_parallel(square, [1, -1], workers)
 
 
-def test_nothing_maps_to_nothing():
+def test_no_items_have_no_results():
     assert map_parallel(square, []) == []
     assert usable_cores() >= 1
 
@@ -73,7 +73,7 @@ def test_batches_come_in_order_with_one_thread_of_torch_on_each_core(two_threads
 
 
 def test_on_many_cores_few_batches_share_them(torch_threads):
-    torch_threads(2 * MOST_BATCHES + 1)
+    torch_threads(2 * MAX_BATCHES + 1)
     at_work, most = [], []
 
     def work(batch: int) -> int:
@@ -84,10 +84,10 @@ def test_on_many_cores_few_batches_share_them(torch_threads):
         return torch.get_num_threads()
 
     assert set(map_on_cores(work, range(40))) == {2}
-    assert max(most) <= MOST_BATCHES
+    assert max(most) <= MAX_BATCHES
 
 
-def test_few_batches_are_begun_before_their_turn(two_threads):
+def test_few_batches_are_started_in_advance(two_threads):
     begun = []
     for place, batch in enumerate(map_on_cores(lambda batch: begun.append(batch) or batch, range(20))):
         assert batch == place
@@ -101,7 +101,7 @@ def test_one_thread_of_torch_still_reads_a_batch_while_the_other_is_embedded(tor
     assert len(list(map_on_cores(lambda _: both.wait(), range(4)))) == 4
 
 
-def test_a_thread_that_starts_late_takes_nothing_from_torch(torch_threads, monkeypatch):
+def test_a_thread_that_starts_late_does_not_change_torchs_threads(torch_threads, monkeypatch):
     torch_threads(4)
     set_threads, begun = torch.set_num_threads, []
 
@@ -118,13 +118,13 @@ def test_a_thread_that_starts_late_takes_nothing_from_torch(torch_threads, monke
     assert len(begun) > 1 and threads_of_a_new_thread() == 4
 
 
-def test_a_batch_that_fails_reaches_the_caller_and_torch_has_its_threads_again(two_threads):
+def test_the_error_of_a_batch_is_raised_and_torchs_threads_are_restored(two_threads):
     with pytest.raises(ReidopsError, match="-1 is negative"):
         list(map_on_cores(square, [1, -1, 2, 3]))
     assert torch.get_num_threads() == threads_of_a_new_thread() == 2
 
 
-def test_who_looks_no_further_leaves_torch_its_threads(two_threads):
+def test_a_caller_that_stops_early_restores_torchs_threads(two_threads):
     batches = map_on_cores(square, range(9))
     assert next(batches) == 0
     batches.close()
@@ -136,7 +136,7 @@ def wait(seconds: float) -> None:
 
 
 @pytest.mark.slow
-def test_only_the_caller_answers_an_interrupt_and_its_workers_say_nothing(root):
+def test_only_the_caller_handles_an_interrupt_and_workers_print_nothing(root):
     script = (
         "from test_parallel import wait; from reidops.parallel import map_parallel; print('go', flush=True); "
         "map_parallel(wait, [60] * 4, 2)"
@@ -148,5 +148,5 @@ def test_only_the_caller_answers_an_interrupt_and_its_workers_say_nothing(root):
     assert process.stdout.readline() == "go\n"
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
-    told, complaints = process.communicate(timeout=30)
-    assert told == "interrupted\n" and "Traceback" not in complaints
+    output, complaints = process.communicate(timeout=30)
+    assert output == "interrupted\n" and "Traceback" not in complaints

@@ -1,4 +1,4 @@
-"""parts.csv says where a part lies on any machine, and never lets a frame train and be tested."""
+"""parts.csv has machine-independent paths, and no frame is both in train and in test."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_a_set_below_raw_keeps_a_relative_address(tmp_path: Path) -> None:
     assert read_parts(moved)[0].folder == moved / "MOT17/train/MOT17-02-FRCNN"
 
 
-def test_a_local_set_is_written_as_the_user_spelt_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_set_is_written_with_the_users_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "repository"))
     raw = tmp_path / "repository" / "raw"
     raw.mkdir(parents=True)
@@ -34,7 +34,7 @@ def test_a_local_set_is_written_as_the_user_spelt_it(tmp_path: Path, monkeypatch
     assert read_parts(raw)[0].folder == folder
 
 
-def test_every_field_comes_back(tmp_path: Path) -> None:
+def test_every_field_is_read_back(tmp_path: Path) -> None:
     parts = [
         part(tmp_path / "a"),
         part(tmp_path / "a", part="test", first_frame=11, last_frame=20),
@@ -44,7 +44,7 @@ def test_every_field_comes_back(tmp_path: Path) -> None:
     assert read_parts(tmp_path) == parts
 
 
-def test_a_frame_that_trains_is_not_tracked(tmp_path: Path) -> None:
+def test_a_frame_in_train_and_track_is_an_error(tmp_path: Path) -> None:
     other_copy = part(tmp_path / "b", part="track", sequence="MOT17-02-SDP", first_frame=10, last_frame=20)
     with pytest.raises(ReidopsError, match=r"frames 10 … 10 of MOT17-02-FRCNN are in train and in track"):
         write_parts([part(tmp_path / "a"), other_copy], tmp_path)
@@ -56,6 +56,6 @@ def test_test_and_track_may_share_frames(tmp_path: Path) -> None:
     assert [row.num_frames for row in read_parts(tmp_path)] == [10, 10, 10]
 
 
-def test_a_missing_table_names_the_stage(tmp_path: Path) -> None:
+def test_a_missing_table_is_reported_with_the_stage(tmp_path: Path) -> None:
     with pytest.raises(ReidopsError, match="parts.csv"):
         read_parts(tmp_path)

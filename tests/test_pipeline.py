@@ -1,4 +1,4 @@
-"""The pipeline whole, on a tiny drawn set: killed in convert and in train, run to the end, changed, pulled.
+"""The whole pipeline on a small synthetic set: killed in convert and train, completed, changed, and its model used.
 
 The tests of this file share one repository and build on each other, in the order of the file.
 """
@@ -67,15 +67,15 @@ class Repository:
     def kill_repro_when(self, reached: Callable[[], bool]) -> None:
         """Start `dvc repro` and send SIGKILL to all of it once `reached`."""
         command = [sys.executable, "-m", "dvc", "repro"]
-        told = self.folder.parent / "killed.log"
-        with open(told, "w") as log:
+        output = self.folder.parent / "killed.log"
+        with open(output, "w") as log:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + 200
         try:
             while not reached():
-                assert process.poll() is None and time.monotonic() < deadline, told.read_text()
+                assert process.poll() is None and time.monotonic() < deadline, output.read_text()
                 time.sleep(0.01)
         finally:
             with contextlib.suppress(ProcessLookupError):  # it ended by itself, as it should not
@@ -97,22 +97,22 @@ def repository(tmp_path_factory) -> Repository:
     return Repository(tmp_path_factory.mktemp("pipeline") / "reidops")
 
 
-def test_a_kill_in_convert_leaves_no_half_crops(repository):
+def test_a_kill_in_convert_leaves_no_incomplete_crops(repository):
     data = repository.folder / "data"
     repository.kill_repro_when(lambda: (data / ".crops.partial").exists())
     assert (data / "raw" / "parts.csv").exists() and not (data / "crops").exists()
 
 
-def test_a_kill_in_train_leaves_no_half_model(repository):
+def test_a_kill_in_train_leaves_no_incomplete_model(repository):
     data = repository.folder / "data"
     repository.kill_repro_when(lambda: any((data / "checkpoints").glob("*/state.pt")))
     assert (data / "crops" / "crops.parquet").exists() and not (data / "model").exists()
 
 
-def test_after_the_kills_dvc_repro_goes_on_to_the_end(repository):
+def test_dvc_repro_completes_after_the_kills(repository):
     ended = repository.dvc("repro")
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert "go on after step" in ended.stderr
+    assert "continue after step" in ended.stderr
     reid, tracking = repository.read("data/reid/metrics.json"), repository.read("data/tracking/metrics.json")
     assert 0 < reid["synthetic"]["mAP"] <= 1 and 0 < reid["colour_histogram"]["mAP"] < 1
     assert {"appearance", "no_appearance"} <= set(tracking)
@@ -133,7 +133,7 @@ def test_a_changed_tracker_constant_rescores_and_does_not_embed_again(repository
     assert ran == ["evaluate_tracking", "repeat_seeds", "register"]
 
 
-def test_the_champion_pulled_in_a_fresh_process_embeds_as_the_evaluated_model(repository, tmp_path):
+def test_the_champion_in_a_new_process_embeds_as_the_evaluated_model(repository, tmp_path):
     crops = np.random.default_rng(0).integers(0, 256, (3, 90, 40, 3), dtype=np.uint8)
     np.save(tmp_path / "crops.npy", crops)
     script = (
@@ -152,7 +152,7 @@ def test_the_champion_pulled_in_a_fresh_process_embeds_as_the_evaluated_model(re
     np.testing.assert_allclose(np.load(tmp_path / "served.npy"), expected, atol=1e-5)
 
 
-def test_a_misspelt_name_stops_before_anything_runs(repository):
+def test_a_misspelt_name_is_an_error_before_a_stage_runs(repository):
     text = (repository.folder / "params.yaml").read_text()
     (repository.folder / "params.yaml").write_text(text.replace("learning_rate:", "learning_rat:"))
     ended = repository.dvc("repro")
@@ -168,10 +168,8 @@ def test_a_metrics_table_and_the_graph_can_be_shown(repository):
     assert "evaluate_tracking" in repository.dvc("dag").stdout
 
 
-def test_another_training_meets_the_champion_on_the_bench_of_today(repository):
-    """The tracker's constants have changed since the champion was scored: it is pulled, embeds the same boxes and is
-    tracked again.
-    """
+def test_another_training_is_compared_with_the_champion_on_the_current_benchmark(repository):
+    """The tracker's constants have changed since the champion was scored, so it embeds and tracks again."""
     repository.change_params({"train": {"seed": 1}, "evaluate_tracking": {"constants": {"deepsort": {"max_age": 20}}}})
     repository.change_params({"repeat_seeds": {"num": 2}})
     ended = repository.dvc("repro")
@@ -180,6 +178,6 @@ def test_another_training_meets_the_champion_on_the_bench_of_today(repository):
     decision = version["decision"]
     assert version["version"] == "2" and decision["rescored"], decision["reason"]
     assert list(decision["differences"]) == ["SYN-03-FRCNN"]
-    assert "(version 1, scored again on today's bench)" in decision["reason"]
+    assert "(version 1, scored again on the current benchmark)" in decision["reason"]
     assert repository.read("data/seeds/spread.json")["seeds"] == [1, 2] and decision["seeds"]["std"] is not None
     assert f"IDF1 {decision['score']:.4f} " in decision["reason"] and 0 < decision["champion_score"] <= 1

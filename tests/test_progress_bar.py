@@ -1,4 +1,4 @@
-"""reidops/progress_bar.py: without a terminal, long work reports to the log; on one it draws a bar."""
+"""reidops/progress_bar.py: progress is logged without a terminal and shown as a bar on one."""
 
 import io
 import sys
@@ -32,7 +32,7 @@ def wait_for(messages, number: int = 1) -> list[str]:
     return messages()
 
 
-def test_without_a_terminal_a_line_names_share_rate_and_time_left(fast):
+def test_without_a_terminal_a_line_has_fraction_rate_and_time_left(fast):
     with progress_bar(total=2000, desc="train", unit="images") as bar:
         bar.update(500)
         line = wait_for(fast)[0]
@@ -45,12 +45,12 @@ def test_lines_come_while_a_single_step_lasts(fast):
     assert len(lines) >= 3 and all(line.startswith("fit: 0% of 3 steps, nothing finished for") for line in lines)
 
 
-def test_work_that_was_resumed_is_not_counted_into_the_rate(fast):
+def test_units_done_before_do_not_count_in_the_rate(fast):
     with progress_bar(total=1000, initial=900, desc="train", unit="images"):
         assert "90% of 1,000 images, nothing finished for" in wait_for(fast)[0]
 
 
-def test_many_short_bars_in_a_row_are_not_silent(fast):
+def test_many_short_bars_in_a_row_are_logged(fast):
     end = time.monotonic() + 10
     with named_work("embed"):
         while not fast() and time.monotonic() < end:
@@ -59,7 +59,7 @@ def test_many_short_bars_in_a_row_are_not_silent(fast):
     assert fast()
 
 
-def test_work_without_a_bar_says_that_it_is_running(fast):
+def test_work_without_a_bar_logs_that_it_is_running(fast):
     with named_work("register"):
         assert wait_for(fast)[0].startswith("register: running for 00:0")
 

@@ -1,41 +1,42 @@
-"""recipes/: every whole params file builds its network, its losses and its schedule, and makes a step."""
+"""recipes/: every recipe builds its network, its losses and its schedule, and makes a step."""
 
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
-from reidops.params import read_params
+from reidops.params import check_sections
+from reidops.params_file import read_head
+from reidops.recipes import DEFAULT, recipe_values
 from reidops.training.augmentation import Augmentation
 from reidops.training.freezing import Freezing
 from reidops.training.losses import BranchLosses, build_losses, check_losses
 from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
-from stages.train import TrainParams
+from stages.params import SECTIONS
+from stages.params.train import TrainParams
 
 pytestmark = pytest.mark.slow
 
-RECIPES = sorted(Path(__file__).parent.parent.glob("recipes/*.yaml"))
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted(path for path in ROOT.glob("recipes/*.yaml") if path.stem != DEFAULT)
 NUM_PEOPLE, STEPS = 4, 10
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_names_its_source_and_the_command_that_runs_it(path):
-    head = path.read_text().partition("download:")[0]
-    assert f"cp recipes/{path.name} params.yaml && dvc repro" in head
-    assert all(line.startswith("#") for line in head.splitlines())
+    assert f"reidops recipe {path.stem} && dvc repro" in read_head(path)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_needs_no_network_but_for_the_weights_that_it_names(path):
-    sections = yaml.safe_load(path.read_text())
+    sections = recipe_values(ROOT, path.stem, SECTIONS)
     assert sections["download"]["local"] and not sections["train"]["pretrained"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_learns_in_a_step(path):
-    params = read_params(TrainParams, "train", path)
+    params = check_sections(SECTIONS, recipe_values(ROOT, path.stem, SECTIONS), path)["train"]
     network = TrainingNetwork(
         EmbeddingNetwork(
             params.backbone,

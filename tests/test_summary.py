@@ -1,4 +1,4 @@
-"""The one screen at the end."""
+"""reidops/summary.py: the summary of a run."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def shown(data: Path) -> str:
     return capture.get()
 
 
-def test_figures_version_reason_and_places_are_on_one_screen(tmp_path, monkeypatch):
+def test_the_summary_has_scores_version_reason_and_outputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     data = write_result(tmp_path)
@@ -46,7 +46,7 @@ def test_figures_version_reason_and_places_are_on_one_screen(tmp_path, monkeypat
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in text
 
 
-def test_half_a_pipeline_has_half_a_summary(tmp_path):
+def test_the_summary_of_an_incomplete_run_has_the_finished_stages(tmp_path):
     data = write_result(tmp_path)
     (data / "tracking" / "metrics.json").unlink()
     assert "synthetic" in shown(data)
@@ -55,7 +55,7 @@ def test_half_a_pipeline_has_half_a_summary(tmp_path):
     }
 
 
-def test_no_result_yet_is_said(tmp_path):
+def test_a_missing_result_is_an_error(tmp_path):
     with pytest.raises(ReidopsError, match="there is no result yet"):
         render_summary(tmp_path)
 
@@ -66,7 +66,7 @@ def test_gain_is_with_minus_without(tmp_path):
     assert figures["tracking/gain_over_random/IDF1"] == pytest.approx(0.5)
 
 
-def test_only_what_is_there_is_listed(tmp_path):
+def test_only_existing_outputs_are_listed(tmp_path):
     data = write_result(tmp_path)
     assert "ranked galleries" not in list_links(data)
     for name in ("gallery_best.png", "gallery_worst.png"):
@@ -74,17 +74,17 @@ def test_only_what_is_there_is_listed(tmp_path):
     assert list_links(data)["ranked galleries"].endswith("gallery_best.png and 1 more beside it")
 
 
-def test_a_store_that_is_gone_or_another_one_is_named(tmp_path, monkeypatch):
+def test_a_missing_or_different_store_is_reported(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     store = tmp_path / "mlflow.db"
-    assert "is gone" in store_missing(f"sqlite:///{store}")
+    assert "does not exist" in store_missing(f"sqlite:///{store}")
     store.touch()
     assert store_missing(f"sqlite:///{store}") is None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other")
-    assert "now names http://other" in store_missing(f"sqlite:///{store}")
+    assert "MLFLOW_TRACKING_URI is now http://other" in store_missing(f"sqlite:///{store}")
 
 
-def test_the_gain_over_both_controls_stands_with_interval_and_number_of_units(tmp_path):
+def test_the_gain_over_both_controls_has_interval_and_number_of_units(tmp_path):
     text = shown(write_result(tmp_path))
     assert "IDF1 +0.100 [+0.080, +0.130; 20 people] over no appearance" in text
     assert "IDF1 +0.500 [+0.480, +0.530; 20 people] over random embeddings" in text
@@ -97,14 +97,14 @@ def test_the_gain_over_both_controls_stands_with_interval_and_number_of_units(tm
     assert "appearance decided 12.0% of 200 associations; in 31 it preferred another track than the control" in text
 
 
-def test_embeddings_that_change_no_track_are_told_in_the_summary(tmp_path):
+def test_embeddings_that_change_no_track_are_reported(tmp_path):
     data = write_result(tmp_path)
     proof = json.loads((data / "tracking" / "proof.json").read_text())
     write_json(proof | {"say": "botsort's rules leave appearance no say"}, data / "tracking" / "proof.json")
     assert "botsort's rules leave appearance no say" in shown(data)
 
 
-def test_too_few_people_are_said_to_be_too_few(tmp_path):
+def test_too_few_people_are_reported(tmp_path):
     data = write_result(tmp_path)
     proof = json.loads((data / "tracking" / "proof.json").read_text())
     proof["over_random"]["combined"]["IDF1"] |= {"interval": None, "num_units": 4}

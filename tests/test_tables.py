@@ -1,4 +1,4 @@
-"""reidops/tables.py: a table that breaks its contract is neither written nor read."""
+"""reidops/tables.py: a table that breaks its contract is not written and not read."""
 
 import pandas as pd
 import pytest
@@ -23,7 +23,7 @@ def parts(**changes) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
-def test_what_is_written_is_read_back(tmp_path, suffix):
+def test_a_written_table_is_read_back(tmp_path, suffix):
     path = tmp_path / f"parts.{suffix}"
     write_table(parts(sequence=""), path, PARTS)
     pd.testing.assert_frame_equal(read_table(path, PARTS), check_table(parts(sequence=""), PARTS, "here"))
@@ -35,31 +35,31 @@ def test_a_scene_with_a_leading_zero_stays_text_in_csv(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"part": "trian"}, "row 0 is 'trian', expected one of train, test, track"),
         ({"first_frame": -1}, "expected 0 ≤ int"),
     ],
 )
-def test_a_value_out_of_range_is_named_with_its_row(tmp_path, change, told):
+def test_a_value_out_of_range_is_reported_with_its_row(tmp_path, change, message):
     with pytest.raises(ReidopsError) as caught:
         write_table(parts(**change), tmp_path / "parts.csv", PARTS)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_and_unknown_columns_are_named(tmp_path):
+def test_missing_and_unknown_columns_are_reported(tmp_path):
     with pytest.raises(ReidopsError, match="missing: scene; unknown: scenes"):
         check_table(parts().rename(columns={"scene": "scenes"}), PARTS, "here")
 
 
-def test_a_missing_file_names_the_remedy(tmp_path):
+def test_a_missing_file_is_reported_with_the_remedy(tmp_path):
     with pytest.raises(ReidopsError, match="dvc repro"):
         read_table(tmp_path / "crops.parquet", PARTS)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
-def test_a_table_that_is_cut_off_is_named(tmp_path, suffix):
+def test_a_truncated_table_is_reported(tmp_path, suffix):
     path = tmp_path / f"parts.{suffix}"
     write_table(parts(), path, PARTS)
     path.write_bytes(path.read_bytes()[: 100 if suffix == "parquet" else 0])

@@ -17,10 +17,10 @@ def numbers(path):
 def given_before_broken(path):
     """Return the numbers of the frames that come, and what is said then."""
     seen = []
-    with pytest.raises(BrokenOff) as told:
+    with pytest.raises(BrokenOff) as raised:
         for number, _ in read_video(path).frames():
             seen.append(number)
-    return seen, str(told.value)
+    return seen, str(raised.value)
 
 
 def test_a_file_gives_all_its_frames_in_order(tmp_path):
@@ -33,38 +33,36 @@ def test_a_file_gives_all_its_frames_in_order(tmp_path):
         assert np.abs(picture.astype(int) - drawn).mean() < 20  # JPEG, of noise
 
 
-def test_a_cut_file_gives_what_is_there_and_says_where_it_broke_off(tmp_path):
+def test_a_truncated_file_yields_its_frames_and_reports_the_last(tmp_path):
     path = write_drawn_video(tmp_path / "v.avi", 40)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    seen, told = given_before_broken(path)
+    seen, message = given_before_broken(path)
     assert 10 < len(seen) < 30 and seen == list(range(1, len(seen) + 1))
-    assert told.startswith(f"{path}: broke off after frame {len(seen)} of 40")
+    assert message.startswith(f"{path}: ") and f"after frame {len(seen)} of 40" in message
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", bytes(5000)])
-def test_a_file_that_is_no_video_is_told(tmp_path, content):
+def test_a_file_that_is_not_a_video_is_reported(tmp_path, content):
     (tmp_path / "v.mp4").write_bytes(content)
-    with pytest.raises(
-        ReidopsError, match="v.mp4: OpenCV cannot read it: .* its codec is not there; write it anew with `ffmpeg"
-    ):
+    with pytest.raises(ReidopsError, match="v.mp4: OpenCV cannot read it: .*codec.*`ffmpeg"):
         read_video(tmp_path / "v.mp4")
 
 
-def test_an_mp4_that_is_cut_has_lost_its_index_and_is_told(tmp_path):
+def test_a_truncated_mp4_without_index_is_reported(tmp_path):
     path = write_drawn_video(tmp_path / "v.mp4", codec="mp4v")
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(ReidopsError, match="v.mp4: OpenCV cannot read it: .* cut off before its first frame or index"):
+    with pytest.raises(ReidopsError, match="v.mp4: OpenCV cannot read it: .*truncated"):
         read_video(path)
 
 
-def test_a_video_in_a_codec_that_is_not_there_is_told(tmp_path):
+def test_a_missing_codec_is_reported(tmp_path):
     path = write_drawn_video(tmp_path / "v.avi")
     path.write_bytes(path.read_bytes().replace(b"MJPG", b"QQQQ"))
-    with pytest.raises(ReidopsError, match="its codec is not there"):
+    with pytest.raises(ReidopsError, match="its codec is not installed"):
         read_video(path)
 
 
-def test_nothing_there_is_told(tmp_path):
+def test_a_missing_video_is_reported(tmp_path):
     with pytest.raises(ReidopsError, match="nowhere.mp4: no such file; expected a video, or a folder of frames"):
         read_video(tmp_path / "nowhere.mp4")
 
@@ -107,23 +105,24 @@ def test_a_damaged_frame_ends_a_folder(tmp_path):
     folder = write_mot_sequence(tmp_path / "TOY-01") / "img1"
     path = folder / "000005.jpg"
     path.write_bytes(path.read_bytes()[:500])
-    seen, told = given_before_broken(folder)
+    seen, message = given_before_broken(folder)
     assert seen == [1, 2, 3, 4]
     assert (
-        told == f"broke off after frame 4: {path}: its 500 bytes are no whole picture; copy or unpack the frames again"
+        message
+        == f"broke off after frame 4: {path}: its 500 bytes are no whole picture; copy or unpack the frames again"
     )
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
-        ((), "there is no picture; expected a folder of frames that are named by their numbers"),
+        ((), "there is no picture; expected a folder of frames that are named by number"),
         (("cover.jpg", "000001.jpg"), "there is cover.jpg; expected"),
-        (("1.jpg", "01.jpg"), "a frame is there twice"),
+        (("1.jpg", "01.jpg"), "a frame occurs twice"),
     ],
 )
-def test_a_folder_that_is_no_video_is_told(tmp_path, names, told):
+def test_a_folder_that_is_not_a_video_is_reported(tmp_path, names, message):
     for name in names:
         cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(ReidopsError, match=told):
+    with pytest.raises(ReidopsError, match=message):
         read_video(tmp_path)

@@ -1,4 +1,4 @@
-"""Cut boxes out of a sequence's frames, each frame decoded once and the crops of several frames in one batch."""
+"""Cut boxes out of a sequence's frames; each frame is decoded once, and a batch holds the crops of several frames."""
 
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -11,14 +11,13 @@ from reidops.image_headers import states_size
 from reidops.mot.boxes import clip_ltrb, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
 
-# A crop narrower or lower than this [px] inside the frame says nothing about a person.
+# Smaller crops [px, inside the frame] hold no information about a person.
 MIN_CROP_SIDE = 4
 _JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
 
 def frame_batches(frames: np.ndarray, batch_size: int) -> list[slice]:
-    """Return the rows of batches of whole frames, so that each frame is decoded once: `batch_size` rows at most, or one
-    frame's.
+    """Return batches of whole frames as slices of rows, with at most `batch_size` rows, or those of one frame.
 
     Args:
         frames: 1-based, [n], ascending.
@@ -33,8 +32,9 @@ def frame_batches(frames: np.ndarray, batch_size: int) -> list[slice]:
 
 
 def cut_boxes(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the rows of the boxes that are large enough inside their frame, and their BGR crops; each frame is decoded
-    once.
+    """Return the rows of the boxes that are large enough inside their frame, and their BGR crops.
+
+    Each frame is decoded once.
 
     Args:
         frames: 1-based, [n], ascending.
@@ -52,9 +52,7 @@ def cut_boxes(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> t
 
 
 def cut_box(picture: np.ndarray, box_ltwh: np.ndarray) -> np.ndarray:
-    """Return a copy of the part of a picture [h, w, 3] in a box, cut to the picture and to whole pixels; it may be
-    empty.
-    """
+    """Return a copy of a picture [h, w, 3] inside a box, cut to the picture and to whole pixels; may be empty."""
     height, width = picture.shape[:2]
     left, top, right, bottom = np.round(clip_ltrb(ltwh_to_ltrb(box_ltwh), width, height)).astype(int)
     return picture[top:bottom, left:right].copy()
@@ -64,7 +62,7 @@ def read_frame(sequence: Sequence, frame: int, *, halved: bool = False) -> np.nd
     """Return a frame, BGR uint8 [h, w, 3]; `halved` as in `read_picture`.
 
     Raises:
-        ReidopsError: the file is missing, cut off, or is no picture.
+        ReidopsError: the file is missing, truncated, or not a picture.
     """
     remedy = f"there are boxes in that frame of {sequence.name}, fetch the data set again"
     return read_picture(sequence.frame_path(frame), remedy, halved=halved)
@@ -74,14 +72,14 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
     """Return a picture, BGR uint8 [h, w, 3].
 
     Args:
-        halved: half as wide and high, for which a JPEG is decoded in less than half the time.
+        halved: half width and height; a JPEG is then decoded in less than half the time.
 
     Raises:
-        ReidopsError: the file is missing, cut off, has more pixels than the bound, or is no picture; says the remedy.
+        ReidopsError: the file is missing, truncated, has too many pixels, or is not a picture; names the remedy.
     """
     encoded = path.read_bytes() if path.is_file() else b""
-    # OpenCV paints what is missing of a cut JPEG grey and says nothing, so its end is looked for here; some cameras pad
-    # behind it.
+    # OpenCV fills the missing part of a truncated JPEG with grey without an error, so the end marker is checked here;
+    # some cameras append padding.
     whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
     size = cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR
     picture = (

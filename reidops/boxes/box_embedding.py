@@ -14,7 +14,7 @@ from reidops.progress_bar import progress_bar
 
 
 class CropEmbedder(Protocol):
-    """The part of `reidops.Embedder` that is needed here."""
+    """The methods of `reidops.Embedder` that are used here."""
 
     @property
     def dim(self) -> int:
@@ -22,11 +22,12 @@ class CropEmbedder(Protocol):
 
     @property
     def weights_sha256(self) -> str:
-        """Return the hash of the weights, by which its embeddings are known."""
+        """Return the hash of the weights, which identifies the embeddings' model."""
 
     def embed(self, crops: list[np.ndarray], batch_size: int = 64) -> np.ndarray:
-        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3]; called by several threads at
-        once.
+        """Return unit rows, float32 [num_crops, dim], of BGR crops uint8 [h, w, 3].
+
+        Several threads call it at once.
         """
 
 
@@ -44,8 +45,8 @@ def embed_sequence_boxes(
     Args:
         frames: 1-based, [n], ascending.
         box_ltwh: px, 0-based, [n, 4].
-        batch_size: boxes of a batch, where no frame has more.
-        desc: what the progress bar says, before the sequence's name.
+        batch_size: boxes of a batch; a frame with more boxes is one batch.
+        desc: label of the progress bar, before the sequence's name.
 
     Raises:
         ReidopsError: a frame that holds a box is missing or cannot be decoded.
@@ -67,9 +68,7 @@ def embed_sequence_boxes(
 
 
 def embed_boxes(embedder: CropEmbedder, picture: np.ndarray, box_ltrb: np.ndarray) -> np.ndarray:
-    """Return the embeddings of the boxes [n, 4] of one picture, float32 [n, dim]; zeros for one that is too small
-    inside it.
-    """
+    """Return the embeddings of the boxes [n, 4] of one picture, float32 [n, dim]; zeros for a box that is too small."""
     crops = [cut_box(picture, box_ltwh) for box_ltwh in ltrb_to_ltwh(box_ltrb)]
     rows = [row for row, crop in enumerate(crops) if min(crop.shape[:2]) >= MIN_CROP_SIDE]
     embeddings = np.zeros((len(crops), embedder.dim), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Detections of a sequence with their embeddings: made once per model, kept in one file per sequence."""
+"""Detections of a sequence with their embeddings, one file per sequence and model."""
 
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,16 +10,16 @@ import pandas as pd
 
 from reidops.boxes.box_crops import MIN_CROP_SIDE, cut_box, read_frame
 from reidops.boxes.box_embedding import CropEmbedder, embed_sequence_boxes
+from reidops.boxes.identities import NO_PERSON
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
-from reidops.mot.sequences import Sequence
+from reidops.mot.sequences import PEDESTRIAN, Sequence
 from reidops.parts import Part
 
-__all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # of boxes and frames, for those who draw what was embedded
+__all__ = ["MIN_CROP_SIDE", "cut_box", "read_frame"]  # re-exported for drawing
 
 ANNOTATIONS = "annotations"  # folder of the embedded ground truth, below that of the detections
-PEDESTRIAN, NOBODY = 1, -1  # class, and the track_id of a box of which it is not known
 _ARRAYS = ("frame", "box_ltwh", "confidence", "embedding", "weights_sha256")
 
 
@@ -34,7 +34,7 @@ class EmbeddedDetections:
         embeddings: float32 [n, dim], unit rows; zeros for a box that is too small or outside the frame. float16 in the
             file.
         weights_sha256: of the model that made them.
-        track_id: int32 [n], who it is, of ground truth boxes; None of detections, of which nobody knows.
+        track_id: int32 [n], identities of ground truth boxes; None for detections.
     """
 
     frame: np.ndarray
@@ -48,7 +48,7 @@ class EmbeddedDetections:
         return len(self.frame)
 
     def keep(self, rows: np.ndarray) -> "EmbeddedDetections":
-        """Return some of the rows, by number or mask."""
+        """Return some of the rows, by index or mask."""
         ids = None if self.track_id is None else self.track_id[rows]
         return EmbeddedDetections(
             self.frame[rows],
@@ -66,14 +66,13 @@ class EmbeddedDetections:
 
 
 def first_of_scenes(parts: list[Part]) -> list[Part]:
-    """Return the first part of each scene's frames: the copies for other detectors have the same people."""
+    """Return the first part of each scene's frames: its copies for other detectors have the same people."""
     first = {(part.dataset, part.scene, part.first_frame, part.last_frame): part for part in reversed(parts)}
     return [part for part in parts if part in first.values()]
 
 
 def confidence_floor(setting: float | dict[str, float] | None, detector: str) -> float | None:
-    """Return the least score for a detector, as scales differ: DPM's go from about −0.5 to 3, FRCNN's and SDP's from 0
-    to 1.
+    """Return the least confidence for a detector; scales differ: DPM's is about −0.5 … 3, FRCNN's and SDP's 0 … 1.
 
     Args:
         setting: one number for all; or one for each detector, none for those not named; None = none.
@@ -85,11 +84,11 @@ def confidence_floor(setting: float | dict[str, float] | None, detector: str) ->
 def choose_detections(
     detections: pd.DataFrame, *, min_confidence: float | None = None, nms: float | None = None
 ) -> pd.DataFrame:
-    """Return the detections worth an embedding, ordered by frame.
+    """Return the detections to embed, ordered by frame.
 
     Args:
-        min_confidence: least score, in the detector's own scale; None = all.
-        nms: of two boxes of a frame with a larger IoU only the one with the higher score stays; None = both.
+        min_confidence: least confidence, in the detector's own scale; None = all.
+        nms: of two boxes of a frame with a larger IoU only the one with the higher confidence is kept; None = both.
     """
     chosen = detections.sort_values("frame", kind="stable").reset_index(drop=True)
     if min_confidence is not None:
@@ -108,12 +107,10 @@ def choose_detections(
 def embed_sequence(
     sequence: Sequence, detections: pd.DataFrame, embedder: CropEmbedder, *, batch_size: int = 64
 ) -> EmbeddedDetections:
-    """Return the detections with their embeddings, ordered by frame; each frame is decoded once, batches run across
-    frames.
+    """Return the detections with their embeddings, ordered by frame; each frame is decoded once.
 
     Args:
-        detections: a detections table; one with the column `track_id`, of ground truth, makes embedded boxes that know
-            it.
+        detections: a detections table; with a column `track_id` (ground truth) the result has it, too.
 
     Raises:
         ReidopsError: a frame with detections is missing or cannot be decoded.
@@ -134,16 +131,14 @@ def embed_with_people(
     *,
     batch_size: int = 64,
 ) -> tuple[EmbeddedDetections, EmbeddedDetections]:
-    """Return the detections and the considered pedestrians of an annotations table, embedded in one pass over the
-    frames.
-    """
+    """Return the embedded detections and considered pedestrians, embedded in one pass over the frames."""
     people = annotations[(annotations["class_id"] == PEDESTRIAN) & annotations["considered"]]
     columns = ["frame", "left", "top", "width", "height", "confidence", "track_id"]
     table = pd.concat(
-        [detections.assign(track_id=NOBODY)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True
-    )
+        [detections.assign(track_id=NO_PERSON)[columns], people.assign(confidence=1.0)[columns]], ignore_index=True
+    ).sort_values("frame", kind="stable")  # the order of `embed_sequence`
     both = embed_sequence(sequence, table, embedder, batch_size=batch_size)
-    of_people = both.track_id != NOBODY
+    of_people = table["track_id"].to_numpy() != NO_PERSON
     return replace(both.keep(~of_people), track_id=None), both.keep(of_people)
 
 
@@ -152,11 +147,12 @@ def _track_ids(table: pd.DataFrame) -> np.ndarray | None:
 
 
 def write_embeddings(detected: EmbeddedDetections, path: Path) -> None:
-    """Write one sequence's file; it appears whole or not at all."""
+    """Write one sequence's file atomically."""
     ids = {} if detected.track_id is None else {"track_id": detected.track_id.astype(np.int32)}
-    with whole_file(path) as partial, open(partial, "wb") as stream:
+    with whole_file(path) as temporary, open(temporary, "wb") as stream:
         np.savez(
             stream,
+            allow_pickle=False,
             **ids,
             frame=detected.frame.astype(np.int32),
             box_ltwh=detected.box_ltwh.astype(np.float32),
@@ -167,13 +163,13 @@ def write_embeddings(detected: EmbeddedDetections, path: Path) -> None:
 
 
 def read_embeddings(path: Path, weights_sha256: str | None = None) -> EmbeddedDetections:
-    """Return one sequence's detections; rows of the half-precision file are made unit again.
+    """Return one sequence's detections; rows of the half-precision file are normalized again.
 
     Args:
         weights_sha256: the model that must have made them; None = any.
 
     Raises:
-        ReidopsError: the file is missing, is not of this kind, or was made by another model.
+        ReidopsError: the file is missing, of another kind, or was made by another model.
     """
     arrays = _read_arrays(path)
     _check_arrays(arrays, path)
@@ -204,7 +200,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ReidopsError(f"{path}: no such file; the stage that writes it has not run (`dvc repro embed`)") from None
     except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise ReidopsError(
-            f"{path}: is no file of embeddings ({error}); make it again with `dvc repro -f embed`"
+            f"{path}: is not a file of embeddings ({error}); make it again with `dvc repro -f embed`"
         ) from None
 
 

@@ -10,14 +10,22 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 _READ_BYTES = 1 << 20
 _TAR_BLOCK = bytes(512)  # ends a tar
 _ZIP_END_BYTES = 22 + 0xFFFF  # a zip's last record with its longest comment
 _ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6")
-_DECOMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+_Decompress = Callable[[IO[bytes]], _Readable]
+_DECOMPRESSORS: dict[bytes, _Decompress] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class ZipContainer:
     def __init__(self, archive: Path) -> None:
         self._zip = zipfile.ZipFile(archive)
         self.num_bytes = archive.stat().st_size
-        self._check_count()
+        self._check_count(archive)
 
     def __enter__(self) -> "ZipContainer":
         return self
@@ -62,10 +70,11 @@ class ZipContainer:
     def __exit__(self, *_: object) -> None:
         self._zip.close()
 
-    def _check_count(self) -> None:
-        """Refuse a directory in which one spoilt entry has swallowed another."""
-        self._zip.fp.seek(-min(self.num_bytes, _ZIP_END_BYTES), io.SEEK_END)
-        end = self._zip.fp.read()
+    def _check_count(self, archive: Path) -> None:
+        """Refuse a directory in which one damaged entry has swallowed another."""
+        with open(archive, "rb") as stream:
+            stream.seek(-min(self.num_bytes, _ZIP_END_BYTES), io.SEEK_END)
+            end = stream.read()
         (told,) = struct.unpack_from("<H", end, end.rindex(b"PK\5\6") + 10)
         found = len(self._zip.infolist())
         if told not in (found & 0xFFFF, 0xFFFF):  # the latter where there are more
@@ -76,10 +85,10 @@ class ZipContainer:
             mode = stat.S_IFMT(info.external_attr >> 16)
             is_folder = info.filename.endswith(("/", "\\"))
             kind = "folder" if is_folder else "file" if mode in (0, stat.S_IFREG) else "other"
-            yield Member(info.filename, info.file_size, kind, lambda info=info: self._zip.open(info))
+            yield Member(info.filename, info.file_size, kind, partial(self._zip.open, info))
 
     def position(self) -> int:
-        return self._zip.fp.tell()
+        return self._zip.fp.tell() if self._zip.fp else self.num_bytes
 
 
 class TarContainer:
@@ -87,7 +96,7 @@ class TarContainer:
 
     has_index = False
 
-    def __init__(self, archive: Path, decompress: Callable | None, limit: int) -> None:
+    def __init__(self, archive: Path, decompress: _Decompress | None, limit: int) -> None:
         self._file = open(archive, "rb")  # noqa: SIM115 — closed by __exit__
         self._stream = _Bounded(decompress(self._file) if decompress else self._file, limit if decompress else None)
         self.num_bytes = archive.stat().st_size
@@ -100,10 +109,10 @@ class TarContainer:
 
     def members(self) -> Iterator[Member]:
         """Yield the members; tarfile takes a spoilt header for the end, so what it took for the end must be the end."""
-        with tarfile.TarFile(fileobj=self._stream) as tar:
+        with _Tar(fileobj=self._stream) as tar:  # type: ignore[arg-type]  # its stub also asks for write and close
             while (info := tar.next()) is not None:
                 kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
-                yield Member(_text(info.name), info.size, kind, lambda info=info: tar.extractfile(info))
+                yield Member(_text(info.name), info.size, kind, partial(tar.open_member, info))
                 tar.members.clear()  # or the listing of a million crops would stay in memory
         if self._stream.last != _TAR_BLOCK:
             raise EOFError("a header is spoilt, or the end is missing")
@@ -114,10 +123,20 @@ class TarContainer:
         return self._file.tell()
 
 
+class _Tar(tarfile.TarFile):
+    members: list[tarfile.TarInfo]  # its stub leaves this out
+
+    def open_member(self, info: tarfile.TarInfo) -> IO[bytes]:
+        stream = self.extractfile(info)
+        if stream is None:
+            raise tarfile.ReadError(f"{info.name} is a folder or a device, not a file")
+        return stream
+
+
 class _Bounded:
     """A stream that is read forwards, to `limit` bytes at most, and remembers the bytes that it gave `last`."""
 
-    def __init__(self, stream: IO[bytes], limit: int | None) -> None:
+    def __init__(self, stream: _Readable, limit: int | None) -> None:
         self._stream, self._limit, self._position, self.last = stream, limit, 0, b""
 
     def read(self, num_bytes: int) -> bytes:

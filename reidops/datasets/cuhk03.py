@@ -155,7 +155,8 @@ def _check_labels(config: Path, pictures: list[_Picture], labels: np.ndarray) ->
         raise ReidopsError(
             f"{config}: has {len(labels):,} labels for the {len(pictures):,} names of filelist; copy the file again"
         )
-    pids, people = {}, {}
+    pids: dict[int, int] = {}
+    people: dict[int, int] = {}
     for picture, label in zip(pictures, labels.tolist(), strict=True):
         if pids.setdefault(label, picture.pid) != picture.pid or people.setdefault(picture.pid, label) != label:
             raise ReidopsError(

@@ -54,7 +54,7 @@ def _decode(data: bytes) -> np.ndarray | None:
 def _is_padding(complaint: str, data: bytes) -> bool:
     """Tell whether all that is left over before the end is one byte again and again: some cameras fill up so."""
     left_over, end = _LEFT_OVER.match(complaint), data.rfind(_END)
-    return bool(left_over) and len(set(data[end - int(left_over[1]) : end])) == 1
+    return left_over is not None and len(set(data[end - int(left_over[1]) : end])) == 1
 
 
 @contextmanager

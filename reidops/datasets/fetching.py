@@ -3,7 +3,6 @@
 import email.utils
 import fcntl
 import hashlib
-import itertools
 import logging
 import os
 import shutil
@@ -175,8 +174,9 @@ def _fetch_from(url: str, part: Path, archive: Archive, patience: Patience) -> N
 
 def _fetch_whole(url: str, part: Path, archive: Archive, patience: Patience) -> int:
     """Bring `part` to its end and return the number of connections that it took."""
-    failed, furthest = 0, _num_bytes(part)
-    for number in itertools.count(1):
+    number, failed, furthest = 0, 0, _num_bytes(part)
+    while True:
+        number += 1
         try:
             _request(url, part, archive, patience)
             return number

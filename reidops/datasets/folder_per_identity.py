@@ -6,17 +6,20 @@ all of them. `val` trains where something else tests, and tests where nothing el
 not read then.
 """
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
-from reidops.datasets.own_sets import IMAGE_SUFFIXES, ONE_CROP, check_people, with_cameras, with_queries
+from reidops.datasets.own_sets import ONE_CROP, check_people, with_cameras, with_queries
+from reidops.datasets.pictures import IMAGE_SUFFIXES, check_passed_over, passed_over
 from reidops.datasets.reid_set import Listing, ReidSet, crops_table, list_files
 from reidops.datasets.tracklets import list_folders
 from reidops.errors import ReidopsError
 
 _SIDES = ("train", "val", "test", "query", "gallery")
+_OF_SEQUENCES = ("seqinfo.ini", "gt", "det", "img1")  # in a folder of MOTChallenge
 _ROOT = ""  # the side of people who lie in the root itself
 
 
@@ -27,7 +30,10 @@ def reads(part: str, protocol: str = "") -> tuple[str, ...]:
 
 def holds_people(folder: Path) -> bool:
     """Tell whether a folder looks like such a set: two person folders with an image each, in one of its sides."""
-    return any(sum(_holds_image(person) for person in _subfolders(folder / side)) >= 2 for side in _sides(folder))
+    return any(
+        sum(_holds_image(person, deep=side != _ROOT) for person in _subfolders(folder / side)) >= 2
+        for side in _sides(folder)
+    )
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
@@ -43,7 +49,7 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
     crops = _numbered(everybody)
     crops = crops[crops["side"].isin(sides)].drop(columns=["side", "person"]).reset_index(drop=True)
     check_people(crops, f"{folder} ({part})")
-    taken = Counter({"crops": len(crops)})
+    taken = Counter({"crops": len(crops)}) + _passed_over(folder, sides, len(crops))
     if part == "test" and sides != ("query", "gallery"):
         crops, taken[ONE_CROP] = with_queries(crops)
     return crops, taken
@@ -88,18 +94,49 @@ def _list_side(folder: Path, side: str) -> pd.DataFrame:
     role, prefix = side if side in ("query", "gallery") else "", f"{side}_" if side else ""
     rows, people = [], []
     for person in list_folders(folder / side, "a folder of crops for each person"):
-        names = list_files(folder / side / person, IMAGE_SUFFIXES, "a person's crops")
-        for name in (name for name in names if not name.startswith(".")):
+        for name in _pictures_below(folder / side / person):
             rows.append(
                 {
                     "file": str(folder / side / person / name),
-                    "name": f"{prefix}{name}",
+                    "name": f"{prefix}{name.replace('/', '_')}",
                     "published_pid": -1,
                     "role": role,
                 }
             )
             people.append(person)
     return crops_table(rows).assign(side=side, person=people)
+
+
+def _pictures_below(person: Path) -> list[str]:
+    """Return a person's pictures, relative to the folder; they may lie in folders below it, one per session or camera.
+
+    Raises:
+        ReidopsError: there is none.
+    """
+    pictures = sorted(name for name in _files_below(person) if name.lower().endswith(IMAGE_SUFFIXES))
+    return pictures or list_files(person, IMAGE_SUFFIXES, "a person's crops")
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Return the files in a folder and below it, but hidden ones, relative to it."""
+    names = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = Path(place).relative_to(folder).as_posix()
+        names += [f"{below}/{name}" if below != "." else name for name in files if not name.startswith(".")]
+    return names
+
+
+def _passed_over(folder: Path, sides: tuple[str, ...], num_read: int) -> Counter[str]:
+    """Return how many pictures of the sides are not read for their suffix, as a count of the report.
+
+    Raises:
+        ReidopsError: they are more than a tenth.
+    """
+    people = [person for side in sides for person in _subfolders(folder / side)]
+    others = sum((passed_over(_files_below(p), IMAGE_SUFFIXES) for p in people), Counter())
+    check_passed_over(str(folder), others, num_read, IMAGE_SUFFIXES)
+    return Counter({"pictures that are passed over (suffix)": others.total()} if others else {})
 
 
 def _numbered(crops: pd.DataFrame) -> pd.DataFrame:
@@ -118,8 +155,14 @@ def _subfolders(folder: Path) -> list[Path]:
     )
 
 
-def _holds_image(folder: Path) -> bool:
-    return any(path.name.lower().endswith(IMAGE_SUFFIXES) for path in folder.iterdir())
+def _holds_image(folder: Path, *, deep: bool) -> bool:
+    """Return whether a folder holds an image, or, where it may be divided (`deep`), a folder in it does; a sequence of
+    frames is no person.
+    """
+    if any((folder / name).exists() for name in _OF_SEQUENCES):
+        return False
+    places = (folder, *(_subfolders(folder) if deep else ()))
+    return any(path.name.lower().endswith(IMAGE_SUFFIXES) for place in places for path in place.iterdir())
 
 
 SET = ReidSet(

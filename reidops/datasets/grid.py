@@ -75,12 +75,12 @@ def _list_folder(folder: Path) -> pd.DataFrame:
 def _training_people(path: Path, number: int) -> set[int]:
     """Return the people of `trainIdxAll{number + 1}.personIdx`; the rest are tested."""
     cells = read_variables(path, ("trainIdxAll",))["trainIdxAll"]
-    partition = np.asarray(cells[number]) if number < len(cells) else np.empty(0)
+    partition: np.ndarray = np.asarray(cells[number]) if number < len(cells) else np.empty(0)
     if "personIdx" not in (partition.dtype.names or ()):
         raise ReidopsError(
             f"{path}: trainIdxAll has no partition {number + 1} with a personIdx; expected ten of them, as published"
         )
-    return set(np.hstack(partition["personIdx"].ravel()).astype(int).tolist())
+    return set(np.hstack(list(partition["personIdx"].ravel())).astype(int).tolist())
 
 
 SET = ReidSet(

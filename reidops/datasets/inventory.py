@@ -16,6 +16,7 @@ from typing import Any
 from reidops.datasets.sets import LAYOUTS
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root, sha256, whole_file, write_json
+from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 
@@ -116,7 +117,7 @@ def _places(parts: list[Part]) -> dict[str, list[Path]]:
     places: dict[str, set[Path]] = defaultdict(set)
     for part in parts:
         if part.layout == "mot":
-            places[part.dataset].add(part.folder)
+            places[part.dataset].update(_of_sequence(part.folder))
         else:
             known = LAYOUTS[part.layout]
             editions = (name for name in known.also_reads if (part.folder / name).is_dir())
@@ -124,6 +125,12 @@ def _places(parts: list[Part]) -> dict[str, list[Path]]:
                 part.folder / name for name in (*known.reads(part.part, part.protocol), *editions)
             )
     return {dataset: sorted(found) for dataset, found in sorted(places.items())}
+
+
+def _of_sequence(folder: Path) -> set[Path]:
+    """Return a sequence's folder, and that of its frames where they lie elsewhere."""
+    frames = read_sequence(folder).frames_dir if (folder / "seqinfo.ini").is_file() else folder
+    return {folder} if frames.is_relative_to(folder) else {folder, frames}
 
 
 def _compare(now: dict[str, Any], noted: dict[str, Any], where: str) -> None:

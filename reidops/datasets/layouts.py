@@ -9,6 +9,7 @@ from reidops.datasets import folder_per_identity
 from reidops.datasets.families import base_name
 from reidops.datasets.motchallenge import PUBLISHED
 from reidops.datasets.reid_set import ReidSet
+from reidops.datasets.set_sequences import find_exports
 from reidops.datasets.sets import GENERIC, SETS
 
 
@@ -82,6 +83,8 @@ def listing(folder: Path) -> str:
 
 
 def _is_mot(folder: Path) -> bool:
+    if find_exports(folder):
+        return True
     train = folder / "train"
     return train.is_dir() and any(
         (path / "gt").is_dir() or (path / "seqinfo.ini").is_file() for path in train.iterdir()

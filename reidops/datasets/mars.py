@@ -89,12 +89,13 @@ def _read_names(path: Path) -> pd.DataFrame:
         raise ReidopsError(f"{path}: no such file; it is published with the set, in info/")
     names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     matches = [_FILE_NAME.fullmatch(name) for name in names]
-    if not all(matches):
+    fields = [match.groups() for match in matches if match is not None]
+    if len(fields) < len(names):
         line = matches.index(None)
         raise ReidopsError(
             f"{path}: line {line + 1} ({names[line]}) is no file name of this set; expected one like {_EXAMPLE}"
         )
-    table = pd.DataFrame([match.groups() for match in matches], columns=["person", "camera", "frame"], dtype="str")
+    table = pd.DataFrame(fields, columns=["person", "camera", "frame"], dtype="str")
     table[["camera", "frame"]] = table[["camera", "frame"]].astype("int64")
     pid = table["person"].replace("00-1", "-1").astype("int64")
     return table.assign(name=names, published_pid=pid, distractor=pid == _BACKGROUND)

@@ -32,16 +32,22 @@ def read_picture(file: str, member: str) -> np.ndarray:
         ReidopsError: the file or the member is missing or damaged, or the member is no RGB picture or has more pixels
             than the bound.
     """
-    if not is_picture(file, member):
+    dataset = _find(file, member)
+    if dataset is None or not _is_rgb(dataset):
         raise ReidopsError(f"{file}: {member} is no picture (RGB, 8 bits); copy or unpack the file again")
-    check_size(*_find(file, member).shape[1:], f"{file}: {member}")
+    _, width, height = dataset.shape
+    check_size(width, height, f"{file}: {member}")
     return np.ascontiguousarray(read_matrix(file, member)[:, :, ::-1])
 
 
 def is_picture(file: str, member: str) -> bool:
     """Tell whether a member is an RGB picture of 8 bits; an empty cell is none."""
     dataset = _find(file, member)
-    return dataset is not None and dataset.ndim == 3 and dataset.shape[0] == 3 and dataset.dtype == np.uint8
+    return dataset is not None and _is_rgb(dataset)
+
+
+def _is_rgb(dataset: "h5py.Dataset") -> bool:
+    return dataset.ndim == 3 and dataset.shape[0] == 3 and dataset.dtype == np.uint8
 
 
 def cell_shape(file: str, cell: str) -> tuple[int, int]:

@@ -37,7 +37,8 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
             before.
     """
     images = _images_folder(folder, part)
-    rows, seen = [], {}
+    rows = []
+    seen: dict[str, str] = {}
     for name in reads(part):
         for where, path, pid in _read_list(folder / name):
             if path in seen:

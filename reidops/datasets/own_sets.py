@@ -9,7 +9,6 @@ import pandas as pd
 
 from reidops.errors import ReidopsError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 ONE_CROP = "people with one crop (gallery only)"
 
 _MOST_QUERIES = 4
@@ -21,7 +20,8 @@ def with_cameras(crops: pd.DataFrame) -> pd.DataFrame:
     tells.
     """
     matches = [_CAMERA.search(file.rpartition("/")[2]) for file in crops["file"]]
-    return crops.assign(camera=[int(match[1]) for match in matches]) if all(matches) else crops.assign(camera=0)
+    cameras = [int(match[1]) for match in matches if match is not None]
+    return crops.assign(camera=cameras if len(cameras) == len(crops) else 0)
 
 
 def with_queries(crops: pd.DataFrame) -> tuple[pd.DataFrame, int]:

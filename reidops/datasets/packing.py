@@ -22,6 +22,7 @@ import numpy as np
 from reidops.cores import usable_cores
 from reidops.datasets.decoding import decode_whole
 from reidops.datasets.matlab import read_picture
+from reidops.datasets.pictures import plain_picture
 from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_size, check_whole, read_size, states_size
@@ -80,9 +81,9 @@ def pack_crops(
     """Write `tar` with one member per source, in order, and return int64 [num_crops, 4]: offset, size, width, height.
 
     `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a
-    file, else the file's own bytes. Sources of one image file must stand together. A file that is copied is not
-    decoded: it must be a JPEG, PNG or BMP, have its end and no more pixels than the bound; damage in its middle is left
-    for `validate` to find.
+    file or is of another format (WebP, TIFF), else the file's own bytes. Sources of one image file must stand together.
+    A JPEG, PNG or BMP that is copied is not decoded: it must have its end and no more pixels than the bound; damage in
+    its middle is left for `validate` to find.
 
     Raises:
         ReidopsError: an image is missing, unreadable, damaged, cut off, of another size than said, or has more pixels
@@ -157,7 +158,7 @@ def _images(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes,
         yield from map(_extract, sources)
     else:
         for source in sources:
-            image = _read(source.file)
+            image = plain_picture(_read(source.file), source.file)
             size = read_size(image, source.file)
             check_size(*size, source.file)
             yield image, *size
@@ -170,11 +171,18 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
             # `frame` still holds the last image while the next one is decoded. Were it dropped first, the allocator
             # would hand its 6 MB back to the kernel and ask for them again, which costs as much as the decoding.
             frame, file = _decode(source), source.file
-        x1, y1, x2, y2 = source.box
-        crop = frame[y1 : y2 + 1, x1 : x2 + 1]
+        crop = _within(frame, source.box)
         if rules.size:
             crop = _resize(crop, *rules.size)
         yield _encode(crop, rules.jpeg_quality), crop.shape[1], crop.shape[0]
+
+
+def _within(frame: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndarray:
+    """Return the pixels of a box, of the whole frame without one."""
+    if box is None:
+        return frame
+    x1, y1, x2, y2 = box
+    return frame[y1 : y2 + 1, x1 : x2 + 1]
 
 
 def _extract(source: CropSource) -> tuple[bytes, int, int]:

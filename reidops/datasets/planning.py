@@ -1,5 +1,6 @@
 """From parts to a plan: one row per crop to be, with its person, camera and split. Nothing is decoded here."""
 
+import logging
 import zlib
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -9,19 +10,19 @@ import numpy as np
 import pandas as pd
 
 from reidops.datasets.packing import CropSource
+from reidops.datasets.remedies import BETWEEN, BEYOND, NO_PART, RARE, main_reason, remedy_of
 from reidops.datasets.sets import LAYOUTS
 from reidops.errors import ReidopsError
-from reidops.mot.crops import BoxRules, check_frames, choose_boxes
-from reidops.mot.sequences import Sequence, read_sequence
+from reidops.mot.crops import BELOW_VISIBILITY, BoxRules, check_frames, choose_boxes
+from reidops.mot.sequences import Sequence, read_annotations, read_sequence
 from reidops.mot.splits import split_by_name, split_identities, split_query_gallery, thin
 from reidops.parts import IDENTITY, Part
+
+logger = logging.getLogger(__name__)
 
 NO_BOX = -1
 SPLITS = ("train", "val", "query", "gallery")
 _TOTALS = ("boxes", "crops")  # what there was to begin with
-_RARE = "people with fewer than min_per_person crops"
-_BEYOND = "crops beyond max_per_person"
-_BETWEEN = "crops between query and gallery"
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,21 @@ def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) 
     _check_paths(chosen)
     left_out = _left_out(candidates, chosen)
     planned = chosen[chosen["split"].isin(SPLITS)]
-    _check_train(planned, left_out)
-    _check_test(planned, chosen, left_out)
+    plan = _Plan(parts, box_rules, split_rules, left_out)
+    _check_train(planned, plan)
+    _check_test(planned, plan)
+    _warn_of_losses(planned, plan)
     return _number(planned).reset_index(drop=True), left_out
 
 
 def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
     """Return what is to be packed, row by row; the crops of a frame share its name in memory."""
     columns = ["path", "file", "member", "x1", "y1", "x2", "y2", "frame_width", "frame_height"]
-    shared: dict[str | tuple[int, int], str | tuple[int, int]] = {}
+    files: dict[str, str] = {}
+    sizes: dict[tuple[int, int], tuple[int, int]] = {}
     sources = []
     for path, file, member, *box, width, height in plan[columns].itertuples(index=False, name=None):
-        file, size = shared.setdefault(file, file), shared.setdefault((width, height), (width, height))
+        file, size = files.setdefault(file, file), sizes.setdefault((width, height), (width, height))
         is_whole = box[0] == NO_BOX
         sources.append(CropSource(path, file, member=member) if is_whole else CropSource(path, file, tuple(box), size))
     return sources
@@ -111,34 +115,85 @@ def _check_paths(chosen: pd.DataFrame) -> None:
         )
 
 
-def _check_train(planned: pd.DataFrame, left_out: LeftOut) -> None:
+@dataclass(frozen=True)
+class _Plan:
+    """What was asked and what it left out."""
+
+    parts: list[Part]
+    box_rules: BoxRules
+    split_rules: SplitRules
+    left_out: LeftOut
+
+    def has(self, part: str) -> bool:
+        """Tell whether anything plays a part."""
+        return any(row.part == part for row in self.parts)
+
+    def remedy(self, part: str) -> str:
+        """Return what to change so that a part has more crops: what belongs to the reason that took most of it."""
+        taken = sum((self.left_out.boxes.get(source, Counter()) for source in self._sources(part)), Counter())
+        reason = main_reason(taken)
+        threshold = _vis_thresholds(self.box_rules, self.split_rules)[part]
+        classes = self._classes(part) if reason else ()
+        return remedy_of(reason, replace(self.box_rules, vis_threshold=threshold), classes)
+
+    def _sources(self, part: str) -> set[str]:
+        rows = [row for row in self.parts if row.part == part]
+        return {row.sequence if row.layout == "mot" else f"{row.dataset} {part}" for row in rows}
+
+    def _classes(self, part: str) -> tuple[int, ...]:
+        """Return the classes of a part's annotations, the most frequent first."""
+        folders = sorted({row.folder for row in self.parts if row.part == part and row.layout == "mot"})
+        found = [read_annotations(read_sequence(folder))["class_id"] for folder in folders]
+        return tuple(pd.concat(found).value_counts().index.tolist()) if found else ()
+
+
+def _check_train(planned: pd.DataFrame, plan: _Plan) -> None:
     num_people = planned.loc[planned["split"] == "train", "person"].nunique()
-    if num_people < 2:
+    if num_people < 2 and plan.has("train"):
         who = "nobody is" if num_people == 0 else "one person only is"
+        more = "name more sets in download.train"
+        remedy = " or ".join(word for word in (plan.remedy("train"), more) if word)
         raise ReidopsError(
-            f"convert: {who} left to train, telling people apart takes two; left out: {left_out};"
-            " lower convert.min_per_person or vis_threshold, or name more sets in download.train"
+            f"convert: {who} left to train, telling people apart takes two; left out: {plan.left_out}; {remedy}"
         )
 
 
-def _check_test(planned: pd.DataFrame, chosen: pd.DataFrame, left_out: LeftOut) -> None:
+def _check_test(planned: pd.DataFrame, plan: _Plan) -> None:
     found = [(planned["split"] == role).any() for role in ("query", "gallery")]
-    if (chosen["part"] == "test").any() and not all(found):
+    if plan.has("test") and not all(found):
         there = " and ".join(
             f"{'some' if any_crop else 'no'} {role}" for any_crop, role in zip(found, ("query", "gallery"), strict=True)
         )
+        remedy = "lower convert.gap" if any(found) else plan.remedy("test")
+        remedy = " or ".join(word for word in (remedy, "name more sequences in download.test") if word)
         raise ReidopsError(
-            f"convert: the test part has {there} crops; left out: {left_out}; a person needs crops at least "
-            f"convert.gap frames"
-            " apart: lower gap or vis_threshold, or name more sequences in download.test"
+            f"convert: the test part has {there} crops; left out: {plan.left_out}; a person needs crops at least "
+            f"convert.gap ({plan.split_rules.gap}) frames apart: {remedy}"
         )
+
+
+def _warn_of_losses(planned: pd.DataFrame, plan: _Plan) -> None:
+    """Warn of sequences of which no crop is left, with the reason that took most and its remedy."""
+    crops = planned["source"].value_counts()
+    for source, taken in plan.left_out.boxes.items():
+        reason = main_reason(taken)
+        if not crops.get(source, 0) and reason:
+            remedy = remedy_of(reason, plan.box_rules)
+            logger.warning(
+                "%s gives no crop: %s took %s of %s boxes%s",
+                source,
+                reason,
+                f"{taken[reason]:,}",
+                f"{sum(taken[total] for total in _TOTALS):,}",
+                f"; {remedy}" if remedy else "",
+            )
 
 
 def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
     wanted = [part for part in parts if part.part in ("train", "test")]
     if not wanted:
         raise ReidopsError(
-            "parts.csv: no row is of the part train or test; name sets in download.train and download.test"
+            "parts.csv: no row is of the part train or test; name sets in download.train or download.test"
         )
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
     found = []
@@ -159,9 +214,7 @@ def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRu
     part = _parts_of_boxes(boxes, parts, sequence, split_rules.seed)
     dim = boxes["visibility"] < part.map(_vis_thresholds(box_rules, split_rules)).astype(float).fillna(0.0)
     stays = ~dim & (part != "")
-    taken += Counter(
-        {"visibility below vis_threshold": int(dim.sum()), "frames of no part": int((~dim & ~stays).sum())}
-    )
+    taken += Counter({BELOW_VISIBILITY: int(dim.sum()), NO_PART: int((~dim & ~stays).sum())})
     crops = _with_frames(boxes.assign(part=part)[stays].sort_values("frame", kind="stable"), sequence)
     crops = crops.assign(
         dataset=parts[0].dataset,
@@ -245,7 +298,7 @@ def _fates_in_train(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
     people = crops if rules.val_by == "name" else crops[~rare]
     is_val = crops["person"].isin(_val_people(people[["dataset", "scene", "person"]].drop_duplicates(), rules))
     return pd.Series(
-        np.select([rare, beyond, is_val], [_RARE, _BEYOND, "val"], default="train"), index=crops.index, dtype="str"
+        np.select([rare, beyond, is_val], [RARE, BEYOND, "val"], default="train"), index=crops.index, dtype="str"
     )
 
 
@@ -273,7 +326,7 @@ def _fates_in_test(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
         fate[person.index] = split_query_gallery(
             person["frame"].to_numpy(), gap=rules.gap, num_queries=rules.queries_per_person
         )
-    return fate.where(fate != "", _BETWEEN)
+    return fate.where(fate != "", BETWEEN)
 
 
 def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
@@ -285,8 +338,8 @@ def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
     tested = chosen[(chosen["part"] == "test") & (chosen["layout"] == "mot")]
     asked = tested.loc[tested["split"] == "query", "person"]
     people = {
-        "fewer than min_per_person crops": lost.loc[lost["split"] == _RARE, "person"].nunique(),
-        "thinned to max_per_person crops": lost.loc[lost["split"] == _BEYOND, "person"].nunique(),
+        "fewer than min_per_person crops": lost.loc[lost["split"] == RARE, "person"].nunique(),
+        "thinned to max_per_person crops": lost.loc[lost["split"] == BEYOND, "person"].nunique(),
         "gallery only, seen for less than gap frames": tested.loc[~tested["person"].isin(asked), "person"].nunique(),
     }
     return LeftOut(boxes, people)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from reidops.datasets.fetching import Archive
+from reidops.datasets.pictures import check_passed_over, passed_over
 from reidops.errors import ReidopsError
 
 # One row per crop. `file` is the image file and `member` names the picture inside it where the file holds many (""
@@ -69,12 +70,24 @@ def list_files(folder: Path, suffixes: tuple[str, ...], expected: str) -> list[s
     set's.
 
     Raises:
-        ReidopsError: the folder is missing or holds none of them; `expected` says what should be there.
+        ReidopsError: the folder is missing or holds none of them (`expected` says what should be there), or more than a
+            tenth of its pictures end otherwise.
     """
     listed = os.listdir(folder) if folder.is_dir() else []
     # ._0001.jpg is macOS's
     names = sorted(name for name in listed if name.lower().endswith(suffixes) and not name.startswith("."))
     if not names:
-        fault = f"holds no {' or '.join(suffixes)}" if folder.is_dir() else "no such folder"
+        fault = f"holds no {' or '.join(suffixes)}{_instead(listed)}" if folder.is_dir() else "no such folder"
         raise ReidopsError(f"{folder}: {fault}; expected {expected} there")
+    check_passed_over(str(folder), passed_over(listed, suffixes), len(names), suffixes)
     return names
+
+
+def _instead(listed: list[str]) -> str:
+    """Return which suffixes a folder holds, with their numbers, as the end of a fault."""
+    found = Counter(os.path.splitext(name)[1].lower() for name in listed if not name.startswith("."))
+    return (
+        f" but {', '.join(f'{number} of {suffix or chr(39) * 2}' for suffix, number in found.most_common(5))}"
+        if found
+        else ""
+    )

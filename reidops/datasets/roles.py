@@ -59,7 +59,9 @@ def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     _check_roles(sets, scenes, roles)
     held = _held_scenes(scenes, roles)
     parts = [part for name in roles.train for part in _train_parts(sets[name], scenes.get(name), held, roles)]
-    if not parts:
+    if not roles.names:
+        raise ReidopsError("download: train, test and track are all []; name a set in one of them")
+    if roles.train and not parts:
         raise ReidopsError(
             f"download: every scene of {', '.join(roles.train) or 'download.train'} is tested or tracked, nobody is "
             f"left to train;"
@@ -296,7 +298,8 @@ def _check_part(part: Part) -> None:
         ReidopsError: names what is missing.
     """
     if part.layout == "mot":
-        needed = ("img1", "gt/gt.txt")  # det.txt is for the stage `detect` to ask for, which may have other detections
+        # det.txt is checked by the stage `detect`, which may have other detections; frames are checked below.
+        needed: tuple[str, ...] = ("gt/gt.txt",)
     else:
         needed = LAYOUTS[part.layout].reads(part.part, part.protocol)
         if not needed:

@@ -6,7 +6,7 @@ import numpy as np
 import supervision as sv
 
 from reidops.detection.settings import DetectorSettings
-from reidops.files import repository_root
+from reidops.files import repository_path
 
 
 class Detector(Protocol):
@@ -28,7 +28,7 @@ def new_detector(name: str, settings: DetectorSettings = DetectorSettings()) -> 
     if name.endswith(".onnx"):
         from reidops.detection.onnx_detector import OnnxDetector
 
-        return OnnxDetector(repository_root() / name, settings)
+        return OnnxDetector(repository_path(name), settings)
     from reidops.detection.torchvision_detector import TorchvisionDetector
 
     return TorchvisionDetector(name, settings)

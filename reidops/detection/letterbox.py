@@ -34,11 +34,11 @@ def letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray,
     return _place(picture, height, width, (max(1, round(old_height * scale)), max(1, round(old_width * scale))))
 
 
-def pad(picture: np.ndarray) -> tuple[np.ndarray, Placement]:
-    """Return a picture uint8 [h, w, 3] in the middle of a grey one whose sides are the next multiples of 32, and where
-    it lies there.
+def pad(picture: np.ndarray, stride: int = _STRIDE) -> tuple[np.ndarray, Placement]:
+    """Return a picture uint8 [h, w, 3] in the middle of a grey one whose sides are the next multiples of `stride` px,
+    and where it lies there.
     """
-    height, width = (-(-side // _STRIDE) * _STRIDE for side in picture.shape[:2])
+    height, width = (-(-side // stride) * stride for side in picture.shape[:2])
     return _place(picture, height, width, picture.shape[:2])
 
 

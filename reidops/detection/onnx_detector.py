@@ -1,10 +1,10 @@
 """A detector in an ONNX file: one picture at a time through ONNX Runtime, no torch.
 
-Its one input is [1, 3, H, W] (or [3, H, W], as torchvision exports), float32 or uint8, with fixed or free H and W: the
-picture scaled to fit, on grey, RGB from 0 to 1, or as the settings say. What its outputs may be stands in
-`onnx_outputs.py`.
+`onnx_input.py` says how the picture is given to it (scaled to fit, on grey, RGB from 0 to 1, or as the settings say),
+`onnx_layouts.py` what its outputs may be.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,94 +13,147 @@ import supervision as sv
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 from reidops.detection.boxes import found
-from reidops.detection.letterbox import Placement, letterbox, pad
-from reidops.detection.onnx_outputs import Candidates, read_outputs
+from reidops.detection.onnx_input import picture_input
+from reidops.detection.onnx_layouts import NORMALISED_LIMIT, Facts, recognise
+from reidops.detection.onnx_metadata import person_of, read_metadata
+from reidops.detection.onnx_outputs import NOBODY, Candidates, Request, name_outputs, read_layout
+from reidops.detection.plausibility import FirstFrames
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.mot.boxes import unsuppressed
 
+log = logging.getLogger(__name__)
+
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-_TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+_NUM_WITHOUT_PEOPLE = 10  # frames with boxes of other classes only, after which a warning says so
 
 
 class OnnxDetector:
-    """Find people with a network that somebody exported."""
+    """Find people with a network that the user exported."""
 
     def __init__(self, path: Path, settings: DetectorSettings = DetectorSettings(), *, threads: int = 0) -> None:
         """Load the network; `threads` 0 = one per core.
 
         Raises:
-            ReidopsError: the file is missing or no whole ONNX file, or its input is not a picture's.
+            ReidopsError: the file is missing or no whole ONNX file, its input is not a picture's, or its classes leave
+                open which is a person.
         """
         self._path = Path(path)
         self._settings = settings
         self._session = _open(self._path, threads)
-        self._input = self._session.get_inputs()[0]
-        self._check_input()
+        try:
+            self._input = picture_input(self._session.get_inputs())
+            self._metadata = read_metadata(self._session.get_modelmeta().custom_metadata_map)
+            person = person_of(self._metadata.names, settings.person_class)
+        except ReidopsError as error:
+            raise ReidopsError(f"{self._path}: {error}") from None
+        self._request = Request(person, settings.min_confidence)
+        self._names = tuple(output.name for output in self._session.get_outputs())
+        self._layout: str | None = None if settings.layout == "auto" else settings.layout
+        self._is_normalised: bool | None = None  # not known before the first box
+        self._first_frames = FirstFrames()
+        self._num_frames_of_others = 0
 
     def detect(self, picture: np.ndarray) -> sv.Detections:
         """Return the people in a picture, BGR uint8 [h, w, 3], the surest first.
 
         Raises:
-            ReidopsError: the network cannot run on this picture, or its outputs are none that are known.
+            ReidopsError: the network cannot run on this picture, its outputs are none that are known, or its first
+                boxes cannot be people in these pictures.
         """
-        pixels, placement = self._pixels(picture)
+        feed, placement, size = self._input.feed(picture, self._settings, self._metadata)
         try:
-            candidates = read_outputs(self._run(pixels), self._settings.layout, self._settings.person_class)
+            candidates = self._read(self._run(feed), size)
+            kept = self._choose(candidates, size)
+            box_ltrb = placement.restore(kept.box_ltrb)
+            self._check(box_ltrb, kept.confidence, picture)
         except ReidopsError as error:
             raise ReidopsError(f"{self._path}: {error}") from None
-        kept = self._choose(candidates)
-        return found(placement.restore(kept.box_ltrb), kept.confidence, picture, self._settings.min_confidence)
+        self._watch_classes(len(box_ltrb), candidates.num_others)
+        return found(box_ltrb, kept.confidence, picture, self._settings.min_confidence)
 
-    def _pixels(self, picture: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Return a picture as the network takes it, and where it lies there."""
-        height, width = self._size()
-        placed, placement = letterbox(picture, height, width) if height and width else pad(picture)
-        ordered = placed if self._settings.colours == "bgr" else placed[..., ::-1]
-        kind = _TYPES[self._input.type]
-        planes = np.ascontiguousarray(ordered.transpose(2, 0, 1)).astype(kind)
-        if kind is np.float32:
-            planes *= np.float32(self._settings.white / 255)
-        return planes if len(self._input.shape) == 3 else planes[None], placement
-
-    def _size(self) -> tuple[int | None, int | None]:
-        """Return the input's height and width in px; None = free."""
-        sides = [side if isinstance(side, int) else None for side in self._input.shape[-2:]]
-        wanted = self._settings.size or (None, None)
-        return sides[0] or wanted[0], sides[1] or wanted[1]
-
-    def _run(self, pixels: np.ndarray) -> list[np.ndarray]:
+    def _run(self, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs for the first picture of the batch."""
         try:
-            return self._session.run(None, {self._input.name: pixels})
+            outputs = self._session.run(None, feed)
         except (faults.Fail, faults.InvalidArgument, faults.RuntimeException) as error:
             raise ReidopsError(
-                f"cannot run on an input {list(pixels.shape)}: {_first_line(error)}; give detector.size its height and "
-                f"width"
+                f"cannot run on an input {list(feed[self._input.name].shape)}: {_first_line(error)}; set detector.size "
+                f"to its height and width"
             ) from None
+        batch = self._input.num_pictures or 1
+        return [values[:1] if batch > 1 and values.ndim > 1 and len(values) == batch else values for values in outputs]
 
-    def _choose(self, candidates: Candidates) -> Candidates:
-        """Return the candidates that are sure enough and, where the network leaves doubles, the best of each."""
+    def _read(self, outputs: list[np.ndarray], size: tuple[int, int]) -> Candidates:
+        """Return the people that the outputs propose; the layout is settled by the first outputs that show it."""
+        facts = Facts(
+            names=self._metadata.names,
+            size=size,
+            output_names=self._names,
+            counts_from_zero=self._input.size_input is not None or bool(self._metadata.names),
+        )
+        named = name_outputs(outputs, self._names)
+        if self._layout is None:
+            self._layout = recognise(named, facts)
+            if self._layout is not None:
+                self._announce()
+        return NOBODY if self._layout is None else read_layout(named, self._layout, self._request, facts)
+
+    def _announce(self) -> None:
+        person, names = self._request.person_class, self._metadata.names
+        which = "COCO's person" if person is None else f"class {person} {names.get(person, '')}".strip()
+        log.info("%s: read as layout %s; it is asked for %s", self._path, self._layout, which)
+        if self._layout in ("yolox", "yolox-raw") and not names and self._settings.white == 1.0:
+            log.warning(
+                "%s: YOLOX's own exports expect BGR from 0 to 255 (detector.white: 255, detector.colours: bgr); it is "
+                "given %s from 0 to 1, as YOLOv5, v6 and v7 expect",
+                self._path,
+                self._settings.colours.upper(),
+            )
+
+    def _choose(self, candidates: Candidates, size: tuple[int, int]) -> Candidates:
+        """Return the candidates that are sure enough, in px of the input, and, where the network leaves duplicates,
+        the best of each.
+        """
         sure = candidates.confidence >= self._settings.min_confidence
-        box_ltrb, confidence = candidates.box_ltrb[sure], candidates.confidence[sure]
+        box_ltrb, confidence = self._to_pixels(candidates.box_ltrb[sure], size), candidates.confidence[sure]
         if not candidates.suppressed:
             rows = unsuppressed(box_ltrb, confidence, self._settings.nms)
             box_ltrb, confidence = box_ltrb[rows], confidence[rows]
         return Candidates(box_ltrb, confidence, suppressed=True)
 
-    def _check_input(self) -> None:
-        num_inputs, shape, kind = len(self._session.get_inputs()), self._input.shape, self._input.type
-        has_planes = len(shape) in (3, 4) and _may_be(shape[-3], 3) and (len(shape) == 3 or _may_be(shape[0], 1))
-        if num_inputs > 1 or not has_planes or kind not in _TYPES:
+    def _to_pixels(self, box_ltrb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Return boxes in px of the input; the first boxes show whether they are shares of its width and height."""
+        if self._is_normalised is None and len(box_ltrb) and box_ltrb.any():
+            self._is_normalised = bool(np.abs(box_ltrb).max() <= NORMALISED_LIMIT)
+            if self._is_normalised:
+                log.info("%s: its boxes lie in 0 … 1 and are scaled to the input, %d × %d px", self._path, *size[::-1])
+        return box_ltrb * np.array([size[1], size[0]] * 2) if self._is_normalised else box_ltrb
+
+    def _check(self, box_ltrb: np.ndarray, confidence: np.ndarray, picture: np.ndarray) -> None:
+        height, width = picture.shape[:2]
+        try:
+            self._first_frames.check(box_ltrb, confidence, width, height)
+        except ReidopsError as error:
             raise ReidopsError(
-                f"{self._path}: the first of {num_inputs} inputs is {shape} of {kind}, expected the only one, [1, 3, "
-                f"H, W] or"
-                " [3, H, W] of float32 or uint8; export the detector with such an input"
+                f"{error}; its outputs were read as layout {self._layout}. Set detector.layout to what they are "
+                "(docs/your-models.md), detector.size to the input that it was exported for, or raise "
+                "detector.min_confidence"
+            ) from None
+
+    def _watch_classes(self, num_people: int, num_others: int) -> None:
+        """Warn once where the first frames hold boxes of other classes only."""
+        if num_people or not num_others:
+            self._num_frames_of_others = -_NUM_WITHOUT_PEOPLE if num_people else self._num_frames_of_others
+            return
+        self._num_frames_of_others += 1
+        if self._num_frames_of_others == _NUM_WITHOUT_PEOPLE:
+            log.warning(
+                "%s: %d frames hold boxes of other classes and none of a person; detector.person_class names the "
+                "person's class",
+                self._path,
+                _NUM_WITHOUT_PEOPLE,
             )
-
-
-def _may_be(side: int | str | None, wanted: int) -> bool:
-    """Tell whether a side of an input can be so long; a free one has a name or none."""
-    return side == wanted or not isinstance(side, int)
 
 
 def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -114,7 +167,14 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     providers = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
-    except (faults.InvalidProtobuf, faults.Fail, faults.InvalidGraph, faults.NotImplemented) as error:
+    except (
+        faults.InvalidProtobuf,
+        faults.Fail,
+        faults.InvalidGraph,
+        faults.InvalidArgument,
+        faults.NotImplemented,
+        faults.RuntimeException,
+    ) as error:
         raise ReidopsError(
             f"{path}: ONNX Runtime cannot open it ({_first_line(error)}); export or copy the detector again"
         ) from None

@@ -10,9 +10,9 @@ from reidops.boxes.box_crops import read_picture
 from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
-from reidops.files import repository_root
+from reidops.files import repository_path
 from reidops.mot.boxes import ltrb_to_ltwh
-from reidops.mot.sequences import Sequence, read_detection_file, read_detections
+from reidops.mot.sequences import Sequence, read_detections, read_detections_of
 from reidops.progress_bar import progress_bar
 from reidops.tables import DETECTIONS
 
@@ -34,7 +34,7 @@ def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> S
     Raises:
         ReidopsError: it means nothing, or a detector cannot be loaded.
     """
-    path = repository_root() / Path(name).expanduser()
+    path = repository_path(name)
     if name == PUBLIC:
         return PublicDetections()
     if path.suffix != ".onnx" and path.exists():
@@ -77,7 +77,7 @@ class OwnFiles:
         Raises:
             ReidopsError: the folder has no file of that sequence, or the one file was another's already.
         """
-        return _of_frames(read_detection_file(self._file(sequence), sequence.length), frames)
+        return _of_frames(read_detections_of(sequence, self._file(sequence)), frames)
 
     def _file(self, sequence: Sequence) -> Path:
         if self._path.is_dir():

@@ -18,7 +18,7 @@ from torchvision.models import detection as zoo
 from reidops.detection.boxes import found
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
-from reidops.files import repository_root
+from reidops.files import repository_path
 
 _PERSON = 1  # COCO's label
 _PATIENCE_SECONDS = 10.0  # without an answer
@@ -38,11 +38,7 @@ class TorchvisionDetector:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._min_confidence = settings.min_confidence
         network = torchvision.models.get_model(name, weights=None, weights_backbone=None)
-        path = (
-            published_weights(name)
-            if settings.weights is None
-            else repository_root() / Path(settings.weights).expanduser()
-        )
+        path = published_weights(name) if settings.weights is None else repository_path(settings.weights)
         _load(network, path, name)
         self._network = network.to(self._device).eval()
 

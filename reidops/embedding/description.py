@@ -1,4 +1,4 @@
-"""embedder.json: all that somebody needs to use an embedder as it was trained. Knows no torch."""
+"""Read and write embedder.json, which describes an embedder's network and preprocessing. Does not import torch."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ _GOLDEN_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class EmbedderDescription:
-    """Name the network, its preprocessing and what it gives for a crop that is drawn by code.
+    """The network, its preprocessing, and its embedding of a synthetic crop for a self-test.
 
     Attributes:
         dim: length of an embedding.
-        embedding_dim: width of the projection layer, 0 = none; of each branch.
-        parts: horizontal stripes that are embedded beside the whole.
-        height, width: px, the network's input.
-        colour_order: of the network's input; crops are handed over as BGR all the same.
-        mean, std: per channel, in 0 … 1; the network applies them itself.
-        flip_average: the embedding is the mean over a crop and its mirror image.
-        weights_sha256: of model.safetensors.
+        embedding_dim: width of the projection layer of each branch, 0 = none.
+        parts: number of horizontal stripes that are embedded in addition to the whole crop.
+        height, width: size of the network's input, px.
+        colour_order: colour order of the network's input; crops are always passed as BGR.
+        mean, std: per channel, in 0 … 1; the network applies them.
+        flip_average: whether the embedding is the mean over a crop and its mirror image.
+        weights_sha256: SHA-256 of model.safetensors.
         golden: first values of the embedding of `golden_crop()`.
-        trained_on: what is known of the training, for the reader.
+        trained_on: information about the training, for readers.
     """
 
     backbone: str
@@ -52,29 +52,29 @@ class EmbedderDescription:
     trained_on: dict[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path, **more: Any) -> None:
-        """Write embedder.json, with `more` beside the fields."""
+        """Write embedder.json with the fields and `more`."""
         write_json({**dataclasses.asdict(self), **more}, path)
 
 
 def read_description(path: Path) -> EmbedderDescription:
-    """Read embedder.json; names that this version does not know are passed over.
+    """Read embedder.json; unknown names are ignored.
 
     Raises:
-        ReidopsError: the file is missing, is no JSON, or lacks a name.
+        ReidopsError: the file is missing or not valid JSON, or a name is missing.
     """
     data = read_json(path)
     fields = {f.name: f for f in dataclasses.fields(EmbedderDescription)}
-    known = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name in fields}
+    known: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items() if name in fields}
     missing = [n for n, f in fields.items() if n not in known and f.default is f.default_factory is dataclasses.MISSING]
     if missing:
         raise ReidopsError(
-            f"{path}: {', '.join(missing)} missing; this is no embedder.json of this version, train again"
+            f"{path}: {', '.join(missing)} missing; the file is not of this version, run `dvc repro -f train`"
         )
     return EmbedderDescription(**known)
 
 
 def golden_crop() -> np.ndarray:
-    """Draw the self-test's crop, BGR uint8 [150, 70, 3]: whole-number arithmetic, equal on every machine."""
+    """Return the crop of the self-test, BGR uint8 [150, 70, 3]; integer arithmetic makes it equal on every machine."""
     row, column = np.mgrid[0:150, 0:70]
     blue, green, red = (
         (row * 5 + column * 3) % 256,
@@ -88,24 +88,22 @@ def golden_crop() -> np.ndarray:
 
 
 def golden_values(embedding: np.ndarray) -> tuple[float, ...]:
-    """Return what embedder.json keeps of the golden crop's embedding [D]."""
+    """Return the values of the golden crop's embedding [D] that embedder.json stores."""
     return tuple(round(float(value), 6) for value in embedding[:_GOLDEN_LENGTH])
 
 
 def check_golden(embedding: np.ndarray, description: EmbedderDescription, where: str) -> None:
-    """Compare the golden crop's embedding [D] with the one that was stored when the embedder was saved.
+    """Compare the golden crop's embedding [D] with the stored one.
 
     Raises:
-        ReidopsError: a value differs by more than 1e-3 (or is not a number).
+        ReidopsError: a value differs by more than 1e-3 or is NaN.
     """
     values = np.array(golden_values(embedding))
     difference = np.abs(values - description.golden).max() if len(values) == len(description.golden) else np.inf
     if not difference <= _GOLDEN_TOLERANCE:
         raise ReidopsError(
-            f"{where}: the self-test fails: the golden crop's embedding differs by {difference:.2g} from the one "
-            f"stored in embedder.json"
-            f" (at most {_GOLDEN_TOLERANCE:g} is allowed). The weights and embedder.json are not of one training, or "
-            f"another version of"
-            " timm or OpenCV builds the network or resizes crops otherwise; take the folder whole, with the versions "
-            "of constraints.txt"
+            f"{where}: the self-test failed: the golden crop's embedding differs by {difference:.2g} from the one in "
+            f"embedder.json (at most {_GOLDEN_TOLERANCE:g} is allowed). Either weights and embedder.json are of "
+            "different trainings, or the versions of timm or OpenCV differ; use the complete folder and the versions "
+            "in constraints.txt"
         )

@@ -1,4 +1,4 @@
-"""The embedder: load, embed, save."""
+"""Load an embedder, embed crops, and save it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -30,17 +30,16 @@ DESCRIPTION = "embedder.json"
 
 
 class Embedder:
-    """Turn crops of people into unit vectors whose cosine says how alike two people look.
+    """Embed crops of people as unit vectors; the cosine of two vectors is the similarity of the people.
 
-    Make one with `Embedder.load`.
+    Use `Embedder.load` to create one.
     """
 
     def __init__(self, network: EmbeddingNetwork, description: EmbedderDescription, device: str = "cpu") -> None:
         self.network = network.to(device, memory_format=torch.channels_last).eval()
         self.description = description
         self._device = device
-        # On a CPU several threads embed side by side; on a GPU they take turns, or each would need the memory of a
-        # batch.
+        # On a CPU several threads embed in parallel. On a GPU they take turns, because each needs memory for a batch.
         self._turn: AbstractContextManager[Any] = nullcontext() if device == "cpu" else Lock()
 
     @classmethod
@@ -48,11 +47,11 @@ class Embedder:
         """Load a folder with model.safetensors and embedder.json, or `models:/person-reid@champion` from the registry.
 
         Args:
-            flip_average: average over each crop and its mirror image (slower by half, a little better); None = as
+            flip_average: average over each crop and its mirror image (slower by half, slightly better); None = as
                 saved.
 
         Raises:
-            ReidopsError: the folder is not whole, the weights do not fit, or the self-test gives another embedding.
+            ReidopsError: the folder is incomplete, the weights do not fit, or the self-test fails.
         """
         folder = _local_folder(source)
         description = read_description(folder / DESCRIPTION)
@@ -71,7 +70,7 @@ class Embedder:
 
     @property
     def weights_sha256(self) -> str:
-        """Return the SHA-256 of the weights' file: the name of this model in caches and in the registry."""
+        """Return the SHA-256 of the weights file, which identifies the model in caches and in the registry."""
         return self.description.weights_sha256
 
     @property
@@ -83,7 +82,7 @@ class Embedder:
         """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3].
 
         Args:
-            desc: what the progress bar says; None = no bar.
+            desc: label of the progress bar; None = no bar.
         """
         starts = range(0, len(crops), batch_size)
         bar = progress_bar(starts, desc=desc or "", unit="batches", shown=desc is not None)
@@ -96,7 +95,7 @@ class Embedder:
             return self.network(torch.from_numpy(images).to(self._device)).cpu().numpy()
 
     def save(self, folder: Path, *, trained_on: dict[str, Any] | None = None) -> None:
-        """Write model.safetensors and embedder.json, with the golden embedding of the weights as they are now."""
+        """Write model.safetensors and embedder.json with the golden embedding of the current weights."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.contiguous() for name, value in self.network.state_dict().items()}
@@ -122,18 +121,27 @@ def describe(
     width: int,
     num_classes: int,
 ) -> EmbedderDescription:
-    """Describe a network that was never saved: `Embedder.save` fills in the rest."""
+    """Return the description of a network that was never saved; `Embedder.save` fills in digest and golden values."""
     return EmbedderDescription(
-        backbone=backbone, dim=network.dim, embedding_dim=embedding_dim, parts=network.parts, pooling=pooling,
+        backbone=backbone,
+        dim=network.dim,
+        embedding_dim=embedding_dim,
+        parts=network.parts,
+        pooling=pooling,
         last_stride=last_stride,
-        height=height, width=width, mean=network.mean, std=network.std, num_classes=num_classes, weights_sha256="",
+        height=height,
+        width=width,
+        mean=network.mean,
+        std=network.std,
+        num_classes=num_classes,
+        weights_sha256="",
         golden=(),
-    )  # fmt: skip
+    )
 
 
 def _local_folder(source: str | Path) -> Path:
     if str(source).startswith("models:/"):
-        # Imported here, for the registry is the only door to MLflow and a folder needs none.
+        # Imported here, because the registry imports MLflow, which a local folder does not need.
         from reidops.registry.models import pull_model
 
         return pull_model(str(source))
@@ -159,20 +167,19 @@ def _build(description: EmbedderDescription) -> EmbeddingNetwork:
 
 
 def _check_digest(path: Path, description: EmbedderDescription) -> None:
-    """Refuse weights that the self-test does not see to be others: it looks at the first values of one crop's
-    embedding.
-    """
+    """Raise if the weights file was replaced; the self-test may not detect it, because it compares only few values."""
     if sha256(path) != description.weights_sha256:
         raise ReidopsError(
-            f"{path}: is not the file that {DESCRIPTION} was written with (weights_sha256 differs); take the folder "
-            f"whole"
+            f"{path}: the SHA-256 differs from weights_sha256 in {DESCRIPTION}; use both files of one training"
         )
 
 
 def _load_weights(network: EmbeddingNetwork, path: Path) -> None:
     if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; a whole embedder has {WEIGHTS} and {DESCRIPTION}")
+        raise ReidopsError(f"{path}: no such file; the folder of an embedder has {WEIGHTS} and {DESCRIPTION}")
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise ReidopsError(f"{path}: these weights are not of the network that {DESCRIPTION} names: {error}") from None
+        raise ReidopsError(
+            f"{path}: the weights do not fit the network in {DESCRIPTION}; use both files of one training: {error}"
+        ) from None

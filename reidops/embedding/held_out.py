@@ -1,4 +1,4 @@
-"""Which held-out training people choose the checkpoint, and which fit the gate: all of them both, or one half each."""
+"""Divide the held-out people: for choosing the checkpoint and for fitting the gate, all of them for both or halves."""
 
 from typing import Literal
 
@@ -9,10 +9,10 @@ CheckpointPeople = Literal["all", "half"]
 
 
 def choose_the_checkpoint(table: pd.DataFrame, checkpoint_people: CheckpointPeople) -> np.ndarray:
-    """Return which rows of a crops table show people who choose the checkpoint, bool [len(table)].
+    """Return which rows of a crops table show people for choosing the checkpoint, bool [len(table)].
 
-    Of `half`, it is every other one of the people of split `val`, by data set, scene and pid: half of each scene's
-    people. The division depends on the table alone.
+    With `half` these are every second person of split `val`, sorted by data set, scene and pid, so half of the people
+    of each scene. The division depends only on the table.
     """
     is_held_out = (table["split"] == "val").to_numpy()
     if checkpoint_people == "all":
@@ -24,9 +24,9 @@ def choose_the_checkpoint(table: pd.DataFrame, checkpoint_people: CheckpointPeop
 
 
 def fit_the_gate(table: pd.DataFrame, checkpoint_people: CheckpointPeople) -> np.ndarray:
-    """Return which rows of a crops table show known held-out people who fit the gate, bool [len(table)].
+    """Return which rows of a crops table show known held-out people for fitting the gate, bool [len(table)].
 
-    Where `half` of the people choose the checkpoint, it is the others; where `all` do, it is the same people.
+    With `half` these are the people who are not used for choosing the checkpoint, with `all` the same people.
     """
     is_known = ((table["split"] == "val") & (table["pid"] >= 0)).to_numpy()
     return is_known if checkpoint_people == "all" else is_known & ~choose_the_checkpoint(table, checkpoint_people)

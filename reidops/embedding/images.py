@@ -7,6 +7,7 @@ it.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -168,12 +169,16 @@ class GrowingImages:
 
 def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:
     """Yield the items; a thread of their own makes the next `num` of them while one is worked on."""
-    end = object()
+
+    def take() -> list[Item]:
+        """Return the next item in a list, which is empty at the end."""
+        return list(islice(items, 1))
+
     with ThreadPoolExecutor(1) as thread:
-        waiting = deque(thread.submit(next, items, end) for _ in range(num))
-        while (item := waiting.popleft().result()) is not end:
-            waiting.append(thread.submit(next, items, end))
-            yield item
+        waiting = deque(thread.submit(take) for _ in range(num))
+        while taken := waiting.popleft().result():
+            waiting.append(thread.submit(take))
+            yield from taken
 
 
 def _is_whole(encoded: bytes, where: str) -> bool:

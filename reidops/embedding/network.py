@@ -1,8 +1,7 @@
-"""The network from a crop to its embedding: a timm backbone, pooling, an optional projection and BNNeck.
+"""The embedding network: a timm backbone, pooling, an optional projection and BNNeck.
 
-A crop is pooled as a whole and, where `parts` is above 0, in so many horizontal stripes as well (Sun et al. 2018, PCB):
-from head to foot, each with a projection, a neck and a classifier of its own. A branch is one of these, the whole is
-the first.
+The map of a crop is pooled as a whole and, if `parts` is above 0, also in `parts` horizontal stripes (Sun et al. 2018,
+PCB). The whole and each stripe are branches with their own projection, neck and classifier; the whole is the first.
 """
 
 import difflib
@@ -25,19 +24,19 @@ class EmbeddingNetwork(nn.Module):
     """Map RGB images to unit embeddings.
 
     Args:
-        backbone: a name of timm, or of the families that this package registers with it: OSNet and ResNet-IBN-a.
-        embedding_dim: width of a projection after the pooling, 0 = none; of each branch.
-        parts: horizontal stripes that are embedded beside the whole, 0 = none.
+        backbone: a model name of timm, including the OSNet and ResNet-IBN-a models that this package registers.
+        embedding_dim: width of the projection after the pooling of each branch, 0 = none.
+        parts: number of horizontal stripes that are embedded in addition to the whole, 0 = none.
         pooling: avg, max, avgmax or gem.
-        last_stride: 1 keeps the last stage's map at twice the height and width; 2 leaves the backbone as it is. OSNet's
-            last stage has no stride, so that both leave it as it is.
-        mean, std: of the input per RGB channel in 0 … 1; None = the backbone's own.
-        pretrained: with timm's weights.
-        flip_average: average each embedding with its mirror image's.
+        last_stride: 1 doubles the height and width of the last stage's map; 2 keeps the backbone unchanged. The last
+            stage of OSNet has no stride, so the value has no effect.
+        mean, std: of the input per RGB channel, in 0 … 1; None = those of the backbone.
+        pretrained: whether to load the weights of timm.
+        flip_average: whether to average the embeddings of each image and its mirror image.
 
     Raises:
-        ReidopsError: the backbone or the pooling is unknown, they do not fit each other, or the backbone takes images
-            of one size only.
+        ReidopsError: the backbone or the pooling is unknown, they are incompatible, or the backbone accepts only one
+            image size.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class EmbeddingNetwork(nn.Module):
         self.dim = self.num_branches * self.branch_dim
         self.projection = _projections(num_features, embedding_dim, self.num_branches)
         self.neck = nn.BatchNorm1d(self.dim)
-        self.neck.bias.requires_grad_(False)  # the neck only scales: Luo et al. 2019, BNNeck
+        self.neck.bias.requires_grad_(False)  # BNNeck of Luo et al. 2019 has no bias
         config = self.backbone.pretrained_cfg
         self.mean, self.std = tuple(mean or config["mean"]), tuple(std or config["std"])
         self.register_buffer("_mean", 255 * torch.tensor(self.mean).view(3, 1, 1), persistent=False)
@@ -76,7 +75,7 @@ class EmbeddingNetwork(nn.Module):
         self.flip_average = flip_average
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Return what the neck gets, [N, dim], of normalised inputs [N, 3, H, W]: the branches side by side."""
+        """Return the concatenated features of the branches before the neck, [N, dim], of inputs [N, 3, H, W]."""
         maps = self._maps(inputs)
         if not self.parts:
             return self.projection(self.pool(maps))
@@ -84,7 +83,7 @@ class EmbeddingNetwork(nn.Module):
         return torch.cat([project(branch) for project, branch in zip(self.projection, pooled, strict=True)], dim=1)
 
     def _maps(self, inputs: Tensor) -> Tensor:
-        """Return the backbone's maps, [N, C, h, w], or what it has pooled itself, [N, C]."""
+        """Return the backbone's maps, [N, C, h, w], or its pooled features, [N, C]."""
         maps = self.backbone(inputs)
         is_channels_last = maps.ndim == 4 and getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
         return maps.permute(0, 3, 1, 2) if is_channels_last else maps
@@ -94,7 +93,7 @@ class EmbeddingNetwork(nn.Module):
         return values.unflatten(1, (self.num_branches, self.branch_dim))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3]; all preprocessing is in here."""
+        """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3]; includes the preprocessing."""
         inputs = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
         embeddings = self._embed(inputs)
         if self.flip_average:
@@ -103,39 +102,37 @@ class EmbeddingNetwork(nn.Module):
 
     def _embed(self, inputs: Tensor) -> Tensor:
         embeddings = self.neck(self.features(inputs)).float()
-        if self.parts:  # each branch has an equal say
+        if self.parts:  # gives each branch the same weight
             embeddings = functional.normalize(self.split_branches(embeddings), dim=2).flatten(1)
         return functional.normalize(embeddings)
 
     def _num_features(self, name: str) -> int:
-        """Return the width of the pooled backbone, by trying: timm's own figure leaves out the head of some
-        families.
-        """
+        """Return the width of the pooled features by running the backbone; timm's `num_features` ignores some heads."""
         training = self.training
         with torch.inference_mode():
             maps = _tried(self.eval()._maps, name)
             if self.parts and maps.ndim != 4:
                 raise ReidopsError(
-                    f"parts is {self.parts}, but the backbone {name} gives {list(maps.shape)}, no map to cut; set "
-                    f"train.parts to 0"
+                    f"parts is {self.parts}, but the output of the backbone {name} has the shape {list(maps.shape)} "
+                    "and is not a map; set train.parts to 0"
                 )
             if isinstance(self.pool, GeM) and maps.ndim != 4:
                 raise ReidopsError(
-                    f"pooling is gem, but the backbone {name} gives {list(maps.shape)}, no map; set train.pooling to "
-                    f"avg"
+                    f"pooling is gem, but the output of the backbone {name} has the shape {list(maps.shape)} and is "
+                    "not a map; set train.pooling to avg"
                 )
             features = self.pool(maps)
         self.train(training)
         if features.ndim != 2:
             raise ReidopsError(
-                f"the backbone {name} gives features {list(features.shape)}, expected [N, C]: it does not go with this "
-                f"pooling"
+                f"the features of the backbone {name} have the shape {list(features.shape)}, expected [N, C]; set "
+                "another train.pooling"
             )
         return features.shape[1]
 
 
 class TrainingNetwork(nn.Module):
-    """An embedding network with the classifiers, one per branch, that only training needs."""
+    """An embedding network with one classifier per branch, for training."""
 
     def __init__(self, embedding: EmbeddingNetwork, num_people: int) -> None:
         super().__init__()
@@ -147,10 +144,10 @@ class TrainingNetwork(nn.Module):
             nn.init.normal_(classifier.weight, std=0.001)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return features before the neck [N, B, d], logits [N, B, num_people] and embeddings after the neck [N, B, d],
-        B branches.
+        """Return the features before the neck, the logits, and the embeddings after the neck, of B branches.
 
-        `inputs` are normalised, [N, 3, H, W]; the embeddings are not yet of unit length.
+        The shapes are [N, B, d], [N, B, num_people] and [N, B, d]. `inputs` are normalized, [N, 3, H, W]; the
+        embeddings are not scaled to unit length.
         """
         features = self.embedding.features(inputs)
         embeddings = self.embedding.split_branches(self.embedding.neck(features))
@@ -158,7 +155,7 @@ class TrainingNetwork(nn.Module):
         return self.embedding.split_branches(features), torch.stack(logits, dim=1), embeddings
 
     def train(self, mode: bool = True) -> "TrainingNetwork":
-        """Set the mode of all modules but the frozen ones, which stay as in use: fixed statistics, no dropout."""
+        """Set the mode of all modules except frozen ones, which stay in evaluation mode."""
         super().train(mode)
         if mode and not all(p.requires_grad for p in self.parameters() if p is not self.embedding.neck.bias):
             for module in filter(_is_frozen, self.modules()):
@@ -167,27 +164,27 @@ class TrainingNetwork(nn.Module):
 
 
 def _is_frozen(module: nn.Module) -> bool:
-    """Tell whether a module has parameters and none of them learns."""
+    """Return whether a module has parameters and none of them requires gradients."""
     parameters = list(module.parameters())
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
 
 def check_backbone(name: str) -> None:
-    """Find out whether timm has a model of that name, with or without a tag (resnet18, resnet18.a1_in1k).
+    """Check that timm has a model of that name, with or without a tag (resnet18, resnet18.a1_in1k).
 
     Raises:
-        ReidopsError: it has none; near names are offered.
+        ReidopsError: the model or the tag is unknown; similar names are suggested.
     """
     model, _, tag = name.partition(".")
     if not timm.is_model(model):
         near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
         raise ReidopsError(
-            f"the backbone {name!r} is unknown to timm {timm.__version__}; near: {', '.join(near) or 'none'}"
+            f"timm {timm.__version__} has no backbone {name!r}; similar names: {', '.join(near) or 'none'}"
         )
     if tag and name not in timm.list_pretrained():
         near = timm.list_pretrained(f"{model}.*")
         raise ReidopsError(
-            f"timm {timm.__version__} knows no weights {tag!r} of {model}; known: {', '.join(near) or 'none'}"
+            f"timm {timm.__version__} has no weights {tag!r} of {model}; known: {', '.join(near) or 'none'}"
         )
 
 
@@ -198,25 +195,25 @@ def _projections(num_features: int, embedding_dim: int, num_branches: int) -> nn
 
 def _create_backbone(name: str, global_pool: str, pretrained: bool) -> nn.Module:
     check_backbone(name)
-    # Fused attention leaves no graph that an ONNX exporter can follow on every version.
+    # Fused attention cannot be exported to ONNX with every version of torch.
     with set_layer_config(exportable=True):
         try:
             return timm.create_model(
                 name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name)
             )
-        except OSError as error:  # of requests, the hub and the disk alike
+        except OSError as error:  # raised by requests, by the model hub and for disk errors
             raise ReidopsError(
-                f"the published weights of {name} cannot be had: {error}; set train.pretrained to false"
+                f"the published weights of {name} cannot be loaded: {error}; set train.pretrained to false"
             ) from None
 
 
 def _pools_by_gem(name: str) -> bool:
-    """Tell whether the backbone itself knows GeM: OSNet does, for it has an embedding layer behind the pooling."""
+    """Return whether the backbone applies GeM itself, as OSNet does before its embedding layer."""
     return is_model_in_modules(name, "osnet")
 
 
 def _input_size(name: str) -> dict[str, Any]:
-    """Let transformers, which are built for one input size, take any."""
+    """Return options that make transformers, which are built for one input size, accept any size."""
     return (
         {"dynamic_img_size": True}
         if name.startswith(("vit_", "deit", "eva", "swin_", "swinv2_")) and "_cr_" not in name
@@ -225,8 +222,9 @@ def _input_size(name: str) -> dict[str, Any]:
 
 
 def _remove_last_stride(backbone: nn.Module, name: str) -> None:
-    """Set the stride of the backbone's last reduction from 2 to 1: of all layers of stride 2 that see the smallest
-    map.
+    """Set the stride of the backbone's last reduction from 2 to 1.
+
+    These are all layers of stride 2 whose input is the smallest map.
     """
     seen: dict[str, int] = {}
     strided = {
@@ -254,13 +252,14 @@ def _remove_last_stride(backbone: nn.Module, name: str) -> None:
 
 
 def _tried(network: Callable[[Tensor], Tensor], name: str) -> Tensor:
-    """Return what a network makes of an image of 128 × 64 px."""
+    """Return the output of a network for an image of 128 × 64 px."""
     try:
         return network(torch.zeros(1, 3, 128, 64))
     except (AssertionError, RuntimeError) as error:
-        told = (str(error).splitlines() or ["it does not say why"])[0]
+        reason = (str(error).splitlines() or ["no reason given"])[0]
         raise ReidopsError(
-            f"the backbone {name} takes no image of 128 × 64 px ({told}); take one for images of any size"
+            f"the backbone {name} does not accept an image of 128 × 64 px ({reason}); set train.backbone to one for "
+            "images of any size"
         ) from None
 
 

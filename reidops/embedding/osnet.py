@@ -1,9 +1,7 @@
-"""OSNet, the omni-scale network (Zhou et al. 2019), and its variants with instance normalisation (Zhou et al. 2021),
-for timm.
+"""OSNet (Zhou et al. 2019) and its variants with instance normalization (Zhou et al. 2021), for timm.
 
 Importing this module registers osnet_x0_25, osnet_x0_5, osnet_x0_75, osnet_x1_0, osnet_ibn_x1_0 and osnet_ain_{x0_25,
-…, x1_0}. Tensors bear the names of the weights that torchreid publishes, which is why some attributes are called as
-they are.
+…, x1_0}. The attributes have the names of the weights that torchreid publishes.
 """
 
 from collections.abc import Callable
@@ -16,19 +14,19 @@ from torch import Tensor, nn
 from reidops.embedding.pooling import GeM
 
 NUM_STREAMS = 4
-_BOTTLENECK = 4  # a block works in a quarter of its width
+_BOTTLENECK = 4  # a block reduces its width by this factor
 _GATE_REDUCTION = 16
 
 Norm = Callable[[int], nn.Module]
 
 
 def instance_norm(channels: int) -> nn.InstanceNorm2d:
-    """Return instance normalisation that learns a scale and a shift."""
+    """Return an instance normalization with learned scale and shift."""
     return nn.InstanceNorm2d(channels, affine=True)
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution, its normalisation (None = none) and, unless it is linear, a ReLU."""
+    """A convolution, an optional normalization and, unless `linear`, a ReLU."""
 
     def __init__(
         self,
@@ -60,9 +58,7 @@ class LiteConv(nn.Sequential):
 
 
 class AggregationGate(nn.Module):
-    """The unified aggregation gate of section 3.2: weigh a stream's channels by what the stream itself sees; all
-    streams share it.
-    """
+    """The unified aggregation gate of section 3.2: channel weights computed from a stream; all streams share it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -77,10 +73,10 @@ class AggregationGate(nn.Module):
 
 
 class OSBlock(nn.Module):
-    """The omni-scale residual block: streams of 1 … 4 lite layers, so many receptive fields, summed through one gate.
+    """The omni-scale residual block: streams of 1 … 4 lite layers with different receptive fields, summed by one gate.
 
     Args:
-        after_norm: normalises the sum with the shortcut (osnet_ibn).
+        after_norm: normalization of the sum with the shortcut (osnet_ibn).
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, after_norm: Norm | None = None) -> None:
@@ -119,7 +115,7 @@ class OSBlock(nn.Module):
 
 
 class AinBlock(OSBlock):
-    """A block of osnet_ain that has batch normalisation only."""
+    """A block of osnet_ain with batch normalization only."""
 
     def _add_streams(self, width: int) -> None:
         self.conv2 = nn.ModuleList(_Stream(width, depth) for depth in range(1, NUM_STREAMS + 1))
@@ -129,7 +125,7 @@ class AinBlock(OSBlock):
 
 
 class AinInnerBlock(AinBlock):
-    """A block of osnet_ain with instance normalisation inside the residual, before the shortcut joins it."""
+    """A block of osnet_ain with instance normalization of the residual before the shortcut is added."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, after_norm=instance_norm)
@@ -142,7 +138,7 @@ class AinInnerBlock(AinBlock):
 
 
 class _Stream(nn.Sequential):
-    """Some lite layers under the name that osnet_ain's weights have for them."""
+    """Lite layers with the attribute name of the osnet_ain weights."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
@@ -153,19 +149,19 @@ Block = Callable[[int, int], nn.Module]
 
 
 class OSNet(nn.Module):
-    """Map images [N, 3, H, W] to the embeddings that `fc` makes of the pooled maps, or to logits.
+    """Map images [N, 3, H, W] to embeddings (the output of `fc`) or to logits.
 
     Args:
-        channels: of the stem and of the three stages.
-        stem_norm: normalisation of the first layer.
-        blocks: two for each of the three stages.
-        pools_apart: transitions are called pool2 and pool3 (osnet_ain), else they end the stage before them.
+        channels: widths of the stem and of the three stages.
+        stem_norm: normalization of the first layer.
+        blocks: two blocks for each of the three stages.
+        pools_apart: whether transitions are the modules pool2 and pool3 (osnet_ain) or the last layers of a stage.
         num_classes: width of the classifier, 0 = none.
         global_pool: avg, max, avgmax, gem; "" = maps [N, C, h, w], and no `fc`.
         feature_dim: width of `fc`.
     """
 
-    last_stage_stride = 1  # the map shrinks between the stages only: there is no last stride to remove
+    last_stage_stride = 1  # maps are reduced only between stages, so there is no last stride to remove
 
     def __init__(
         self,
@@ -213,11 +209,11 @@ class OSNet(nn.Module):
                 self.add_module(f"pool{stage + 1}", transition)
 
     def get_classifier(self) -> nn.Module:
-        """Return the classifier; timm asks for it."""
+        """Return the classifier, as timm's interface requires."""
         return self.classifier
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Give the network a new classifier (0 = none) and, unless None, another pooling."""
+        """Replace the classifier (0 = none) and, unless None, the pooling."""
         self.num_classes = num_classes
         if global_pool is not None:
             self.global_pool = (
@@ -236,19 +232,19 @@ class OSNet(nn.Module):
         return maps
 
     def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
-        """Return logits, or embeddings [N, feature_dim] where there is no classifier or `pre_logits` is set."""
+        """Return logits, or embeddings [N, feature_dim] without a classifier or with `pre_logits`."""
         if not self._pooled:
             return maps
         embeddings = self.head_drop(self.fc(self.global_pool(maps)))
         return embeddings if pre_logits else self.classifier(embeddings)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return what `forward_head` makes of the maps of images [N, 3, H, W]."""
+        """Return the output of `forward_head` for images [N, 3, H, W]."""
         return self.forward_head(self.forward_features(images))
 
 
 def _init_weights(module: nn.Module) -> None:
-    """Start from He's normal distribution; the embedding and the classifier from a narrow one."""
+    """Initialize convolutions by He's normal distribution, and linear layers by a narrow normal distribution."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     elif isinstance(module, nn.Linear):
@@ -271,7 +267,7 @@ def _ibn_block(in_channels: int, out_channels: int) -> OSBlock:
 
 _PLAIN: dict[str, Any] = {}
 _IBN = {"blocks": ((_ibn_block, _ibn_block), (OSBlock, OSBlock), (OSBlock, OSBlock)), "stem_norm": instance_norm}
-# What the search of Zhou et al. 2021 found: where instance normalisation helps, block by block.
+# The blocks with instance normalization found by the architecture search of Zhou et al. 2021.
 _AIN = {
     "blocks": ((AinInnerBlock, AinInnerBlock), (AinBlock, AinInnerBlock), (AinInnerBlock, AinBlock)),
     "stem_norm": instance_norm,
@@ -312,7 +308,7 @@ def _register(variant: str, design: dict[str, Any]) -> None:
             OSNet, variant, pretrained, channels=channels, feature_cfg=features, **design, **options
         )
 
-    create.__name__ = variant  # the name that timm takes
+    create.__name__ = variant  # timm registers the model by this name
     register_model(create)
 
 

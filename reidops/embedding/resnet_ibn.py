@@ -1,8 +1,8 @@
-"""ResNet-IBN-a (Pan et al. 2018) and a light network with squeeze-and-excitation, for timm, built on timm's ResNet.
+"""ResNet-IBN-a (Pan et al. 2018) and a light variant with squeeze-and-excitation, for timm, built on timm's ResNet.
 
 Importing this module registers resnet18_ibn_a, resnet34_ibn_a, resnet50_ibn_a, resnet101_ibn_a, seresnet18_ibn_a and
-seresnet18_ibn_dense. Tensors bear the names of the weights that the authors of IBN-Net publish, which `pretrained`
-takes.
+seresnet18_ibn_dense. The attributes have the names of the weights that the authors of IBN-Net publish, which
+`pretrained` loads.
 """
 
 from typing import Any
@@ -15,9 +15,7 @@ from torch import Tensor, nn
 
 
 class IBN(nn.Module):
-    """Normalise the first half of the channels by instance, which takes away style (light, camera), the other half by
-    batch.
-    """
+    """Normalize the first half of the channels by instance, which removes style (light, camera), the rest by batch."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -26,13 +24,13 @@ class IBN(nn.Module):
         self.BN = nn.BatchNorm2d(self._halves[1])
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps [N, C, h, w], normalised."""
+        """Return the normalized maps [N, C, h, w]."""
         by_instance, by_batch = maps.split(self._halves, dim=1)
         return torch.cat([self.IN(by_instance), self.BN(by_batch)], dim=1)
 
 
 class ResNetIbn(ResNet):
-    """timm's ResNet whose blocks of the stages 1 … 3 normalise after their first convolution by IBN (variant a)."""
+    """The ResNet of timm with IBN after the first convolution of each block of the stages 1 … 3 (variant a)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -42,9 +40,7 @@ class ResNetIbn(ResNet):
 
 
 class DenseBlock(BasicBlock):
-    """A basic block with a second skip around the whole of it: squeeze-and-excitation of what it gives, plus what it
-    got.
-    """
+    """A basic block with a second skip connection: squeeze-and-excitation of its output plus its input."""
 
     def __init__(
         self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None, **options: Any
@@ -66,7 +62,7 @@ _WEIGHTS = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
 
 
 def _config(file: str) -> dict[str, Any]:
-    """Return what timm wants to know of a network that starts from this published file."""
+    """Return the configuration for timm of a network that is initialized from this published file."""
     return {
         "url": _WEIGHTS + file,
         "num_classes": 1000,
@@ -87,7 +83,7 @@ default_cfgs = generate_default_cfgs(
         "resnet34_ibn_a": _config("resnet34_ibn_a-94bc1577.pth"),
         "resnet50_ibn_a": _config("resnet50_ibn_a-d9d0bb7b.pth"),
         "resnet101_ibn_a": _config("resnet101_ibn_a-59ea0ac6.pth"),
-        # These two start from the plain network's weights: what they add to it starts at random.
+        # These two are initialized from the weights of the plain network; additional layers are random.
         "seresnet18_ibn_a": _config("resnet18_ibn_a-2f571257.pth"),
         "seresnet18_ibn_dense": _config("resnet18_ibn_a-2f571257.pth"),
     }
@@ -133,10 +129,9 @@ def seresnet18_ibn_a(pretrained: bool = False, **options: Any) -> ResNetIbn:
 
 @register_model
 def seresnet18_ibn_dense(pretrained: bool = False, **options: Any) -> ResNetIbn:
-    """The light network of SuperbTUM's real-time ReID tracking: ResNet-18-IBN-a, each block with a second skip and SE
-    around it.
+    """ResNet-18-IBN-a with a second skip and SE around each block, as in SuperbTUM's real-time ReID tracking.
 
-    Left out: batch renormalisation, a bias by camera and layer normalisation inside SE, which its author calls
-    experiments. IBN sits where the published weights have it (all blocks of the stages 1 … 3).
+    Batch renormalization, a bias per camera and layer normalization inside SE are left out; the author calls them
+    experiments. IBN is in the blocks of the published weights (all of the stages 1 … 3).
     """
     return _create("seresnet18_ibn_dense", pretrained, DenseBlock, (2, 2, 2, 2), **options)

@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 
 from reidops.errors import ReidopsError
+from reidops.mot.box_units import check_boxes
+from reidops.mot.classes import check_classes
+from reidops.mot.frame_files import has_pictures
 from reidops.mot.sequences import Sequence, read_annotations
+
+ANOTHER_CLASS, NOT_CONSIDERED = "another class", "not considered"
+BELOW_VISIBILITY, OUTSIDE = "visibility below vis_threshold", "wholly outside the frame"
+TOO_SMALL, STRIDE = "smaller than min_width × min_height", "frames between the stride"
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,9 @@ def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Cou
         ReidopsError: gt.txt cannot be read, or a box that becomes a crop has an id below 0 or a visibility above 1.
     """
     annotations = read_annotations(sequence)
+    path = sequence.folder / "gt" / "gt.txt"
+    check_classes(annotations["class_id"].to_numpy(), path, rules.classes)
+    check_boxes(annotations, sequence.width, sequence.height, str(path))
     boxes = annotations.join(_pixels(annotations, sequence))
     unlike_mot2reid, more = _broken_rules(boxes, rules), _broken_further_rules(boxes, rules, sequence)
     broken = unlike_mot2reid | more
@@ -66,8 +76,17 @@ def check_frames(sequence: Sequence, first: int, last: int) -> None:
     if missing:
         raise ReidopsError(
             f"{sequence.frame_path(missing[0])}: the frame is missing ({len(missing)} of {last - first + 1} are);"
-            f" seqinfo.ini says seqLength={sequence.length}: unpack the set again, or mend seqinfo.ini"
+            f" seqinfo.ini says seqLength={sequence.length}, imDir={sequence.frames_dir.name}{_folders(sequence)}: "
+            f"unpack the set again, or mend seqinfo.ini"
         )
+
+
+def _folders(sequence: Sequence) -> str:
+    """Name the folders of a sequence that hold pictures, where the one that imDir names does not."""
+    if sequence.files is not None or not sequence.folder.is_dir():
+        return ""
+    there = [path.name for path in sorted(sequence.folder.iterdir()) if path.is_dir() and has_pictures(path)]
+    return f" and there are pictures in {', '.join(there)} (imDir={there[0]})" if there else ""
 
 
 def _check_boxes(boxes: pd.DataFrame, sequence: Sequence) -> None:
@@ -77,16 +96,17 @@ def _check_boxes(boxes: pd.DataFrame, sequence: Sequence) -> None:
         raise ReidopsError(
             f"{sequence.folder / 'gt' / 'gt.txt'}: in frame {first['frame']} id {first['track_id']} has visibility "
             f"{first['visibility']:g};"
-            f" expected an id from 0 and a visibility of 0 … 1 ({len(wrong)} such lines); remove or mend them"
+            f" expected an id from 0 and a visibility of 0 … 1 ({len(wrong)} such lines); remove or mend them, or say "
+            f"in download.formats what the 9th field is"
         )
 
 
 def _broken_rules(boxes: pd.DataFrame, rules: BoxRules) -> dict[str, pd.Series]:
     """Return the boxes that each rule takes for which mot2reid would not cut a box either, but for the flag."""
     return {
-        "another class": ~boxes["class_id"].isin(rules.classes),
-        "not considered": ~boxes["considered"] & rules.considered_only,
-        "visibility below vis_threshold": boxes["visibility"] < rules.vis_threshold,
+        ANOTHER_CLASS: ~boxes["class_id"].isin(rules.classes),
+        NOT_CONSIDERED: ~boxes["considered"] & rules.considered_only,
+        BELOW_VISIBILITY: boxes["visibility"] < rules.vis_threshold,
     }
 
 
@@ -94,9 +114,9 @@ def _broken_further_rules(boxes: pd.DataFrame, rules: BoxRules, sequence: Sequen
     """Return the boxes that each rule takes of which mot2reid knows nothing."""
     width, height = boxes["x2"] - boxes["x1"] + 1, boxes["y2"] - boxes["y1"] + 1
     return {
-        "wholly outside the frame": ~_touches_frame(boxes, sequence),
-        "smaller than min_width × min_height": (width < rules.min_width) | (height < rules.min_height),
-        "frames between the stride": (boxes["frame"] - 1) % rules.stride != 0,
+        OUTSIDE: ~_touches_frame(boxes, sequence),
+        TOO_SMALL: (width < rules.min_width) | (height < rules.min_height),
+        STRIDE: (boxes["frame"] - 1) % rules.stride != 0,
     }
 
 

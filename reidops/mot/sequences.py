@@ -4,22 +4,32 @@ The one place that knows that files count frames and pixels from 1. Boxes leave 
 """
 
 import configparser
-import os
+import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from reidops.errors import ReidopsError
-from reidops.files import whole_file
+from reidops.files import repository_root, whole_file
+from reidops.mot.frame_files import FrameFiles, list_frames
+from reidops.mot.ground_truth import FIELDS, Boxes, recognise
+from reidops.mot.numbering import FROM_ONE, Numbering, possible_numberings
+from reidops.mot.text_rows import TextRows, read_rows
 from reidops.tables import ANNOTATIONS, DETECTIONS
 
+logger = logging.getLogger(__name__)
+
+_MOST_FRAMES = 10**8
+LOCAL_FRAMES = "local:"  # imDir of a copy of annotations whose frames stay in the user's folder
 DETECTORS = ("DPM", "FRCNN", "SDP")
+PEDESTRIAN = 1  # class_id
 # MOT15's names of the videos that MOT16 and MOT17 number: the same frames, other annotations.
 _NUMBERED = {"Venice-2": "02", "ETH-Pedcross2": "05", "ADL-Rundle-6": "09", "ADL-Rundle-8": "10"}
-_ANNOTATION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "considered", "class_id", "visibility")
 _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
 
 
@@ -27,8 +37,8 @@ _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "con
 class Sequence:
     """A MOTChallenge folder: `length` in frames, `frame_rate` in fps, `width` and `height` in px.
 
-    Frames are named by their number with leading zeros: 6 `digits` in MOTChallenge, 8 in DanceTrack, 1 where there are
-    none.
+    Frames are the pictures of `frames_dir` in the order of their numbers (`files`); where it holds none, they would be
+    named by their number with 6 digits. `root` is the sequence's folder where it is not the one around `frames_dir`.
     """
 
     name: str
@@ -39,12 +49,13 @@ class Sequence:
     width: int
     height: int
     extension: str = ".jpg"
-    digits: int = 6
+    files: FrameFiles | None = field(default=None, repr=False)
+    root: Path | None = None
 
     @property
     def folder(self) -> Path:
-        """Return the folder that holds img1/, gt/ and det/."""
-        return self.frames_dir.parent
+        """Return the folder that holds gt/, det/ and seqinfo.ini."""
+        return self.root or self.frames_dir.parent
 
     @property
     def detector(self) -> str:
@@ -52,9 +63,20 @@ class Sequence:
         last = self.name.rpartition("-")[2]
         return last if last in DETECTORS else ""
 
+    @property
+    def picture_numbers(self) -> Rows[int]:
+        """Return the numbers of the pictures of frames 1 … length, ascending; of missing ones, too."""
+        if self.files is None:
+            return range(1, self.length + 1)
+        if self.files.first is not None:
+            return range(self.files.first, self.files.first + self.length)
+        return self.files.numbers[: self.length]
+
     def frame_path(self, frame: int) -> Path:
-        """Return the image file of a 1-based frame."""
-        return self.frames_dir / f"{frame:0{self.digits}d}{self.extension}"
+        """Return the image file of a 1-based frame, there or not."""
+        if self.files is None:
+            return self.frames_dir / f"{frame:06d}{self.extension}"
+        return self.frames_dir / (self.files.name_of(frame) or self.files.expected_name(frame))
 
 
 def scene_of(name: str) -> str:
@@ -96,7 +118,8 @@ def read_sequence(folder: Path) -> Sequence:
     parser = configparser.ConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
-        sequence = _sequence(Path(folder), parser["Sequence"])
+        sections = {name.lower(): parser[name] for name in parser.sections()}
+        sequence = _sequence(Path(folder), sections["sequence"])
     except (configparser.Error, KeyError, ValueError) as error:
         fault = f"{error.args[0]} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise ReidopsError(
@@ -106,65 +129,199 @@ def read_sequence(folder: Path) -> Sequence:
         raise ReidopsError(
             f"{path}: seqLength, frameRate, imWidth and imHeight must be above 0; mend the one that is not"
         )
+    if max(sequence.length, sequence.width, sequence.height) > _MOST_FRAMES:
+        raise ReidopsError(f"{path}: seqLength, imWidth and imHeight must be below {_MOST_FRAMES:,}; mend the file")
     return sequence
 
 
 def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
-    frames_dir, extension = folder / info.get("imDir", "img1"), info.get("imExt", ".jpg")
+    """Return the sequence that seqinfo.ini describes; pictures of another kind than imExt are taken where there is one
+    kind only.
+    """
+    frames_dir, extension = _frames_dir(folder, info.get("imDir", "img1")), info.get("imExt", "").strip()
+    length = _whole(info["seqLength"])
+    files = list_frames(frames_dir, extension or None, length)
     return Sequence(
         name=folder.name,
         scene=scene_of(folder.name),
         frames_dir=frames_dir,
-        length=int(info["seqLength"]),
-        frame_rate=float(info["frameRate"]),
-        width=int(info["imWidth"]),
-        height=int(info["imHeight"]),
-        extension=extension,
-        digits=_num_digits(frames_dir, extension),
+        length=length,
+        frame_rate=_rate(info["frameRate"]),
+        width=_whole(info["imWidth"]),
+        height=_whole(info["imHeight"]),
+        extension="." + (extension or ".jpg").lstrip("."),
+        files=files,
+        root=folder,
     )
 
 
-def _num_digits(frames_dir: Path, extension: str) -> int:
-    """Return how many digits the shortest of the frames' names has; 6 where there is no frame."""
-    names = os.listdir(frames_dir) if frames_dir.is_dir() else []
-    stems = [name.removesuffix(extension) for name in names if name.endswith(extension)]
-    return min((len(stem) for stem in stems if stem.isdecimal()), default=6)
+def _frames_dir(folder: Path, stated: str) -> Path:
+    """Return the folder that imDir names: below the sequence's, or the user's own where `local:` is before it."""
+    if stated.startswith(LOCAL_FRAMES):
+        return repository_root() / Path(stated.removeprefix(LOCAL_FRAMES)).expanduser()
+    return folder / (stated.strip().replace("\\", "/") or "img1")
+
+
+def _whole(text: str) -> int:
+    value = float(text)
+    if value % 1:
+        raise ValueError(f"{text} is no whole number")
+    return int(value)
+
+
+def _rate(text: str) -> float:
+    """Return a rate in fps, also of a fraction: 30000/1001."""
+    above, _, below = text.partition("/")
+    if below and not float(below):
+        raise ValueError(f"frameRate {text} divides by 0")
+    rate = float(above) / float(below or 1)
+    if not np.isfinite(rate):
+        raise ValueError(f"frameRate {text} is no number of frames per second")
+    return rate
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """A gt.txt as an annotations table, px 0-based; `line_numbers` are the lines of its rows, [n], from 1.
+
+    `remark` says what was recognised where it is not MOTChallenge's plain format.
+    """
+
+    table: pd.DataFrame
+    line_numbers: np.ndarray
+    remark: str = ""
 
 
 def read_annotations(sequence: Sequence) -> pd.DataFrame:
     """Return gt.txt as an annotations table (tables.ANNOTATIONS), in the order of the file, pixels 0-based.
 
-    MOT15 files have neither class nor visibility: every row is then class 1 with visibility 1, and the flag column
-    counts.
+    Raises:
+        ReidopsError: the file is missing, names the line that is no annotation, or can be read in several ways.
+    """
+    return read_annotation_file(sequence).table
+
+
+def read_annotation_file(
+    sequence: Sequence, *, path: Path | None = None, layout: str = "", people: Rows[int | str] | None = None
+) -> AnnotationFile:
+    """Return gt.txt, or another file of annotations (`path`), with the lines of its rows and a remark on its format.
+
+    `layout` and `people` are those of `ground_truth.recognise`.
 
     Raises:
-        ReidopsError: the file is missing, or names the line that is no annotation.
+        ReidopsError: as `read_annotations`.
     """
-    path = sequence.folder / "gt" / "gt.txt"
-    lines = _read_lines(path, sequence.length, minimum_fields=7)
-    num_fields = lines.shape[1]
-    if num_fields not in (7, 9, 10):
-        raise ReidopsError(
-            f"{path}: its lines have {num_fields} fields, a MOTChallenge ground truth line has 9 (MOT15: 10, with "
-            f"world coordinates)"
-        )
-    if num_fields == 10 and _has_classes(lines):
-        raise ReidopsError(
-            f"{path}: its lines have 10 fields, of which the 8th and 9th look like class and visibility; remove the "
-            f"last field"
-        )
-    values = lines if num_fields == 9 else np.column_stack([lines[:, :7], np.ones((len(lines), 2))])
-    frame = pd.DataFrame(values, columns=list(_ANNOTATION_FIELDS))
-    frame["considered"] = frame["considered"] != 0
-    return _zero_based(frame).astype(ANNOTATIONS.dtypes)[list(ANNOTATIONS.columns)]
+    path = path or sequence.folder / "gt" / "gt.txt"
+    rows = read_rows(path, minimum_fields=6, word_columns=(7,))
+    _check_numbers(rows)
+    boxes = recognise(rows, layout, people)
+    _check_boxes(rows, boxes)
+    frames, counted = _frames_of(sequence, rows, boxes)
+    remark = "; ".join(word for word in (boxes.remark, counted) if word)
+    if remark:
+        _tell_once(path, remark)
+    table = boxes.table.assign(frame=frames, left=boxes.table["left"] - 1, top=boxes.table["top"] - 1)
+    table = table[list(FIELDS)].astype(ANNOTATIONS.dtypes)[list(ANNOTATIONS.columns)].reset_index(drop=True)
+    return AnnotationFile(table, rows.line_numbers[boxes.rows], remark)
 
 
-def _has_classes(lines: np.ndarray) -> bool:
-    """Tell whether fields 8 and 9 can be class and visibility; of MOT15 they are world coordinates in metres or
-    millimetres, or −1.
+@cache
+def _tell_once(path: Path, remark: str) -> None:
+    logger.info("%s: %s", path, remark)
+
+
+def _check_numbers(rows: TextRows) -> None:
+    numbers = np.delete(rows.values, list(rows.words), axis=1)
+    rows.refuse("holds NaN or infinity; remove or mend the row", ~np.isfinite(numbers).all(axis=1))
+
+
+def _check_boxes(rows: TextRows, boxes: Boxes) -> None:
+    """Refuse rows that are no boxes of somebody."""
+    table, wrong = boxes.table, np.zeros(len(rows.values), bool)
+    ids, frames = table["track_id"].to_numpy(), table["frame"].to_numpy()
+    faults = {
+        "its frame is no whole number from 0": (frames < 0) | (frames % 1 != 0) | (frames > _MOST),
+        "its id is no whole number": (ids % 1 != 0) | (np.abs(ids) > _MOST),
+        "its box has no area; width and height must be positive, remove the row": (
+            table[["width", "height"]].to_numpy() <= 0
+        ).any(axis=1),
+    }
+    for fault, of_table in faults.items():
+        wrong[boxes.rows] = of_table
+        rows.refuse(fault, wrong)
+
+
+_MOST = 2**53  # whole numbers up to here are exact
+
+
+def _frames_of(sequence: Sequence, rows: TextRows, boxes: Boxes) -> tuple[np.ndarray, str]:
+    """Return the 1-based frames of ground truth, and how its numbers were understood where it is not from 1.
+
+    Raises:
+        ReidopsError: no reading of the numbers makes all of them frames, or several do.
     """
-    classes, visibility = lines[:, 7], lines[:, 8]
-    return bool(np.all((classes >= 1) & (classes % 1 == 0) & (visibility >= 0) & (visibility <= 1)))
+    values = boxes.table["frame"].to_numpy()
+    numbers = sequence.picture_numbers
+    if boxes.frame_kind:
+        chosen = Numbering(boxes.frame_kind, np.asarray(numbers))
+        outside = np.zeros(len(rows.values), bool)
+        outside[boxes.rows] = chosen.to_frames(values) == 0
+        rows.refuse(f"its frame is none of the sequence's {sequence.length}, whose numbers {chosen}", outside)
+        return chosen.to_frames(values), f"frames {chosen}"
+    found = possible_numberings(values, numbers)
+    if len(found) > 1:
+        found = _with_detections(sequence, found)
+    if len(found) > 1:
+        raise ReidopsError(_several_readings(sequence, rows.path, values, found))
+    if not found:
+        _refuse_frames(sequence, rows, boxes)
+    is_usual = found[0].kind == FROM_ONE and numbers[0] == 1
+    return found[0].to_frames(values), "" if is_usual else f"frames {found[0]} ({_named(values)})"
+
+
+def _named(values: np.ndarray) -> str:
+    return f"{values.min():.0f} … {values.max():.0f}" if len(values) else "none"
+
+
+def _with_detections(sequence: Sequence, found: list[Numbering]) -> list[Numbering]:
+    """Return the readings that det.txt allows, too; all where it tells nothing."""
+    path = sequence.folder / "det" / "det.txt"
+    if not path.is_file():
+        return found
+    frames = read_rows(path, minimum_fields=6, may_be_empty=True).values[:, 0]
+    allowed = [reading for reading in found if len(frames) and reading.holds(frames)]
+    return allowed or found
+
+
+def _several_readings(sequence: Sequence, path: Path, values: np.ndarray, found: list[Numbering]) -> str:
+    pictures = f"{sequence.frame_path(1).name} … {sequence.frame_path(sequence.length).name}"
+    dataset = sequence.folder.parents[1].name
+    answers = " or ".join(f"{reading.kind} (numbers {reading})" for reading in found)
+    return (
+        f"{path}: its frames are {_named(values)} and the pictures {pictures}: it does not show whether the numbers "
+        f"{' or '.join(str(reading) for reading in found)}. Say it: download.formats: {{{dataset}: "
+        f"'{found[0].kind},id,left,top,width,height,considered,class,visibility'}} in params.yaml, with the first "
+        f"word {answers}"
+    )
+
+
+def _refuse_frames(sequence: Sequence, rows: TextRows, boxes: Boxes) -> None:
+    """Raise an error that names the first row that is no frame of the sequence."""
+    numbers = np.asarray(sequence.picture_numbers)
+    values = boxes.table["frame"].to_numpy()
+    even = len(set(np.diff(numbers).tolist())) < 2
+    readings = [Numbering(FROM_ONE, numbers)] if even else [Numbering("picture", numbers)]
+    outside = np.zeros(len(rows.values), bool)
+    outside[boxes.rows] = readings[0].to_frames(values) == 0
+    if not even:
+        rows.refuse(
+            f"there is no picture of that number; the pictures of {sequence.frames_dir} have gaps, so their numbers "
+            f"are the frames: unpack the frames again, or mend seqLength",
+            outside,
+        )
+    rows.refuse(
+        f"its frame is outside 1 … {sequence.length} (seqLength); frames count from 1, or all of them from 0", outside
+    )
 
 
 def read_detections(sequence: Sequence) -> pd.DataFrame:
@@ -173,20 +330,57 @@ def read_detections(sequence: Sequence) -> pd.DataFrame:
     Raises:
         ReidopsError: the file is missing, or names the line that is no detection.
     """
-    return _detections(_read_lines(sequence.folder / "det" / "det.txt", sequence.length, minimum_fields=7))
+    return read_detections_of(sequence, sequence.folder / "det" / "det.txt", may_be_empty=False)
 
 
-def read_detection_file(path: Path, length: int | None = None) -> pd.DataFrame:
+def read_detections_of(sequence: Sequence, path: Path, *, may_be_empty: bool = True) -> pd.DataFrame:
+    """Return a file in det.txt's format of a sequence's frames, as `read_detections`.
+
+    Raises:
+        ReidopsError: the file is missing, or names the line that is no detection of these frames.
+    """
+    rows = _detection_rows(path, may_be_empty=may_be_empty)
+    return _detections(rows, sequence.length, sequence.picture_numbers, _annotated(sequence))
+
+
+def read_detection_file(path: Path, length: int | None = None, numbers: Rows[int] | None = None) -> pd.DataFrame:
     """Return any file in det.txt's format as a detections table, in the order of the file, pixels 0-based; it may hold
     no line.
 
     Args:
-        length: of the sequence in frames; None = not known.
+        length: of the sequence in frames; None = not known, and frames past the end are returned.
+        numbers: of its pictures, ascending; None = they count from 1.
 
     Raises:
         ReidopsError: the file is missing, or names the line that is no detection.
     """
-    return _detections(_read_lines(Path(path), length, minimum_fields=7, may_be_empty=True))
+    return _detections(_detection_rows(Path(path), may_be_empty=True), length, numbers)
+
+
+def read_raw_detections(path: Path) -> pd.DataFrame:
+    """Return a file in det.txt's format with its own frame numbers (from 0 or 1), pixels 0-based; it may hold no line.
+
+    Raises:
+        ReidopsError: the file is missing, or names the line that is no detection.
+    """
+    rows = _detection_rows(path, may_be_empty=True)
+    table = _detection_table(rows)
+    _check_boxes(rows, Boxes(table, np.arange(len(table))))
+    return table.assign(frame=table["frame"].astype("int64"), left=table["left"] - 1, top=table["top"] - 1)
+
+
+def _annotated(sequence: Sequence) -> np.ndarray:
+    """Return the frame numbers of gt.txt, as the file has them; none where it cannot be read."""
+    try:
+        return read_rows(sequence.folder / "gt" / "gt.txt", minimum_fields=6, word_columns=(7,)).values[:, 0]
+    except ReidopsError:
+        return np.zeros(0)
+
+
+def _detection_rows(path: Path, *, may_be_empty: bool = False) -> TextRows:
+    rows = read_rows(path, minimum_fields=6, may_be_empty=may_be_empty)
+    _check_numbers(rows)
+    return rows
 
 
 def write_detections(detections: pd.DataFrame, path: Path) -> None:
@@ -208,9 +402,57 @@ def write_detections(detections: pd.DataFrame, path: Path) -> None:
         partial.write_text(text)
 
 
-def _detections(lines: np.ndarray) -> pd.DataFrame:
-    frame = pd.DataFrame(lines[:, :7], columns=list(_DETECTION_FIELDS))
-    return _zero_based(frame).astype({"frame": "int64"})[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)
+def _detections(
+    rows: TextRows, length: int | None, numbers: Rows[int] | None, other: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Return rows of det.txt with 1-based frames; `other` are frame numbers of the same sequence that decide where the
+    file's own do not.
+    """
+    table = _detection_table(rows)
+    whole = np.arange(len(table))
+    _check_boxes(rows, Boxes(table, whole))
+    values = table["frame"].to_numpy()
+    if numbers is None:
+        numbers = range(1, length + 1 if length else int(max(values.max(initial=0) + 1, 1)) + 1)
+    found = possible_numberings(values, numbers)
+    if len(found) > 1 and other is not None and len(other):
+        found = [reading for reading in found if reading.holds(other)] or found
+    if len(found) == 1:
+        frames = found[0].to_frames(values)
+        if found[0].kind != FROM_ONE:
+            _tell_once(rows.path, f"frames {found[0]} ({_named(values)})")
+    elif found:
+        raise ReidopsError(
+            f"{rows.path}: its frames are {_named(values)} and the pictures' numbers begin at {numbers[0]}: it does "
+            f"not show whether the numbers {' or '.join(map(str, found))}; name the pictures from 1 on"
+        )
+    else:
+        rows.refuse(
+            f"its frame is outside 1 … {len(numbers)} (seqLength); frames count from 1, or all of them from 0",
+            Numbering(FROM_ONE, np.asarray(numbers)).to_frames(values) == 0,
+        )
+        frames = values
+    table = table.assign(frame=frames, left=table["left"] - 1, top=table["top"] - 1)
+    return table.astype({"frame": "int64"})[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)
+
+
+def _detection_table(rows: TextRows) -> pd.DataFrame:
+    """Return rows of det.txt in their own numbers; scores of -1 everywhere are not known, and every box counts as
+    sure.
+    """
+    values = rows.values[:, :7]
+    if values.shape[1] < 7:
+        values = np.column_stack([values, np.ones(len(values))])
+    table = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
+    if len(table) and (table["confidence"] == -1).all():
+        _warn_once(rows.path, "every score is -1, which is not known; the boxes are taken with a score of 1")
+        table = table.assign(confidence=1.0)
+    return table
+
+
+@cache
+def _warn_once(path: Path, remark: str) -> None:
+    logger.warning("%s: %s", path, remark)
 
 
 def write_results(tracks: pd.DataFrame, path: Path) -> None:
@@ -240,79 +482,17 @@ def format_results(tracks: pd.DataFrame) -> str:
 def read_results(path: Path) -> pd.DataFrame:
     """Return a MOTChallenge result file as tracks: frame, track_id, left, top, width, height, confidence; px
     0-based.
+
+    Raises:
+        ReidopsError: the file is missing, or names the line that is no box of a track.
     """
-    lines = _read_lines(Path(path), None, minimum_fields=6, may_be_empty=True)
-    values = lines[:, :7] if lines.shape[1] > 6 else np.column_stack([lines, np.ones(len(lines))])
-    frame = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
-    return _zero_based(frame).astype({"frame": "int64", "track_id": "int64"})
-
-
-def _zero_based(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(left=frame["left"] - 1, top=frame["top"] - 1)
-
-
-def _read_lines(path: Path, length: int | None, *, minimum_fields: int, may_be_empty: bool = False) -> np.ndarray:
-    """Return a comma-separated file of numbers as float64 [lines, fields]; a trailing comma, a BOM and CRLF are
-    tolerated.
-    """
-    if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; the sequence is not as published")
-    lines = [(n, line.strip().rstrip(",")) for n, line in enumerate(_read_text(path).splitlines(), 1)]
-    lines = [(n, line) for n, line in lines if line]
-    if not lines and not may_be_empty:
-        raise ReidopsError(f"{path}: is empty; expected one line per box")
-    num_fields = lines[0][1].count(",") + 1 if lines else minimum_fields
-    values = _values(lines, path, num_fields, minimum_fields).reshape(len(lines), num_fields)
-    _check_values(values, lines, path, length)
-    return values
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReidopsError(
-            f"{path}: byte {error.start} is no text; expected lines of numbers, copy or unpack the file again"
-        ) from None
-
-
-def _values(lines: list[tuple[int, str]], path: Path, num_fields: int, minimum_fields: int) -> np.ndarray:
-    """Return the numbers of all lines one after the other; line by line only where a fault is to be named."""
-    if num_fields >= minimum_fields and all(line.count(",") == num_fields - 1 for _, line in lines):
-        try:
-            return np.array(
-                [float(field) for field in ",".join(line for _, line in lines).split(",")] if lines else [],
-                dtype=np.float64,
-            )
-        except ValueError:
-            pass
-    return np.array([_numbers(line, path, n, num_fields, minimum_fields) for n, line in lines], dtype=np.float64)
-
-
-def _numbers(line: str, path: Path, n: int, num_fields: int, minimum_fields: int) -> list[float]:
-    fields = line.split(",")
-    if len(fields) != num_fields or num_fields < minimum_fields:
-        expected = f"{num_fields} like line 1" if num_fields >= minimum_fields else f"at least {minimum_fields}"
-        raise ReidopsError(f"{path}: line {n} has {len(fields)} fields, expected {expected}")
-    try:
-        return [float(field) for field in fields]
-    except ValueError:
-        raise ReidopsError(
-            f"{path}: line {n} ({line}) holds something that is no number; remove a header line, mend the row"
-        ) from None
-
-
-def _check_values(values: np.ndarray, lines: list[tuple[int, str]], path: Path, length: int | None) -> None:
-    frames = values[:, 0]
-    faults = {
-        "holds NaN or infinity; remove or mend the row": ~np.isfinite(values).all(1),
-        f"its frame is outside 1 … {length or '∞'} (seqLength); frames count from 1": (frames < 1)
-        | (frames % 1 != 0)
-        | (frames > (length or np.inf)),
-        "its id is no whole number": values[:, 1] % 1 != 0,
-        "its box has no area; width and height must be positive, remove the row": (values[:, 4:6] <= 0).any(1),
-    }
-    for expectation, wrong in faults.items():
-        if wrong.any():
-            n, line = lines[int(wrong.argmax())]
-            raise ReidopsError(f"{path}: line {n} ({line}): {expectation} ({int(wrong.sum())} such lines)")
+    rows = read_rows(Path(path), minimum_fields=6, may_be_empty=True)
+    _check_numbers(rows)
+    values = rows.values[:, :7]
+    if values.shape[1] < 7:
+        values = np.column_stack([values, np.ones(len(values))])
+    table = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
+    _check_boxes(rows, Boxes(table, np.arange(len(table))))
+    rows.refuse("its frame is below 1; frames count from 1", (table["frame"] < 1).to_numpy())
+    table = table.assign(left=table["left"] - 1, top=table["top"] - 1)
+    return table.astype({"frame": "int64", "track_id": "int64"})

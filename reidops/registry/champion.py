@@ -1,6 +1,4 @@
-"""Who is champion in the registry: keep a version's scores, compare it with the champion on one bench, move the
-alias.
-"""
+"""Promote a model version: store its scores, compare it with the champion on one benchmark, and move the alias."""
 
 import json
 import logging
@@ -21,30 +19,31 @@ from reidops.registry.promotion import decide_promotion
 from reidops.registry.promotion_reasons import bench_difference
 from reidops.registry.store import open_store
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CHAMPION_WINDOWS = "tracking/windows.npz"
 
 
 class Referee(Protocol):
-    """What compares another model with the challenger; it knows the tracked sequences, which the registry does not."""
+    """Compares another model with the challenger on the tracked sequences, which the registry cannot access."""
 
     def lead_over(self, windows: Path) -> Bounds | None:
         """Return the interval of the challenger's combined score minus that of a model, from the model's windows.npz.
 
-        None where the two do not hold the same windows.
+        Return None if the two have different windows.
 
         Raises:
-            ReidopsError: the file is missing or of another kind.
+            ReidopsError: the file is missing or has another format.
         """
 
     def score_again(self, model: Path, folder: Path) -> Mapping[str, Mapping[str, float]]:
-        """Return the scores of a model on the challenger's bench, by sequence and `combined`; write
-        `folder`/windows.npz.
+        """Return the scores of a model on the challenger's benchmark, by sequence and `combined`.
+
+        windows.npz is written into `folder`.
 
         Args:
             model: folder of a registered model's files.
-            folder: an empty folder for what is made on the way.
+            folder: an empty folder for intermediate files.
 
         Raises:
             ReidopsError: the model cannot be loaded, or the sequences cannot be embedded or tracked.
@@ -58,17 +57,17 @@ def promote(
     referee: Referee | None = None,
     seeds: SeedSpread = SeedSpread(),
 ) -> Decision:
-    """Keep the version's scores with it, compare it with the champion and move the alias where it wins.
+    """Store the version's scores, compare it with the champion, and move the alias if it wins.
 
-    The champion is scored again where its kept scores are of another bench, or its windows are gone.
+    The champion is scored again if its stored scores are of another benchmark or its windows are missing.
 
     Args:
-        referee: compares the champion with the challenger; None = by their kept scores only, without an interval.
-        seeds: how much the score scatters between trainings of one recipe.
+        referee: compares the champion with the challenger; None = compare only stored scores, without an interval.
+        seeds: the standard deviation of the score between trainings of one recipe.
     """
     decide = partial(decide_promotion, scores, rule=rule, seeds=seeds)
     with open_store() as client:
-        _keep_scores(client, registered, scores)
+        _store_scores(client, registered, scores)
         aliases = client.get_registered_model(registered.name).aliases
         champion = (
             _read_scores(client, registered.name, str(aliases[CHAMPION]), scores.bench) if CHAMPION in aliases else None
@@ -87,46 +86,44 @@ def _decide(
     decide: Callable[[Rival | None], Decision],
     referee: Referee | None,
 ) -> Decision:
-    """Return the decision; the champion is looked at only by a challenger that passes without it."""
+    """Return the decision; the champion is compared only if the challenger passes the other conditions."""
     if champion is not None and champion.version == registered.version:
         return decide(Rival(champion))
     alone = decide(None)
     if champion is None or not alone.champion:
         return alone
-    kept_only = referee is None or not scores.uses_appearance
-    rival = Rival(champion) if kept_only else _meet(registered.name, champion, scores.bench, referee)
-    return decide(rival)
+    if referee is None or not scores.uses_appearance:
+        return decide(Rival(champion))
+    return decide(_score_on(registered.name, champion, scores.bench, referee))
 
 
-def _meet(name: str, champion: TrackingResult, bench: Bench, referee: Referee) -> Rival:
-    """Return the champion on the challenger's bench, by what was kept of it or else scored again."""
+def _score_on(name: str, champion: TrackingResult, bench: Bench, referee: Referee) -> Rival:
+    """Return the champion with scores on the challenger's benchmark: the stored ones, or scored again."""
     if champion.bench.digest == bench.digest:
-        lead, cause = _kept_lead(champion, referee)
+        lead, cause = _stored_lead(champion, referee)
         if lead is not None:
             return Rival(champion, lead)
     else:
         cause = bench_difference(bench, champion.bench)
-    logger.info("version %s, the champion, is scored again on today's bench: %s", champion.version, cause)
+    log.info("the champion, version %s, is scored again on the current benchmark: %s", champion.version, cause)
     return _score_again(name, champion, bench, referee)
 
 
-def _kept_lead(champion: TrackingResult, referee: Referee) -> tuple[Bounds | None, str]:
-    """Return the interval of the lead over a champion by its kept windows; None and the reason where they cannot be had
-    or compared.
-    """
+def _stored_lead(champion: TrackingResult, referee: Referee) -> tuple[Bounds | None, str]:
+    """Return the interval of the lead over a champion from its stored windows; None and the reason if that fails."""
     if not champion.run_id:
-        return None, "no run holds its windows"
+        return None, "no run has its windows"
     with tempfile.TemporaryDirectory() as folder:
         try:
             with open_store() as client:
                 windows = Path(client.download_artifacts(champion.run_id, CHAMPION_WINDOWS, folder))
-            return referee.lead_over(windows), f"{CHAMPION_WINDOWS} of its run {champion.run_id} holds other windows"
+            return referee.lead_over(windows), f"{CHAMPION_WINDOWS} of its run {champion.run_id} has other windows"
         except (ReidopsError, MlflowException, OSError) as error:
             return None, f"{CHAMPION_WINDOWS} of its run {champion.run_id}: {_one_line(error)}"
 
 
 def _score_again(name: str, champion: TrackingResult, bench: Bench, referee: Referee) -> Rival:
-    """Return the champion with scores that were made now; as it was, with the obstacle, where that fails."""
+    """Score the champion and return it; if that fails, return it unchanged with the obstacle."""
     with tempfile.TemporaryDirectory() as folder:
         model, made = Path(folder) / "model", Path(folder) / "made"
         made.mkdir()
@@ -134,9 +131,7 @@ def _score_again(name: str, champion: TrackingResult, bench: Bench, referee: Ref
             appearance = referee.score_again(pull_model(f"models:/{name}/{champion.version}", model), made)
             lead = referee.lead_over(made / "windows.npz")
         except (ReidopsError, OSError) as error:
-            logger.warning(
-                "version %s, the champion, could not be scored again: %s", champion.version, _one_line(error)
-            )
+            log.warning("the champion, version %s, could not be scored again: %s", champion.version, _one_line(error))
             return Rival(champion, obstacle=_one_line(error))
     return Rival(replace(champion, bench=bench, appearance=appearance), lead, rescored=True)
 
@@ -145,17 +140,15 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _keep_scores(client: mlflow.MlflowClient, registered: Registered, scores: TrackingResult) -> None:
-    """Write scores as tags of the version, one tag per bench, so that versions compare on any bench both were scored
-    on.
-    """
+def _store_scores(client: mlflow.MlflowClient, registered: Registered, scores: TrackingResult) -> None:
+    """Write the scores as tags of the version, one tag per benchmark and one for the latest."""
     text = json.dumps(asdict(scores), sort_keys=True)
     for tag in (f"bench.{scores.bench.digest}", "bench.latest"):
         client.set_model_version_tag(registered.name, registered.version, tag, text)
 
 
 def _read_scores(client: mlflow.MlflowClient, name: str, version: str, bench: Bench) -> TrackingResult:
-    """Return a version's scores on this bench, else those on the bench it was scored on last."""
+    """Return a version's scores on this benchmark, or else those on its latest benchmark."""
     tags = client.get_model_version(name, version).tags
     text = tags.get(f"bench.{bench.digest}") or tags.get("bench.latest")
     if text is None:

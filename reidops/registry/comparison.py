@@ -1,4 +1,4 @@
-"""What a promotion compares: a model's scores on a bench, the rule, its comparisons and the decision."""
+"""The values of a promotion: a model's scores on a benchmark, the rule, the comparisons and the decision."""
 
 import hashlib
 import json
@@ -7,23 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reidops.tracking.evaluation.arm_names import COMBINED
+
 Score = Literal["IDF1", "HOTA", "MOTA", "AssA", "DetA"]
 SCORES: tuple[Score, ...] = ("IDF1", "HOTA", "MOTA", "AssA", "DetA")
-"""The tracking scores that can decide; all are better when higher."""
+"""The tracking scores that a rule can use; higher is better."""
 
 Evidence = Literal["interval", "point"]
-COMBINED = "combined"
-CHAMPION, NO_APPEARANCE, RANDOM = "champion", "no_appearance", "random"
-"""What a challenger is compared with."""
+CHAMPION = "champion"
+"""The name of a comparison with the champion; the other comparisons have the names of the control arms."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What a score was taken on: two scores compare only when this is equal.
+    """The benchmark of a score; only scores of equal benchmarks are comparable.
 
-    `sequences` maps each tracked sequence to its content (frames, digests of its files); `tracker` holds the settings
-    of the tracker that used the embeddings; `code` is the digest of the files that track and score, empty where it was
-    not recorded.
+    `sequences` maps each tracked sequence to its content (frames, digests of its files). `tracker` holds the settings
+    of the tracker. `code` is the digest of the code that tracks and scores, "" if it was not recorded.
     """
 
     sequences: Mapping[str, str]
@@ -32,16 +32,14 @@ class Bench:
 
     @property
     def digest(self) -> str:
-        """Return 12 hexadecimal digits that are equal for equal benches."""
+        """Return a content hash of 12 hexadecimal digits."""
         text = json.dumps([dict(self.sequences), dict(self.tracker), self.code], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The 95 % interval of a difference over people or windows; `low` and `high` are None where there are too few for
-    an interval.
-    """
+    """The 95 % confidence interval of a difference, over people or windows; `low` and `high` are None for too few."""
 
     low: float | None
     high: float | None
@@ -51,12 +49,12 @@ class Bounds:
 
 @dataclass(frozen=True)
 class TrackingResult:
-    """One model's tracking scores on a bench.
+    """One model's tracking scores on a benchmark.
 
-    `appearance`, `no_appearance` and `random` (vectors that know nobody) map a sequence, and `combined`, to its scores
-    (fractions 0 … 1 and counts); the first two are the same where the tracker uses no embedding (`uses_appearance`).
-    `over_no_appearance` and `over_random` map a score to the interval of the model's combined score minus the
-    control's. `run_id` names the run that holds the files of this evaluation.
+    `appearance`, `no_appearance` and `random` (random vectors) are ablation arms. Each maps a sequence, and `combined`,
+    to its scores (fractions 0 … 1 and counts). The first two are equal if the tracker uses no embedding
+    (`uses_appearance`). `over_no_appearance` and `over_random` map a score to the interval of the model's combined
+    score minus the control's. `run_id` is the run with the files of this evaluation.
     """
 
     version: str
@@ -72,12 +70,12 @@ class TrackingResult:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a challenger has to do.
+    """The conditions for a promotion.
 
-    `score` is the combined one over all sequences. With the evidence `interval` the lower bound of a difference
-    decides, with `point` the difference itself. It must be above `min_margin` (0 … 1) over the champion; with
-    `require_gain` above 0 over the same tracker without appearance, with `beat_random` above 0 over the same tracker
-    with random vectors.
+    `score` is the combined score over all sequences. With the evidence `interval` the lower bound of a difference is
+    compared, with `point` the difference itself. The difference from the champion must be above `min_margin` (0 … 1).
+    With `require_gain` the difference from the same tracker without appearance must be above 0, with `beat_random` that
+    from the same tracker with random vectors.
     """
 
     score: Score = "IDF1"
@@ -89,10 +87,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One condition of the rule: the model's combined score minus that of `against`, its interval, and whether it is
-    `met`.
+    """One condition of the rule: the model's combined score minus that of `against`, with its interval.
 
-    It is met where `low` (evidence `interval`) or `difference` (evidence `point`) is above `above`.
+    It is `met` if `low` (evidence `interval`) or `difference` (evidence `point`) is above `above`.
     """
 
     against: str
@@ -109,10 +106,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """How much a combined score scatters between `num` trainings that differ in their seed only.
+    """The spread of a combined score over `num` trainings that differ only in their seed.
 
-    `std` is the standard deviation, None of one training. `half_width` is that of a 95 % interval of one training's
-    score: Student's quantile times `std`; 0 where there are too few trainings for it.
+    `std` is the standard deviation, None for one training. `half_width` is the half width of a 95 % interval of one
+    training's score: the quantile of Student's distribution times `std`, or 0 for too few trainings.
     """
 
     num: int = 1
@@ -122,11 +119,11 @@ class SeedSpread:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the challenger becomes champion, by which evidence, and why in a sentence.
+    """Whether the challenger becomes champion, by which evidence, and the reason in a sentence.
 
-    `comparisons` holds each condition that was looked at, `differences` challenger minus champion for each sequence
-    where both were scored on one bench, `rescored` whether the champion was scored again for it, `seeds` the seed noise
-    that widened the intervals.
+    `comparisons` holds the evaluated conditions. `differences` maps each sequence to challenger minus champion if both
+    were scored on one benchmark. `rescored` is true if the champion was scored again. `seeds` is the seed noise that
+    widened the intervals.
     """
 
     champion: bool
@@ -142,11 +139,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Rival:
-    """The champion as a challenger meets it.
+    """The champion in a comparison with a challenger.
 
-    `lead` is the interval of the challenger's combined score minus the champion's, None where it is unknown. `rescored`
-    tells whether the scores were made for this comparison, on the challenger's bench. `obstacle` says why they could
-    not be, empty otherwise.
+    `lead` is the interval of the challenger's combined score minus the champion's, or None. `rescored` is true if the
+    champion was scored again on the challenger's benchmark. `obstacle` is the reason why this failed, or "".
     """
 
     result: TrackingResult
@@ -156,6 +152,6 @@ class Rival:
 
 
 def scored(arm: Mapping[str, Mapping[str, float]], score: str, sequence: str = COMBINED) -> float | None:
-    """Return a score of one arm, None where it is missing or not a number."""
+    """Return a score of one arm, or None if it is missing or NaN."""
     value = arm.get(sequence, {}).get(score)
     return None if value is None or math.isnan(value) else float(value)

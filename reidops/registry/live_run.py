@@ -1,7 +1,6 @@
-"""A training that is watched: a run of its own in MLflow, with curves while it goes on. The live side of
-`registry.py`'s door.
+"""Log the curves of a running training to MLflow, in its own run.
 
-What goes wrong here is told once and ends no training: curves are for looking at, and history.csv holds them too.
+Errors are logged once and do not stop the training, because history.csv holds the same curves.
 """
 
 import logging
@@ -17,26 +16,26 @@ from mlflow.entities import Metric, Param, ViewType
 from reidops.errors import ReidopsError
 from reidops.registry.store import find_experiment, open_store
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _WEIGHTS, _TRAINING = "weights.sha256", "training"
 
 
 @dataclass
 class LiveRun:
-    """The run of one training; without an id nothing is sent any more."""
+    """The run of one training; without a run id nothing is sent."""
 
     run_id: str | None = None
 
     def log_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Add an epoch's figures to the curves, as `train/<name>`; what is no number is left out."""
+        """Log the finite figures of an epoch as the metrics `train/<name>`."""
         now = int(time.time() * 1000)
         known = {name: float(value) for name, value in figures.items() if name != "epoch" and math.isfinite(value)}
         metrics = [Metric(f"train/{name}", value, now, epoch) for name, value in known.items()]
         self._send(lambda client: client.log_batch(self.run_id, metrics=metrics))
 
     def name_weights(self, weights_sha256: str) -> None:
-        """Say which weights came of it, so that `log_result` links the result's run to this one."""
+        """Tag the run with the trained weights, so that `log_result` can link the result's run to this one."""
         self._send(lambda client: client.set_tag(self.run_id, _WEIGHTS, weights_sha256))
 
     def _send(self, call: Callable[[mlflow.MlflowClient], object]) -> None:
@@ -52,9 +51,7 @@ class LiveRun:
 
 @contextmanager
 def live_run(experiment: str, name: str, digest: str, params: Mapping[str, object]) -> Iterator[LiveRun]:
-    """Yield a run named `name` with system metrics; a training of the same `digest` that broke off goes on in its own
-    run.
-    """
+    """Yield a run with system metrics; an interrupted training of the same `digest` continues in its previous run."""
     live = LiveRun()
     try:
         with open_store() as client:
@@ -72,7 +69,7 @@ def live_run(experiment: str, name: str, digest: str, params: Mapping[str, objec
 
 
 def _start(client: mlflow.MlflowClient, experiment_id: str, name: str, digest: str) -> str:
-    """Return the id of the run, which is active from now on."""
+    """Start the run and return its id."""
     same = client.search_runs(
         [experiment_id], f"tags.`{_TRAINING}` = '{digest}' and attributes.status != 'FINISHED'", ViewType.ACTIVE_ONLY, 1
     )
@@ -85,7 +82,7 @@ def _start(client: mlflow.MlflowClient, experiment_id: str, name: str, digest: s
 
 
 def _end(live: LiveRun, status: str) -> None:
-    """End the run, where one was begun; a store that stopped answering has been told of before."""
+    """End the run, if one was started; an unreachable store was already reported."""
     if mlflow.active_run() is None:
         return
     try:
@@ -97,7 +94,7 @@ def _end(live: LiveRun, status: str) -> None:
 
 
 def find_training(client: mlflow.MlflowClient, weights_sha256: str) -> str | None:
-    """Return the newest training run that these weights came of, in any experiment; None where there is none."""
+    """Return the id of the newest training run of these weights in any experiment, or None."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     wanted = f"tags.`{_WEIGHTS}` = '{weights_sha256}' and tags.`{_TRAINING}` != ''"
     found = client.search_runs(experiments, wanted, ViewType.ACTIVE_ONLY, 1)
@@ -105,4 +102,4 @@ def find_training(client: mlflow.MlflowClient, weights_sha256: str) -> str | Non
 
 
 def _warn(error: Exception) -> None:
-    logger.warning("the training goes on without live curves in MLflow: %s", error)
+    log.warning("the training continues without live curves in MLflow: %s", error)

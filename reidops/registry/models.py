@@ -1,4 +1,4 @@
-"""The one door to MLflow: log a result, register its model, pull it. `champion.py` promotes it."""
+"""Log a result to MLflow, register its model, and download registered models. `champion.py` promotes them."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this while it is imported
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this at import
 
 import mlflow
 import numpy as np
@@ -23,23 +23,30 @@ from mlflow.types import Schema, TensorSpec
 from reidops.errors import ReidopsError
 from reidops.registry.live_run import find_training
 from reidops.registry.result import Result
-from reidops.registry.store import StoreUnreachable, find_experiment, open_store, tracking_uri
+from reidops.registry.store import (
+    StoreUnreachable,
+    check_place,
+    find_experiment,
+    open_store,
+    tracking_uri,
+    without_password,
+)
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.json")
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tqdm")
-"""What a puller needs, in the versions that the model was registered with."""
+"""Requirements of a user of the model, in the versions with which it was registered."""
 
 _MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
-_CALL_LIMIT = 100  # params or tags in one call; MLflow takes no more
-_METRIC_LIMIT = 900  # metrics in one call; MLflow takes 1000
+_CALL_LIMIT = 100  # params or tags in one call; the limit of MLflow
+_METRIC_LIMIT = 900  # metrics in one call; the limit of MLflow is 1000
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A model version; `is_new` is false where the same model was registered before."""
+    """A model version; `is_new` is false if the same model was registered before."""
 
     name: str
     version: str
@@ -47,12 +54,12 @@ class Registered:
 
 
 def log_result(result: Result, experiment: str) -> str:
-    """Log a result as one run and return its id; a result that was logged before is not logged again."""
+    """Log a result as one run, unless it was logged before, and return the run's id."""
     with open_store() as client:
         experiment_id = find_experiment(client, experiment)
         finished = _discard_unfinished(client, experiment_id, result)
         if finished:
-            logger.info("the same result was logged before, as run %s", finished)
+            log.info("the same result was logged before, as run %s", finished)
             return finished
         tags = {**result.tags, "result.digest": result.digest, "mlflow.note.content": result.description}
         tags |= _training_tags(client, result.weights_sha256)
@@ -60,7 +67,7 @@ def log_result(result: Result, experiment: str) -> str:
             _log_figures(client, run.info.run_id, result, tags)
             for path, folder in result.files.items():
                 client.log_artifact(run.info.run_id, str(path), folder)
-    logger.info(
+    log.info(
         "logged %d params, %d metrics and %d files as run %s",
         len(result.params),
         len(result.metrics),
@@ -71,15 +78,13 @@ def log_result(result: Result, experiment: str) -> str:
 
 
 def _training_tags(client: mlflow.MlflowClient, weights_sha256: str) -> dict[str, str]:
-    """Return the tag that leads from a result to the run that shows how its weights were trained; none where nobody
-    tracked it.
-    """
+    """Return the tag with the training run of these weights, or {} if their training was not tracked."""
     training = find_training(client, weights_sha256)
     return {} if training is None else {"training.run_id": training}
 
 
 def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result: Result) -> str | None:
-    """Return the finished run of the same result, if any; delete runs of it that broke off."""
+    """Return the finished run of the same result, or None; delete its interrupted runs."""
     same = client.search_runs(
         [experiment_id], f"tags.`result.digest` = '{result.digest}'", run_view_type=ViewType.ACTIVE_ONLY
     )
@@ -91,9 +96,7 @@ def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result:
 
 
 def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags: Mapping[str, str]) -> None:
-    """Log tags, params, metrics, curves and data sets in a few calls: a call over HTTP takes as long as a hundred
-    values.
-    """
+    """Log tags, params, metrics, curves and data sets in few calls, because each HTTP call has a high overhead."""
     now = int(mlflow.get_run(run_id).info.start_time)
     metrics = [Metric(name, value, now, 0) for name, value in result.metrics.items()]
     metrics += [Metric(name, value, now, step) for name, step, value in result.curves]
@@ -123,21 +126,21 @@ def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags:
 
 
 def register_model(name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> Registered:
-    """Return the version that holds these weights and thresholds, registered now where there is none.
+    """Return the version with these weights and thresholds; register it if there is none.
 
-    `files` maps each of MODEL_FILES to where it lies; `tags` name the content (`weights.sha256`, `calibration.sha256`):
-    a version with the same tags is the same model. The alias `challenger` moves to the version.
+    `files` maps each of MODEL_FILES to its path. `tags` identify the content (`weights.sha256`, `calibration.sha256`):
+    a version with equal tags is the same model. The alias `challenger` is moved to the version.
     """
     with open_store() as client:
         known = _find_version(client, name, tags)
         version = known or _add_version(client, name, run_id, files, tags)
         client.set_registered_model_alias(name, CHALLENGER, version)
-    logger.info("%s version %s %s", name, version, "was registered before" if known else "is registered")
+    log.info("%s version %s %s", name, version, "was registered before" if known else "is registered")
     return Registered(name, version, is_new=known is None)
 
 
 def _find_version(client: mlflow.MlflowClient, name: str, tags: Mapping[str, str]) -> str | None:
-    """Return the newest version that has all these tags."""
+    """Return the newest version with all these tags, or None."""
     conditions = [f"name = '{name}'", *(f"tags.`{key}` = '{value}'" for key, value in sorted(tags.items()))]
     versions = client.search_model_versions(" and ".join(conditions))
     return max((str(found.version) for found in versions), key=int, default=None)
@@ -146,7 +149,7 @@ def _find_version(client: mlflow.MlflowClient, name: str, tags: Mapping[str, str
 def _add_version(
     client: mlflow.MlflowClient, name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]
 ) -> str:
-    """Log the model into its run and register it; the tags come with the version, so that none is ever without them."""
+    """Log the model to its run and register it; the version is created with its tags in one call."""
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     with mlflow.start_run(run_id=run_id, log_system_metrics=False):
@@ -156,7 +159,7 @@ def _add_version(
 
 
 def _log_pyfunc(files: Mapping[str, Path]) -> ModelInfo:
-    """Log the files, and the code that serves them, into the active run."""
+    """Log the files and the code that serves them to the active run."""
     package = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / _FOLDER
@@ -175,14 +178,14 @@ def _log_pyfunc(files: Mapping[str, Path]) -> ModelInfo:
 
 
 def model_signature(dim: int) -> ModelSignature:
-    """Return the model's door: uint8 [N, h, w, 3] in BGR, crops of any size → float32 [N, dim]."""
+    """Return the signature of the model: uint8 [N, h, w, 3] in BGR, of any size → float32 [N, dim]."""
     crops = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
     return ModelSignature(Schema([crops]), Schema([TensorSpec(np.dtype("float32"), (-1, dim))]))
 
 
 def describe(registered: Registered, run_id: str) -> dict[str, Any]:
-    """Return where a version stands and where a person finds it, as `version.json` keeps it."""
-    uri = tracking_uri()
+    """Return the content of version.json: the version, its aliases and links to it."""
+    uri = without_password(tracking_uri())
     with open_store() as client:
         aliases = client.get_registered_model(registered.name).aliases
         experiment_id = client.get_run(run_id).info.experiment_id
@@ -200,23 +203,37 @@ def describe(registered: Registered, run_id: str) -> dict[str, Any]:
     }
 
 
-def pull_model(uri: str, folder: Path | None = None) -> Path:
-    """Download a model and return the folder of its files, which `Embedder.load` reads.
-
-    `uri` is MLflow's, e.g. `models:/person-reid@champion` or `models:/person-reid/3`; `folder` is where to put it, a
-    temporary place where not given (a store on this disk is read in place).
+def _check_artifacts(client: mlflow.MlflowClient) -> None:
+    """Check that the experiments of an sqlite store keep their artifacts beside it.
 
     Raises:
-        ReidopsError: there is no such model, version or alias.
+        ReidopsError: the repository was moved or copied.
+    """
+    for experiment in client.search_experiments():
+        check_place(experiment.artifact_location)
+
+
+def pull_model(uri: str, folder: Path | None = None) -> Path:
+    """Download a model and return the folder of its files, for `Embedder.load`.
+
+    Args:
+        uri: a model URI of MLflow, e.g. `models:/person-reid@champion` or `models:/person-reid/3`.
+        folder: the destination; None = a temporary folder (a store on the local disk is read in place).
+
+    Raises:
+        ReidopsError: the model, version or alias does not exist.
     """
     try:
-        with open_store():
+        with open_store(must_exist=True) as client:
+            _check_artifacts(client)
             place = Path(mlflow.artifacts.download_artifacts(uri, dst_path=None if folder is None else str(folder)))
     except StoreUnreachable:
         raise
     except ReidopsError as error:
-        raise ReidopsError(f"{uri} cannot be pulled from {tracking_uri()}: {error.__cause__}") from error
+        raise ReidopsError(
+            f"{uri} cannot be downloaded from {without_password(tracking_uri())}: {error.__cause__ or error}"
+        ) from error
     found = sorted(place.rglob("embedder.json"))
     if not found:
-        raise ReidopsError(f"{uri} holds no embedder.json: it was not registered by this pipeline")
+        raise ReidopsError(f"{uri} has no embedder.json, so it was not registered by this pipeline")
     return found[0].parent

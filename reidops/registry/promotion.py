@@ -1,6 +1,6 @@
-"""Champion or not: two models compared on the same tracked sequences, window by window.
+"""Decide whether a challenger becomes champion, from scores and intervals on the same tracked sequences.
 
-Pure: it knows scores and intervals, not where they are kept. The rule is described in docs/promotion.md.
+The functions are pure and access no store. docs/promotion.md describes the rule.
 """
 
 from dataclasses import replace
@@ -8,9 +8,6 @@ from math import hypot, sqrt
 
 from reidops.registry.comparison import (
     CHAMPION,
-    COMBINED,
-    NO_APPEARANCE,
-    RANDOM,
     SCORES,
     Bench,
     Bounds,
@@ -25,6 +22,7 @@ from reidops.registry.comparison import (
     scored,
 )
 from reidops.registry.promotion_reasons import champion_text, control_failure, controls_text, not_comparable, seeds_text
+from reidops.tracking.evaluation.arm_names import COMBINED, NO_APPEARANCE, RANDOM
 
 __all__ = [
     "COMBINED",
@@ -45,28 +43,27 @@ __all__ = [
 def decide_promotion(
     challenger: TrackingResult, rival: Rival | None, rule: Rule, seeds: SeedSpread = SeedSpread()
 ) -> Decision:
-    """Decide by the combined score on the same sequences; without a champion (`rival`) the first model that helps
-    becomes champion.
+    """Return the decision by the combined score on the same sequences.
 
-    The reason ends with what the model adds over both controls, with intervals, and with the seed noise.
+    Without a champion (`rival`) the first model that passes the controls becomes champion. The reason ends with the
+    differences from both controls, their intervals, and the seed noise.
 
     Args:
-        seeds: widens each interval, as far as there are trainings enough; the champion's noise is taken to be the same.
+        seeds: seed noise that widens each interval, if there are enough trainings. The champion's is assumed equal.
     """
     score = scored(challenger.appearance, rule.score)
     if score is None:
         return Decision(False, f"version {challenger.version} has no combined {rule.score} to decide by", rule.evidence)
     controls = _controls(challenger, score, rule, seeds)
-    decision = _decide(
-        challenger, rival, rule, Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds)
-    )
+    so_far = Decision(False, "", rule.evidence, score, comparisons=controls, seeds=seeds)
+    decision = _decide(challenger, score, rival, rule, so_far)
     ending = f"{controls_text(controls, rule.score)}{seeds_text(seeds)} (register.evidence: {rule.evidence})"
     return replace(decision, reason=decision.reason + ending)
 
 
-def _decide(challenger: TrackingResult, rival: Rival | None, rule: Rule, so_far: Decision) -> Decision:
-    """Return the decision; `so_far` holds the score and the comparisons with the controls."""
-    name, score = f"version {challenger.version}", so_far.score
+def _decide(challenger: TrackingResult, score: float, rival: Rival | None, rule: Rule, so_far: Decision) -> Decision:
+    """Return the decision; `so_far` has the comparisons with the controls."""
+    name = f"version {challenger.version}"
     if rival is not None and rival.result.version == challenger.version:
         return replace(
             so_far,
@@ -88,19 +85,19 @@ def _decide(challenger: TrackingResult, rival: Rival | None, rule: Rule, so_far:
         )
     if rival.result.bench.digest != challenger.bench.digest:
         return replace(so_far, reason=not_comparable(challenger.bench, rival))
-    return _compare(challenger, rival, rule, so_far)
+    return _compare(challenger, score, rival, rule, so_far)
 
 
-def _compare(challenger: TrackingResult, rival: Rival, rule: Rule, so_far: Decision) -> Decision:
-    """Compare two models on one bench."""
+def _compare(challenger: TrackingResult, score: float, rival: Rival, rule: Rule, so_far: Decision) -> Decision:
+    """Compare two models on one benchmark."""
     other = scored(rival.result.appearance, rule.score)
     if other is None:
         return replace(
             so_far, reason=f"version {rival.result.version}, the champion, has no combined {rule.score} to compare with"
         )
     differences = paired_differences(challenger, rival.result, rule.score)
-    lead = _widened(rival.lead, so_far.score - other, so_far.seeds, 2)
-    comparison = _comparison(CHAMPION, so_far.score, other, lead, rule, above=rule.min_margin)
+    lead = _widened(rival.lead, score - other, so_far.seeds, 2)
+    comparison = _comparison(CHAMPION, score, other, lead, rule, above=rule.min_margin)
     return replace(
         so_far,
         champion=comparison.met,
@@ -113,9 +110,7 @@ def _compare(challenger: TrackingResult, rival: Rival, rule: Rule, so_far: Decis
 
 
 def _controls(challenger: TrackingResult, score: float, rule: Rule, seeds: SeedSpread) -> tuple[Comparison, ...]:
-    """Return the comparisons with both controls, as far as there are any; they are stated even where the rule does not
-    ask for them.
-    """
+    """Return the comparisons with the available controls, including those that the rule does not require."""
     if not challenger.uses_appearance:
         return ()
     arms = (
@@ -131,10 +126,10 @@ def _controls(challenger: TrackingResult, score: float, rule: Rule, seeds: SeedS
 
 
 def _widened(bounds: Bounds | None, difference: float, seeds: SeedSpread, num_trained: int) -> Bounds | None:
-    """Return an interval widened by the noise of seeds; both are independent, so their half widths add up as squares.
+    """Return the interval widened by seed noise; both are independent, so the squares of their half widths are summed.
 
     Args:
-        num_trained: how many of the two sides are trained models, each one draw of its recipe: 1 or 2.
+        num_trained: number of trained models among the two sides, 1 or 2.
     """
     if bounds is None or bounds.low is None or bounds.high is None or seeds.half_width == 0:
         return bounds
@@ -159,7 +154,7 @@ def _comparison(
 
 
 def paired_differences(challenger: TrackingResult, champion: TrackingResult, score: Score) -> dict[str, float]:
-    """Return challenger minus champion for each sequence that both were scored on, in the order of their names."""
+    """Return challenger minus champion for each sequence with scores of both, sorted by name."""
     pairs = {
         name: (scored(challenger.appearance, score, name), scored(champion.appearance, score, name))
         for name in sorted(challenger.appearance)

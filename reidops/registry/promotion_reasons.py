@@ -1,10 +1,8 @@
-"""The sentences of a promotion's decision: figures, intervals and numbers of units, and what to change."""
+"""Write the reasons of a promotion's decision: scores, intervals, numbers of units and remedies."""
 
 from collections.abc import Mapping, Sequence
 
 from reidops.registry.comparison import (
-    NO_APPEARANCE,
-    RANDOM,
     Bench,
     Comparison,
     Rival,
@@ -12,6 +10,7 @@ from reidops.registry.comparison import (
     SeedSpread,
     TrackingResult,
 )
+from reidops.tracking.evaluation.arm_names import NO_APPEARANCE, RANDOM
 
 _POINT = "set register.evidence: point, which decides by the difference alone"
 _NAMES = {NO_APPEARANCE: "without appearance", RANDOM: "with random vectors"}
@@ -20,17 +19,19 @@ _PARAMS = {NO_APPEARANCE: "register.require_gain", RANDOM: "register.beat_random
 
 
 def control_failure(challenger: TrackingResult, controls: Sequence[Comparison], rule: Rule) -> str | None:
-    """Return why the model does not beat a control that the rule asks for, None where it does."""
-    asked = [against for against, needed in ((NO_APPEARANCE, rule.require_gain), (RANDOM, rule.beat_random)) if needed]
+    """Return why the model does not beat a control that the rule requires, or None."""
+    required = [
+        against for against, needed in ((NO_APPEARANCE, rule.require_gain), (RANDOM, rule.beat_random)) if needed
+    ]
     name = f"version {challenger.version}"
-    if asked and not challenger.uses_appearance:
+    if required and not challenger.uses_appearance:
         return (
             f"{name} cannot be shown to help: the tracker uses no embedding; choose an evaluate_tracking.tracker with "
             f"appearance, or set "
-            f"{' and '.join(_PARAMS[against] for against in asked)} to false"
+            f"{' and '.join(_PARAMS[against] for against in required)} to false"
         )
     found = {comparison.against: comparison for comparison in controls}
-    for against in asked:
+    for against in required:
         if against not in found:
             return (
                 f"{name} has no scores of the same tracker {_NAMES[against]} to compare with; run `dvc repro -f "
@@ -49,9 +50,9 @@ def _control_figures(comparison: Comparison, rule: Rule) -> str:
 
 
 def champion_text(comparison: Comparison, differences: Mapping[str, float], rival: Rival, rule: Rule) -> str:
-    """Return how the challenger compares with the champion."""
+    """Return the comparison with the champion as text."""
     verb = "beats" if comparison.met else "is not shown to beat" if comparison.difference > 0 else "does not beat"
-    again = ", scored again on today's bench" if rival.rescored else ""
+    again = ", scored again on the current benchmark" if rival.rescored else ""
     of_sequences = ", ".join(f"{name} {difference:+.4f}" for name, difference in differences.items())
     text = (
         f"{rule.score} {comparison.score:.4f} {verb} the champion's {comparison.other:.4f} (version "
@@ -66,34 +67,34 @@ def champion_text(comparison: Comparison, differences: Mapping[str, float], riva
     return f"{text}{unknown}; {_shortfall(comparison, rule, f'register.min_margin {rule.min_margin:g}')}"
 
 
-def _shortfall(comparison: Comparison, rule: Rule, asked: str) -> str:
-    """Return what the rule asks for and did not get, with the remedy where an interval is missing."""
+def _shortfall(comparison: Comparison, rule: Rule, required: str) -> str:
+    """Return the requirement that is not met, with the remedy if an interval is missing."""
     if rule.evidence == "point":
         return (
-            f"a difference above {asked} is asked for"
+            f"a difference above {required} is required"
             if comparison.above == 0
-            else f"a difference of at least {asked} is asked for"
+            else f"a difference of at least {required} is required"
         )
     if comparison.low is not None:
-        return f"a lower bound above {asked} is asked for"
+        return f"a lower bound above {required} is required"
     few = (
         f"{comparison.units} {comparison.unit} are too few for an interval"
         if comparison.units
         else f"there is no interval of {rule.score}"
     )
-    return f"a lower bound above {asked} is asked for, but {few}: track more or longer sequences, or {_POINT}"
+    return f"a lower bound above {required} is required, but {few}: track more or longer sequences, or {_POINT}"
 
 
 def controls_text(controls: Sequence[Comparison], score: str) -> str:
-    """Return what the model adds over both controls; empty where there is none to compare with."""
+    """Return the differences from both controls as text; "" without controls."""
     found = {comparison.against: difference_text(comparison) for comparison in controls}
-    parts = [f"appearance adds {found[NO_APPEARANCE]} to this tracker's {score}"] if NO_APPEARANCE in found else []
-    parts += [f"the model's lead over random vectors is {found[RANDOM]}"] if RANDOM in found else []
-    return "".join(f"; {part}" for part in parts)
+    clauses = [f"appearance adds {found[NO_APPEARANCE]} to this tracker's {score}"] if NO_APPEARANCE in found else []
+    clauses += [f"the model's lead over random vectors is {found[RANDOM]}"] if RANDOM in found else []
+    return "".join(f"; {clause}" for clause in clauses)
 
 
 def seeds_text(seeds: SeedSpread) -> str:
-    """Return how much of the figures may be the seed of the training."""
+    """Return the seed noise as text."""
     if seeds.std is None:
         return "; one training: seed noise is unknown (repeat_seeds.num)"
     use = "widens the intervals" if seeds.half_width else "is not used, 3 trainings are needed"
@@ -101,7 +102,7 @@ def seeds_text(seeds: SeedSpread) -> str:
 
 
 def difference_text(comparison: Comparison) -> str:
-    """Return a difference, its interval and the units that it rests on, as far as they are known."""
+    """Return a difference as text, with its interval and the number of units if they are known."""
     if comparison.low is None:
         return f"{comparison.difference:+.4f}" + (
             f" (no interval from {comparison.units} {comparison.unit})" if comparison.units else ""
@@ -113,36 +114,32 @@ def difference_text(comparison: Comparison) -> str:
 
 
 def not_comparable(bench: Bench, rival: Rival) -> str:
-    """Return why a champion of another bench stays: in what the benches differ, and why it was not scored again on
-    today's.
-    """
+    """Return why a champion of another benchmark stays: the difference, and why it was not scored again."""
     champion = rival.result
     return (
         f"not comparable with the champion (version {champion.version}): {bench_difference(bench, champion.bench)}. It "
-        f"could not be scored "
-        f"again on today's bench: {rival.obstacle or 'nothing was there to score it'}. The champion stays; correct the "
-        f"cause and run "
-        "`dvc repro register`, or move the alias by hand"
+        f"could not be scored again on the current benchmark: {rival.obstacle or 'there is no referee'}. The champion "
+        "stays; correct the cause and run `dvc repro register`, or move the alias by hand"
     )
 
 
 def bench_difference(ours: Bench, theirs: Bench) -> str:
-    """Name the sequences, settings or code in which two benches differ."""
-    parts = []
+    """Return the sequences, settings or code in which two benchmarks differ."""
+    differences = []
     if dict(ours.sequences) != dict(theirs.sequences):
-        parts.append(
+        differences.append(
             f"scored on {_names(ours)}, the champion on {_names(theirs)}{_changed(ours.sequences, theirs.sequences)}"
         )
     settings = sorted(set(ours.tracker) | set(theirs.tracker))
     pairs = [(name, ours.tracker.get(name), theirs.tracker.get(name)) for name in settings]
     changed = [f"{name} {our!r} against {their!r}" for name, our, their in pairs if our != their]
     if changed:
-        parts.append(f"other tracker settings ({', '.join(changed)})")
+        differences.append(f"other tracker settings ({', '.join(changed)})")
     if ours.code != theirs.code:
-        parts.append(
+        differences.append(
             f"other code that tracks and scores ({ours.code or 'not recorded'} against {theirs.code or 'not recorded'})"
         )
-    return "; ".join(parts)
+    return "; ".join(differences)
 
 
 def _changed(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:

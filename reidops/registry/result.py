@@ -1,7 +1,6 @@
-"""One result of the pipeline, gathered from what the stages wrote: params, curves, metrics, pictures, where it came
-from.
+"""Read one result of the pipeline from the stages' outputs: params, curves, metrics, pictures and provenance.
 
-Knows the stages' files and no MLflow; `registry.py` sends it there.
+This module does not import MLflow; `models.py` logs the result.
 """
 
 import hashlib
@@ -18,20 +17,19 @@ import yaml
 
 from reidops.files import read_json, sha256
 from reidops.parts import Part, read_parts
-from reidops.registry.comparison import COMBINED, SCORES, Bench
+from reidops.registry.comparison import SCORES, Bench
+from reidops.tracking.evaluation.arm_names import COMBINED, DIFFERENCE
+from reidops.tracking.evaluation.tracking_report import Difference, TrackingReport
 
-ARMS = {"difference": "gain"}
-"""How an arm of the tracking metrics is called where results are compared; the others keep their name."""
+ARMS = {DIFFERENCE: "gain"}
+"""Names of ablation arms in the metrics of a run; other arms keep their name."""
 
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
 TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
 MOST_PICTURES = 60
-"""Pictures of one kind that a run shows; of more sequences than this the first ones by name. All of them stay in
-data/tracking.
-"""
+"""Maximum number of pictures of one kind in a run, the first ones by name. data/tracking has all pictures."""
 
 NOT_SETTINGS = (
-    "num_workers",
     "batch_size",
     "annotations",
     "num_switches",
@@ -41,12 +39,12 @@ NOT_SETTINGS = (
     "resamples",
     "seed",
 )
-"""Params of `embed`, `tune` and `evaluate_tracking` that change how fast they are or what they draw, and no score."""
+"""Params of `embed`, `tune` and `evaluate_tracking` that change speed or pictures but no score."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """What the stages wrote."""
+    """The output folders of the stages."""
 
     raw: Path
     crops: Path
@@ -59,7 +57,7 @@ class Folders:
 
 @dataclass(frozen=True)
 class DatasetInput:
-    """A data set that went into a result; `roles` says as what (train, test, track)."""
+    """A data set of a result with its `roles` (train, test, track)."""
 
     name: str
     digest: str
@@ -70,7 +68,7 @@ class DatasetInput:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that one run shows; `curves` holds (name, step, value)."""
+    """The content of one run; `curves` holds (name, step, value)."""
 
     name: str
     description: str
@@ -84,13 +82,13 @@ class Result:
 
     @property
     def digest(self) -> str:
-        """Return what is equal for equal results, whatever their time and place."""
+        """Return a content hash of weights, params and metrics, independent of time and place."""
         text = json.dumps([self.weights_sha256, dict(self.params), dict(self.metrics)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_result(settings: Path, folders: Folders) -> Result:
-    """Gather a result from `settings` (params.yaml) and the stages' folders."""
+    """Read a result from `settings` (params.yaml) and the stages' folders."""
     sections = yaml.safe_load(settings.read_text())
     model = read_json(folders.model / "embedder.json")
     metrics = read_metrics(folders)
@@ -109,25 +107,20 @@ def read_result(settings: Path, folders: Folders) -> Result:
 
 
 def read_metrics(folders: Folders) -> dict[str, float]:
-    """Return every figure under one flat name, e.g. `reid/synthetic/mAP`, `tracking/appearance/IDF1`,
-    `tracking/gain/IDF1`.
-    """
-    calibration = read_json(folders.reid / "calibration.json")
+    """Return all metrics by flat names, e.g. `reid/synthetic/mAP`, `tracking/appearance/IDF1`, `tracking/gain/IDF1`."""
+    calibration, report = read_json(folders.reid / "calibration.json"), TrackingReport.read(folders.tracking)
     figures = {
         "reid": read_json(folders.reid / "metrics.json"),
         "calibration": {name: calibration[name] for name in ("eer", "eer_threshold", "gates") if name in calibration},
         "export": read_json(folders.export / "parity.json"),
         "data": read_json(folders.validation / "report.json").get("counts", {}),
-        "tracking": flatten_tracking(read_json(folders.tracking / "metrics.json"))
-        | flatten_proof(read_json(folders.tracking / "proof.json")),
+        "tracking": flatten_tracking(report.scores) | flatten_gains(report),
     }
     return numbers(figures)
 
 
 def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    """Return combined figures as `<arm>/<score>` and, of each sequence, those that people compare as
-    `<arm>/<sequence>/<score>`.
-    """
+    """Return combined scores as `<arm>/<score>`, and the main scores of each sequence as `<arm>/<sequence>/<score>`."""
     shown = (*SCORES, "IDSW")
     flat: dict[str, Any] = {}
     for arm, sequences in arms.items():
@@ -138,24 +131,24 @@ def flatten_tracking(arms: Mapping[str, Mapping[str, Mapping[str, float]]]) -> d
     return flat
 
 
-def flatten_proof(proof: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the model adds to the combined scores, as flat names.
+def flatten_gains(report: TrackingReport) -> dict[str, Any]:
+    """Return the model's differences from the controls, by flat names.
 
-    `gain/<score>_low` and `_high` are the interval of the gain over no appearance; `over_random/<score>`, `_low` and
-    `_high` the lead over random vectors; then the shares `headroom/<score>` and `decided/share`. An interval that is
-    not there is left out.
+    `gain/<score>_low` and `_high` are the interval of the gain over no appearance. `over_random/<score>`, `_low` and
+    `_high` are the lead over random vectors. `headroom/<score>` and `decided/share` are fractions. Missing intervals
+    are left out.
     """
-    if not proof["uses_appearance"]:
+    if not report.uses_appearance:
         return {}
-    random = proof.get("over_random", {}).get(COMBINED, {})
-    bounds = _bounds("gain", proof["differences"]["appearance"][COMBINED]) | _bounds("over_random", random)
-    leads = {f"over_random/{score}": row["difference"] for score, row in random.items()}
-    shares = {f"headroom/{score}": row["share"] for score, row in proof["headroom"].items()}
-    return bounds | leads | shares | {"decided/share": proof["decided"][COMBINED]["share"]}
+    random = report.over_random[COMBINED]
+    bounds = _bounds("gain", report.over_no_appearance[COMBINED]) | _bounds("over_random", random)
+    leads = {f"over_random/{score}": row.difference for score, row in random.items()}
+    shares = {f"headroom/{score}": row.share for score, row in report.headroom.items()}
+    return bounds | leads | shares | {"decided/share": report.decided[COMBINED].share}
 
 
-def _bounds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    known = {score: row["interval"] for score, row in rows.items() if row["interval"] is not None}
+def _bounds(name: str, rows: Mapping[str, Difference]) -> dict[str, float]:
+    known = {score: row.interval for score, row in rows.items() if row.interval is not None}
     return {
         f"{name}/{score}_{side}": pair[place]
         for score, pair in known.items()
@@ -164,7 +157,7 @@ def _bounds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float
 
 
 def numbers(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return the numbers of a nested mapping under names joined by `/`; text, lists and truth values are left out."""
+    """Return the numbers of a nested mapping by names joined by `/`; text, lists and booleans are left out."""
     flat: dict[str, float] = {}
     for name, value in tree.items():
         place = f"{prefix}{name}"
@@ -176,7 +169,7 @@ def numbers(tree: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def flatten(tree: Mapping[str, Any], separator: str, prefix: str = "") -> dict[str, str]:
-    """Return the leaves of a nested mapping as text under joined names; a list is one leaf, written as JSON."""
+    """Return the leaves of a nested mapping as text by joined names; a list is one leaf, in JSON."""
     flat: dict[str, str] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
@@ -197,12 +190,10 @@ def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
 
 
 def read_bench(settings: Path, raw: Path, detections: Path, tracking: Path) -> Bench:
-    """Return what the tracking scores were taken on: sequences with their frames, people and detections, the tracker's
-    settings and code.
+    """Return the benchmark of the tracking scores: sequences with ground truth and detections, settings and code.
 
-    However the detections were made, they are known by what they are. Constants that a search found are, as a
-    calibrated gate is, known by how they were found: the section `tune` stands in place of those in
-    `evaluate_tracking`.
+    Detections are identified by their content. Tracker constants that a search found are identified by the settings of
+    the search: the section `tune` replaces the constants in `evaluate_tracking`.
     """
     sections = yaml.safe_load(settings.read_text())
     sequences = {part.sequence: _sequence_digest(part, detections) for part in read_parts(raw) if part.part == "track"}
@@ -220,7 +211,7 @@ def read_bench(settings: Path, raw: Path, detections: Path, tracking: Path) -> B
 
 
 def _is_setting(name: str, tracker: Mapping[str, str]) -> bool:
-    """Tell whether a param changes a score; constants of trackers that did not run, and searches for them, do not."""
+    """Return whether a param changes a score; constants and searches of trackers that did not run do not."""
     ran = tracker.get("evaluate_tracking.tracker")
     of_others = any(
         name.startswith(place) and not name.startswith(f"{place}{ran}.")
@@ -237,7 +228,7 @@ def _sequence_digest(part: Part, detections: Path) -> str:
 
 
 def read_datasets(raw: Path, parts: list[Part]) -> Iterator[DatasetInput]:
-    """Yield each data set of the inventory with the digest that names its content."""
+    """Yield each data set of the inventory with its content hash."""
     for name, entry in read_json(raw / "inventory.json").items():
         roles = sorted({part.part for part in parts if part.dataset == name})
         profile = json.dumps({key: entry[key] for key in ("num_files", "num_bytes") if key in entry})
@@ -245,7 +236,7 @@ def read_datasets(raw: Path, parts: list[Part]) -> Iterator[DatasetInput]:
 
 
 def read_dvc_hashes(lock: Path) -> dict[str, str]:
-    """Return `dvc.<path>` → md5 of everything that dvc.lock names; empty where DVC has not run."""
+    """Return `dvc.<path>` → md5 of all deps and outs in dvc.lock; {} if DVC has not run."""
     if not lock.is_file():
         return {}
     stages = (yaml.safe_load(lock.read_text()) or {}).get("stages") or {}
@@ -254,18 +245,18 @@ def read_dvc_hashes(lock: Path) -> dict[str, str]:
 
 
 def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
-    """Yield (file, folder inside the run) of what people look at, and of what reproduces the result."""
+    """Yield (file, folder in the run) of the pictures and tables, and of the files that reproduce the result."""
     for name in (settings, Path("dvc.yaml"), Path("dvc.lock")):
         if name.is_file():
             yield name, "reproduce"
-    looked_at = {
+    pictures = {
         "training": folders.model,
         "data": folders.validation,
         "reid": folders.reid,
         "tracking": folders.tracking,
         "export": folders.export,
     }
-    for place, folder in looked_at.items():
+    for place, folder in pictures.items():
         for path in sorted(p for pattern in PICTURES for p in folder.glob(pattern)):
             yield path, place
     for kind in TRACKING_PICTURES:
@@ -284,7 +275,7 @@ def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
 
 def _run_name(model: Mapping[str, Any]) -> str:
     trained_on = model.get("trained_on", {})
-    datasets = trained_on.get("datasets")  # absent where nothing was trained here (train.epochs: 0)
+    datasets = trained_on.get("datasets")  # absent if nothing was trained (train.epochs: 0)
     origin = f"on {'+'.join(datasets)}" if datasets else f"from {trained_on.get('started_from', 'unknown weights')}"
     name = f"{model['backbone']} {model['height']}x{model['width']} {origin} ({model['weights_sha256'][:8]})"
     experiment = os.environ.get("DVC_EXP_NAME")
@@ -292,7 +283,7 @@ def _run_name(model: Mapping[str, Any]) -> str:
 
 
 def _description(metrics: Mapping[str, float]) -> str:
-    """Return a Markdown table of the figures that people ask for first."""
+    """Return a Markdown table of the main metrics."""
     names = [n for n in metrics if n.startswith("reid/") and n.endswith(("/mAP", "/rank1"))]
     names += [f"tracking/{arm}/{s}" for s in ("IDF1", "HOTA", "MOTA") for arm in ("appearance", "no_appearance")]
     rows = [f"| {name} | {metrics[name]:.4f} |" for name in names if name in metrics]
@@ -300,7 +291,7 @@ def _description(metrics: Mapping[str, float]) -> str:
 
 
 def _origin_tags() -> dict[str, str]:
-    """Return the git commit, whether the tree differs from it, and the DVC experiment; empty outside a repository."""
+    """Return the git commit, whether there are uncommitted changes, and the DVC experiment; {} outside a repository."""
     commit = _git("rev-parse", "HEAD")
     tags = (
         {

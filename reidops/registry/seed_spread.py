@@ -1,4 +1,4 @@
-"""How much the figures of one recipe scatter between trainings that differ in their seed only."""
+"""Measure the spread of scores over trainings of one recipe that differ only in their seed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,25 +8,26 @@ from typing import Any
 from scipy import stats
 
 from reidops.files import read_json
-from reidops.registry.comparison import COMBINED, SCORES, SeedSpread
+from reidops.registry.comparison import SCORES, SeedSpread
+from reidops.skipped import skipped_reason
+from reidops.tracking.evaluation.tracking_report import TrackingReport
 
 LEAST_TRAININGS = 3
-"""With fewer the standard deviation is too uncertain to be used."""
+"""With fewer trainings the standard deviation is too uncertain."""
 
 
 def read_figures(reid: Path, tracking: Path) -> dict[str, float]:
-    """Return the mAP of each test set and the combined tracking scores of the model's arm, under flat names."""
-    sets, arms = read_json(reid / "metrics.json"), read_json(tracking / "metrics.json")
+    """Return the mAP of each test set and the combined tracking scores of the arm `appearance`, by flat names."""
+    sets = read_json(reid / "metrics.json")
+    report = None if skipped_reason(tracking) else TrackingReport.read(tracking)
     rows = {name: scores["mAP"] for name, scores in sets.items() if isinstance(scores, Mapping) and "mAP" in scores}
-    combined = arms.get("appearance", arms["no_appearance"])[COMBINED]
+    combined = report.combined(report.reported_arm) if report else {}
     of_sets = {f"reid/{name}/mAP": value for name, value in rows.items() if name != "colour_histogram"}
-    return of_sets | {f"tracking/{score}": combined[score] for score in SCORES}
+    return of_sets | {f"tracking/{score}": combined[score] for score in SCORES if combined}
 
 
 def describe_spread(seeds: Sequence[int], figures: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Return what spread.json holds: the seeds and, of each figure, its values in their order, the mean and the
-    standard deviation.
-    """
+    """Return the content of spread.json: the seeds and, for each score, its values, mean and standard deviation."""
     values = {name: [of_seed[name] for of_seed in figures] for name in figures[0]}
     rows = {
         name: {"values": row, "mean": fmean(row), "std": stdev(row) if len(row) > 1 else None}
@@ -36,10 +37,10 @@ def describe_spread(seeds: Sequence[int], figures: Sequence[Mapping[str, float]]
 
 
 def read_spread(path: Path, score: str) -> SeedSpread:
-    """Return the scatter of a combined tracking score; its half width is 0 where there are fewer than LEAST_TRAININGS.
+    """Return the spread of a combined tracking score; the half width is 0 for fewer than LEAST_TRAININGS trainings.
 
     Raises:
-        ReidopsError: the file is missing or is no JSON.
+        ReidopsError: the file is missing or not valid JSON.
     """
     found = read_json(path)
     std = found["figures"][f"tracking/{score}"]["std"]

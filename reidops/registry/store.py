@@ -5,20 +5,31 @@ The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` and `mlartifacts/` in the r
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
+import requests
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reidops.errors import ReidopsError, Unreachable
 from reidops.files import repository_root
+from reidops.registry.places import ARTIFACTS, moved_from
 
 _REMEDY = "Everything computed is kept: mend MLFLOW_TRACKING_URI or the file, then run `dvc repro register`"
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+# Set by another program for its own run: MLflow would log our result into that run or experiment.
+_FOREIGN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
+_NO_DATABASE = ("http", "file:", "databricks", "uc:", "sqlite:")
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
+
+logger = logging.getLogger(__name__)
+_warned: set[str] = set()  # variables that were warned of in this process
 
 
 class StoreUnreachable(Unreachable):
@@ -26,37 +37,94 @@ class StoreUnreachable(Unreachable):
 
 
 def tracking_uri() -> str:
-    """Return `MLFLOW_TRACKING_URI`, else the sqlite file of this repository."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{repository_root().resolve() / 'mlflow.db'}"
+    """Return `MLFLOW_TRACKING_URI`, else the sqlite file of this repository.
+
+    A relative sqlite file lies in the repository, and not in the copy of it in which `dvc exp run --temp` runs.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri:
+        return f"sqlite:///{_store_root() / 'mlflow.db'}"
+    file = sqlite_file(uri)
+    return uri if file is None or file.is_absolute() else f"sqlite:///{_store_root() / file}"
+
+
+def _store_root() -> Path:
+    """Return the repository of DVC that runs us or holds the current folder, else the current folder."""
+    here = repository_root().resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
 
 
 @contextmanager
-def open_store() -> Iterator[mlflow.MlflowClient]:
+def open_store(*, must_exist: bool = False) -> Iterator[mlflow.MlflowClient]:
     """Yield a client of a store that answers and has its tables; turn MLflow's errors into ours.
+
+    Variables that name a run or an experiment of another program do not count within.
+
+    Args:
+        must_exist: make no sqlite file where there is none.
 
     Raises:
         StoreUnreachable: the server does not answer within seconds.
-        ReidopsError: the store refuses what it was asked.
+        ReidopsError: the store refuses what it was asked, needs a driver that is not installed, or does not exist.
     """
     uri = tracking_uri()
+    file = sqlite_file(uri)
+    if must_exist and file is not None and not file.is_file():
+        raise ReidopsError(
+            f"{file}: no such file; the registry is MLFLOW_TRACKING_URI, or else mlflow.db of the repository: start "
+            "the command in the repository, or set the variable"
+        )
     for noisy in ("mlflow.store.db.utils", "mlflow.pyfunc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # it would warn of a silent server at each sample
     logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
     try:
-        _prepare_store(uri)
         # MLflow itself sets the variable when it is told an address; the next caller may mean another store.
-        with _environment(
-            **_QUIET, MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"
+        with (
+            _without(*_FOREIGN),
+            _environment(
+                **_QUIET,
+                MLFLOW_TRACKING_URI=uri,
+                MLFLOW_HTTP_REQUEST_MAX_RETRIES="3",
+                MLFLOW_HTTP_REQUEST_TIMEOUT="60",
+            ),
         ):
+            _find_driver(uri)
+            _prepare_store(uri)
             mlflow.set_tracking_uri(uri)
             yield mlflow.MlflowClient(uri)
     except MlflowException as error:
         raise _told(uri, error) from error
+    except requests.RequestException as error:
+        raise StoreUnreachable(_unanswered(uri, error)) from error
     except SQLAlchemyError as error:
         raise ReidopsError(
-            f"the tracking store {uri} cannot be used ({str(error).splitlines()[0][:300]}). {_REMEDY}"
+            f"the tracking store {without_password(uri)} cannot be used ({_first_line(error)}). {_REMEDY}"
         ) from error
+
+
+def _find_driver(uri: str) -> None:
+    """Find out whether what a database's address needs is installed.
+
+    Raises:
+        ReidopsError: it is not.
+    """
+    if "://" not in uri or uri.startswith(_NO_DATABASE):
+        return
+    try:
+        make_url(uri).get_dialect().import_dbapi()
+    except ImportError as error:
+        raise ReidopsError(
+            f"the tracking store {without_password(uri)} needs a driver that is not installed ({_first_line(error)}): "
+            f"install it, or unset MLFLOW_TRACKING_URI to use mlflow.db in this repository. {_REMEDY}"
+        ) from None
+    except (SQLAlchemyError, AttributeError):
+        return  # no database's address, or one whose driver SQLAlchemy does not load itself: MLflow judges it
+
+
+def without_password(uri: str) -> str:
+    """Return an address as it may be shown."""
+    return _PASSWORD.sub(r"\1:***@", uri)
 
 
 def _prepare_store(uri: str) -> None:
@@ -83,12 +151,28 @@ def find_experiment(client: mlflow.MlflowClient, name: str) -> str:
     """
     known = client.get_experiment_by_name(name)
     if known is not None:
+        check_place(known.artifact_location)
         if known.lifecycle_stage != "active":
             client.restore_experiment(known.experiment_id)
         return known.experiment_id
     file = sqlite_file(tracking_uri())
-    location = None if file is None else (file.resolve().parent / "mlartifacts" / name).as_uri()
+    location = None if file is None else (file.resolve().parent / ARTIFACTS / name).as_uri()
     return client.create_experiment(name, artifact_location=location)
+
+
+def check_place(location: str) -> None:
+    """Check that artifacts of a store in an sqlite file lie beside it.
+
+    Raises:
+        ReidopsError: they lie beside where the file was before it was moved or copied; the command that mends it.
+    """
+    file = sqlite_file(tracking_uri())
+    old = None if file is None else moved_from(location, file)
+    if old is not None:
+        raise ReidopsError(
+            f"{file}: names {old} for its artifacts, since the repository was moved or copied; run `reidops registry "
+            "relocate` to name the folder beside it"
+        )
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -108,15 +192,37 @@ def _environment(**values: str) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Take variables out of the environment for the length of the block."""
+    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
+    for name in taken.keys() - _warned:
+        logger.warning("%s is set; it is not used, as a result is a run of its own", name)
+        _warned.add(name)
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
 def _told(uri: str, error: MlflowException) -> ReidopsError:
     """Return MLflow's error in words that say what is kept and what to do."""
-    text = str(error).splitlines()[0][:300]
+    text = _first_line(error)
     if "failed with exception" in text or "Max retries" in text:
-        return StoreUnreachable(
-            f"the tracking server {uri} does not answer ({text}). Everything computed is kept: start the server, or "
-            f"unset "
-            "MLFLOW_TRACKING_URI to use mlflow.db in this repository, then run `dvc repro register`"
-        )
+        return StoreUnreachable(_unanswered(uri, error))
     return ReidopsError(
-        f"the tracking store {uri} refused: {text}. Everything computed is kept: `dvc repro register` goes on from here"
+        f"the tracking store {without_password(uri)} refused: {text}. Everything computed is kept: `dvc repro "
+        "register` goes on from here"
     )
+
+
+def _unanswered(uri: str, error: Exception) -> str:
+    return (
+        f"the tracking server {without_password(uri)} does not answer ({_first_line(error)}). Everything computed is "
+        "kept: start the server, or unset MLFLOW_TRACKING_URI to use mlflow.db in this repository, then run "
+        "`dvc repro register`"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return without_password((str(error).splitlines() or [type(error).__name__])[0][:300])

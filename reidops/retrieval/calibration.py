@@ -1,25 +1,24 @@
-"""From distances between crops of held-out people to the gate of a tracker: how far apart may two crops of one person
-be?
+"""Calibrate a tracker's appearance gate from distances between crops of held-out people.
 
-Two kinds of distances are told apart:
+There are two kinds of distances:
 
-- **pairs**: one crop against one crop, seen by one camera. Equal error rate, FNMR at FMR, and their tables by frame
-  gap, visibility and crop height are of these.
-- **a tracker's cost**: one crop against a track, as a tracker compares a detection with a person it has lost. The gates
-  are of these:
+- **pairs**: one crop against one crop of the same camera. The equal error rate, FNMR at FMR, and their tables by frame
+  gap, visibility and crop height are computed from pairs.
+- **appearance costs**: one crop against a track, as a tracker compares a detection with a lost track. The gates are
+  fitted on these:
 
-  | gate | a tracker's cost | who uses it |
+  | gate | appearance cost | used by |
   |---|---|---|
   | `cosine` | 1 − cosine to the nearest crop of the track | DeepSORT |
   | `ema_cosine` | 1 − cosine to the exponential moving average (.9) of the track's crops | StrongSORT |
-  | `half_cosine` | half of that | BoT-SORT |
+  | `half_cosine` | half of `ema_cosine` | BoT-SORT |
 
-  Deep OC-SORT has no published gate; with `ema_cosine` two looks count for nothing beyond it.
+  Deep OC-SORT has no published gate; with `ema_cosine` appearance is not used beyond the gate.
 
-A gate is where wrong decisions are fewest. When a detection appears, either a lost person has returned or somebody new
-has come, equally often; the motion model leaves `num_candidates` lost tracks within reach. So a returning person is
-refused in FNMR of the cases, and a newcomer is taken for somebody lost in about num_candidates × FMR: the gate
-minimises their sum.
+The gate minimises the expected number of wrong decisions. A new detection is assumed to be a returning person or a new
+person with equal probability, and the motion model leaves `num_candidates` lost tracks as candidates. A returning
+person is rejected with the rate FNMR, and a new person is matched to a lost track with a rate of about
+num_candidates × FMR. The gate minimises the sum of both.
 """
 
 import logging
@@ -39,10 +38,10 @@ from reidops.retrieval.crop_distances import (
     thinned_rows,
 )
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 MIN_GENUINE = 30
-# for models without a single held-out pair to measure
+# Used if there are no held-out pairs.
 PUBLISHED_GATES = {"cosine": 0.2, "ema_cosine": 0.4, "half_cosine": 0.25}
 FALSE_MATCH_RATES = (0.01, 0.001, 0.0001)
 GAP_EDGES = (0, 5, 15, 30, 60, 150)  # frames
@@ -54,7 +53,7 @@ Tables = dict[str, list[dict[str, float | int | None]]]
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found on held-out people: the report for calibration.json, and the distances that it was found on."""
+    """The report for calibration.json, and the distances of held-out people from which it was computed."""
 
     report: dict[str, Any]
     pairs: Distances
@@ -65,17 +64,16 @@ class Calibration:
 def calibrate(
     crops: Crops, *, num_candidates: float = 3.0, min_gap: int = 15, boxes: str = "crops", chose_checkpoint: bool = True
 ) -> Calibration:
-    """Return error rates and gates from crops of people whom the model was not trained on and no tracker is scored on.
+    """Return error rates and gates, computed from crops of people who are neither in training nor in tracking.
+
+    If too few people return within one camera, all cameras are treated as one. If no person returns, the published
+    gates are used. `report["fitted_on"]` states the case and the counts.
 
     Args:
-        num_candidates: lost tracks within reach of a returning person, on average.
-        min_gap: frames between a crop and what it is compared with, when a track meets its own crops.
-        boxes: what the crops are of, for the report.
-        chose_checkpoint: whether these people also chose the checkpoint, for the report; `docs/calibration.md` says
-            what that costs.
-
-    Where one camera saw too few people return, all cameras count as one; where nobody returns at all, the published
-    gates stand. `report["fitted_on"]` says which, with the counts.
+        num_candidates: average number of lost tracks that are candidates for a returning person.
+        min_gap: minimum number of frames between a crop and the crops of its own track that it is compared with.
+        boxes: the kind of boxes of the crops, for the report.
+        chose_checkpoint: whether the checkpoint was chosen on these people, for the report; see `docs/calibration.md`.
     """
     scope, rows = "same camera", thinned_rows(crops)
     nearest = nearest_distances(crops.of(rows), min_gap)
@@ -97,23 +95,21 @@ def calibrate(
         "num_impostor_returns": len(nearest.impostor),
     }
     if not nearest.is_enough:
-        logger.warning(
-            "%d crops of %d held-out people give no returns to calibrate on: the gates are the published ones",
+        log.warning(
+            "the gates are the published ones: %d crops of %d held-out people have no returns to calibrate on",
             len(chosen),
             fitted_on["num_people"],
         )
         fitted_on["scope"] = "none: published gates"
     pairs = pair_up(chosen)
     report = _report(pairs.split(), nearest, average, num_candidates)
-    # Frames of several cameras are no common time.
+    # Frame numbers of different cameras are not comparable.
     by = _tables(pairs, ("visibility", "height") if scope == "all cameras" else ("frame_gap", "visibility", "height"))
     return Calibration(report | {"fitted_on": fitted_on, "by": by}, pairs.split(), nearest, average)
 
 
 def equal_error(distances: Distances) -> tuple[float, float]:
-    """Return the equal error rate and the distance at which it is reached: where FNMR and FMR come nearest to each
-    other.
-    """
+    """Return the equal error rate and its threshold, at which FNMR and FMR differ least."""
     thresholds = _thresholds(distances)
     missed, matched = distances.error_rates(thresholds)
     difference = np.abs(missed - matched)
@@ -122,14 +118,12 @@ def equal_error(distances: Distances) -> tuple[float, float]:
 
 
 def miss_rates(distances: Distances, rates: tuple[float, ...] = FALSE_MATCH_RATES) -> dict[str, float | None]:
-    """Return FNMR at the largest threshold whose FMR is at most each rate; None where there are too few impostors to
-    tell.
-    """
+    """Return FNMR at the largest threshold whose FMR is at most each rate; None if there are too few impostors."""
     return {f"{rate:g}": _miss_rate(distances, rate) for rate in rates}
 
 
 def best_gate(distances: Distances, num_candidates: float) -> float:
-    """Return the distance at which FNMR + num_candidates × FMR is least; the middle of a valley with a flat ground."""
+    """Return the distance that minimises FNMR + num_candidates × FMR; of an interval of minima its middle."""
     thresholds = _thresholds(distances)
     missed, matched = distances.error_rates(thresholds)
     cost = missed + num_candidates * matched
@@ -161,7 +155,7 @@ def _report(pairs: Distances, nearest: Distances, average: Distances, num_candid
 
 
 def rates_at(distances: Distances, gate: float) -> dict[str, float | None]:
-    """Return the share of returns that a gate refuses, and of strangers that it lets pass."""
+    """Return the error rates of a gate: the fraction of rejected returns (fnmr) and of accepted impostors (fmr)."""
     if not distances.is_enough:
         return {"fnmr": None, "fmr": None}
     missed, matched = distances.error_rates(np.array([gate]))
@@ -178,7 +172,7 @@ def _tables(pairs: Pairs, conditions: tuple[str, ...]) -> Tables:
 
 
 def _table(pairs: Pairs, condition: np.ndarray, edges: tuple[float, ...]) -> list[dict[str, float | int | None]]:
-    """Return one row per interval of a condition: from `at_least` up to, not including, the next one's."""
+    """Return one row per interval of a condition; an interval starts at `at_least` and ends before the next one."""
     intervals = np.searchsorted(edges, condition, "right") - 1
     return [
         {"at_least": edge, **_summary(pairs.split(chosen))}
@@ -197,7 +191,7 @@ def _summary(distances: Distances) -> dict[str, float | int | None]:
 
 
 def _thresholds(distances: Distances) -> np.ndarray:
-    """Return where error rates can change: at the distances themselves, one step below the first included."""
+    """Return the thresholds at which error rates can change: all distances, and one value below the smallest."""
     values = np.unique(np.concatenate([distances.genuine, distances.impostor]).astype(np.float64))
     return np.concatenate([[np.nextafter(values[0], -np.inf)], values])
 
@@ -206,7 +200,7 @@ def _miss_rate(distances: Distances, rate: float) -> float | None:
     allowed = int(rate * len(distances.impostor))
     if allowed == 0:
         return None
-    # stricter than the first impostor too many
+    # The threshold lies just below the first impostor that would exceed the rate.
     below = distances.genuine.searchsorted(distances.impostor[allowed], "left")
     return float(1 - below / len(distances.genuine))
 

@@ -1,17 +1,16 @@
-"""The rank of each positive, found by counting nearer and equally distant crops instead of sorting the gallery.
+"""Compute the rank of each positive by counting nearer and equally distant crops instead of sorting the gallery.
 
-The rule for ties: ties count against the model. A gallery crop of another person at the same distance as a positive
-ranks before the positive. A positive's rank is one plus the number of other people's crops that are not junk and at
-most as far away; positives at the same distance take successive ranks. So no rank depends on the order of the gallery,
-and an embedder that gives every crop the same embedding ranks every match last.
+Ties count against the model: a gallery crop of another person at the same distance as a positive ranks before the
+positive. The rank of a positive is one plus the number of other people's crops that are not junk and not farther away;
+positives at the same distance have successive ranks. So ranks do not depend on the order of the gallery, and an
+embedder with equal embeddings for all crops ranks every match last.
 """
 
 import numpy as np
 
 
 def rank_positives(distances: np.ndarray, positives: np.ndarray, junk: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the ranks of one query's positives, ascending and 1-based, and how many of them tie with a crop of
-    somebody else.
+    """Return the 1-based ranks of one query's positives, ascending, and the number of ties with other people's crops.
 
     Args:
         distances: the query's row, [num_gallery].

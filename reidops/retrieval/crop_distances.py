@@ -1,6 +1,4 @@
-"""Distances between crops, and between crops and tracks, of people whose identities are known: what a gate is fitted
-on.
-"""
+"""Compute distances between crops, and between crops and tracks, of people with known identities."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -9,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_CROPS_PER_CAMERA = 1500
-EMA = 0.9  # StrongSORT's and BoT-SORT's: share of what was remembered
+EMA = 0.9  # weight of the previous average, as in StrongSORT and BoT-SORT
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Crops to calibrate on, one row each: unit embeddings [n, dim], and what is known of them, [n]."""
+    """Crops for the calibration: unit embeddings [n, dim] and their attributes [n]."""
 
     embeddings: np.ndarray
     pids: np.ndarray
@@ -27,7 +25,7 @@ class Crops:
         return len(self.pids)
 
     def of(self, rows: np.ndarray) -> "Crops":
-        """Return some of the crops."""
+        """Return the crops in these rows."""
         return Crops(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     def by_camera(self) -> Iterator["Crops"]:
@@ -44,22 +42,22 @@ class Distances:
     impostor: np.ndarray
 
     def error_rates(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return FNMR, the share of genuine distances above each threshold, and FMR, that of impostor ones at or below
-        it.
-        """
+        """Return FNMR (the fraction of genuine distances above each threshold) and FMR (impostors at or below it)."""
         missed = 1 - self.genuine.searchsorted(thresholds, "right") / len(self.genuine)
         return missed, self.impostor.searchsorted(thresholds, "right") / len(self.impostor)
 
     @property
     def is_enough(self) -> bool:
-        """Return whether there are distances of both kinds at all."""
+        """Return whether there is at least one distance of each kind."""
         return len(self.genuine) > 0 and len(self.impostor) > 0
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of crops, [num_pairs]: their distance, whether they show one person, and the worse of their two
-    conditions.
+    """Pairs of crops, [num_pairs] each.
+
+    `genuine` is true for two crops of one person. `gap` is in frames; `visibility` and `height` [px] are the smaller of
+    the two crops' values.
     """
 
     distances: np.ndarray
@@ -69,7 +67,7 @@ class Pairs:
     height: np.ndarray
 
     def split(self, chosen: np.ndarray | None = None) -> Distances:
-        """Return the distances of the chosen pairs, or of all, by whether they show one person."""
+        """Return the genuine and impostor distances of the chosen pairs, or of all."""
         distances, genuine = (
             (self.distances, self.genuine) if chosen is None else (self.distances[chosen], self.genuine[chosen])
         )
@@ -77,9 +75,7 @@ class Pairs:
 
 
 def thinned_rows(crops: Crops, per_camera: int = MAX_CROPS_PER_CAMERA) -> np.ndarray:
-    """Return the rows of at most so many crops of each camera, evenly spread over its people and their frames,
-    ascending.
-    """
+    """Return the rows of at most `per_camera` crops of each camera, ascending, spread evenly over people and frames."""
     rows = [np.empty(0, np.int64)]
     for camid in np.unique(crops.camids):
         of_camera = np.flatnonzero(crops.camids == camid)
@@ -90,49 +86,46 @@ def thinned_rows(crops: Crops, per_camera: int = MAX_CROPS_PER_CAMERA) -> np.nda
 
 
 def as_one_camera(crops: Crops, min_gap: int) -> Crops:
-    """Return the crops as if one camera had seen all of them, none too near to another in time."""
+    """Return the crops with one camid for all, and with frames at least `min_gap` apart."""
     return dataclasses.replace(
         crops, camids=np.zeros(len(crops), np.int64), frames=np.arange(len(crops)) * max(min_gap, 1)
     )
 
 
 def pair_up(crops: Crops) -> Pairs:
-    """Return all pairs of crops that one camera took."""
-    # no crops, no pairs
-    parts = [_pairs_of_camera(of_camera) for of_camera in crops.by_camera()] or [_pairs_of_camera(crops)]
-    return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in Pairs.__dataclass_fields__))
+    """Return all pairs of crops of the same camera."""
+    pairs = [_pairs_of_camera(of_camera) for of_camera in crops.by_camera()] or [_pairs_of_camera(crops)]
+    return Pairs(*(np.concatenate([getattr(one, name) for one in pairs]) for name in Pairs.__dataclass_fields__))
 
 
 def nearest_distances(crops: Crops, min_gap: int) -> Distances:
-    """Return the distances between crops and the nearest crop of a track: DeepSORT's cost.
+    """Return the distances between crops and the nearest crop of a track, which is DeepSORT's appearance cost.
 
-    A track is what one camera saw of one person. A crop meets its own track without itself and without what lies less
-    than `min_gap` frames away, as if it came back after that time.
+    A track consists of one person's crops of one camera. A crop is compared with its own track without the crops less
+    than `min_gap` frames away, as if the person returned after that time.
     """
     return _joined([_nearest_of_camera(of_camera, min_gap) for of_camera in crops.by_camera()])
 
 
-def moving_average_distances(crops: Crops, min_gap: int, asked: np.ndarray | None = None) -> Distances:
-    """Return the distances between crops and the moving average of a track: StrongSORT's cost, and twice BoT-SORT's.
+def moving_average_distances(crops: Crops, min_gap: int, compared: np.ndarray | None = None) -> Distances:
+    """Return the distances between crops and the moving average of a track.
 
-    A crop meets its own track as it was `min_gap` frames earlier, and the tracks of others as they were when they
-    ended.
+    This is StrongSORT's appearance cost and twice BoT-SORT's. A crop is compared with its own track as it was `min_gap`
+    frames earlier, and with the other tracks as they were at their end.
 
     Args:
-        asked: rows of the crops that are compared; None = all. The averages are of all crops of a track, in the order
-            of time.
+        compared: rows of the crops to compare; None = all. The averages always include all crops of a track.
     """
-    is_asked = np.ones(len(crops), bool) if asked is None else np.isin(np.arange(len(crops)), asked)
+    is_compared = np.ones(len(crops), bool) if compared is None else np.isin(np.arange(len(crops)), compared)
     cameras = [np.flatnonzero(crops.camids == camid) for camid in np.unique(crops.camids)]
-    return _joined([_averages_of_camera(crops.of(rows), min_gap, is_asked[rows]) for rows in cameras])
+    return _joined([_averages_of_camera(crops.of(rows), min_gap, is_compared[rows]) for rows in cameras])
 
 
 def moving_averages(embeddings: np.ndarray) -> np.ndarray:
-    """Return what a track remembers after each of its crops, unit rows [n, dim]: StrongSORT's equation 1, made unit
-    each time.
+    """Return the moving average of a track after each of its crops (StrongSORT, equation 1), unit rows [n, dim].
 
     Args:
-        embeddings: one track's unit rows in the order of time, [n, dim].
+        embeddings: one track's unit rows, ordered by time, [n, dim].
     """
     averages = np.empty_like(embeddings)
     average = embeddings[0]
@@ -169,35 +162,33 @@ def _nearest_of_camera(crops: Crops, min_gap: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _nearest_of_track(distances: np.ndarray, frames: np.ndarray, min_gap: int) -> np.ndarray:
-    """Return each crop's distance to its track's nearest crop, leaving out what is too near in time."""
+    """Return each crop's distance to the nearest crop of its track that is at least `min_gap` frames away."""
     apart = np.abs(frames[:, None] - frames) >= max(min_gap, 1)
     return np.where(apart, distances, np.inf)[apart.any(axis=1)].min(axis=1, initial=np.inf)
 
 
-def _averages_of_camera(crops: Crops, min_gap: int, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _averages_of_camera(crops: Crops, min_gap: int, compared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     order = np.lexsort((crops.frames, crops.pids))
-    crops, asked = crops.of(order), asked[order]
+    crops, compared = crops.of(order), compared[order]
     people, starts = np.unique(crops.pids, return_index=True)
     genuine, ended = [], []
     for start, end in zip(starts, np.append(starts[1:], len(crops)), strict=True):
         averages = moving_averages(crops.embeddings[start:end])
         ended.append(averages[-1])
         genuine.append(
-            _own_averages(crops.embeddings[start:end], averages, crops.frames[start:end], min_gap)[asked[start:end]]
+            _own_averages(crops.embeddings[start:end], averages, crops.frames[start:end], min_gap)[compared[start:end]]
         )
-    genuine = np.concatenate(genuine)
-    distances = 1 - crops.embeddings[asked] @ np.array(ended).T
-    return genuine[~np.isnan(genuine)], distances[crops.pids[asked, None] != people]
+    own = np.concatenate(genuine)
+    distances = 1 - crops.embeddings[compared] @ np.array(ended).T
+    return own[~np.isnan(own)], distances[crops.pids[compared, None] != people]
 
 
 def _own_averages(embeddings: np.ndarray, averages: np.ndarray, frames: np.ndarray, min_gap: int) -> np.ndarray:
-    """Return each crop's distance to its track as it was `min_gap` frames earlier, [n]; NaN where there was none
-    yet.
-    """
+    """Return each crop's distance to its track `min_gap` frames earlier, [n]; NaN before the track's start."""
     state = np.searchsorted(frames, frames - max(min_gap, 1), "right") - 1
     return np.where(state >= 0, 1 - (embeddings * averages[state]).sum(axis=1), np.nan)
 
 
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> Distances:
-    genuine, impostor = zip((np.empty(0, np.float32),) * 2, *parts, strict=True)
+def _joined(cameras: list[tuple[np.ndarray, np.ndarray]]) -> Distances:
+    genuine, impostor = zip((np.empty(0, np.float32),) * 2, *cameras, strict=True)
     return Distances(np.sort(np.concatenate(genuine)), np.sort(np.concatenate(impostor)))

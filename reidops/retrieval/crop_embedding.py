@@ -1,6 +1,4 @@
-"""Crops of the crops table to unit vectors: by an embedder, from one view of each or from five, and by colours
-alone.
-"""
+"""Embed crops of the crops table, by a network from one view or five views of each crop, or by a colour histogram."""
 
 import cv2
 import numpy as np
@@ -11,17 +9,16 @@ from reidops.parallel import map_on_cores
 from reidops.progress_bar import progress_bar
 from reidops.retrieval.colour_histogram import embed_colours
 
-WINDOW = 0.875  # side of a shifted window, as a share of the crop's
+WINDOW = 0.875  # side of a corner window, as a fraction of the crop's side
 
 
 def embed_rows(embedder: Embedder, store: CropStore, rows: np.ndarray, batch_size: int, views: int = 1) -> np.ndarray:
-    """Return unit embeddings of some rows of the crops table, and zeros in the others, float32 [len(store), dim].
+    """Return unit embeddings of these rows of the crops table, float32 [len(store), dim]; other rows are zero.
 
-    Each core decodes and embeds batches of its own.
+    Each core decodes and embeds its own batches.
 
     Args:
-        views: 1, or 5: the mean of the whole crop and of a window in each of its corners (multi-crop test-time
-            augmentation).
+        views: 1, or 5 for the mean of the whole crop and a window in each corner (multi-crop test-time augmentation).
     """
     embeddings = np.zeros((len(store), embedder.dim), np.float32)
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
@@ -34,8 +31,10 @@ def embed_rows(embedder: Embedder, store: CropStore, rows: np.ndarray, batch_siz
 
 
 def embed_views(embedder: Embedder, images: np.ndarray) -> np.ndarray:
-    """Return the unit mean of the embeddings of each crop's views, float32 [N, dim], from RGB uint8 [views, N, height,
-    width, 3].
+    """Return the normalized mean of the embeddings of each crop's views, float32 [N, dim].
+
+    Args:
+        images: RGB uint8 [views, N, height, width, 3].
     """
     embedded = [embedder.embed_images(of_view) for of_view in images]
     if len(embedded) == 1:
@@ -45,8 +44,9 @@ def embed_views(embedder: Embedder, images: np.ndarray) -> np.ndarray:
 
 
 def view(crop_bgr: np.ndarray, height: int, width: int, views: int) -> np.ndarray:
-    """Return a crop [h, w, 3] as so many inputs of a network, RGB uint8 [views, height, width, 3]: the whole, then its
-    corners.
+    """Return the views of a crop as inputs of a network, RGB uint8 [views, height, width, 3].
+
+    The first view is the whole crop, the others are its corners.
     """
     whole = resize_crop(crop_bgr, height, width)[None]
     if views == 1:
@@ -60,7 +60,7 @@ def view(crop_bgr: np.ndarray, height: int, width: int, views: int) -> np.ndarra
 
 
 def embed_row_colours(store: CropStore, rows: np.ndarray) -> np.ndarray:
-    """Return colour histograms of some rows as unit rows, and zeros in the others, float32 [len(store), dim]."""
+    """Return colour histograms of these rows as unit rows, float32 [len(store), dim]; other rows are zero."""
     colours = embed_colours(store.decode(row) for row in progress_bar(rows, desc="count colours", unit="crops"))
     whole = np.zeros((len(store), colours.shape[1]), np.float32)
     whole[rows] = colours
@@ -68,7 +68,7 @@ def embed_row_colours(store: CropStore, rows: np.ndarray) -> np.ndarray:
 
 
 def _load(store: CropStore, batch: np.ndarray, size: tuple[int, int], views: int) -> np.ndarray:
-    """Return the views of some rows' crops, RGB uint8 [views, len(batch), height, width, 3]."""
+    """Return the views of the crops in these rows, RGB uint8 [views, len(batch), height, width, 3]."""
     return np.stack([view(store.decode(row), *size, views) for row in batch], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""One embedder on the test sets of a crops table: embed, pool, rank, name what was found."""
+"""Evaluate one embedder on the test sets of a crops table: embed the crops, pool tracklets and rank the galleries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,16 @@ from reidops.retrieval.crop_distances import Crops
 from reidops.retrieval.crop_embedding import embed_row_colours, embed_rows
 from reidops.retrieval.pooling import find_tracklets
 from reidops.retrieval.ranking import RankingScores
-from reidops.retrieval.test_sets import TestSet
+from reidops.retrieval.ranking_sets import RankingSet
 
 HISTOGRAM = "colour_histogram"
 
 
 @dataclass(frozen=True)
 class EmbeddedTests:
-    """Test sets with the embeddings and the colour histograms of the whole crops table, [len(table), dim], zeros where
-    not asked for.
-    """
+    """Test sets with embeddings and colour histograms, [len(table), dim] each; zeros for rows outside the test sets."""
 
-    tests: Sequence[TestSet]
+    tests: Sequence[RankingSet]
     embeddings: np.ndarray
     colours: np.ndarray
 
@@ -35,17 +33,17 @@ def embed_tests(
     embedder: Embedder,
     store: CropStore,
     table: pd.DataFrame,
-    tests: Sequence[TestSet],
+    tests: Sequence[RankingSet],
     *,
     pool: str = "auto",
     views: int = 1,
     batch_size: int = 64,
 ) -> EmbeddedTests:
-    """Return the test sets embedded; those of tracklets with one vector and one crop for each tracklet.
+    """Return the embedded test sets; sets of tracklets have one vector and one crop per tracklet.
 
     Args:
-        pool: mean or max of a tracklet's crops, none to rank crops; auto = mean.
-        views: of each crop, see `embed_rows`.
+        pool: mean or max of a tracklet's crops, or none to rank single crops; auto = mean.
+        views: number of views of each crop, see `embed_rows`.
     """
     tests, tracklets = find_tracklets(table, tests, pooled=pool != "none")
     rows = tracklets.rows
@@ -54,26 +52,23 @@ def embed_tests(
 
 
 def refuse_collapsed(embedded: EmbeddedTests) -> None:
-    """Check that the model's embeddings tell the crops of each test set apart.
+    """Check that the embeddings of each test set have not collapsed.
 
     Raises:
-        ReidopsError: the embeddings of a test set have collapsed (`reidops/embedding/collapse.py`); says how.
+        ReidopsError: the embeddings of a test set have collapsed (`reidops/embedding/collapse.py`).
     """
     for test in embedded.tests:
         collapse = find_collapse(embedded.embeddings[np.concatenate([test.query, test.gallery])])
         if collapse:
             raise ReidopsError(
-                f"{test.name}: the network has collapsed on the test crops ({collapse}): no ranking or gate of it "
-                f"means anything;"
-                " train again with a lower train.learning_rate or a longer train.warmup_epochs, or name another file "
-                "in train.weights"
+                f"{test.name}: the embeddings of the test crops have collapsed ({collapse}), so that rankings and "
+                "gates are meaningless; train again with a lower train.learning_rate or a longer train.warmup_epochs, "
+                "or set another file in train.weights"
             )
 
 
 def score_tests(embedded: EmbeddedTests, *, max_rank: int, rerank: bool) -> dict[str, RankingScores]:
-    """Return the scores of each test set by its name, then the colour histogram's, then re-ranked ones where asked
-    for.
-    """
+    """Return the scores by name: each test set, its colour histogram, and with `rerank` also re-ranked scores."""
     tests = embedded.tests
     scores = {test.name: test.score(embedded.embeddings, max_rank) for test in tests}
     scores |= {name_of_histogram(test, tests): test.score(embedded.colours, max_rank) for test in tests}
@@ -82,13 +77,13 @@ def score_tests(embedded: EmbeddedTests, *, max_rank: int, rerank: bool) -> dict
     return scores
 
 
-def name_of_histogram(test: TestSet, tests: Sequence[TestSet]) -> str:
-    """Return the name of the colour histogram's figures on a test set; it bears the set's where there are several."""
+def name_of_histogram(test: RankingSet, tests: Sequence[RankingSet]) -> str:
+    """Return the name of the colour histogram's scores; with several test sets it includes the set's name."""
     return HISTOGRAM if len(tests) == 1 else f"{HISTOGRAM}_{test.name}"
 
 
 def crops_to_calibrate(table: pd.DataFrame, embedder: Embedder, store: CropStore, batch_size: int) -> Crops:
-    """Return the held-out people who fit the gate, embedded: never trained on, never ranked, never tracked."""
+    """Return the embedded crops of held-out people for the gate, who are not in training, test or tracking sets."""
     rows = np.flatnonzero(fit_the_gate(table, checkpoint_people_of(embedder)))
     embeddings = embed_rows(embedder, store, rows, batch_size)[rows]
     columns = ("pid", "camid", "frame", "visibility", "height")
@@ -96,5 +91,5 @@ def crops_to_calibrate(table: pd.DataFrame, embedder: Embedder, store: CropStore
 
 
 def checkpoint_people_of(embedder: Embedder) -> CheckpointPeople:
-    """Return which of the held-out people chose the embedder's checkpoint, as its embedder.json says."""
+    """Return which held-out people the checkpoint was chosen on, from the embedder's embedder.json."""
     return embedder.description.trained_on.get("checkpoint_people", "all")

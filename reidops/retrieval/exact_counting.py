@@ -1,9 +1,8 @@
-"""The rank of each positive of a block of queries, as if the products of their embeddings held no rounding error.
+"""Compute the rank of each positive of a block of queries, independent of rounding errors of the matrix product.
 
-A float32 matrix product's last bits depend on how the machine cuts it up: on the block, the threads, the processor.
-They decide only where they can. A crop of somebody else that lies within their error of a positive is compared with it
-again in float64, pair by pair, so that every rank depends on the embeddings alone. The rule for ties is that of
-`counting.py`.
+The last bits of a float32 matrix product depend on the block size, the threads and the processor. Crops of other people
+whose distance differs from a positive's by less than the rounding error are compared again in float64, pair by pair. So
+ranks depend only on the embeddings. Ties are counted as in `counting.py`.
 """
 
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ import numpy as np
 from reidops.errors import ReidopsError
 from reidops.retrieval.matches import Rows
 
-# The float32 product of two unit rows of length D strays from the true one by D roundings at most, in whatever order
-# its terms are summed: the terms' sizes sum to 1 at most (Cauchy and Schwarz). Most products stray by far less, but
-# rows of a few round values do not: their roundings all go one way. A hundredth more stands for rows that are not quite
-# unit.
+# The error of a float32 product of two unit rows of length D is at most D roundings, in any order of summation, because
+# the absolute terms sum to at most 1 (Cauchy–Schwarz). Most products have a much smaller error, but rows of a few round
+# values can reach the bound. The factor 1.01 allows for rows that are not exactly unit.
 ROUNDING = 1.01 * 2.0**-24
 STEPS_PER_UNIT = 2**28
 STEPS_PER_ROW = 4 * STEPS_PER_UNIT  # negative products lie in −1 … 1
@@ -27,20 +25,18 @@ UNIT_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class UnitRows:
-    """The embeddings that a block of products is of, float32 unit rows [block, dim] and [num_gallery, dim]."""
+    """The embeddings of a block of queries and of the gallery, float32 unit rows [block, dim], [num_gallery, dim]."""
 
     query: np.ndarray
     gallery: np.ndarray
 
     @property
     def error(self) -> float:
-        """Return how far apart two float32 products must lie for their order to be certain: either may be off by half
-        of it.
-        """
+        """Return the difference of two float32 products above which their order is certain."""
         return 2 * ROUNDING * self.query.shape[1]
 
     def negative_products(self, rows: np.ndarray, index: np.ndarray) -> np.ndarray:
-        """Return −(query row · gallery row) of pairs in float64, [len(rows)]; each depends on its own two rows only."""
+        """Return −(query row · gallery row) of pairs in float64, [len(rows)]; each depends only on its two rows."""
         products = np.empty(len(rows))
         for start in range(0, len(rows), PAIRS_AT_ONCE):
             pairs = slice(start, start + PAIRS_AT_ONCE)
@@ -52,11 +48,10 @@ class UnitRows:
 
 @dataclass(frozen=True)
 class _Keys:
-    """One whole number for a pair of a query row and a gallery crop, which sorts pairs by row, then distance, then
-    crop.
+    """Integer keys of pairs of a query row and a gallery crop, ordered by row, distance and crop.
 
-    Sorting such numbers is several times faster than sorting distances and carrying rows and crops along. The distance
-    is counted in steps far finer than the products' error.
+    Sorting keys is several times faster than sorting distances together with rows and crops. The distance is quantized
+    in steps much smaller than the error of the products.
     """
 
     num_gallery: int
@@ -68,26 +63,24 @@ class _Keys:
         return (rows * STEPS_PER_ROW + steps) * self.num_gallery + index
 
     def around(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the least and the greatest keys, both included, of pairs whose order to each of some keys is
-        uncertain.
-        """
+        """Return the smallest and largest keys (inclusive) whose order relative to each of `keys` is uncertain."""
         reach = (int(self.error * STEPS_PER_UNIT) + 2) * self.num_gallery
         return keys - reach, keys + reach
 
     def start(self, rows: np.ndarray) -> np.ndarray:
-        """Return what no key of a row is less than."""
+        """Return a lower bound of the keys of each row."""
         return rows * (STEPS_PER_ROW * self.num_gallery)
 
     def pairs(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows and the gallery crops that keys stand for."""
+        """Return the rows and gallery crops of the keys."""
         return keys // (STEPS_PER_ROW * self.num_gallery), keys % self.num_gallery
 
 
 def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
-    """Return embeddings as contiguous float32 unit rows, [n, dim]; the argument itself where it already is that.
+    """Return embeddings as contiguous float32 unit rows, [n, dim]; the argument itself if it already is.
 
     Raises:
-        ReidopsError: not a matrix, or a row is NaN, infinite or zero; names the first rows.
+        ReidopsError: not a matrix, or a row is NaN, infinite or zero; the message lists the first rows.
     """
     rows = np.ascontiguousarray(embeddings, dtype=np.float32)
     if rows.ndim != 2 or rows.shape[1] == 0:
@@ -106,11 +99,10 @@ def unit_rows(embeddings: np.ndarray, side: str) -> np.ndarray:
 
 
 def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: UnitRows) -> tuple[np.ndarray, int]:
-    """Return the ranks of all positives, row after row and ascending in each, 1-based, and how many tie with somebody
-    else's crop.
+    """Return the 1-based ranks of all positives, row by row and ascending, and the number of ties with other people.
 
     Args:
-        distances: negative products of the embeddings, float32 [block, num_gallery]; written into.
+        distances: negative products of the embeddings, float32 [block, num_gallery]; modified in place.
         positives, junk: gallery rows of each row of the block, disjoint.
     """
     keys, rows = _Keys(distances.shape[1], embeddings.error), positives.queries
@@ -122,15 +114,15 @@ def rank_block(distances: np.ndarray, positives: Rows, junk: Rows, embeddings: U
     if unclear.any():
         among = _covered(low[unclear], high[unclear], len(rivals))
         not_farther, num_tied = _compare_exactly(keys.pairs(hits[unclear]), keys.pairs(rivals[among]), embeddings)
-        # Rivals counted in a hit's `ahead` may be unclear beside another hit of its row; `not_farther` counts those
-        # again.
+        # A rival that is clearly ahead of one hit may be unclear for another hit of the row. `not_farther` counts such
+        # rivals again, so they are subtracted.
         twice = np.concatenate([[0], np.cumsum(among)])
         ahead[unclear] += not_farther - (twice[low] - twice[low - ahead])[unclear]
     return ahead[np.lexsort((ahead, rows))] + positives.places, num_tied
 
 
 def _find_rivals(distances: np.ndarray, positives: Rows, junk: Rows, keys: _Keys) -> np.ndarray:
-    """Return the sorted keys of other people's crops that are, or may be, nearer than their row's farthest positive."""
+    """Return the sorted keys of other people's crops that may be nearer than the farthest positive of their row."""
     rows, num_gallery = positives.queries, distances.shape[1]
     limits = np.full((len(distances), 1), -np.inf, np.float32)
     np.maximum.at(limits[:, 0], rows, distances[rows, positives.index] + np.float32(2 * keys.error))
@@ -146,7 +138,7 @@ def _find_rivals(distances: np.ndarray, positives: Rows, junk: Rows, keys: _Keys
 
 
 def _covered(low: np.ndarray, high: np.ndarray, size: int) -> np.ndarray:
-    """Return which places of 0 … size − 1 lie in one of the ranges low … high − 1, bool [size]."""
+    """Return whether each position 0 … size − 1 is in one of the ranges low … high − 1, bool [size]."""
     edges = np.bincount(low, minlength=size + 1) - np.bincount(high, minlength=size + 1)
     return np.cumsum(edges)[:size] > 0
 
@@ -155,26 +147,25 @@ Pairs = tuple[np.ndarray, np.ndarray]
 
 
 def _compare_exactly(hits: Pairs, rivals: Pairs, embeddings: UnitRows) -> tuple[np.ndarray, int]:
-    """Return how many of the rivals in its row are at most as far away as each hit, [num_hits], and how many hits tie
-    with a rival.
-    """
+    """Return the number of rivals in its row that are not farther than each hit, [num_hits], and the number of ties."""
     distances = np.concatenate([embeddings.negative_products(*hits), embeddings.negative_products(*rivals)])
-    # whole numbers, to which a row can be added without rounding
+    # Integers, to which a row offset can be added without rounding.
     values, places = np.unique(distances, return_inverse=True)
     ours, theirs = places[: len(hits[0])] + hits[0] * len(values), places[len(hits[0]) :] + rivals[0] * len(values)
     theirs.sort()
     ahead = theirs.searchsorted(ours, "right")
-    num_tied = np.count_nonzero(ahead > theirs.searchsorted(ours))
+    num_tied = int(np.count_nonzero(ahead > theirs.searchsorted(ours)))
     return ahead - rivals[0].searchsorted(hits[0]), num_tied
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:
-    """Return each row's sum of squares in float64; it depends on that row only, as einsum's does not, whose buffers cut
-    rows in two.
+    """Return each row's sum of squares in float64, [n].
+
+    The result of a row depends only on that row. That of einsum does not, because its buffers split rows.
     """
     sums = np.empty(len(rows))
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start : start + ROWS_AT_ONCE].astype(np.float64)
-        part *= part
-        part.sum(axis=1, out=sums[start : start + ROWS_AT_ONCE])
+        block = rows[start : start + ROWS_AT_ONCE].astype(np.float64)
+        block *= block
+        block.sum(axis=1, out=sums[start : start + ROWS_AT_ONCE])
     return sums

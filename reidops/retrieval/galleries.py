@@ -1,6 +1,6 @@
-"""Ranked galleries as a picture: what an embedder found first, for its best, its median and its worst queries."""
+"""Draw ranked galleries: the nearest crops of an embedder's best, median and worst queries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ RIGHT, WRONG, QUERY, INK, PALE, PAPER = (
 
 @dataclass(frozen=True)
 class RankedRow:
-    """One query and the gallery crops nearest to it, nearest first; `query` and `found` are rows of the crops table."""
+    """One query and its nearest gallery crops, nearest first; `query` and `found` are rows of the crops table."""
 
     caption: str
     query: int
@@ -37,9 +37,7 @@ class RankedRow:
 
 
 def choose_queries(scores: RankingScores, pids: np.ndarray, number: int) -> dict[str, list[int]]:
-    """Return the best, median and worst queries by average precision, each of another person as far as there are
-    enough.
-    """
+    """Return the best, median and worst queries by average precision, of different people if there are enough."""
     precisions = scores.average_precisions
     matched = np.flatnonzero(~np.isnan(precisions))
     ascending = matched[np.lexsort((matched, precisions[matched]))]
@@ -52,18 +50,14 @@ def choose_queries(scores: RankingScores, pids: np.ndarray, number: int) -> dict
 def nearest_rows(
     query: np.ndarray, gallery: np.ndarray, junk: np.ndarray, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return one query's nearest gallery crops that are not junk, [number] at most, and their distances, nearest
-    first.
-    """
+    """Return the nearest gallery crops of one query, at most `number`, without junk, and their distances."""
     distances = np.where(junk, np.inf, 1 - gallery @ query)
     order = np.argsort(distances, kind="stable")[: min(number, int((~junk).sum()))]
     return order, distances[order]
 
 
-def draw_galleries(title: str, sections: dict[str, Sequence[RankedRow]], decode: Decode, path: Path) -> None:
-    """Draw sections of ranked rows: the query left, then what was found, green where it is the same person, red where
-    not.
-    """
+def draw_galleries(title: str, sections: Mapping[str, Sequence[RankedRow]], decode: Decode, path: Path) -> None:
+    """Draw ranked rows in sections: the query, then the nearest crops, green for the same person and red for others."""
     columns = max(len(row.found) for rows in sections.values() for row in rows)
     width = 2 * MARGIN + (columns + 1) * _step()[0] + 3 * GUTTER
     height = TITLE + MARGIN + sum(HEADING + len(rows) * _step()[1] for rows in sections.values())
@@ -104,7 +98,7 @@ def _draw_crop(
 
 
 def _of_other_people(order: np.ndarray, pids: np.ndarray, number: int) -> list[int]:
-    """Return the first queries of an order, no person twice; people come twice only when there are too few."""
+    """Return the first queries of an order, one per person; people are repeated only if there are too few."""
     _, first = np.unique(pids[order], return_index=True)
     repeats = np.setdiff1d(np.arange(len(order)), first)
     return [int(q) for q in order[np.concatenate([np.sort(first), repeats])[:number]]]

@@ -1,18 +1,19 @@
-"""The nearest of many crops to each of them, without a sort of any row and without the matrix of all distances."""
+"""Find the nearest neighbours of each crop without sorting rows and without the matrix of all distances."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 BLOCK_BYTES = 64 * 2**20
-CELLS_AT_ONCE = 2**20  # so much of a block stays in the processor's cache from one pass to the next
+CELLS_AT_ONCE = 2**20  # elements of a block that fit into the processor's cache between two passes
 CROPS_PER_GROUP = 16
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Who lies nearest to each of n crops: `index` [n, k + 1], nearest first, itself included; `farthest` [n], the
-    largest distance.
+    """Nearest neighbours of n crops: `index` [n, k + 1], nearest first and with the crop itself, and `farthest` [n].
+
+    `farthest` is the largest distance of each crop to any crop.
     """
 
     index: np.ndarray
@@ -20,8 +21,10 @@ class Neighbours:
 
 
 def nearest(crops: np.ndarray, k: int) -> Neighbours:
-    """Return each crop's k nearest and itself; at equal distances the one that comes first in `crops`, unit rows [n,
-    dim].
+    """Return the k nearest neighbours of each crop and the crop itself; ties are ordered by row.
+
+    Args:
+        crops: unit rows, [n, dim].
     """
     index, farthest = np.empty((len(crops), k + 1), np.int32), np.empty(len(crops), np.float32)
     block_size = max(1, BLOCK_BYTES // (4 * len(crops)))
@@ -31,15 +34,15 @@ def nearest(crops: np.ndarray, k: int) -> Neighbours:
         block = crops[start : start + block_size]
         products = np.matmul(block, crops.T, out=buffer[: len(block)])
         for first in range(0, len(block), rows_at_once):
-            part = products[first : first + rows_at_once]
-            rows = slice(start + first, start + first + len(part))
-            index[rows] = _greatest(part, k + 1)
-            farthest[rows] = 1 - part.min(axis=1)
+            chunk = products[first : first + rows_at_once]
+            rows = slice(start + first, start + first + len(chunk))
+            index[rows] = _greatest(chunk, k + 1)
+            farthest[rows] = 1 - chunk.min(axis=1)
     return Neighbours(index, np.maximum(farthest, np.finfo(np.float32).tiny))
 
 
 def _greatest(products: np.ndarray, k: int) -> np.ndarray:
-    """Return the columns of each row's k greatest, the greatest first and of equal ones the first, [rows, k]."""
+    """Return the columns of the k greatest products of each row, [rows, k], in descending order, ties by column."""
     flat = np.flatnonzero(products >= _lower_limits(products, k)[:, None])
     rows, columns = np.divmod(flat, products.shape[1])
     order = np.lexsort((-products.ravel()[flat], rows))
@@ -48,17 +51,17 @@ def _greatest(products: np.ndarray, k: int) -> np.ndarray:
 
 
 def _lower_limits(products: np.ndarray, k: int) -> np.ndarray:
-    """Return for each row what at least k of its products reach and few exceed, [rows].
+    """Return a lower limit for each row that at least k of its products reach and few others do, [rows].
 
-    The columns are dealt to groups, and of each group only the greatest counts: k groups whose greatest reaches the
-    limit hold k products that do. Crops of a person often stand side by side, so a group takes columns that are far
-    apart.
+    The columns are divided into groups, and the limit is the k-th greatest of the groups' maxima: then k groups have at
+    least one product that reaches it. A group takes columns that are far apart, because crops of one person are often
+    neighbouring columns.
     """
     num_groups = products.shape[1] // CROPS_PER_GROUP
     if num_groups < k:
         greatest = products
     else:
-        dealt = products[:, : num_groups * CROPS_PER_GROUP].reshape(len(products), CROPS_PER_GROUP, num_groups)
-        greatest = dealt.max(axis=1)
+        grouped = products[:, : num_groups * CROPS_PER_GROUP].reshape(len(products), CROPS_PER_GROUP, num_groups)
+        greatest = grouped.max(axis=1)
     place = greatest.shape[1] - k
     return np.partition(greatest, place, axis=1)[:, place]

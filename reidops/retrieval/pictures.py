@@ -1,4 +1,4 @@
-"""Curves of an evaluation as pictures: CMC, the distances with the gate drawn in, a map of embeddings."""
+"""Plot the results of an evaluation: CMC, distances with gates, re-association and a map of embeddings."""
 
 from collections.abc import Mapping
 
@@ -22,9 +22,7 @@ UNITS = {"frame_gap": " (frames)", "visibility": "", "height": " (px)"}
 
 
 def draw_cmc(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    """Return the share of queries whose first match is among the first k, by test set and by what ranked it, [max_rank]
-    each.
-    """
+    """Return a plot of CMC curves, [max_rank] each, by test set and by ranking method."""
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
     for number, (test, by_ranking) in enumerate(curves.items()):
@@ -40,7 +38,7 @@ def draw_cmc(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
                 label=f"{test}, {name} (rank1 {shares[0]:.3f})",
             )
     axes.set(
-        xlabel="rank k", ylabel="share of queries", ylim=(0, 1.02), title="Queries whose person is among the first k"
+        xlabel="rank k", ylabel="fraction of queries", ylim=(0, 1.02), title="Queries with a match among the first k"
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", fontsize=9)
@@ -48,9 +46,7 @@ def draw_cmc(curves: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
 
 
 def draw_distances(calibration: Calibration) -> Figure:
-    """Return the genuine and impostor distances of pairs and of returns to a track, each gate drawn into those of its
-    cost.
-    """
+    """Return histograms of the genuine and impostor distances: of pairs, and of appearance costs with their gates."""
     figure = Figure(figsize=(15, 4.2), layout="constrained")
     panels, report = figure.subplots(1, 3), calibration.report
     titles = (
@@ -75,34 +71,36 @@ def draw_distances(calibration: Calibration) -> Figure:
     for axes in panels:
         axes.set(ylabel="density", yticks=[])
         axes.margins(y=0.35)  # room for the legend
-        if axes.get_legend_handles_labels()[0]:  # none where there is not a single pair
+        if axes.get_legend_handles_labels()[0]:  # empty without pairs
             axes.legend(fontsize=9, loc="upper right")
     return figure
 
 
 def draw_reassociation(table: pd.DataFrame) -> Figure:
-    """Return rank1 and MRR of lost people against the frames since, on each kind of boxes and of a guess, from
-    `tabulate`'s table.
+    """Return plots of re-association rank1 and MRR by gap, for each kind of boxes and for random guessing.
+
+    Args:
+        table: the result of `reassociation.tabulate`.
     """
     figure = Figure(figsize=(12, 4.8), layout="constrained")
     if table.dropna().empty:
-        figure.text(0.5, 0.5, "No tracked sequence: nobody was looked for", ha="center")
+        figure.text(0.5, 0.5, "No tracked sequence: no re-association queries", ha="center")
         return figure
     for axes, score in zip(figure.subplots(1, 2, sharey=True), TITLES, strict=True):
         for (_, rows), line in zip(table.groupby("boxes"), (-0.14, -0.2), strict=False):
             _draw_gaps(axes, rows, score, line)
-        axes.set(xlabel="frames since; beneath: queries scored", ylim=(0, 1.02), title=TITLES[score])
+        axes.set(xlabel="gap (frames); below: number of scored queries", ylim=(0, 1.02), title=TITLES[score])
         axes.set_xticks(range(len(GAPS)), [str(gap) for gap in GAPS])
         axes.xaxis.labelpad = 42
         axes.grid(alpha=0.3)
-    figure.axes[0].set(ylabel="share of queries")
+    figure.axes[0].set(ylabel="fraction of queries")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=9, ncols=len(labels), loc="outside lower center")
     return figure
 
 
 def draw_tables(calibration: Calibration) -> Figure:
-    """Return the equal error rate and the median distances of pairs by each condition of the calibration's tables."""
+    """Return plots of the equal error rate and the median distances of pairs, by the conditions of the calibration."""
     tables = calibration.report["by"]
     figure = Figure(figsize=(5.2 * len(tables), 5.8), layout="constrained")
     panels = figure.subplots(2, len(tables), sharex="col", sharey="row", squeeze=False)
@@ -119,8 +117,10 @@ def draw_tables(calibration: Calibration) -> Figure:
 
 
 def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, max_crops: int = 500) -> Figure:
-    """Return a 2-D map (t-SNE) of the crops, [n, dim], of the people seen most often, a colour and a marker for
-    each.
+    """Return a 2-D map (t-SNE) of the crops of the people with most crops, with a colour and a marker per person.
+
+    Args:
+        embeddings: unit rows, [n, dim].
     """
     chosen = _most_seen(pids, max_people, max_crops)
     figure = Figure(figsize=(7.5, 7), layout="constrained")
@@ -129,8 +129,10 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
     for number, pid in enumerate(np.unique(pids[chosen])):
         of_person = places[pids[chosen] == pid]
         colour = matplotlib.colormaps["tab20"](number % 20)
-        axes.scatter(*of_person.T, s=22, color=colour, marker=MARKERS[number % len(MARKERS)], linewidths=0)
-        # labels a crop, not a gap between them
+        axes.scatter(
+            of_person[:, 0], of_person[:, 1], s=22, color=colour, marker=MARKERS[number % len(MARKERS)], linewidths=0
+        )
+        # The label is placed at a crop, not between crops.
         middle = of_person[np.argmin(np.linalg.norm(of_person - np.median(of_person, axis=0), axis=1))]
         axes.annotate(
             str(pid),
@@ -152,7 +154,7 @@ def draw_map(embeddings: np.ndarray, pids: np.ndarray, *, max_people: int = 24, 
 
 def _draw_histograms(axes: Axes, distances: Distances) -> None:
     values = np.concatenate([distances.genuine, distances.impostor])
-    edges = np.linspace(min(0.0, values.min(initial=0.0)), max(values.max(initial=0.0), 0.1), 71)
+    edges = np.linspace(min(0.0, values.min(initial=0.0)), max(values.max(initial=0.0), 0.1), 71).tolist()
     kinds = (("one person", distances.genuine, GENUINE), ("two people", distances.impostor, IMPOSTOR))
     for name, of_kind, colour in kinds:
         if len(of_kind):
@@ -162,19 +164,28 @@ def _draw_histograms(axes: Axes, distances: Distances) -> None:
 def _gate_label(gate: float, rates: dict[str, float | None]) -> str:
     if rates["fnmr"] is None:
         return f"gate {gate:.3f}, published"
-    return f"gate {gate:.3f}: refuses {rates['fnmr']:.1%} of returns,\nlets pass {rates['fmr']:.1%} of strangers"
+    return f"gate {gate:.3f}: rejects {rates['fnmr']:.1%} of returns,\naccepts {rates['fmr']:.1%} of impostors"
 
 
 def _draw_gaps(axes: Axes, rows: pd.DataFrame, score: str, line: float) -> None:
-    """Draw one curve and its guess over evenly spaced gaps, the number of scored queries at `line`, a share of the
-    height.
+    """Plot one curve and that of random guessing over evenly spaced gaps.
+
+    The number of scored queries is written at `line`, a fraction of the height of the axes.
     """
     places, name, colour = np.arange(len(rows)), *BOXES[rows["boxes"].iloc[0]]
     axes.plot(places, rows[score], marker="o", markersize=5, color=colour, label=f"model, {name}")
-    axes.plot(places, rows[f"chance_{score}"], "--", color=colour, alpha=0.6, linewidth=1, label=f"a guess, {name}")
+    axes.plot(
+        places, rows[f"chance_{score}"], "--", color=colour, alpha=0.6, linewidth=1, label=f"random guess, {name}"
+    )
     for place, number in zip(places, rows["num_query"] - rows["num_unmatched_queries"], strict=True):
         axes.text(
-            place, line, f"{number:,}", color=colour, fontsize=7.5, ha="center", transform=axes.get_xaxis_transform()
+            float(place),
+            line,
+            f"{number:,}",
+            color=colour,
+            fontsize=7.5,
+            ha="center",
+            transform=axes.get_xaxis_transform(),
         )
 
 
@@ -202,16 +213,16 @@ def _draw_medians(axes: Axes, rows: list[dict]) -> None:
 
 
 def _places(embeddings: np.ndarray) -> np.ndarray:
-    """Return where t-SNE puts the crops, [n, 2]; one alone, or crops that are all alike, at the origin."""
+    """Return the t-SNE coordinates of the crops, [n, 2]; the origin for a single crop or equal embeddings."""
     if np.ptp(embeddings, axis=0).max() == 0:
         return np.zeros((len(embeddings), 2))
-    # Fewer neighbours than crops are asked of t-SNE by its definition.
+    # t-SNE requires a perplexity below the number of crops.
     perplexity = min(25.0, max(1.0, (len(embeddings) - 1) / 3))
     return TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(embeddings)
 
 
 def _most_seen(pids: np.ndarray, max_people: int, max_crops: int) -> np.ndarray:
-    """Return the rows of the people with most crops, distractors left out, evenly thinned."""
+    """Return at most `max_crops` rows, spread evenly, of the people with most crops, without distractors."""
     people, counts = np.unique(pids[pids >= 0], return_counts=True)
     most = people[np.argsort(-counts, kind="stable")[:max_people]]
     rows = np.flatnonzero(np.isin(pids, most))

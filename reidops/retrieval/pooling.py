@@ -1,4 +1,4 @@
-"""Tracklets as one vector each: the mean or the largest values of the embeddings of some of their crops."""
+"""Pool tracklets to one vector each: the mean or the maximum of the embeddings of some of their crops."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,78 +6,70 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from reidops.retrieval.test_sets import TestSet
+from reidops.retrieval.ranking_sets import RankingSet, side_labels
 
-NUM_FRAMES = 15  # evenly spaced, of each tracklet
+NUM_FRAMES = 15  # evenly spaced crops per tracklet
 
 
 @dataclass(frozen=True)
 class Tracklets:
-    """The tracklets of test sets, crop by crop, and the one crop that stands for each; a set without tracklets has one
-    for each crop.
+    """The tracklets of test sets; in a set without tracklets each crop is its own tracklet.
 
     Attributes:
-        rows: the crops that are looked at, as rows of the crops table, tracklet by tracklet, [num_rows].
-        starts: where in `rows` each tracklet begins, [num_tracklets].
-        standing: the row that stands for each tracklet, the one in its middle, [num_tracklets].
+        rows: the sampled crops, as rows of the crops table, tracklet by tracklet, [num_rows].
+        starts: the index in `rows` of each tracklet's first crop, [num_tracklets].
+        middles: the row of each tracklet's middle crop, which represents it, [num_tracklets].
     """
 
     rows: np.ndarray
     starts: np.ndarray
-    standing: np.ndarray
+    middles: np.ndarray
 
     def pool(self, embeddings: np.ndarray, how: str) -> np.ndarray:
-        """Return the table's embeddings, [len(table), dim], each tracklet's pooled unit vector in the row that stands
-        for it.
+        """Return the embeddings of the table, [len(table), dim], with each tracklet's pooled vector in its middle row.
 
         Args:
-            how: mean or max; anything else is the mean, too.
+            how: max, or the mean for any other value.
         """
-        if len(self.rows) == len(self.standing):
+        if len(self.rows) == len(self.middles):
             return embeddings
         whole, operation = embeddings.copy(), np.maximum if how == "max" else np.add
         pooled = operation.reduceat(embeddings[self.rows], self.starts, axis=0)
-        whole[self.standing] = pooled / np.maximum(
+        whole[self.middles] = pooled / np.maximum(
             np.linalg.norm(pooled, axis=1, keepdims=True), np.finfo(np.float32).tiny
         )
         return whole
 
 
 def find_tracklets(
-    table: pd.DataFrame, tests: Sequence[TestSet], *, pooled: bool = True, num_frames: int = NUM_FRAMES
-) -> tuple[list[TestSet], Tracklets]:
-    """Return the test sets, those of tracklets with one row for each of them in place of its crops, and what is pooled.
-
-    Of a tracklet longer than `num_frames` so many evenly spaced crops are looked at, of a shorter one all.
+    table: pd.DataFrame, tests: Sequence[RankingSet], *, pooled: bool = True, num_frames: int = NUM_FRAMES
+) -> tuple[list[RankingSet], Tracklets]:
+    """Return the test sets with one row per tracklet instead of one per crop, and the tracklets.
 
     Args:
-        pooled: False leaves every crop alone.
+        pooled: False keeps every crop.
+        num_frames: maximum number of evenly spaced crops that are sampled from a tracklet.
     """
-    found, parts = [], []
+    found, sampled = [], []
     for test in tests:
         is_pooled = pooled and has_tracklets(table, test)
         sides = {side: _sample(table, getattr(test, side), num_frames, is_pooled) for side in ("query", "gallery")}
-        standing = {side: np.array([_middle(rows) for rows in tracklets]) for side, tracklets in sides.items()}
-        labels = {
-            f"{side}_{kind}s": table[kind].to_numpy()[rows]
-            for side, rows in standing.items()
-            for kind in ("pid", "camid")
-        }
-        found.append(replace(test, **standing, labels=labels))
-        parts += [*sides["query"], *sides["gallery"]]
-    starts = np.cumsum([0, *(len(rows) for rows in parts[:-1])])
-    return found, Tracklets(np.concatenate(parts), starts, np.array([_middle(rows) for rows in parts]))
+        middles = {side: np.array([_middle(rows) for rows in tracklets]) for side, tracklets in sides.items()}
+        query, gallery = middles["query"], middles["gallery"]
+        labels = side_labels(table.iloc[query], table.iloc[gallery])
+        found.append(replace(test, query=query, gallery=gallery, labels=labels))
+        sampled += [*sides["query"], *sides["gallery"]]
+    starts = np.cumsum([0, *(len(rows) for rows in sampled[:-1])])
+    return found, Tracklets(np.concatenate(sampled), starts, np.array([_middle(rows) for rows in sampled]))
 
 
-def has_tracklets(table: pd.DataFrame, test: TestSet) -> bool:
-    """Tell whether every crop of a test set belongs to a tracklet."""
+def has_tracklets(table: pd.DataFrame, test: RankingSet) -> bool:
+    """Return whether every crop of a test set belongs to a tracklet."""
     return bool((table["tracklet"].to_numpy()[np.concatenate([test.query, test.gallery])] >= 0).all())
 
 
 def _sample(table: pd.DataFrame, rows: np.ndarray, num_frames: int, pooled: bool) -> list[np.ndarray]:
-    """Return the rows of each tracklet that are looked at, in the order of time; tracklets in the order of their
-    numbers.
-    """
+    """Return the sampled rows of each tracklet, ordered by time; tracklets are ordered by number."""
     if not pooled:
         return list(rows[:, None])
     tracklets, frames = table["tracklet"].to_numpy()[rows], table["frame"].to_numpy()[rows]

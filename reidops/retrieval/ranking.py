@@ -1,19 +1,20 @@
-"""CMC, mAP and mINP, exact at any size, without sorting a gallery.
+"""Compute CMC, mAP and mINP exactly, without sorting the gallery.
 
-For each query the ranks of its positives are counted, block by block, so that the matrix of all distances never exists
-as a whole. Ties count against the model: a gallery crop of another person at exactly the distance of a match ranks
-before the match (`counting.py`). Distances of embeddings are compared without rounding error (`exact_counting.py`), so
-that equal embeddings tie and nearly equal ones do not. With the ranks r₁ ≤ … ≤ r_m of a query's m positives:
+The ranks of the positives of each query are counted block by block, so the whole distance matrix is never in memory.
+Ties count against the model: a gallery crop of another person at exactly the distance of a match ranks before the match
+(`counting.py`). Distances of embeddings are compared without rounding error (`exact_counting.py`), so equal embeddings
+tie and nearly equal ones do not. With the ranks r₁ ≤ … ≤ r_m of a query's m positives:
 
 - average precision is the mean of i / rᵢ, the precision at each hit; mAP is its mean over the queries;
 - the inverse negative penalty is m / r_m; mINP is its mean;
-- CMC at k is the share of queries with r₁ ≤ k; rank1, rank5 and rank10 are its values there.
+- CMC at k is the fraction of queries with r₁ ≤ k; rank1, rank5 and rank10 are its values at 1, 5 and 10.
 
-Queries that have nobody to find are left out of every mean, counted and named.
+Queries without a match are left out of all means; they are counted and listed.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,16 +31,16 @@ RANKED_AT_ONCE = 2**21
 
 @dataclass(frozen=True)
 class RankingScores:
-    """How well queries find their person in a gallery: fractions 0 … 1, and per query what they are the means of.
+    """The scores of a ranking, fractions 0 … 1, and the values of each query.
 
     Attributes:
-        num_query: all queries given; `num_unmatched_queries` of them had nobody to find and count in no mean.
-        num_tied_hits: positives at exactly the distance of another person's crop, which ranks before them. Many of them
-            mean that many embeddings are equal.
-        cmc: share of queries whose first match is among the first k, [max_rank] for k = 1 … max_rank.
+        num_query: number of all queries; `num_unmatched_queries` of them have no match and are left out of all means.
+        num_tied_hits: positives at exactly the distance of another person's crop, which ranks before them. A large
+            number means that many embeddings are equal.
+        cmc: fraction of queries whose first match is among the first k, for k = 1 … max_rank, [max_rank].
         average_precisions, inverse_negative_penalties: [num_query], NaN for unmatched queries.
         first_ranks: 1-based rank of the first match in the whole gallery, [num_query], 0 for unmatched queries.
-        unmatched_queries: their rows, ascending.
+        unmatched_queries: rows of the queries without a match, ascending.
     """
 
     mAP: float
@@ -58,7 +59,7 @@ class RankingScores:
     unmatched_queries: np.ndarray
 
     def figures(self) -> dict[str, float | int]:
-        """Return the figures that a report shows, by name."""
+        """Return the scores and counts for a report, by name."""
         names = ("mAP", "mINP", "rank1", "rank5", "rank10", "num_query", "num_gallery", "num_unmatched_queries")
         return {name: getattr(self, name) for name in names}
 
@@ -81,19 +82,18 @@ def score_embeddings(
 ) -> RankingScores:
     """Score embeddings, [num_query, dim] and [num_gallery, dim], by their cosine distances.
 
-    Rows are used as float32 unit rows; others are scaled to length 1 first. Ranks are those of distances without
-    rounding error, so neither the gallery's order, nor `block_size` (queries at a time), nor the number of threads
-    changes a figure.
+    Rows are converted to float32 and scaled to unit length. Ranks are not affected by rounding errors, so the scores do
+    not depend on the order of the gallery, on `block_size` (queries per block) or on the number of threads.
 
     Args:
         junk: a rule of `matches.JUNK_RULES`, or a boolean mask [num_query, num_gallery].
-        query_frames, gallery_frames, gap: what `junk="time-gap"` needs, in frames.
-        single_gallery_shot: count CMC, and rank1 to rank10 with it, in galleries of one crop per person (CUHK03;
+        query_frames, gallery_frames, gap: needed by `junk="time-gap"`, in frames.
+        single_gallery_shot: compute CMC and rank1 to rank10 on galleries of one crop per person (CUHK03, see
             `single_shot.py`).
 
     Raises:
-        ReidopsError: shapes disagree, a row is not finite or zero, a label that the rule needs is missing, query and
-            gallery are one set whose every crop would find itself, no query has a match, or a count is below 1.
+        ReidopsError: shapes do not fit, a row is zero or not finite, a label that the rule needs is missing, query and
+            gallery are the same set without junk, no query has a match, or a count is below 1.
     """
     _check_counts(max_rank=max_rank, block_size=block_size)
     query, gallery = unit_rows(query, "query"), unit_rows(gallery, "gallery")
@@ -106,8 +106,8 @@ def score_embeddings(
     _check_lengths(labels, (len(query), len(gallery)), "embeddings")
     if isinstance(junk, str) and junk == "none" and query.shape == gallery.shape and np.array_equal(query, gallery):
         raise ReidopsError(
-            "query and gallery are one set: each crop would find itself; use junk=np.eye(num_query, dtype=bool) to "
-            "leave it out"
+            "query and gallery are the same set, so that each crop matches itself; use "
+            "junk=np.eye(num_query, dtype=bool) to leave it out"
         )
     matches = _matches(labels, junk, gap)
     block_size = block_size or max(1, BLOCK_BYTES // (4 * len(gallery)))
@@ -138,12 +138,12 @@ def score_distances(
     gap: int | None = None,
     single_gallery_shot: SingleShot | None = None,
 ) -> RankingScores:
-    """Score a given matrix of distances, [num_query, num_gallery], of any metric; smaller is nearer, +inf is allowed.
+    """Score a matrix of distances of any metric, [num_query, num_gallery]; smaller is nearer, +inf is allowed.
 
-    Arguments as `score_embeddings`.
+    The other arguments are those of `score_embeddings`.
 
     Raises:
-        ReidopsError: the matrix is not two-dimensional or holds NaN, lengths disagree, a label that the rule needs is
+        ReidopsError: the matrix is not two-dimensional or has NaN, lengths do not fit, a label that the rule needs is
             missing, no query has a match, or `max_rank` is below 1.
     """
     _check_counts(max_rank=max_rank)
@@ -153,8 +153,8 @@ def score_distances(
     labels = _both_labels(query_pids, gallery_pids, query_camids, gallery_camids, query_frames, gallery_frames)
     _check_lengths(labels, distances.shape, "distances")
     matches = _matches(labels, junk, gap)
-    identities = find_identities(labels[1], distances.T) if single_gallery_shot else None
-    return score_blocks([distances], matches, max_rank, identities=identities, single_gallery_shot=single_gallery_shot)
+    shots = (find_identities(labels[1], distances.T), single_gallery_shot) if single_gallery_shot else None
+    return score_blocks([distances], matches, max_rank, shots=shots)
 
 
 def score_blocks(
@@ -162,24 +162,23 @@ def score_blocks(
     matches: Matches,
     max_rank: int = 50,
     *,
-    identities: Identities | None = None,
-    single_gallery_shot: SingleShot | None = None,
+    shots: tuple[Identities, SingleShot] | None = None,
 ) -> RankingScores:
-    """Score distances that come as blocks of rows, [any, num_gallery], together one row per query, in order.
+    """Score distances in blocks of rows, [any, num_gallery]; together the blocks have one row per query, in order.
 
     Args:
-        identities: whose crops the gallery holds, where `single_gallery_shot` is given.
+        shots: count CMC in galleries of one crop per person; whose crops the gallery holds, and how they are drawn.
     """
     whole, of_shots, first = [], [], 0
     for block in blocks:
         whole.append(_rank_distances(block, matches, first))
-        if single_gallery_shot:
+        if shots:
             queries = range(first, first + len(block))
             rank = lambda rows, drawn: _rank_distances(block[rows - first], drawn).of_hits  # noqa: B023, E731
-            of_shots.append(rank_single_shots(rank, matches, identities, single_gallery_shot, queries))
+            of_shots.append(rank_single_shots(rank, matches, *shots, queries))
         first += len(block)
     scores = _scores(_joined(whole), matches, max_rank)
-    return _with_cmc(scores, np.concatenate(of_shots), max_rank) if single_gallery_shot else scores
+    return _with_cmc(scores, np.concatenate(of_shots), max_rank) if shots else scores
 
 
 def _both_labels(
@@ -217,24 +216,23 @@ def _matches(labels: tuple[Labels, Labels], junk: str | np.ndarray, gap: int | N
 
 @dataclass(frozen=True)
 class _Ranks:
-    """The ranks of all positives, query after query, in the order of `matches.positives`, and the ties met."""
+    """The ranks of all positives, in the order of `matches.positives`, and the number of ties."""
 
     of_hits: np.ndarray
     num_tied: int
 
 
-def _joined(parts: list[_Ranks]) -> _Ranks:
-    return _Ranks(np.concatenate([part.of_hits for part in parts]), sum(part.num_tied for part in parts))
+def _joined(blocks: list[_Ranks]) -> _Ranks:
+    return _Ranks(np.concatenate([block.of_hits for block in blocks]), sum(block.num_tied for block in blocks))
 
 
 def _rank_distances(distances: np.ndarray, matches: Matches, first: int = 0) -> _Ranks:
-    """Return the ranks of the queries that the rows of `distances` are of, the first of them number `first`."""
+    """Return the ranks of the queries of the rows of `distances`; the first row is query number `first`."""
     ranks, tied = [np.empty(0, np.int64)], 0
     for query, row in enumerate(distances, first):
         if np.isnan(row.min()):
             raise ReidopsError(
-                f"distances: row {query} holds NaN at gallery crop {int(np.isnan(row).argmax())}; embed these crops "
-                f"again"
+                f"distances: row {query} has NaN at gallery crop {int(np.isnan(row).argmax())}; embed these crops again"
             )
         positives = matches.positives.of(query)
         if len(positives):
@@ -245,25 +243,23 @@ def _rank_distances(distances: np.ndarray, matches: Matches, first: int = 0) -> 
 
 
 def _rank_embeddings(query: np.ndarray, gallery: np.ndarray, matches: Matches, block_size: int) -> _Ranks:
-    parts = []
+    ranks = []
     rows_at_once = max(1, RANKED_AT_ONCE // len(gallery))
     for start, block in _negative_products(query, gallery, block_size):
         for first in range(0, len(block), rows_at_once):
             distances = block[first : first + rows_at_once]
             rows = start + first, start + first + len(distances)
             embeddings = UnitRows(query[slice(*rows)], gallery)
-            parts.append(
+            ranks.append(
                 _Ranks(
                     *rank_block(distances, matches.positives.between(*rows), matches.junk.between(*rows), embeddings)
                 )
             )
-    return _joined(parts)
+    return _joined(ranks)
 
 
 def _negative_products(query: np.ndarray, gallery: np.ndarray, block_size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield −(query · gallery) in blocks, [any, num_gallery], each with its first query's number, in one standing
-    buffer.
-    """
+    """Yield the first query's number and −(query · gallery), [any, num_gallery], of each block, in a reused buffer."""
     buffer = np.empty((min(block_size, len(query)), len(gallery)), np.float32)
     for start in range(0, len(query), block_size):
         block = -query[start : start + block_size]
@@ -294,7 +290,14 @@ def _scores(ranks: _Ranks, matches: Matches, max_rank: int) -> RankingScores:
     )
 
 
-def _cmc(first_ranks: np.ndarray, max_rank: int) -> dict[str, np.ndarray | float]:
+class _Cmc(TypedDict):
+    cmc: np.ndarray
+    rank1: float
+    rank5: float
+    rank10: float
+
+
+def _cmc(first_ranks: np.ndarray, max_rank: int) -> _Cmc:
     cmc = np.array([(first_ranks <= k).mean() for k in range(1, max(max_rank, 10) + 1)])
     return {"cmc": cmc[:max_rank], "rank1": float(cmc[0]), "rank5": float(cmc[4]), "rank10": float(cmc[9])}
 

@@ -1,4 +1,4 @@
-"""What an evaluation leaves in its folder: tables for DVC and people, pictures for people."""
+"""Write the results of an evaluation: metrics, tables and pictures."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from reidops.retrieval.evaluation import HISTOGRAM, name_of_histogram
 from reidops.retrieval.galleries import RankedRow, choose_queries, draw_galleries, nearest_rows
 from reidops.retrieval.pictures import draw_cmc, draw_distances, draw_map, draw_reassociation, draw_tables
 from reidops.retrieval.ranking import RankingScores
+from reidops.retrieval.ranking_sets import RankingSet
 from reidops.retrieval.reassociation import GAPS, KINDS, SCORES
-from reidops.retrieval.test_sets import TestSet
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,7 @@ REASSOCIATION = "reassociation"  # beside the test sets in metrics.json
 
 
 def figures(scores: Mapping[str, RankingScores], reassociated: pd.DataFrame) -> dict[str, Any]:
-    """Return what metrics.json holds: figures by test set, and re-association by boxes and gap where somebody was
-    looked for.
-    """
+    """Return the content of metrics.json: scores by test set, and re-association scores by boxes and gap if any."""
     found = {name: of_set.figures() for name, of_set in scores.items()}
     scored = reassociated.dropna()
     if scored.empty:
@@ -39,21 +37,19 @@ def figures(scores: Mapping[str, RankingScores], reassociated: pd.DataFrame) -> 
 
 
 def headline(scores: Mapping[str, RankingScores]) -> dict[str, dict[str, float]]:
-    """Return what `dvc metrics show` has room for: mAP and rank1 by test set."""
+    """Return the scores for `dvc metrics show`: mAP and rank1 by test set."""
     return {name: {"mAP": of_set.mAP, "rank1": of_set.rank1} for name, of_set in scores.items()}
 
 
 def write_reassociation(reassociated: pd.DataFrame, folder: Path) -> None:
-    """Write reassociation.csv, a row for each gap and a column for each curve, and draw reassociation.png."""
+    """Write reassociation.csv, with one row per gap and one column per curve, and reassociation.png."""
     curves = reassociation_curves(reassociated)
     curves.to_csv(folder / "reassociation.csv", index=False, float_format="%.6f", lineterminator="\n")
     draw_reassociation(reassociated).savefig(folder / "reassociation.png", dpi=DPI)
 
 
 def reassociation_curves(reassociated: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each gap and, for each kind of boxes, the columns `rank1_annotations` …; empty where nobody was
-    looked for.
-    """
+    """Return one row per gap with the columns `rank1_annotations` … of each kind of boxes; empty without queries."""
     wide = pd.DataFrame({"gap": GAPS}).set_index("gap")
     for boxes in KINDS:
         rows = reassociated[reassociated["boxes"] == boxes].set_index("gap")
@@ -61,9 +57,10 @@ def reassociation_curves(reassociated: pd.DataFrame) -> pd.DataFrame:
     return wide.reset_index()
 
 
-def write_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], path: Path) -> None:
-    """Write CMC by rank: a column for each row of the figures, and `embedder` and `colour_histogram`, the means over
-    the sets.
+def write_curves(scores: Mapping[str, RankingScores], tests: Sequence[RankingSet], path: Path) -> None:
+    """Write CMC by rank, with one column per score name and the means over the test sets.
+
+    The means are in the columns `embedder` and `colour_histogram`.
     """
     curves = {name: of_set.cmc for name, of_set in scores.items()}
     curves["embedder"] = np.mean([curves[test.name] for test in tests], axis=0)
@@ -73,20 +70,20 @@ def write_curves(scores: Mapping[str, RankingScores], tests: Sequence[TestSet], 
 
 
 def write_queries(
-    table: pd.DataFrame, tests: Sequence[TestSet], scores: Mapping[str, RankingScores], path: Path
+    table: pd.DataFrame, tests: Sequence[RankingSet], scores: Mapping[str, RankingScores], path: Path
 ) -> None:
-    """Write what became of each query; one without a match has no average precision and the first rank 0."""
-    parts = []
+    """Write the scores of each query; a query without a match has no average precision and first rank 0."""
+    queries = []
     for test in tests:
-        part = table.loc[test.query, ["dataset", "path", "pid", "camid", "frame"]].copy()
-        part["average_precision"] = scores[test.name].average_precisions
-        part["first_rank"] = scores[test.name].first_ranks
-        parts.append(part)
-    pd.concat(parts).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+        of_test = table.loc[test.query, ["dataset", "path", "pid", "camid", "frame"]].copy()
+        of_test["average_precision"] = scores[test.name].average_precisions
+        of_test["first_rank"] = scores[test.name].first_ranks
+        queries.append(of_test)
+    pd.concat(queries).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
 
 
 def draw_curves(
-    scores: Mapping[str, RankingScores], tests: Sequence[TestSet], calibration: Calibration, folder: Path
+    scores: Mapping[str, RankingScores], tests: Sequence[RankingSet], calibration: Calibration, folder: Path
 ) -> None:
     """Draw cmc.png, distances.png and calibration_tables.png."""
     curves = {}
@@ -103,7 +100,7 @@ def draw_curves(
 
 
 def draw_test_set(
-    test: TestSet,
+    test: RankingSet,
     scores: RankingScores,
     embeddings: np.ndarray,
     store: CropStore,
@@ -112,11 +109,11 @@ def draw_test_set(
     num_rows: int,
     num_columns: int,
 ) -> None:
-    """Draw gallery_<data set>.png and people_<data set>.png; `embeddings` are the whole table's."""
+    """Draw gallery_<data set>.png and people_<data set>.png; `embeddings` are those of the whole table."""
     chosen = choose_queries(scores, test.labels["query_pids"], num_rows)
     title = (
-        f"{test.name}: mAP {scores.mAP:.3f}, rank1 {scores.rank1:.3f}; green: the same person, red: somebody else; "
-        f"beneath: 1 − cosine"
+        f"{test.name}: mAP {scores.mAP:.3f}, rank1 {scores.rank1:.3f}; green: same person, red: another person; "
+        "below each crop: 1 − cosine"
     )
     sections = {
         f"{name} queries, by average precision (AP)": [
@@ -129,27 +126,30 @@ def draw_test_set(
 
 
 def log_findings(
-    tests: Sequence[TestSet], scores: Mapping[str, RankingScores], calibration: Calibration, reassociated: pd.DataFrame
+    tests: Sequence[RankingSet],
+    scores: Mapping[str, RankingScores],
+    calibration: Calibration,
+    reassociated: pd.DataFrame,
 ) -> None:
-    """Say in a line each what was found on every test set, where the gate lies, and how lost people fared."""
+    """Log one line per test set, one for the gates and one per kind of boxes for re-association."""
     for test in tests:
         log_scores(test, tests, scores)
     log_gate(calibration)
     if reassociated.empty:
-        log.info("no tracked sequence: there is nobody to re-associate")
+        log.info("no tracked sequence: re-association is not evaluated")
     for boxes, rows in reassociated.groupby("boxes"):
-        told = ", ".join(f"{row.rank1:.3f} after {row.gap}" for row in rows.dropna().itertuples())
-        log.info("re-association on %s, rank1: %s frames", boxes, told or "nobody after any number of")
+        scored = ", ".join(f"{row.rank1:.3f} after {row.gap} frames" for row in rows.dropna().itertuples())
+        log.info("re-association on %s, rank1: %s", boxes, scored or "no query has a match")
 
 
-def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, RankingScores]) -> None:
-    """Say in one line what was found on a test set, and warn of what makes its figures doubtful."""
+def log_scores(test: RankingSet, tests: Sequence[RankingSet], scores: Mapping[str, RankingScores]) -> None:
+    """Log the scores of a test set in one line, and warn if many embeddings are equal."""
     found, colours = scores[test.name], scores[name_of_histogram(test, tests)]
     shot = test.single_gallery_shot
-    drawn = f", rank1 in {shot.repeats} galleries of one crop per person" if shot else ""
+    protocol = f", rank1 in {shot.repeats} galleries of one crop per person" if shot else ""
     log.info(
-        "%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f) of %s queries in %s crops, junk %s%s; %d queries have "
-        "no match",
+        "%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f); %s queries, %s gallery crops, junk rule %s%s; "
+        "queries without a match: %d",
         test.name,
         found.mAP,
         found.rank1,
@@ -158,21 +158,20 @@ def log_scores(test: TestSet, tests: Sequence[TestSet], scores: Mapping[str, Ran
         f"{found.num_query:,}",
         f"{found.num_gallery:,}",
         test.junk,
-        drawn,
+        protocol,
         found.num_unmatched_queries,
     )
     if found.num_tied_hits > found.num_query:
         log.warning(
-            "%s: %s matches are exactly as far away as a crop of another person, which ranks before them; many "
-            "embeddings are"
-            " equal, check for copies among the crops",
+            "%s: %s matches have exactly the distance of another person's crop, which ranks before them; many "
+            "embeddings are equal, check the crops for copies",
             test.name,
             f"{found.num_tied_hits:,}",
         )
 
 
 def log_gate(calibration: Calibration) -> None:
-    """Say in one line where the gate lies and what it was fitted on."""
+    """Log the gates and the data that they were fitted on in one line."""
     report, fitted_on = calibration.report, calibration.report["fitted_on"]
     log.info(
         "gates %.3f (nearest crop) and %.3f (moving average), fitted on %s of %s held-out people%s, %s returns (%s)",
@@ -180,13 +179,13 @@ def log_gate(calibration: Calibration) -> None:
         report["gates"]["ema_cosine"],
         fitted_on["boxes"],
         f"{fitted_on['num_people']:,}",
-        ", who also chose the checkpoint" if fitted_on["chose_checkpoint"] else "",
+        " (also used to choose the checkpoint)" if fitted_on["chose_checkpoint"] else "",
         f"{fitted_on['num_genuine_returns']:,}",
         fitted_on["scope"],
     )
 
 
-def _ranked_row(test: TestSet, query: int, scores: RankingScores, embeddings: np.ndarray, number: int) -> RankedRow:
+def _ranked_row(test: RankingSet, query: int, scores: RankingScores, embeddings: np.ndarray, number: int) -> RankedRow:
     junk = test.junk_mask(np.array([query]))[0]
     found, distances = nearest_rows(embeddings[test.query[query]], embeddings[test.gallery], junk, number)
     return RankedRow(

@@ -1,9 +1,10 @@
-"""k-reciprocal re-ranking (Zhong, Zheng, Cao, Li: Re-ranking person re-identification with k-reciprocal encoding, CVPR
-2017).
+"""Compute k-reciprocal re-ranking.
 
-Two crops are near when each is among the other's nearest and they share their neighbours. Every crop is described by a
-sparse row, its weights over its k-reciprocal neighbours, so memory grows with the number of crops times k, never with
-its square.
+Zhong, Zheng, Cao, Li: Re-ranking person re-identification with k-reciprocal encoding, CVPR 2017.
+
+Two crops are near if they are among each other's nearest neighbours and share neighbours. Every crop is encoded as a
+sparse row of weights over its k-reciprocal neighbours, so memory grows with the number of crops times k, not with its
+square.
 """
 
 from collections.abc import Iterator
@@ -19,11 +20,13 @@ PAIRS_AT_ONCE = 2**11
 
 
 def rerank(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3) -> np.ndarray:
-    """Return re-ranked distances, float32 [num_query, num_gallery], in 0 … 1; `weight` (the paper's λ) is the plain
-    distance's share.
+    """Return re-ranked distances, float32 [num_query, num_gallery], in 0 … 1.
+
+    Args:
+        weight: weight of the original distance (λ in the paper).
 
     Raises:
-        ReidopsError: embeddings are broken or of different dimensions, or a constant is out of its range.
+        ReidopsError: embeddings are invalid or of different dimensions, or a constant is out of its range.
     """
     return np.concatenate(list(reranked_blocks(query, gallery, k1=k1, k2=k2, weight=weight)))
 
@@ -31,7 +34,7 @@ def rerank(query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6,
 def reranked_blocks(
     query: np.ndarray, gallery: np.ndarray, *, k1: int = 20, k2: int = 6, weight: float = 0.3
 ) -> Iterator[np.ndarray]:
-    """Yield what `rerank` returns as blocks of queries, in order."""
+    """Yield the result of `rerank` in blocks of queries, in order."""
     query, gallery = unit_rows(query, "query"), unit_rows(gallery, "gallery")
     if query.shape[1] != gallery.shape[1]:
         raise ReidopsError(
@@ -55,8 +58,9 @@ def reranked_blocks(
 
 
 def _encode(crops: np.ndarray, neighbours: Neighbours, k1: int, k2: int) -> sparse.csr_array:
-    """Return each crop's weights over its expanded k-reciprocal neighbours, averaged over its k2 nearest (sections 3.2
-    to 3.4).
+    """Return each crop's weights over its expanded k-reciprocal neighbours, averaged over its k2 nearest crops.
+
+    Sections 3.2 to 3.4 of the paper.
     """
     sets = _expanded(_reciprocal(neighbours.index), _reciprocal(neighbours.index[:, : round(k1 / 2) + 1]))
     rows = np.repeat(np.arange(len(crops)), np.diff(sets.indptr))
@@ -74,15 +78,16 @@ def _encode(crops: np.ndarray, neighbours: Neighbours, k1: int, k2: int) -> spar
 
 
 def _reciprocal(index: np.ndarray) -> sparse.csr_array:
-    """Return the pairs that are among each other's nearest, as ones in an [n, n] matrix."""
+    """Return the pairs that are among each other's nearest neighbours, as ones in an [n, n] matrix."""
     rows, columns = np.repeat(np.arange(len(index)), index.shape[1]), index.ravel()
     near = sparse.csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=(len(index), len(index)))
     return near.multiply(near.T).tocsr()
 
 
 def _expanded(reciprocal: sparse.csr_array, half: sparse.csr_array) -> sparse.csr_array:
-    """Return each crop's set with those of its members' half-sized sets that lie in it by more than two thirds
-    (equation 3).
+    """Return each crop's set, expanded by the half-sized sets of its members.
+
+    A half-sized set is added if more than two thirds of it are in the crop's set (equation 3).
     """
     shared = (reciprocal @ half.T).multiply(reciprocal).tocoo()
     size = np.diff(half.indptr)
@@ -105,9 +110,7 @@ def _pair_distances(crops: np.ndarray, rows: np.ndarray, columns: np.ndarray) ->
 
 
 def _jaccard_distances(queries: sparse.csr_array, row: int, gallery: sparse.csc_array) -> np.ndarray:
-    """Return the Jaccard distance of one query to every gallery crop from their sparse rows, [num_gallery] (equation
-    10).
-    """
+    """Return the Jaccard distance of one query to every gallery crop, [num_gallery] (equation 10)."""
     own = slice(queries.indptr[row], queries.indptr[row + 1])
     members, weights = queries.indices[own], queries.data[own]
     start, stop = gallery.indptr[members], gallery.indptr[members + 1]
@@ -121,5 +124,5 @@ def _jaccard_distances(queries: sparse.csr_array, row: int, gallery: sparse.csc_
 def _check_constants(k1: int, k2: int, weight: float) -> None:
     if k1 < 1 or not 1 <= k2 <= k1 + 1 or not 0 <= weight <= 1:
         raise ReidopsError(
-            f"re-ranking with k1={k1}, k2={k2}, weight={weight}; expected 1 ≤ k1, 1 ≤ k2 ≤ k1 + 1, 0 ≤ weight ≤ 1"
+            f"re-ranking has k1={k1}, k2={k2}, weight={weight}, expected 1 ≤ k1, 1 ≤ k2 ≤ k1 + 1, 0 ≤ weight ≤ 1"
         )

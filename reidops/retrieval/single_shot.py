@@ -1,11 +1,11 @@
-"""CUHK03's single-gallery-shot protocol: of every person one crop, drawn at random, stands in the gallery.
+"""Rank by CUHK03's single-gallery-shot protocol: the gallery has one randomly drawn crop of every person.
 
-For each query, one of the crops that its junk rule leaves is drawn of each identity, and the rank of the one that shows
-its person is found among them; that is repeated, and CMC is the mean. mAP and mINP stay those of the whole gallery, as
-in torchreid. Distractors have no identity: every one of them stays.
+For each query one crop of each identity is drawn from the gallery without junk, and the query's match is ranked among
+them. This is repeated, and CMC is the mean. mAP and mINP are computed on the whole gallery, as in torchreid.
+Distractors have no identity and all stay in the gallery.
 
-A draw knows a gallery crop by its labels, then by its embedding's or its distances' values, not by its place. So it is
-the same in any order of the gallery, and last bits that another machine rounds otherwise seldom change it.
+Before drawing, gallery crops are sorted by their labels and then by the values of their embeddings or distances. So a
+draw does not depend on the order of the gallery, and rounding differences between machines seldom change it.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ from reidops.retrieval.matches import Labels, Matches, are_distractors, rows_of_
 CELLS_AT_ONCE = 2**21
 
 Rank = Callable[[np.ndarray, Matches], np.ndarray]
-"""From query numbers, which may repeat, and what each of them is to find, to the ranks of what they find."""
+"""A function of query numbers, which may repeat, and their matches that returns the ranks of the matches."""
 
 
 @dataclass(frozen=True)
 class SingleShot:
-    """How often a gallery of one crop per person is drawn, and from which seed."""
+    """The number of drawn galleries of one crop per person, and the seed."""
 
     repeats: int = 10
     seed: int = 0
@@ -43,10 +43,10 @@ class Identities:
 
 
 def find_identities(gallery: Labels, columns: np.ndarray) -> Identities:
-    """Return whose crops the gallery holds; those of one identity stand in the order of camera, frame and content.
+    """Return the gallery rows by identity; rows of one identity are sorted by camera, frame and content.
 
     Args:
-        columns: what tells gallery crops apart, [num_gallery, any]: embeddings, or the distances from all queries.
+        columns: the content of the gallery crops, [num_gallery, any]: embeddings, or distances from all queries.
     """
     content = np.unique(columns, axis=0, return_inverse=True)[1].ravel()
     known = [values for values in (gallery.frames, gallery.camids) if values is not None]
@@ -57,11 +57,10 @@ def find_identities(gallery: Labels, columns: np.ndarray) -> Identities:
 
 
 def draw_shots(identities: Identities, junk: np.ndarray, query: int, shot: SingleShot) -> np.ndarray:
-    """Return which gallery crops are drawn for one query, bool [repeats, num_gallery]: of each identity one that is not
-    junk.
+    """Return the gallery crops drawn for one query, bool [repeats, num_gallery]: one of each identity, without junk.
 
     Args:
-        junk: gallery rows that the query leaves out; an identity of junk only has no crop drawn.
+        junk: gallery rows that are junk for the query. No crop is drawn of an identity with junk only.
     """
     num_gallery = len(identities.order)
     lots = np.random.default_rng([shot.seed, query]).random((shot.repeats, num_gallery))
@@ -78,21 +77,21 @@ def draw_shots(identities: Identities, junk: np.ndarray, query: int, shot: Singl
 def rank_single_shots(
     rank: Rank, matches: Matches, identities: Identities, shot: SingleShot, queries: range | None = None
 ) -> np.ndarray:
-    """Return the rank of each matched query's person in each gallery drawn for it, [num_matched × repeats].
+    """Return the rank of each matched query's person in each of its drawn galleries, [num_matched × repeats].
 
     Args:
-        queries: those that are ranked; None = all. What is drawn for a query does not depend on it.
+        queries: the queries to rank; None = all. The draws of a query do not depend on it.
     """
     first, last = (queries.start, queries.stop) if queries else (0, matches.num_query)
     matched = first + np.flatnonzero(matches.positives.counts[first:last])
     at_once = max(1, CELLS_AT_ONCE // (shot.repeats * matches.num_gallery))
-    parts = [matched[start : start + at_once] for start in range(0, len(matched), at_once)]
-    ranks = [rank(np.repeat(part, shot.repeats), _drawn_matches(part, matches, identities, shot)) for part in parts]
+    blocks = [matched[start : start + at_once] for start in range(0, len(matched), at_once)]
+    ranks = [rank(np.repeat(block, shot.repeats), _drawn_matches(block, matches, identities, shot)) for block in blocks]
     return np.concatenate([np.empty(0, np.int64), *ranks])
 
 
 def _drawn_matches(queries: np.ndarray, matches: Matches, identities: Identities, shot: SingleShot) -> Matches:
-    """Return what each query is to find in each gallery drawn for it; all that is not drawn is junk there."""
+    """Return the matches of each query in each of its drawn galleries; crops that are not drawn are junk."""
     drawn = np.concatenate([draw_shots(identities, matches.junk.of(query), query, shot) for query in queries])
     wanted = np.zeros_like(drawn)
     for i, query in enumerate(queries):

@@ -1,4 +1,4 @@
-"""The exported embedder: ONNX Runtime and OpenCV, no torch."""
+"""Run the exported embedder with ONNX Runtime and OpenCV, without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ MODEL = "model.onnx"
 
 
 class OnnxEmbedder:
-    """Do what `Embedder` does, from the folder that the stage `export` wrote: model.onnx and embedder.json."""
+    """An embedder with the interface of `Embedder`, loaded from model.onnx and embedder.json (stage `export`)."""
 
     def __init__(self, folder: Path, *, threads: int = 0) -> None:
-        """Load and test the model; `threads` 0 = one per core.
+        """Load the model and run the self-test; `threads` 0 = one per core.
 
         Raises:
-            ReidopsError: a file is missing or unreadable, or the self-test gives another embedding.
+            ReidopsError: a file is missing or unreadable, or the self-test fails.
         """
         folder = Path(folder)
         self.description = read_description(folder / "embedder.json")
@@ -29,7 +29,7 @@ class OnnxEmbedder:
 
     @classmethod
     def load(cls, source: str | Path, *, threads: int = 0) -> "OnnxEmbedder":
-        """Load a folder; the same word as `Embedder.load`."""
+        """Load a folder; the counterpart of `Embedder.load`."""
         return cls(Path(source), threads=threads)
 
     @property
@@ -64,11 +64,11 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # waiting threads leave their core to a tracker
+    # Waiting threads sleep, so that a tracker can use their cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
         raise ReidopsError(
-            f"{path}: is no whole ONNX file ({error}); make it again with `dvc repro -f export`"
+            f"{path}: the ONNX file is damaged ({error}); make it again with `dvc repro -f export`"
         ) from None

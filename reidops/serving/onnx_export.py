@@ -1,4 +1,4 @@
-"""Export an embedder to ONNX and measure that it is still the same."""
+"""Export an embedder to ONNX and measure the difference of the embeddings."""
 
 import dataclasses
 import logging
@@ -14,13 +14,13 @@ import torch
 from reidops.embedding.embedder import Embedder
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
-OPSET = 18  # what torch's exporter is built for: others are converted from it
+OPSET = 18  # native opset of torch's exporter; others are converted from it
 BATCH_SIZES = (1, 2, 7)
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far ONNX Runtime's embeddings are from torch's."""
+    """The difference between the embeddings of ONNX Runtime and torch."""
 
     max_abs_difference: float
     min_cosine: float
@@ -34,14 +34,14 @@ class Parity:
         return self.max_abs_difference <= self.tolerance
 
     def as_dict(self) -> dict[str, object]:
-        """Return what parity.json holds."""
+        """Return the content of parity.json."""
         return {**dataclasses.asdict(self), "passed": self.passed}
 
 
 def export_onnx(embedder: Embedder, path: Path) -> None:
     """Write the network as ONNX: `images` uint8 [N, height, width, 3] in RGB → `embeddings` float32 [N, dim], N free.
 
-    Normalisation is in the graph: whoever runs it hands over plain resized pixels and cannot get mean and std wrong.
+    Normalization is part of the graph, so users pass resized pixels and need no mean and std.
     """
     example = torch.zeros(2, *embedder.input_size, 3, dtype=torch.uint8)
     network = embedder.network.to("cpu", memory_format=torch.contiguous_format)
@@ -61,9 +61,9 @@ def export_onnx(embedder: Embedder, path: Path) -> None:
 
 
 def measure_parity(embedder: Embedder, exported: OnnxEmbedder, images: np.ndarray, tolerance: float) -> Parity:
-    """Embed images, RGB uint8 [N, height, width, 3], with both, in some batches of 1, of 2 and of 7."""
+    """Embed images, RGB uint8 [N, height, width, 3], with both embedders in batches of 1, 2 and 7, and compare."""
     batches = [batch for size in BATCH_SIZES for batch in _batches(images, size)]
-    # One after the other: two pools of threads in turns wait for each other on busy cores.
+    # All batches with one embedder, then with the other: alternating thread pools wait for each other on busy cores.
     ours = np.concatenate([embedder.embed_images(batch) for batch in batches])
     theirs = np.concatenate([exported.embed_images(batch) for batch in batches])
     return Parity(
@@ -76,13 +76,13 @@ def measure_parity(embedder: Embedder, exported: OnnxEmbedder, images: np.ndarra
 
 
 def _batches(images: np.ndarray, size: int) -> list[np.ndarray]:
-    """Return at most four whole batches."""
+    """Return at most four complete batches."""
     return [images[i : i + size] for i in range(0, len(images) - size + 1, size)][:4]
 
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keep back what torch's exporter says of its own deprecated parts."""
+    """Suppress the deprecation warnings of torch's exporter about its own code."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

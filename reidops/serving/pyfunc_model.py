@@ -1,6 +1,6 @@
-"""The registered model as MLflow serves it: models-from-code, so nothing is pickled.
+"""The registered model as MLflow loads it, defined by code (models-from-code) so that nothing is pickled.
 
-MLflow runs this file when somebody pulls the model; it needs ONNX Runtime and OpenCV, but neither torch nor timm.
+MLflow runs this file when the model is loaded. It needs ONNX Runtime and OpenCV, but neither torch nor timm.
 """
 
 from typing import Any
@@ -13,10 +13,10 @@ from reidops.serving.onnx_embedder import OnnxEmbedder
 
 
 class PersonReidModel(PythonModel):
-    """Crops in, embeddings out; resizing and normalising happen inside."""
+    """A model from crops to embeddings, including resizing and normalization."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the network from the folder that was registered."""
+        """Load the network from the registered folder."""
         self.embedder = OnnxEmbedder.load(context.artifacts["embedder"])
 
     def predict(
@@ -24,8 +24,8 @@ class PersonReidModel(PythonModel):
     ) -> np.ndarray:
         """Return unit rows, float32 [N, D].
 
-        `model_input` is uint8 [N, h, w, 3], BGR. Crops of different sizes come as a one-dimensional array of dtype
-        object, which `np.fromiter(crops, dtype=object)` makes of a list.
+        `model_input` is uint8 [N, h, w, 3], BGR. Pass crops of different sizes as a one-dimensional array of dtype
+        object: `np.fromiter(crops, dtype=object)`.
         """
         return self.embedder.embed(list(model_input))
 

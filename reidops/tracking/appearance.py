@@ -175,7 +175,7 @@ class Ema:
         if not (self._means.shape[1] and len(embeddings)):
             return np.full((len(self), len(embeddings)), FARTHEST)
         _check_dim(self._means, embeddings)
-        known = self._means.any(axis=1)[:, None] & embeddings.any(axis=1)
+        known = self._means.any(axis=1, keepdims=True) & embeddings.any(axis=1)
         return np.where(known, 1 - (self._means @ embeddings.T).astype(float), FARTHEST)
 
 

@@ -38,7 +38,7 @@ def match_among(costs: np.ndarray, limit: float, tracks: Numbers, detections: Nu
     """Match a subset of rows with a subset of columns of a cost matrix; pairs hold the indices of the full matrix."""
     if not (len(tracks) and len(detections)):
         return []
-    pairs = match(costs[np.ix_(tracks, detections)], limit)
+    pairs = match(costs[np.ix_(np.asarray(tracks, int), np.asarray(detections, int))], limit)
     return [(int(tracks[row]), int(detections[column])) for row, column in pairs]
 
 

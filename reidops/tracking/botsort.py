@@ -47,7 +47,8 @@ class BotSort(ByteTrack):
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._begin(constants, Ema(constants.ema))
+        self._memory = Ema(constants.ema)
+        self._initialize(constants, self._memory)
         self._proximity = constants.proximity
         self._gate = constants.gate if gate is None else gate
         self._camera = camera
@@ -56,25 +57,25 @@ class BotSort(ByteTrack):
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
         """Return the detections of confirmed tracks in one frame, with `tracker_id` set; see `Tracker`."""
-        return self._follow(detections, observe(detections, embeddings), frame)
+        return self._track_frame(detections, observe(detections, embeddings), frame)
 
     def _predict(self, frame: np.ndarray | None) -> None:
         super()._predict(frame)
         if self._camera is not None:
             self._tracks.warp(self._camera.affine(self._num_frames, frame))
 
-    def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def _cost_terms(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Add half the cosine distance of high-score detections to ByteTrack's terms; NaN for pairs outside the
         proximity gate.
         """
-        terms, limits = super()._weigh(seen)
+        terms, limits = super()._cost_terms(seen)
         if seen.embeddings is None:
             return terms, limits
-        asked = np.broadcast_to(self._sure(seen), terms[OVERLAP].shape)
+        asked = np.broadcast_to(self._is_high_score(seen), terms[OVERLAP].shape)
         if self._proximity is not None:
             terms[PROXIMITY], limits[PROXIMITY] = np.where(asked, terms[OVERLAP], np.nan), self._proximity
             asked = asked & (terms[OVERLAP] <= self._proximity)
-        terms[APPEARANCE] = np.where(asked, self._tracks.memory.distances(seen.embeddings) / 2, np.nan)
+        terms[APPEARANCE] = np.where(asked, self._memory.distances(seen.embeddings) / 2, np.nan)
         return terms, limits | {APPEARANCE: self._gate}
 
     def _costs(self, terms: dict[str, np.ndarray]) -> np.ndarray:

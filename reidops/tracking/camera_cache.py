@@ -1,4 +1,4 @@
-"""The camera motion of whole sequences, computed once and kept in a file."""
+"""The camera motion of whole sequences, computed once and stored in a file."""
 
 import hashlib
 import logging
@@ -20,19 +20,17 @@ _VERSION = 1
 
 
 class CachedMotion:
-    """Motions that are known already; the pictures are not looked at."""
+    """Stored motions; the pictures are not used."""
 
     def __init__(self, affines: np.ndarray) -> None:
-        """Keep the motions of a tracker's frames 1, 2, …, [num_frames, 2, 3]; the first has no frame before it and is
-        never used.
-        """
+        """Store the motions [num_frames, 2, 3] of frames 1, 2, …; the first one is never used."""
         self._affines = affines
 
     def affine(self, frame_number: int, picture: np.ndarray | None) -> np.ndarray:
         """Return the stored motion; see `CameraMotion`.
 
         Raises:
-            ReidopsError: the number is none of the stored ones.
+            ReidopsError: there is no motion of this number.
         """
         if not 1 <= frame_number <= len(self._affines):
             raise ReidopsError(
@@ -44,20 +42,19 @@ class CachedMotion:
 
 
 def cached_motion(sequence: Sequence, method: str, folder: Path, frames: range | None = None) -> CachedMotion:
-    """Return the camera motion of some frames of a sequence, for a tracker that is given just these frames, in order.
+    """Return the camera motion of some frames of a sequence, for a tracker that processes these frames in order.
 
-    It is read from `folder/<sequence>.<method>.npz` when that was computed by the same method from the same frames,
-    else computed and written there, so two processes must not ask for one sequence at once. That frames are the same is
-    told by their names and their sizes in bytes, not by their content. For one that reads it in a DVC stage: `folder`
-    must outlive the stage (an out is deleted before its stage runs), so it is best written where frames are decoded
-    anyhow, beside the embeddings.
+    It is read from `folder/<sequence>.<method>.npz` if that file was computed by the same method from the same frames.
+    Otherwise it is computed and written there, so two processes must not compute one sequence at once. Frames are the
+    same if their names and their sizes in bytes are equal; their content is not compared. `folder` must not be an out
+    of a DVC stage, which is deleted before the stage runs.
 
     Args:
         method: a name of METHODS.
         frames: 1-based; None = all.
 
     Raises:
-        ReidopsError: a frame is no picture, or they are of different sizes.
+        ReidopsError: a frame is not a picture, or frames differ in size.
     """
     frames = range(1, sequence.length + 1) if frames is None else frames
     path = Path(folder) / f"{sequence.name}.{method}.npz"
@@ -65,19 +62,18 @@ def cached_motion(sequence: Sequence, method: str, folder: Path, frames: range |
     affines = _read(path, key)
     if affines is None:
         affines = sequence_affines(sequence, METHODS[method](), frames)
-        with whole_file(path) as partial, open(partial, "wb") as stream:
+        with whole_file(path) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, affines=affines, key=np.array(key))
     return CachedMotion(affines)
 
 
 def sequence_affines(sequence: Sequence, motion: CameraMotion, frames: range) -> np.ndarray:
-    """Return the motion into each of the frames of a sequence, float64 [num_frames, 2, 3]; each frame is decoded once.
+    """Return the motion into each frame of a sequence, float64 [num_frames, 2, 3]; each frame is decoded once.
 
-    Where a frame's file is missing the camera is taken to stand still, and the motion into the next frame is from the
-    last there was.
+    A frame whose file is missing has no motion; the motion into the next frame is from the last existing one.
 
     Raises:
-        ReidopsError: a frame is no picture, or they are of different sizes.
+        ReidopsError: a frame is not a picture, or frames differ in size.
     """
     affines = np.tile(identity(), (len(frames), 1, 1))
     present = [place for place, frame in enumerate(frames) if sequence.frame_path(frame).is_file()]
@@ -106,7 +102,7 @@ def _key(sequence: Sequence, method: str, frames: range) -> str:
 
 
 def _read(path: Path, key: str) -> np.ndarray | None:
-    """Return what is stored, None where it is not there, not whole, or of something else: it is computed anew then."""
+    """Return the stored motion; None if it is missing, incomplete, or of other frames, and must be computed."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return archive["affines"] if str(archive["key"]) == key else None

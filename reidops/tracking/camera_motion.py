@@ -1,9 +1,8 @@
-"""How the camera moved between two frames: sparse optical flow, ECC, and a sequence's motions computed once and kept.
+"""Camera motion between two frames: sparse optical flow and ECC.
 
-A motion is an affine [2, 3] that takes a point (x, y, 1) of the frame before to where it is in this one, px, edges
-continuous as in `reidops.mot.boxes`. Sparse flow as BoT-SORT uses it (Aharon, Orfaig and Bobrovsky 2022, section 3.2),
-ECC (Evangelidis and Psarakis
-2008) as StrongSORT does (Du et al. 2023, section 3.2).
+A motion is an affine [2, 3] that maps a point (x, y, 1) of the previous frame to its position in this one, in px, with
+continuous edges as in `reidops.mot.boxes`. Sparse flow is used as in BoT-SORT (Aharon, Orfaig and Bobrovsky 2022,
+section 3.2), ECC (Evangelidis and Psarakis 2008) as in StrongSORT (Du et al. 2023, section 3.2).
 """
 
 from typing import Protocol
@@ -17,27 +16,27 @@ _AGREEMENT = 1.0  # px of the small picture
 
 
 class CameraMotion(Protocol):
-    """What a tracker with camera motion asks, once for every frame in order."""
+    """Estimates camera motion; a tracker calls it once for every frame in order."""
 
     def affine(self, frame_number: int, picture: np.ndarray | None) -> np.ndarray:
-        """Return the motion from the previous frame to this one, float64 [2, 3]; identity where it cannot be told.
+        """Return the motion from the previous frame to this one, float64 [2, 3]; identity if it cannot be estimated.
 
         Args:
-            frame_number: 1, 2, … as the tracker counts; one that is not above the last begins a new video.
-            picture: BGR uint8 [h, w, 3]; None = not at hand, the next motion is then from the last one that was.
+            frame_number: 1, 2, … as the tracker counts; a number that does not exceed the last one starts a new video.
+            picture: BGR uint8 [h, w, 3]; None = missing, the next motion is then from the last existing one.
 
         Raises:
-            ReidopsError: the picture has another form, or another size than the one before.
+            ReidopsError: the picture has another shape than expected, or another size than the previous one.
         """
 
 
 def identity() -> np.ndarray:
-    """Return the motion of a camera that stands still, float64 [2, 3]."""
+    """Return the motion of a static camera, float64 [2, 3]."""
     return np.eye(2, 3)
 
 
 class NoMotion:
-    """A camera that stands still."""
+    """A static camera."""
 
     def affine(self, frame_number: int, picture: np.ndarray | None) -> np.ndarray:
         """Return the identity; see `CameraMotion`."""
@@ -45,7 +44,7 @@ class NoMotion:
 
 
 class _Estimator:
-    """What both methods share: the last picture in grey, smaller by `downscale`."""
+    """Common part of both methods: the last picture in grey, reduced by `downscale`."""
 
     def __init__(self, downscale: int = 2) -> None:
         self._downscale = downscale
@@ -66,9 +65,7 @@ class _Estimator:
         return identity() if before is None else _enlarged(self._estimate(before, self._last_grey), self._downscale)
 
     def _estimate(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """Return the motion between two small grey pictures in their own px, a pixel's number standing for its
-        middle.
-        """
+        """Return the motion between two small grey pictures in their px; integer coordinates are pixel centres."""
         raise NotImplementedError
 
     def _check(self, frame_number: int, picture: np.ndarray) -> None:
@@ -88,12 +85,12 @@ class _Estimator:
 
 
 class SparseFlow(_Estimator):
-    """Corners of the frame before, followed by pyramidal Lucas-Kanade; a similarity fitted to them by RANSAC.
+    """Corners of the previous frame tracked by pyramidal Lucas-Kanade; RANSAC fits a similarity transform to them.
 
-    Ours: a corner agrees within one pixel of the small picture. At OpenCV's three, walking people pull the camera
-    along: the one of MOT17-09 stands still, and in the median frame the corners of its picture are moved by 0.5 px
-    then, at one by 0.2 px. And fewer than `min_points` corners, or fewer than `min_share` of them in agreement, say
-    nothing about the camera.
+    Ours: the RANSAC threshold is one pixel of the small picture. With OpenCV's three, walking people move the estimate:
+    in the median frame of MOT17-09, whose camera is static, the corners of the picture move by 0.5 px, and with one by
+    0.2 px. Also ours: with fewer than `min_points` corners, or a smaller share of inliers than `min_share`, there is no
+    estimate.
     """
 
     def __init__(self, downscale: int = 2, *, min_points: int = 10, min_share: float = 0.2) -> None:
@@ -105,7 +102,8 @@ class SparseFlow(_Estimator):
         corners = cv2.goodFeaturesToTrack(before, maxCorners=1000, qualityLevel=0.01, minDistance=1, blockSize=3)
         if corners is None or len(corners) < self._min_points:
             return identity()
-        followed, found, _ = cv2.calcOpticalFlowPyrLK(before, now, corners, None)
+        # The stub forbids None, which OpenCV's documentation allows: the points are then found from `corners`.
+        followed, found, _ = cv2.calcOpticalFlowPyrLK(before, now, corners, None)  # type: ignore[call-overload]
         found = found.ravel().astype(bool)
         if found.sum() < self._min_points:
             return identity()
@@ -117,7 +115,7 @@ class SparseFlow(_Estimator):
 
 
 class Ecc(_Estimator):
-    """The turn and shift under which the two frames' grey values correlate best."""
+    """The rotation and translation with the largest correlation of the two frames' grey values."""
 
     def __init__(self, downscale: int = 4, *, num_iterations: int = 100, tolerance: float = 1e-5) -> None:
         super().__init__(downscale)
@@ -126,7 +124,7 @@ class Ecc(_Estimator):
     def _estimate(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
         start = np.eye(2, 3, dtype=np.float32)
         try:
-            _, affine = cv2.findTransformECC(before, now, start, cv2.MOTION_EUCLIDEAN, self._criteria, None, 5)
+            _, affine = cv2.findTransformECC(before, now, start, cv2.MOTION_EUCLIDEAN, self._criteria)
         except cv2.error as error:
             # OpenCV raises this where it does not converge, and where a picture is of one colour.
             if error.code != cv2.Error.StsNoConv:
@@ -140,9 +138,7 @@ METHODS = {"sparse_flow": SparseFlow, "ecc": Ecc, "none": NoMotion}
 
 
 def _small_grey(picture: np.ndarray, downscale: int) -> np.ndarray:
-    """Return the picture in grey, each pixel the mean of downscale × downscale; what is left over right and below is
-    cut off.
-    """
+    """Return the picture in grey, each pixel the mean of downscale × downscale; the remainder is cut off."""
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     height, width = (max(side // downscale, 1) for side in grey.shape)
     whole = grey[: height * downscale, : width * downscale]
@@ -150,6 +146,6 @@ def _small_grey(picture: np.ndarray, downscale: int) -> np.ndarray:
 
 
 def _enlarged(affine: np.ndarray, downscale: int) -> np.ndarray:
-    """Return a motion of the small picture as one of the whole, from pixels' middles to continuous edges."""
+    """Return a motion of the small picture as one of the whole picture, with continuous edges."""
     turn, shift = affine[:, :2], affine[:, 2]
     return np.column_stack([turn, downscale * (shift + (np.eye(2) - turn) @ [0.5, 0.5])])

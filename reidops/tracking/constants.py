@@ -1,5 +1,6 @@
-"""The constants of each tracker, as published. Light to import, as params.yaml is checked against them before anything
-runs.
+"""The published constants of each tracker.
+
+The module imports nothing heavy: params.yaml is checked against it before a stage runs.
 """
 
 import dataclasses
@@ -12,19 +13,17 @@ from pydantic import Field
 from reidops.errors import ReidopsError
 from reidops.params import check_section, params_dataclass
 
-# The 95 % point of χ² with 4 degrees of freedom: a squared Mahalanobis distance above it is no likely measurement of a
-# box.
+# The 95 % quantile of χ² with 4 degrees of freedom, for the squared Mahalanobis distance of a box.
 CHI2_GATE = 9.4877
 
-# DeepSORT's largest cosine distance. It was tuned for its own network: every other one needs its own
-# (calibration.json).
+# DeepSORT's largest cosine distance, tuned for its network. Other networks need their own gate (calibration.json).
 DEEPSORT_COSINE_GATE = 0.2
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
-# The box that a tracker returns for a track that was seen in this frame: the Kalman filter's after the detection
-# corrected it, or the detection's own. docs/deviations.md says which one each tracker was published with.
+# The box that a tracker returns for a matched track: the corrected one of the Kalman filter, or the detection's.
+# docs/deviations.md lists the published choice of each tracker.
 Boxes = Literal["filter", "detections"]
 
 
@@ -36,14 +35,14 @@ class DeepSortConstants:
     motion_gate: Annotated[float, Field(gt=0)] | None = CHI2_GATE
     motion_weight: Share = 0.0  # λ of equation 5: share of motion in the cost of the first stage
     iou_gate: Share = 0.7  # largest 1 − IoU in the second stage
-    max_age: Count = 30  # frames that a track is kept unseen
-    n_init: Count = 3  # detections in a row that confirm a track
-    budget: Count = 100  # embeddings that a track keeps
-    # Ours: unseen tracks that both stages left are taken up again by appearance alone, wherever they come back, at this
-    # share of the cosine gate; 0 = never, as published.
+    max_age: Count = 30  # frames that a lost track is kept
+    n_init: Count = 3  # consecutive matches that confirm a track
+    budget: Count = 100  # embeddings stored per track
+    # Ours: lost tracks that both stages left unmatched are matched by appearance alone at any position, at this share
+    # of the cosine gate; 0 = never, as published.
     reassociate: Share = 0.0
-    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
-    # frames that a confirmed track is returned unseen, at its predicted box; 0 = never
+    boxes: Boxes = "filter"  # the returned box, see `Boxes`
+    # frames without a detection in which a confirmed track is returned at its predicted box; 0 = never
     coast: Annotated[int, Field(ge=0)] = 1
 
 
@@ -52,9 +51,9 @@ class SortConstants:
     """SORT's constants (Bewley et al. 2016)."""
 
     iou: Share = 0.3  # least IoU of a pair
-    max_age: Count = 1  # frames that a track is kept unseen
-    min_hits: Count = 3  # detections in a row that prove a track; from the last of them on it is shown
-    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
+    max_age: Count = 1  # frames that a lost track is kept
+    min_hits: Count = 3  # consecutive matches from which on a track is returned
+    boxes: Boxes = "filter"  # the returned box, see `Boxes`
 
 
 @params_dataclass
@@ -63,24 +62,24 @@ class StrongSortConstants:
 
     gate: ClassVar[float] = 0.4  # largest cosine distance
 
-    high: float = 0.6  # least score of a detection that is looked at
-    ema: Share = 0.9  # α: share of what was remembered of a track's looks
+    high: float = 0.6  # least confidence of a detection that is used
+    ema: Share = 0.9  # α: weight of the previous mean embedding
     appearance_weight: Share = 0.98  # λ of equation 6; motion has the rest
     # largest squared Mahalanobis distance; null = no gate
     motion_gate: Annotated[float, Field(gt=0)] | None = CHI2_GATE
     iou_gate: Share = 0.7  # largest 1 − IoU in the second stage
-    max_age: Count = 30  # frames that a track is kept unseen
-    n_init: Count = 3  # detections in a row that confirm a track
-    nsa: bool = True  # a confident detection is believed more
+    max_age: Count = 30  # frames that a lost track is kept
+    n_init: Count = 3  # consecutive matches that confirm a track
+    nsa: bool = True  # measurement noise decreases with confidence
     # What the gate bounds: `cost`, appearance and motion together, as in the published code; or `appearance` alone
-    # (ours), so that a gate that was calibrated on embeddings holds as it is.
+    # (ours), for which a calibrated gate is valid.
     gate_on: Literal["cost", "appearance"] = "cost"
-    # What the published code does and the paper does not say: a confidence c multiplies the standard deviation of the
-    # noise by 1 − c (the paper: its variance), and the camera's motion moves the boxes of the tracks before prediction.
-    # false = the variance, and the camera's motion moves the whole state (speeds and covariances too) after prediction.
+    # true = the published code: a confidence c multiplies the standard deviation of the noise by 1 − c, and camera
+    # motion is applied to the boxes of the tracks before prediction. false = the paper: c multiplies the variance, and
+    # camera motion is applied to the whole state (speeds and covariances too) after prediction.
     as_coded: bool = True
     reassociate: Share = 0.0  # ours, as DeepSORT's; 0 = never, as published
-    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
+    boxes: Boxes = "filter"  # the returned box, see `Boxes`
     coast: Annotated[int, Field(ge=0)] = 1  # as DeepSORT's
 
 
@@ -88,63 +87,64 @@ class StrongSortConstants:
 class OcSortConstants:
     """OC-SORT's constants (Cao et al. 2023)."""
 
-    high: float = 0.6  # least score of a detection that may be a track's, or begin one
-    low: float = 0.1  # with `byte`: least score of the others
+    high: float = 0.6  # least confidence of a detection that is matched first, or starts a track
+    low: float = 0.1  # with `byte`: least confidence of the others
     iou: Share = 0.3  # least IoU of a pair, in each association
-    delta: Count = 3  # Δt: frames over which a direction is told
+    delta: Count = 3  # Δt: frames between the two observations of a direction
     inertia: Annotated[float, Field(ge=0)] = 0.2  # λ: weight of the direction beside the IoU
-    byte: bool = False  # a second association with unsure detections, as in ByteTrack
-    # What the published code does and the paper does not say: a detection that ends a gap corrects the filter twice,
-    # and a track's first detection has no part in its direction. false = as in the paper.
+    byte: bool = False  # a second association with low-score detections, as in ByteTrack
+    # true = the published code: a detection that ends a gap corrects the filter twice, and the direction of a track
+    # ignores its first detection. false = the paper.
     as_coded: bool = True
-    max_age: Count = 30  # frames that a track is kept unseen
-    min_hits: Annotated[int, Field(ge=0)] = 3  # detections in a row, after the first, from which on a track is shown
-    boxes: Boxes = "detections"  # whose box is returned, see `Boxes`
+    max_age: Count = 30  # frames that a lost track is kept
+    # consecutive matches after the first detection, from which on a track is returned
+    min_hits: Annotated[int, Field(ge=0)] = 3
+    boxes: Boxes = "detections"  # the returned box, see `Boxes`
 
 
 @params_dataclass
 class DeepOcSortConstants(OcSortConstants):
     """Deep OC-SORT's constants (Maggiolino et al. 2023), and OC-SORT's.
 
-    Its published code weighs no embedding in a frame in which overlap leaves no choice nor for a pair that does not
-    overlap, and where the best match does not stand out it lowers the weight by the ratio of the second best to the
-    best, instead of raising it by their difference where it does. `as_coded` does the same; false = as in the paper.
+    The published code ignores embeddings in a frame in which the IoU alone fixes the assignment, and for a pair without
+    overlap. If the best match is not distinct it lowers the weight by the ratio of the second best to the best; the
+    paper raises the weight by their difference if it is. `as_coded` = as the code; false = as the paper.
     """
 
-    # the published code's, BoT-SORT's over width and height; or OC-SORT's over area and aspect
+    # motion model: xywh as in the published code and BoT-SORT; xysr (area and aspect ratio) as in OC-SORT
     filter: Literal["xywh", "xysr"] = "xywh"
 
     appearance_weight: Annotated[float, Field(ge=0)] = 0.75  # of the cosine beside the IoU
-    # ε: most that is added to that weight where a match stands out; `as_coded`: ratio of second best to best up to
-    # which it stands out.
+    # ε: most that is added to that weight for a distinct match; `as_coded`: largest ratio of second best to best of a
+    # distinct match.
     clearest: Annotated[float, Field(ge=0)] = 0.5
-    # least share of what was remembered of a track's looks; the surer a detection, the nearer to it
+    # least weight of the previous mean embedding, reached at confidence 1
     alpha: Share = 0.95
-    # Cosine distance from which on looks speak for no pair; none is forbidden by it. Nothing was published: all pairs
-    # are weighed.
+    # Cosine distance from which on the similarity is 0; it forbids no pair. Published: none, all pairs are compared.
     gate: ClassVar[float | None] = None
 
 
 @params_dataclass
 class ByteTrackConstants:
-    """ByteTrack's constants (Zhang et al. 2022); the three scores are in the detector's own scale, published for 0 …
-    1.
+    """ByteTrack's constants (Zhang et al. 2022).
+
+    The three confidences are in the detector's own scale; the published ones are for 0 … 1.
     """
 
-    high: float = 0.6  # least score of a sure detection
-    low: float = 0.1  # least score of an unsure one; others are not looked at
-    new: float = 0.7  # least score of a detection that begins a track
-    match: Share = 0.8  # most that a pair with a sure detection costs: 1 − IoU · score
-    second: Share = 0.5  # largest 1 − IoU of a pair with an unsure one
-    unconfirmed: Share = 0.7  # most that a pair of a track on probation costs
-    # the IoU counts by the score, clipped to 0 … 1; false for detectors with another scale (DPM)
+    high: float = 0.6  # least confidence of a high-score detection
+    low: float = 0.1  # least confidence of a low-score detection; others are ignored
+    new: float = 0.7  # least confidence of a detection that starts a track
+    match: Share = 0.8  # largest cost of a pair with a high-score detection: 1 − IoU · confidence
+    second: Share = 0.5  # largest 1 − IoU of a pair with a low-score detection
+    unconfirmed: Share = 0.7  # largest cost of a pair with a tentative track
+    # multiply the IoU by the confidence, clipped to 0 … 1; false for detectors with another scale (DPM)
     fuse_score: bool = True
-    duplicate: Share = 0.85  # IoU of a lost track and one that was seen, above which the younger goes; 1 = never
-    max_age: Count = 30  # frames that a track is kept unseen: a second at 30 fps
-    # The paper's algorithm 1 to the letter: all tracks take part in both turns. The authors' code, and so the default,
-    # lets those on probation have what is left, and lost ones no unsure detection.
+    duplicate: Share = 0.85  # IoU of a lost and a matched track above which the younger is removed; 1 = never
+    max_age: Count = 30  # frames that a lost track is kept: a second at 30 fps
+    # true = the paper's algorithm 1: all tracks take part in both associations. false = the authors' code: tentative
+    # tracks get the remaining detections, and lost tracks no low-score detection.
     all_tracks: bool = False
-    boxes: Boxes = "filter"  # whose box is returned, see `Boxes`
+    boxes: Boxes = "filter"  # the returned box, see `Boxes`
 
 
 @params_dataclass
@@ -153,16 +153,15 @@ class BotSortConstants(ByteTrackConstants):
 
     gate: ClassVar[float] = 0.25  # largest half of a cosine distance
 
-    # largest 1 − IoU at which looks count; null = everywhere (ours): who was lost is found again
+    # largest 1 − IoU at which appearance counts; null = any (ours): lost tracks are recovered at any position
     proximity: Share | None = 0.5
-    ema: Share = 0.9  # α: share of what was remembered of a track's looks
+    ema: Share = 0.9  # α: weight of the previous mean embedding
 
 
-# Trackers that look at no embedding.
+# Trackers without appearance.
 WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort")
 
-# Tracker → its own cost of appearance: the entry of calibration.json's gates that is of this kind, and what the cosine
-# distance is multiplied by.
+# Tracker → its cost of appearance: the entry of calibration.json's gates, and the factor of the cosine distance.
 GATES: dict[str, tuple[str, float]] = {
     "deepsort": ("cosine", 1.0),  # to the nearest of a track's embeddings
     "strongsort": ("ema_cosine", 1.0),  # to their moving average
@@ -171,12 +170,12 @@ GATES: dict[str, tuple[str, float]] = {
 }
 
 
-# The method by which a tracker was published to compensate the camera's motion; the others were published without.
+# The published camera motion compensation of a tracker; the others have none.
 PUBLISHED_CAMERA: dict[str, str] = {"strongsort": "ecc", "botsort": "sparse_flow", "deepocsort": "sparse_flow"}
 
 
 def camera_of(setting: str, tracker: str) -> str | None:
-    """Return the method by which the camera's motion is estimated for a tracker; None = it is not.
+    """Return the method that estimates the camera motion for a tracker; None = none.
 
     Args:
         setting: `published`, `none`, or a name of `camera_motion.METHODS`.
@@ -191,10 +190,10 @@ def gate_of(setting: float | str, tracker: str, gates: Mapping[str, float], *, m
     Args:
         setting: `calibrated`, `published`, or the gate itself.
         gates: of a calibration, by cost.
-        missing: what is told where the calibration lacks the gate, `{entry}` in the place of its name.
+        missing: message if the calibration lacks the gate; `{entry}` is replaced by its name.
 
     Raises:
-        ReidopsError: it does.
+        ReidopsError: the calibration lacks the gate.
     """
     if setting == "published" or tracker not in GATES:
         return None
@@ -206,12 +205,12 @@ def gate_of(setting: float | str, tracker: str, gates: Mapping[str, float], *, m
     return factor * float(gates[entry])
 
 
-# Between one person's vectors (distance 0) and two people's, which the oracle holds at a right angle (distance 1).
+# The oracle's vectors of one person have distance 0, those of two people about 1.
 ORACLE_COSINE_GATE = 0.5
 
 
 def oracle_gate(tracker: str) -> float:
-    """Return the gate, in the tracker's own cost, that lets the oracle's same person pass and everybody else not."""
+    """Return the gate of the oracle's embeddings, in the tracker's own cost; only the same person passes it."""
     return ORACLE_COSINE_GATE * GATES[tracker][1]
 
 
@@ -227,16 +226,16 @@ CONSTANTS: dict[str, type] = {
 
 
 def constants_of(tracker: str, changed: Mapping[str, Any]) -> Any:
-    """Return a tracker's published constants with some changed; an unknown name or an ill-typed value is refused.
+    """Return a tracker's published constants with some changed.
 
     Raises:
-        ReidopsError: names the constant, what it may be, and the names that are near.
+        ReidopsError: a name is unknown or a value ill-typed; names similar constants.
     """
-    return check_section(CONSTANTS[tracker], {tracker: _published(tracker) | changed}, tracker, Path("constants"))
+    return check_section(CONSTANTS[tracker], {tracker: {**_published(tracker), **changed}}, tracker, Path("constants"))
 
 
 def check_constants(constants: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check what params.yaml says of any tracker's constants.
+    """Check the constants that params.yaml changes for any tracker.
 
     Raises:
         ReidopsError: a tracker or a constant is unknown, or a value is ill-typed.

@@ -35,13 +35,16 @@ class DeepOcSort(OcSort):
             the assignment.
     """
 
+    _constants: DeepOcSortConstants
+
     def __init__(
         self,
         constants: DeepOcSortConstants = DeepOcSortConstants(),
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._begin(constants, Ema(constants.alpha), XywhMotion() if constants.filter == "xywh" else XysrMotion())
+        self._memory = Ema(constants.alpha)
+        self._initialize(constants, self._memory, XywhMotion() if constants.filter == "xywh" else XysrMotion())
         self._gate = constants.gate if gate is None else gate
         self._camera = camera
 
@@ -52,7 +55,7 @@ class DeepOcSort(OcSort):
         seen = observe(detections, embeddings)
         if self._camera is not None:
             self._move(self._camera.affine(self._num_frames + 1, frame))
-        return self._follow(detections, seen)
+        return self._track_frame(detections, seen)
 
     def _move(self, affine: np.ndarray) -> None:
         """Apply camera motion to the tracks and their observations."""
@@ -64,16 +67,16 @@ class DeepOcSort(OcSort):
         """Predict all tracks; with the motion model over width and height lost tracks keep their size."""
         self._tracks.predict(keeps_size=self._tracks.age > 0 if self._constants.filter == "xywh" else None)
 
-    def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def _cost_terms(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Add the cosine distance to the terms; `as_coded`, it is left out of frames in which the IoU alone fixes the
         assignment.
         """
-        terms, limits = super()._weigh(seen)
+        terms, limits = super()._cost_terms(seen)
         if seen.embeddings is None:
             return terms, limits
         overlapping = (terms[OVERLAP] <= limits[OVERLAP]) & (seen.confidence >= self._constants.high)
-        unasked = self._constants.as_coded and leaves_no_choice(overlapping)
-        terms[APPEARANCE] = np.where(unasked, np.nan, self._tracks.memory.distances(seen.embeddings))
+        is_unambiguous = self._constants.as_coded and leaves_no_choice(overlapping)
+        terms[APPEARANCE] = np.where(is_unambiguous, np.nan, self._memory.distances(seen.embeddings))
         return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
@@ -84,24 +87,24 @@ class DeepOcSort(OcSort):
         scores = super()._first_scores(seen, terms)
         if APPEARANCE not in terms:
             return scores
-        sure = seen.confidence >= self._constants.high
-        likeness = self._likeness(terms[APPEARANCE])
+        high = seen.confidence >= self._constants.high
+        similarity = self._similarity(terms[APPEARANCE])
         if self._constants.as_coded:
-            likeness = np.where(terms[OVERLAP] < 1, likeness, 0)
-        weights = np.full_like(likeness, self._constants.appearance_weight)
-        weights[:, sure] = self._weights(likeness[:, sure])
-        return scores + weights * likeness
+            similarity = np.where(terms[OVERLAP] < 1, similarity, 0)
+        weights = np.full_like(similarity, self._constants.appearance_weight)
+        weights[:, high] = self._weights(similarity[:, high])
+        return scores + weights * similarity
 
-    def _weights(self, likeness: np.ndarray) -> np.ndarray:
+    def _weights(self, similarity: np.ndarray) -> np.ndarray:
         """Return the weight of each pair's similarity, [num_tracks, num_detections]."""
         weight, clearest = self._constants.appearance_weight, self._constants.clearest
         return (
-            weight * standing_out(likeness, clearest)
+            weight * published_weight_factor(similarity, clearest)
             if self._constants.as_coded
-            else weight + clearness(likeness, clearest)
+            else weight + match_margin(similarity, clearest)
         )
 
-    def _likeness(self, distances: np.ndarray) -> np.ndarray:
+    def _similarity(self, distances: np.ndarray) -> np.ndarray:
         """Return the similarity of each pair; 0 = not compared, no embedding, or a distance at or above the gate.
 
         As published, it is the cosine similarity. With a gate it decreases linearly to 0 at the gate, which avoids a
@@ -129,38 +132,38 @@ def leaves_no_choice(overlapping: np.ndarray) -> bool:
     return all(overlapping.sum(axis=axis).max(initial=0) <= 1 for axis in (0, 1))
 
 
-def clearness(likeness: np.ndarray, most: float) -> np.ndarray:
+def match_margin(similarity: np.ndarray, most: float) -> np.ndarray:
     """Return the margin of the best match of each track and of each detection, [num_tracks, num_detections] (adaptive
     weighting).
 
     It is the mean of two margins, best − second best, each at most `most`. The margin is 0 if there is no second
     candidate.
     """
-    return (_leads(likeness, most)[:, None] + _leads(likeness.T, most)[None, :]) / 2
+    return (_margins(similarity, most)[:, None] + _margins(similarity.T, most)[None, :]) / 2
 
 
-def standing_out(likeness: np.ndarray, ratio: float) -> np.ndarray:
+def published_weight_factor(similarity: np.ndarray, ratio: float) -> np.ndarray:
     """Return the factor of the weight in the published code, [num_tracks, num_detections] in 0 … 1.
 
     It is the product of a factor of the track and one of the detection. A factor is 1 if the second best is at most
     `ratio` times the best or if there is no second candidate. It decreases linearly to 0 as the second best approaches
     the best. It is 0 if the best is not positive.
     """
-    return _unmistakable(likeness, ratio)[:, None] * _unmistakable(likeness.T, ratio)[None, :]
+    return _distinctness(similarity, ratio)[:, None] * _distinctness(similarity.T, ratio)[None, :]
 
 
-def _unmistakable(likeness: np.ndarray, ratio: float) -> np.ndarray:
+def _distinctness(similarity: np.ndarray, ratio: float) -> np.ndarray:
     """Return the factor of each row, [num_rows]."""
-    if likeness.shape[1] < 2:
-        return np.ones(len(likeness))
-    second, best = np.partition(likeness, -2, axis=1)[:, -2:].T
+    if similarity.shape[1] < 2:
+        return np.ones(len(similarity))
+    second, best = np.partition(similarity, -2, axis=1)[:, -2:].T
     excess = second / np.where(best > 0, best, 1) - ratio
     return np.where(best > 0, 1 - np.clip(excess / max(1 - ratio, 1e-6), 0, 1), 0)
 
 
-def _leads(likeness: np.ndarray, most: float) -> np.ndarray:
+def _margins(similarity: np.ndarray, most: float) -> np.ndarray:
     """Return best − second best of each row, at most `most`, [num_rows]."""
-    if likeness.shape[1] < 2:
-        return np.zeros(len(likeness))
-    second, best = np.partition(likeness, -2, axis=1)[:, -2:].T
+    if similarity.shape[1] < 2:
+        return np.zeros(len(similarity))
+    second, best = np.partition(similarity, -2, axis=1)[:, -2:].T
     return np.minimum(best - second, most)

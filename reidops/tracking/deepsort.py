@@ -12,7 +12,7 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import CHI2_GATE, DEEPSORT_COSINE_GATE, DeepSortConstants, StrongSortConstants
 from reidops.tracking.decisions import APPEARANCE, MOTION, OVERLAP, Decisions
 from reidops.tracking.motion import XyahMotion
-from reidops.tracking.tracks import NOBODY, Observations, Tracks, coasting, observe, shown
+from reidops.tracking.tracks import NO_TRACK, Observations, Tracks, coasting, observe, output_detections
 
 FIRST, OVERLAPPING, REASSOCIATED = "first", "overlap", "reassociation"
 COST = "cost"  # a term of the decisions: the weighted sum of motion and appearance, if the gate bounds this sum
@@ -39,9 +39,10 @@ class DeepSort:
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._begin(constants, Gallery(constants.budget), DEEPSORT_COSINE_GATE if gate is None else gate, camera)
+        self._initialize(constants, Gallery(constants.budget), DEEPSORT_COSINE_GATE if gate is None else gate, camera)
+        self._motion_weight = constants.motion_weight  # λ of equation 5
 
-    def _begin(
+    def _initialize(
         self,
         constants: DeepSortConstants | StrongSortConstants,
         memory: Memory,
@@ -51,6 +52,7 @@ class DeepSort:
         self.decisions: Decisions | None = None
         self._constants = constants
         self._gate = gate
+        self._memory = memory
         self._camera = camera
         self._tracks = Tracks(XyahMotion(), memory)
         self._num_frames = 0
@@ -62,21 +64,18 @@ class DeepSort:
         """Return the detections of confirmed tracks in one frame, with `tracker_id` set; see `Tracker`."""
         seen = self._observe(detections, embeddings)
         self._predict(frame)
-        self.decisions = self._decide(seen)
-        owners = self._correct(seen, self.decisions.pairs)
+        self.decisions = self._compute_decisions(seen)
+        track_of_detection = self._correct(seen, self.decisions.pairs)
         tracks, constants = self._tracks, self._constants
-        result = shown(detections, seen, tracks.ids_of(owners), tracks.reported_boxes(owners, constants.boxes))
+        ids = tracks.ids_of(track_of_detection)
+        boxes = tracks.reported_boxes(track_of_detection, constants.boxes)
+        result = output_detections(detections, seen, ids, boxes)
         tracks.keep(tracks.age <= np.where(tracks.confirmed, constants.max_age, 0))
         coasted = coasting(self._last, tracks, constants.coast)
         self._last = sv.Detections.merge([result, coasted]) if len(coasted) else result
         return self._last
 
-    # StrongSORT overrides these five methods and `_first_pairs`.
-
-    @property
-    def _motion_weight(self) -> float:
-        """Return λ of equation 5."""
-        return self._constants.motion_weight
+    # StrongSORT overrides these four methods and `_first_pairs`.
 
     @property
     def _gates_cost(self) -> bool:
@@ -99,7 +98,7 @@ class DeepSort:
         if self._camera is not None:
             self._tracks.warp(self._camera.affine(self._num_frames, frame))
 
-    def _decide(self, seen: Observations) -> Decisions:
+    def _compute_decisions(self, seen: Observations) -> Decisions:
         """Compute the cost terms and match tracks with detections."""
         tracks, constants = self._tracks, self._constants
         terms = {
@@ -107,12 +106,12 @@ class DeepSort:
             MOTION: tracks.motion.gate_distances(tracks.state, seen.box_ltwh),
         }
         if seen.embeddings is not None:
-            terms[APPEARANCE] = tracks.memory.distances(seen.embeddings)
+            terms[APPEARANCE] = self._memory.distances(seen.embeddings)
             if self._gates_cost:
                 terms[COST] = self._costs(terms[MOTION], terms[APPEARANCE])
         gated = COST if self._gates_cost else APPEARANCE
-        limits = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, gated: self._gate}
-        limits = {name: limit for name, limit in limits.items() if name in terms and limit is not None}
+        gates = {OVERLAP: constants.iou_gate, MOTION: constants.motion_gate, gated: self._gate}
+        limits = {name: limit for name, limit in gates.items() if name in terms and limit is not None}
         return Decisions(tracks.ids, seen.rows, terms, limits, tuple(self._associate(terms)))
 
     def _associate(self, terms: dict[str, np.ndarray]) -> list[StagedPair]:
@@ -162,12 +161,12 @@ class DeepSort:
     def _correct(self, seen: Observations, pairs: tuple[StagedPair, ...]) -> np.ndarray:
         """Update, start and confirm tracks; return the track row of each detection."""
         tracks = self._tracks
-        owners = tracks.see(pairs, seen, self._confidence(seen))
+        track_of_detection = tracks.update(pairs, seen, self._confidence(seen))
         columns = [column for _, column, _ in pairs]
         if seen.embeddings is not None:
-            tracks.remember(owners[columns], seen.embeddings[columns])
-        free = np.flatnonzero(owners == NOBODY)
-        owners[free] = tracks.start(seen, free)
-        in_order = owners[np.concatenate([columns, free]).astype(int)]
+            tracks.remember(track_of_detection[columns], seen.embeddings[columns])
+        free = np.flatnonzero(track_of_detection == NO_TRACK)
+        track_of_detection[free] = tracks.start(seen, free)
+        in_order = track_of_detection[np.concatenate([columns, free]).astype(int)]
         tracks.confirm(in_order[tracks.hits[in_order] >= self._constants.n_init])
-        return owners
+        return track_of_detection

@@ -1,8 +1,8 @@
-"""Gaps of a track filled after tracking, and its boxes smoothed: Gaussian-smoothed interpolation (GSI).
+"""Interpolate gaps of tracks and smooth their boxes after tracking: Gaussian-smoothed interpolation (GSI).
 
-After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.4, equations 9 to 12: gaps are filled along a
-line, then each of the four numbers of a box follows a Gaussian process over time. The kernel is written out here with
-NumPy and SciPy.
+After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.4, equations 9 to 12: gaps are filled
+linearly, then each of the four numbers of a box is smoothed by a Gaussian process over time. The kernel is implemented
+here with NumPy and SciPy.
 """
 
 from typing import Annotated
@@ -34,22 +34,20 @@ def interpolate_tracks(tracks: pd.DataFrame, constants: SmoothingConstants = Smo
     """Return the table with gaps filled and boxes smoothed, ordered by frame and track_id.
 
     Args:
-        tracks: frame, track_id, left, top, width, height, …; px. Other columns of a filled row are those of the row
-            before the gap, but for `detection`, which is −1.
+        tracks: frame, track_id, left, top, width, height, …; px. A filled row copies the other columns of the row
+            before the gap, except `detection`, which is −1.
     """
     if not len(tracks):
         return tracks.copy()
     parts = [
-        _smooth(_fill(track, constants.max_gap), constants)
+        _smooth(_interpolate(track, constants.max_gap), constants)
         for _, track in tracks.sort_values("frame").groupby("track_id")
     ]
     return pd.concat(parts).sort_values(["frame", "track_id"], ignore_index=True)
 
 
-def _fill(track: pd.DataFrame, max_gap: int) -> pd.DataFrame:
-    """Return one track with a row, on a line between its neighbours, for each frame of a gap that is no longer than
-    `max_gap`.
-    """
+def _interpolate(track: pd.DataFrame, max_gap: int) -> pd.DataFrame:
+    """Return one track with linearly interpolated rows in each gap of at most `max_gap` frames."""
     frames = track["frame"].to_numpy()
     present = np.arange(frames[0], frames[-1] + 1)
     before = np.searchsorted(frames, present, side="right") - 1
@@ -74,15 +72,14 @@ def _smooth(track: pd.DataFrame, constants: SmoothingConstants) -> pd.DataFrame:
 
 
 def smooth_series(times: np.ndarray, values: np.ndarray, noise: float, tau: float) -> np.ndarray:
-    """Return the mean of a Gaussian process at the times where it was seen, [n, k] of values [n, k].
+    """Return the mean of a Gaussian process at the observed times, [n, k] for values [n, k].
 
-    What it departs from is the line that fits best; how far it goes from there is as far as the values do (equations 9
-    to 11).
+    The prior mean is the best line; the prior variance is estimated from the values (equations 9 to 11).
 
     Args:
         noise: standard deviation of one value, in the unit of the values.
-        tau: the length scale is τ ln(τ³ / n), kept in 1 / τ … τ² (equation 12); τ³ frames and more are left as they
-            are, for it would be shorter than a frame.
+        tau: the length scale is τ ln(τ³ / n), kept in 1 / τ … τ² (equation 12). Series of τ³ frames and more are not
+            smoothed, as the length scale would be below one frame.
     """
     if len(times) >= tau**3:
         return values.copy()
@@ -95,7 +92,7 @@ def smooth_series(times: np.ndarray, values: np.ndarray, noise: float, tau: floa
 
 
 def _posterior(kernel: np.ndarray, residuals: np.ndarray, noise: float) -> np.ndarray:
-    """Return what of the residuals [n] is signal, where their variance is that of signal and noise together."""
+    """Return the posterior mean of the residuals [n]; their variance is that of signal plus noise."""
     variance = max(float(residuals @ residuals) / len(residuals), noise**2)
     covariance = variance * kernel
     return covariance @ cho_solve(cho_factor(covariance + noise**2 * np.eye(len(residuals))), residuals)

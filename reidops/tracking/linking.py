@@ -1,10 +1,9 @@
-"""Tracks that are one person's, joined after tracking: what StrongSORT calls appearance-free linking (AFLink).
+"""Link tracks of one person after tracking, as StrongSORT's appearance-free linking (AFLink).
 
-After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.3: a track that ends and one that begins soon
-after, near by, may be one; each has at most one successor, chosen by a global assignment. The published AFLink asks a
-small network whether two tracks fit. Its weights are not at hand here, so what it was taught by is asked directly:
-whether each track, carried on at the speed of its own end, meets the other. Where embeddings are given, the looks must
-agree, too.
+After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.3: a track that ends and one that starts soon
+after nearby may be one person. Each track has at most one successor, from a global assignment. The published AFLink
+uses a small network to decide whether two tracks fit, whose weights are not available here. Instead, each track is
+extrapolated at the speed of its end and must meet the other. With embeddings, appearance must also agree.
 """
 
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ _BOX = ["left", "top", "width", "height"]
 
 @params_dataclass
 class LinkConstants:
-    """When two tracks are one; gap and distance are AFLink's, the others ours."""
+    """The conditions for linking two tracks; gap and distance are AFLink's, the others ours."""
 
     max_gap: Annotated[int, Field(ge=1)] = 30  # frames from the last of one track to the first of the other
     max_distance: Annotated[float, Field(gt=0)] = 75.0  # px between the centres of those two boxes
@@ -36,28 +35,26 @@ class LinkConstants:
 def link_tracks(
     tracks: pd.DataFrame, constants: LinkConstants = LinkConstants(), embeddings: Mapping[int, np.ndarray] | None = None
 ) -> pd.DataFrame:
-    """Return the table with one `track_id`, that of the first, for all tracks that were joined.
+    """Return the table in which linked tracks have one `track_id`, that of the first.
 
     Args:
-        tracks: frame, track_id, left, top, width, height, …; px, in any order, which is kept.
-        embeddings: track_id → a vector [dim] of its looks, its mean embedding for example; a track that is not named is
-            judged by motion alone. None = all are.
+        tracks: frame, track_id, left, top, width, height, …; px. Their order is kept.
+        embeddings: track_id → a vector [dim], e.g. the mean embedding; other tracks are linked by motion alone. None =
+            all by motion.
     """
     ids = np.unique(tracks["track_id"])
     if len(ids) < 2:
         return tracks.copy()
-    ends = _ends(tracks, ids, constants.window)
+    ends = _track_ends(tracks, ids, constants.window)
     costs = _motion_costs(ends, constants)
     if embeddings is not None:
         costs = costs + _appearance_costs(ids, embeddings, constants.max_cosine)
     successor = dict(match(costs, 2.0))
-    return tracks.assign(track_id=tracks["track_id"].map(_first_of_chain(ids, successor)))
+    return tracks.assign(track_id=tracks["track_id"].map(_first_in_chain(ids, successor)))
 
 
-def _ends(tracks: pd.DataFrame, ids: np.ndarray, window: int) -> dict[str, np.ndarray]:
-    """Return of each track, in the order of `ids`: first and last frame [n], and centre [n, 2], speed [n, 2], height
-    [n] there.
-    """
+def _track_ends(tracks: pd.DataFrame, ids: np.ndarray, window: int) -> dict[str, np.ndarray]:
+    """Return first and last frame [n], and centre [n, 2], speed [n, 2] and height [n] there, in the order of `ids`."""
     rows = []
     for _, track in tracks.sort_values(["track_id", "frame"]).groupby("track_id"):
         frames, box = track["frame"].to_numpy(), track[_BOX].to_numpy(dtype=float)
@@ -80,13 +77,13 @@ def _ends(tracks: pd.DataFrame, ids: np.ndarray, window: int) -> dict[str, np.nd
 
 
 def _speed(frames: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return px per frame, [2]: the slope of the line that fits best; a single box stands still."""
+    """Return px per frame, [2]: the slope of the best line; 0 for a single box."""
     time = frames - frames.mean()
     return time @ centres / max(float(time @ time), 1e-9)
 
 
 def _motion_costs(ends: dict[str, np.ndarray], constants: LinkConstants) -> np.ndarray:
-    """Return how badly track j goes on where track i ends, [n, n] in 0 … 1; infinity where it cannot be one."""
+    """Return the cost of track j as the successor of track i, [n, n] in 0 … 1; infinity if impossible."""
     gap = ends["first_frame"][None] - ends["last_frame"][:, None]
     step = ends["first_centre"][None] - ends["last_centre"][:, None]
     height = (ends["first_height"][None] + ends["last_height"][:, None]) / 2
@@ -100,8 +97,9 @@ def _motion_costs(ends: dict[str, np.ndarray], constants: LinkConstants) -> np.n
 
 
 def _appearance_costs(ids: np.ndarray, embeddings: Mapping[int, np.ndarray], max_cosine: float) -> np.ndarray:
-    """Return the cosine distances of tracks as shares of the largest allowed, [n, n]; 0 where one is not known,
-    infinity above 1.
+    """Return the cosine distances of tracks as shares of the largest allowed, [n, n].
+
+    They are 0 if one embedding is unknown, and infinity above 1.
     """
     known = np.array([i in embeddings for i in ids.tolist()])
     costs = np.zeros((len(ids), len(ids)))
@@ -113,10 +111,8 @@ def _appearance_costs(ids: np.ndarray, embeddings: Mapping[int, np.ndarray], max
     return costs
 
 
-def _first_of_chain(ids: np.ndarray, successor: dict[int, int]) -> dict[int, int]:
-    """Return track_id → the id of the first track of its chain; successors begin after who they follow, so there is no
-    circle.
-    """
+def _first_in_chain(ids: np.ndarray, successor: dict[int, int]) -> dict[int, int]:
+    """Return track_id → the id of the first track of its chain; a successor starts later, so there is no cycle."""
     predecessor = {after: before for before, after in successor.items()}
     firsts = {}
     for row in range(len(ids)):

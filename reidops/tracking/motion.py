@@ -67,8 +67,8 @@ class BoxMotion:
         """
         means, covariances, moving = state.means.copy(), state.covariances.copy(), self._num_velocities
         if keeps_size is not None:
-            means[np.ix_(keeps_size, self._size_velocities)] = 0
-        self._guard(means)
+            means[np.ix_(keeps_size, np.array(self._size_velocities, int))] = 0
+        self._keep_valid(means)
         means[:, :moving] += means[:, MEASURED:]
         # F P Fᵀ, where F adds the velocities to the first four numbers: first the rows, then the columns.
         covariances[:, :moving] += covariances[:, MEASURED:]
@@ -130,7 +130,7 @@ class BoxMotion:
         means[:, :MEASURED] = self._measure(np.concatenate([near, np.maximum(far - near, 1e-6)], axis=1))
         return State(means, state.covariances)
 
-    def _guard(self, means: np.ndarray) -> None:
+    def _keep_valid(self, means: np.ndarray) -> None:
         """Correct invalid means in place before the prediction."""
 
     def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ class XysrMotion(BoxMotion):
     _PROCESS: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1e-2, 1e-2, 1e-4)
     _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 10)
 
-    def _guard(self, means: np.ndarray) -> None:
+    def _keep_valid(self, means: np.ndarray) -> None:
         means[means[:, _AREA] + means[:, _AREA_VELOCITY] <= 0, _AREA_VELOCITY] = 0
 
     def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:

@@ -18,9 +18,9 @@ from reidops.tracking.decisions import OVERLAP, Decisions
 from reidops.tracking.motion import BoxMotion
 from reidops.tracking.motion_xysr import XysrMotion
 from reidops.tracking.sightings import Sightings, reupdate
-from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Observations, Tracks, observe, shown
+from reidops.tracking.tracks import NO_TRACK, UNCONFIRMED, Observations, Tracks, observe, output_detections
 
-FIRST, UNSURE, RECOVERED = "first", "unsure", "recovered"  # the stages of the association
+FIRST, LOW_SCORE, RECOVERED = "first", "low score", "recovered"  # the stages of the association
 DIRECTION = "direction"  # a term of the decisions: 0 = same direction, 1 = opposite direction
 
 Match = tuple[int, int, str]  # track row, detection column, stage
@@ -54,9 +54,9 @@ class OcSort:
         camera: CameraMotion | None = None,
     ) -> None:
         """Start without tracks; `gate` and `camera` are ignored, all trackers share one signature."""
-        self._begin(constants, None, XysrMotion())
+        self._initialize(constants, None, XysrMotion())
 
-    def _begin(self, constants: OcSortConstants, memory: Memory | None, motion: BoxMotion) -> None:
+    def _initialize(self, constants: OcSortConstants, memory: Memory | None, motion: BoxMotion) -> None:
         self._constants = constants
         self._tracks = Tracks(motion, memory)
         self._sightings = Sightings(self._tracks.state, constants.delta)
@@ -67,19 +67,21 @@ class OcSort:
         self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
     ) -> sv.Detections:
         """Return the detections of tracks with enough consecutive matches, with `tracker_id` set; see `Tracker`."""
-        return self._follow(detections, observe(detections, None))
+        return self._track_frame(detections, observe(detections, None))
 
-    def _follow(self, detections: sv.Detections, seen: Observations) -> sv.Detections:
+    def _track_frame(self, detections: sv.Detections, seen: Observations) -> sv.Detections:
         """Process one frame and return its output."""
         constants, tracks = self._constants, self._tracks
         self._num_frames += 1
         seen = seen[seen.confidence >= (constants.low if constants.byte else constants.high)]
         self._predict()
-        terms, limits = self._weigh(seen)
-        matches = match_in_turn(self._stages(seen, terms))
+        terms, limits = self._cost_terms(seen)
+        matches = match_stages(self._stages(seen, terms))
         self.decisions = Decisions(tracks.ids.copy(), seen.rows, terms, limits, tuple(matches))
-        owners = self._see([(row, column) for row, column, _ in matches], seen)
-        result = shown(detections, seen, self._shown_ids(owners), tracks.reported_boxes(owners, constants.boxes))
+        track_of_detection = self._update_tracks([(row, column) for row, column, _ in matches], seen)
+        ids = self._output_ids(track_of_detection)
+        boxes = tracks.reported_boxes(track_of_detection, constants.boxes)
+        result = output_detections(detections, seen, ids, boxes)
         alive = tracks.age <= constants.max_age
         tracks.keep(alive)
         self._sightings.keep(alive)
@@ -89,7 +91,7 @@ class OcSort:
         """Predict all tracks."""
         self._tracks.predict()
 
-    def _weigh(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def _cost_terms(self, seen: Observations) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Return the cost terms by name, [num_tracks, num_detections], and the gates by name."""
         overlap = self._tracks.overlaps(seen)
         terms = {OVERLAP: 1 - overlap, DIRECTION: 0.5 - self._sightings.agreement(seen.box_ltwh)}
@@ -101,11 +103,11 @@ class OcSort:
         """
         overlap, least = 1 - terms[OVERLAP], self._constants.iou
         last_overlap = iou_matrix(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
-        sure = seen.confidence >= self._constants.high
-        stages = {FIRST: Stage(self._first_scores(seen, terms), overlap >= least, sure)}
+        high = seen.confidence >= self._constants.high
+        stages = {FIRST: Stage(self._first_scores(seen, terms), overlap >= least, high)}
         if self._constants.byte:
-            stages[UNSURE] = Stage(overlap, overlap >= least, ~sure)
-        return stages | {RECOVERED: Stage(last_overlap, last_overlap >= least, sure)}
+            stages[LOW_SCORE] = Stage(overlap, overlap >= least, ~high)
+        return stages | {RECOVERED: Stage(last_overlap, last_overlap >= least, high)}
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the sum of IoU and direction (OCM); as published, the confidence of the detection multiplies the
@@ -114,20 +116,20 @@ class OcSort:
         direction = self._constants.inertia * seen.confidence * (0.5 - terms[DIRECTION])
         return 1 - terms[OVERLAP] + direction
 
-    def _see(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
-        """Update matched tracks, start new ones, and return the track row of each detection, `NOBODY` for none."""
+    def _update_tracks(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
+        """Update matched tracks, start new ones, and return the track row of each detection, `NO_TRACK` for none."""
         tracks = self._tracks
         rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
         self._reupdate(rows, seen.box_ltwh[columns])
-        owners = tracks.see(pairs, seen)
+        track_of_detection = tracks.update(pairs, seen)
         self._remember(rows, seen[columns])
-        self._sightings.see(rows, tracks.state[rows], seen.box_ltwh[columns])
+        self._sightings.update(rows, tracks.state[rows], seen.box_ltwh[columns])
         if self._constants.as_coded:
             self._sightings.forget_before(rows[tracks.hits[rows] == 2])
-        free = np.flatnonzero((owners == NOBODY) & (seen.confidence >= self._constants.high))
-        owners[free] = tracks.start(seen, free)
-        self._sightings.append(tracks.state[owners[free]], seen.box_ltwh[free])
-        return owners
+        free = np.flatnonzero((track_of_detection == NO_TRACK) & (seen.confidence >= self._constants.high))
+        track_of_detection[free] = tracks.start(seen, free)
+        self._sightings.append(tracks.state[track_of_detection[free]], seen.box_ltwh[free])
+        return track_of_detection
 
     def _reupdate(self, rows: np.ndarray, box_ltwh: np.ndarray) -> None:
         """Recompute the filter state of the lost tracks among the matched tracks `rows` (ORU)."""
@@ -143,22 +145,22 @@ class OcSort:
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
         """Update the appearance of the tracks of these rows; OC-SORT has none."""
 
-    def _shown_ids(self, owners: np.ndarray) -> np.ndarray:
+    def _output_ids(self, track_of_detection: np.ndarray) -> np.ndarray:
         """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not
         returned.
         """
         tracks, min_hits = self._tracks, self._constants.min_hits
         after_first = tracks.streak - (tracks.hits == tracks.streak)
         visible = (tracks.age == 0) & ((after_first >= min_hits) | (self._num_frames <= min_hits))
-        owned = np.flatnonzero(owners != NOBODY)
-        owned = owned[visible[owners[owned]]]
-        tracks.confirm(owners[owned])
-        ids = np.full(len(owners), UNCONFIRMED)
-        ids[owned] = tracks.ids[owners[owned]]
+        matched = np.flatnonzero(track_of_detection != NO_TRACK)
+        matched = matched[visible[track_of_detection[matched]]]
+        tracks.confirm(track_of_detection[matched])
+        ids = np.full(len(track_of_detection), UNCONFIRMED)
+        ids[matched] = tracks.ids[track_of_detection[matched]]
         return ids
 
 
-def match_in_turn(stages: dict[str, Stage]) -> list[Match]:
+def match_stages(stages: dict[str, Stage]) -> list[Match]:
     """Return the pairs of each stage; a stage matches the tracks and detections that the earlier stages left unmatched.
 
     As published, the assignment includes all pairs of a stage, and forbidden pairs are removed afterwards.

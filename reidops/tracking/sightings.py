@@ -53,7 +53,7 @@ class Sightings:
             self.state[rows],
         )
 
-    def see(self, rows: Rows, state: State, box_ltwh: np.ndarray) -> None:
+    def update(self, rows: Rows, state: State, box_ltwh: np.ndarray) -> None:
         """Record one frame: the tracks of `rows`, which must be unique, were matched at the boxes [num_rows, 4], the
         others not.
         """

@@ -10,7 +10,7 @@ from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import SortConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
 from reidops.tracking.motion_xysr import XysrMotion
-from reidops.tracking.tracks import NOBODY, Observations, Tracks, observe, shown
+from reidops.tracking.tracks import NO_TRACK, Observations, Tracks, observe, output_detections
 
 OVERLAPPING = "overlap"
 
@@ -40,16 +40,16 @@ class Sort:
         """Return the detections of confirmed tracks in one frame, with `tracker_id` set; see `Tracker`."""
         seen, tracks = observe(detections, None), self._tracks
         tracks.predict()
-        self.decisions = self._decide(seen)
-        owners = tracks.see(self.decisions.pairs, seen)
-        free = np.flatnonzero(owners == NOBODY)
-        owners[free] = tracks.start(seen, free)
-        tracks.confirm(owners[tracks.hits[owners] >= self._constants.min_hits])
-        ids, boxes = tracks.ids_of(owners), tracks.reported_boxes(owners, self._constants.boxes)
+        self.decisions = self._compute_decisions(seen)
+        track_of_detection = tracks.update(self.decisions.pairs, seen)
+        free = np.flatnonzero(track_of_detection == NO_TRACK)
+        track_of_detection[free] = tracks.start(seen, free)
+        tracks.confirm(track_of_detection[tracks.hits[track_of_detection] >= self._constants.min_hits])
+        ids, boxes = tracks.ids_of(track_of_detection), tracks.reported_boxes(track_of_detection, self._constants.boxes)
         tracks.keep(tracks.age <= np.where(tracks.confirmed, self._constants.max_age, 0))
-        return shown(detections, seen, ids, boxes)
+        return output_detections(detections, seen, ids, boxes)
 
-    def _decide(self, seen: Observations) -> Decisions:
+    def _compute_decisions(self, seen: Observations) -> Decisions:
         costs, limit = 1 - self._tracks.overlaps(seen), 1 - self._constants.iou
         pairs = staged(match_best(costs, limit), OVERLAPPING)
         return Decisions(self._tracks.ids, seen.rows, {OVERLAP: costs}, {OVERLAP: limit}, tuple(pairs))

@@ -27,17 +27,16 @@ class StrongSort(DeepSort):
     Without embeddings it is the same tracker without appearance: equation 6 with λ = 0.
     """
 
+    _constants: StrongSortConstants
+
     def __init__(
         self,
         constants: StrongSortConstants = StrongSortConstants(),
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._begin(constants, Ema(constants.ema), constants.gate if gate is None else gate, camera)
-
-    @property
-    def _motion_weight(self) -> float:
-        return 1 - self._constants.appearance_weight
+        self._initialize(constants, Ema(constants.ema), constants.gate if gate is None else gate, camera)
+        self._motion_weight = 1 - constants.appearance_weight
 
     def _observe(self, detections: sv.Detections, embeddings: np.ndarray | None) -> Observations:
         seen = observe(detections, embeddings)

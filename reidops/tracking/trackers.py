@@ -1,6 +1,6 @@
-"""The trackers by name, and how one runs over a sequence.
+"""The trackers by name, and functions that run one over a sequence.
 
-A new tracker is a file beside `deepsort.py`, a dataclass in `constants.py` and a name here and there.
+A new tracker needs a file beside `deepsort.py`, a dataclass in `constants.py` and an entry in `TRACKERS`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +44,7 @@ _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confid
 
 
 class Tracker(Protocol):
-    """What every tracker offers, for a live video and for the pipeline alike."""
+    """The interface of every tracker, for live video and for the pipeline."""
 
     decisions: Decisions | None  # what was weighed in the last frame; None before the first
 
@@ -53,18 +53,18 @@ class Tracker(Protocol):
     ) -> sv.Detections:
         """Return the confirmed tracks of one frame as detections, with `tracker_id` and `data["detection"]` set.
 
-        `data["detection"]` says which of the caller's detections each row is. The box of a row is the detection's or
-        the filter's, by the tracker's constant `boxes`. DeepSORT and StrongSORT add a row for a track that was not seen
-        in this frame but in the one before (constant `coast`): its box is the predicted one, and `data["detection"]` is
-        −1.
+        `data["detection"]` is the index of each row among the caller's detections. The box of a row is the detection's
+        or the filter's, by the tracker's constant `boxes`. DeepSORT and StrongSORT add a row for a track without a
+        detection in this frame but in the previous one (constant `coast`), with the predicted box and
+        `data["detection"]` −1.
 
-        It is called once for every frame in order, also for one without detections (`sv.Detections.empty()`).
+        Call it once for every frame in order, also without detections (`sv.Detections.empty()`).
 
         Args:
             detections: `xyxy` is box_ltrb in px.
             embeddings: unit rows [num_detections, dim]; a row of zeros = none for this one; None = track without
                 appearance.
-            frame: the picture, BGR uint8 [h, w, 3], for trackers that look at it.
+            frame: the picture, BGR uint8 [h, w, 3], for trackers that use it.
 
         Raises:
             ReidopsError: a box or an embedding is not finite, a box has no area, or there are more or fewer embeddings.
@@ -72,7 +72,7 @@ class Tracker(Protocol):
 
 
 def new_tracker(name: str, gate: float | None, constants: Any, camera: CameraMotion | None = None) -> Tracker:
-    """Return a tracker by its name in params.yaml; it has seen no frame.
+    """Return a new tracker by its name in params.yaml.
 
     Args:
         gate: of appearance, in the tracker's own cost; None = the published one.
@@ -82,9 +82,7 @@ def new_tracker(name: str, gate: float | None, constants: Any, camera: CameraMot
 
 
 def new_camera(part: Part, camera: tuple[str, Path]) -> CameraMotion:
-    """Return how the camera moved in the frames of a part, by a method; computed where the folder does not hold it
-    yet.
-    """
+    """Return the camera motion of a part's frames, read from the folder, or computed and stored there."""
     method, folder = camera
     return cached_motion(read_sequence(part.folder), method, folder, range(part.first_frame, part.last_frame + 1))
 
@@ -99,13 +97,13 @@ def track_sequence(
 ) -> pd.DataFrame:
     """Return the tracks of a sequence: frame, track_id, left, top, width, height, confidence, detection; px 0-based.
 
-    `detection` is the row of `detected` that the track was given in this frame, −1 where there was none.
+    `detection` is the row of `detected` that the track was matched to in this frame, −1 = none.
 
     Args:
-        detected: its rows may come in any order.
-        frames: the 1-based frames to run over, in order, those without detections too.
-        appearance: False = keep the embeddings from the tracker.
-        watch: is shown each frame's number, the rows of its detections, and the tracker after it, for its `decisions`.
+        detected: its rows may be in any order.
+        frames: the 1-based frames to process, in order, including those without detections.
+        appearance: False = track without embeddings.
+        watch: called after each frame with its number, the rows of its detections, and the tracker.
     """
     results = []
     for frame, rows, result in tracked_frames(tracker, detected, frames, appearance=appearance):
@@ -118,9 +116,7 @@ def track_sequence(
 def tracked_frames(
     tracker: Tracker, detected: EmbeddedDetections, frames: Iterable[int], *, appearance: bool = True
 ) -> Iterator[tuple[int, list[int], sv.Detections]]:
-    """Yield frame, rows of its detections and what the tracker made of them, one frame after the other; see
-    `track_sequence`.
-    """
+    """Yield frame, rows of its detections and the tracker's output, frame by frame; see `track_sequence`."""
     rows_of = detected.rows_by_frame()
     for frame in frames:
         rows = rows_of.get(frame, [])
@@ -145,14 +141,14 @@ def _track_table(results: list[tuple[int, list[int], sv.Detections]]) -> pd.Data
 
 @dataclass(frozen=True)
 class Finishing:
-    """What is done to the tracks of a whole sequence afterwards, which no live video can have."""
+    """Steps after tracking that need the whole sequence, so a live video cannot have them."""
 
     linking: bool = False
     interpolation: bool = False
 
 
 def finish_tracks(tracks: pd.DataFrame, finishing: Finishing) -> pd.DataFrame:
-    """Return the tracks with what belongs together linked and with their gaps filled, as far as asked for."""
+    """Return the tracks linked and interpolated, as `finishing` sets."""
     if finishing.linking:
         tracks = link_tracks(tracks)
     return interpolate_tracks(tracks) if finishing.interpolation else tracks

@@ -6,10 +6,11 @@ number of tracks. A tracker processes a frame in these steps; their order depend
     seen = observe(detections, embeddings)          # sort and check the detections
     tracks.predict()                                # Kalman prediction; increment the age of all tracks
     pairs = …                                       # (track row, detection column), from association.py
-    owners = tracks.see(pairs, seen)                # correct matched tracks; owners[column] = track row
-    owners[free] = tracks.start(seen, free)         # start tracks at unmatched detections
+    track_of_detection = tracks.update(pairs, seen) # correct matched tracks; the track row of each column
+    track_of_detection[free] = tracks.start(…)      # start tracks at unmatched detections
     tracks.confirm(rows)                            # assign track ids
-    result = shown(detections, seen, tracks.ids_of(owners), tracks.reported_boxes(owners, boxes))
+    ids = tracks.ids_of(track_of_detection)         # and reported_boxes(track_of_detection, …)
+    result = output_detections(detections, seen, ids, boxes)
     tracks.keep(alive)                              # remove the other tracks; later rows move up
 """
 
@@ -27,7 +28,7 @@ from reidops.tracking.constants import Boxes
 from reidops.tracking.motion import BoxMotion, stack
 
 UNCONFIRMED = -1
-NOBODY = -1
+NO_TRACK = -1
 
 # Key of `sv.Detections.data` in the output of a tracker: the index of each row among the detections that the caller
 # passed.
@@ -145,7 +146,7 @@ class Tracks:
         """Apply camera motion [2, 3] to the boxes of all tracks, as in `BoxMotion.warp_boxes`."""
         self.state = self.motion.warp_boxes(self.state, affine)
 
-    def see(
+    def update(
         self, pairs: Sequence[Pair | StagedPair], seen: Observations, confidence: np.ndarray | None = None
     ) -> np.ndarray:
         """Update the Kalman state and the counts of the matched tracks; `remember` updates their appearance.
@@ -155,11 +156,11 @@ class Tracks:
                 all detections.
 
         Returns:
-            The track row of each detection, [len(seen)], `NOBODY` for an unmatched detection.
+            The track row of each detection, [len(seen)], `NO_TRACK` for an unmatched detection.
         """
         rows, columns = split_pairs(pairs)
-        owners = np.full(len(seen), NOBODY)
-        owners[columns] = rows
+        track_of_detection = np.full(len(seen), NO_TRACK)
+        track_of_detection[columns] = rows
         if len(rows):
             confidence = None if confidence is None else confidence[columns]
             corrected = self.motion.correct(self.state[rows], seen.box_ltwh[columns], confidence)
@@ -167,7 +168,7 @@ class Tracks:
         self.streak[rows] = np.where(self.age[rows] > 1, 1, self.streak[rows] + 1)
         self.hits[rows] += 1
         self.age[rows] = 0
-        return owners
+        return track_of_detection
 
     def remember(self, rows: np.ndarray | list[int], embeddings: np.ndarray | None, **options: np.ndarray) -> None:
         """Add embeddings [num_rows, dim] to the memory of these tracks; does nothing without a memory or embeddings.
@@ -208,24 +209,24 @@ class Tracks:
         self.ids[new] = np.arange(self._num_confirmed + 1, self._num_confirmed + len(new) + 1)
         self._num_confirmed += len(new)
 
-    def ids_of(self, owners: np.ndarray) -> np.ndarray:
+    def ids_of(self, track_of_detection: np.ndarray) -> np.ndarray:
         """Return the track id of each detection; `UNCONFIRMED` for unmatched detections and for tentative tracks."""
-        ids = np.full(len(owners), UNCONFIRMED)
-        owned = owners != NOBODY
-        ids[owned] = self.ids[owners[owned]]
+        ids = np.full(len(track_of_detection), UNCONFIRMED)
+        matched = track_of_detection != NO_TRACK
+        ids[matched] = self.ids[track_of_detection[matched]]
         return ids
 
-    def reported_boxes(self, owners: np.ndarray, boxes: Boxes) -> np.ndarray | None:
-        """Return the filtered box of each detection's track, box_ltrb [len(owners), 4]; None if `boxes` is
+    def reported_boxes(self, track_of_detection: np.ndarray, boxes: Boxes) -> np.ndarray | None:
+        """Return the filtered box of each detection's track, box_ltrb [len(track_of_detection), 4]; None if `boxes` is
         "detections".
 
         A row is NaN for an unmatched detection and for a box that is not finite or has no area.
         """
         if boxes == "detections":
             return None
-        found = np.full((len(owners), 4), np.nan)
-        owned = owners != NOBODY
-        found[owned] = with_area(self.box_ltrb[owners[owned]])
+        found = np.full((len(track_of_detection), 4), np.nan)
+        matched = track_of_detection != NO_TRACK
+        found[matched] = with_area(self.box_ltrb[track_of_detection[matched]])
         return found
 
     def keep(self, alive: np.ndarray) -> None:
@@ -258,7 +259,7 @@ def observe(detections: sv.Detections, embeddings: np.ndarray | None) -> Observa
     return Observations(box_ltwh[rows], confidence[rows], None if embeddings is None else embeddings[rows], rows)
 
 
-def shown(
+def output_detections(
     detections: sv.Detections, seen: Observations, ids: np.ndarray, box_ltrb: np.ndarray | None = None
 ) -> sv.Detections:
     """Return the detections of confirmed tracks, in the caller's order, with `tracker_id` and `data["detection"]` set.

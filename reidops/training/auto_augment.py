@@ -1,4 +1,4 @@
-"""Published augmentation policies by timm's names: RandAugment (rand-m7-n2) and AutoAugment (original, v0)."""
+"""Apply published augmentation policies by their names in timm: RandAugment (rand-m7-n2) and AutoAugment (v0)."""
 
 import itertools
 import random
@@ -11,7 +11,7 @@ from timm.data.auto_augment import AugmentOp, RandAugment, auto_augment_transfor
 from torch import Tensor
 
 from reidops.errors import ReidopsError
-from reidops.training.draws import Draws, global_generators_kept
+from reidops.training.draws import Draws, preserved_global_generators
 
 _POLICIES = ("v0", "v0r", "original", "originalr", "3a")
 _RAND = r"rand(-(m\d+(\.\d+)?|n\d+|p\d+(\.\d+)?|mstd\d+(\.\d+)?|mmax\d+|inc[01]))*"
@@ -19,15 +19,15 @@ _AUTO = rf"({'|'.join(_POLICIES)})(-mstd\d+(\.\d+)?)?"
 
 
 class AutoAugment:
-    """Apply a policy of timm to each image on its own.
+    """Apply a policy of timm to each image.
 
     Args:
-        policy: rand with its settings (-m magnitude 0 … 10, -n operations, -mstd, -inc1, …), or the name of a policy of
-            AutoAugment.
-        fill: RGB in 0 … 1 of what a turned or shifted image uncovers.
+        policy: rand with its settings (-m magnitude 0 … 10, -n operations, -mstd, -inc1, …), or the name of an
+            AutoAugment policy.
+        fill: RGB in 0 … 1 of the pixels that a rotated or shifted image uncovers.
 
     Raises:
-        ReidopsError: there is no such policy.
+        ReidopsError: the policy is unknown.
     """
 
     def __init__(self, policy: str, fill: tuple[float, ...]) -> None:
@@ -37,12 +37,12 @@ class AutoAugment:
         for operation in (
             self._change.ops if isinstance(self._change, RandAugment) else itertools.chain(*self._change.policy)
         ):
-            _keep_a_bit(operation)
+            _keep_one_bit(operation)
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
-        """Return RGB uint8 [N, H, W, 3], changed."""
+        """Return the changed images, RGB uint8 [N, H, W, 3]."""
         changed = np.empty(images.shape, np.uint8)
-        with global_generators_kept():
+        with preserved_global_generators():
             for i, seed in enumerate(draws.seeds()):
                 random.seed(seed)
                 np.random.seed(seed)
@@ -50,18 +50,18 @@ class AutoAugment:
         return torch.from_numpy(changed)
 
 
-def _keep_a_bit(operation: AugmentOp) -> None:
-    """Let a posterisation leave each colour at least one bit: timm may ask for none, which Pillow refuses."""
+def _keep_one_bit(operation: AugmentOp) -> None:
+    """Make a posterization keep at least one bit per colour; timm may choose 0, for which Pillow raises."""
     if operation.name.startswith("Posterize"):
         bits = operation.level_fn
         operation.level_fn = lambda level, hparams: (max(1, bits(level, hparams)[0]),)
 
 
 def check_policy(policy: str) -> None:
-    """Find out whether timm knows the policy.
+    """Check that timm has the policy.
 
     Raises:
-        ReidopsError: it does not.
+        ReidopsError: the policy is unknown.
     """
     if not re.fullmatch(f"{_RAND}|{_AUTO}", policy):
         raise ReidopsError(

@@ -1,4 +1,4 @@
-"""Checkpoints of a training that must survive a kill at any moment."""
+"""Save and load the checkpoints of a training, so that it can be killed at any time and resumed."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ from reidops.files import whole_file
 
 log = logging.getLogger(__name__)
 
-_NUM_KEPT = 3  # trainings, the present one among them
-_LIVE_SECONDS = 3600  # a folder that was written to since then may belong to a training that runs
+_NUM_KEPT = 3  # trainings, including the current one
+_LIVE_SECONDS = 3600  # a folder that was modified within this time may belong to a running training
 
 
 class Checkpoints:
-    """Keep the last state of one training in a folder of its own; a half-written state never bears the final name.
+    """The last state of one training, in its own folder; the file is replaced only by a completely written one.
 
-    A training that ends well deletes its folder. Those that were given up would gather: `prune` keeps the newest.
+    A training that succeeds deletes its folder. `prune` deletes old folders of interrupted trainings.
 
     Args:
-        root: folder of all trainings' checkpoints.
-        identity: what makes this training this one (params, digests of its data): another identity is another folder.
+        root: folder with the checkpoints of all trainings.
+        identity: the params and digests of the data of this training; each identity has its own folder.
     """
 
     def __init__(self, root: Path, identity: dict[str, Any]) -> None:
@@ -36,22 +36,22 @@ class Checkpoints:
         self._path = self.folder / "state.pt"
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the last state; on failure (a full disk) the one before stays.
+        """Replace the last state; if writing fails (full disk) the previous state is kept.
 
         Raises:
             ReidopsError: the state cannot be written.
         """
         try:
-            with whole_file(self._path) as partial:
-                torch.save(state, partial)
-        except (OSError, RuntimeError) as error:  # torch raises RuntimeError where its zip writer cannot write
+            with whole_file(self._path) as temporary:
+                torch.save(state, temporary)
+        except (OSError, RuntimeError) as error:  # torch raises RuntimeError if its zip writer cannot write
             raise ReidopsError(
-                f"{self._path}: the checkpoint cannot be written: {error}; make room and run again, the checkpoint "
-                f"before this one is kept"
+                f"{self._path}: the checkpoint cannot be written: {error}; free disk space and run again; the previous "
+                "checkpoint is kept"
             ) from None
 
     def load(self) -> dict[str, Any] | None:
-        """Return the last state, None where there is none; tensors and plain values only, nothing else is unpickled.
+        """Return the last state, or None; only tensors and plain values are unpickled.
 
         Raises:
             ReidopsError: the file is damaged.
@@ -62,18 +62,18 @@ class Checkpoints:
             return torch.load(self._path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise ReidopsError(
-                f"{self._path}: is no whole checkpoint ({error}); delete {self.folder} to train from the start"
+                f"{self._path}: the checkpoint is damaged ({error}); delete {self.folder} to train from the start"
             ) from None
 
     def prune(self) -> None:
-        """Delete all but the three newest trainings' folders; one that was written to within the hour stays."""
+        """Delete the folders of all but the three newest trainings, except those modified within the last hour."""
         others = [folder for folder in self.folder.parent.glob("*") if folder.is_dir() and folder != self.folder]
         others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
         for folder in others[_NUM_KEPT - 1 :]:
             if time.time() - folder.stat().st_mtime > _LIVE_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
-                log.info("deleted %s, the checkpoint of a training that was given up", folder)
+                log.info("deleted %s, the checkpoint of an interrupted training", folder)
 
     def delete(self) -> None:
-        """Remove the folder: the training is over."""
+        """Delete the folder after the training."""
         shutil.rmtree(self.folder, ignore_errors=True)

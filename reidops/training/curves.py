@@ -1,4 +1,4 @@
-"""Curves of a training as one picture."""
+"""Plot the curves of a training."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from reidops.files import whole_file
 
 
 def draw_curves(history: pd.DataFrame, path: Path) -> None:
-    """Draw losses, held-out scores and learning rate over the epochs, PNG."""
+    """Write a PNG with losses, held-out scores and learning rate by epoch."""
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     losses, scores, rate = figure.subplots(1, 3)
     _draw(losses, history, [c for c in history if c.startswith("loss")], "loss")
     _draw(scores, history, ["val_mAP", "val_rank1"], "held-out people, fraction")
     _draw(rate, history, ["lr"], "learning rate")
     scores.set_ylim(0, 1)
-    with whole_file(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
 
 
 def _draw(axes: Axes, history: pd.DataFrame, columns: list[str], title: str) -> None:

@@ -1,4 +1,4 @@
-"""Chance, image by image: what one rank draws is its share of what one rank alone would draw for the whole batch."""
+"""Draw random values per image; the values of all ranks together equal those of one rank for the whole batch."""
 
 import random
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 class Draws:
-    """Random values for the images of this rank, drawn from a generator that stands alike on all ranks.
+    """Random values for the images of this rank, from a generator that is in the same state on all ranks.
 
     Args:
-        num_images: of this rank's share of the batch; every rank has as many.
+        num_images: number of images of this rank's share of the batch, equal on all ranks.
     """
 
     def __init__(self, generator: torch.Generator, num_images: int, rank: int = 0, num_ranks: int = 1) -> None:
@@ -25,11 +25,11 @@ class Draws:
         return low + (high - low) * torch.rand(self._total, *shape, generator=self._generator)[self._own]
 
     def coins(self, probability: float, *shape: int) -> Tensor:
-        """Return bool [num_images, *shape], true with this probability."""
+        """Return bool [num_images, *shape], each True with this probability."""
         return torch.rand(self._total, *shape, generator=self._generator)[self._own] < probability
 
     def shifts(self, reach: int) -> Tensor:
-        """Return whole numbers of −reach … reach across and down, [2, num_images]."""
+        """Return integers in −reach … reach, horizontal and vertical, [2, num_images]."""
         return torch.randint(-reach, reach + 1, (2, self._total), generator=self._generator)[:, self._own]
 
     def seeds(self) -> list[int]:
@@ -37,13 +37,13 @@ class Draws:
         return torch.randint(2**31, (self._total,), generator=self._generator)[self._own].tolist()
 
     def seed(self) -> int:
-        """Return one seed for the whole batch, the same on every rank."""
+        """Return one seed for the whole batch, equal on all ranks."""
         return int(torch.randint(2**31, (), generator=self._generator))
 
 
 @contextmanager
-def global_generators_kept() -> Iterator[None]:
-    """Put Python's and numpy's own generators back afterwards: timm draws from them."""
+def preserved_global_generators() -> Iterator[None]:
+    """Restore the global generators of Python and numpy afterwards, because timm draws from them."""
     states = random.getstate(), np.random.get_state()
     try:
         yield

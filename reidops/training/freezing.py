@@ -1,4 +1,4 @@
-"""Freezing: parts of a network that do not learn, for a while or to the end."""
+"""Freeze modules of a network for some epochs or for the whole training."""
 
 import difflib
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ BACKBONE = "backbone"
 _CLASSIFIER = "classifier"
 
 Freeze = str | Sequence[str] | None
-"""None = everything learns; "backbone" = the backbone does not; or the names of the only modules that learn, as
-`classifier`, `neck`, `projection`, `backbone.layer4`.
+"""None = nothing is frozen; "backbone" = the backbone is frozen; or the names of the only modules that are trained,
+such as `classifier`, `neck`, `projection`, `backbone.layer4`.
 """
 
 
 class Freezing:
-    """Say what of a network learns in which epoch.
+    """Freeze and unfreeze the parameters of a network by epoch.
 
-    `TrainingNetwork.train` keeps what is frozen in evaluation mode, so that its batch normalisation gathers no
-    statistics.
+    `TrainingNetwork.train` keeps frozen modules in evaluation mode, so that their batch normalization does not update
+    its statistics.
 
     Args:
-        network: with everything that is ever to learn still learning, as an optimizer wants to see it when it is built.
-        freeze: what is frozen.
-        epochs: that this holds for, from the first; 0 = to the end.
+        network: a network in which all parameters that are ever trained require gradients, as an optimizer needs it.
+        freeze: the modules to freeze.
+        epochs: number of epochs, from the first, for which they are frozen; 0 = all.
 
     Raises:
-        ReidopsError: a name is of no module, or nothing would learn.
+        ReidopsError: a module name is unknown, or no parameter would be trained.
     """
 
     def __init__(self, network: TrainingNetwork, freeze: Freeze, epochs: int = 0) -> None:
@@ -41,12 +41,14 @@ class Freezing:
         self._frozen = [parameter for parameter in learning if id(parameter) not in opened]
         if len(self._frozen) == len(learning):
             raise ReidopsError(
-                f"train.freeze is {freeze}: nothing would learn; name a module with weights, as classifier"
+                f"train.freeze is {freeze}, so that no weight would be trained; name a module with weights, such as "
+                "classifier"
             )
 
     def apply(self, epoch: int) -> None:
-        """Let learn what is to learn in `epoch` (0, 1, …): call it before every epoch, after the optimizer was
-        built.
+        """Freeze or unfreeze the modules for `epoch` (0, 1, …).
+
+        Call it before every epoch and after the optimizer was built.
         """
         for parameter in self._frozen:
             parameter.requires_grad_(0 < self._epochs <= epoch)
@@ -55,27 +57,25 @@ class Freezing:
 
 
 def check_freeze(network: EmbeddingNetwork, freeze: Freeze) -> None:
-    """Find out, before anything else is made, whether `freeze` says something of this network.
+    """Check that `freeze` is valid for this network.
 
     Raises:
-        ReidopsError: it is another word than backbone, or a name is of no module; near names are offered.
+        ReidopsError: it is another string than backbone, or a module name is unknown; similar names are suggested.
     """
     if isinstance(freeze, str) and freeze != BACKBONE:
-        raise ReidopsError(
-            f"train.freeze is {freeze!r}, expected null, {BACKBONE}, or a list of the modules that alone learn"
-        )
+        raise ReidopsError(f"train.freeze is {freeze!r}, expected null, {BACKBONE}, or a list of the modules to train")
     known = [_CLASSIFIER, *(name for name, _ in network.named_modules() if name)]
     for name in () if isinstance(freeze, str) else freeze or ():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
             raise ReidopsError(
-                f"train.freeze names {name!r}, which is no module of this network; near: "
+                f"train.freeze: the network has no module {name!r}; similar names: "
                 f"{', '.join(near) or 'classifier, neck'}"
             )
 
 
 def _open_modules(network: TrainingNetwork, freeze: Freeze) -> list[nn.Module]:
-    """Return the modules that learn from the first epoch."""
+    """Return the modules that are trained from the first epoch."""
     if freeze is None:
         return [network]
     if freeze == BACKBONE:

@@ -1,4 +1,4 @@
-"""What can end a training from outside, told in our words: a request to stop, and memory that is too small."""
+"""Handle stop requests (SIGTERM) and out-of-memory errors of a training."""
 
 import signal
 import threading
@@ -14,7 +14,10 @@ _CPU_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "Cannot allo
 
 @contextmanager
 def stop_request() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM sets, so that a step is never cut in two; signals reach only the main thread."""
+    """Yield an event that SIGTERM sets, so that the current step is completed.
+
+    Only the main thread handles signals; in other threads the event is never set.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -27,23 +30,22 @@ def stop_request() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def out_of_memory_told(batch: str) -> Iterator[None]:
-    """Turn an allocation that failed, on a GPU or in main memory, into an error that names the batch and what to lower.
+def out_of_memory_errors(batch: str) -> Iterator[None]:
+    """Convert failed allocations on a GPU or in main memory into an error with the batch and the params to lower.
 
     Raises:
-        ReidopsError: the memory does not hold the batch.
+        ReidopsError: the batch does not fit into memory.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        told = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ReidopsError(
-            f"out of memory with {batch}: {told}. Lower train.people_per_batch (train.accumulate adds up the gradients "
-            f"of several"
-            " batches), train.height and train.width, or set train.precision to bf16-mixed on a GPU or CPU that "
-            "computes in it; the last checkpoint is kept"
+            f"out of memory with {batch}: {reason}. Lower train.people_per_batch (train.accumulate sums the gradients "
+            "of several batches), train.height and train.width, or set train.precision to bf16-mixed if the GPU or CPU "
+            "supports it; the last checkpoint is kept"
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""The weighted sum of losses that a training minimises; each loss by its name in the params.
+"""Build the weighted sum of losses of a training from their names in the params.
 
-Euclidean losses (triplet, center) see the features before the neck, losses of angles the embeddings after it, in whose
-space people are compared later (Luo et al. 2019); the cross-entropy sees the classifier's logits.
+Euclidean losses (triplet, center) are computed on the features before the neck. Angular losses are computed on the
+embeddings after it, which are also used for retrieval (Luo et al. 2019). Cross-entropy is computed on the logits.
 """
 
 import difflib
@@ -24,7 +24,7 @@ Option = float | str
 
 
 class MinedLoss(nn.Module):
-    """A loss of pytorch-metric-learning over the pairs or triplets that a miner of the same package chooses."""
+    """A loss of pytorch-metric-learning on the pairs or triplets of a miner of the same package."""
 
     def __init__(self, loss: nn.Module, miner: nn.Module) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class MinedLoss(nn.Module):
 class CenterLoss(nn.Module):
     """Mean squared distance of each feature from its person's center (Wen et al. 2016).
 
-    The centers are no parameters: in training every call moves them by plain gradient descent at a rate of their own,
-    as Luo et al. 2019 have it, after they gave the loss. They are a buffer, so a checkpoint of the losses holds them.
+    The centers are not parameters. In training every call updates them after computing the loss, by plain gradient
+    descent with their own rate, as in Luo et al. 2019. They are a buffer, so checkpoints of the losses include them.
     """
 
     def __init__(self, num_people: int, dim: int, rate: float) -> None:
@@ -48,7 +48,7 @@ class CenterLoss(nn.Module):
         self.register_buffer("centers", torch.randn(num_people, dim))
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss of features [N, dim] and labels [N], and move the centers."""
+        """Return the loss of features [N, dim] and labels [N]; in training also update the centers."""
         offsets = features - self.centers[labels]
         if self.training:
             self.centers.index_add_(0, labels, offsets.detach(), alpha=2 * self._rate / len(labels))
@@ -56,9 +56,7 @@ class CenterLoss(nn.Module):
 
 
 class CircleSoftmax(nn.Module):
-    """Circle loss of the embedding and one learnt direction per person: its class-level form (Sun et al. 2020, eq.
-    6).
-    """
+    """Circle loss with class-level labels: embeddings and one learned direction per person (Sun et al. 2020, eq. 6)."""
 
     def __init__(self, num_people: int, dim: int, margin: float, scale: float, label_smoothing: float) -> None:
         super().__init__()
@@ -79,9 +77,9 @@ class CircleSoftmax(nn.Module):
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a loss is computed on, how it is made, and its options with their defaults.
+    """The input of a loss, its constructor, and its options with their defaults.
 
-    `make` takes num_people, dim and the options; `compares` says that it compares crops of a batch with each other.
+    `make` takes num_people, dim and the options; `compares` is true if the loss compares crops of a batch.
     """
 
     sees: Literal["features", "embeddings", "logits"]
@@ -95,8 +93,9 @@ def _cross_entropy(num_people: int, dim: int, label_smoothing: float) -> nn.Modu
 
 
 def _triplet(num_people: int, dim: int, margin: Option) -> nn.Module:
-    """Batch-hard triplets (Hermans et al. 2017); the margin is a Euclidean distance, or "soft" for log(1 + exp(·))
-    without one.
+    """Return the batch-hard triplet loss (Hermans et al. 2017).
+
+    The margin is a Euclidean distance, or "soft" for log(1 + exp(·)).
     """
     distance, soft = LpDistance(normalize_embeddings=False), margin == "soft"
     loss = pml.TripletMarginLoss(0 if soft else margin, smooth_loss=soft, distance=distance, reducer=MeanReducer())
@@ -123,7 +122,7 @@ def _multi_similarity(num_people: int, dim: int, alpha: float, beta: float, base
     return MinedLoss(pml.MultiSimilarityLoss(alpha=alpha, beta=beta, base=base), MultiSimilarityMiner(epsilon=epsilon))
 
 
-# The defaults are those of the papers; for circle, Sun et al.'s for person re-identification.
+# The defaults are those of the papers; for circle those of Sun et al. for person re-identification.
 LOSSES = {
     "cross-entropy": _Kind("logits", _cross_entropy, {"label_smoothing": 0.1}),
     "triplet": _Kind("features", _triplet, {"margin": "soft"}, compares=True),
@@ -140,10 +139,10 @@ LOSSES = {
 
 
 class WeightedLosses(nn.Module):
-    """Sum losses by weight and report each of them.
+    """The weighted sum of losses.
 
-    A loss with a classifier of its own (arcface, cosface, circle-softmax) has parameters here, which the optimiser
-    takes with the network's; its state and the centers belong into a checkpoint.
+    Losses with their own classifier (arcface, cosface, circle-softmax) have parameters, which are optimized together
+    with the network. Their state and the centers must be part of a checkpoint.
     """
 
     def __init__(self, losses: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:
@@ -153,21 +152,19 @@ class WeightedLosses(nn.Module):
     def forward(
         self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weighted sum and the unweighted parts by name, without their graph.
+        """Return the weighted sum, and the unweighted losses by name without their graph.
 
-        `features` [N, D] come before the neck, `embeddings` [N, D] after it (None: there is no neck), `logits` are
-        [N, num_people]. All are of the whole batch: with several ranks, gathered from them.
+        `features` [N, D] are the output before the neck, `embeddings` [N, D] after it (None = no neck), `logits` are
+        [N, num_people]. All are of the whole batch, gathered from all ranks.
         """
-        seen = {"features": features, "embeddings": features if embeddings is None else embeddings, "logits": logits}
-        parts = {name: loss(seen[LOSSES[name].sees], labels) for name, loss in self.losses.items()}
-        total = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
-        return total, {name: part.detach() for name, part in parts.items()}
+        inputs = {"features": features, "embeddings": features if embeddings is None else embeddings, "logits": logits}
+        values = {name: loss(inputs[LOSSES[name].sees], labels) for name, loss in self.losses.items()}
+        total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
+        return total, {name: value.detach() for name, value in values.items()}
 
 
 class BranchLosses(nn.Module):
-    """The mean over a network's branches (the whole, its stripes) of a sum of losses that each branch has for
-    itself.
-    """
+    """The mean of the losses of a network's branches (global and stripes); each branch has its own losses."""
 
     def __init__(self, branches: list[WeightedLosses]) -> None:
         super().__init__()
@@ -176,17 +173,18 @@ class BranchLosses(nn.Module):
     def forward(
         self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the mean and its unweighted parts by name; arguments as `WeightedLosses` takes them, with the branch
-        as dimension 1.
+        """Return the mean of the weighted sums, and the unweighted losses by name.
+
+        The arguments are those of `WeightedLosses` with the branch as dimension 1.
         """
-        told = [
+        results = [
             losses(branch_features, branch_logits, labels, branch_embeddings)
             for losses, branch_features, branch_logits, branch_embeddings in zip(
                 self.branches, features.unbind(1), logits.unbind(1), embeddings.unbind(1), strict=True
             )
         ]
-        parts = {name: torch.stack([parts[name] for _, parts in told]).mean() for name in told[0][1]}
-        return torch.stack([total for total, _ in told]).mean(), parts
+        values = {name: torch.stack([of_branch[name] for _, of_branch in results]).mean() for name in results[0][1]}
+        return torch.stack([total for total, _ in results]).mean(), values
 
 
 def build_losses(
@@ -196,11 +194,11 @@ def build_losses(
     num_people: int,
     dim: int,
 ) -> WeightedLosses:
-    """Return the sum of the named losses; a weight of 0 leaves a loss out.
+    """Return the weighted sum of losses; losses of weight 0 are left out.
 
     Args:
-        weights: loss → weight, as `check_losses` lets pass.
-        options: loss → its options; those that are not named have the defaults of `LOSSES`.
+        weights: loss → weight, valid by `check_losses`.
+        options: loss → its options; missing ones have the defaults of `LOSSES`.
         num_people: labels are 0 … num_people − 1.
         dim: width of features and embeddings.
     """
@@ -216,12 +214,11 @@ def check_losses(
     people_per_batch: int,
     crops_per_person: int,
 ) -> None:
-    """Find out whether the sum of losses can be built and learnt from batches of P people × K crops.
+    """Check that the losses can be built and trained with batches of P people × K crops.
 
     Raises:
-        ReidopsError: a loss or an option is unknown (near names are offered), an option or a weight is none that can
-            be, all weights are 0, or a loss that compares crops is asked for where a batch has one person or one crop
-            of each.
+        ReidopsError: a loss or an option is unknown (similar names are suggested), an option or a weight is invalid,
+            all weights are 0, or a loss compares crops but a batch has one person or one crop per person.
     """
     for name in (*weights, *options):
         _check_name("the loss", name, LOSSES)
@@ -232,28 +229,29 @@ def check_losses(
             raise ReidopsError(f"the weight of the loss {name!r} is {weight}, expected 0 or more")
     used = [name for name, weight in weights.items() if weight > 0]
     if not used:
-        raise ReidopsError("the weights of all losses are 0: there is nothing to train for")
+        raise ReidopsError("the weights of all losses are 0; set at least one weight of train.losses above 0")
     for name in used:
         if LOSSES[name].compares and min(people_per_batch, crops_per_person) < 2:
             short = "crops_per_person" if crops_per_person < 2 else "people_per_batch"
             raise ReidopsError(
-                f"{short} is 1: the loss {name!r} compares two crops of a person with another person's; set it to 2 or "
-                f"more, or its weight to 0"
+                f"{short} is 1, but the loss {name!r} compares two crops of a person with another person's; set "
+                f"{short} to 2 or more, or the weight of the loss to 0"
             )
 
 
 def _check_options(name: str, values: Mapping[str, Option]) -> None:
     for option, value in values.items():
-        _check_name(f"of the loss {name!r} the option", option, LOSSES[name].options)
-        if isinstance(value, str) and (name, option, value) != ("triplet", "margin", "soft"):
-            soft = ' or "soft"' if (name, option) == ("triplet", "margin") else ""
-            raise ReidopsError(f"{option} of the loss {name!r} is {value!r}, expected a number{soft}")
-        if option == "label_smoothing" and not 0 <= value < 1:
-            raise ReidopsError(f"label_smoothing of the loss {name!r} is {value}, expected 0 … 1, 1 left out")
+        _check_name(f"the option of the loss {name!r}", option, LOSSES[name].options)
+        if isinstance(value, str):
+            if (name, option, value) != ("triplet", "margin", "soft"):
+                soft = ' or "soft"' if (name, option) == ("triplet", "margin") else ""
+                raise ReidopsError(f"{option} of the loss {name!r} is {value!r}, expected a number{soft}")
+        elif option == "label_smoothing" and not 0 <= value < 1:
+            raise ReidopsError(f"label_smoothing of the loss {name!r} is {value}, expected 0 ≤ value < 1")
 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-        told = f"did you mean {' or '.join(near)}" if near else f"known: {', '.join(known)}"
-        raise ReidopsError(f"{what} {name!r} is unknown; {told}")
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known names: {', '.join(known)}"
+        raise ReidopsError(f"{what} {name!r} is unknown; {hint}")

@@ -1,4 +1,4 @@
-"""Optimiser and learning rate schedule, by timm."""
+"""Build the optimizer and the learning rate schedule with timm."""
 
 import difflib
 import inspect
@@ -15,22 +15,22 @@ from torch.optim import Optimizer
 from reidops.embedding.network import TrainingNetwork
 from reidops.errors import ReidopsError
 
-_WARMUP_START = 0.01  # of the learning rate
-_NO_OPTIONS = ("self", "params", "lr", "weight_decay")  # of an optimiser: they are knobs of their own
+_WARMUP_START = 0.01  # fraction of the learning rate
+_NO_OPTIONS = ("self", "params", "lr", "weight_decay")  # arguments of an optimizer that have their own params
 
 
 @dataclass(frozen=True)
 class RateCurve:
-    """The learning rate over the training: a linear warm-up from a hundredth, then what `name` says, stepped by update.
+    """The learning rate curve: a linear warm-up from 1 % of the rate, then the curve `name`, updated every step.
 
     Args:
-        name: cosine, or step: the rate times `step_factor` at each milestone.
-        warmup_epochs: may be a fraction; a training that is not longer than its warm-up gets none.
-        warmup_steps: updates of the warm-up, in place of warmup_epochs.
-        flat_epochs: epochs, warm-up included, before a cosine begins; 0 = it counts from the start, the warm-up cut out
-            of it.
-        final_share: of the learning rate, where a cosine ends.
-        milestones: epochs (step).
+        name: cosine, or step (the rate is multiplied by `step_factor` at each milestone).
+        warmup_epochs: may be a fraction; ignored if the training is not longer than the warm-up.
+        warmup_steps: steps of the warm-up, instead of warmup_epochs.
+        flat_epochs: epochs, including the warm-up, before the cosine begins; 0 = the cosine begins at the start and the
+            warm-up replaces its first part.
+        final_share: final learning rate of a cosine, as a fraction of the learning rate.
+        milestones: epochs of the step curve.
     """
 
     name: Literal["cosine", "step"] = "cosine"
@@ -52,16 +52,15 @@ def build_optimizer(
     options: Mapping[str, Any] | None = None,
     head_factor: float = 1.0,
 ) -> Optimizer:
-    """Return timm's optimiser of that name; biases and normalisation layers do not decay.
+    """Return timm's optimizer of that name; biases and normalization layers have no weight decay.
 
     Args:
-        losses: their parameters are learnt, too.
-        options: of the optimiser itself, such as amsgrad, betas, eps, momentum.
-        head_factor: learning rate of all that is not the backbone, as a multiple of the backbone's.
+        losses: losses with parameters that are also optimized.
+        options: options of the optimizer, such as amsgrad, betas, eps, momentum.
+        head_factor: learning rate of all modules except the backbone, as a multiple of the backbone's rate.
 
     Raises:
-        ReidopsError: the name or an option is unknown (near names are offered), or an option's value is none that can
-            be.
+        ReidopsError: the name or an option is unknown (similar names are suggested), or a value is invalid.
     """
     check_optimizer(name, options or {})
     everything = nn.ModuleList([network, *([losses] if losses is not None else [])])
@@ -72,34 +71,35 @@ def build_optimizer(
         )
     except (TypeError, ValueError) as error:
         raise ReidopsError(
-            f"the optimizer {name!r} with the options {dict(options or {})} cannot be made: {error}"
+            f"the optimizer {name!r} cannot be built with the options {dict(options or {})}: {error}; correct "
+            "train.optimizer_options"
         ) from None
 
 
 def check_optimizer(name: str, options: Mapping[str, Any]) -> None:
-    """Find out whether timm has an optimiser of that name and whether it takes these options.
+    """Check that timm has the optimizer and that it accepts the options.
 
     Raises:
-        ReidopsError: it has none, or it does not; near names are offered.
+        ReidopsError: the name or an option is unknown; similar names are suggested.
     """
     known = list_optimizers()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
-        raise ReidopsError(f"the optimizer {name!r} is unknown to timm; near: {', '.join(near) or 'adamw, adam, sgd'}")
+        raise ReidopsError(f"timm has no optimizer {name!r}; similar names: {', '.join(near) or 'adamw, adam, sgd'}")
     taken = [
         n for n in inspect.signature(get_optimizer_class(name, bind_defaults=False)).parameters if n not in _NO_OPTIONS
     ]
     for option in options:
         if option not in taken:
             near = difflib.get_close_matches(option, taken, n=3, cutoff=0.5) or taken
-            raise ReidopsError(f"the optimizer {name!r} takes no option {option!r}; near: {', '.join(near)}")
+            raise ReidopsError(f"the optimizer {name!r} has no option {option!r}; similar options: {', '.join(near)}")
 
 
 def build_schedule(optimizer: Optimizer, curve: RateCurve, epochs: int, steps_per_epoch: int) -> Scheduler:
-    """Return the schedule, to be told each update's number; `steps_per_epoch` counts updates.
+    """Return the schedule; call its `step_update` with the number of each optimizer step.
 
     Raises:
-        ReidopsError: the milestones do not rise.
+        ReidopsError: the milestones are not strictly increasing.
     """
     num_steps = epochs * steps_per_epoch
     warmup = round(curve.warmup_epochs * steps_per_epoch) if curve.warmup_steps is None else curve.warmup_steps
@@ -118,11 +118,11 @@ def build_schedule(optimizer: Optimizer, curve: RateCurve, epochs: int, steps_pe
 
 
 class _FlatThenCosine(CosineLRScheduler):
-    """timm's cosine, begun `flat` updates late."""
+    """The cosine schedule of timm, delayed by `flat` steps."""
 
     def __init__(self, optimizer: Optimizer, num_steps: int, flat: int, *, warmup_t: int, **rest: Any) -> None:
         self._wait = flat - warmup_t
-        # A training that ends before its cosine begins stays flat.
+        # If the training ends before the cosine begins, the rate stays constant.
         super().__init__(optimizer, t_initial=max(num_steps - flat, 1), warmup_t=warmup_t, warmup_prefix=True, **rest)
 
     def _get_lr(self, t: int) -> list[float]:
@@ -130,17 +130,18 @@ class _FlatThenCosine(CosineLRScheduler):
 
 
 def _milestones(curve: RateCurve, steps_per_epoch: int) -> list[int]:
-    """Return them in updates; timm steps one update before the milestone that it is told."""
+    """Return the milestones in steps, plus 1 because timm changes the rate one step before its milestone."""
     if list(curve.milestones) != sorted(set(curve.milestones)):
-        raise ReidopsError(f"the milestones are {list(curve.milestones)}, expected epochs in rising order")
+        raise ReidopsError(f"the milestones are {list(curve.milestones)}, expected strictly increasing epochs")
     return [round(epoch * steps_per_epoch) + 1 for epoch in curve.milestones]
 
 
 def _groups(
     network: TrainingNetwork, losses: nn.Module | None, weight_decay: float, head_factor: float
 ) -> list[dict[str, Any]]:
-    """Return timm's groups with and without decay of the backbone and of the head, whose rate the schedule
-    multiplies.
+    """Return parameter groups with and without weight decay, of the backbone and of the head.
+
+    The schedule multiplies the learning rate of the head by `lr_scale`.
     """
     children = (*network.embedding.named_children(), *network.named_children(), ("losses", losses))
     head = nn.ModuleList([m for name, m in children if name not in ("backbone", "embedding") and m is not None])

@@ -1,4 +1,4 @@
-"""How far a training is: what a checkpoint keeps of it, and what a person sees."""
+"""The progress of a training, for checkpoints and for the log."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Any
 
 @dataclass
 class Progress:
-    """What grows while training; all of it goes into a checkpoint.
+    """The state of a training besides network and optimizer; checkpoints include all of it.
 
     Attributes:
-        step: of the optimizer, done so far.
-        sums: of the losses over the steps of the present epoch.
-        history: a row per epoch.
-        best: weights that the held-out people liked best, with their mAP and epoch.
+        step: number of completed optimizer steps.
+        sums: sums of the losses over the steps of the current epoch.
+        history: one row per epoch.
+        best: the weights with the best held-out mAP, with that mAP and their epoch.
     """
 
     step: int = 0
@@ -22,7 +22,7 @@ class Progress:
     best: dict[str, Any] | None = None
 
 
-def told(row: dict[str, float], images_per_second: float) -> str:
-    """Return an epoch's row of the history in words."""
-    judged = "" if math.isnan(row["val_mAP"]) else f", held-out mAP {row['val_mAP']:.3f}, rank1 {row['val_rank1']:.3f}"
-    return f"epoch {row['epoch']}: loss {row['loss']:.3f}, {images_per_second:.0f} images/s{judged}"
+def describe_epoch(row: dict[str, float], images_per_second: float) -> str:
+    """Return an epoch's row of the history as a line of text."""
+    scores = "" if math.isnan(row["val_mAP"]) else f", held-out mAP {row['val_mAP']:.3f}, rank1 {row['val_rank1']:.3f}"
+    return f"epoch {row['epoch']}: loss {row['loss']:.3f}, {images_per_second:.0f} images/s{scores}"

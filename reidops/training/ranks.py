@@ -1,13 +1,14 @@
-"""One training on several processes (ranks), one per GPU or sharing a CPU's cores, on one host or on many.
+"""Run one training on several processes (ranks), one per GPU or on the cores of a CPU, on one or several hosts.
 
-Every rank holds the whole network and sees its share of each batch. Losses and batch normalisation see the whole batch
-all the same, so that the same params train the same weights on any number of ranks, but for the last bits.
+Every rank holds the whole network and computes its share of each batch. Losses and batch normalization are computed on
+the whole batch, so that the trained weights do not depend on the number of ranks, except for rounding.
 """
 
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -18,21 +19,22 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from reidops.errors import ReidopsError
+from reidops.training.precision import Precision
 
 _LOGGERS = ("reidops", "stages", "__main__")
 
 
 @contextmanager
-def launched(processes: int, precision: str, *, idle_weights: bool = False) -> Iterator[Fabric]:
-    """Yield the Fabric of this rank; under torchrun that counts the ranks, else `processes` of them start on this host.
+def launched(processes: int, precision: Precision, *, idle_weights: bool = False) -> Iterator[Fabric]:
+    """Yield the Fabric of this rank; start `processes` ranks on this host, unless torchrun has started them.
 
-    Only rank 0 speaks: the others log warnings and worse.
+    Only rank 0 logs messages below the level WARNING.
 
     Args:
-        idle_weights: there may be weights that get no gradient, for a while or ever.
+        idle_weights: some weights may have no gradient in some or all steps.
 
     Raises:
-        ReidopsError: there are fewer GPUs on this host than processes.
+        ReidopsError: this host has fewer GPUs than processes.
     """
     here, hosts = _torchrun() or (processes, 1)
     if torch.cuda.is_available() and here > torch.cuda.device_count():
@@ -53,17 +55,17 @@ def launched(processes: int, precision: str, *, idle_weights: bool = False) -> I
 
 
 def _torchrun() -> tuple[int, int] | None:
-    """Return the number of processes per host and of hosts, None where torchrun did not start us."""
+    """Return the number of processes per host and the number of hosts; None if not started by torchrun."""
     if not torch.distributed.is_torchelastic_launched():
         return None
     return int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
 
 
 def check_equal_on_all_ranks(fabric: Fabric, value: str, name: str, remedy: str) -> None:
-    """Check that all ranks hold the same value.
+    """Check that all ranks have the same value.
 
     Raises:
-        ReidopsError: this rank's value is not rank 0's.
+        ReidopsError: the value of this rank differs from that of rank 0.
     """
     first = fabric.broadcast(value) if fabric.world_size > 1 else value
     if value != first:
@@ -71,23 +73,23 @@ def check_equal_on_all_ranks(fabric: Fabric, value: str, name: str, remedy: str)
 
 
 def gather(fabric: Fabric, values: Tensor) -> Tensor:
-    """Return all ranks' values [n, …] one after the other, [num_ranks · n, …]; gradients go back to where they came
-    from.
-    """
+    """Return the concatenated values [n, …] of all ranks, [num_ranks · n, …]; gradients flow back to each rank."""
     if fabric.world_size == 1:
         return values
-    return fabric.all_gather(values, sync_grads=values.requires_grad).flatten(0, 1)
+    gathered = fabric.all_gather(values, sync_grads=values.requires_grad)
+    return cast(Tensor, gathered).flatten(0, 1)  # of a tensor it is a tensor
 
 
 def is_true_anywhere(fabric: Fabric, value: bool) -> bool:
-    """Return whether it is true on any rank; all ranks ask at the same step."""
+    """Return whether the value is true on any rank; all ranks must call this at the same step."""
     if fabric.world_size == 1:
         return value
-    return bool(fabric.all_reduce(torch.tensor(float(value), device=fabric.device), reduce_op="max") > 0)
+    largest = fabric.all_reduce(torch.tensor(float(value), device=fabric.device), reduce_op="max")
+    return bool(cast(Tensor, largest) > 0)
 
 
 def share_gradients(fabric: Fabric, module: nn.Module) -> None:
-    """Average the gradients of a module that no DDP wraps: a loss with weights of its own."""
+    """Average the gradients of a module that is not wrapped by DDP, such as a loss with weights."""
     if fabric.world_size > 1:
         for parameter in module.parameters():
             if parameter.grad is not None:
@@ -95,21 +97,21 @@ def share_gradients(fabric: Fabric, module: nn.Module) -> None:
 
 
 def synchronise_norms(network: nn.Module, fabric: Fabric) -> None:
-    """Let every batch normalisation of the network take its statistics over all ranks; nothing changes on one rank."""
+    """Make every batch normalization of the network compute its statistics over all ranks."""
     if fabric.world_size == 1:
         return
-    if fabric.device.type != "cpu":  # torch's own knows GPUs only
+    if fabric.device.type != "cpu":  # torch's SyncBatchNorm supports only GPUs
         convert_sync_batchnorm(network)
         return
     for module in network.modules():
         if isinstance(module, _BatchNorm):
             kind = type(module)
-            # its weights, names and all else stay
+            # Only the class changes; weights and names are kept.
             module.__class__ = type(f"Gathered{kind.__name__}", (_GatheredNorm, kind), {})
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """The sum of all ranks' values; what any of them is asked to change by flows back to all."""
+    """The sum of the values of all ranks; gradients are summed over all ranks."""
 
     @staticmethod
     def forward(context: torch.autograd.function.FunctionCtx, values: Tensor) -> Tensor:
@@ -125,12 +127,10 @@ class _SumOverRanks(torch.autograd.Function):
 
 
 class _GatheredNorm(_BatchNorm):
-    """Batch normalisation over all ranks in plain, differentiable operations: for CPUs."""
+    """Batch normalization over all ranks in differentiable operations, for CPUs."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return inputs [N, C, …] with each channel's mean 0 and variance 1 over all ranks, scaled and shifted as
-        learnt.
-        """
+        """Return inputs [N, C, …], normalized per channel over all ranks, then scaled and shifted."""
         if not self.training:
             return super().forward(inputs)
         values = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
@@ -140,13 +140,13 @@ class _GatheredNorm(_BatchNorm):
         mean = _SumOverRanks.apply(values.sum(axes)) / count
         centred = values - mean.view(shape)
         variance = _SumOverRanks.apply(centred.square().sum(axes)) / count
-        self._note(mean.detach(), variance.detach() * count / (count - 1))
+        self._update_statistics(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * (variance + self.eps).rsqrt()
         outputs = (centred * scale.view(shape) + self.bias.view(shape)).to(inputs.dtype)
         return self.act(self.drop(outputs)) if isinstance(self, BatchNormAct2d) else outputs
 
     @torch.no_grad()
-    def _note(self, mean: Tensor, variance: Tensor) -> None:
+    def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance, self.momentum)

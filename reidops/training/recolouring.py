@@ -1,4 +1,4 @@
-"""Change the colours of a batch of images: brightness, contrast, saturation, hue, and grey in whole or in part."""
+"""Change the colours of a batch of images: brightness, contrast, saturation, hue, and conversion to grey."""
 
 import math
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 from reidops.training.draws import Draws
 
-_LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601: how bright red, green and blue seem
+_LUMA = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601: brightness of red, green and blue
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
-_LOCAL_SHARE = (0.02, 0.4)  # of the image, that local grey covers; sides from 3 : 10 to 10 : 3 (Gong et al. 2021)
+_LOCAL_SHARE = (0.02, 0.4)  # fraction of the image that local grey covers (Gong et al. 2021)
 _LOCAL_ASPECT = (0.3, 1 / 0.3)
 
 
 class ColourJitter:
-    """Change brightness, contrast, saturation and hue in one linear map per image, clipped once at its end.
+    """Change brightness, contrast, saturation and hue by one linear map per image, followed by one clipping.
 
     Args:
-        brightness: largest relative change; single colours change by up to half of it besides.
+        brightness: largest relative change; single colours additionally change by up to half of it.
         contrast: largest relative change of the distance from the image's mean grey.
-        saturation: largest relative change of the distance of each pixel from its grey.
-        hue: largest turn of the colours about grey, as a share of the full circle (red, yellow, green, …).
+        saturation: largest relative change of the distance of each pixel from its grey value.
+        hue: largest rotation of the colours, as a fraction of the full circle.
     """
 
     def __init__(self, brightness: float, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0) -> None:
@@ -31,14 +31,14 @@ class ColourJitter:
         num, height, width, _ = images.shape
         gain = self._gain(num, draws)
         if self._contrast == self._saturation == self._hue == 0:
-            # Whole lines of pixels as the last axis: an axis of three would cost twice the time.
+            # The last axis is a whole line of pixels; a last axis of 3 would take twice the time.
             lines = torch.empty(num, height, 3 * width)
-            parts = (
+            chunks = (
                 in_cache(values)
                 for values in (lines, images.view(lines.shape), gain.repeat(1, 1, width).expand_as(lines))
             )
-            for out, part, factor in zip(*parts, strict=True):
-                torch.mul(part, factor, out=out).clamp_(max=255)
+            for out, chunk, factor in zip(*chunks, strict=True):
+                torch.mul(chunk, factor, out=out).clamp_(max=255)
             return lines.view(images.shape)
         pixels = images.view(num, -1, 3).float()
         matrix, offset = self._linear_map(gain, pixels, draws)
@@ -64,14 +64,12 @@ class ColourJitter:
 
 
 def in_cache(batch: Tensor) -> tuple[Tensor, ...]:
-    """Return a batch in parts of whole images whose floats, about 1 MB, stay in a core's cache from one operation to
-    the next.
-    """
+    """Split a batch into chunks of whole images; a chunk has about 1 MB of floats, which fits into a core's cache."""
     return batch.split(max(1, (1 << 18) // batch[0].numel()))
 
 
 def _hue_turns(turns: Tensor) -> Tensor:
-    """Return matrices [N, 3, 3] for row vectors that turn colours about grey by these shares of the circle [N]."""
+    """Return matrices [N, 3, 3] for row vectors that rotate the hue by these fractions of the full circle [N]."""
     angle = 2 * math.pi * turns
     cos, sin = angle.cos(), angle.sin()
     rotation = torch.eye(3).repeat(len(turns), 1, 1)
@@ -80,18 +78,18 @@ def _hue_turns(turns: Tensor) -> Tensor:
 
 
 class Greying:
-    """Take the colour from a whole image or from a rectangle of it (Gong et al. 2021: global and local grey).
+    """Convert whole images or rectangles to grey (global and local greyscale of Gong et al. 2021).
 
     Args:
-        whole: probability that an image turns grey.
-        local: probability that a rectangle of 2 to 40 % of it does, cut where it is longer than the image.
+        whole: probability of converting an image.
+        local: probability of converting a rectangle of 2 to 40 % of the image, cut off at its border.
     """
 
     def __init__(self, whole: float, local: float) -> None:
         self._whole, self._local = whole, local
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
-        """Return RGB images, float32 [N, H, W, 3], with grey in them."""
+        """Return the RGB images, float32 [N, H, W, 3], some of them converted."""
         is_whole, is_local = draws.coins(self._whole), draws.coins(self._local)
         inside = self._rectangles(images.shape[1], images.shape[2], draws) | is_whole[:, None, None]
         chosen = (is_whole | is_local).nonzero()[:, 0]
@@ -101,16 +99,17 @@ class Greying:
         )
 
     def _rectangles(self, height: int, width: int, draws: Draws) -> Tensor:
-        """Return where a random rectangle lies in each image, bool [N, H, W]."""
+        """Return a mask with a random rectangle for each image, bool [N, H, W]."""
         area = draws.uniform(*_LOCAL_SHARE) * height * width
-        aspect = draws.uniform(*map(math.log, _LOCAL_ASPECT)).exp()
+        narrowest, widest = map(math.log, _LOCAL_ASPECT)
+        aspect = draws.uniform(narrowest, widest).exp()
         down = _span((area * aspect).sqrt(), height, draws)
         across = _span((area / aspect).sqrt(), width, draws)
         return down[:, :, None] & across[:, None, :]
 
 
 def _span(lengths: Tensor, size: int, draws: Draws) -> Tensor:
-    """Return which of `size` places each span [N] covers, at a random start, bool [N, size]."""
+    """Return a mask of spans of the given lengths [N] at random starts, bool [N, size]."""
     lengths = lengths.round().clamp(1, size)
     starts = (draws.uniform(0, 1) * (size - lengths + 1)).floor()
     places = torch.arange(size)

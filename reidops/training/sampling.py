@@ -1,4 +1,4 @@
-"""Batches of P people with K crops each, as batch-hard triplets need them (Hermans et al. 2017)."""
+"""Sample batches of P people with K crops each, as for batch-hard triplets (Hermans et al. 2017)."""
 
 from collections.abc import Iterator
 
@@ -8,24 +8,22 @@ from reidops.errors import ReidopsError
 
 
 class IdentitySampler:
-    """Deal every epoch's crops into batches of exactly P different people × K crops.
+    """Sample batches of exactly P different people × K crops.
 
     An epoch:
-    1. Each person's crops are shuffled and dealt into groups of K. A last group short of K is filled with other crops
-       of that person, drawn at random; a person with fewer than K crops altogether gives one group in which crops
-       repeat. So every crop of the training set is dealt once before any is dealt again.
-    2. Batches take one group each of P people. Who comes is drawn at random, a person with more groups left the more
-       often.
-    3. Where `camids` are given, a person who was seen by several cameras is dealt like a hand of cards, camera after
-       camera:
-       each group gets of every camera its share of that person's crops, rounded up or down.
-    4. The number of batches is the number of groups // P, the same in every epoch. When fewer than P people have groups
-       left, the batch is filled with other people, who are dealt anew; when one person has more groups than there are
-       batches, the surplus groups wait for another epoch.
+    1. Each person's crops are shuffled and divided into groups of K. An incomplete last group is filled with random
+       other crops of the person. A person with fewer than K crops has one group with repeated crops.
+    2. A batch has one group of each of P people. People are drawn with a probability proportional to the number of
+       their remaining groups.
+    3. With `camids`, the crops of a person with several cameras are distributed camera by camera, so that each group
+       has about the same number of crops of each camera.
+    4. The number of batches is the number of groups // P, equal in every epoch. If fewer than P people have groups
+       left, the batch is filled with new groups of other people. If a person has more groups than there are batches,
+       the surplus groups are not used in this epoch.
 
-    What an epoch draws depends on the seed and the epoch's number alone: a training that goes on in epoch 7 sees what
-    it would have seen. With several ranks, each draws the same batches and yields its own P / num_ranks people of each:
-    the ranks' shares, side by side, are the batch that one rank alone would yield.
+    The batches of an epoch depend only on the seed and the epoch's number, so a resumed training gets the same batches.
+    With several ranks, each rank draws the same batches and yields P / num_ranks people of each. The concatenated
+    shares of all ranks equal the batch of a single rank.
     """
 
     def __init__(
@@ -39,11 +37,14 @@ class IdentitySampler:
         rank: int = 0,
         num_ranks: int = 1,
     ) -> None:
-        """Take the labels [N] of the training crops, any integers, and their cameras [N], where these are to be mixed.
+        """Create the sampler for the labels [N] of the training crops, any integers.
+
+        Args:
+            camids: cameras [N], to mix the cameras of a person; None = do not mix.
 
         Raises:
-            ReidopsError: P or K is below 1, there are no crops, P is larger than the number of people or no multiple of
-                the number of ranks.
+            ReidopsError: P or K is below 1, there are no crops, P exceeds the number of people, or P is not a multiple
+                of the number of ranks.
         """
         self._people = [np.flatnonzero(labels == label) for label in np.unique(labels)]
         self._camids = np.zeros(len(labels), int) if camids is None else np.asarray(camids)
@@ -53,13 +54,11 @@ class IdentitySampler:
         self._own = slice(rank * num_own, (rank + 1) * num_own)
 
     def __len__(self) -> int:
-        """Return the number of batches, the same in every epoch."""
+        """Return the number of batches per epoch."""
         return max(1, sum(_num_groups(crops, self._k) for crops in self._people) // self._p)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield this rank's share of the epoch's batches: indices into the labels, [P · K / num_ranks], a person's K
-        side by side.
-        """
+        """Yield this rank's share of each batch: indices into the labels, [P · K / num_ranks], grouped by person."""
         rng = np.random.default_rng([self._seed, self.epoch])
         groups = [_deal(crops, self._camids[crops], self._k, rng) for crops in self._people]
         for _ in range(len(self)):
@@ -67,15 +66,15 @@ class IdentitySampler:
             yield np.concatenate([self._take(person, groups, rng) for person in chosen])[self._own]
 
     def state_dict(self) -> dict[str, int]:
-        """Return what a resumed training needs: the epoch; the rest follows from the seed."""
+        """Return the epoch, which together with the seed determines the batches."""
         return {"epoch": self.epoch}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on with the epoch of `state`."""
+        """Continue with the epoch of `state`."""
         self.epoch = state["epoch"]
 
     def _choose(self, left: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return P different people: drawn by the groups they have left, then, if those are too few, any others."""
+        """Return P different people, drawn by their number of remaining groups; others only if these are too few."""
         num_waiting = min(self._p, int((left > 0).sum()))
         chosen = (
             rng.choice(len(left), num_waiting, replace=False, p=left / left.sum()) if num_waiting else np.array([], int)
@@ -91,7 +90,7 @@ class IdentitySampler:
 
 
 def _deal(crops: np.ndarray, camids: np.ndarray, k: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Return a person's crops, shuffled, in groups of k; the last one is filled up with crops of the others."""
+    """Return a person's crops, shuffled, in groups of k; the last group is filled with crops of the other groups."""
     shuffled = rng.permutation(len(crops))
     num_before = len(crops) // k * k
     pool, num_missing = shuffled[:num_before] if num_before else shuffled, -len(crops) % k
@@ -99,8 +98,8 @@ def _deal(crops: np.ndarray, camids: np.ndarray, k: int, rng: np.random.Generato
     cameras, camera = np.unique(camids, return_inverse=True)
     if len(cameras) == 1:
         return list(crops[filled].reshape(-1, k))
-    # Camera after camera, one crop to each group in turn. A crop that is there twice lies beside itself, so that its
-    # next place is in another group.
+    # Crops are sorted by camera and assigned to the groups in turn. A repeated crop is next to itself in this order, so
+    # that its copies are in different groups.
     turn = np.argsort(shuffled)
     dealt = filled[np.lexsort([turn[filled], rng.permutation(len(cameras))[camera[filled]]])]
     return list(crops[dealt].reshape(k, -1).T)
@@ -114,7 +113,9 @@ def _check(num_people: int, p: int, k: int, num_ranks: int) -> None:
     if p < 1 or k < 1:
         raise ReidopsError(f"people_per_batch is {p} and crops_per_person {k}, both must be at least 1")
     if num_people == 0:
-        raise ReidopsError("there is no training crop: the crops table has no row with split `train`")
+        raise ReidopsError(
+            "the crops table has no row with split `train`; set download.train and run `dvc repro convert`"
+        )
     if p > num_people:
         raise ReidopsError(
             f"people_per_batch is {p}, but the training split has {num_people} people; set train.people_per_batch to "
@@ -122,6 +123,6 @@ def _check(num_people: int, p: int, k: int, num_ranks: int) -> None:
         )
     if p % num_ranks:
         raise ReidopsError(
-            f"people_per_batch is {p}, which {num_ranks} ranks cannot share evenly; set train.people_per_batch to a "
-            f"multiple"
+            f"people_per_batch is {p}, which is not a multiple of the {num_ranks} ranks; set train.people_per_batch to "
+            "a multiple"
         )

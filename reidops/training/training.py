@@ -1,7 +1,7 @@
-"""The training loop, on one process or on several (`ranks.py`).
+"""Run the training loop, on one process or several (`ranks.py`).
 
-What a step draws (people, crops, flips, dropout) depends on the seed and the step's number alone, so a training that
-was killed goes on as if it had not been, and on a CPU ends in the same weights, bit for bit.
+The random values of a step (people, crops, flips, dropout) depend only on the seed and the step's number. So a killed
+training can be resumed, and on a CPU the resumed training gives bit-identical weights.
 """
 
 import itertools
@@ -27,10 +27,10 @@ from reidops.progress_bar import progress_bar
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.freezing import Freezing
-from reidops.training.interruptions import out_of_memory_told, stop_request
+from reidops.training.interruptions import out_of_memory_errors, stop_request
 from reidops.training.keeping import Keeper, TrainedWeights
 from reidops.training.losses import BranchLosses
-from reidops.training.progress import Progress, told
+from reidops.training.progress import Progress, describe_epoch
 from reidops.training.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
 from reidops.training.sampling import IdentitySampler
 from reidops.training.validation import HeldOut
@@ -38,12 +38,12 @@ from reidops.training.validation import HeldOut
 log = logging.getLogger(__name__)
 
 Follower = Callable[[int, dict[str, float]], None]
-"""Is told each epoch's number and figures as soon as they are there."""
+"""A function that is called after each epoch with its number and its figures."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Crops to learn from with their labels 0 … C − 1 [N], in what batches and how changed, and people to be judged on.
+    """The training crops with labels 0 … C − 1 [N], their sampler and augmentation, and the held-out people.
 
     The sampler yields this rank's share of each batch; only rank 0 needs held-out people.
     """
@@ -57,15 +57,15 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Loop:
-    """How the loop runs.
+    """Settings of the training loop.
 
     Attributes:
-        accumulate: batches whose mean gradient makes one step; mining stays within a batch. A last step of an epoch may
-            have fewer.
-        ema_decay: of the averaged weights that are judged and kept; 0 = the weights themselves.
+        accumulate: number of batches whose mean gradient is used for one step; mining is within a batch. The last step
+            of an epoch may have fewer.
+        ema_decay: decay of the averaged weights, which are scored and kept; 0 = use the raw weights.
         clip: largest norm of the gradient; 0 = no limit.
-        val_every: epochs between two looks at the held-out people; the last epoch is always judged.
-        compiled: let torch.compile translate the network first.
+        val_every: epochs between two evaluations on held-out people; the last epoch is always evaluated.
+        compiled: compile the network with torch.compile.
     """
 
     seed: int = 0
@@ -78,9 +78,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class _Batch:
-    """This rank's share of batch `number` (0-based, over all epochs), on the device: inputs [n, 3, H, W], labels
-    [n].
-    """
+    """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W] and labels [n]."""
 
     number: int
     inputs: Tensor
@@ -88,17 +86,17 @@ class _Batch:
 
 
 def steps_per_epoch(num_batches: int, accumulate: int) -> int:
-    """Return the number of steps of the optimizer in an epoch of so many batches."""
+    """Return the number of optimizer steps in an epoch of `num_batches` batches."""
     return -(-num_batches // accumulate)
 
 
 class Trainer:
-    """Train a network; `fit` does it all, on every rank alike. Rank 0 alone judges and saves.
+    """Train a network with `fit`, which every rank calls; only rank 0 evaluates and saves.
 
     Args:
-        optimizer: of the weights of `network`, and of `losses` where they have any.
-        schedule: of timm, stepped by the optimizer's steps.
-        follower: is told of each epoch, on rank 0.
+        optimizer: optimizer of the weights of `network` and `losses`.
+        schedule: a schedule of timm that is updated after every optimizer step.
+        follower: called after each epoch on rank 0.
     """
 
     def __init__(
@@ -130,11 +128,11 @@ class Trainer:
         self._progress = Progress()
 
     def fit(self, epochs: int) -> TrainedWeights:
-        """Train to the end, from the last checkpoint where there is one.
+        """Train for `epochs` epochs, from the last checkpoint if there is one, and return the best weights.
 
         Raises:
-            ReidopsError: the loss is no number, memory is too small, the process was asked to stop (SIGTERM), or a crop
-                cannot be read.
+            ReidopsError: the loss is not finite, memory is too small, the process received SIGTERM, or a crop cannot be
+                read.
         """
         self._resume()
         num_batches, batch = len(self._data.sampler), self._batch_size * self._fabric.world_size
@@ -151,14 +149,14 @@ class Trainer:
         with (
             bar,
             stop_request() as stop,
-            out_of_memory_told(f"batches of {self._batch_size} crops of {size} px a process"),
+            out_of_memory_errors(f"batches of {self._batch_size} crops of {size} px per process"),
         ):
             while self._progress.step < epochs * self._epoch_steps:
                 self._train_epoch(epochs, bar, stop)
         return self._keeper.choose(epochs, self._progress)
 
     def _train_epoch(self, epochs: int, bar: tqdm, stop: threading.Event) -> None:
-        """Train the rest of the present epoch, judge, note, save."""
+        """Train the rest of the current epoch, evaluate it, add it to the history and save a checkpoint."""
         sampler, progress = self._data.sampler, self._progress
         sampler.epoch, num_done = divmod(progress.step, self._epoch_steps)
         images = self._data.images.at(sampler.epoch / epochs)
@@ -167,24 +165,24 @@ class Trainer:
         started, num_images = time.perf_counter(), 0
         for batches in _grouped(self._read_batches(images, num_done * self._loop.accumulate), self._loop.accumulate):
             self._train_step(batches)
-            num_images += self._tell(batches, bar)
+            num_images += self._update_bar(batches, bar)
             if is_true_anywhere(self._fabric, stop.is_set()):
                 self._check_state()
                 self._save()
                 raise ReidopsError(
-                    f"stopped by a signal after step {progress.step}; the same command goes on from there"
+                    f"stopped by a signal after step {progress.step}; run the same command again to continue"
                 )
         self._check_state()
         speed = num_images / (time.perf_counter() - started)
-        self._note_epoch(
+        self._record_epoch(
             sampler.epoch + 1,
             speed,
-            judged=(sampler.epoch + 1) % self._loop.val_every == 0 or sampler.epoch + 1 == epochs,
+            evaluated=(sampler.epoch + 1) % self._loop.val_every == 0 or sampler.epoch + 1 == epochs,
         )
         self._save()
 
     def _read_batches(self, images: ImageBatches, num_done: int) -> Iterator[_Batch]:
-        """Yield what is left of the epoch; for a GPU a thread augments and copies the next batches meanwhile."""
+        """Yield the remaining batches of the epoch; for a GPU a thread prepares the next batches in advance."""
         sampler = self._data.sampler
         first = sampler.epoch * len(sampler) + num_done
         stream = images.stream(itertools.islice(sampler, num_done, None))
@@ -192,9 +190,7 @@ class Trainer:
         return batches if self._fabric.device.type == "cpu" else run_ahead(batches, 2)
 
     def _augment(self, number: int, indices: np.ndarray, images: np.ndarray) -> _Batch:
-        """Change this rank's RGB uint8 images [n, H, W, 3] as on any rank: what changes is drawn for the batch as a
-        whole.
-        """
+        """Augment this rank's RGB uint8 images [n, H, W, 3]; random values are drawn for the whole batch."""
         generator = torch.Generator().manual_seed(self._draw_seed(number))
         inputs = self._data.augmentation(
             torch.from_numpy(images), generator, rank=self._fabric.global_rank, num_ranks=self._fabric.world_size
@@ -210,7 +206,7 @@ class Trainer:
         return int(np.random.SeedSequence([self._loop.seed, *place]).generate_state(1)[0])
 
     def _train_step(self, batches: list[_Batch]) -> None:
-        """Forward and backward for each batch, then one update by their mean gradient."""
+        """Compute the gradient of each batch and update the weights with the mean gradient."""
         self._model.train()
         self._optimizer.zero_grad()
         totals: dict[str, Tensor] = {}
@@ -225,25 +221,23 @@ class Trainer:
         self._count_step(totals)
 
     def _backward(self, batch: _Batch, weight: float) -> dict[str, Tensor]:
-        """Add the gradient of `weight` times a batch's loss, over all ranks' shares; return the losses, times
-        `weight`.
-        """
-        # what dropout in a backbone draws from
+        """Add the gradient of `weight` times the loss of a batch of all ranks; return the losses times `weight`."""
+        # Dropout in a backbone draws from this generator.
         torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))
         features, logits, embeddings = (gather(self._fabric, values) for values in self._model(batch.inputs))
-        loss, parts = self._losses(features, logits, gather(self._fabric, batch.labels), embeddings)
-        # Ranks wait for every gradient: where no loss asks for the logits, the classifier's is told to be none.
+        loss, values = self._losses(features, logits, gather(self._fabric, batch.labels), embeddings)
+        # DDP waits for the gradient of every parameter. If no loss uses the logits, this makes the classifier's zero.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
         self._fabric.backward(weight * total)
         finite = torch.isfinite(features.detach()).all()
         shown = {
             "loss": torch.where(finite, loss.detach(), math.nan),
-            **{f"loss_{name}": part for name, part in parts.items()},
+            **{f"loss_{name}": value for name, value in values.items()},
         }
         return {name: weight * value for name, value in shown.items()}
 
     def _count_step(self, losses: dict[str, Tensor]) -> None:
-        """Note a step that is done. Its loss is looked at after the next one: a GPU is never waited for."""
+        """Count a completed step; its loss is checked after the next step, to avoid waiting for a GPU."""
         self._check_last_step()
         self._unchecked = losses
         self._progress.step += 1
@@ -254,43 +248,42 @@ class Trainer:
         """Add the last step's losses to the epoch's sums.
 
         Raises:
-            ReidopsError: the loss, or a feature, is no finite number.
+            ReidopsError: the loss or a feature is not finite.
         """
         losses, self._unchecked = {name: float(value) for name, value in self._unchecked.items()}, {}
         if not math.isfinite(losses.get("loss", 0)):
-            raise self._broken(f"the loss is {losses['loss']}")
+            raise self._divergence_error(f"the loss is {losses['loss']}")
         for name, value in losses.items():
             self._progress.sums[name] = self._progress.sums.get(name, 0.0) + value
 
     def _check_state(self) -> None:
-        """Find out whether the state is worth keeping: a step may have had a loss that is a number and a gradient that
-        is none.
+        """Check that the state is finite; a step with a finite loss may have had a gradient that is not.
 
         Raises:
-            ReidopsError: the last step's loss, or a weight after it, is no finite number.
+            ReidopsError: the last step's loss or a weight is not finite.
         """
         self._check_last_step()
         if not torch.stack([torch.isfinite(parameter).all() for parameter in self._network.parameters()]).all():
-            raise self._broken("the weights are no numbers")
+            raise self._divergence_error("the weights are not finite")
 
-    def _broken(self, what: str) -> ReidopsError:
+    def _divergence_error(self, what: str) -> ReidopsError:
         epoch, step = divmod(self._progress.step - 1, self._epoch_steps)
         return ReidopsError(
-            f"{what} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step} in all);"
+            f"{what} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step} in total);"
             " lower train.learning_rate, raise train.warmup_epochs or set train.clip."
-            f" The last good state, where one was saved, is kept in {self._checkpoints.folder}"
+            f" The last valid checkpoint, if any, is kept in {self._checkpoints.folder}"
         )
 
-    def _note_epoch(self, epoch: int, speed: float, *, judged: bool) -> None:
-        """Add the epoch's row to the history; let the held-out people judge its weights, on rank 0."""
+    def _record_epoch(self, epoch: int, speed: float, *, evaluated: bool) -> None:
+        """Add the epoch's row to the history; if `evaluated`, score its weights on held-out people, on rank 0."""
         progress = self._progress
         row = {"epoch": epoch, **{name: total / self._epoch_steps for name, total in progress.sums.items()}}
         row |= {"lr": self._optimizer.param_groups[0]["lr"], "val_mAP": math.nan, "val_rank1": math.nan}
-        if judged and self._fabric.is_global_zero:
-            row |= self._keeper.judge(epoch, progress)
+        if evaluated and self._fabric.is_global_zero:
+            row |= self._keeper.evaluate(epoch, progress)
         progress.history.append(row)
         progress.sums = {}
-        log.info(told(row, speed))
+        log.info(describe_epoch(row, speed))
         if self._follower is not None and self._fabric.is_global_zero:
             self._follower(epoch, row | {"images_per_second": speed})
         self._fabric.barrier()
@@ -311,7 +304,7 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        """Take up the last state, which rank 0 reads for all: hosts need not share a disk."""
+        """Restore the last state; rank 0 reads it for all ranks, because hosts may not share a disk."""
         state = self._fabric.broadcast(self._checkpoints.load() if self._fabric.is_global_zero else None)
         if state is None:
             return
@@ -322,12 +315,12 @@ class Trainer:
         self._fabric.strategy.precision.load_state_dict(state["precision"])
         self._data.sampler.load_state_dict(state["sampler"])
         self._progress = Progress(**state["progress"])
-        log.info("go on after step %d, from %s", self._progress.step, self._checkpoints.folder)
+        log.info("continue after step %d, from %s", self._progress.step, self._checkpoints.folder)
 
-    def _tell(self, batches: list[_Batch], bar: tqdm) -> int:
-        """Move the bar and return the number of images that all ranks trained on."""
+    def _update_bar(self, batches: list[_Batch], bar: tqdm) -> int:
+        """Update the progress bar and return the number of images of all ranks."""
         num_images = len(batches) * self._batch_size * self._fabric.world_size
-        num_steps = (self._progress.step - 1) % self._epoch_steps  # whose losses are in the sums
+        num_steps = (self._progress.step - 1) % self._epoch_steps  # steps whose losses are in the sums
         if num_steps:
             bar.set_postfix(loss=f"{self._progress.sums['loss'] / num_steps:.3f}", refresh=False)
         bar.update(num_images)

@@ -1,4 +1,4 @@
-"""Score a network on held-out training people, to choose the checkpoint by."""
+"""Score a network on held-out training people, to choose the checkpoint."""
 
 import logging
 from collections.abc import Callable
@@ -17,34 +17,35 @@ from reidops.errors import ReidopsError
 
 log = logging.getLogger(__name__)
 
-GAP = 25  # frames; crops of one camera that are nearer in time show one pose, finding them is no re-identification
+GAP = 25  # frames; nearer crops of one camera show the same pose, so they are trivial matches
 
 
 class Scores(Protocol):
-    """What a ranking must tell: fractions 0 … 1."""
+    """The scores of a ranking: fractions 0 … 1."""
 
-    mAP: float
-    rank1: float
+    @property
+    def mAP(self) -> float: ...
+
+    @property
+    def rank1(self) -> float: ...
 
 
 Ranking = Callable[..., Scores]
-"""`reidops.retrieval.ranking.score_embeddings`, or what takes the same arguments; handed in, for that room lies above
-this one.
+"""`reidops.retrieval.ranking.score_embeddings` or a function with the same arguments. It is passed as an argument,
+because this package must not import reidops.retrieval.
 """
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Resized crops of held-out people, RGB uint8 [N, H, W, 3], their rows of the crops table, and how they are
-    ranked.
-    """
+    """Resized crops of held-out people, RGB uint8 [N, H, W, 3], their rows of the crops table, and the ranking."""
 
     images: np.ndarray
     crops: pd.DataFrame
     ranking: Ranking
 
     def score(self, embeddings: np.ndarray) -> Scores:
-        """Let every crop query all others, embeddings float32 [N, dim]."""
+        """Return the scores with every crop as a query of all others; `embeddings` are float32 [N, dim]."""
         columns = {"pids": "pid", "camids": "camid", "frames": "frame"}
         labels = {
             f"{side}_{name}": self.crops[c].to_numpy() for side in ("query", "gallery") for name, c in columns.items()
@@ -69,32 +70,31 @@ def read_held_out(
     ranking: Ranking,
     checkpoint_people: CheckpointPeople = "all",
 ) -> HeldOut | None:
-    """Read the crops of the people who choose the checkpoint; None, with the reason in the log, where they cannot judge
-    a network.
+    """Read the crops of the people on whom the checkpoint is chosen; return None if they cannot be ranked.
 
-    Noise is ranked once, so that a split in which nobody has anybody to find is found out before the first epoch.
+    The reason for None is logged. Random embeddings are ranked once, so that a split without matches is detected before
+    the first epoch.
     """
     rows = table.index[choose_the_checkpoint(table, checkpoint_people)].to_numpy()
     if len(rows) == 0:
         log.warning(
-            "no held-out people: the crops table has no row with split `val`, the last epoch's weights will be kept"
+            "no held-out people: the crops table has no row with split `val`; the last epoch's weights will be kept"
         )
         return None
     held_out = HeldOut(load_images(store, rows, height, width), table.loc[rows].reset_index(drop=True), ranking)
     try:
         held_out.score(np.random.default_rng(0).standard_normal((len(rows), 8), np.float32))
     except ReidopsError as error:
-        log.warning("the held-out people cannot judge (%s), the last epoch's weights will be kept", error)
+        log.warning("the held-out people cannot be ranked (%s); the weights of the last epoch will be kept", error)
         return None
     return held_out
 
 
 def held_out_junk(crops: pd.DataFrame) -> str | np.ndarray:
-    """Return the junk rule: a name, or a mask [N, N] where several data sets differ.
+    """Return the junk rule of the held-out people: a name, or a mask [N, N] if the data sets have different rules.
 
-    Where people of a data set are seen by several cameras it is Market-1501's rule, the same person in the same camera.
-    Where they are not (MOT) that would leave nobody to find, and it is what the same camera saw less than 25 frames
-    away.
+    Data sets whose people have several cameras use Market-1501's rule (same person, same camera). In other sets (MOT)
+    this rule leaves no match, so crops of the same camera less than 25 frames away are junk.
     """
     cameras = crops.groupby(["dataset", "pid"])["camid"].nunique().groupby("dataset").median()
     by_camera = (crops["dataset"].map(cameras) > 1).to_numpy()

@@ -1,25 +1,25 @@
 """Weights from outside: timm's published ones, or a file."""
 
-import pickle
-from collections.abc import Mapping
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import requests
 import timm
 import torch
 from huggingface_hub import constants, try_to_load_from_cache
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.models import PretrainedCfg
 from torch import Tensor
 
 from reidops.embedding.network import EmbeddingNetwork, check_backbone
 from reidops.errors import ReidopsError
+from reidops.training.weight_files import TensorGroup, read_tensor_groups
+from reidops.training.weight_matching import Match, find_neck, match_tensors
 
-# unless the network has a layer of that name that is none, as OSNet's fc
-_CLASSIFIERS = ("classifier.", "fc.", "head.fc.")
-# old files count no batches; who pooled by the average has no exponent
-_OPTIONAL = ("num_batches_tracked", "global_pool.exponent")
+log = logging.getLogger(__name__)
+
+_BACKBONE = "backbone."
 _PATIENCE_SECONDS = 5
 
 
@@ -57,32 +57,70 @@ def _is_cached(config: PretrainedCfg) -> bool:
 
 
 def load_weights(network: EmbeddingNetwork, path: Path) -> None:
-    """Load weights of this network, or of its backbone alone, from a safetensors file or a state dict of torch.
+    """Load weights of this network, or of its backbone alone, from a file of any of the usual trainings.
 
-    torchreid's OSNet, IBN-Net's ResNet-IBN-a and timm's files are weights of a backbone. A classifier in the file is
-    passed over. The neck and the projection may be missing; a neck that was never trained changes no angle, so that the
-    network then embeds as its backbone does.
+    The tensors may lie under any key and any prefix. Heads that only training needs are left over. The neck and the
+    projection may be missing; a neck that was never trained changes no angle, so that the network then embeds as its
+    backbone does.
 
     Raises:
         ReidopsError: the file is missing or unreadable, a key or shape does not fit, or a value is NaN or infinite; the
             keys are named.
     """
-    state = _read_state(path)
-    of_network = any(name.startswith("backbone.") for name in state)
-    target = network if of_network else network.backbone
-    expected = target.state_dict()
-    missing = [
-        n for n in expected if n not in state and n.startswith("backbone.") == of_network and not n.endswith(_OPTIONAL)
-    ]
-    unknown = [name for name in state if name not in expected and not name.startswith(_CLASSIFIERS)]
-    misshapen = [name for name in state if name in expected and state[name].shape != expected[name].shape]
-    if missing or unknown or misshapen:
-        raise ReidopsError(
-            f"{path}: these weights are of another architecture than train.backbone, {network.backbone_name};"
-            f" missing: {_few(missing)}; unknown: {_few(unknown)}; of another shape: {_few(misshapen)}"
+    groups = read_tensor_groups(path)
+    whole = [(group, match) for group in groups if (match := _match(network, group)).is_whole]
+    if not whole:
+        raise ReidopsError(f"{path}: {_misfit(network, groups)}")
+    group, match = whole[0]
+    fitting, neck = dict(match.fitting), {}
+    if not any(name.startswith("neck.") for name in fitting):
+        neck = find_neck(group.tensors, match.left_over, network.dim)
+        fitting |= {f"neck.{name}": values for name, values in neck.items()}
+    check_finite(fitting, str(path))
+    network.load_state_dict(fitting, strict=False)
+    _report(path, group, match, has_neck=bool(neck))
+    if len(whole) > 1:
+        log.warning("%s: %s would fit, too; it is not used", path, _few([other.where for other, _ in whole[1:]]))
+
+
+def _match(network: EmbeddingNetwork, group: TensorGroup) -> Match:
+    """Return how tensors fit the whole network where they hold its neck or projection, else how its backbone."""
+    expected = network.state_dict()
+    backbone = {name: values for name, values in expected.items() if name.startswith(_BACKBONE)}
+    match = match_tensors(group.tensors, expected)
+    if any(not name.startswith(_BACKBONE) for name in match.fitting) and any(n in backbone for n in match.fitting):
+        return dataclasses.replace(match, missing=tuple(name for name in match.missing if name in backbone))
+    match = match_tensors(group.tensors, {name.removeprefix(_BACKBONE): values for name, values in backbone.items()})
+    return dataclasses.replace(match, fitting={f"{_BACKBONE}{name}": values for name, values in match.fitting.items()})
+
+
+def _misfit(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> str:
+    """Return what does not fit of the tensors that fit best."""
+    matches = [_match(network, group) for group in groups]
+    best = max(range(len(groups)), key=lambda i: len(matches[i].fitting))
+    group, match = groups[best], matches[best]
+    head = f"these weights are of another architecture than train.backbone, {network.backbone_name}; "
+    if not match.fitting:
+        own = [name.removeprefix(_BACKBONE) for name in network.state_dict()]
+        return (
+            f"{head}nothing fits: the file begins with {_few(list(group.tensors))}"
+            f"{f' (under {group.where})' if group.where else ''}, the backbone with {_few(own)}; set train.backbone to "
+            "the network of the file"
         )
-    check_finite({name: values for name, values in state.items() if name in expected}, str(path))
-    target.load_state_dict(state, strict=False)
+    return (
+        f"{head}{len(match.fitting)} tensors fit; missing: {_few(match.missing)}; unknown: {_few(match.unknown)};"
+        f" of another shape: {_few(match.misshapen)}"
+    )
+
+
+def _report(path: Path, group: TensorGroup, match: Match, *, has_neck: bool) -> None:
+    """Log what was loaded, from where in the file, and what was not."""
+    where = " ".join(filter(None, (group.where and f"under {group.where}", match.prefix and f"behind {match.prefix}")))
+    log.info("%s: %d tensors fit%s", path, len(match.fitting) + 4 * has_neck, f", {where}" if where else "")
+    if has_neck:
+        log.info("%s: its neck is loaded, too", path)
+    if match.left_over:
+        log.info("%s: %d tensors are left over: %s", path, len(match.left_over), _few(match.left_over))
 
 
 def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
@@ -101,20 +139,5 @@ def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
         raise ReidopsError(f"{where}: NaN or infinite values in {named}; take another checkpoint or train again")
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if not Path(path).is_file():
-        raise ReidopsError(f"{path}: no such file; train.weights names a safetensors file or a state dict of torch")
-    try:
-        state = (
-            load_file(path)
-            if Path(path).suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ReidopsError(f"{path}: holds no plain tensors that can be read safely: {error}") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    return {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
-
-
-def _few(names: list[str]) -> str:
+def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "none"

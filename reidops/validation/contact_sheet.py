@@ -1,4 +1,4 @@
-"""A contact sheet: people × crops, because people look at pictures first."""
+"""Draw a contact sheet: one row per person, with some of the person's crops."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from reidops.validation.crop_tables import SIDES
-from reidops.validation.images import decode_colour
+from reidops.validation.crops_tar import opened
+from reidops.validation.image_faults import decode_colour
 from reidops.validation.sequence_tables import evenly
-from reidops.validation.tar_members import opened
 
 SIDES_DRAWN = {"train": "#2563eb", "val": "#7c3aed", "test": "#b45309"}
 _TILE = (56, 112)  # px, width and height of a crop on the sheet
@@ -25,7 +25,7 @@ _INK, _SOFT = "#111827", "#4b5563"
 
 @dataclass(frozen=True)
 class Tile:
-    """A crop on the sheet: BGR uint8 [_TILE], where it comes from, and whether it is a query."""
+    """A crop on the sheet: the picture, BGR uint8 [112, 56, 3], its caption, and whether it is a query."""
 
     picture: np.ndarray
     caption: str
@@ -34,7 +34,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Person:
-    """One row of the sheet: who it is, and some of the crops."""
+    """One row of the sheet: a person and some of its crops."""
 
     pid: int
     side: str
@@ -44,8 +44,9 @@ class Person:
 
 
 def draw_contact_sheet(crops: pd.DataFrame, tar: Path, num_people: int, *, columns: int = 2) -> Image.Image:
-    """Return a sheet of about `num_people` people, spread evenly over sides and data sets, each with crops spread over
-    time.
+    """Return the contact sheet of about `num_people` people.
+
+    People are spread evenly over sides and data sets, the crops of each person evenly over time.
     """
     people = choose_people(crops, num_people)
     persons = [_read_person(crops, tar, *person) for person in people]
@@ -61,8 +62,9 @@ def draw_contact_sheet(crops: pd.DataFrame, tar: Path, num_people: int, *, colum
 
 
 def choose_people(crops: pd.DataFrame, num_people: int) -> list[tuple[int, str, str]]:
-    """Return about `num_people` triples (pid, side, dataset): an equal share, at least one, of each side and data set,
-    spread evenly.
+    """Return about `num_people` triples (pid, side, dataset).
+
+    Each pair of side and data set gets an equal number of people, at least one, spread evenly over its pids.
     """
     known = crops[crops["pid"] >= 0]
     sides = known["split"].map(SIDES)
@@ -86,12 +88,12 @@ def _read_person(crops: pd.DataFrame, tar: Path, pid: int, side: str, dataset: s
         for row, picture in zip(chosen.itertuples(), pictures, strict=True)
         if picture is not None
     ]
-    origin = dict.fromkeys([dataset, own["scene"].iloc[0]])  # a ReID set is its own scene, told once
+    origin = dict.fromkeys([dataset, own["scene"].iloc[0]])  # the scene of a ReID set equals its name: written once
     return Person(pid, side, " ".join(origin), len(own), tiles)
 
 
 def _fit(picture: np.ndarray) -> np.ndarray:
-    """Return the picture on a tile, BGR uint8, its aspect kept, on light grey."""
+    """Return a tile, BGR uint8, with the picture in its aspect ratio on light grey."""
     height, width = picture.shape[:2]
     scale = min(_TILE[0] / width, _TILE[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -103,9 +105,9 @@ def _fit(picture: np.ndarray) -> np.ndarray:
 
 
 def _draw_header(sheet: Image.Image, num_shown: int, num_people: int) -> None:
-    told = f"{num_shown} of {num_people:,} people. One row, one person; below each crop its camera and frame."
+    title = f"{num_shown} of {num_people:,} people. One row per person; below each crop its camera and frame."
     draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP, 8), told, fill=_INK, font=ImageFont.load_default(14))
+    draw.text((_GAP, 8), title, fill=_INK, font=ImageFont.load_default(14))
     left = sheet.width - 250
     for side, colour in SIDES_DRAWN.items():
         draw.rectangle((left, 11, left + 10, 21), fill=colour)
@@ -133,7 +135,7 @@ def _draw_person(sheet: Image.Image, person: Person, corner: tuple[int, int]) ->
 
 
 def _fitting_font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the font of this size, or a smaller one in which the text stays beside the crops."""
+    """Return the font of this size, or the largest smaller one in which the text fits beside the crops."""
     sizes = range(size, 7, -1)
     return next(
         (font for font in map(ImageFont.load_default, sizes) if font.getlength(text) <= _LABEL - 14),

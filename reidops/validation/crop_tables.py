@@ -1,6 +1,6 @@
-"""The tables that are inspected of the crops: decoded crops, people, splits, test sets, queries, labels.
+"""Build the tables of the crops that are validated: decoded crops, people, splits, test sets, queries, labels.
 
-Every table has the columns `file` and `row`: the place of each of its rows in what `convert` wrote.
+Every table has the columns `file` and `row`: the place of each row in the files of `convert`.
 """
 
 from pathlib import Path
@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 
 from reidops.progress_bar import progress_bar
-from reidops.validation.images import decode_grey, picture_size
+from reidops.validation.crops_tar import opened
+from reidops.validation.image_faults import decode_grey, picture_size
 from reidops.validation.near_duplicates import difference_hash
-from reidops.validation.tar_members import opened
 
 SIDES = {"train": "train", "val": "val", "query": "test", "gallery": "test"}
 
 
 def decode_crops(crops: pd.DataFrame, tar: Path, rows: np.ndarray) -> pd.DataFrame:
-    """Return one row per decoded crop: file, row, path, width, height, fault, decoded_width, decoded_height [px], dhash
-    (uint64).
+    """Decode crops and return one row for each.
+
+    The columns are file, row, path, width, height, fault, decoded_width, decoded_height [px] and dhash (uint64). A crop
+    that cannot be decoded has NaN sizes and hash 0.
 
     Args:
-        rows: positions in `crops` whose place in the tar has no fault. Where a crop is no image its sizes are NaN, its
-            hash 0.
+        rows: positions in `crops` whose place in the tar has no fault.
     """
     sample = crops.iloc[rows]
     with opened(tar) as content:
@@ -67,12 +68,12 @@ def splits_table(crops: pd.DataFrame, file: str) -> pd.DataFrame:
 def queries_table(crops: pd.DataFrame, published: set[str]) -> pd.DataFrame:
     """Return one row per query: file, row, dataset, pid, camid, by_camera, published, num_matches, num_in_frame.
 
-    `by_camera` tells that the set's ranking leaves out the query's own camera: as in evaluation, where that leaves most
-    of its queries a match. `num_matches` counts the matches in the set's gallery under that rule, `num_in_frame` the
-    gallery crops of the query's person from the very frame of the query.
+    `by_camera` is true if the ranking of the set leaves out the query's own camera. As in evaluation, it does so if
+    most queries of the set have a match in another camera. `num_matches` counts the matches in the gallery under that
+    rule, `num_in_frame` the gallery crops of the query's person in the query's own frame.
 
     Args:
-        published: data sets whose queries are published; in the others `convert` chooses them by time.
+        published: data sets with published queries; in the others `convert` chooses queries by time.
     """
     queries = crops[crops["split"] == "query"]
     gallery = crops[(crops["split"] == "gallery") & (crops["pid"] >= 0)]
@@ -88,15 +89,13 @@ def queries_table(crops: pd.DataFrame, published: set[str]) -> pd.DataFrame:
 
 
 def _count(queries: pd.DataFrame, gallery: pd.DataFrame, keys: list[str]) -> np.ndarray:
-    """Return how many gallery rows share these columns with each query, int64 [num_query]."""
+    """Return the number of gallery rows that equal each query in these columns, int64 [num_query]."""
     sizes = gallery.groupby(keys).size().rename("num").reset_index()
     return queries[keys].merge(sizes, on=keys, how="left")["num"].fillna(0).to_numpy(dtype=np.int64)
 
 
 def test_sets_table(queries: pd.DataFrame, crops: pd.DataFrame, datasets: list[str], file: str) -> pd.DataFrame:
-    """Return one row per data set with test parts: file, row (0), dataset, num_query, num_gallery,
-    num_matched_queries.
-    """
+    """Return one row per test data set: file, row (0), dataset, num_query, num_gallery, num_matched_queries."""
     gallery = crops[crops["split"] == "gallery"]
     return pd.DataFrame(
         [
@@ -115,12 +114,12 @@ def test_sets_table(queries: pd.DataFrame, crops: pd.DataFrame, datasets: list[s
 
 
 def labels_table(lists: list[tuple[Path, str]], crops: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per line of the meta files: file, row (line), path, label, pid, split, listed_in.
+    """Return one row per line of the label files: file, row (line), path, label, pid, split, listed_in.
+
+    A path that is not in the crops table has pid −1 and split "". A label that is not a number is −1.
 
     Args:
-        lists: each meta file with the split it lists (train, val).
-
-    `pid` is −1 and `split` "" for a path that the crops table does not hold, `label` −1 where it is no number.
+        lists: each label file with the split that it lists (train, val).
     """
     lines = [
         (str(file), number, *_label_line(line), listed_in)
@@ -140,15 +139,13 @@ def _label_line(line: str) -> tuple[str, int]:
 
 
 def with_label_faults(labels: pd.DataFrame) -> pd.DataFrame:
-    """Add `fault`: a path without a crop, a label that stands for two people, or a person with two labels; "" for
-    none.
-    """
+    """Add `fault`: unknown path, missing label, label of several people, or person with several labels; "" for none."""
     pids_per_label = labels.groupby("label")["pid"].transform("nunique")
     labels_per_pid = labels.groupby("pid")["label"].transform("nunique")
     faults = {
-        "the crops table has no such path": labels["pid"] < 0,
-        "the line ends in no label": labels["label"] < 0,
-        "the label stands for several people": pids_per_label > 1,
+        "the path is not in the crops table": labels["pid"] < 0,
+        "the line does not end in a label": labels["label"] < 0,
+        "several people have this label": pids_per_label > 1,
         "the person has several labels": labels_per_pid > 1,
     }
     fault = np.select(list(faults.values()), list(faults), default="")
@@ -156,10 +153,10 @@ def with_label_faults(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_files_table(labels: pd.DataFrame, crops: pd.DataFrame, lists: list[tuple[Path, str]]) -> pd.DataFrame:
-    """Return one row per meta file: file, row (0), its split, and what is compared.
+    """Return one row per label file, with the counts to compare.
 
-    num_lines with num_crops (of the split), num_labels with num_expected_labels (last − first + 1), and for train
-    first_label with expected_first_label (None for val, whose labels go on where train's end).
+    Compared are num_lines with num_crops (of the split), num_labels with num_expected_labels (last − first + 1), and
+    first_label with expected_first_label. The latter is None for val, whose labels continue after those of train.
     """
     records = []
     for file, split in lists:

@@ -1,7 +1,7 @@
-"""Great Expectations' Data Docs, made readable without a network and equal for equal data.
+"""Write Great Expectations' Data Docs as pages that work offline and are equal for equal data.
 
-As written, the pages fetch their style sheets and scripts from six hosts, draw the index by script only, and hold the
-time of the run and random ids. Here they get a style sheet of their own, a plain index, and names that do not change.
+The original pages load style sheets and scripts from six hosts, build the index by script, and hold the time of the run
+and random ids. The pages are rewritten with an inline style sheet, a plain index and stable names.
 """
 
 import re
@@ -51,21 +51,20 @@ def result_pages(folder: Path) -> dict[str, Path]:
 
 
 def make_self_contained(folder: Path, suites: list[dict[str, Any]]) -> None:
-    """Rewrite every page in `folder` so that it needs no other host, and replace the index, which is empty without
-    scripts.
-    """
+    """Rewrite every page in `folder` to load nothing from other hosts; replace the index, which needs scripts."""
     for page in sorted(folder.rglob("*.html")):
         page.write_text(self_contained(page.read_text(), len(page.relative_to(folder).parts) - 1))
     (folder / "index.html").write_text(_index(suites))
-    shutil.rmtree(folder / "static")  # 4 MB of fonts and logos that nothing refers to any more
+    shutil.rmtree(folder / "static")  # 4 MB of fonts and logos that the rewritten pages do not use
 
 
 def self_contained(html: str, depth: int) -> str:
-    """Return a page without scripts, foreign styles and pictures, time stamps and random ids, with a style sheet of
-    ours.
+    """Return a page without scripts, external styles and pictures, time stamps and random ids.
+
+    An inline style sheet and a link to the index are added.
 
     Args:
-        depth: folders between the page and the index, which it gets a link to.
+        depth: number of folders between the page and the index.
     """
     html = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
     html = re.sub(r"<style\b.*?</style>|<footer>.*?</footer>", "", html, flags=re.DOTALL)
@@ -77,18 +76,21 @@ def self_contained(html: str, depth: int) -> str:
 
 
 def _index(suites: list[dict[str, Any]]) -> str:
-    """Return a table of all suites with links to their results."""
-    rows = [
-        f'<tr><td><i class="fas '
-        f'{"fa-check-circle" if suite["met"] == suite["expectations"] else "fa-exclamation-triangle"}"></i>'
+    """Return the index page: a table of all suites with links to their results."""
+    rows = "".join(map(_index_row, suites))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>Data Docs</title>{_STYLE}</head><body><h1>Data Docs</h1>"
+        "<p>The expectations of each table, their reasons and their results. Summary and pictures: "
+        '<a href="../index.html">validation</a>.</p>'
+        f"<table><tr><th><th>table<th>expectations met<th>rows</tr>{rows}</table></body></html>\n"
+    )
+
+
+def _index_row(suite: dict[str, Any]) -> str:
+    icon = "fa-check-circle" if suite["met"] == suite["expectations"] else "fa-exclamation-triangle"
+    return (
+        f'<tr><td><i class="fas {icon}"></i>'
         f'<td><a href="{quote(suite["page"].removeprefix("docs/"))}">{escape(suite["name"])}</a>'
         f"<td>{suite['met']} of {suite['expectations']}<td>{suite['rows']:,}"
-        for suite in suites
-    ]
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Data '
-        f"Docs</title>{_STYLE}</head><body><h1>Data Docs</h1>"
-        "<p>What is expected of each table, why, and what was found. Summary and pictures: "
-        '<a href="../index.html">validation</a>.</p>'
-        f"<table><tr><th><th>table<th>expectations met<th>rows</tr>{''.join(rows)}</table></body></html>\n"
     )

@@ -1,4 +1,4 @@
-"""What a validation found: errors that stop the pipeline, warnings that are told and passed."""
+"""Findings of the validation: errors stop the pipeline, warnings are only reported."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,8 +11,7 @@ NUM_PLACES = 5
 class Finding:
     """One expectation that was not met.
 
-    `places` holds the first few rows at fault, each as "file: line 17: width is -3"; `count` is the number of all of
-    them.
+    `places` holds the first failing rows, each as "file: line 17: width is -3"; `count` is the number of failing rows.
     """
 
     level: str
@@ -23,8 +22,8 @@ class Finding:
     places: tuple[str, ...]
     count: int
 
-    def told(self) -> str:
-        """Return the finding in a few lines: where, what was expected, what to do."""
+    def message(self) -> str:
+        """Return the finding as lines of text: the level, the expectation, the places and the remedy."""
         more = self.count - len(self.places)
         rest = [f"  … and {more:,} more"] if more > 0 else []
         lines = [
@@ -36,11 +35,11 @@ class Finding:
 
 
 def make_report(findings: list[Finding], counts: dict[str, Any]) -> dict[str, Any]:
-    """Return report.json: no time stamps and no ids, because later stages depend on its bytes."""
-    told = [asdict(finding) for finding in findings]
+    """Return the content of report.json, without time stamps and ids because later stages depend on its bytes."""
+    records = [asdict(finding) for finding in findings]
     return {
         "passed": not any(finding.level == ERROR for finding in findings),
-        "errors": [finding for finding in told if finding["level"] == ERROR],
-        "warnings": [finding for finding in told if finding["level"] == WARNING],
+        "errors": [record for record in records if record["level"] == ERROR],
+        "warnings": [record for record in records if record["level"] == WARNING],
         "counts": counts,
     }

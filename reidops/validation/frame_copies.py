@@ -1,9 +1,9 @@
-"""Frames that train and frames that are scored with the same content, whatever their folders and numbers are called.
+"""Find training frames with the same content as test or tracking frames, independent of folder and file names.
 
-Equal files are found among all frames, by their size and their SHA-256. Look-alikes, as a copy that was encoded again,
-are found among a sample, by a difference hash of 16 × 16 cells: encoding a frame again changes few of its 256 bits, a
-frame of another moment of the same camera some tens, a frame of another video about a hundred. Frames of one video
-(`leaks.scene_key`) are not compared here: `leaks.scenes_table` knows their numbers.
+All frames are compared by file size and SHA-256. A sample is also compared by a difference hash of 16 × 16 cells, to
+find near-duplicates such as frames that were encoded again. Encoding a frame again changes few of its 256 bits. Frames
+of the same camera at another time differ in some tens of bits, frames of different videos in about a hundred. Frames
+of one video (`leaks.scene_key`) are not compared here; `leaks.scenes_table` compares their frame numbers.
 """
 
 import math
@@ -28,44 +28,45 @@ from reidops.validation.leaks import scene_key
 from reidops.validation.near_duplicates import difference_bits
 
 _CELLS = 16
-_BITS_PER_BIT = _CELLS * _CELLS // 64  # of this hash, for a bit of the hash of crops
-_NUM_RUNS = 3  # runs of neighbouring frames, of a scored sequence
-_LEAST_CONTRAST = 4.0  # standard deviation in grey levels; in a flatter frame noise decides the hash
-_SMALL = 400  # px; a picture with a shorter side is decoded in its full size
+_BITS_PER_BIT = _CELLS * _CELLS // 64  # bits of this hash per bit of the hash of crops
+_NUM_RUNS = 3  # runs of neighbouring frames per test or tracking sequence
+_MIN_CONTRAST = 4.0  # standard deviation in grey levels; below it the hash depends on noise
+_SMALL = 400  # px; a picture with a shorter side is decoded at full size
 
 COLUMNS = ["file", "row", "sequence", "copy_fault", "twin_fault"]
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The frames of a sequence that play a part; `word` is how the user calls them: "MOT17-09-FRCNN of MOT17
-    (track)".
+    """The frames of a sequence that are used in one role.
+
+    `key` is the scene key of the video. `name` identifies the frames in messages: "MOT17-09-FRCNN of MOT17 (track)".
     """
 
     sequence: Sequence
     numbers: range
     key: str
-    word: str
+    name: str
 
 
 @dataclass(frozen=True)
 class Hashes:
-    """Frame numbers, [n], and the bits of each frame's difference hash, bool [n, 256]."""
+    """Frame numbers [n] and the bits of each frame's difference hash, bool [n, 256]."""
 
     numbers: list[int]
     bits: np.ndarray
 
 
 def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, max_bits: int) -> pd.DataFrame:
-    """Return one row per MOT sequence that trains: file, row (its first frame), sequence, copy_fault, twin_fault.
+    """Return one row per training MOT sequence: file, row (its first frame), sequence, copy_fault, twin_fault.
 
-    `copy_fault` names the first frame that has the bytes of a scored one, `twin_fault` the nearest look-alike; "" for
-    none.
+    `copy_fault` describes the first frame with the bytes of a test or tracking frame, `twin_fault` the nearest
+    near-duplicate; "" for none.
 
     Args:
-        shown: how the folder of each part is named to the user.
-        sample: training frames that are decoded for look-alikes, of each sequence; 0 = none.
-        max_bits: of 64, up to which two frames look alike.
+        shown: the name of each part's folder in messages.
+        sample: training frames per sequence that are hashed to find near-duplicates; 0 = none.
+        max_bits: the largest distance of near-duplicates, in bits of 64.
     """
     labels = dict(zip((part.folder for part in parts), shown, strict=True))
     trained, scored = _frames_of(parts, ("train",)), _frames_of(parts, ("track", "test"))
@@ -76,8 +77,8 @@ def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, 
             "file": labels[own.sequence.folder],
             "row": own.numbers.start,
             "sequence": own.sequence.name,
-            "copy_fault": copies.get(own.word, ""),
-            "twin_fault": twins.get(own.word, ""),
+            "copy_fault": copies.get(own.name, ""),
+            "twin_fault": twins.get(own.name, ""),
         }
         for own in trained
     ]
@@ -85,23 +86,22 @@ def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, 
 
 
 def _frames_of(parts: Rows[Part], roles: tuple[str, ...]) -> list[Frames]:
-    """Return the frames that play one of the roles, one entry per video and range: MOT17's copies for several detectors
-    are one video.
+    """Return the frames in one of the roles, one entry per video and range.
+
+    The copies of a MOT17 video for several detectors count as one video.
     """
     found: dict[tuple[str, int, int], Frames] = {}
     for part in (part for role in roles for part in parts if part.part == role and part.layout == "mot"):
         key = scene_key(part.dataset, part.scene)
-        numbers, word = range(part.first_frame, part.last_frame + 1), f"{part.sequence} of {part.dataset} ({part.part})"
+        numbers, name = range(part.first_frame, part.last_frame + 1), f"{part.sequence} of {part.dataset} ({part.part})"
         found.setdefault(
-            (key, part.first_frame, part.last_frame), Frames(read_sequence(part.folder), numbers, key, word)
+            (key, part.first_frame, part.last_frame), Frames(read_sequence(part.folder), numbers, key, name)
         )
     return list(found.values())
 
 
 def _first_copies(trained: list[Frames], scored: list[Frames]) -> dict[str, str]:
-    """Return, by the word of the frames that train, their first frame that has the bytes of a scored one and how many
-    have.
-    """
+    """Return the fault text of each training sequence with byte-identical frames, by the name of its frames."""
     sizes = [_file_sizes(side) for side in (trained, scored)]
     shared = set(sizes[0]) & set(sizes[1]) - {0}
     digests = [_by_digest(side, shared) for side in sizes]
@@ -111,17 +111,18 @@ def _first_copies(trained: list[Frames], scored: list[Frames]) -> dict[str, str]
             (a, b) for a in digests[0][digest] for b in digests[1][digest][:1]
         ):
             if own.key != other.key:
-                pairs[own.word].append((number, other_number, other.word))
-    return {word: _tell_copies(word, sorted(found)) for word, found in pairs.items()}
+                pairs[own.name].append((number, other_number, other.name))
+    return {name: _describe_copies(name, sorted(found)) for name, found in pairs.items()}
 
 
-def _tell_copies(word: str, found: list[tuple[int, int, str]]) -> str:
+def _describe_copies(name: str, found: list[tuple[int, int, str]]) -> str:
     number, other_number, other = found[0]
-    return f"frame {number} of {word} is the same file as frame {other_number} of {other}; {len(found):,} such frames"
+    same = f"frame {number} of {name} has the same bytes as frame {other_number} of {other}"
+    return f"{same}; frames with a copy: {len(found):,}"
 
 
 def _file_sizes(side: list[Frames]) -> dict[int, list[tuple[Frames, int]]]:
-    """Return the frames whose files are there, by their files' size in bytes."""
+    """Return the frames whose files exist, by file size in bytes."""
     found: dict[int, list[tuple[Frames, int]]] = defaultdict(list)
     for own in side:
         entries = os.scandir(own.sequence.frames_dir) if own.sequence.frames_dir.is_dir() else ()
@@ -134,7 +135,7 @@ def _file_sizes(side: list[Frames]) -> dict[int, list[tuple[Frames, int]]]:
 
 
 def _by_digest(sizes: dict[int, list[tuple[Frames, int]]], shared: set[int]) -> dict[str, list[tuple[Frames, int]]]:
-    """Return the frames of files of the shared sizes by their files' SHA-256."""
+    """Return the frames whose file size is in `shared`, by the SHA-256 of the file."""
     frames = [frame for size in sorted(shared) for frame in sizes[size]]
     found: dict[str, list[tuple[Frames, int]]] = defaultdict(list)
     with ThreadPoolExecutor() as pool:
@@ -148,14 +149,12 @@ def _digest(frame: tuple[Frames, int]) -> str:
 
 
 def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max_bits: int) -> dict[str, str]:
-    """Return, by the word of the frames that train, their nearest look-alike among the scored ones, where it is near
-    enough.
-    """
-    steps = {own.word: math.ceil(len(own.numbers) / sample) for own in trained}
-    looked_at = [(own, own.numbers[:: steps[own.word]]) for own in trained]
-    looked_at += [(other, _runs(other.numbers, max(steps.values(), default=1))) for other in scored]
+    """Return the fault text of each training sequence that has a near-duplicate, by the name of its frames."""
+    steps = {own.name: math.ceil(len(own.numbers) / sample) for own in trained}
+    samples: list[tuple[Frames, Iterable[int]]] = [(own, own.numbers[:: steps[own.name]]) for own in trained]
+    samples += [(other, _runs(other.numbers, max(steps.values(), default=1))) for other in scored]
     hashes = [
-        _hash_frames(own, numbers) for own, numbers in progress_bar(looked_at, desc="hash frames", unit="sequences")
+        _hash_frames(own, numbers) for own, numbers in progress_bar(samples, desc="hash frames", unit="sequences")
     ]
     ours, theirs = hashes[: len(trained)], hashes[len(trained) :]
     found = {}
@@ -163,17 +162,19 @@ def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max
         others = [
             (other, other_hashes) for other, other_hashes in zip(scored, theirs, strict=True) if other.key != own.key
         ]
-        near = [(*_nearest(own_hashes, other_hashes), other.word) for other, other_hashes in others]
+        near = [(*_nearest(own_hashes, other_hashes), other.name) for other, other_hashes in others]
         bits, number, other_number, other = min(near, default=(max_bits + 1, 0, 0, ""))
         if bits <= max_bits:
-            apart = f"{bits} of {_CELLS * _CELLS} bits apart"
-            found[own.word] = f"frame {number} of {own.word} looks like frame {other_number} of {other}, {apart}"
+            pair = f"frame {number} of {own.name} is a near-duplicate of frame {other_number} of {other}"
+            found[own.name] = f"{pair} ({bits} of {_CELLS * _CELLS} bits differ)"
     return found
 
 
 def _runs(numbers: range, length: int) -> list[int]:
-    """Return runs of `length` neighbouring frames: one frame of each run is in step with every length-th frame of a
-    shifted copy.
+    """Return the frame numbers of runs of `length` neighbouring frames.
+
+    The training sequence is sampled every `length` frames at most. So each run holds a frame that equals a sampled one,
+    even if the copy is shifted in time.
     """
     starts = [round(share * (len(numbers) - length)) for share in np.linspace(0, 1, _NUM_RUNS + 2)[1:-1]]
     return sorted(
@@ -186,7 +187,7 @@ def _runs(numbers: range, length: int) -> list[int]:
 
 
 def _nearest(ours: Hashes, theirs: Hashes) -> tuple[int, int, int]:
-    """Return bits and the two frame numbers of the nearest pair; more bits than a hash has where a side is empty."""
+    """Return the distance [bits] and the two frame numbers of the nearest pair; 257 bits if a side is empty."""
     if not ours.numbers or not theirs.numbers:
         return _CELLS * _CELLS + 1, 0, 0
     bits = (ours.bits[:, None] != theirs.bits[None]).sum(axis=2)
@@ -195,16 +196,17 @@ def _nearest(ours: Hashes, theirs: Hashes) -> tuple[int, int, int]:
 
 
 def _hash_frames(own: Frames, numbers: Iterable[int]) -> Hashes:
-    """Return the hashes of the frames that can be decoded and are not flat; other suites tell of faults."""
+    """Return the hashes of the frames that can be decoded and have contrast; other suites report damaged frames."""
     found = [(number, _grey(own.sequence.frame_path(number))) for number in numbers]
-    kept = [(number, grey) for number, grey in found if grey is not None and grey.std() >= _LEAST_CONTRAST]
+    kept = [(number, grey) for number, grey in found if grey is not None and grey.std() >= _MIN_CONTRAST]
     bits = [difference_bits(grey, _CELLS).ravel() for _, grey in kept]
     return Hashes([number for number, _ in kept], np.array(bits, dtype=bool).reshape(len(kept), _CELLS * _CELLS))
 
 
 def _grey(path: Path) -> np.ndarray | None:
-    """Return a frame in grey, uint8, at a quarter of its size where it is large, for which a JPEG is decoded in less
-    time.
+    """Return a frame in grey, uint8; None if it cannot be decoded.
+
+    Large frames are decoded at a quarter of their size, which is faster for JPEGs.
     """
     data = path.read_bytes() if path.is_file() else b""
     size = stated_size(data)

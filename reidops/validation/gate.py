@@ -1,4 +1,4 @@
-"""The gate: run the suites, write report, lists, pictures and pages, and stop what must not pass."""
+"""Run the validation suites, write the report with its pictures and pages, and stop the pipeline on errors."""
 
 from collections import Counter
 from pathlib import Path
@@ -22,7 +22,7 @@ _NUM_NAMED = 3  # warnings in the closing line
 def judge(inspected: list[Inspected], folder: Path) -> list[Finding]:
     """Run every suite and return the findings; write report.json, the Data Docs and index.html into `folder`.
 
-    The page shows the pictures, so these must lie in `folder` already.
+    The pictures must already be in `folder`, because the page shows them.
     """
     inspections = [inspection for one in inspected for inspection in one.inspections]
     context = quiet_context()
@@ -37,7 +37,7 @@ def judge(inspected: list[Inspected], folder: Path) -> list[Finding]:
 
 
 def summarise_suites(inspections: list[Inspection], findings: list[Finding], folder: Path) -> list[dict[str, Any]]:
-    """Return per suite: name, rows, expectations, met, and its page in the Data Docs, relative to `folder`."""
+    """Return one record per suite: name, rows, expectations, met, and page (in the Data Docs, relative to `folder`)."""
     unmet = Counter(finding.suite for finding in findings)
     pages = docs.result_pages(folder / "docs")
     return [
@@ -59,23 +59,22 @@ def draw_pictures(crops: pd.DataFrame, people: pd.DataFrame, tar: Path, folder: 
 
 
 def stop_on_errors(findings: list[Finding], folder: Path) -> None:
-    """Let findings without an error pass.
+    """Raise if the findings hold an error.
 
     Raises:
-        ReidopsError: tells every error with file, row and remedy, and where the whole report is.
+        ReidopsError: the message lists every error with file, row and remedy, and the path of the whole report.
     """
     errors = [finding for finding in findings if finding.level == ERROR]
     if errors:
-        told = "\n".join(finding.told() for finding in errors)
+        messages = "\n".join(finding.message() for finding in errors)
         raise ReidopsError(
-            f"the data broke {len(errors)} of its rules; all findings, with pictures: {folder / 'index.html'}\n{told}"
+            f"the data failed validation (errors: {len(errors)}); all findings with pictures: {folder / 'index.html'}\n"
+            f"{messages}"
         )
 
 
 def name_warnings(findings: list[Finding], folder: Path) -> str:
-    """Return the first few warnings in one line, and the page that holds all of them; "no warning" where there is
-    none.
-    """
+    """Return one line with the first warnings and the path of the full list, or "no warning"."""
     warnings = [finding for finding in findings if finding.level == WARNING]
     if not warnings:
         return "no warning"
@@ -85,4 +84,4 @@ def name_warnings(findings: list[Finding], folder: Path) -> str:
     ]
     more = [f"{len(warnings) - _NUM_NAMED} more"] if len(warnings) > _NUM_NAMED else []
     number = "1 warning" if len(warnings) == 1 else f"{len(warnings)} warnings"
-    return f"{number} ({'; '.join([*named, *more])}); read them in {folder / 'index.html'}"
+    return f"{number} ({'; '.join([*named, *more])}); see {folder / 'index.html'}"

@@ -1,4 +1,4 @@
-"""Histograms of the crops: height, visibility, crops per person, by side of the split."""
+"""Draw histograms of the crops by side of the split: height, width, visibility and crops per person."""
 
 from pathlib import Path
 
@@ -37,17 +37,18 @@ def _draw(
     limits: tuple[float, float] | None = None,
     logarithmic: bool = True,
 ) -> None:
-    """Draw outlines over each other, so that no side hides another; counts of crops on a log scale, where rare sizes
-    show.
+    """Draw the histogram of each side as an outline, so that no side hides another.
+
+    A logarithmic scale makes rare sizes visible.
     """
     joined = np.concatenate([series.to_numpy(dtype=float) for series in values.values()]) if values else np.zeros(0)
     bins = np.histogram_bin_edges(joined, bins=40, range=limits) if len(joined) else np.linspace(0, 1, 41)
     for side, series in values.items():
         if len(series):
-            axis.hist(series, bins=bins, histtype="stepfilled", color=COLOURS[side], alpha=0.18)
+            axis.hist(series, bins=bins.tolist(), histtype="stepfilled", color=COLOURS[side], alpha=0.18)
             axis.hist(
                 series,
-                bins=bins,
+                bins=bins.tolist(),
                 histtype="step",
                 color=COLOURS[side],
                 linewidth=1.6,

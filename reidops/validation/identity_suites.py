@@ -1,87 +1,67 @@
-"""What is expected of the numbers in the crops table: one suite per table of identities.py."""
+"""Expectation suites of pids, tracklets and camids: one suite per table of identity_tables.py."""
 
-import great_expectations.expectations as gxe
-
-from reidops.validation.expectations import expect
+from reidops.validation.expectations import Suite, expect_equal, expect_in
 from reidops.validation.findings import WARNING
 
-Suite = list[gxe.Expectation]
-
 _CONVERT_AGAIN = "Make the crops again: `dvc repro -f convert`."
-_MEND_SET = "Mend the set's files or lists, then `dvc repro -f download convert`."
+_CORRECT_SET = "Correct the files or lists of the set, then `dvc repro -f download convert`."
 
 
 def persons_suite() -> Suite:
-    """Return what is expected of pids and the folders of people."""
+    """Return the suite of pids and the folders of people."""
     return [
-        expect(
-            gxe.ExpectColumnValuesToBeInSet,
-            "a pid stands for one person: all its crops lie in one folder",
-            because="Sets that are joined count their people from the same numbers; a shared pid makes two people one "
-            "class.",
+        expect_in(
+            "num_folders",
+            [1],
+            "all crops of a pid are in one folder",
+            because="Data sets number their people from 0 or 1; a pid of two sets makes two people one class.",
             remedy=_CONVERT_AGAIN,
-            column="num_folders",
-            value_set=[1],
         ),
-        expect(
-            gxe.ExpectColumnValuesToBeInSet,
-            "a person's folder holds one pid",
-            because="Two pids for one person teach that somebody is unlike himself.",
+        expect_in(
+            "num_pids",
+            [1],
+            "a person's folder has one pid",
+            because="With two pids, crops of one person are trained as two classes.",
             remedy=_CONVERT_AGAIN,
-            column="num_pids",
-            value_set=[1],
         ),
     ]
 
 
 def numbers_suite() -> Suite:
-    """Return what is expected of all pids together."""
+    """Return the suite of all pids together."""
     return [
-        expect(
-            gxe.ExpectColumnPairValuesToBeEqual,
-            "pids count from 0 without a gap",
-            because="`convert` numbers them so; a gap means that rows were taken out of the table, or two tables "
-            "joined.",
-            remedy=f"Nothing where that was meant. {_CONVERT_AGAIN}",
+        expect_equal(
+            "num_pids",
+            "num_expected_pids",
+            "pids are consecutive from 0",
+            because="convert numbers them so. A gap means that rows were removed, or that two tables were joined.",
+            remedy=f"Nothing if that was intended. {_CONVERT_AGAIN}",
             level=WARNING,
-            column_A="num_pids",
-            column_B="num_expected_pids",
         ),
     ]
 
 
 def tracklets_suite() -> Suite:
-    """Return what is expected of the tracklets of video sets."""
+    """Return the suite of the tracklets of video sets."""
+    expected = (
+        ("num_pids", "a tracklet shows one person", "Its embedding is the mean of its crops."),
+        ("num_cameras", "a tracklet is of one camera", "The ranking leaves out tracklets of the query's own camera."),
+        ("num_splits", "a tracklet is in one split", "Neighbouring frames in query and gallery are trivial matches."),
+    )
     return [
-        expect(
-            gxe.ExpectColumnValuesToBeInSet,
-            f"a tracklet {says}",
-            because=because,
-            remedy=_MEND_SET,
-            column=column,
-            value_set=[1],
-        )
-        for column, says, because in (
-            ("num_pids", "shows one person", "Its crops are embedded together: a second person spoils the mean."),
-            ("num_cameras", "comes from one camera", "The camera rule leaves out a whole tracklet by its camera."),
-            (
-                "num_splits",
-                "stands in one split",
-                "Neighbouring frames are one picture: in query and gallery they find each other.",
-            ),
-        )
+        expect_in(column, [1], statement, because=because, remedy=_CORRECT_SET)
+        for column, statement, because in expected
     ]
 
 
 def cameras_suite() -> Suite:
-    """Return what is expected of camids."""
+    """Return the suite of camids."""
     return [
-        expect(
-            gxe.ExpectColumnValuesToBeInSet,
-            "a camid stands for one camera of one set",
-            because="The ranking leaves out crops of the query's own camera: a shared number leaves out true matches.",
+        expect_in(
+            "num_scenes",
+            [1],
+            "a camid refers to one camera of one set",
+            because="The ranking leaves out crops of the query's own camera. A shared camid leaves out true matches.",
             remedy=_CONVERT_AGAIN,
-            column="num_scenes",
-            value_set=[1],
         ),
     ]

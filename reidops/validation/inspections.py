@@ -1,4 +1,4 @@
-"""Which tables are inspected, with which suite: the raw sequences, the crops, and both sides of the split."""
+"""Combine tables and suites: for the raw sequences, for the crops, and for the sides of the split."""
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from reidops.tables import CROPS, read_table
 from reidops.validation import (
     crop_suites,
     crop_tables,
-    identities,
+    crops_tar,
     identity_suites,
+    identity_tables,
     leaks,
     published_sets,
     sequence_suites,
-    tar_members,
 )
 from reidops.validation.expectations import Inspection
 from reidops.validation.frame_copies import frame_copies_table
@@ -30,7 +30,7 @@ from reidops.validation.sequence_tables import SequenceJob, evenly, inspect_sequ
 
 @dataclass(frozen=True)
 class Inspected:
-    """The inspections of one source, what was counted there, and the tables that pictures and lists are made of."""
+    """The inspections of one source, its counts, and the tables for pictures and lists."""
 
     inspections: list[Inspection] = field(repr=False)
     counts: dict[str, Any]
@@ -40,14 +40,14 @@ class Inspected:
 def inspect_raw(
     parts: Rows[Part], raw: Path, *, image_sample: int, max_outside_share: float, frame_sample: int, max_bits: int
 ) -> Inspected:
-    """Read every MOT sequence of the parts and return its tables with their suites.
+    """Read every MOT sequence of the parts and return the tables with their suites.
 
     Args:
-        image_sample: frames that are decoded, of each sequence; 0 = none, -1 = all.
+        image_sample: frames to decode per sequence; 0 = none, -1 = all.
         frame_sample, max_bits: see `frame_copies.frame_copies_table`.
 
     Raises:
-        ReidopsError: a seqinfo.ini is missing or broken; everything else is told by the suites.
+        ReidopsError: a seqinfo.ini is missing or invalid. The suites report all other faults.
     """
     tracked = {part.folder for part in parts if part.part == "track"}
     folders = sorted({part.folder for part in parts if part.layout == "mot"})
@@ -81,9 +81,9 @@ _RAW_COUNTS = ("sequences", "annotations", "detections", "frames", "decoded_fram
 
 
 def shown(folder: Path, raw: Path) -> str:
-    """Return how a folder is named to the user, equal on every machine where that is possible.
+    """Return the path of a folder for messages: relative to the repository if it is inside, so equal on all machines.
 
-    A folder in `raw` stands below it; one of `download.local` as seen from the repository's root.
+    Folders in `raw` keep the path that `raw` was given as.
     """
     if folder.is_relative_to(raw):
         return folder.as_posix()
@@ -96,17 +96,16 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def read_crops(folder: Path) -> pd.DataFrame:
-    """Return crops.parquet with its places: file, row (0-based, as the table's own check counts), fault and digest
-    (`tar_members`).
+    """Return crops.parquet with the columns file, row (0-based), fault and digest (`crops_tar.with_tar_faults`).
 
     Raises:
-        ReidopsError: the table breaks its contract, or there is no crops.tar beside it.
+        ReidopsError: the table breaks its contract, or crops.tar is missing.
     """
     path, tar = folder / "crops.parquet", folder / "crops.tar"
     crops = read_table(path, CROPS)
     if not tar.is_file():
-        raise ReidopsError(f"{tar}: no such file; the stage that writes it has not run (`dvc repro convert`)")
-    return tar_members.with_tar_faults(crops.assign(file=path.as_posix(), row=np.arange(len(crops))), tar)
+        raise ReidopsError(f"{tar}: no such file; run the stage that writes it (`dvc repro convert`)")
+    return crops_tar.with_tar_faults(crops.assign(file=path.as_posix(), row=np.arange(len(crops))), tar)
 
 
 def inspect_crops(
@@ -118,17 +117,17 @@ def inspect_crops(
     min_people: int,
     min_crops_per_person: int,
 ) -> Inspected:
-    """Return the crops' tables with their suites; `crop_sample` crops are decoded, spread evenly, −1 = all."""
+    """Return the tables of the crops with their suites; `crop_sample` crops, spread evenly, are decoded (−1 = all)."""
     file = (folder / "crops.parquet").as_posix()
     whole = np.flatnonzero(crops["fault"] == "")
     decoded = crop_tables.decode_crops(crops, folder / "crops.tar", whole[evenly(len(whole), crop_sample)])
     people, splits = crop_tables.people_table(crops), crop_tables.splits_table(crops, file)
-    learners = people[people["side"] != "test"]
+    train_and_val = people[people["side"] != "test"]
     inspections = [
         Inspection("crops", leaks.with_frame_leaks(crops, parts), crop_suites.crops_suite()),
         Inspection("crops of known people", crops[crops["split"] != "gallery"], crop_suites.learnt_crops_suite()),
         Inspection("decoded crops", decoded.drop(columns="dhash"), crop_suites.decoded_crops_suite()),
-        Inspection("people", learners, crop_suites.people_suite(min_crops_per_person), also=("pid",)),
+        Inspection("people", train_and_val, crop_suites.people_suite(min_crops_per_person), also=("pid",)),
         Inspection(
             "train split", splits[splits["split"] == "train"], crop_suites.training_suite(min_people), row_word=""
         ),
@@ -155,21 +154,25 @@ def inspect_crops(
 
 
 def _with_rows(inspections: list[Inspection]) -> list[Inspection]:
-    """Leave out tables without a row: they hold nothing to inspect; only the crops themselves must be there."""
+    """Leave out empty tables, except the crops table, which must not be empty."""
     return [inspection for inspection in inspections if len(inspection.table) or inspection.name == "crops"]
 
 
 def _inspect_identities(crops: pd.DataFrame, file: str) -> list[Inspection]:
     return [
-        Inspection("pids", identities.persons_table(crops), identity_suites.persons_suite(), also=("pid", "folder")),
-        Inspection("all pids", identities.numbers_table(crops, file), identity_suites.numbers_suite(), row_word=""),
+        Inspection(
+            "pids", identity_tables.persons_table(crops), identity_suites.persons_suite(), also=("pid", "folder")
+        ),
+        Inspection(
+            "all pids", identity_tables.numbers_table(crops, file), identity_suites.numbers_suite(), row_word=""
+        ),
         Inspection(
             "tracklets",
-            identities.tracklets_table(crops),
+            identity_tables.tracklets_table(crops),
             identity_suites.tracklets_suite(),
             also=("dataset", "tracklet"),
         ),
-        Inspection("cameras", identities.cameras_table(crops), identity_suites.cameras_suite(), also=("camid",)),
+        Inspection("cameras", identity_tables.cameras_table(crops), identity_suites.cameras_suite(), also=("camid",)),
     ]
 
 
@@ -201,7 +204,11 @@ def _inspect_labels(crops: pd.DataFrame, folder: Path) -> list[Inspection]:
 def inspect_sides(
     crops: pd.DataFrame, inspected: Inspected, parts: Rows[Part], raw: Path, *, max_bits: int, max_share: float
 ) -> Inspected:
-    """Return what stands on both sides of the split, with its suites; `inspected` is what `inspect_crops` returned."""
+    """Return the tables that compare the sides of the split, with their suites.
+
+    Args:
+        inspected: the result of `inspect_crops`.
+    """
     decoded = inspected.tables["decoded"]
     pairs = leaks.near_duplicate_pairs(decoded, crops, max_bits)
     sides = leaks.sides_table(inspected.tables["people"], crops, leaks.halved_scenes(parts))

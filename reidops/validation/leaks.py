@@ -1,4 +1,4 @@
-"""Who and what stands on both sides of a split: scenes, frames, people, near-duplicate crops."""
+"""Find leaks: scenes, frames, people and crops that are on more than one side of the split (train, val, test)."""
 
 from collections.abc import Sequence as Rows
 from itertools import combinations
@@ -12,11 +12,11 @@ from reidops.parts import Part
 from reidops.validation.crop_tables import SIDES
 from reidops.validation.near_duplicates import nearest_hashes
 
-LEGIBLE_HEIGHT = 16  # px; of fewer rows no network and no person can tell who it is
+LEGIBLE_HEIGHT = 16  # px; lower crops do not show who the person is
 
 
 def scene_key(dataset: str, scene: str) -> str:
-    """Return the name of a video over all data sets: MOT16-02 and MOT17-02 are one, SYN-02 is another.
+    """Return a name of the video that is equal in all data sets of a family: MOT16-02 and MOT17-02 are one video.
 
     >>> scene_key("MOT16", "02") == scene_key("MOT17", "02"), scene_key("synthetic", "02") == scene_key("MOT17", "02")
     (True, False)
@@ -25,11 +25,11 @@ def scene_key(dataset: str, scene: str) -> str:
 
 
 def scenes_table(parts: Rows[Part], file: str) -> pd.DataFrame:
-    """Return one row per train row of parts.csv that shares its video with a test or track row: file, row, sequence,
-    fault, divided.
+    """Return one row per pair of a train row and a test or track row of parts.csv with the same video.
 
-    `fault` tells shared frames or a cut elsewhere than at the half, `divided` that the people of the frames are divided
-    (download.split: identity); both are "" where the video is split by time (`half`).
+    The columns are file, row, sequence, fault and divided. `fault` describes shared frames, or a split elsewhere than
+    at the half. `divided` describes frames with some people in train and others in test (download.split: identity).
+    Both are "" if the video is split at its half.
     """
     trains = [(row, part) for row, part in enumerate(parts) if part.part == "train" and part.layout == "mot"]
     scored = [part for part in parts if part.part != "train" and part.layout == "mot"]
@@ -43,7 +43,7 @@ def scenes_table(parts: Rows[Part], file: str) -> pd.DataFrame:
 
 
 def _shared(train: Part, other: Part) -> dict[str, str]:
-    """Return `fault` and `divided` of a video that both parts use."""
+    """Return `fault` and `divided` of a video that is in both parts."""
     first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
     frames = f"frames {first} … {last} also in {other.part} ({other.sequence})"
     if first <= last and train.divides_people and other.divides_people:
@@ -53,16 +53,15 @@ def _shared(train: Part, other: Part) -> dict[str, str]:
     half = split_half(other.last_frame)[0]
     if (train.first_frame, train.last_frame) == (half.first, half.last):
         return {"fault": "", "divided": ""}
-    told = (
-        f"frames {train.first_frame} … {train.last_frame} train, {other.first_frame} … {other.last_frame} are in "
-        f"{other.part}"
-    )
-    return {"fault": f"{told} ({other.sequence}); the half ends at {half.last}", "divided": ""}
+    frames = f"frames {train.first_frame} … {train.last_frame} are in train"
+    other_frames = f"{other.first_frame} … {other.last_frame} in {other.part} ({other.sequence})"
+    return {"fault": f"{frames}, {other_frames}; the half ends at {half.last}", "divided": ""}
 
 
 def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
-    """Return how many videos stand on two sides by intention: split by time, or by people between train and test, or
-    train and val.
+    """Return the number of videos that are on two sides intentionally.
+
+    They are split by time, or their people are divided between train and test, or between train and val.
     """
     sound = scenes[scenes["fault"] == ""]
     learnt = crops[crops["track_id"] >= 0].groupby(["dataset", "scene"])["split"].agg(set)
@@ -74,9 +73,7 @@ def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
 
 
 def halved_scenes(parts: Rows[Part]) -> set[str]:
-    """Return the keys of the videos of which some frames train and others are tested: people may stand on both sides
-    there.
-    """
+    """Return the keys of the videos that are split by time; their people may be on both sides."""
     timed = [part for part in parts if part.layout == "mot" and not part.divides_people]
     trained, tested = (
         {scene_key(part.dataset, part.scene) for part in timed if part.part == name} for name in ("train", "test")
@@ -85,10 +82,9 @@ def halved_scenes(parts: Rows[Part]) -> set[str]:
 
 
 def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
-    """Add `leak` to crops of train and val: the test or track part that scores the very frame they were cut from, ""
-    for none.
+    """Add `leak` to crops of train and val: the test or track part with the crop's frame, "" for none.
 
-    Frames whose people are divided (download.split: identity) are told for each video by `scenes_table`.
+    Videos with divided people (download.split: identity) are left out; `scenes_table` reports them.
     """
     scored = [part for part in parts if part.part != "train" and part.layout == "mot" and not part.divides_people]
     learnt = crops["split"].isin(["train", "val"]).to_numpy()
@@ -102,12 +98,11 @@ def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
 
 
 def sides_table(people: pd.DataFrame, crops: pd.DataFrame, halved: set[str]) -> pd.DataFrame:
-    """Return one row per person: file, row, pid, fault: on which two sides the person stands where that is a leak, ""
-    for none.
+    """Return one row per person: file, row, pid, fault (the two sides of the person if that is a leak, "" for none).
 
     Args:
         people: `crop_tables.people_table`.
-        halved: the videos whose people may stand both in train or val and in the test.
+        halved: keys of the videos whose people may be both in train or val and in test.
     """
     grouped = people.groupby("pid", as_index=False)
     sides = grouped.agg(
@@ -129,11 +124,11 @@ def _side_fault(sides: tuple[str, ...], is_halved: bool) -> str:
 
 
 def copies_table(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per crop of train and val: file, row, copy_fault: the crop of another side that has the very same
-    bytes, "" for none.
+    """Return one row per crop of train and val: file, row, copy_fault.
 
-    Left out are crops of one MOT video, which is split by intention (`scenes_table`) and may stand still, and crops too
-    low to show anybody, which can be equal by chance.
+    `copy_fault` describes a crop with the same bytes on another side, "" for none. Two crops of one MOT video are not
+    compared: the video is split intentionally (`scenes_table`) and may show a still scene. Crops below LEGIBLE_HEIGHT
+    are left out, because they can be equal by chance.
     """
     learnt = crops[crops["split"].isin(["train", "val"])]
     known = crops[(crops["digest"] > 0) & (crops["height"] >= LEGIBLE_HEIGHT)]
@@ -144,8 +139,8 @@ def copies_table(crops: pd.DataFrame) -> pd.DataFrame:
     pairs = shared.merge(shared.drop_duplicates(["digest", "rank", "video"]), on="digest", suffixes=("", "_twin"))
     is_leak = (pairs["rank"] < pairs["rank_twin"]) & ((pairs["video"] != pairs["video_twin"]) | (pairs["video"] == ""))
     leaks = pairs[is_leak].sort_values("rank_twin", ascending=False, kind="stable").drop_duplicates("place")
-    told = _named(leaks, "") + " has the same bytes as " + _named(leaks, "_twin")
-    faults = pd.Series(told.to_numpy(), index=leaks["place"], dtype="str").reindex(learnt.index, fill_value="")
+    texts = _named(leaks, "") + " has the same bytes as " + _named(leaks, "_twin")
+    faults = pd.Series(texts.to_numpy(), index=leaks["place"], dtype="str").reindex(learnt.index, fill_value="")
     return learnt[["file", "row"]].assign(copy_fault=faults)
 
 
@@ -156,16 +151,15 @@ def _videos(crops: pd.DataFrame) -> list[str]:
 
 
 def _named(crops: pd.DataFrame, suffix: str) -> pd.Series:
-    """Return "imgs/a.jpg of Market-1501 (query)" of each row; `suffix` ends the names of the columns."""
+    """Return "imgs/a.jpg of Market-1501 (query)" for each row; `suffix` is appended to the column names."""
     return crops[f"path{suffix}"] + " of " + crops[f"dataset{suffix}"] + " (" + crops[f"split{suffix}"] + ")"
 
 
 def near_duplicate_pairs(decoded: pd.DataFrame, crops: pd.DataFrame, max_bits: int) -> pd.DataFrame:
-    """Return one row per decoded crop that has a near-duplicate on another side: path, side, other_path, other_side,
-    bits.
+    """Return one row per decoded crop with a near-duplicate on another side.
 
-    Each pair of sides is searched once, from the one that scores (test before val before train); the index is that of
-    `crops`.
+    The columns are path, side, other_path, other_side and bits; the index is that of `crops`. Each pair of sides is
+    searched once: test in val, test in train, val in train.
     """
     hashed = decoded[decoded["decoded_width"] > 0]
     sides = crops.loc[hashed.index, "split"].map(SIDES)
@@ -186,11 +180,12 @@ def _near(rows: pd.DataFrame, others: pd.DataFrame, max_bits: int) -> pd.DataFra
 
 
 def with_twins(decoded: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Add `twin_fault`: the near-duplicate that a decoded crop has on another side, "" for none."""
+    """Add `twin_fault`: the near-duplicate of the decoded crop on another side, "" for none."""
     twins = pairs[~pairs.index.duplicated()]
-    told = [
-        f"{pair.path} ({pair.side}) looks like {pair.other_path} ({pair.other_side}), {pair.bits} of 64 bits apart"
+    texts = [
+        f"{pair.path} ({pair.side}) is a near-duplicate of {pair.other_path} ({pair.other_side}): "
+        f"{pair.bits} of 64 bits differ"
         for pair in twins.itertuples()
     ]
-    fault = pd.Series(told, index=twins.index, dtype="str").reindex(decoded.index).fillna("")
+    fault = pd.Series(texts, index=twins.index, dtype="str").reindex(decoded.index).fillna("")
     return decoded.assign(twin_fault=fault.astype("str"))

@@ -1,7 +1,7 @@
-"""Near-duplicate crops on two sides of a split, by a perceptual hash.
+"""Compute difference hashes of pictures and find the nearest ones, to detect near-duplicates.
 
-The difference hash (dHash) of a crop says, for a grid of 8 × 8 cells, whether the picture gets brighter to the right.
-Re-encoding or scaling a picture changes few of its 64 bits, another person's crop some 20 to 40.
+Each of the 64 bits of a difference hash (dHash) states whether one cell of an 8 × 8 grid is darker than its right
+neighbour. Encoding or scaling a picture again changes few bits; crops of different people differ in about 20 to 40.
 """
 
 import cv2
@@ -17,19 +17,20 @@ def difference_hash(grey: np.ndarray) -> int:
 
 
 def difference_bits(grey: np.ndarray, cells: int) -> np.ndarray:
-    """Return for each of cells × cells places of a picture, uint8 [height, width], whether it gets brighter to the
-    right, bool.
+    """Return whether each cell is darker than its right neighbour, bool [cells, cells].
+
+    Args:
+        grey: uint8 [height, width].
     """
     small = cv2.resize(grey, (cells + 1, cells), interpolation=cv2.INTER_AREA)
     return small[:, 1:] > small[:, :-1]
 
 
 def nearest_hashes(hashes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for every hash, the index of the first nearest of `others` and its Hamming distance in bits, int64 [N]
-    each.
+    """Return the index of the nearest of `others` to each hash, and the Hamming distance in bits, int64 [N] each.
 
-    Exact: every pair is compared, block by block. Both arguments are uint64; where there are no others the distance is
-        65.
+    The search is exact: every pair is compared, block by block. Of equally near ones the first is returned. The
+    distance is 65 if `others` is empty. Both arguments are uint64.
     """
     nearest = np.zeros(len(hashes), dtype=np.int64)
     distances = np.full(len(hashes), NUM_BITS + 1, dtype=np.int64)

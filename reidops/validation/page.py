@@ -1,4 +1,4 @@
-"""One page that needs no network: the verdict, the findings, the counts, the pictures, and the way to the Data Docs."""
+"""Build the validation page, a single HTML file: result, findings, pictures, counts and links to the Data Docs."""
 
 import base64
 from html import escape
@@ -34,9 +34,9 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
     """Return the page's HTML.
 
     Args:
-        report: what report.json holds.
-        suites: per suite: name, rows, expectations, met, page (its Data Docs page, relative to `folder`).
-        folder: holds contact_sheet.jpg and histograms.png, which are written into the page.
+        report: the content of report.json.
+        suites: one record per suite: name, rows, expectations, met, page (in the Data Docs, relative to `folder`).
+        folder: holds contact_sheet.jpg and histograms.png, which are embedded in the page.
     """
     return "\n".join(
         [
@@ -46,12 +46,12 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
             _findings("Errors", report["errors"]),
             _findings("Warnings", report["warnings"]),
             "<h2>People</h2><p class=soft>Each row is one person, with crops spread over cameras and time. A row with "
-            "two people is a fault of the annotations.</p>",
+            "two people means that the annotations are wrong.</p>",
             _picture(folder / "contact_sheet.jpg", "grid of people and their crops"),
             "<h2>Sizes</h2>",
             _picture(folder / "histograms.png", "histograms of crop height, width, visibility and crops per person"),
             f"<h2>Counts</h2>{_counts(report['counts'])}",
-            f"<h2>What was inspected</h2>{_suites(suites)}",
+            f"<h2>Tables</h2>{_suites(suites)}",
             "</html>\n",
         ]
     )
@@ -59,14 +59,14 @@ def make_page(report: dict[str, Any], suites: list[dict[str, Any]], folder: Path
 
 def _verdict(report: dict[str, Any]) -> str:
     counts = report["counts"]
-    told = (
+    inspected = (
         f"{counts['num_crops']:,} crops, {counts['num_annotations']:,} annotations of "
         f"{_number(counts['num_sequences'], 'sequence')}."
     )
     errors, warnings = _number(len(report["errors"]), "error"), _number(len(report["warnings"]), "warning")
     if report["passed"]:
-        return f'<p class="verdict"><b class="good">Passed</b> with {warnings}: {told}</p>'
-    return f'<p class="verdict"><b class="error">Stopped</b> by {errors} ({warnings}): {told}</p>'
+        return f'<p class="verdict"><b class="good">Passed</b> with {warnings}: {inspected}</p>'
+    return f'<p class="verdict"><b class="error">Stopped</b> by {errors} ({warnings}): {inspected}</p>'
 
 
 def _number(count: int, noun: str) -> str:
@@ -88,18 +88,18 @@ def _finding(finding: dict[str, Any]) -> str:
     )
 
 
-def _picture(path: Path, words: str) -> str:
+def _picture(path: Path, description: str) -> str:
     kind = "png" if path.suffix == ".png" else "jpeg"
-    return f'<img alt="{words}" src="data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}">'
+    return f'<img alt="{description}" src="data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}">'
 
 
 def _counts(counts: dict[str, int]) -> str:
     names = {name: name.removeprefix("num_").replace("_", " ") for name in sorted(counts)}
-    rows = [f'<tr><td>{told}<td class="number">{counts[name]:,}' for name, told in names.items()]
+    rows = [f'<tr><td>{label}<td class="number">{counts[name]:,}' for name, label in names.items()]
     half = -(-len(rows) // 2)
     return (
         '<div class="columns">'
-        + "".join(f"<table>{''.join(part)}</table>" for part in (rows[:half], rows[half:]))
+        + "".join(f"<table>{''.join(column)}</table>" for column in (rows[:half], rows[half:]))
         + "</div>"
     )
 
@@ -117,7 +117,7 @@ def _suites(suites: list[dict[str, Any]]) -> str:
         for suite in suites
     ]
     return (
-        "<p>Every expectation, with the reason it exists, stands in Great Expectations' "
+        "<p>All expectations and their reasons are in Great Expectations' "
         '<a href="docs/index.html">Data Docs</a>.</p><table><tr><th>table<th>rows<th>expectations<th>result'
         + "".join(rows)
         + "</table>"

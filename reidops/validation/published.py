@@ -1,4 +1,4 @@
-"""Counts that the MOTChallenge publishes, to tell a whole set from a damaged or a changed one."""
+"""Published counts of MOTChallenge sequences, to detect sequences that are incomplete or were changed."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from reidops.mot.sequences import DETECTORS, Sequence
 
 @dataclass(frozen=True)
 class PublishedCounts:
-    """What is published of one training sequence: frames, and considered pedestrian boxes (class 1) and people.
+    """Published counts of one training sequence: frames, considered pedestrian boxes (class 1) and people.
 
-    The half counts are those of ByteTrack's validation half, frames from length // 2 + 2 on.
+    The half counts are those of ByteTrack's validation half, which starts at frame length // 2 + 2.
     """
 
     length: int
@@ -42,7 +42,7 @@ PUBLISHED = {
 
 
 def published_counts(sequence: Sequence) -> PublishedCounts | None:
-    """Return the published counts of a sequence that has its published length; None for a cut or an unknown one."""
+    """Return the published counts of a sequence; None if it is unknown or does not have its published length."""
     name = sequence.name.removesuffix(f"-{sequence.detector}") if sequence.detector in DETECTORS else sequence.name
     counts = PUBLISHED.get(name)
     return counts if counts and counts.length == sequence.length else None

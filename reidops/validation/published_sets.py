@@ -1,21 +1,20 @@
-"""Published counts of ReID sets: people and crops (tracklets, where the set has them) of training, query and gallery.
+"""Compare ReID sets with the published numbers of people and crops (or tracklets) in train, query and gallery.
 
-A set with fewer is a user's cut of it: that is told and passed, since people try things on cuts, but its figures
-compare with nobody's. A set with more is no cut: files were added, or another set bears the name; that stops.
+Fewer than published is a warning: the user works on a subset, whose scores cannot be compared with published ones. More
+than published is an error: files were added, or the set has the name of another one.
 """
 
 from collections.abc import Sequence as Rows
 
-import great_expectations.expectations as gxe
 import pandas as pd
 
 from reidops.datasets.families import base_name
 from reidops.datasets.sets import PUBLISHED_COUNTS
 from reidops.parts import Part
-from reidops.validation.expectations import expect
+from reidops.validation.expectations import Suite, expect_in
 from reidops.validation.findings import WARNING
 
-# train, query, gallery → people, crops or tracklets; distractors are crops, but no people
+# role (train, query, gallery) → number of people, number of crops or tracklets; distractors count only as crops
 Counts = dict[str, tuple[int, int]]
 
 _ROLES = {"train": ("train",), "test": ("query", "gallery")}
@@ -23,9 +22,9 @@ _SPLITS = {"train": ["train", "val"], "query": ["query"], "gallery": ["gallery"]
 
 
 def published_counts_of(dataset: str, protocol: str) -> Counts:
-    """Return what is published of a set under a protocol, {} where nothing is; "*" stands for every protocol.
+    """Return the published counts of a set under a protocol, or {}; the key "*" holds for every protocol.
 
-    >>> published_counts_of("Market-1501", "")["query"], published_counts_of("somebody's", "")
+    >>> published_counts_of("Market-1501", "")["query"], published_counts_of("unknown", "")
     ((750, 3368), {})
     """
     by_protocol = PUBLISHED_COUNTS.get(base_name(dataset), {})
@@ -35,7 +34,7 @@ def published_counts_of(dataset: str, protocol: str) -> Counts:
 def published_table(crops: pd.DataFrame, parts: Rows[Part], file: str) -> pd.DataFrame:
     """Return one row per known set and role: file, row (0), dataset, role, more, fewer.
 
-    `more` and `fewer` tell published and found counts where these differ in that way, "" otherwise.
+    `more` describes counts above the published ones, `fewer` counts below them; "" otherwise.
     """
     records = [
         {
@@ -59,34 +58,30 @@ def _differences(crops: pd.DataFrame, dataset: str, role: str, published: tuple[
     people = rows.loc[rows["pid"] >= 0, "pid"].nunique()
     shown = rows["tracklet"].nunique() if has_tracklets else len(rows)
     word = "tracklets" if has_tracklets else "crops"
-    told = (
-        f"{dataset} {role} has {people:,} people and {shown:,} {word}, published are {published[0]:,} and "
-        f"{published[1]:,}"
-    )
+    found = f"{dataset} {role} has {people:,} people and {shown:,} {word}"
+    text = f"{found}; the published counts are {published[0]:,} and {published[1]:,}"
     is_more = people > published[0] or shown > published[1]
     is_fewer = not is_more and (people, shown) != published
-    return {"more": told if is_more else "", "fewer": told if is_fewer else ""}
+    return {"more": text if is_more else "", "fewer": text if is_fewer else ""}
 
 
-def published_suite() -> list[gxe.Expectation]:
-    """Return what is expected of known ReID sets."""
+def published_suite() -> Suite:
+    """Return the suite of known ReID sets."""
     return [
-        expect(
-            gxe.ExpectColumnValuesToBeInSet,
-            "a known ReID set has no more people and crops than are published",
-            because="Then files were added, or another set bears its name, and its figures are taken for those of the "
-            "published set.",
-            remedy="Fetch the set again, or give it a name of its own in params.yaml (download).",
-            column="more",
-            value_set=[""],
+        expect_in(
+            "more",
+            [""],
+            "a known ReID set has at most its published people and crops",
+            because="Files were added, or a different set has this name; its scores would be compared with published "
+            "ones.",
+            remedy="Fetch the set again, or give it another name in params.yaml (download).",
         ),
-        expect(
-            gxe.ExpectColumnValuesToBeInSet,
-            "a known ReID set has all the people and crops that are published",
-            because="Figures on a cut of a set are easier to reach and compare with nobody's.",
-            remedy="Nothing where the cut is meant; otherwise unpack the set again.",
+        expect_in(
+            "fewer",
+            [""],
+            "a known ReID set has all its published people and crops",
+            because="Scores on a subset are higher and cannot be compared with published ones.",
+            remedy="Nothing if the subset is intended; otherwise unpack the set again.",
             level=WARNING,
-            column="fewer",
-            value_set=[""],
         ),
     ]

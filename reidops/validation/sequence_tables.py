@@ -1,6 +1,6 @@
-"""The tables that are inspected of MOT sequences: annotations, detections, sequences, frames, decoded frames.
+"""Build the tables of MOT sequences that are validated: annotations, detections, sequences, frames, decoded frames.
 
-Every table has the columns `file` and `row`: the place of each of its rows in what the user gave.
+Every table has the columns `file` and `row`: the place of each row in the user's files.
 """
 
 import os
@@ -12,21 +12,24 @@ import numpy as np
 import pandas as pd
 
 from reidops.errors import ReidopsError
-from reidops.mot.sequences import DETECTORS, Sequence, read_annotations, read_detections
+from reidops.mot.box_units import check_boxes
+from reidops.mot.classes import check_classes
+from reidops.mot.sequences import DETECTORS, Sequence, read_annotation_file, read_detections
 from reidops.mot.splits import split_half
+from reidops.mot.text_rows import read_rows
 from reidops.parallel import map_parallel
 from reidops.tables import ANNOTATIONS, DETECTIONS
 from reidops.validation.findings import NUM_PLACES
-from reidops.validation.images import inspect_image
+from reidops.validation.image_faults import inspect_image
 from reidops.validation.published import published_counts
 
 
 @dataclass(frozen=True)
 class SequenceTables:
-    """One sequence as tables, and what could not be read of it.
+    """The tables of one sequence.
 
-    `record` is its row of the sequences table. `frames` has one row per frame that seqinfo.ini promises, `row` being
-    the frame's number; `decoded` one row per frame of the sample.
+    `record` is its row of the sequences table and holds the reading faults. `frames` has one row per frame of
+    seqinfo.ini, with the frame number as `row`. `decoded` has one row per sampled frame.
     """
 
     record: dict[str, object]
@@ -38,9 +41,9 @@ class SequenceTables:
 
 @dataclass(frozen=True)
 class SequenceJob:
-    """A sequence to inspect; `label` is how its folder is named to the user.
+    """A sequence to inspect; `label` is the name of its folder in messages.
 
-    Detections are read only where the sequence is tracked. `image_sample` frames are decoded, spread evenly; -1 = all.
+    Detections are read only if the sequence is tracked. `image_sample` frames, spread evenly, are decoded; -1 = all.
     """
 
     sequence: Sequence
@@ -50,15 +53,16 @@ class SequenceJob:
 
 
 def inspect_sequences(jobs: list[SequenceJob]) -> list[SequenceTables]:
-    """Return the tables of every sequence, in order; side by side only where much is decoded, since processes cost a
-    start.
+    """Return the tables of every sequence, in order.
+
+    Processes run in parallel only if many frames are decoded, because starting them takes time.
     """
     decodes_much = any(job.image_sample < 0 or job.image_sample > 100 for job in jobs)
     return map_parallel(inspect_sequence, jobs, None if decodes_much else 1, desc="inspect sequences")
 
 
 def share_inside(boxes: pd.DataFrame, width: int, height: int) -> np.ndarray:
-    """Return the share of each box's area that lies in the frame, float64 [N], 0 … 1; 0 for a box without area."""
+    """Return the fraction of each box's area inside the frame, float64 [N], 0 … 1; 0 for a box without area."""
     left, top = boxes["left"].to_numpy(), boxes["top"].to_numpy()
     right, bottom = left + boxes["width"].to_numpy(), top + boxes["height"].to_numpy()
     inside = (right.clip(0, width) - left.clip(0, width)) * (bottom.clip(0, height) - top.clip(0, height))
@@ -78,14 +82,14 @@ def evenly(num_rows: int, sample: int) -> np.ndarray:
 
 
 def inspect_sequence(job: SequenceJob) -> SequenceTables:
-    """Return the tables of one sequence; what cannot be read is told in its record."""
+    """Return the tables of one sequence; its record holds the faults of files that cannot be read."""
     sequence = job.sequence
-    annotations, annotations_fault = _read(read_annotations, sequence, ANNOTATIONS.dtypes)
+    annotations, lines, annotations_fault = _annotations(sequence)
     detections, detections_fault = _empty(DETECTIONS.dtypes), ""
-    # A sequence without public detections is tracked with others, or the stage `detect` refuses it.
+    # Without det.txt the stage `detect` makes the detections, or raises.
     has_detections = job.is_tracked and (sequence.folder / "det" / "det.txt").is_file()
     if has_detections:
-        detections, detections_fault = _read(read_detections, sequence, DETECTIONS.dtypes)
+        detections, detections_fault = _read(_checked_detections, sequence, DETECTIONS.dtypes)
     frames = _frames(job)
     record = {
         "file": f"{job.label}/seqinfo.ini",
@@ -103,8 +107,10 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
     }
     return SequenceTables(
         record=record,
-        annotations=_with_place(annotations, sequence, job, "gt/gt.txt"),
-        detections=_with_place(detections, sequence, job, "det/det.txt"),
+        annotations=_with_place(annotations, sequence, f"{job.label}/gt/gt.txt", lines),
+        detections=_with_place(
+            detections, sequence, f"{job.label}/det/det.txt", _line_numbers(sequence, len(detections))
+        ),
         frames=frames,
         decoded=_decoded(job, frames),
     )
@@ -113,53 +119,62 @@ def inspect_sequence(job: SequenceJob) -> SequenceTables:
 def _read(
     reader: Callable[[Sequence], pd.DataFrame], sequence: Sequence, dtypes: dict[str, str]
 ) -> tuple[pd.DataFrame, str]:
-    """Return the table and "", or an empty table and what the reader found wrong: one bad file must not hide the
-    others' faults.
-    """
+    """Return the table and "", or an empty table and the reader's error, so that the other files are still checked."""
     try:
         return reader(sequence), ""
     except ReidopsError as error:
         return _empty(dtypes), str(error)
 
 
+def _checked_detections(sequence: Sequence) -> pd.DataFrame:
+    found = read_detections(sequence)
+    check_boxes(found, sequence.width, sequence.height, str(sequence.folder / "det" / "det.txt"))
+    return found
+
+
 def _empty(dtypes: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
 
 
-def _with_place(boxes: pd.DataFrame, sequence: Sequence, job: SequenceJob, name: str) -> pd.DataFrame:
-    """Add file, row (line of the file), seqLength and each box's share inside the frame; `name` is gt/gt.txt or
-    det/det.txt.
-    """
+def _annotations(sequence: Sequence) -> tuple[pd.DataFrame, np.ndarray, str]:
+    """Return the annotations, their lines and "", or empty ones and the fault that the reader found."""
+    try:
+        found = read_annotation_file(sequence)
+        check_classes(found.table["class_id"].to_numpy(), sequence.folder / "gt" / "gt.txt")
+        check_boxes(found.table, sequence.width, sequence.height, str(sequence.folder / "gt" / "gt.txt"))
+    except ReidopsError as error:
+        return _empty(ANNOTATIONS.dtypes), np.empty(0, dtype=np.int64), str(error)
+    return found.table, found.line_numbers, ""
+
+
+def _with_place(boxes: pd.DataFrame, sequence: Sequence, file: str, lines: np.ndarray) -> pd.DataFrame:
+    """Add file, row (line of the file), length (seqLength) and share_inside."""
     return boxes.assign(
-        file=f"{job.label}/{name}",
-        row=_line_numbers(sequence.folder / name, len(boxes)),
+        file=file,
+        row=lines,
         length=sequence.length,
         share_inside=share_inside(boxes, sequence.width, sequence.height),
     )
 
 
-def _line_numbers(path: Path, num_rows: int) -> np.ndarray:
-    """Return the line of the file on which each row stands, int64, from 1: the reader leaves out empty lines, editors
-    count them.
-    """
+def _line_numbers(sequence: Sequence, num_rows: int) -> np.ndarray:
+    """Return the 1-based line number of each row of det.txt, int64; empty lines, which the reader leaves out, count."""
     if not num_rows:
         return np.empty(0, dtype=np.int64)
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return np.array([number for number, line in enumerate(lines, 1) if line.strip().rstrip(",")], dtype=np.int64)
+    return read_rows(sequence.folder / "det" / "det.txt", minimum_fields=1).line_numbers
 
 
 def _empty_frames(detections: pd.DataFrame, length: int) -> str:
-    """Return "3 frames without a detection: 4, 9, 12", "" for none; the first few are named."""
+    """Return "3 frames without a detection: 4, 9, 12" with the first frames, "" for none."""
     empty = np.setdiff1d(np.arange(1, length + 1), detections["frame"])
     named = ", ".join(map(str, empty[:NUM_PLACES])) + (", …" if len(empty) > NUM_PLACES else "")
     return f"{len(empty):,} frames without a detection: {named}" if len(empty) else ""
 
 
 def _pedestrian_counts(sequence: Sequence, annotations: pd.DataFrame) -> dict[str, object]:
-    """Return the considered pedestrians' boxes and people, of all frames and of the half that validates, beside the
-    published ones.
+    """Return the numbers of considered pedestrian boxes and people, in all frames and in the validation half.
 
-    Published ones are None where there are none.
+    The published numbers are added; they are None for an unknown sequence.
     """
     pedestrians = annotations[(annotations["class_id"] == 1) & annotations["considered"]]
     half = pedestrians[pedestrians["frame"] >= split_half(sequence.length)[1].first]
@@ -178,7 +193,7 @@ def _pedestrian_counts(sequence: Sequence, annotations: pd.DataFrame) -> dict[st
 
 
 def _unlike_copy(sequence: Sequence) -> str:
-    """Return the name of the first detector copy beside this one whose gt.txt has other lines, "" for none."""
+    """Return the name of the first detector copy of the sequence with a different gt.txt, "" for none."""
     if not sequence.detector:
         return ""
     own = _lines(sequence.folder)
@@ -193,13 +208,11 @@ def _lines(folder: Path) -> list[str] | None:
 
 
 def _num_images(sequence: Sequence) -> int:
-    if not sequence.frames_dir.is_dir():
-        return 0
-    return sum(entry.name.endswith(sequence.extension) for entry in os.scandir(sequence.frames_dir))
+    return len(sequence.files.names) if sequence.files else 0
 
 
 def _frames(job: SequenceJob) -> pd.DataFrame:
-    """Return one row per promised frame: file, row (the frame), exists."""
+    """Return one row per frame of seqinfo.ini: file, row (the frame), exists."""
     sequence = job.sequence
     names = [sequence.frame_path(frame).name for frame in range(1, sequence.length + 1)]
     present = {entry.name for entry in os.scandir(sequence.frames_dir)} if sequence.frames_dir.is_dir() else set()
@@ -213,10 +226,10 @@ def _frames(job: SequenceJob) -> pd.DataFrame:
 
 
 def _decoded(job: SequenceJob, frames: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per frame of the sample: file, row (the frame), fault, width, height, promised_width,
-    promised_height [px].
+    """Decode the sampled frames and return one row for each.
 
-    width and height are NaN where a frame cannot be decoded.
+    The columns are file, row (the frame), fault, width, height, promised_width and promised_height [px]. width and
+    height are NaN if the frame cannot be decoded.
     """
     sequence = job.sequence
     present = frames[frames["exists"]]

@@ -57,7 +57,19 @@ def test_pixels_are_rgb_from_0_to_1_or_as_the_settings_say(tmp_path, settings, m
     assert detector.detect(picture).confidence[0] == pytest.approx(mean, abs=1e-3)
 
 
-@pytest.mark.parametrize("form", [{"batch": ()}, {"size": ("h", "w")}, {"batch": ("n",)}, {"kind": TensorProto.UINT8}])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"batch": ()},
+        {"size": ("h", "w")},
+        {"batch": ("n",)},
+        {"kind": TensorProto.UINT8},
+        {"batch": (2,)},
+        {"kind": TensorProto.FLOAT16},
+        {"channels_last": True},
+        {"batch": ("n",), "size": (-1, -1)},
+    ],
+)
 def test_other_inputs_are_served_too(tmp_path, form):
     assert len(OnnxDetector(write_detector(tmp_path / "d.onnx", BOXES, **form)).detect(PICTURE)) == 2
 
@@ -65,8 +77,7 @@ def test_other_inputs_are_served_too(tmp_path, form):
 @pytest.mark.parametrize(
     ("form", "told"),
     [
-        ({"batch": (2,)}, r"\[2, 3, 64, 96\] of tensor\(float\), expected the only one, \[1, 3, H, W\]"),
-        ({"kind": TensorProto.DOUBLE}, r"tensor\(double\), expected .* float32 or uint8"),
+        ({"kind": TensorProto.DOUBLE}, r"tensor\(double\); expected .* float32, float16 or uint8"),
         ({"batch": (1, 1)}, r"\[1, 1, 3, 64, 96\]"),
     ],
 )
@@ -85,5 +96,5 @@ def test_a_file_that_is_missing_or_no_network_is_told(tmp_path):
 
 def test_strange_outputs_name_the_file(tmp_path):
     path = write_detector(tmp_path / "d.onnx", {"a": np.zeros((2, 3), np.float32)})
-    with pytest.raises(ReidopsError, match=r"d.onnx: its outputs are \[2, 3\] of float32"):
+    with pytest.raises(ReidopsError, match=r"d.onnx: its outputs are a \[2, 3\] of float32"):
         OnnxDetector(path).detect(PICTURE)

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
+from reidops.detection.onnx_layouts import Facts
 from reidops.detection.onnx_outputs import read_outputs
 from reidops.errors import ReidopsError
 
 BOXES = np.array([[1, 2, 11, 22], [5, 5, 9, 9]], np.float32)
 SCORES = np.array([0.9, 0.4], np.float32)
+
+FACTS = Facts(size=(64, 64))  # 84 cells
 
 
 def yolov8(num_boxes=20):
@@ -43,12 +46,12 @@ def test_one_box_is_one_box():
     assert people.box_ltrb.tolist() == BOXES[:1].tolist()
 
 
-@pytest.mark.parametrize(("output", "first", "other"), [(yolov8(), 0.9, 0.4), (yolox(), 0.45, 0.2)])
+@pytest.mark.parametrize(("output", "first", "other"), [(yolov8(), 0.9, 0.4), (yolox(84), 0.45, 0.2)])
 def test_yolo_boxes_have_a_centre_and_the_score_of_the_asked_class(output, first, other):
-    people = read_outputs([output], "auto", None)
+    people = read_outputs([output], "auto", None, FACTS)
     assert people.box_ltrb[:2].tolist() == BOXES.tolist() and not people.suppressed
     assert people.confidence[:2] == pytest.approx([first, 0])
-    assert read_outputs([output], "auto", 2).confidence[:2] == pytest.approx([0, other])
+    assert read_outputs([output], "auto", 2, FACTS).confidence[:2] == pytest.approx([0, other])
 
 
 def test_end_to_end_rows_hold_corners_score_and_class():
@@ -57,18 +60,21 @@ def test_end_to_end_rows_hold_corners_score_and_class():
     assert people.box_ltrb.tolist() == BOXES[1:].tolist() and people.suppressed
 
 
-@pytest.mark.parametrize(("outputs", "layout", "told"), [
-
-       ([np.zeros((1, 300, 6), np.float32)], "auto", r"\[1, 300, 6\] of float32; layout auto .* say yourself: yolox "
-                                                     r"with one class, or end-to-end"),
-    ([np.zeros((2, 20, 9), np.float32)], "auto", "layout auto expects"),
-    ([BOXES, BOXES], "auto", r"layout boxes expects boxes \[n, 4\], scores \[n\]"),
-    ([BOXES, SCORES[:1]], "boxes", "layout boxes expects"),
-    ([yolov8(), SCORES], "yolov8", r"layout yolov8 expects one, \[1, 4 \+ C, n\]"),
-    ([BOXES, SCORES * 5], "auto", "scores go from 2 to 4.5, layout boxes expects 0 … 1; export it with the sigmoid "
-                                  "inside"),
-    ([BOXES, SCORES * np.nan], "auto", "scores go from nan"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("outputs", "layout", "told"),
+    [
+        ([np.zeros((2, 20, 9), np.float32)], "auto", "layout auto expects"),
+        ([BOXES, BOXES], "auto", r"layout boxes expects boxes \[n, 4\], scores \[n\]"),
+        ([BOXES, SCORES[:1]], "boxes", "layout boxes expects"),
+        ([yolov8(), SCORES], "yolov8", r"layout yolov8 expects one, \[1, 4 \+ C, n\]"),
+        (
+            [BOXES, SCORES * 5],
+            "auto",
+            "scores go from 2 to 4.5, layout boxes expects 0 … 1; export it with the sigmoid",
+        ),
+        ([BOXES, SCORES * np.nan], "auto", "scores go from nan"),
+    ],
+)
 def test_outputs_of_another_kind_are_told(outputs, layout, told):
     with pytest.raises(ReidopsError, match=told):
         read_outputs(outputs, layout, None)

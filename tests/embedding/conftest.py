@@ -1,6 +1,4 @@
-"""The tests of this room compute on one thread: their networks are so small that more threads only wait for each
-other.
-"""
+"""The tests of this folder use one thread, because more threads are slower for their small networks."""
 
 import pytest
 import torch

@@ -1,6 +1,4 @@
-"""reidops/embedding/collapse.py: collapsed embeddings are found, and those of a network that just began to learn are
-not taken for them.
-"""
+"""reidops/embedding/collapse.py: collapsed embeddings are detected, but not those of untrained networks."""
 
 import cv2
 import numpy as np
@@ -43,7 +41,7 @@ def test_collapsed_embeddings_are_found(how: str):
 @pytest.mark.parametrize(
     "rows", [random_rows(50), random_rows(2), random_rows(5000), random_rows(1), POINT + 0.05 * random_rows(50)]
 )
-def test_embeddings_that_differ_are_no_collapse_whatever_they_share(rows: np.ndarray):
+def test_different_embeddings_with_a_common_part_have_not_collapsed(rows: np.ndarray):
     assert find_collapse(rows.astype(np.float32)) is None
 
 

@@ -1,4 +1,4 @@
-"""reidops/embedding/held_out.py: with `half`, nobody both chooses the checkpoint and fits the gate."""
+"""reidops/embedding/held_out.py: with `half`, checkpoint and gate use different people."""
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,7 @@ NUM_PEOPLE = {"01": 4, "02": 3, "03": 1, "04": 5}
 
 
 def crops_table() -> pd.DataFrame:
-    """Return three crops of each held-out person, one scene after the other, then a distractor and crops of other
-    splits.
-    """
+    """Return three crops of each held-out person by scene, then a distractor and crops of other splits."""
     scenes = np.repeat(list(NUM_PEOPLE), list(NUM_PEOPLE.values()))
     val = pd.DataFrame(
         {
@@ -31,7 +29,7 @@ def pids(table: pd.DataFrame, chosen: np.ndarray) -> set[int]:
     return set(table.loc[chosen, "pid"])
 
 
-def test_with_half_nobody_chooses_the_checkpoint_and_fits_the_gate():
+def test_with_half_checkpoint_and_gate_use_different_people():
     table = crops_table()
     choose, fit = choose_the_checkpoint(table, "half"), fit_the_gate(table, "half")
     assert not pids(table, choose) & pids(table, fit)
@@ -48,6 +46,6 @@ def test_the_halves_do_not_depend_on_the_order_of_the_rows():
     assert pids(shuffled, choose_the_checkpoint(shuffled, "half")) == pids(table, choose_the_checkpoint(table, "half"))
 
 
-def test_with_all_the_same_known_people_do_both():
+def test_with_all_checkpoint_and_gate_use_the_same_known_people():
     table = crops_table()
     assert pids(table, choose_the_checkpoint(table, "all")) == pids(table, fit_the_gate(table, "all")) | {-1}

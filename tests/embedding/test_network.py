@@ -1,4 +1,4 @@
-"""reidops/embedding/network.py: what the network is made of."""
+"""reidops/embedding/network.py: backbone, pooling, branches and neck of the network."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def images() -> torch.Tensor:
 
 @pytest.mark.parametrize("pooling", ["avg", "max", "avgmax", "gem"])
 @pytest.mark.parametrize("embedding_dim", [0, 24])
-def test_embeddings_are_unit_rows_of_the_dim_that_the_network_says(images, pooling, embedding_dim):
+def test_embeddings_are_unit_rows_of_the_networks_dim(images, pooling, embedding_dim):
     network = EmbeddingNetwork(TINY, pooling=pooling, embedding_dim=embedding_dim).eval()
     embeddings = network(images)
     assert embeddings.shape == (3, network.dim) and embeddings.dtype == torch.float32
@@ -40,7 +40,7 @@ def test_last_stride_1_doubles_the_last_map_and_keeps_every_weight(backbone):
     assert shapes[0] == shapes[1]
 
 
-def test_the_network_normalises_by_itself(images):
+def test_the_network_includes_the_normalization(images):
     network = EmbeddingNetwork(TINY, mean=(0.1, 0.2, 0.3), std=(0.5, 0.4, 0.3)).eval()
     inputs = (images.permute(0, 3, 1, 2) / 255 - torch.tensor([0.1, 0.2, 0.3])[:, None, None]) / torch.tensor(
         [0.5, 0.4, 0.3]
@@ -62,7 +62,7 @@ def test_gem_of_exponent_1_is_the_average_and_of_a_large_one_nearly_the_maximum(
     torch.testing.assert_close(GeM(200.0)(maps), maps.amax(dim=(2, 3)), atol=0.02, rtol=0)
 
 
-def test_training_gives_features_before_and_embeddings_after_the_neck_and_a_logit_per_person():
+def test_training_returns_features_embeddings_and_logits():
     network = TrainingNetwork(EmbeddingNetwork(TINY, embedding_dim=24), 7).eval()
     inputs = torch.randn(3, 3, 64, 32)
     features, logits, embeddings = network(inputs)
@@ -73,7 +73,7 @@ def test_training_gives_features_before_and_embeddings_after_the_neck_and_a_logi
 
 
 @pytest.mark.parametrize("pooling", ["avg", "gem"])
-def test_a_part_sees_its_stripe_and_nothing_else(pooling):
+def test_a_branch_depends_only_on_its_stripe(pooling):
     network = EmbeddingNetwork(TINY, embedding_dim=8, parts=2, pooling=pooling).eval()
     maps = torch.rand(2, 1280, 4, 2)
     network.backbone = torch.nn.Identity()
@@ -83,7 +83,7 @@ def test_a_part_sees_its_stripe_and_nothing_else(pooling):
     torch.testing.assert_close(lower, network.projection[2](network.pool(maps[:, :, 2:])))
 
 
-def test_every_part_has_an_equal_say_in_the_embedding(images):
+def test_every_branch_has_the_same_weight_in_the_embedding(images):
     network = EmbeddingNetwork(TINY, embedding_dim=8, parts=3).eval()
     with torch.inference_mode():
         lengths = network.split_branches(network(images)).norm(dim=2)
@@ -91,7 +91,7 @@ def test_every_part_has_an_equal_say_in_the_embedding(images):
     torch.testing.assert_close(lengths, torch.full_like(lengths, 0.5))  # of 4 branches, √(1/4) each
 
 
-def test_every_branch_is_classified_for_itself():
+def test_every_branch_has_its_own_classifier():
     network = TrainingNetwork(EmbeddingNetwork(TINY, embedding_dim=8, parts=2), 7).eval()
     features, logits, embeddings = network(torch.randn(3, 3, 64, 32))
     assert (features.shape, logits.shape) == ((3, 3, 8), (3, 3, 7))
@@ -107,43 +107,41 @@ def test_stripes_cover_the_map_and_none_is_empty(height, parts, rows):
     assert [stripe.flatten().tolist() for stripe in cut_stripes(maps, parts)] == rows
 
 
-def test_a_backbone_without_a_map_cannot_be_cut():
-    with pytest.raises(ReidopsError, match="parts is 2, but the backbone vit_tiny_patch16_224 gives .* no map to cut"):
+def test_a_backbone_without_a_map_cannot_have_stripes():
+    with pytest.raises(ReidopsError, match="parts is 2, but .*vit_tiny_patch16_224 .*not a map.*train.parts"):
         EmbeddingNetwork("vit_tiny_patch16_224", parts=2)
 
 
 def test_tokens_cannot_be_pooled_as_a_map():
-    with pytest.raises(
-        ReidopsError, match="the backbone vit_tiny_patch16_224 gives .* no map; set train.pooling to avg"
-    ):
+    with pytest.raises(ReidopsError, match="the backbone vit_tiny_patch16_224 .*not a map; set train.pooling to avg"):
         EmbeddingNetwork("vit_tiny_patch16_224", pooling="gem")
 
 
 @pytest.mark.parametrize("pooling", ["avg", "gem"])
-def test_a_backbone_whose_maps_have_the_channels_last_is_pooled_over_its_places(pooling):
+def test_maps_with_channels_last_are_pooled_over_positions(pooling):
     network = EmbeddingNetwork("mambaout_femto", pooling=pooling, last_stride=2).eval()
     assert network.dim == 1152
 
 
-def test_a_backbone_for_images_of_one_size_is_told():
+def test_a_backbone_for_one_image_size_is_an_error():
     with pytest.raises(
         ReidopsError,
-        match="the backbone gmlp_ti16_224 takes no image of 128 × 64 px .*; take one for images of any size",
+        match="the backbone gmlp_ti16_224 does not accept an image of 128 × 64 px .*train.backbone",
     ):
         EmbeddingNetwork("gmlp_ti16_224")
 
 
-def test_the_neck_has_no_bias_to_learn():
+def test_the_bias_of_the_neck_is_not_trained():
     assert not EmbeddingNetwork(TINY).neck.bias.requires_grad
 
 
-def test_an_unknown_backbone_is_refused_with_near_names():
-    with pytest.raises(ReidopsError, match=r"'resnet19' is unknown to timm .* near: .*resnet18"):
+def test_an_unknown_backbone_is_an_error_with_similar_names():
+    with pytest.raises(ReidopsError, match=r"no backbone 'resnet19'.*resnet18"):
         EmbeddingNetwork("resnet19")
-    with pytest.raises(ReidopsError, match=r"'osnet_x025' is unknown to timm .* near: .*osnet_x0_25"):
+    with pytest.raises(ReidopsError, match=r"no backbone 'osnet_x025'.*osnet_x0_25"):
         check_backbone("osnet_x025")
 
 
-def test_an_unknown_pooling_is_refused():
+def test_an_unknown_pooling_is_an_error():
     with pytest.raises(ReidopsError, match="expected one of avg, max, avgmax, gem"):
         EmbeddingNetwork(TINY, pooling="average")

@@ -1,4 +1,4 @@
-"""reidops/embedding/osnet.py: the network of the paper, under the names of its published weights."""
+"""reidops/embedding/osnet.py: the network of the paper, with the names of its published weights."""
 
 import pytest
 import timm
@@ -38,7 +38,7 @@ def test_the_number_of_parameters_is_the_published_one(name, published):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_variant_makes_512_numbers_of_a_map_of_a_sixteenth(name):
+def test_every_variant_has_512_features_and_maps_of_a_sixteenth(name):
     network, images = build(name), torch.randn(2, 3, 32, 16)
     maps = network.forward_features(images)
     assert maps.shape == (2, network.num_features, 2, 1)
@@ -46,7 +46,7 @@ def test_every_variant_makes_512_numbers_of_a_map_of_a_sixteenth(name):
 
 
 @torch.no_grad()
-def test_a_gate_weighs_each_channel_by_its_own_stream():
+def test_a_gate_weights_each_channel_by_its_own_stream():
     gate, maps = AggregationGate(32), torch.randn(2, 32, 3, 2)
     for n in range(2):
         means = [float(maps[n, c].mean()) for c in range(32)]
@@ -72,7 +72,7 @@ def test_a_block_sums_four_gated_streams_of_growing_depth_and_its_shortcut():
     torch.testing.assert_close(block(maps), expected)
 
 
-def test_a_lite_layer_mixes_channels_first_and_looks_around_second():
+def test_a_lite_layer_is_pointwise_then_depthwise():
     layer = LiteConv(4).eval()
     nn.init.dirac_(layer.conv1.weight)
     layer.conv1.weight.data[0, 1] = 1  # channel 0 also takes channel 1
@@ -98,7 +98,7 @@ def test_ibn_normalises_each_image_after_the_shortcut_in_the_first_stage_only():
     torch.testing.assert_close(block(maps), plain)
 
 
-def test_ain_normalises_each_image_inside_the_residual_where_the_search_put_it():
+def test_ain_normalizes_each_image_inside_the_residual_of_the_searched_blocks():
     network = build("osnet_ain_x0_25")
     places = [name for name, m in network.named_modules() if isinstance(m, nn.InstanceNorm2d)]
     assert places == ["conv1.bn", "conv2.0.IN", "conv2.1.IN", "conv3.1.IN", "conv4.0.IN"]
@@ -112,7 +112,7 @@ def _residual(block: OSBlock, maps: torch.Tensor) -> torch.Tensor:
     return block.conv3(sum(block.gate(stream(reduced)) for stream in block._streams()))
 
 
-def test_ains_tensors_bear_the_published_names():
+def test_the_tensors_of_ain_have_the_published_names():
     names = set(build("osnet_ain_x1_0").state_dict())
     assert {
         "conv2.0.conv2.3.layers.3.conv2.weight",
@@ -125,7 +125,7 @@ def test_ains_tensors_bear_the_published_names():
 
 
 @pytest.mark.parametrize("pooling", ["avg", "max", "avgmax", "gem"])
-def test_any_pooling_stands_before_the_embedding_layer(pooling):
+def test_any_pooling_precedes_the_embedding_layer(pooling):
     network = EmbeddingNetwork("osnet_x0_25", pooling=pooling, embedding_dim=24).eval()
     maps = network.backbone.forward_features(torch.randn(2, 3, 32, 16))
     pooled = {
@@ -138,14 +138,14 @@ def test_any_pooling_stands_before_the_embedding_layer(pooling):
     assert network.dim == 24
 
 
-def test_both_last_strides_are_the_same_network_for_there_is_none_to_remove():
+def test_last_stride_has_no_effect():
     images = torch.randint(0, 256, (2, 32, 16, 3), dtype=torch.uint8)
     usual, finer = (EmbeddingNetwork("osnet_x0_25", last_stride=stride).eval() for stride in (2, 1))
     finer.load_state_dict(usual.state_dict())
     assert torch.equal(usual(images), finer(images))
 
 
-def test_it_goes_by_the_conventions_of_timm():
+def test_it_follows_the_conventions_of_timm():
     network = timm.create_model("osnet_x0_25", num_classes=7)
     assert network(torch.randn(2, 3, 32, 16)).shape == (2, 7)
     network.reset_classifier(0, "")

@@ -24,7 +24,7 @@ def test_the_first_half_is_normalised_by_image_the_second_by_batch():
         torch.testing.assert_close(values, (maps[:, c] - mean) / (var + 1e-5).sqrt())
 
 
-def test_an_images_own_light_and_contrast_change_the_batch_half_only():
+def test_brightness_and_contrast_of_an_image_change_only_the_batch_half():
     layer, maps = IBN(8).eval(), torch.randn(2, 8, 6, 4)
     once, brighter = layer(maps), layer(4 * maps + 1)
     torch.testing.assert_close(once[:, :4], brighter[:, :4], atol=1e-3, rtol=0)
@@ -33,7 +33,7 @@ def test_an_images_own_light_and_contrast_change_the_batch_half_only():
 
 
 @pytest.mark.parametrize(("name", "plain"), VARIANTS.items())
-def test_it_is_timms_resnet_but_for_the_first_normalisation_of_the_stages_1_to_3(name, plain):
+def test_it_equals_timms_resnet_except_for_the_first_normalization_of_stages_1_to_3(name, plain):
     with torch.device("meta"):
         ours, usual = timm.create_model(name, num_classes=0), timm.create_model(plain, num_classes=0)
     renamed = {key.replace(".IN.", ".").replace(".BN.", ".") for key in ours.state_dict()}
@@ -47,7 +47,7 @@ def test_it_is_timms_resnet_but_for_the_first_normalisation_of_the_stages_1_to_3
     assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in usual.parameters())
 
 
-def test_its_tensors_bear_the_published_names():
+def test_its_tensors_have_the_published_names():
     with torch.device("meta"):
         shapes = {key: tuple(value.shape) for key, value in timm.create_model("resnet50_ibn_a").state_dict().items()}
     assert shapes["layer1.0.bn1.IN.weight"] == (32,) and shapes["layer3.5.bn1.BN.running_mean"] == (128,)

@@ -1,4 +1,4 @@
-"""Who becomes champion: a table of decisions, each on figures that can be checked by eye."""
+"""Promotion decisions on scores that can be checked by hand."""
 
 import math
 from dataclasses import replace
@@ -31,8 +31,9 @@ def scored(
     bench: Bench = BENCH,
     spread: float = 0.1,
 ) -> TrackingResult:
-    """Return a result whose two sequences lie `spread` above and below the combined IDF1; its intervals are 0.04 wide,
-    over 10 windows.
+    """Return a result with two sequences, `spread` above and below the combined IDF1.
+
+    Its intervals are 0.04 wide, over 10 windows.
     """
     appearance = {
         "combined": {"IDF1": combined, "HOTA": 0.4},
@@ -68,7 +69,7 @@ def rival(combined: float, lead: Bounds | None = None, **changes) -> Rival:
             None,
             Rule(),
             False,
-            "[-0.0100, +0.0300] (10 windows); a lower bound above 0 (register.require_gain) is asked for",
+            "[-0.0100, +0.0300] (10 windows); a lower bound above 0 (register.require_gain) is required",
         ),
         (scored("1", 0.51), None, POINT, True, "there was no champion"),
         (scored("1", 0.4), None, Rule(require_gain=False, beat_random=False), True, "there was no champion"),
@@ -102,7 +103,7 @@ def rival(combined: float, lead: Bounds | None = None, **changes) -> Rival:
             "a lower bound above register.min_margin 0.05",
         ),
         (scored("2", 0.78), rival(0.7, around(0.08)), Rule(min_margin=0.05), True, "beats"),
-        (scored("2", 0.7), rival(0.7), POINT, False, "a difference above register.min_margin 0 is asked for"),
+        (scored("2", 0.7), rival(0.7), POINT, False, "a difference above register.min_margin 0 is required"),
         (
             scored("2", 0.72),
             rival(0.7),
@@ -141,10 +142,8 @@ def test_the_decision_and_its_reason(challenger, met, rule, wins, says):
     ("rule", "wins"),
     [(Rule(), False), (POINT, False), (Rule(beat_random=False), True), (replace(POINT, beat_random=False), True)],
 )
-def test_a_model_that_random_vectors_equal_is_no_champion(rule, wins):
-    """Random vectors help this tracker: 0.70 against 0.50 without appearance; the model's 0.70 is no knowledge of
-    people.
-    """
+def test_a_model_that_is_not_better_than_random_vectors_is_not_promoted(rule, wins):
+    """Random vectors raise this tracker's score from 0.50 to 0.70, so the model's 0.70 is no improvement."""
     decision = decide_promotion(scored("1", 0.7, random=0.7), None, rule)
     assert decision.champion is wins
     assert (
@@ -152,14 +151,14 @@ def test_a_model_that_random_vectors_equal_is_no_champion(rule, wins):
     ) is not wins
 
 
-def test_a_lead_over_random_vectors_by_chance_is_no_evidence():
+def test_an_uncertain_lead_over_random_vectors_is_not_sufficient():
     close = scored("1", 0.71, random=0.7)
     assert not decide_promotion(close, None, Rule()).champion
     assert decide_promotion(close, None, POINT).champion
 
 
 @pytest.mark.parametrize("against", ["no_appearance", "random", "champion"])
-def test_too_few_windows_promote_nobody_and_the_remedy_is_named(against):
+def test_too_few_windows_do_not_promote_and_the_remedy_is_given(against):
     few, challenger = Bounds(None, None, 4), scored("2", 0.7)
     if against != "champion":
         challenger = replace(challenger, **{f"over_{against}": {"IDF1": few}})
@@ -193,7 +192,7 @@ def test_a_champion_of_another_bench_that_cannot_be_scored_again_stays():
             in decision.reason
         )
         assert "other code that tracks and scores (beef against c0de)" in decision.reason
-        assert "could not be scored again on today's bench: its weights are gone" in decision.reason
+        assert "could not be scored again on the current benchmark: its weights are gone" in decision.reason
 
 
 def test_the_same_name_over_other_frames_or_files_is_another_sequence():
@@ -203,13 +202,13 @@ def test_the_same_name_over_other_frames_or_files_is_another_sequence():
     assert "other frames or files: 06" in decision.reason
 
 
-def test_a_champion_that_was_scored_again_is_said_to_be():
+def test_the_reason_states_that_the_champion_was_scored_again():
     decision = decide_promotion(scored("2", 0.7), replace(rival(0.6, around(0.1)), rescored=True), Rule())
     assert decision.champion and decision.rescored
-    assert "the champion's 0.6000 (version 1, scored again on today's bench)" in decision.reason
+    assert "the champion's 0.6000 (version 1, scored again on the current benchmark)" in decision.reason
 
 
-def test_without_a_control_arm_no_gain_is_proven():
+def test_without_a_control_arm_the_model_is_not_promoted():
     challenger = TrackingResult("1", BENCH, {"combined": {"IDF1": 0.7}}, {})
     assert not decide_promotion(challenger, None, Rule()).champion
     assert decide_promotion(challenger, None, Rule(require_gain=False, beat_random=False)).champion
@@ -225,14 +224,14 @@ def test_the_reason_counts_the_sequences_that_became_better():
     assert "over the same 2 sequences, better on 1 (05 +0.3000, 06 -0.1000)" in decision.reason
 
 
-def test_a_bench_is_known_by_its_content_not_by_its_order():
+def test_the_digest_of_a_benchmark_does_not_depend_on_order():
     turned = replace(BENCH, sequences=dict(reversed(BENCH.sequences.items())))
     assert turned.digest == BENCH.digest
     assert replace(BENCH, tracker={"max_age": 31}).digest != BENCH.digest
     assert replace(BENCH, code="beef").digest != BENCH.digest
 
 
-def test_the_reason_ends_with_what_the_model_adds_over_both_controls_and_the_evidence():
+def test_the_reason_ends_with_the_differences_from_both_controls_and_the_evidence():
     reason = decide_promotion(scored("1", 0.6), None, Rule()).reason
     assert reason.endswith(
         "; appearance adds +0.1000 [+0.0800, +0.1200] (10 windows) to this tracker's IDF1; the model's lead over "
@@ -255,14 +254,14 @@ def test_the_reason_ends_with_what_the_model_adds_over_both_controls_and_the_evi
         (Rule(require_gain=False, beat_random=False), True, "there was no champion"),
     ],
 )
-def test_behind_a_tracker_without_appearance_no_gain_can_be_shown(rule, wins, says):
+def test_a_tracker_without_appearance_cannot_show_a_gain(rule, wins, says):
     arm = {"combined": {"IDF1": 0.7}}
     decision = decide_promotion(TrackingResult("1", BENCH, arm, arm, uses_appearance=False), None, rule)
     assert decision.champion is wins
     assert says in decision.reason and "adds" not in decision.reason
 
 
-def test_seed_noise_widens_the_lead_by_that_of_two_trainings_and_a_gain_by_that_of_one():
+def test_seed_noise_of_two_trainings_widens_the_lead_and_of_one_a_gain():
     """Half widths add up as squares: 0.02 of windows and 0.03 of seeds."""
     decision = decide_promotion(scored("2", 0.7), rival(0.65, around(0.05)), Rule(), SeedSpread(3, 0.007, 0.03))
     found = {comparison.against: comparison for comparison in decision.comparisons}
@@ -313,9 +312,7 @@ def histories(rule: Rule) -> np.ndarray:
 
 
 def test_the_interval_rule_rarely_promotes_one_of_thirty_equal_retrainings():
-    """At most half a promotion in 30 retrainings, 2 % of them, on average; the champion's figure stays within one
-    standard deviation.
-    """
+    """At most 2 % of 30 retrainings are promoted on average, and the champion's error is below a standard deviation."""
     promotions, errors = histories(Rule()).T
     assert promotions.mean() / NUM_RETRAININGS < 0.02
     assert abs(errors.mean()) < 1.0

@@ -1,4 +1,4 @@
-"""The door to MLflow: what goes in comes out, once, and a silent server is named within seconds."""
+"""MLflow holds each result and model once, and an unreachable server is reported within seconds."""
 
 import os
 import re
@@ -52,9 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of one sqlite store for all tests here; each uses an experiment and a model of its own
-    name.
-    """
+    """Return the URI of one sqlite store for all tests; each test has its own experiment and model name."""
     file = tmp_path_factory.mktemp("store") / "mlflow.db"
     write_empty_store(file)
     return f"sqlite:///{file}"
@@ -62,7 +60,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def place(store: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """Point the registry at the store; return a name that no other test uses."""
+    """Set the tracking URI to the store and return a name that no other test uses."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     return re.sub(r"\W", "_", request.node.name)
 
@@ -80,7 +78,7 @@ def scored(version: str, idf1: float, bench: Bench) -> TrackingResult:
 
 
 class Referee:
-    """Gives leads and scores that a test names; notes which files it was shown."""
+    """A referee with given leads and scores that records the files it gets."""
 
     def __init__(self, lead: Bounds | None = None, idf1: float | None = None) -> None:
         self.lead, self.idf1, self.seen = lead, idf1, []
@@ -131,7 +129,7 @@ def test_one_run_holds_params_figures_curves_pictures_and_origin(made, place):
     assert run.data.tags["weights.sha256"] == read_made(made).weights_sha256
 
 
-def test_the_same_result_is_one_run_however_often_it_is_logged(made, place):
+def test_a_result_that_is_logged_again_is_one_run(made, place):
     result = read_made(made)
     first = registry.log_result(result, place)
     assert registry.log_result(result, place) == first
@@ -139,7 +137,7 @@ def test_the_same_result_is_one_run_however_often_it_is_logged(made, place):
     assert registry.log_result(other, place) != first
 
 
-def test_a_run_that_broke_off_is_replaced(made, place):
+def test_an_interrupted_run_is_replaced(made, place):
     result = read_made(made)
     broken = replace(result, files={made / "no such file": "x"})
     with pytest.raises(OSError, match="no such file"):
@@ -179,7 +177,7 @@ def test_the_champion_moves_only_to_a_better_version(made, place, tmp_path):
     assert aliases_of(place, "2") == ["challenger", "champion"]
 
 
-def test_a_better_figure_without_an_interval_moves_no_champion(made, place, tmp_path):
+def test_a_better_score_without_an_interval_does_not_promote(made, place, tmp_path):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
     promote(first, scored("1", 0.6, BENCH), Rule())
@@ -188,7 +186,7 @@ def test_a_better_figure_without_an_interval_moves_no_champion(made, place, tmp_
     assert aliases_of(place, "1") == ["champion"]
 
 
-def test_a_champion_is_judged_by_its_score_on_the_challengers_bench(made, place, tmp_path):
+def test_a_champion_is_compared_by_its_score_on_the_challengers_benchmark(made, place, tmp_path):
     """The champion was scored on two benches; the later one is not the challenger's."""
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
@@ -214,7 +212,9 @@ OTHER_BENCHES = {
         ("code", 0.95, Bounds(-0.2, -0.01, 10), False),
     ],
 )
-def test_a_champion_of_another_bench_is_pulled_and_scored_again(made, place, tmp_path, changed, again, lead, wins):
+def test_a_champion_of_another_benchmark_is_downloaded_and_scored_again(
+    made, place, tmp_path, changed, again, lead, wins
+):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
     promote(first, scored("1", 0.6, BENCH), Rule())
@@ -231,11 +231,11 @@ def test_a_champion_that_cannot_be_scored_again_stays_and_the_cause_is_stated(ma
     promote(first, scored("1", 0.6, BENCH), Rule())
     decision = promote(second, scored("2", 0.9, OTHER_BENCHES["sequences"]), Rule(), Referee(SURE))
     assert not decision.champion
-    assert "could not be scored again on today's bench: the sequences are gone" in decision.reason
+    assert "could not be scored again on the current benchmark: the sequences are gone" in decision.reason
     assert aliases_of(place, "1") == ["champion"]
 
 
-def test_a_challenger_that_fails_by_itself_costs_no_second_scoring_of_the_champion(made, place, tmp_path):
+def test_the_champion_is_not_scored_again_for_a_challenger_that_fails_the_controls(made, place, tmp_path):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
     promote(first, scored("1", 0.6, BENCH), Rule())
@@ -244,7 +244,7 @@ def test_a_challenger_that_fails_by_itself_costs_no_second_scoring_of_the_champi
     assert not decision.champion and referee.seen == []
 
 
-def test_the_bench_knows_frames_files_and_settings(tmp_path):
+def test_the_benchmark_depends_on_frames_files_and_settings(tmp_path):
     data = write_result(tmp_path)
     bench = read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking")
     assert bench.tracker == {
@@ -265,7 +265,7 @@ def test_the_bench_knows_frames_files_and_settings(tmp_path):
     assert changed.sequences[SEQUENCES[1]] == bench.sequences[SEQUENCES[1]]
 
 
-def test_constants_of_a_search_are_known_by_the_search(tmp_path):
+def test_constants_of_a_search_are_identified_by_the_search(tmp_path):
     by_hand = "evaluate_tracking: {tracker: sort, constants: {sort: {max_age: 9}}}\n"
     on, off = (
         f"{by_hand}tune: {{trials: {trials}, score: IDF1, search: {{sort: {{iou: 0.1}}, ocsort: {{iou: 0.2}}}}}}\n"
@@ -284,7 +284,7 @@ def test_constants_of_a_search_are_known_by_the_search(tmp_path):
     assert without == {"evaluate_tracking.tracker": "sort", "evaluate_tracking.constants.sort.max_age": "9"}
 
 
-def test_what_is_pulled_is_what_was_registered(made, place, tmp_path):
+def test_a_downloaded_model_equals_the_registered_one(made, place, tmp_path):
     registered = register(made, place)
     promote(registered, scored("1", 0.6, BENCH), Rule())
     for folder in (
@@ -296,9 +296,9 @@ def test_what_is_pulled_is_what_was_registered(made, place, tmp_path):
 
 
 @pytest.mark.parametrize("uri", ["models:/{}@champion", "models:/{}/7", "models:/nobody@champion"])
-def test_a_model_that_is_not_there_is_named(made, place, uri):
+def test_a_missing_model_is_reported(made, place, uri):
     register(made, place)
-    with pytest.raises(ReidopsError, match="cannot be pulled from sqlite"):
+    with pytest.raises(ReidopsError, match="cannot be downloaded from sqlite"):
         registry.pull_model(uri.format(place))
 
 
@@ -312,7 +312,7 @@ assert not {"torch", "timm"} & set(sys.modules), "a puller needs no torch"
 """
 
 
-def test_a_fresh_process_elsewhere_gives_the_embeddings_of_the_evaluated_model(made, place, tmp_path, store):
+def test_a_new_process_gives_the_embeddings_of_the_evaluated_model(made, place, tmp_path, store):
     """Crops of one size and of several, without torch, by the code that travels with the model."""
     register(made, place)
     crops = np.random.default_rng(3).integers(0, 256, (5, 40, 21, 3), np.uint8)
@@ -332,7 +332,7 @@ def test_a_fresh_process_elsewhere_gives_the_embeddings_of_the_evaluated_model(m
         np.testing.assert_allclose(pulled[name], embed_plainly(images, weights), atol=1e-5)
 
 
-def test_a_server_that_refuses_is_named_at_once(made, monkeypatch):
+def test_a_server_that_refuses_connections_is_reported_at_once(made, monkeypatch):
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
@@ -344,7 +344,7 @@ def test_a_server_that_refuses_is_named_at_once(made, monkeypatch):
     assert "dvc repro register" in str(caught.value)
 
 
-def test_a_server_that_takes_calls_and_says_nothing_is_named_within_20_seconds(made, monkeypatch):
+def test_a_server_that_does_not_answer_is_reported_within_20_seconds(made, monkeypatch):
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{listener.getsockname()[1]}")
         started = time.monotonic()
@@ -371,7 +371,7 @@ def test_first_users_of_a_new_store_do_not_crash_each_other(tmp_path):
     assert (tmp_path / "mlflow.db").is_file()
 
 
-def test_the_store_lies_in_the_repository_that_dvc_names(tmp_path, monkeypatch):
+def test_the_store_is_in_the_repository_of_dvc_root(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     assert registry.tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -379,14 +379,14 @@ def test_the_store_lies_in_the_repository_that_dvc_names(tmp_path, monkeypatch):
     assert registry.tracking_uri() == "http://elsewhere:5000"
 
 
-def test_a_store_whose_folder_cannot_be_made_is_named(made, tmp_path, monkeypatch):
+def test_a_store_whose_folder_cannot_be_created_is_reported(made, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
     with pytest.raises(ReidopsError, match="cannot be made.*kept.*dvc repro register"):
         registry.log_result(read_made(made), "any")
 
 
-def test_an_sqlite_file_that_is_none_is_named(made, tmp_path, monkeypatch):
+def test_an_invalid_sqlite_file_is_reported(made, tmp_path, monkeypatch):
     (tmp_path / "mlflow.db").write_text("this is no database " * 500)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     with pytest.raises(ReidopsError, match="mlflow.db.*kept.*dvc repro register"):

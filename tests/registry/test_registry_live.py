@@ -1,4 +1,4 @@
-"""The live side of the door to MLflow: a training can be watched, and nothing that goes wrong there ends it."""
+"""Curves of a running training are in MLflow, and errors of MLflow do not stop the training."""
 
 import math
 import socket
@@ -22,7 +22,7 @@ def _store(tmp_path_factory):
         yield
 
 
-def test_curves_grow_while_it_trains_and_the_weights_lead_to_the_run():
+def test_curves_are_logged_during_the_training_and_the_weights_identify_the_run():
     with live_run.live_run("watched", "train-a", "digest-a", {"epochs": 2}) as live:
         live.log_epoch(1, {"epoch": 1, "loss": 2.0, "val_mAP": math.nan})
         with open_store() as client:
@@ -38,7 +38,7 @@ def test_curves_grow_while_it_trains_and_the_weights_lead_to_the_run():
     assert "train/val_mAP" in run.data.metrics and "train/epoch" not in run.data.metrics
 
 
-def test_a_training_that_broke_off_goes_on_in_its_own_run_and_one_that_ended_gets_another():
+def test_an_interrupted_training_continues_its_run_and_a_finished_one_gets_another():
     with pytest.raises(KeyboardInterrupt), live_run.live_run("watched", "train-b", "digest-b", {}) as broken:
         raise KeyboardInterrupt
     with live_run.live_run("watched", "train-b", "digest-b", {}) as resumed:
@@ -47,11 +47,11 @@ def test_a_training_that_broke_off_goes_on_in_its_own_run_and_one_that_ended_get
         assert again.run_id != broken.run_id
 
 
-def test_a_server_that_does_not_answer_is_told_once_and_ends_no_training(monkeypatch, caplog):
+def test_an_unreachable_server_is_logged_once_and_does_not_stop_the_training(monkeypatch, caplog):
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     with live_run.live_run("watched", "train-c", "digest-c", {}) as live:
         live.log_epoch(1, {"loss": 1.0})
         live.name_weights("def")
-    assert caplog.text.count("goes on without live curves") == 1
+    assert caplog.text.count("continues without live curves") == 1

@@ -3,13 +3,14 @@ from pathlib import Path
 from made_result import write_result
 
 from reidops.files import read_json
-from reidops.registry.result import MOST_PICTURES, TRACKING_PICTURES, Folders, find_files, flatten_proof
+from reidops.registry.result import MOST_PICTURES, TRACKING_PICTURES, Folders, find_files, flatten_gains
+from reidops.tracking.evaluation.tracking_report import TrackingReport
 
 STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
 
 
 def shown(root):
-    """Return what a run shows, by its folder in the run."""
+    """Return the files of a run by their folder in the run."""
     files = find_files(root / "params.yaml", Folders(*(root / "data" / name for name in STAGES)))
     places = {}
     for path, place in files:
@@ -38,12 +39,12 @@ def test_a_run_shows_every_kind_of_tracking_picture(tmp_path):
     }
 
 
-def test_pictures_that_were_not_made_are_not_missed(tmp_path):
+def test_missing_pictures_are_not_an_error(tmp_path):
     write_result(tmp_path)
     assert not {f"tracking/{kind}" for kind in TRACKING_PICTURES} & set(shown(tmp_path))
 
 
-def test_of_very_many_sequences_the_first_are_shown_and_no_half_written_file(tmp_path):
+def test_only_the_first_of_many_sequences_are_logged_and_no_temporary_file(tmp_path):
     tracking = write_result(tmp_path) / "tracking"
     for number in range(MOST_PICTURES + 5):
         write(tracking / "timelines" / f"{number:03d}.png")
@@ -53,8 +54,8 @@ def test_of_very_many_sequences_the_first_are_shown_and_no_half_written_file(tmp
 
 
 def test_the_gains_over_both_controls_are_figures_of_the_run_and_a_missing_interval_is_left_out(tmp_path):
-    proof = read_json(write_result(tmp_path) / "tracking" / "proof.json")
-    figures = flatten_proof(proof)
+    tracking = write_result(tmp_path) / "tracking"
+    figures = flatten_gains(TrackingReport.read(tracking))
     assert {
         "gain/IDF1_low",
         "gain/IDF1_high",
@@ -62,5 +63,6 @@ def test_the_gains_over_both_controls_are_figures_of_the_run_and_a_missing_inter
         "over_random/IDF1_low",
         "over_random/IDF1_high",
     } <= set(figures)
+    proof = read_json(tracking / "proof.json")
     proof["differences"]["appearance"]["combined"]["IDF1"]["interval"] = None
-    assert {"gain/IDF1_low", "gain/IDF1_high"}.isdisjoint(flatten_proof(proof))
+    assert {"gain/IDF1_low", "gain/IDF1_high"}.isdisjoint(flatten_gains(TrackingReport.of({}, proof)))

@@ -1,11 +1,12 @@
-"""Plain re-implementations of the retrieval measures: loops and dense matrices, slow and easy to check by eye."""
+"""Reference implementations of the retrieval metrics with loops and dense matrices, easy to check by eye."""
 
 import numpy as np
 
 
 def plain_ranks(distances: np.ndarray, positives: list[int], negatives: list[int]) -> list[int]:
-    """Return one query's hits' ranks: count other people's crops at most as far away, and give equal positives
-    successive ranks.
+    """Return the ranks of one query's positives by counting other people's crops that are not farther.
+
+    Equal positives have successive ranks.
     """
     nearest_first = sorted(float(distances[p]) for p in positives)
     return [i + 1 + sum(float(distances[n]) <= d for n in negatives) for i, d in enumerate(nearest_first)]
@@ -32,7 +33,7 @@ def plain_scores(
 
 
 def dense_rerank(query: np.ndarray, gallery: np.ndarray, k1: int, k2: int, weight: float) -> np.ndarray:
-    """Re-rank as section 3 of the paper says, over dense [n, n] matrices and sets."""
+    """Re-rank as in section 3 of the paper, with dense [n, n] matrices and sets."""
     crops = np.concatenate([query, gallery]).astype(np.float64)
     n = len(crops)
     distances = 1 - crops @ crops.T

@@ -18,7 +18,7 @@ EVEN = (np.arange(10_000) + 0.5) / 10_000
 
 
 def drawn(num_people: int = 12, num_cameras: int = 2, per_track: int = 8, spread: float = 0.4, seed: int = 0) -> Crops:
-    """Return crops of people about one centre each, ten frames apart."""
+    """Return crops of people clustered around one centre each, ten frames apart."""
     rng = np.random.default_rng(seed)
     pids, camids, turns = (
         grid.ravel() for grid in np.meshgrid(range(num_people), range(num_cameras), range(per_track), indexing="ij")
@@ -30,7 +30,7 @@ def drawn(num_people: int = 12, num_cameras: int = 2, per_track: int = 8, spread
     )
 
 
-def test_uniform_distances_have_the_equal_error_that_their_overlap_says() -> None:
+def test_the_equal_error_rate_of_uniform_distances_follows_from_their_overlap() -> None:
     eer, threshold = equal_error(Distances(EVEN, 0.5 + EVEN))  # 1 − t = t − ½
     assert eer == pytest.approx(0.25, abs=2e-4)
     assert threshold == pytest.approx(0.75, abs=2e-4)
@@ -42,23 +42,23 @@ def test_separated_distances_have_no_error_and_a_gate_midway() -> None:
     assert best_gate(apart, 3.0) == pytest.approx(0.4)
 
 
-def test_the_gate_is_where_one_candidate_more_costs_as_much_as_one_return_gained() -> None:
+def test_the_gate_balances_false_matches_and_rejected_returns() -> None:
     slow_start = Distances(EVEN, np.sqrt(EVEN))  # FNMR 1 − t, FMR t²: the least of 1 − t + c t² lies at 1 / 2c
     for candidates in (1.0, 2.0, 4.0):
         assert best_gate(slow_start, candidates) == pytest.approx(1 / (2 * candidates), abs=0.02)
 
 
-def test_a_worthless_model_gets_a_gate_that_lets_nobody_pass() -> None:
+def test_a_model_without_information_gets_a_gate_that_rejects_all() -> None:
     assert best_gate(Distances(np.array([0.8, 0.9]), np.array([0.1, 0.2])), 3.0) <= 0.1
 
 
-def test_miss_rates_are_those_of_the_largest_threshold_allowed() -> None:
+def test_miss_rates_are_those_of_the_largest_allowed_threshold() -> None:
     rates = miss_rates(Distances(EVEN, 0.5 + EVEN))  # FMR 1 % at .51, FNMR there .49
     assert rates["0.01"] == pytest.approx(0.49, abs=2e-4)
     assert rates["0.001"] == pytest.approx(0.499, abs=2e-4)
 
 
-def test_too_few_impostors_give_no_miss_rate_instead_of_a_guess() -> None:
+def test_too_few_impostors_have_no_miss_rate() -> None:
     assert miss_rates(Distances(np.array([0.1]), np.linspace(0.2, 1, 500))) == {
         "0.01": 0.0,
         "0.001": None,
@@ -102,7 +102,7 @@ def test_nearest_crops_agree_with_a_loop_over_crops_and_tracks(min_gap: int) -> 
 
 
 def remembered(crops: Crops, pid: int, camid: int, last_frame: float) -> np.ndarray | None:
-    """Return a track's moving average after its crops up to a frame, by the trackers' own recurrence."""
+    """Return the moving average of a track after its crops up to a frame, by the recurrence of the trackers."""
     average = None
     for row in np.argsort(crops.frames, kind="stable"):
         if (crops.pids[row], crops.camids[row]) == (pid, camid) and crops.frames[row] <= last_frame:
@@ -112,7 +112,7 @@ def remembered(crops: Crops, pid: int, camid: int, last_frame: float) -> np.ndar
 
 
 @pytest.mark.parametrize("min_gap", [15, 20])
-def test_moving_averages_agree_with_a_loop_over_crops_and_tracks_in_the_order_of_time(min_gap: int) -> None:
+def test_moving_averages_agree_with_a_loop_over_crops_and_tracks_by_time(min_gap: int) -> None:
     crops = drawn(num_people=4, per_track=5)
     crops = crops.of(np.random.default_rng(1).permutation(len(crops)))
     genuine, impostor = [], []
@@ -127,7 +127,7 @@ def test_moving_averages_agree_with_a_loop_over_crops_and_tracks_in_the_order_of
     np.testing.assert_allclose(found.impostor, sorted(impostor), atol=1e-6)
 
 
-def test_averages_are_of_all_crops_even_where_few_of_them_are_compared() -> None:
+def test_averages_include_all_crops_if_few_of_them_are_compared() -> None:
     crops = drawn(num_people=3, num_cameras=1)
     every, some = moving_average_distances(crops, 15), moving_average_distances(crops, 15, np.array([3, 12]))
     assert len(some.genuine) == 2 and len(some.impostor) == 2 * 2
@@ -145,14 +145,14 @@ def test_a_moving_average_follows_slowly_and_stays_unit() -> None:
     np.testing.assert_allclose(np.linalg.norm(averages, axis=1), 1, atol=1e-6)
 
 
-def test_a_crop_never_meets_its_own_neighbours_in_time() -> None:
+def test_a_crop_is_not_compared_with_its_neighbours_in_time() -> None:
     two = drawn(per_track=2)  # two crops ten frames apart
     for found in (nearest_distances(two, 11), moving_average_distances(two, 11)):
         assert len(found.genuine) == 0
         assert len(found.impostor) > 0
 
 
-def test_the_report_says_what_it_was_fitted_on() -> None:
+def test_the_report_has_the_data_that_it_was_fitted_on() -> None:
     report = calibrate(drawn()).report
     assert report["fitted_on"]["scope"] == "same camera"
     assert (report["fitted_on"]["num_people"], report["fitted_on"]["num_crops"]) == (12, 192)
@@ -168,25 +168,25 @@ def test_a_better_model_gets_a_tighter_gate() -> None:
     )
 
 
-def test_people_seen_once_by_each_camera_are_calibrated_over_all_cameras() -> None:
+def test_people_with_one_crop_per_camera_are_calibrated_over_all_cameras() -> None:
     report = calibrate(drawn(num_cameras=4, per_track=1)).report
     assert report["fitted_on"]["scope"] == "all cameras"
     assert report["fitted_on"]["num_genuine_returns"] == 48
 
 
-def test_times_of_several_cameras_make_no_table_of_frame_gaps() -> None:
+def test_all_cameras_together_have_no_table_of_frame_gaps() -> None:
     assert set(calibrate(drawn(num_cameras=4, per_track=1)).report["by"]) == {"visibility", "height"}
     assert set(calibrate(drawn()).report["by"]) == {"frame_gap", "visibility", "height"}
 
 
-def test_without_a_pair_the_published_gates_stand() -> None:
+def test_without_pairs_the_published_gates_are_used() -> None:
     report = calibrate(drawn(num_people=1, num_cameras=1, per_track=1)).report
     assert report["gates"] == PUBLISHED_GATES
     assert report["eer"] is None
     assert report["fitted_on"]["scope"].startswith("none")
 
 
-def test_without_a_single_held_out_crop_the_published_gates_stand() -> None:
+def test_without_held_out_crops_the_published_gates_are_used() -> None:
     calibration = calibrate(drawn().of(np.empty(0, int)))
     assert calibration.report["gates"] == PUBLISHED_GATES
     assert (calibration.report["fitted_on"]["num_people"], calibration.report["fitted_on"]["scope"]) == (
@@ -206,7 +206,7 @@ def test_tables_count_every_pair_once() -> None:
     assert [row["at_least"] for row in calibration.report["by"]["frame_gap"]] == [0, 5, 15, 30, 60]
 
 
-def test_a_row_of_a_table_is_of_the_pairs_in_its_interval_by_the_worse_of_two_crops() -> None:
+def test_a_row_of_a_table_has_the_pairs_in_its_interval_by_the_smaller_value_of_two_crops() -> None:
     crops = drawn(num_people=5)
     first, second = np.triu_indices(len(crops), k=1)
     together = crops.camids[first] == crops.camids[second]
@@ -232,7 +232,7 @@ def test_thinning_keeps_every_person_and_camera() -> None:
     assert len(np.unique(few.pids)) == 12
 
 
-def test_without_a_held_out_crop_the_published_gates_stand_too() -> None:
+def test_empty_crops_get_the_published_gates() -> None:
     report = calibrate(drawn().of(np.empty(0, int))).report
     assert report["gates"] == PUBLISHED_GATES
     assert (report["eer"], report["fitted_on"]["num_crops"], report["num_genuine"]) == (None, 0, 0)

@@ -1,4 +1,4 @@
-"""Crops are embedded from one view or from five, whatever the batches and threads."""
+"""Crops are embedded from one view or five views, independent of batches and threads."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> CropStore:
 
 
 @pytest.mark.parametrize("batch_size", [1, 17, 64])
-def test_rows_are_embedded_as_if_alone_and_the_others_are_zeros(store: CropStore, batch_size: int) -> None:
+def test_embeddings_do_not_depend_on_the_batch_and_other_rows_are_zero(store: CropStore, batch_size: int) -> None:
     embedder, rows = MeanOfParts(), np.arange(3, 40)
     embeddings = embed_rows(embedder, store, rows, batch_size)
     expected = embedder.embed_images(resize_crops([store.decode(row) for row in rows], *embedder.input_size))
@@ -56,15 +56,15 @@ def test_views_are_averaged_to_a_unit_vector(store: CropStore) -> None:
         assert embeddings[row] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
 
 
-def test_one_view_is_what_the_embedder_says() -> None:
+def test_one_view_is_the_embedding_of_the_embedder() -> None:
     images = np.random.default_rng(0).integers(0, 256, (1, 3, 16, 8, 3), np.uint8)
     assert np.array_equal(embed_views(MeanOfParts(), images), MeanOfParts().embed_images(images[0]))
 
 
-def test_no_rows_make_zeros(store: CropStore) -> None:
+def test_without_rows_all_embeddings_are_zero(store: CropStore) -> None:
     assert not embed_rows(MeanOfParts(), store, np.empty(0, int), 8).any()
 
 
-def test_colours_are_counted_of_the_rows_asked_for(store: CropStore) -> None:
+def test_colours_are_computed_for_the_given_rows_only(store: CropStore) -> None:
     colours = embed_row_colours(store, np.array([4, 2]))
     assert np.flatnonzero(colours.any(axis=1)).tolist() == [2, 4]

@@ -1,4 +1,4 @@
-"""Ranks are those of the embeddings, whatever the last bits of their float32 products are."""
+"""Ranks depend on the embeddings only and not on rounding errors of their float32 products."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,7 @@ LAST_ROUNDING = 2.0**-24
     spread=st.sampled_from([0, 1e-7, 1e-6, 1e-5, 0.1]),
 )
 @example(seed=866, dim=2, spread=1e-7)
-def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks(
-    seed: int, dim: int, spread: float
-) -> None:
+def test_products_with_the_largest_float32_error_give_the_exact_ranks(seed: int, dim: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(5, dim))
     query, gallery = (
@@ -47,8 +45,9 @@ def test_products_that_are_off_by_as_much_as_float32_may_be_give_the_exact_ranks
 
 
 def off(rows: np.ndarray) -> float:
-    """Return how far float32 products stray at most, summed as BLAS does it or one by one, which is the worst order, as
-    a share of half the error.
+    """Return the largest error of float32 products, as a fraction of half the error bound.
+
+    The terms are summed by BLAS and one by one, which is the worst order.
     """
     exact = rows.astype(np.float64) @ rows.T.astype(np.float64)
     one_by_one = np.zeros((len(rows), len(rows)), np.float32)
@@ -67,7 +66,7 @@ def test_the_error_covers_float32_products_in_either_order_of_summation(dim: int
         assert off(unit_rows(rows, "crops")) < 1
 
 
-def test_rows_of_few_values_stray_further_than_chance_would_have_it() -> None:
+def test_rows_of_few_values_have_larger_errors_than_random_rows() -> None:
     rows = unit_rows(np.random.default_rng(0).integers(0, 4, (100, 512)) + 0.5, "crops")
     by_chance = 2 * 2.0**-24 * 512**0.5
     assert off(rows) * UnitRows(rows, rows).error / 2 > by_chance  # a bound that grows with √D does not hold

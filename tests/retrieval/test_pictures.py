@@ -1,4 +1,4 @@
-"""Galleries and the colour histogram show and count what they say."""
+"""Galleries, plots and the colour histogram show what they were computed from."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def clothed(upper: tuple[int, int, int], lower: tuple[int, int, int], height: in
     return crop
 
 
-def test_same_clothes_are_near_at_any_size_and_swapped_ones_far() -> None:
+def test_equal_clothes_are_near_at_any_size_and_swapped_clothes_far() -> None:
     red, blue = (0, 0, 220), (220, 0, 0)
     same, larger, swapped = embed_colours([clothed(red, blue), clothed(red, blue, 200), clothed(blue, red)])
     assert same @ larger > 0.99
@@ -71,7 +71,7 @@ def test_junk_is_not_among_the_nearest() -> None:
     np.testing.assert_allclose(distances, [0.2, 1.0], atol=1e-6)
 
 
-def test_right_crops_get_a_green_frame_and_wrong_ones_a_red_one(tmp_path: Path) -> None:
+def test_correct_matches_get_a_green_frame_and_wrong_ones_a_red_frame(tmp_path: Path) -> None:
     row = RankedRow("AP 0.50", 0, np.array([1, 2]), np.array([0.1, 0.2]), np.array([False, True]))
     draw_galleries("title", {"best": [row]}, lambda _: clothed((255, 0, 0), (0, 255, 0)), tmp_path / "gallery.png")
     picture = np.asarray(Image.open(tmp_path / "gallery.png"))
@@ -83,7 +83,7 @@ def test_right_crops_get_a_green_frame_and_wrong_ones_a_red_one(tmp_path: Path) 
     assert tuple(picture[edge, first + 30]) == (0, 0, 255)  # the blue coat, in RGB
 
 
-def test_each_gate_is_drawn_where_the_calibration_puts_it() -> None:
+def test_each_gate_is_drawn_at_its_calibrated_distance() -> None:
     from test_calibration import drawn
 
     calibration = calibrate(drawn())
@@ -95,7 +95,7 @@ def test_each_gate_is_drawn_where_the_calibration_puts_it() -> None:
     ]
 
 
-def test_tables_are_drawn_a_bar_for_each_row_and_its_error_as_high() -> None:
+def test_tables_have_one_bar_per_row_with_the_height_of_its_error() -> None:
     from test_calibration import drawn
 
     calibration = calibrate(drawn(spread=1.0))
@@ -111,13 +111,13 @@ def test_tables_are_drawn_a_bar_for_each_row_and_its_error_as_high() -> None:
     )
 
 
-def test_re_association_is_drawn_on_both_kinds_of_boxes_with_the_queries_counted() -> None:
+def test_re_association_is_plotted_for_both_kinds_of_boxes_with_query_counts() -> None:
     from test_reassociation import drawn_scene
 
     table = tabulate({"annotations": reassociate([drawn_scene(1)]), "detections": reassociate([drawn_scene(2)])})
     axes = draw_reassociation(table).axes[0]
     assert [line.get_label() for line in axes.lines] == [
-        f"{who}, {boxes}" for boxes in ("ground truth boxes", "detector's boxes") for who in ("model", "a guess")
+        f"{who}, {boxes}" for boxes in ("ground truth boxes", "detector's boxes") for who in ("model", "random guess")
     ]
     shown = table[table["boxes"] == "annotations"]
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), shown["rank1"])
@@ -126,11 +126,11 @@ def test_re_association_is_drawn_on_both_kinds_of_boxes_with_the_queries_counted
     ]
 
 
-def test_where_nobody_was_looked_for_the_picture_says_so() -> None:
-    assert "nobody was looked for" in draw_reassociation(tabulate({})).texts[0].get_text()
+def test_without_queries_the_plot_has_a_note() -> None:
+    assert "no re-association queries" in draw_reassociation(tabulate({})).texts[0].get_text()
 
 
-def test_without_a_single_pair_the_published_gates_are_drawn_alone() -> None:
+def test_without_pairs_only_the_published_gates_are_drawn() -> None:
     from test_calibration import drawn
 
     panels = draw_distances(calibrate(drawn().of(np.empty(0, int)))).axes
@@ -143,13 +143,13 @@ def test_without_a_single_pair_the_published_gates_are_drawn_alone() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-def test_a_map_of_few_crops_or_of_crops_that_are_all_alike_has_places_for_them(number: int) -> None:
+def test_a_map_of_few_or_equal_crops_has_finite_coordinates(number: int) -> None:
     for embeddings in (np.eye(6, dtype=np.float32)[:number], np.ones((number, 6), np.float32)):
         places = [points.get_offsets() for points in draw_map(embeddings, np.arange(number)).axes[0].collections]
         assert len(places) == number and np.isfinite(places).all()
 
 
-def test_a_map_shows_every_crop_of_its_people_but_no_distractor() -> None:
+def test_a_map_shows_all_crops_of_its_people_and_no_distractors() -> None:
     rng = np.random.default_rng(0)
     pids = np.repeat([3, 5, -1], 8)
     axes = draw_map(rng.normal(size=(24, 6)).astype(np.float32), pids).axes[0]

@@ -1,4 +1,4 @@
-"""Ranking agrees with a plain loop, whatever the order, the blocks and the ties."""
+"""Ranking agrees with a plain loop for any order, block size and ties."""
 
 from dataclasses import fields
 
@@ -19,7 +19,7 @@ TOLERANCE = 1e-12
 
 @st.composite
 def small_searches(draw: st.DrawFn) -> dict[str, np.ndarray]:
-    """Draw a small search with many ties: few distances, few people, few cameras, distractors among the pids."""
+    """Return a random search with many ties: few distances, people and cameras, and distractors among the pids."""
     num_query, num_gallery = draw(st.integers(1, 5)), draw(st.integers(1, 12))
     num_people = draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -36,7 +36,7 @@ def small_searches(draw: st.DrawFn) -> dict[str, np.ndarray]:
 
 
 def junk_by_hand(search: dict[str, np.ndarray], rule: str, gap: int) -> np.ndarray:
-    """Return the mask that a rule stands for, one pair at a time."""
+    """Return the junk mask of a rule, computed pair by pair."""
     junk = np.zeros(search["distances"].shape, bool)
     for q, g in np.ndindex(junk.shape):
         one_camera = search["query_camids"][q] == search["gallery_camids"][g]
@@ -47,7 +47,7 @@ def junk_by_hand(search: dict[str, np.ndarray], rule: str, gap: int) -> np.ndarr
 
 
 def assert_agree(scores: RankingScores, plain: dict[str, object]) -> None:
-    """Hold every figure against the plain loop's."""
+    """Compare every score with that of the plain loop."""
     assert scores.mAP == pytest.approx(plain["mAP"], abs=TOLERANCE)
     assert scores.mINP == pytest.approx(plain["mINP"], abs=TOLERANCE)
     np.testing.assert_allclose(scores.cmc, plain["cmc"], atol=TOLERANCE, rtol=0)
@@ -55,7 +55,7 @@ def assert_agree(scores: RankingScores, plain: dict[str, object]) -> None:
 
 
 def assert_same_bits(found: RankingScores, expected: RankingScores) -> None:
-    """Hold every figure against another search's, to the last bit."""
+    """Compare every score with that of another search for exact equality."""
     for field in fields(RankingScores):
         np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name), field.name)
 
@@ -123,7 +123,7 @@ def test_embeddings_agree_with_a_plain_loop_in_any_blocks_and_any_order(
     assert_agree(scores, plain)
 
 
-def test_block_size_and_order_change_no_bit_of_a_large_search() -> None:
+def test_block_size_and_order_do_not_change_the_scores_of_a_large_search() -> None:
     rng = np.random.default_rng(1)
     people = rng.normal(size=(20, 96))
     pids = rng.integers(0, 20, 700)
@@ -157,7 +157,7 @@ def test_block_size_and_order_change_no_bit_of_a_large_search() -> None:
     block_size=st.integers(1, 20),
     threads=st.sampled_from([1, 2]),
 )
-def test_order_blocks_and_threads_change_no_bit(
+def test_order_blocks_and_threads_do_not_change_the_scores(
     seed: int, num_people: int, num_copies: int, dim: int, block_size: int, threads: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -185,7 +185,7 @@ def test_order_blocks_and_threads_change_no_bit(
     assert_same_bits(other, whole)
 
 
-def test_one_or_two_threads_change_no_bit_of_a_search_that_both_share() -> None:
+def test_one_or_two_threads_give_equal_scores() -> None:
     rng = np.random.default_rng(6)
     pids, camids = rng.integers(0, 40, 2600), rng.integers(0, 4, 2600)
     embeddings = unit_rows(rng.normal(size=(40, 256))[pids] + 2 * rng.normal(size=(2600, 256)), "crops")
@@ -245,7 +245,7 @@ def test_hits_at_ranks_1_3_and_4_give_the_textbook_average_precision() -> None:
     assert scores.num_tied_hits == 0
 
 
-def test_the_same_camera_rule_leaves_out_the_own_camera_and_nothing_else() -> None:
+def test_the_same_camera_rule_leaves_out_only_crops_of_the_querys_camera() -> None:
     scores = score_distances(
         np.array([[0.0, 0.1, 0.2, 0.3]]),
         query_pids=[1],
@@ -256,14 +256,14 @@ def test_the_same_camera_rule_leaves_out_the_own_camera_and_nothing_else() -> No
     assert scores.first_ranks.tolist() == [2]  # behind person 2, whom camera 1 saw: not junk
 
 
-def test_positives_at_one_distance_take_successive_ranks_behind_others_at_it() -> None:
+def test_positives_at_one_distance_have_successive_ranks_after_other_people_at_it() -> None:
     scores = score_distances(np.array([[0.1, 0.5, 0.5, 0.5]]), query_pids=[1], gallery_pids=[2, 1, 3, 1], junk="none")
     assert scores.mAP == pytest.approx((1 / 3 + 2 / 4) / 2, abs=TOLERANCE)
     assert scores.mINP == pytest.approx(2 / 4, abs=TOLERANCE)
     assert scores.num_tied_hits == 2
 
 
-def test_a_time_gap_leaves_out_neighbours_in_time_whoever_they_show() -> None:
+def test_a_time_gap_leaves_out_neighbours_in_time_of_any_person() -> None:
     scores = score_distances(
         np.array([[0.1, 0.2, 0.3, 0.4]]),
         query_pids=[1],
@@ -278,20 +278,20 @@ def test_a_time_gap_leaves_out_neighbours_in_time_whoever_they_show() -> None:
     assert scores.mAP == 1.0  # frames 90, 101 and 110 are less than 11 away
 
 
-def test_a_distractor_matches_nobody_not_even_another_distractor() -> None:
+def test_a_distractor_has_no_match_not_even_another_distractor() -> None:
     scores = score_distances(np.array([[0.1, 0.2], [0.1, 0.2]]), query_pids=[-1, 5], gallery_pids=[-1, 5], junk="none")
     assert scores.unmatched_queries.tolist() == [0]
     assert scores.first_ranks.tolist() == [0, 2]
 
 
-def test_unmatched_queries_are_counted_and_count_in_no_mean() -> None:
+def test_unmatched_queries_are_counted_and_left_out_of_means() -> None:
     scores = score_distances(np.array([[0.1, 0.2], [0.1, 0.2]]), query_pids=[1, 9], gallery_pids=[1, 2], junk="none")
     assert (scores.num_query, scores.num_unmatched_queries, scores.mAP) == (2, 1, 1.0)
     assert np.isnan(scores.average_precisions).tolist() == [False, True]
     assert scores.figures()["num_unmatched_queries"] == 1
 
 
-def test_embeddings_of_other_length_rank_as_their_directions_do() -> None:
+def test_the_length_of_embeddings_does_not_change_the_ranking() -> None:
     labels = {"query_pids": [1], "gallery_pids": [1, 2], "junk": "none"}
     near_and_long, far_and_short = [30.0, 3.0], [0.01, 0.02]
     assert score_embeddings(np.array([[1.0, 0.0]]), np.array([near_and_long, far_and_short]), **labels).rank1 == 1.0

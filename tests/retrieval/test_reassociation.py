@@ -1,10 +1,10 @@
-"""Re-association agrees with a plain loop; boxes are given the person that they overlap."""
+"""Re-association agrees with a plain loop; boxes are assigned to the person that they overlap."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from reidops.boxes.identities import NOBODY, annotated_rows
+from reidops.boxes.identities import NO_PERSON, annotated_rows
 from reidops.retrieval.reassociation import SceneBoxes, reassociate, tabulate
 
 
@@ -13,10 +13,10 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def drawn_scene(seed: int, *, num_frames: int = 12, num_people: int = 6) -> SceneBoxes:
-    """Return boxes of people who miss some frames, and some of nobody."""
+    """Return boxes of people who are missing in some frames, and boxes of no person."""
     rng = np.random.default_rng(seed)
     frames, people = (
-        grid.ravel() for grid in np.meshgrid(range(1, num_frames + 1), range(NOBODY, num_people), indexing="ij")
+        grid.ravel() for grid in np.meshgrid(range(1, num_frames + 1), range(NO_PERSON, num_people), indexing="ij")
     )
     seen = rng.random(len(frames)) < 0.7
     frames, people = frames[seen], people[seen]
@@ -26,11 +26,11 @@ def drawn_scene(seed: int, *, num_frames: int = 12, num_people: int = 6) -> Scen
 
 
 def plain(scenes: list[SceneBoxes], gap: int) -> tuple[list[int], list[int], int]:
-    """Return ranks, numbers of candidates and the unmatched, by loops over boxes."""
+    """Return ranks, numbers of candidates and the number of unmatched people, by loops over boxes."""
     ranks, candidates, unmatched = [], [], 0
     for scene in scenes:
         for i in range(len(scene.frames)):
-            if scene.people[i] == NOBODY or scene.frames[i] + gap > scene.frames.max():
+            if scene.people[i] == NO_PERSON or scene.frames[i] + gap > scene.frames.max():
                 continue
             later = [j for j in range(len(scene.frames)) if scene.frames[j] == scene.frames[i] + gap]
             own = [j for j in later if scene.people[j] == scene.people[i]]
@@ -61,13 +61,13 @@ def test_ranks_are_those_of_a_plain_loop(gap: int) -> None:
     assert figures["num_query"] == len(ranks) + unmatched
 
 
-def test_gaps_may_be_given_one_after_the_other() -> None:
+def test_results_of_several_gaps_equal_those_of_single_gaps() -> None:
     scenes = [drawn_scene(seed) for seed in (1, 2)]
     once, again = reassociate(scenes, iter([1, 5])), reassociate(scenes, [1, 5])
     assert [found.ranks.tolist() for found in once] == [found.ranks.tolist() for found in again]
 
 
-def test_a_guess_scores_what_chance_says() -> None:
+def test_a_random_guess_has_the_expected_scores() -> None:
     rng = np.random.default_rng(0)
     frames, people = (grid.ravel() for grid in np.meshgrid(range(1, 301), range(5), indexing="ij"))
     figures = reassociate([SceneBoxes(unit(rng.normal(size=(len(frames), 8))), frames, people)], [1])[0].figures()
@@ -76,7 +76,7 @@ def test_a_guess_scores_what_chance_says() -> None:
     assert figures["MRR"] == pytest.approx(figures["chance_MRR"], abs=0.03)
 
 
-def test_embeddings_that_are_all_one_score_as_if_everybody_else_were_nearer() -> None:
+def test_equal_embeddings_rank_every_match_last() -> None:
     frames, people = np.repeat([1, 2], 4), np.tile(np.arange(4), 2)
     figures = reassociate([SceneBoxes(np.tile(np.eye(3, dtype=np.float32)[0], (8, 1)), frames, people)], [1])[
         0
@@ -84,11 +84,13 @@ def test_embeddings_that_are_all_one_score_as_if_everybody_else_were_nearer() ->
     assert (figures["rank1"], figures["MRR"]) == (0, 0.25)
 
 
-def test_boxes_of_nobody_ask_nothing_and_distract() -> None:
+def test_boxes_of_no_person_are_no_queries_but_candidates() -> None:
     alike, other = np.array([[1, 0]], np.float32), np.array([[0, 1]], np.float32)
-    # the box of nobody in frame 2 looks like the person of frame 1
+    # the box without a person in frame 2 has the embedding of the person of frame 1
     embeddings = np.concatenate([alike, other, other, alike])
-    found = reassociate([SceneBoxes(embeddings, np.array([1, 1, 2, 2]), np.array([3, NOBODY, 3, NOBODY]))], [1])[0]
+    found = reassociate([SceneBoxes(embeddings, np.array([1, 1, 2, 2]), np.array([3, NO_PERSON, 3, NO_PERSON]))], [1])[
+        0
+    ]
     assert found.ranks.tolist() == [2]
     assert found.num_unmatched == 0
 
@@ -98,7 +100,7 @@ def test_a_person_who_left_is_counted_and_not_scored() -> None:
     assert (found.figures()["num_query"], found.figures()["num_unmatched_queries"], len(found.ranks)) == (2, 1, 1)
 
 
-def test_a_gap_longer_than_every_scene_has_no_queries_and_no_figure() -> None:
+def test_a_gap_longer_than_every_scene_has_no_queries_and_nan_scores() -> None:
     table = tabulate({"annotations": reassociate([drawn_scene(1)], [5, 12])})
     assert table["gap"].tolist() == [5, 12]
     assert table["num_query"].tolist()[1] == 0
@@ -119,34 +121,38 @@ def annotations(*rows: tuple) -> pd.DataFrame:
     return table.assign(top=0.0, width=10.0, height=20.0, visibility=1.0)
 
 
-def test_a_box_shows_the_pedestrian_whom_it_overlaps_by_half() -> None:
+def matched_rows(frames: np.ndarray, box_ltwh: np.ndarray, people: pd.DataFrame) -> np.ndarray:
+    return annotated_rows(frames, box_ltwh, people, among="pedestrians")
+
+
+def test_a_box_is_assigned_to_the_pedestrian_that_it_overlaps_by_half() -> None:
     people = annotations((1, 7, 0, True, 1), (1, 8, 40, True, 1), (2, 7, 100, True, 1))
     boxes = np.array([[42, 0, 10, 20], [3, 0, 10, 20], [4, 0, 10, 20], [40, 0, 10, 20]], float)
-    rows = annotated_rows(np.array([1, 1, 1, 2]), boxes, people)
-    # the third is farther from 7, who is taken; in frame 2 nobody stands at 40
-    assert rows.tolist() == [1, 0, NOBODY, NOBODY]
+    rows = matched_rows(np.array([1, 1, 1, 2]), boxes, people)
+    # the third box is farther from 7, which is already assigned; frame 2 has no person at 40
+    assert rows.tolist() == [1, 0, NO_PERSON, NO_PERSON]
 
 
-def test_a_box_that_overlaps_a_pedestrian_by_less_than_half_shows_nobody() -> None:
+def test_a_box_that_overlaps_a_pedestrian_by_less_than_half_is_not_assigned() -> None:
     people = annotations((1, 7, 0, True, 1), (2, 7, 0, True, 1))
     boxes = np.array([[3, 0, 10, 20], [4, 0, 10, 20]], float)  # 7 / 13 and 6 / 14
-    assert annotated_rows(np.array([1, 2]), boxes, people).tolist() == [0, NOBODY]
+    assert matched_rows(np.array([1, 2]), boxes, people).tolist() == [0, NO_PERSON]
 
 
-def test_two_boxes_never_show_one_person_and_two_people_never_one_box() -> None:
+def test_boxes_and_people_are_assigned_one_to_one() -> None:
     people = annotations((1, 7, 0, True, 1), (1, 8, 3, True, 1))
     boxes = np.array([[1, 0, 10, 20], [-1, 0, 10, 20]], float)  # the first overlaps both people well, the second only 7
-    assert annotated_rows(np.array([1, 1]), boxes, people).tolist() == [1, 0]
+    assert matched_rows(np.array([1, 1]), boxes, people).tolist() == [1, 0]
 
 
-def test_nobody_is_found_in_what_the_official_scores_do_not_consider() -> None:
+def test_annotations_that_official_scores_ignore_are_not_assigned() -> None:
     people = annotations((1, 7, 0, False, 1), (1, 8, 40, True, 8))
-    assert annotated_rows(np.array([1, 1]), np.array([[0, 0, 10, 20], [40, 0, 10, 20]], float), people).tolist() == [
-        NOBODY,
-        NOBODY,
+    assert matched_rows(np.array([1, 1]), np.array([[0, 0, 10, 20], [40, 0, 10, 20]], float), people).tolist() == [
+        NO_PERSON,
+        NO_PERSON,
     ]
 
 
-def test_no_boxes_and_no_annotations_give_nobody() -> None:
+def test_without_boxes_or_annotations_no_box_is_assigned() -> None:
     assert len(annotated_rows(np.empty(0, int), np.empty((0, 4)), annotations())) == 0
-    assert annotated_rows(np.array([1]), np.zeros((1, 4)), annotations()).tolist() == [NOBODY]
+    assert annotated_rows(np.array([1]), np.zeros((1, 4)), annotations()).tolist() == [NO_PERSON]

@@ -1,4 +1,4 @@
-"""Re-ranking on sparse rows gives what dense matrices give."""
+"""Re-ranking with sparse rows agrees with dense matrices."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from reidops.retrieval.reranking import rerank
 
 
 def people(seed: int, num_people: int, num_crops: int, spread: float, dim: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    """Return embeddings about one centre per person, and their pids."""
+    """Return embeddings clustered around one centre per person, and their pids."""
     rng = np.random.default_rng(seed)
     pids = np.arange(num_crops) % num_people
     return unit_rows(
@@ -51,7 +51,9 @@ def test_the_published_constants_agree_with_dense_matrices() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), num_crops=st.integers(2, 420), k=st.integers(1, 25), dim=st.integers(1, 12))
-def test_neighbours_are_those_of_a_stable_sort_however_many_tie(seed: int, num_crops: int, k: int, dim: int) -> None:
+def test_neighbours_are_those_of_a_stable_sort_for_any_number_of_ties(
+    seed: int, num_crops: int, k: int, dim: int
+) -> None:
     # whole products: float32 rounds none
     crops = np.random.default_rng(seed).integers(-1, 2, (num_crops, dim)).astype(np.float32)
     k = min(k, num_crops - 1)
@@ -94,7 +96,7 @@ def test_a_weight_of_one_keeps_the_plain_order() -> None:
 
 
 @pytest.mark.parametrize("constants", [{"k1": 0}, {"k2": 0}, {"k1": 3, "k2": 5}, {"weight": 1.5}])
-def test_constants_out_of_range_are_named(constants: dict[str, float]) -> None:
+def test_constants_out_of_range_are_reported(constants: dict[str, float]) -> None:
     crops, _ = people(5, 3, 9, 0.5)
     with pytest.raises(ReidopsError, match="expected 1 ≤ k1"):
         rerank(crops[:3], crops[3:], **constants)

@@ -1,4 +1,4 @@
-"""benchmarks/retrieval.py prints its table."""
+"""benchmarks/retrieval.py prints a table of measurements."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def test_the_benchmark_of_retrieval_prints_a_measured_row_for_each_work(tmp_path):
+def test_the_benchmark_prints_a_measured_row_for_each_task(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "retrieval.py"), "--quick", "--repeats", "1"]
     environment = {"PYTHONPATH": str(BENCHMARKS.parent), "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)

@@ -1,4 +1,4 @@
-"""Neither ranking nor re-ranking ever holds the matrix of all distances."""
+"""Ranking and re-ranking do not allocate the matrix of all distances."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from reidops.retrieval.reranking import reranked_blocks
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """Return the most that `work` held at a time of what it asked for itself."""
+    """Return the peak memory that `work` allocated, in bytes."""
     tracemalloc.start()
     try:
         work()
@@ -27,12 +27,12 @@ def people(num_crops: int) -> tuple[np.ndarray, np.ndarray]:
     return unit_rows(rng.normal(size=(400, 16))[pids] + 0.5 * rng.normal(size=(num_crops, 16)), "crops"), pids
 
 
-def test_ranking_holds_a_third_of_all_distances_at_most() -> None:
+def test_ranking_allocates_at_most_a_third_of_all_distances() -> None:
     crops, pids = people(24_000)
     labels = {"query_pids": pids[:4000], "gallery_pids": pids[4000:], "junk": "none"}
     assert peak_bytes(lambda: score_embeddings(crops[:4000], crops[4000:], **labels)) < 4000 * 20_000 * 4 / 3
 
 
-def test_re_ranking_holds_a_third_of_all_distances_at_most() -> None:
+def test_re_ranking_allocates_at_most_a_third_of_all_distances() -> None:
     crops, _ = people(8000)
     assert peak_bytes(lambda: [len(block) for block in reranked_blocks(crops[:1000], crops[1000:])]) < 8000**2 * 4 / 3

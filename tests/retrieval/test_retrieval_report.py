@@ -1,4 +1,4 @@
-"""Pictures and tables of an evaluation show what its figures were computed from."""
+"""Pictures and tables of an evaluation agree with its scores."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from reidops.retrieval import report
 from reidops.retrieval.exact_counting import unit_rows
 from reidops.retrieval.galleries import RankedRow
 from reidops.retrieval.pictures import draw_cmc
-from reidops.retrieval.test_sets import TestSet, find_test_sets
+from reidops.retrieval.ranking_sets import RankingSet, find_ranking_sets
 
 
 @pytest.fixture
-def searched() -> tuple[pd.DataFrame, TestSet, np.ndarray]:
+def searched() -> tuple[pd.DataFrame, RankingSet, np.ndarray]:
     """Return a crops table of six people and two cameras, its test set, and embeddings that find some of them."""
     rng = np.random.default_rng(2)
     pids = np.tile(np.arange(6), 10)
@@ -30,13 +30,13 @@ def searched() -> tuple[pd.DataFrame, TestSet, np.ndarray]:
     )
     return (
         table,
-        find_test_sets(table)[0],
+        find_ranking_sets(table)[0],
         unit_rows(rng.normal(size=(6, 8))[pids] + 1.5 * rng.normal(size=(60, 8)), "crops"),
     )
 
 
-def test_pictured_galleries_are_the_ranked_ones(
-    searched: tuple[pd.DataFrame, TestSet, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_drawn_galleries_are_the_ranked_ones(
+    searched: tuple[pd.DataFrame, RankingSet, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     table, test, embeddings = searched
     pictured: list[RankedRow] = []
@@ -62,8 +62,8 @@ def test_pictured_galleries_are_the_ranked_ones(
         assert row.caption == f"AP {np.mean(np.arange(1, len(ranks) + 1) / ranks):.2f}"
 
 
-def test_the_table_of_queries_has_what_the_figures_are_means_of(
-    searched: tuple[pd.DataFrame, TestSet, np.ndarray], tmp_path: Path
+def test_the_means_of_the_table_of_queries_are_the_scores(
+    searched: tuple[pd.DataFrame, RankingSet, np.ndarray], tmp_path: Path
 ) -> None:
     table, test, embeddings = searched
     scores = {"toy": test.score(embeddings, 10)}
@@ -74,7 +74,7 @@ def test_the_table_of_queries_has_what_the_figures_are_means_of(
     assert (written["first_rank"] <= 5).mean() == pytest.approx(scores["toy"].rank5)
 
 
-def test_a_cmc_curve_is_drawn_for_each_ranking_of_each_test_set() -> None:
+def test_the_plot_has_a_cmc_curve_for_each_ranking_of_each_test_set() -> None:
     curves = {
         "near": {"embedder": np.array([0.5, 0.75]), "colour histogram": np.array([0.25, 0.5])},
         "far": {"embedder": np.array([0.1, 0.2])},

@@ -1,4 +1,4 @@
-"""CUHK03's single-gallery-shot: one crop of each person in the gallery, drawn again and again."""
+"""CUHK03's single-gallery-shot protocol: repeated random galleries with one crop of each person."""
 
 import itertools
 
@@ -16,7 +16,7 @@ from reidops.retrieval.single_shot import SingleShot, draw_shots, find_identitie
 
 
 def drawn_search(seed: int, num_query: int = 4, num_gallery: int = 12, num_people: int = 4) -> dict[str, np.ndarray]:
-    """Draw a search with ties, two cameras and distractors."""
+    """Return a random search with ties, two cameras and distractors."""
     rng = np.random.default_rng(seed)
     return {
         "distances": rng.integers(0, 9, (num_query, num_gallery)) / 8,
@@ -66,7 +66,7 @@ def test_a_draw_takes_one_crop_of_each_person_and_every_distractor_and_no_junk(s
         assert drawn[pids == -1].all()
 
 
-def test_many_draws_come_near_the_mean_over_all_galleries_that_can_be_drawn() -> None:
+def test_many_draws_approach_the_mean_over_all_possible_galleries() -> None:
     distances = np.array([[0.1, 0.6, 0.3, 0.7, 0.5, 0.65]])
     pids = [1, 1, 2, 2, 3, 3]
     ranks = [
@@ -79,14 +79,14 @@ def test_many_draws_come_near_the_mean_over_all_galleries_that_can_be_drawn() ->
     assert scores.cmc[0] < 0.9
 
 
-def test_map_stays_that_of_the_whole_gallery() -> None:
+def test_map_is_computed_on_the_whole_gallery() -> None:
     search = drawn_search(1)
     whole, single = score_distances(**search), score_distances(**search, single_gallery_shot=SingleShot())
     assert (single.mAP, single.mINP) == (whole.mAP, whole.mINP)
     assert single.rank1 != whole.rank1
 
 
-def test_neither_the_gallerys_order_nor_the_block_size_changes_a_bit() -> None:
+def test_gallery_order_and_block_size_do_not_change_the_scores() -> None:
     rng = np.random.default_rng(5)
     pids, camids = rng.integers(-1, 12, 260), rng.integers(0, 3, 260)
     embeddings = unit_rows(rng.normal(size=(13, 48))[pids] + 1.2 * rng.normal(size=(260, 48)), "gallery")
@@ -110,7 +110,7 @@ def test_neither_the_gallerys_order_nor_the_block_size_changes_a_bit() -> None:
     assert 0.2 < found[0][0] < 0.99
 
 
-def test_a_gallery_of_one_crop_is_drawn_whole() -> None:
+def test_a_gallery_of_one_crop_is_drawn_completely() -> None:
     scores = score_distances(
         np.arange(5.0)[:, None], query_pids=[1] * 5, gallery_pids=[1], junk="none", single_gallery_shot=SingleShot(3)
     )
@@ -125,14 +125,13 @@ def test_distances_that_come_in_blocks_are_ranked_in_the_same_galleries(bounds: 
     found = score_blocks(
         iter(blocks),
         find_matches(query, gallery, "same-camera"),
-        identities=find_identities(gallery, search["distances"].T),
-        single_gallery_shot=shot,
+        shots=(find_identities(gallery, search["distances"].T), shot),
     )
     whole = score_distances(**search, single_gallery_shot=shot)
     assert (found.cmc.tolist(), found.mAP) == (whole.cmc.tolist(), whole.mAP)
 
 
-def test_last_bits_that_are_rounded_otherwise_draw_the_same_galleries() -> None:
+def test_rounding_differences_draw_the_same_galleries() -> None:
     rng = np.random.default_rng(0)
     labels, embeddings = Labels(rng.integers(0, 4, 30)), unit_rows(rng.normal(size=(30, 16)), "gallery")
     otherwise = np.nextafter(embeddings, np.where(rng.random(embeddings.shape) < 0.5, -1, 1).astype(np.float32))

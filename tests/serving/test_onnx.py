@@ -1,4 +1,4 @@
-"""reidops/serving/onnx_export.py and onnx_embedder.py: the exported embedder is the embedder."""
+"""reidops/serving/onnx_export.py and onnx_embedder.py: the exported embedder equals the original."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Return an embedder and the folder of its ONNX twin."""
+    """Return an embedder and the folder of its ONNX export."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("export")
     network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=16, pooling="gem")
-    told = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 16, "pooling": "gem", "last_stride": 2}
-    embedder = Embedder(network, describe(network, **told, height=64, width=32, num_classes=2))
+    options = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 16, "pooling": "gem", "last_stride": 2}
+    embedder = Embedder(network, describe(network, **options, height=64, width=32, num_classes=2))
     embedder.save(folder)
     export_onnx(embedder, folder / "model.onnx")
     return embedder, folder
@@ -44,14 +44,16 @@ def test_onnx_embeds_as_torch_does_at_any_batch_size(exported, crops, batch_size
     assert (twin.dim, twin.input_size, twin.weights_sha256) == (16, (64, 32), embedder.weights_sha256)
 
 
-@pytest.mark.parametrize("told", [{"pooling": "gem", "flip_average": False}, {"pooling": "avg", "flip_average": True}])
-def test_a_network_with_parts_is_exported_whole(tmp_path, crops, told):
+@pytest.mark.parametrize(
+    "options", [{"pooling": "gem", "flip_average": False}, {"pooling": "avg", "flip_average": True}]
+)
+def test_a_network_with_stripes_is_exported(tmp_path, crops, options):
     torch.manual_seed(0)
-    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=8, parts=3, last_stride=1, **told)
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=8, parts=3, last_stride=1, **options)
     described = {
         "backbone": "mobilenetv4_conv_small_050",
         "embedding_dim": 8,
-        "pooling": told["pooling"],
+        "pooling": options["pooling"],
         "last_stride": 1,
     }
     embedder = Embedder(network, describe(network, **described, height=64, width=32, num_classes=2))
@@ -63,7 +65,7 @@ def test_a_network_with_parts_is_exported_whole(tmp_path, crops, told):
         np.testing.assert_allclose(twin.embed(crops, batch_size), embedder.embed(crops), atol=1e-5)
 
 
-def test_onnx_takes_plain_pixels_and_frees_the_batch(exported):
+def test_onnx_accepts_pixels_and_any_batch_size(exported):
     model = onnx.load(exported[1] / "model.onnx")
     (given,), (made,) = model.graph.input, model.graph.output
     assert given.type.tensor_type.elem_type == onnx.TensorProto.UINT8
@@ -99,10 +101,10 @@ def test_serving_needs_no_torch(exported):
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_a_missing_or_broken_onnx_file_is_told(exported, tmp_path):
+def test_a_missing_or_damaged_onnx_file_is_reported(exported, tmp_path):
     (tmp_path / "embedder.json").write_bytes((exported[1] / "embedder.json").read_bytes())
     with pytest.raises(ReidopsError, match=r"model\.onnx: no such file"):
         OnnxEmbedder.load(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"no graph")
-    with pytest.raises(ReidopsError, match=r"model\.onnx: is no whole ONNX file"):
+    with pytest.raises(ReidopsError, match=r"model\.onnx: the ONNX file is damaged"):
         OnnxEmbedder.load(tmp_path)

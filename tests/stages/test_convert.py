@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from default_params import default_params
 from market_factory import write_market_set
 from mot_factory import write_gt, write_mot_set
 from raw_folder import whole, write_raw
@@ -25,7 +26,7 @@ from stages.convert import ConvertParams, convert
 
 pytestmark = pytest.mark.slow
 
-PARAMS = ConvertParams(gap=4, queries_per_person=2, workers=1)
+PARAMS = default_params(ConvertParams, gap=4, queries_per_person=2, workers=1)
 
 
 @pytest.fixture
@@ -231,6 +232,11 @@ def test_a_set_that_changed_since_download_is_refused(raw: Path, toy: Path) -> N
         converted(raw)
 
 
+def whole_params(**changes: object) -> str:
+    """Return the params of a conversion as an argument of a script."""
+    return repr(vars(default_params(ConvertParams, gap=4, **changes)))
+
+
 KILLED_HALFWAY = """
 import os, signal, sys
 from pathlib import Path
@@ -238,7 +244,7 @@ import cv2
 from stages.convert import ConvertParams, convert
 encode, count = cv2.imencode, iter(range(1000))
 cv2.imencode = lambda *args: os.kill(os.getpid(), signal.SIGKILL) if next(count) == 40 else encode(*args)
-convert(Path(sys.argv[1]), Path(sys.argv[2]), ConvertParams(gap=4, workers=1))
+convert(Path(sys.argv[1]), Path(sys.argv[2]), ConvertParams(**eval(sys.argv[3])))
 """
 
 
@@ -248,7 +254,7 @@ def test_a_killed_conversion_leaves_the_previous_one_or_nothing(raw: Path, has_p
     if has_previous:
         converted(raw)
     before = {path.name: sha256(path) for path in crops.rglob("*") if path.is_file()}
-    run = subprocess.run([sys.executable, "-c", KILLED_HALFWAY, raw, crops], check=False)
+    run = subprocess.run([sys.executable, "-c", KILLED_HALFWAY, raw, crops, whole_params(workers=1)], check=False)
     assert run.returncode == -9
     assert {path.name: sha256(path) for path in crops.rglob("*") if path.is_file()} == before
     converted(raw)
@@ -259,14 +265,15 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 from stages.convert import ConvertParams, convert
-convert(Path(sys.argv[1]), Path(sys.argv[2]), ConvertParams(gap=4, workers=2))
+convert(Path(sys.argv[1]), Path(sys.argv[2]), ConvertParams(**eval(sys.argv[3])))
 """
 
 
 def test_a_conversion_by_two_processes_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     toy = write_mot_set(tmp_path / "toy", ("TOY-01",), num_frames=900, num_people=8)
     raw = write_raw(tmp_path / "raw", [whole("train", toy, "TOY-01", last=900)])
-    run = subprocess.Popen([sys.executable, "-c", INTERRUPTED, raw, tmp_path / "crops"], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", INTERRUPTED, raw, tmp_path / "crops", whole_params(workers=2)]
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while run.poll() is None and not list(tmp_path.glob(".crops.partial/.crops.tar.*/*")):
         time.sleep(0.002)
     run.send_signal(signal.SIGINT)

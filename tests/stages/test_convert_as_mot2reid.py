@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import plain_mot2reid
 import pytest
+from default_params import default_params
 from mot_factory import write_gt, write_mot_set, write_rows
 from plain_mot2reid import Options
 from raw_folder import whole, write_raw
@@ -25,7 +26,7 @@ from stages.convert import ConvertParams, convert
 
 NAMES = ("TOY-01", "TOY-02", "TOY-03")
 WIDTH, HEIGHT, NUM_FRAMES = 160, 96, 36
-AS_MOT2REID = ConvertParams(considered_only=False, val_by="name", workers=1)
+AS_MOT2REID = default_params(ConvertParams, considered_only=False, val_by="name", workers=1)
 OUTSIDE = "wholly outside the frame"
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 from archive_server import serve
+from default_params import default_params
 from market_factory import write_market_set
 from mot_factory import write_mot_set
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json
-from reidops.mot import synthetic
 from reidops.mot.synthetic import SyntheticParams
 from reidops.params import check_section
 from reidops.parts import read_parts
@@ -50,7 +50,7 @@ def sets(tmp_path: Path) -> Path:
 
 def mot17(**changes: object) -> DownloadParams:
     values = {"local": "../sets", "train": ["MOT17"], "test": ["MOT17"], "track": ["MOT17"], "sequences": ["09"]}
-    return DownloadParams(**(values | changes))
+    return default_params(DownloadParams, **(values | changes))
 
 
 def test_local_sets_are_pointed_at_and_not_copied(sets: Path) -> None:
@@ -63,7 +63,7 @@ def test_local_sets_are_pointed_at_and_not_copied(sets: Path) -> None:
 
 def test_train_on_market_and_track_mot17_converts(sets: Path) -> None:
     download(Path("data/raw"), mot17(train=["Market-1501"], test=["Market-1501", "MOT17"]))
-    convert(Path("data/raw"), Path("data/crops"), ConvertParams(gap=4, workers=1))
+    convert(Path("data/raw"), Path("data/crops"), default_params(ConvertParams, gap=4, workers=1))
     report = read_json(Path("data/crops/report.json"))
     assert set(report["datasets"]) == {
         "Market-1501 train",
@@ -92,8 +92,8 @@ def test_the_synthetic_set_is_drawn_below_raw(monkeypatch: pytest.MonkeyPatch) -
         drawn.append(params)
         write_mot_set(folder, ("SYN-01", "SYN-02"), detectors=("DPM", "FRCNN"), num_frames=4)
 
-    monkeypatch.setattr(synthetic, "write_synthetic", draw)  # its own tests hold how it draws
-    download(Path("data/raw"), DownloadParams(sequences=["02"], synthetic=TINY))
+    monkeypatch.setattr("stages.download.write_synthetic", draw)  # its own tests hold how it draws
+    download(Path("data/raw"), default_params(DownloadParams, sequences=["02"], synthetic=TINY))
     parts = read_parts(Path("data/raw"))
     assert drawn == [TINY]
     assert [(part.part, part.sequence) for part in parts] == [
@@ -167,13 +167,13 @@ def test_the_real_cuts_are_assigned_as_published(real_data: Path) -> None:
 
 
 def test_a_set_with_an_empty_list_of_addresses_is_refused():
-    section = vars(DownloadParams()) | {"synthetic": vars(TINY), "urls": {"MOT17": []}}
+    section = vars(default_params(DownloadParams)) | {"synthetic": vars(TINY), "urls": {"MOT17": []}}
     with pytest.raises(ReidopsError, match="urls.MOT17.*at least 1"):
         check_section(DownloadParams, {"download": section}, "download", Path("params.yaml"))
 
 
 def test_nothing_to_track_is_said_at_once(tmp_path, caplog):
-    download(tmp_path / "raw", DownloadParams(track=[], sequences=["02"], synthetic=TINY))
+    download(tmp_path / "raw", default_params(DownloadParams, track=[], sequences=["02"], synthetic=TINY))
     assert "download.track is empty" in caplog.text
 
 
@@ -213,7 +213,7 @@ def test_twice_from_a_local_archive_is_the_same_byte_by_byte(sets: Path) -> None
     assert {
         part.folder.is_relative_to("data/raw/MOT17") for part in read_parts(Path("data/raw")) if part.dataset == "MOT17"
     } == {True}
-    convert(Path("data/raw"), Path("data/crops"), ConvertParams(gap=4, workers=1))
+    convert(Path("data/raw"), Path("data/crops"), default_params(ConvertParams, gap=4, workers=1))
 
 
 def test_two_protocols_of_one_set_are_unpacked_once(sets: Path, caplog: pytest.LogCaptureFixture) -> None:

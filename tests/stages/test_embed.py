@@ -1,14 +1,13 @@
-import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+from default_params import default_params
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 
 from reidops.boxes.embeddings import read_embeddings
 from reidops.datasets.origin import Origin
-from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.parts import Part, read_parts, write_parts
@@ -19,19 +18,21 @@ from stages.embed import EmbedParams, embed
 @pytest.fixture
 def raw(tmp_path, monkeypatch):
     """Return a data set whose sequence 02 is tracked from frame 5 on, and put a model in place that needs no torch."""
-    monkeypatch.setitem(sys.modules, "reidops.embedding.embedder", SimpleNamespace(Embedder=FakeEmbedder))
+    monkeypatch.setattr("stages.embed.Embedder", FakeEmbedder)
     folder = write_mot_set(tmp_path / "raw" / "TOY", detectors=("FRCNN",))
     plays = (("train", "TOY-01-FRCNN", 1), ("track", "TOY-02-FRCNN", 5))
     parts = [
         Part(play, "TOY", "mot", folder / "train" / name, name, name[4:6], first, 12) for play, name, first in plays
     ]
     write_parts(parts, tmp_path / "raw")
-    detect(tmp_path / "raw", tmp_path / "detections", DetectParams("public", DetectorSettings()))
+    detect(tmp_path / "raw", tmp_path / "detections", default_params(DetectParams))
     return tmp_path / "raw"
 
 
 def run(raw, **params):
-    embed(raw, raw.parent / "detections", raw / "model", raw.parent / "embeddings", EmbedParams(**params))
+    embed(
+        raw, raw.parent / "detections", raw / "model", raw.parent / "embeddings", default_params(EmbedParams, **params)
+    )
     folder = raw.parent / "embeddings"
     return {path.relative_to(folder).as_posix(): read_embeddings(path) for path in sorted(folder.rglob("*.npz"))}
 

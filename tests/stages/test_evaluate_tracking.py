@@ -2,6 +2,7 @@ import json
 
 import pandas as pd
 import pytest
+from default_params import default_params
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 from pydantic import ValidationError
@@ -11,10 +12,10 @@ from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_results, read_sequence
 from reidops.parts import Part, write_parts
-from reidops.tracking.arms import ARMS
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
-from reidops.tracking.rivals import read_windows
-from reidops.tracking.windows import window_scores
+from reidops.tracking.evaluation.arm_names import ARMS
+from reidops.tracking.evaluation.rivals import read_windows
+from reidops.tracking.evaluation.windows import window_scores
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 
 pytestmark = pytest.mark.slow
@@ -58,7 +59,8 @@ def no_pictures(monkeypatch):
 
 def run(data, **changes):
     values = {"tracker": "deepsort", "gate": "calibrated", "min_confidence": None, "constants": {}, "num_clips": 0}
-    params = EvaluateTrackingParams(**{**values, **changes})
+    values["camera_motion"] = "none"
+    params = default_params(EvaluateTrackingParams, **{**values, **changes})
     evaluate_tracking(
         data / "raw", data / "embeddings", data / "calibration.json", data / "tuning", data / "tracking", params
     )
@@ -110,13 +112,13 @@ def test_constants_go_to_the_tracker_that_they_are_named_for(data, no_pictures):
     ("constants", "says"),
     [
         ({"deepsort": {"maxage": 30}}, r"deepsort\.maxage is unknown; did you mean `max_age`"),
-        ({"deepsort": {"max_age": 0}}, r"deepsort\.max_age is 0: .*greater than or equal to 1"),
+        ({"deepsort": {"max_age": 0}}, r"deepsort\.max_age is 0: expected whole number ≥ 1"),
         ({"deepsord": {}}, "deepsord is no tracker; known: sort, deepsort"),
     ],
 )
 def test_a_constant_that_nobody_knows_is_refused(constants, says):
     with pytest.raises(ValidationError, match=says):
-        EvaluateTrackingParams("deepsort", "calibrated", None, constants)
+        default_params(EvaluateTrackingParams, constants=constants)
 
 
 def test_camera_motion_is_computed_once_and_outlives_the_stage(data, monkeypatch, no_pictures):

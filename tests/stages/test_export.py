@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from default_params import default_params
 from drawn_crops import write_crops
 
 from reidops.embedding.embedder import Embedder, describe
@@ -35,7 +36,7 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def exported(data) -> Path:
-    export(data / "model", data / "crops", data / "export", ExportParams())
+    export(data / "model", data / "crops", data / "export", default_params(ExportParams, num_crops=14))
     return data / "export"
 
 
@@ -56,5 +57,10 @@ def test_the_exported_model_embeds_as_the_trained_one(data, exported):
 
 def test_a_parity_failure_stops_and_leaves_nothing(data):
     with pytest.raises(ReidopsError, match="the ONNX model is not the model: .* nothing was written"):
-        export(data / "model", data / "crops", data / "unequal", ExportParams(tolerance=1e-12))
+        export(
+            data / "model",
+            data / "crops",
+            data / "unequal",
+            default_params(ExportParams, num_crops=14, tolerance=1e-12),
+        )
     assert not (data / "unequal").exists()

@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from default_params import default_params
 from market_factory import write_crop
 from mot_factory import write_mot_set
 
@@ -47,12 +48,12 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Elements
         for number in range(1 + 4 * person):
             write_crop(tmp_path / "sets" / people / "train" / f"{HOSTILE} {person}", person, 1, frame=number)
     train = write_mot_set(tmp_path / "sets" / videos, (f"{HOSTILE}-01",)) / "train"
-    params = DownloadParams(local="sets", train=[people], test=[videos], track=[videos], sequences=[])
+    params = default_params(DownloadParams, local="sets", train=[people], test=[videos], track=[videos], sequences=[])
     download(Path("raw"), params)
-    convert(Path("raw"), Path("crops"), ConvertParams(gap=4, workers=1, min_per_person=1))
+    convert(Path("raw"), Path("crops"), default_params(ConvertParams, gap=4, workers=1, min_per_person=1))
     (train / f"{HOSTILE}-01" / "img1" / "000003.jpg").unlink()
     with pytest.raises(ReidopsError):
-        validate(Path("raw"), Path("crops"), Path("validation"), ValidateParams(min_people=2))
+        validate(Path("raw"), Path("crops"), Path("validation"), default_params(ValidateParams, min_people=2))
     return {path.as_posix(): Elements(path.read_text()) for path in Path("validation").rglob("*.html")}
 
 

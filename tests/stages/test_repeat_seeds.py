@@ -43,6 +43,7 @@ class FakeStages:
                 {"appearance": {"combined": scores}, "no_appearance": {"combined": scores}},
                 paths["tracking"] / "metrics.json",
             )
+            write_json({"uses_appearance": False, "reason": ""}, paths["tracking"] / "proof.json")
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def fake(monkeypatch) -> FakeStages:
 
 def run(root: Path, num: int) -> dict:
     data = write_result(root, settings=SETTINGS, idf1=0.05)
-    repeat_seeds(root / "params.yaml", *(data / name for name in FOLDERS), params=RepeatSeedsParams(num))
+    repeat_seeds(root / "params.yaml", *(data / name for name in FOLDERS), params=RepeatSeedsParams(num=num))
     assert [path.name for path in (data / "seeds").iterdir()] == ["spread.json"]
     return read_json(data / "seeds" / "spread.json")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import params_classes
+from stages.params import SECTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ from stages.embed import EmbedParams
 def embed(raw: Path, params: EmbedParams) -> None:
     {body}
 
-run_stage(embed, EmbedParams)
+run_stage(embed)
 '''
 
 
@@ -39,7 +39,7 @@ def run(root: Path, folder: Path, body: str, *arguments: str) -> subprocess.Comp
     )
 
 
-@pytest.mark.parametrize("name", sorted(params_classes()))
+@pytest.mark.parametrize("name", SECTIONS)
 def test_every_stage_tells_what_it_reads_and_writes(root, name):
     told = subprocess.run([sys.executable, "-m", f"stages.{name}", "--help"], cwd=root, capture_output=True, text=True)
     assert told.returncode == 0 and "--params" in told.stdout

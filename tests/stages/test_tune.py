@@ -2,17 +2,19 @@ import json
 
 import pandas as pd
 import pytest
+from default_params import default_params
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 from pydantic import ValidationError
 
 from reidops.boxes.embeddings import embed_sequence, write_embeddings
-from reidops.embedding import embedder
 from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_sequence
 from reidops.parts import Part, write_parts
 from reidops.tracking.constants import CONSTANTS
+from stages.detect import DetectParams
+from stages.embed import EmbedParams
 from stages.evaluate_tracking import EvaluateTrackingParams, evaluate_tracking
 from stages.tune import TuneParams, tune
 
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def fake_embedder(monkeypatch):
-    monkeypatch.setattr(embedder, "Embedder", FakeEmbedder)
+    monkeypatch.setattr("stages.tune.Embedder", FakeEmbedder)
 
 
 @pytest.fixture
@@ -55,8 +57,27 @@ def share_out(data, roles):
 
 def run(data, **changes):
     values = {"trials": 5, "tracker": "sort", "search": {"sort": {"max_age": [1, 8], "min_hits": 1, "iou": 0.1}}}
-    tune(data / "raw", data / "model", data / "calibration.json", data / "tuning", TuneParams(**{**values, **changes}))
+    values |= changes
+    source = values.pop("source", "public")
+    tracking = {"tracker": values.pop("tracker"), "camera_motion": values.pop("camera_motion", "none")}
+    tune(
+        data / "raw",
+        data / "model",
+        data / "calibration.json",
+        data / "tuning",
+        params=default_params(TuneParams, **values),
+        **shared(source, **tracking),
+    )
     return json.loads((data / "tuning" / "constants.json").read_text())
+
+
+def shared(source="public", **tracking):
+    """Return the sections that a search shares with other stages."""
+    return {
+        "tracking": default_params(EvaluateTrackingParams, **tracking),
+        "detect": default_params(DetectParams, source=source),
+        "embed": default_params(EmbedParams),
+    }
 
 
 def report(data, **changes):
@@ -73,6 +94,7 @@ def report(data, **changes):
         "constants": {},
         "num_clips": 0,
         "num_frames": 0,
+        "camera_motion": "none",
     }
     evaluate_tracking(
         data / "raw",
@@ -80,13 +102,14 @@ def report(data, **changes):
         data / "calibration.json",
         data / "tuning",
         data / "tracking",
-        EvaluateTrackingParams(**{**values, **changes}),
+        default_params(EvaluateTrackingParams, **{**values, **changes}),
     )
     return json.loads((data / "tracking" / "protocol.json").read_text())
 
 
 def test_without_trials_there_is_no_search_and_nothing_is_read(tmp_path):
-    tune(tmp_path / "none", tmp_path / "none", tmp_path / "none", tmp_path / "tuning", TuneParams(tracker="botsort"))
+    none = tmp_path / "none"
+    tune(none, none, none, tmp_path / "tuning", params=default_params(TuneParams), **shared(tracker="botsort"))
     assert sorted(path.name for path in (tmp_path / "tuning").iterdir()) == ["constants.json", "metrics.json"]
     assert json.loads((tmp_path / "tuning" / "constants.json").read_text()) == {
         "tracker": "botsort",
@@ -220,7 +243,7 @@ def test_a_scene_of_the_search_cannot_be_reported_afterwards(data):
 def test_constants_of_another_tracker_are_refused(data):
     run(data)
     with pytest.raises(
-        ReidopsError, match="holds constants of sort, but evaluate_tracking.tracker is deepsort; .*tune.tracker"
+        ReidopsError, match="holds constants of sort, but evaluate_tracking.tracker is deepsort; .*dvc repro -f tune"
     ):
         report(data, tracker="deepsort")
 
@@ -262,7 +285,7 @@ def test_a_scene_without_detections_is_named(data):
         ({"sort": {"maxage": [1, 9]}}, r"sort\.maxage is unknown; did you mean `max_age`"),
         ({"sort": {"max_age": [9, 1]}}, r"sort\.max_age is \[9, 1\]: the first must be less than the second"),
         ({"sort": {"max_age": [1]}}, r"sort\.max_age is \[1\]: expected \[least, most\]"),
-        ({"sort": {"max_age": [0, 9]}}, r"sort\.max_age is 0: .*greater than or equal to 1"),
+        ({"sort": {"max_age": [0, 9]}}, r"sort\.max_age is 0: expected whole number ≥ 1"),
         ({"sort": {"max_age": [1.5, 9]}}, r"sort\.max_age is 1\.5"),
         ({"deepsort": {"gate": "wide"}}, r"deepsort\.gate is 'wide': expected a number"),
         ({"sort": {"max_age": 1, "min_hits": 1, "iou": 0.3}}, "every knob is held at one value"),
@@ -271,4 +294,4 @@ def test_a_scene_without_detections_is_named(data):
 )
 def test_a_search_that_cannot_be_is_refused_before_anything_runs(search, says):
     with pytest.raises(ValidationError, match=says):
-        TuneParams(search=search)
+        default_params(TuneParams, search=search)

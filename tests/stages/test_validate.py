@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from default_params import default_params
 from mot_factory import write_mot_set
 
 from reidops.errors import ReidopsError
@@ -14,7 +15,7 @@ from stages.validate import ValidateParams, validate
 
 pytestmark = pytest.mark.slow
 
-PARAMS = ValidateParams(min_people=2, min_crops_per_person=2, image_sample=2, contact_sheet_people=4)
+PARAMS = default_params(ValidateParams, min_people=2, min_crops_per_person=2, image_sample=2, contact_sheet_people=4)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_several_faults_are_told_at_once(data):
     (train / "TOY-02" / "det" / "det.txt").write_text("")
     with pytest.raises(ReidopsError) as raised:
         run(data, min_people=9)
-    for told in ("000003.jpg", "det.txt: is empty", "at least 9 people train"):
+    for told in ("000003.jpg", "det.txt: is empty", "train has at least 9 people"):
         assert told in str(raised.value)
 
 
@@ -94,7 +95,7 @@ def test_a_tar_that_is_cut_stops_with_the_rows_and_still_draws_the_pictures(data
         run(data)
     message = str(raised.value)
     assert f"{data / 'crops' / 'crops.parquet'}: row " in message
-    assert "lie outside the tar of 40000 bytes" in message
+    assert "outside the tar" in message and "40000 bytes" in message
     assert "dvc repro -f convert" in message
     assert (data / "validation" / "contact_sheet.jpg").is_file()
 
@@ -103,8 +104,8 @@ def test_a_tar_that_is_cut_stops_with_the_rows_and_still_draws_the_pictures(data
     ("change", "told"),
     [
         (lambda crops: crops[crops["split"] != "gallery"], "a test set has a gallery"),
-        (lambda crops: crops.assign(pid=-1), "shows a known person (pid 0 or above)"),
-        (lambda crops: crops[~crops["pid"].isin([1, 2])], "at least 2 people train"),
+        (lambda crops: crops.assign(pid=-1), "has a known person (pid 0 or above)"),
+        (lambda crops: crops[~crops["pid"].isin([1, 2])], "train has at least 2 people"),
     ],
 )
 def test_a_query_without_gallery_nobody_and_one_person_only_stop_with_what_to_do(data, change, told):
@@ -128,7 +129,7 @@ def test_the_closing_line_names_the_warnings_and_where_to_read_them(data, caplog
     run(data, min_crops_per_person=50)
     page = data / "validation" / "index.html"
     named = "1 warning (people: expected that a person of train or val has at least 50 crops (5 not))"
-    assert caplog.messages[-1].endswith(f"no error, {named}; read them in {page}")
+    assert f"no error, {named}" in caplog.messages[-1] and str(page) in caplog.messages[-1]
 
 
 def test_the_closing_line_of_faultless_data_says_that_there_is_no_warning(data, caplog):

@@ -8,7 +8,7 @@ import pandas as pd
 import supervision as sv
 
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
-from reidops.tracking.scoring import compare, official_results, official_scores, rules_of
+from reidops.tracking.evaluation.scoring import compare, official_results, official_scores, rules_of
 
 Update = Callable[[sv.Detections], sv.Detections]
 

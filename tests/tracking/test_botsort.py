@@ -13,7 +13,7 @@ from reidops.tracking.constants import BotSortConstants
 from reidops.tracking.decisions import APPEARANCE
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
-NOBODY = np.zeros(3, dtype=np.float32)
+NO_EMBEDDING = np.zeros(3, dtype=np.float32)
 NO_PROXIMITY = BotSortConstants(proximity=None)
 
 
@@ -79,7 +79,7 @@ def test_a_gate_that_is_given_takes_the_place_of_the_published_one(gate, expecte
     assert ids(tracker, [300], [cosine(RED, 0.3)]) == expected
 
 
-@pytest.mark.parametrize("looks", [(RED, NOBODY), (NOBODY, RED), (NOBODY, NOBODY)])
+@pytest.mark.parametrize("looks", [(RED, NO_EMBEDDING), (NO_EMBEDDING, RED), (NO_EMBEDDING, NO_EMBEDDING)])
 def test_who_has_no_embedding_is_never_matched_by_looks_however_wide_the_gate(looks):
     known, now = looks
     tracker = standing([0], [known], BotSort(replace(NO_PROXIMITY, match=0.99), gate=2.0))
@@ -88,7 +88,7 @@ def test_who_has_no_embedding_is_never_matched_by_looks_however_wide_the_gate(lo
 
 
 def test_a_detection_without_embedding_is_matched_by_overlap():
-    assert ids(standing([0], [RED]), [5], [NOBODY]) == [1]
+    assert ids(standing([0], [RED]), [5], [NO_EMBEDDING]) == [1]
 
 
 def test_looks_that_differ_do_not_part_what_overlaps():

@@ -4,14 +4,14 @@ import supervision as sv
 from drawn_crowd import draw_crowd
 
 from reidops.errors import ReidopsError
-from reidops.tracking.bytetrack import FIRST, PROBATION, SCORED_OVERLAP, SECOND, UNSURE_OVERLAP, ByteTrack
+from reidops.tracking.bytetrack import FIRST, LOW_SCORE_OVERLAP, PROBATION, SCORED_OVERLAP, SECOND, ByteTrack
 from reidops.tracking.constants import ByteTrackConstants
 from reidops.tracking.decisions import OVERLAP
 
-SURE, MIDDLING, UNSURE = 0.9, 0.65, 0.3  # a middling one is sure, and too low to begin a track
+HIGH_SCORE, MIDDLE_SCORE, LOW_SCORE = 0.9, 0.65, 0.3  # a middling one is sure, and too low to begin a track
 
 
-def detections(*lefts: float, scores: float | list[float] = SURE, height: float = 100) -> sv.Detections:
+def detections(*lefts: float, scores: float | list[float] = HIGH_SCORE, height: float = 100) -> sv.Detections:
     """Return boxes of 40 px × `height` at the given left edges."""
     left = np.array(lefts, dtype=float)
     box_ltrb = np.column_stack([left, np.full_like(left, 50), left + 40, np.full_like(left, 50 + height)]).reshape(
@@ -20,7 +20,7 @@ def detections(*lefts: float, scores: float | list[float] = SURE, height: float 
     return sv.Detections(xyxy=box_ltrb, confidence=np.broadcast_to(np.array(scores, dtype=float), left.shape))
 
 
-def ids(tracker: ByteTrack, *lefts: float, scores: float | list[float] = SURE) -> list[int]:
+def ids(tracker: ByteTrack, *lefts: float, scores: float | list[float] = HIGH_SCORE) -> list[int]:
     return tracker.update(detections(*lefts, scores=scores)).tracker_id.tolist()
 
 
@@ -49,7 +49,7 @@ def test_a_track_on_probation_that_is_missed_once_is_forgotten():
     assert [ids(tracker, 0, 300), ids(tracker, 0, 300)] == [[1], [1, 2]]
 
 
-@pytest.mark.parametrize("score", [UNSURE, MIDDLING])
+@pytest.mark.parametrize("score", [LOW_SCORE, MIDDLE_SCORE])
 def test_detections_below_the_score_of_a_new_track_extend_tracks_and_never_begin_one(score):
     tracker = ByteTrack()
     assert [ids(tracker, 0, scores=score) for _ in range(5)] == [[]] * 5
@@ -59,21 +59,21 @@ def test_detections_below_the_score_of_a_new_track_extend_tracks_and_never_begin
 def test_an_unsure_detection_does_not_end_probation():
     tracker = standing()
     ids(tracker, 0, 300)
-    assert ids(tracker, 0, 300, scores=[SURE, UNSURE]) == [1]
+    assert ids(tracker, 0, 300, scores=[HIGH_SCORE, LOW_SCORE]) == [1]
 
 
 def test_an_unsure_detection_does_not_bring_back_a_lost_track():
     tracker = standing()
     hide(tracker, 1)
-    assert [ids(tracker, 0, scores=UNSURE), ids(tracker, 0, scores=SURE)] == [[], [1]]
+    assert [ids(tracker, 0, scores=LOW_SCORE), ids(tracker, 0, scores=HIGH_SCORE)] == [[], [1]]
 
 
 def test_with_all_tracks_unsure_detections_end_probation_and_bring_back_lost_tracks():
     tracker = standing(ByteTrackConstants(all_tracks=True))
     ids(tracker, 0, 300)
-    assert ids(tracker, 0, 300, scores=[SURE, UNSURE]) == [1, 2]
+    assert ids(tracker, 0, 300, scores=[HIGH_SCORE, LOW_SCORE]) == [1, 2]
     hide(tracker, 1)
-    assert ids(tracker, 0, 300, scores=UNSURE) == [1, 2]
+    assert ids(tracker, 0, 300, scores=LOW_SCORE) == [1, 2]
 
 
 def test_detections_below_the_low_score_are_not_looked_at():
@@ -83,20 +83,20 @@ def test_detections_below_the_low_score_are_not_looked_at():
 
 
 def test_sure_detections_go_first_even_where_unsure_ones_overlap_more():
-    assert standing().update(detections(15, 0, scores=[SURE, UNSURE])).data["detection"].tolist() == [0]
+    assert standing().update(detections(15, 0, scores=[HIGH_SCORE, LOW_SCORE])).data["detection"].tolist() == [0]
 
 
 def test_a_tracks_unsure_detection_must_overlap_by_half_a_sure_one_less():
     """A shift of 15 px of 40 overlaps by 0.45."""
-    assert ids(standing(), 15, scores=UNSURE) == []
-    assert ids(standing(), 15, scores=SURE) == [1]
+    assert ids(standing(), 15, scores=LOW_SCORE) == []
+    assert ids(standing(), 15, scores=HIGH_SCORE) == [1]
 
 
 def test_the_score_has_its_part_in_the_cost_unless_it_is_of_another_scale():
     """A shift of 25 px of 40 overlaps by 0.23, at a score of 0.65 too little."""
     for fuse_score, expected in ((True, []), (False, [1])):
         tracker = standing(ByteTrackConstants(fuse_score=fuse_score))
-        assert ids(tracker, 25, scores=MIDDLING) == expected
+        assert ids(tracker, 25, scores=MIDDLE_SCORE) == expected
 
 
 def test_scores_beyond_one_count_as_one():
@@ -150,15 +150,15 @@ def test_what_was_weighed_names_each_pair_and_its_stage():
     tracker = ByteTrack()
     tracker.update(detections(0, 100))
     tracker.update(detections(0, 100, 300))
-    tracker.update(detections(0, 100, 300, 500, scores=[SURE, UNSURE, SURE, 0.05]))
+    tracker.update(detections(0, 100, 300, 500, scores=[HIGH_SCORE, LOW_SCORE, HIGH_SCORE, 0.05]))
     decisions = tracker.decisions
     assert decisions.track_ids.tolist() == [1, 2, -1]
     assert decisions.rows.tolist() == [0, 1, 2]
     assert sorted(decisions.pairs) == [(0, 0, FIRST), (1, 1, SECOND), (2, 2, PROBATION)]
-    assert decisions.limits == {OVERLAP: 0.8, SCORED_OVERLAP: 0.8, UNSURE_OVERLAP: 0.5}
+    assert decisions.limits == {OVERLAP: 0.8, SCORED_OVERLAP: 0.8, LOW_SCORE_OVERLAP: 0.5}
     assert np.diag(decisions.terms[OVERLAP]) == pytest.approx([0, 0, 0], abs=1e-9)
     assert np.diag(decisions.terms[SCORED_OVERLAP]) == pytest.approx([0.1, np.nan, 0.1], nan_ok=True)
-    assert np.diag(decisions.terms[UNSURE_OVERLAP]) == pytest.approx([np.nan, 0, np.nan], abs=1e-9, nan_ok=True)
+    assert np.diag(decisions.terms[LOW_SCORE_OVERLAP]) == pytest.approx([np.nan, 0, np.nan], abs=1e-9, nan_ok=True)
 
 
 def test_a_frame_or_a_video_without_detections_has_no_tracks():
@@ -168,7 +168,7 @@ def test_a_frame_or_a_video_without_detections_has_no_tracks():
     assert tracker.decisions.pairs == ()
 
 
-def test_detections_without_scores_are_sure():
+def test_detections_without_scores_are_is_high_score():
     boxes = sv.Detections(xyxy=detections(0, 100).xyxy)
     assert ByteTrack().update(boxes).tracker_id.tolist() == [1, 2]
 

@@ -8,11 +8,11 @@ from reidops.tracking.camera_cache import CachedMotion
 from reidops.tracking.camera_motion import identity
 from reidops.tracking.constants import DeepOcSortConstants, OcSortConstants
 from reidops.tracking.decisions import APPEARANCE
-from reidops.tracking.deepocsort import DeepOcSort, clearness, leaves_no_choice, standing_out
+from reidops.tracking.deepocsort import DeepOcSort, leaves_no_choice, match_margin, published_weight_factor
 from reidops.tracking.ocsort import FIRST, RECOVERED, OcSort
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
-NOBODY = np.zeros(3, dtype=np.float32)
+NO_EMBEDDING = np.zeros(3, dtype=np.float32)
 AT_ONCE = DeepOcSortConstants(min_hits=0)
 ALWAYS_ASKED = DeepOcSortConstants(min_hits=0, as_coded=False)
 OF_OC_SORT = {"filter": "xysr"}
@@ -107,8 +107,8 @@ def test_a_stranger_in_the_same_place_is_not_kept_away(gate):
 @pytest.mark.parametrize(("gate", "expected"), [(None, [2, 1]), (0.35, [2, 1]), (0.25, [1, 2]), (0.0, [1, 2])])
 def test_beyond_a_gate_overlap_decides(gate, expected):
     """The boxes stay, but each looks a little more like the other track: by 0.3 unlike it, and 0.4 unlike its own."""
-    likeness = np.array([[0.6, 0.7], [0.7, 0.6]])
-    colours = np.column_stack([likeness, np.sqrt(1 - (likeness**2).sum(axis=1))])
+    similarity = np.array([[0.6, 0.7], [0.7, 0.6]])
+    colours = np.column_stack([similarity, np.sqrt(1 - (similarity**2).sum(axis=1))])
     tracker = DeepOcSort(DeepOcSortConstants(min_hits=0, as_coded=False, appearance_weight=5), gate=gate)
     for _ in range(10):
         ids(tracker, [0, 10], [RED, GREEN])
@@ -117,13 +117,13 @@ def test_beyond_a_gate_overlap_decides(gate, expected):
 
 def test_likeness_ends_at_the_gate_without_a_step():
     distances = np.array([[0.0, 0.1, 0.2, 0.3999, 0.4, 0.4001, FARTHEST, np.nan]])
-    assert DeepOcSort(gate=0.4)._likeness(distances)[0] == pytest.approx([1, 0.75, 0.5, 0.00025, 0, 0, 0, 0])
-    assert DeepOcSort()._likeness(distances)[0] == pytest.approx([1, 0.9, 0.8, 0.6001, 0.6, 0.5999, 0, 0])
+    assert DeepOcSort(gate=0.4)._similarity(distances)[0] == pytest.approx([1, 0.75, 0.5, 0.00025, 0, 0, 0, 0])
+    assert DeepOcSort()._similarity(distances)[0] == pytest.approx([1, 0.9, 0.8, 0.6001, 0.6, 0.5999, 0, 0])
 
 
 def test_a_gate_lets_a_detection_without_embedding_pass():
     tracker = DeepOcSort(AT_ONCE, gate=0.5)
-    for colour in (RED, RED, NOBODY):
+    for colour in (RED, RED, NO_EMBEDDING):
         result = ids(tracker, [0], [colour])
     assert result == [1]
 
@@ -143,7 +143,7 @@ def test_a_detection_without_embedding_is_tracked_by_overlap():
     tracker = DeepOcSort(ALWAYS_ASKED)
     for _ in range(3):
         ids(tracker, [0, 300], [RED, GREEN])
-    assert ids(tracker, [0, 300], [NOBODY, GREEN]) == [1, 2]
+    assert ids(tracker, [0, 300], [NO_EMBEDDING, GREEN]) == [1, 2]
     assert tracker.decisions.terms[APPEARANCE][:, 0].tolist() == [FARTHEST, FARTHEST]
 
 
@@ -253,11 +253,12 @@ def test_as_published_vectors_that_mean_nothing_do_little_harm(scene):
 
 
 def test_the_published_weight_is_lowered_by_the_ratio_of_the_second_best_to_the_best():
-    likeness = np.array([[0.8, 0.2, 0.0], [0.8, 0.6, 0.0]])
+    similarity = np.array([[0.8, 0.2, 0.0], [0.8, 0.6, 0.0]])
     # 0.2 of 0.8 stands out; equals do not, nor do zeros
     of_rows, of_columns = [1, 1 - (0.6 / 0.8 - 0.5) / 0.5], [0, 1, 0]
-    assert standing_out(likeness, 0.5) == pytest.approx(np.outer(of_rows, of_columns))
-    assert standing_out(np.ones((1, 1)), 0.5).tolist() == [[1]] and standing_out(np.zeros((0, 3)), 0.5).shape == (0, 3)
+    assert published_weight_factor(similarity, 0.5) == pytest.approx(np.outer(of_rows, of_columns))
+    assert published_weight_factor(np.ones((1, 1)), 0.5).tolist() == [[1]]
+    assert published_weight_factor(np.zeros((0, 3)), 0.5).shape == (0, 3)
 
 
 def test_as_published_an_embedding_takes_no_detection_that_its_track_does_not_overlap():
@@ -290,17 +291,20 @@ def test_the_published_filter_keeps_the_size_of_a_track_that_is_not_seen(filter)
 
 
 def test_clearness_equals_that_of_a_plain_loop():
-    likeness = np.random.default_rng(6).uniform(-1, 1, (5, 7))
+    similarity = np.random.default_rng(6).uniform(-1, 1, (5, 7))
     for row in range(5):
         for column in range(7):
-            ranked_row, ranked_column = sorted(likeness[row], reverse=True), sorted(likeness[:, column], reverse=True)
+            ranked_row, ranked_column = (
+                sorted(similarity[row], reverse=True),
+                sorted(similarity[:, column], reverse=True),
+            )
             leads = min(ranked_row[0] - ranked_row[1], 0.5) + min(ranked_column[0] - ranked_column[1], 0.5)
-            assert clearness(likeness, 0.5)[row, column] == pytest.approx(leads / 2)
+            assert match_margin(similarity, 0.5)[row, column] == pytest.approx(leads / 2)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 1)])
 def test_without_a_second_best_nothing_stands_out(shape):
-    assert clearness(np.ones(shape), 0.5).tolist() == np.zeros(shape).tolist()
+    assert match_margin(np.ones(shape), 0.5).tolist() == np.zeros(shape).tolist()
 
 
 def test_frames_without_detections_are_passed_over():

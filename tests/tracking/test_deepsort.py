@@ -8,7 +8,7 @@ from reidops.tracking.constants import DeepSortConstants
 from reidops.tracking.deepsort import DeepSort
 
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
-NOBODY = np.zeros(3, dtype=np.float32)
+NO_EMBEDDING = np.zeros(3, dtype=np.float32)
 
 
 def detections(*lefts: float, top: float = 100.0) -> sv.Detections:
@@ -93,7 +93,7 @@ def test_the_control_arm_bridges_a_gap_by_motion():
 def test_a_detection_without_embedding_is_matched_by_overlap():
     tracker = DeepSort()
     left = walk(tracker, 20)
-    assert ids(tracker, [left], [NOBODY]) == [1]
+    assert ids(tracker, [left], [NO_EMBEDDING]) == [1]
 
 
 def test_the_motion_gate_blocks_a_look_alike_far_away_and_none_lifts_it():

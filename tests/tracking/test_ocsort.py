@@ -6,7 +6,7 @@ from reidops.errors import ReidopsError
 from reidops.tracking.constants import OcSortConstants
 from reidops.tracking.decisions import OVERLAP
 from reidops.tracking.motion_xysr import XysrMotion
-from reidops.tracking.ocsort import DIRECTION, FIRST, RECOVERED, UNSURE, OcSort
+from reidops.tracking.ocsort import DIRECTION, FIRST, LOW_SCORE, RECOVERED, OcSort
 from reidops.tracking.sightings import Sightings, reupdate, warp_boxes
 
 AT_ONCE = OcSortConstants(min_hits=0)
@@ -57,7 +57,7 @@ def seen_walking(lefts: list[float], delta: int = 3) -> Sightings:
     sightings.append(motion.start(box(lefts[0])), box(lefts[0]))
     for left in lefts[1:]:
         rows = [] if np.isnan(left) else [0]
-        sightings.see(rows, sightings.state[rows], box(left)[rows])
+        sightings.update(rows, sightings.state[rows], box(left)[rows])
     return sightings
 
 
@@ -110,7 +110,7 @@ def test_agreement_equals_that_of_a_plain_loop():
     sightings = Sightings(motion.start(np.zeros((0, 4))), 3)
     sightings.append(motion.start(boxes[0]), boxes[0])
     for frame in boxes[1:]:
-        sightings.see(np.arange(6), sightings.state, frame)
+        sightings.update(np.arange(6), sightings.state, frame)
     new = rng.uniform(20, 400, (4, 4))
     for track in range(6):
         for detection in range(4):
@@ -201,11 +201,11 @@ def test_with_the_byte_stage_unsure_detections_carry_a_track_on_but_begin_none()
     tracker = OcSort(OcSortConstants(min_hits=0, byte=True))
     ids(tracker, 0)
     assert ids(tracker, 3, 500, 900, confidence=[0.59, 0.59, 0.05]) == [1]
-    assert tracker.decisions.pairs == ((0, 0, UNSURE),)
+    assert tracker.decisions.pairs == ((0, 0, LOW_SCORE),)
     assert len(tracker._tracks) == 1
 
 
-def test_detections_without_confidence_are_all_sure():
+def test_detections_without_confidence_are_all_is_high_score():
     tracker = OcSort(AT_ONCE)
     assert tracker.update(sv.Detections(xyxy=np.array([[0, 0, 40, 100.0]]))).tracker_id.tolist() == [1]
 

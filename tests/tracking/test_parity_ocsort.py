@@ -18,8 +18,8 @@ import supervision as sv
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.tracking.constants import OcSortConstants
+from reidops.tracking.evaluation.scoring import compare, official_results, official_scores, rules_of
 from reidops.tracking.ocsort import OcSort
-from reidops.tracking.scoring import compare, official_results, official_scores, rules_of
 from reidops.tracking.trackers import Tracker
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ import supervision as sv
 from reidops.errors import ReidopsError
 from reidops.tracking.appearance import Ema
 from reidops.tracking.motion import XyahMotion
-from reidops.tracking.tracks import NOBODY, UNCONFIRMED, Tracks, observe, shown
+from reidops.tracking.tracks import NO_TRACK, UNCONFIRMED, Tracks, observe, output_detections
 
 
 def detections(*lefts: float) -> sv.Detections:
@@ -37,7 +37,7 @@ def test_a_tracks_counts_follow_what_is_seen():
     for step in range(4):
         tracks.predict()
         pairs = [(0, 0), (2, 1)] if step != 1 else [(0, 0)]  # the second is never seen, the third missed once
-        tracks.see(pairs, seen_at(0, 200))
+        tracks.update(pairs, seen_at(0, 200))
     assert tracks.hits.tolist() == [5, 1, 4]
     assert tracks.age.tolist() == [0, 4, 0]
     assert tracks.streak.tolist() == [5, 1, 2]
@@ -46,8 +46,8 @@ def test_a_tracks_counts_follow_what_is_seen():
 def test_seen_tracks_are_corrected_and_others_are_not():
     tracks = three_tracks()
     tracks.predict()
-    owners = tracks.see([(2, 0)], seen_at(190, 500))
-    assert owners.tolist() == [2, NOBODY]
+    track_of_detection = tracks.update([(2, 0)], seen_at(190, 500))
+    assert track_of_detection.tolist() == [2, NO_TRACK]
     assert tracks.box_ltwh[:2, 0].tolist() == [0, 100]
     assert 190 < tracks.box_ltwh[2, 0] < 200
 
@@ -55,7 +55,7 @@ def test_seen_tracks_are_corrected_and_others_are_not():
 def test_a_certain_detection_pulls_its_track_wholly():
     tracks = three_tracks()
     tracks.predict()
-    tracks.see([(0, 0), (1, 1)], seen_at(10, 110), confidence=np.array([1.0, 0.0]))
+    tracks.update([(0, 0), (1, 1)], seen_at(10, 110), confidence=np.array([1.0, 0.0]))
     assert tracks.box_ltwh[0, 0] == pytest.approx(10)
     assert tracks.box_ltwh[1, 0] < 109
 
@@ -77,7 +77,7 @@ def test_a_track_that_is_given_up_takes_everything_along():
     tracks["place"][:] = [[1, 2], [3, 4], [5, 6]]
     tracks["score"][:] = [7, 8, 9]
     tracks.predict()
-    tracks.see([(1, 0)], seen_at(100))
+    tracks.update([(1, 0)], seen_at(100))
     tracks.keep(tracks.age == 0)
     assert (tracks["place"].tolist(), tracks["score"].tolist()) == ([[3, 4]], [8])
     assert (tracks.hits.tolist(), tracks.age.tolist(), tracks.box_ltwh[:, 0].tolist()) == ([2], [0], [100])
@@ -104,7 +104,7 @@ def test_shown_are_the_rows_with_a_number_in_the_callers_order():
     boxes = detections(300, 100, 200)
     seen = observe(boxes, None)
     assert seen.rows.tolist() == [1, 2, 0]
-    result = shown(boxes, seen, np.array([7, UNCONFIRMED, 3]))
+    result = output_detections(boxes, seen, np.array([7, UNCONFIRMED, 3]))
     assert result.xyxy[:, 0].tolist() == [300, 100]
     assert result.tracker_id.tolist() == [3, 7]
     assert boxes.tracker_id is None

@@ -1,4 +1,4 @@
-"""reidops/training/augmentation.py: changes are drawn from one generator and nothing else."""
+"""reidops/training/augmentation.py: all random values are drawn from one generator."""
 
 import random
 
@@ -36,7 +36,7 @@ def test_the_batch_is_channels_last_float32(images):
     assert inputs.dtype == torch.float32 and inputs.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_equal_generators_give_equal_batches_whatever_else_was_drawn(images):
+def test_equal_generators_give_equal_batches_for_any_global_state(images):
     changes = {"flip": 0.5, "pad": 0.1, "jitter": 0.3, "erasing": 0.7}
     first = augment(images, **changes)
     random.seed(99)
@@ -61,7 +61,7 @@ EVERYTHING = {
 
 
 @pytest.mark.parametrize("changes", [{"flip": 0.5, "pad": 0.1, "jitter": 0.3, "erasing": 0.7}, EVERYTHING])
-def test_the_ranks_shares_side_by_side_are_what_one_rank_makes_of_the_batch(images, changes):
+def test_the_concatenated_shares_of_the_ranks_equal_the_batch_of_one_rank(images, changes):
     change = Augmentation(**NOTHING | changes)
     whole = change(images, torch.Generator().manual_seed(0))
     shares = [
@@ -71,7 +71,7 @@ def test_the_ranks_shares_side_by_side_are_what_one_rank_makes_of_the_batch(imag
 
 
 @pytest.mark.parametrize("name", [name for name in EVERYTHING if name != "auto_augment"])
-def test_every_change_is_made_and_what_is_left_out_is_not(images, name):
+def test_every_augmentation_changes_images_only_if_it_is_enabled(images, name):
     assert not torch.equal(augment(images, **{name: EVERYTHING[name]}), augment(images))
 
 
@@ -82,18 +82,18 @@ def test_grey_comes_after_the_change_of_colours_and_stays_grey(images):
     torch.testing.assert_close(inputs[..., :1].expand_as(inputs), inputs, atol=1e-5, rtol=0)
 
 
-def test_pythons_own_generator_is_left_as_it_was(images):
+def test_the_global_generator_of_python_is_unchanged(images):
     random.seed(5)
     expected = random.Random(5).random()
     augment(images, erasing=1.0)
     assert random.random() == expected
 
 
-def test_a_sure_flip_mirrors_every_image(images):
+def test_a_flip_of_probability_1_mirrors_every_image(images):
     torch.testing.assert_close(augment(images, flip=1.0), normalised(images).flip(3), atol=1e-5, rtol=0)
 
 
-def test_a_shift_moves_an_image_whole_and_repeats_its_edge(images):
+def test_a_shift_moves_the_whole_image_and_repeats_its_edge(images):
     shifted = augment(images, pad=0.1)  # up to 4 px
     plain = normalised(images)
     for i in range(len(images)):
@@ -102,7 +102,7 @@ def test_a_shift_moves_an_image_whole_and_repeats_its_edge(images):
         assert any(torch.allclose(shifted[i], window, atol=1e-5) for window in windows)
 
 
-def test_erasing_sets_rectangles_to_the_mean_colour_and_touches_nothing_else(images):
+def test_erasing_sets_only_rectangles_to_the_mean_colour(images):
     erased, plain = augment(images, erasing=1.0), normalised(images)
     changed = ((erased - plain).abs() > 1e-4).any(dim=1)
     assert (erased[:, 0][changed] == 0).all()
@@ -117,7 +117,7 @@ def test_jitter_scales_brightness_within_its_bounds():
     assert gains.min() >= 0.7 - 1e-4 and gains.max() <= 1.3 + 1e-4 and gains.std() > 0.05
 
 
-def test_the_images_given_are_not_changed(images):
+def test_the_input_images_are_not_modified(images):
     before = images.clone()
     augment(images, flip=1.0, pad=0.1, jitter=0.3, erasing=1.0)
     assert torch.equal(before, images)

@@ -1,4 +1,4 @@
-"""reidops/training/auto_augment.py: timm's policies, image by image, drawn from our generator."""
+"""reidops/training/auto_augment.py: policies of timm are applied per image, with seeds of one generator."""
 
 import random
 
@@ -32,7 +32,7 @@ def test_policies_change_images_and_keep_their_form(images, policy):
     assert not torch.equal(got, images) and torch.equal(images, before)
 
 
-def test_equal_generators_change_alike_whatever_else_was_drawn(images):
+def test_equal_generators_give_equal_changes_for_any_global_state(images):
     policy = AutoAugment("rand-m7-n2", FILL)
     first = policy(images, draws())
     random.seed(9)
@@ -41,19 +41,19 @@ def test_equal_generators_change_alike_whatever_else_was_drawn(images):
     assert not torch.equal(policy(images, draws(1)), first)
 
 
-def test_equal_images_are_changed_each_in_its_own_way(images):
+def test_equal_images_are_changed_differently(images):
     got = AutoAugment("rand-m7-n2", FILL)(images[:1].repeat(12, 1, 1, 1), draws())
     assert len({image.numpy().tobytes() for image in got}) > 6
 
 
-def test_what_a_shift_uncovers_has_the_fill_colour():
+def test_uncovered_pixels_have_the_fill_colour():
     white = torch.full((12, 32, 16, 3), 255, dtype=torch.uint8)
     colours = {tuple(pixel) for pixel in AutoAugment("rand-m10-n2-p1", FILL)(white, draws()).view(-1, 3).tolist()}
     assert (102, 128, 153) in colours
 
 
 @pytest.mark.parametrize("policy", ["rand-m0-n5-p1", "rand-m10-n5-p1-inc1", "v0", "v0r", "originalr", "3a"])
-def test_no_draw_and_no_magnitude_breaks_a_policy(images, policy):
+def test_policies_accept_all_draws_and_magnitudes(images, policy):
     change = AutoAugment(policy, FILL)
     for seed in range(20):
         change(images, draws(seed))

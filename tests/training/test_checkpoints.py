@@ -1,4 +1,4 @@
-"""reidops/training/checkpoints.py: the last whole state, or none."""
+"""reidops/training/checkpoints.py: the last complete state is loaded, or none."""
 
 import resource
 
@@ -14,7 +14,7 @@ def checkpoints(tmp_path) -> Checkpoints:
     return Checkpoints(tmp_path, {"params": {"epochs": 2}, "tar": "abc"})
 
 
-def test_a_state_comes_back_as_it_was(checkpoints):
+def test_a_loaded_state_equals_the_saved_one(checkpoints):
     assert checkpoints.load() is None
     state = {"weights": torch.randn(3), "step": 7, "history": [{"loss": 0.5}], "ema": None}
     checkpoints.save(state)
@@ -28,7 +28,7 @@ def test_other_params_or_data_have_another_folder(tmp_path, checkpoints):
     assert Checkpoints(tmp_path, {"tar": "abc", "params": {"epochs": 3}}).folder != checkpoints.folder
 
 
-def test_a_state_that_cannot_be_written_leaves_the_one_before(checkpoints, monkeypatch):
+def test_the_previous_state_is_kept_if_writing_fails(checkpoints, monkeypatch):
     checkpoints.save({"step": 1})
 
     def full_disk(state, path):
@@ -48,17 +48,17 @@ def test_a_half_written_state_is_never_read(checkpoints):
     assert checkpoints.load() == {"step": 1}
 
 
-def test_a_damaged_state_says_what_to_delete(checkpoints):
+def test_a_damaged_state_is_reported_with_the_folder_to_delete(checkpoints):
     checkpoints.save({"step": 1})
     (checkpoints.folder / "state.pt").write_bytes(b"PK broken")
     with pytest.raises(ReidopsError, match=f"delete {checkpoints.folder}"):
         checkpoints.load()
 
 
-def test_nothing_but_plain_values_is_unpickled(checkpoints):
+def test_only_tensors_and_plain_values_are_unpickled(checkpoints):
     checkpoints.folder.mkdir(parents=True)
     torch.save({"step": torch.nn.Linear(1, 1)}, checkpoints.folder / "state.pt")
-    with pytest.raises(ReidopsError, match="no whole checkpoint"):
+    with pytest.raises(ReidopsError, match="damaged"):
         checkpoints.load()
 
 
@@ -68,13 +68,13 @@ def test_deleting_removes_the_folder(checkpoints):
     assert not checkpoints.folder.exists()
 
 
-def test_a_file_that_may_not_grow_leaves_the_state_before(checkpoints):
-    """The limit of the process stands for a full disk: the operating system refuses the write half way."""
+def test_the_previous_state_is_kept_on_a_full_disk(checkpoints):
+    """A file size limit of the process simulates a full disk: the operating system rejects the write half way."""
     checkpoints.save({"step": 1})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
-        with pytest.raises(ReidopsError, match="cannot be written.*the checkpoint before this one is kept"):
+        with pytest.raises(ReidopsError, match="cannot be written.*previous checkpoint is kept"):
             checkpoints.save({"step": 2, "weights": torch.randn(100_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

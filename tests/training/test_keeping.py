@@ -1,4 +1,4 @@
-"""reidops/training/keeping.py: an epoch whose network has collapsed is never the kept one."""
+"""reidops/training/keeping.py: an epoch with collapsed embeddings is never kept."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def keeper(network: TrainingNetwork) -> Keeper:
 
 
 def collapse(network: TrainingNetwork, left: float = 0.0) -> None:
-    """Let so little of what an image is reach the embeddings beside what all share."""
+    """Scale down the part of the embeddings that depends on the image."""
     network.embedding.projection.weight.data *= left
 
 
@@ -42,33 +42,31 @@ def spoil(network: TrainingNetwork) -> None:
     network.embedding.neck.running_mean[0] = torch.nan
 
 
-def test_a_collapsed_epoch_is_not_kept_although_no_epoch_was_better(network, keeper, caplog):
+def test_a_collapsed_epoch_is_not_kept_even_if_no_other_is_better(network, keeper, caplog):
     progress, healthy = Progress(), {name: values.clone() for name, values in network.embedding.state_dict().items()}
-    assert keeper.judge(1, progress)["val_mAP"] > 0
+    assert keeper.evaluate(1, progress)["val_mAP"] > 0
     progress.best["mAP"] = 0.0  # so that any figure of a later epoch is better
     for epoch, left in ((2, 1e-3), (3, 0.0)):
         collapse(network, left)
-        assert np.isnan(keeper.judge(epoch, progress)["val_mAP"])
-        assert f"epoch {epoch} is not kept: the network has collapsed" in caplog.text
+        assert np.isnan(keeper.evaluate(epoch, progress)["val_mAP"])
+        assert f"epoch {epoch} is not kept" in caplog.text and "collapsed" in caplog.text
     kept = keeper.choose(3, progress)
     assert kept.epoch == 1 and all(torch.equal(values, healthy[name]) for name, values in kept.weights.items())
 
 
 @pytest.mark.parametrize("break_down", [collapse, spoil])
-def test_when_every_epoch_has_collapsed_the_error_names_what_to_change(network, keeper, break_down):
+def test_if_every_epoch_has_collapsed_the_error_names_the_params_to_change(network, keeper, break_down):
     progress = Progress()
     break_down(network)
     for epoch in (1, 2):
-        keeper.judge(epoch, progress)
-    with pytest.raises(
-        ReidopsError, match=r"collapsed .* in every epoch that was judged.*train\.learning_rate.*train\.losses"
-    ):
+        keeper.evaluate(epoch, progress)
+    with pytest.raises(ReidopsError, match=r"collapsed in every .*epoch.*train\.learning_rate.*train\.losses"):
         keeper.choose(2, progress)
 
 
-def test_weights_that_nobody_judged_are_not_kept_when_a_statistic_is_nan(network):
+def test_weights_without_a_score_are_not_kept_if_a_statistic_is_nan(network):
     keeper = Keeper(network, 0.0, None, Fabric(accelerator="cpu", devices=1))
     spoil(network)
-    keeper.judge(1, Progress())
+    keeper.evaluate(1, Progress())
     with pytest.raises(ReidopsError, match=r"NaN or infinite values in neck\.running_mean \(1 of 8 values\)"):
         keeper.choose(1, Progress())

@@ -1,4 +1,4 @@
-"""training/precision.py: `auto` is what the device computes in; it is decided alike whenever a training goes on."""
+"""reidops/training/precision.py: `auto` depends only on the hardware support of the device."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ REPORT = "from reidops.training.precision import cpu_computes_in_bf16; print(cpu
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Return a function that makes torch report a machine: its vector instructions and what of bf16 it has."""
+    """Return a function that makes torch report a machine with given vector and bf16 instructions."""
     for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
         monkeypatch.delenv(name, raising=False)
 
@@ -52,7 +52,7 @@ def machine(monkeypatch):
         ("DEFAULT", {"avx2": False, "onednn_bf16": False}, "32-true"),
     ],
 )
-def test_a_cpu_trains_in_bf16_only_where_it_computes_in_it(machine, capability, facts, expected):
+def test_a_cpu_trains_in_bf16_only_if_it_supports_it(machine, capability, facts, expected):
     machine(capability, **facts)
     assert choose_precision("auto", PLAIN) == expected
 
@@ -78,20 +78,20 @@ def test_depthwise_convolutions_train_in_float32_on_a_cpu(machine):
 
 
 @pytest.mark.parametrize(("computes_in_bf16", "expected"), [(True, "bf16-mixed"), (False, "16-mixed")])
-def test_a_gpu_trains_in_bf16_where_it_computes_in_it_and_in_fp16_elsewhere(monkeypatch, computes_in_bf16, expected):
+def test_a_gpu_trains_in_bf16_if_it_supports_it_and_else_in_fp16(monkeypatch, computes_in_bf16, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: computes_in_bf16)
     assert choose_precision("auto", DEPTHWISE) == expected
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
-def test_a_precision_that_is_named_is_kept(precision):
+def test_an_explicit_precision_is_used(precision):
     assert choose_precision(precision, PLAIN) == precision
 
 
 @pytest.mark.slow
 def test_this_machine_limited_to_avx2_has_no_bf16():
-    """Holds on every processor: the limits are read by torch and oneDNN in a fresh process."""
+    """torch and oneDNN read the limits in a new process, so this holds on every processor."""
     limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
     found = subprocess.run(
         [sys.executable, "-c", REPORT], env=os.environ | limits, capture_output=True, text=True, check=True
@@ -102,5 +102,5 @@ def test_this_machine_limited_to_avx2_has_no_bf16():
 @pytest.mark.skipif(
     cpu_computes_in_bf16(), reason="this CPU computes in bf16, where the factor may be on either side of 1"
 )
-def test_bf16_is_measured_to_be_slower_where_it_is_emulated():
+def test_emulated_bf16_is_measured_to_be_slower():
     assert measure_bf16_slowdown(seconds=0.05) > 1.5

@@ -1,4 +1,4 @@
-"""reidops/training/ranks.py: the number of ranks changes nothing but the speed."""
+"""reidops/training/ranks.py: the number of ranks does not change the trained weights."""
 
 import os
 import subprocess
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from default_params import default_params
 from drawn_crops import write_crops
 
 from reidops.errors import ReidopsError
 from reidops.training.ranks import launched
+from stages.params.train import TrainParams
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,7 @@ def train_on(
     name: str | None = None,
     epochs: int | None = None,
 ) -> subprocess.Popen[str]:
-    """Start a training; of one `name` the second goes on where the first broke off, after so many `epochs`."""
+    """Start a training; a second one of the same `name` continues the first after `epochs` epochs."""
     name = name or str(num_ranks)
     torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={num_ranks}", "--standalone"]
     script = Path(__file__).parent / "train_on_ranks.py"
@@ -41,7 +43,7 @@ def train_on(
         str(script),
         str(data),
         str(data / f"{name}.pt"),
-        repr(params),
+        repr(vars(default_params(TrainParams, **params))),
         *([str(epochs)] if epochs else []),
     ]
     # The tests' own folders bear the names of packages.
@@ -60,40 +62,40 @@ def runs(tmp_path_factory) -> dict[int, dict]:
 
 
 def finish(training: subprocess.Popen[str]) -> None:
-    told = training.communicate()[1]
-    assert training.returncode == 0, told
+    message = training.communicate()[1]
+    assert training.returncode == 0, message
 
 
-def test_two_ranks_see_the_losses_that_one_sees_at_the_same_batch(runs):
+def test_two_ranks_have_the_losses_of_one_rank_at_the_same_batch(runs):
     assert len(runs[1]["losses"]) == 2
     assert runs[2]["losses"] == pytest.approx(runs[1]["losses"], rel=1e-5)
 
 
 def test_weights_that_no_loss_reaches_hold_up_no_rank(tmp_path):
-    """OSNet's embedding layer stands behind the pooling of the whole map, which parts do without."""
+    """OSNet's embedding layer follows the global pooling, which stripes do not use."""
     training = train_on(
         2, write_crops(tmp_path), PARAMS | {"backbone": "osnet_x0_25", "parts": 2, "epochs": 1, "warmup_epochs": 0}
     )
     finish(training)
 
 
-def test_more_processes_than_gpus_are_refused(monkeypatch):
+def test_more_processes_than_gpus_are_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ReidopsError, match="train.processes is 2, but this host has 1 GPUs"), launched(2, "32-true"):
         pass
 
 
-def test_two_ranks_end_in_the_weights_of_one(runs):
+def test_two_ranks_train_the_weights_of_one(runs):
     one, two = runs[1]["weights"], runs[2]["weights"]
     assert one.keys() == two.keys()
     for name in one:
         torch.testing.assert_close(
-            two[name], one[name], rtol=1e-4, atol=1e-6, msg=lambda told, name=name: f"{name}: {told}"
+            two[name], one[name], rtol=1e-4, atol=1e-6, msg=lambda message, name=name: f"{name}: {message}"
         )
 
 
-def test_a_training_that_one_rank_began_two_ranks_end(tmp_path, runs):
+def test_two_ranks_can_continue_a_training_of_one(tmp_path, runs):
     data = write_crops(tmp_path)
     finish(train_on(1, data, name="shared", epochs=1))
     finish(train_on(2, data, name="shared"))

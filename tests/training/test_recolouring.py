@@ -1,4 +1,4 @@
-"""reidops/training/recolouring.py: colours change as the plain definitions say, pixel by pixel."""
+"""reidops/training/recolouring.py: colour changes agree with their definitions per pixel."""
 
 import colorsys
 
@@ -13,7 +13,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 class Fixed(Draws):
-    """Draws that always give the same share of the way from low to high."""
+    """Draws that always return the same fraction between low and high."""
 
     def __init__(self, num_images: int, share: float) -> None:
         self._num, self._share = num_images, share
@@ -24,7 +24,7 @@ class Fixed(Draws):
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    """Return images of middling colours, which no change here takes out of 0 … 255."""
+    """Return images of medium colours, which stay within 0 … 255 under all changes of these tests."""
     return torch.from_numpy(np.random.default_rng(0).integers(90, 150, (3, 6, 5, 3), np.uint8))
 
 
@@ -50,7 +50,7 @@ def test_no_saturation_is_grey(images):
     np.testing.assert_allclose(got, np.repeat((images.numpy() @ LUMA)[..., None], 3, axis=-1), atol=1e-3)
 
 
-def test_hue_turns_colours_about_grey_and_keeps_their_brightness(images):
+def test_hue_rotates_colours_about_grey_and_keeps_their_brightness(images):
     got = changed(images, 1.0, hue=1 / 3)
     np.testing.assert_allclose(got @ LUMA, images.numpy() @ LUMA, atol=0.1)
     grey = torch.full((1, 2, 2, 3), 120, dtype=torch.uint8)
@@ -58,7 +58,7 @@ def test_hue_turns_colours_about_grey_and_keeps_their_brightness(images):
 
 
 @pytest.mark.parametrize(("share", "sign"), [(1.0, 1), (0.0, -1)])
-def test_a_sixth_of_the_circle_turns_each_pure_hue_about_as_far_as_hsv_does(share, sign):
+def test_a_sixth_of_the_circle_rotates_pure_hues_about_as_far_as_hsv(share, sign):
     for rgb in ([140, 100, 100], [100, 140, 100], [100, 100, 140]):
         image = torch.tensor(rgb, dtype=torch.uint8).view(1, 1, 1, 3)
         got = changed(image, share, hue=1 / 6)[0, 0, 0]
@@ -79,7 +79,7 @@ def test_all_changes_together_are_brightness_contrast_saturation_and_hue_in_turn
 
 
 def _turned(pixels: torch.Tensor, turn: float) -> np.ndarray:
-    """Return pixels turned in the plane across the grey axis, measured in YIQ, as `colorsys` has it."""
+    """Return pixels rotated about the grey axis in YIQ, as defined by `colorsys`."""
     turned = np.empty(pixels.shape)
     for place in np.ndindex(*pixels.shape[:2]):
         y, i, q = colorsys.rgb_to_yiq(*pixels[place].tolist())
@@ -100,7 +100,7 @@ def test_colours_are_clipped_once_at_the_end():
     assert got.min() == 0 and got.max() == 255
 
 
-def test_each_image_draws_its_own_change():
+def test_each_image_has_its_own_random_change():
     grey = torch.full((50, 2, 2, 3), 100, dtype=torch.uint8)
     got = ColourJitter(0.2, contrast=0.1)(grey, Draws(torch.Generator().manual_seed(0), 50))
     assert len(set(got[:, 0, 0, 0].tolist())) == 50
@@ -114,7 +114,7 @@ def greyed(images: torch.Tensor, whole: float, local: float) -> torch.Tensor:
     return Greying(whole, local)(images, Draws(torch.Generator().manual_seed(1), len(images)))
 
 
-def test_a_sure_grey_is_the_luma_of_every_pixel():
+def test_grey_of_probability_1_is_the_luma_of_every_pixel():
     images = floats(4)
     expected = (images @ torch.tensor([0.299, 0.587, 0.114]))[..., None].expand_as(images)
     torch.testing.assert_close(greyed(images, 1.0, 0.0), expected)
@@ -136,7 +136,7 @@ def test_local_grey_is_one_rectangle_and_the_rest_keeps_its_colour():
     assert 0.01 < min(shares) < 0.06 and 0.3 < max(shares) < 0.45
 
 
-def test_as_many_images_turn_grey_as_the_probabilities_say():
+def test_the_fraction_of_grey_images_equals_the_probabilities():
     images = floats(1000, 8, 8)
     got = greyed(images, 0.1, 0.3)
     is_whole = (got[..., :1] == got).all(dim=(1, 2, 3))
@@ -144,7 +144,7 @@ def test_as_many_images_turn_grey_as_the_probabilities_say():
     assert 0.07 < is_whole.float().mean() < 0.13 and 0.32 < is_touched.float().mean() < 0.42
 
 
-def test_the_images_given_keep_their_colours():
+def test_the_input_images_keep_their_colours():
     images = floats(3)
     before = images.clone()
     greyed(images, 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""reidops/training/validation.py: held-out people judge by the rule of their data set."""
+"""reidops/training/validation.py: held-out people are ranked by the junk rule of their data set."""
 
 import numpy as np
 import pandas as pd
@@ -19,15 +19,15 @@ CAMERAS = crops_table("Market-1501", [1, 2, 1, 2], [5, 5, 900, 900], [0, 0, 1, 1
 VIDEO = crops_table("MOT17", [3, 3, 3, 3], [1, 25, 26, 60], [2, 2, 2, 3])
 
 
-def test_several_cameras_per_person_take_market_1501s_rule():
+def test_people_with_several_cameras_use_the_rule_of_market_1501():
     assert held_out_junk(CAMERAS) == "same-camera"
 
 
-def test_one_camera_per_person_takes_the_rule_of_time():
+def test_people_with_one_camera_use_the_time_gap():
     assert held_out_junk(VIDEO) == "time-gap"
 
 
-def test_mixed_sets_give_each_crop_the_rule_of_its_own_set():
+def test_each_crop_of_mixed_sets_uses_the_rule_of_its_set():
     both = pd.concat([CAMERAS, VIDEO], ignore_index=True)
     junk = held_out_junk(both)
     for i, query in both.iterrows():
@@ -40,7 +40,7 @@ def test_mixed_sets_give_each_crop_the_rule_of_its_own_set():
             assert junk[i, j] == expected
 
 
-def test_embeddings_that_know_the_person_score_1_and_a_crop_never_finds_itself():
+def test_perfect_embeddings_score_1_and_a_crop_never_matches_itself():
     pids = np.repeat(np.arange(5), 4)
     crops = pd.DataFrame({"dataset": "MOT17", "camid": 0, "frame": np.tile([1, 50, 100, 150], 5), "pid": pids})
     held_out = HeldOut(np.empty((20, 1, 1, 3), np.uint8), crops, score_embeddings)
@@ -48,19 +48,19 @@ def test_embeddings_that_know_the_person_score_1_and_a_crop_never_finds_itself()
     assert held_out.score(np.random.default_rng(0).standard_normal((20, 8), np.float32)).mAP < 0.9
 
 
-def test_no_held_out_people_is_said_and_no_error(tmp_path, caplog):
+def test_missing_held_out_people_are_logged_without_an_error(tmp_path, caplog):
     data = write_crops(tmp_path, num_val=0)
     table = read_table(data / "crops" / "crops.parquet", CROPS)
     assert read_held_out(CropStore(data / "crops" / "crops.tar", table), table, 64, 32, score_embeddings) is None
     assert "no held-out people" in caplog.text
 
 
-def test_held_out_people_who_are_seen_once_cannot_judge_and_that_is_said(tmp_path, caplog):
+def test_held_out_people_with_one_crop_cannot_be_ranked_and_that_is_logged(tmp_path, caplog):
     data = write_crops(tmp_path)
     table = read_table(data / "crops" / "crops.parquet", CROPS)
     table.loc[table["split"] == "val", ["camid", "frame"]] = 1
     assert read_held_out(CropStore(data / "crops" / "crops.tar", table), table, 64, 32, score_embeddings) is None
-    assert "cannot judge" in caplog.text
+    assert "cannot be ranked" in caplog.text
 
 
 @pytest.mark.parametrize("num_cameras", [1, 2])

@@ -1,4 +1,4 @@
-"""A training on as many ranks as torchrun starts: `torchrun … train_on_ranks.py DATA OUTPUT PARAMS [EPOCHS]`.
+"""Train on the ranks that torchrun starts: `torchrun … train_on_ranks.py DATA OUTPUT PARAMS [EPOCHS]`.
 
 With EPOCHS it ends without a result after so many of them, its state saved. In double precision, so that nothing but a
 real difference shows: batch-hard mining makes a jump of a difference in the last bit. Rank 0 writes the weights, the
@@ -38,6 +38,6 @@ def write(network, trained, *_: object) -> None:
 
 
 if __name__ == "__main__":
-    ranks.launched, stage._write = launched_in_double, write
+    stage.launched, stage._write = launched_in_double, write
     Trainer._save = save_and_stop
     stage.train(data / "crops", data / "validation", data / "never", params)

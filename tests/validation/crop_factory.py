@@ -1,4 +1,4 @@
-"""Draw a tiny `data/crops` for tests: coloured pictures of people in a tar, and their table."""
+"""Write a small `data/crops` for tests: coloured pictures of people in a tar, and their table."""
 
 import io
 import tarfile
@@ -20,8 +20,9 @@ PARTS = [
 
 
 def write_crops(folder: Path, crops_per_person: int = 5) -> pd.DataFrame:
-    """Write crops.tar, crops.parquet and meta/ for 3 people who train, 2 held out and 2 tested (crop 0 is the query);
-    return the table.
+    """Write crops.tar, crops.parquet and meta/, and return the table.
+
+    There are 3 people in train, 2 in val and 2 in test; crop 0 of a test person is the query.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -36,7 +37,7 @@ def write_crops(folder: Path, crops_per_person: int = 5) -> pd.DataFrame:
 
 
 def write_lists(table: pd.DataFrame, folder: Path) -> None:
-    """Write train_80.txt and val_20.txt, labels being the pids, which are contiguous here."""
+    """Write train_80.txt and val_20.txt with the pids as labels, which are consecutive here."""
     folder.mkdir(exist_ok=True)
     for name, split in (("train_80.txt", "train"), ("val_20.txt", "val")):
         rows = table[table["split"] == split]
@@ -45,7 +46,7 @@ def write_lists(table: pd.DataFrame, folder: Path) -> None:
 
 
 def draw_person(pid: int, number: int) -> np.ndarray:
-    """Return BGR uint8 [64, 32, 3]: a smooth pattern of the person, and some noise of the crop."""
+    """Return BGR uint8 [64, 32, 3]: a smooth pattern per person plus noise per crop."""
     coarse = np.random.default_rng(pid).integers(0, 255, (9, 5, 3), dtype=np.uint8)
     picture = cv2.resize(coarse, (32, 64), interpolation=cv2.INTER_CUBIC).astype(int)
     return (picture + np.random.default_rng([pid, number]).integers(-4, 5, picture.shape)).clip(0, 255).astype(np.uint8)
@@ -60,8 +61,18 @@ def _add_crop(tar: tarfile.TarFile, pid: int, number: int, side: str) -> dict[st
     tar.addfile(info, io.BytesIO(content))
     split = ("gallery" if number else "query") if side == "test" else side
     return {
-        "path": info.name, "offset": offset, "size": len(content), "dataset": "TOY", "pid": pid, "camid": int(scene),
+        "path": info.name,
+        "offset": offset,
+        "size": len(content),
+        "dataset": "TOY",
+        "pid": pid,
+        "camid": int(scene),
         "scene": scene,
-        "track_id": pid, "tracklet": -1, "frame": 2 * number + 1, "width": 32, "height": 64, "visibility": 1.0,
+        "track_id": pid,
+        "tracklet": -1,
+        "frame": 2 * number + 1,
+        "width": 32,
+        "height": 64,
+        "visibility": 1.0,
         "split": split,
-    }  # fmt: skip
+    }

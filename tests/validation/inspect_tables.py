@@ -1,7 +1,5 @@
-"""Run one suite on one table, or all suites on drawn crops, for the beds of this room."""
+"""Run one suite on one table, or all suites on synthetic crops, for the tests of this folder."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import great_expectations.expectations as gxe
@@ -18,12 +16,12 @@ TABLE = pd.DataFrame(
 
 
 def positive_width(level: str = ERROR) -> gxe.Expectation:
-    """Return an expectation that six rows of `TABLE` do not meet."""
+    """Return an expectation that fails for six rows of `TABLE`."""
     return expect(
         gxe.ExpectColumnValuesToBeBetween,
         "width is above 0 px",
         because="It is a size.",
-        remedy="Mend it.",
+        remedy="Correct it.",
         level=level,
         column="width",
         min_value=0,
@@ -32,23 +30,18 @@ def positive_width(level: str = ERROR) -> gxe.Expectation:
 
 
 def findings_of(table: pd.DataFrame, suite: list, row_word: str = "line") -> list[Finding]:
-    """Return what `suite` finds in `table`."""
+    """Return the findings of `suite` in `table`."""
     return run_inspections([Inspection("table", table, suite, row_word)], quiet_context())
 
 
 def titles(findings: list[Finding]) -> set[str]:
-    """Return which expectations were not met."""
+    """Return the statements of the expectations that were not met."""
     return {finding.expectation for finding in findings}
 
 
-def says_of(suite: list) -> set[str]:
-    """Return what every expectation of a suite says."""
-    return {expectation.meta["says"] for expectation in suite}
-
-
-def only(suite: Sequence[gxe.Expectation], says: str) -> list[gxe.Expectation]:
-    """Return the expectations of a suite that say this; running one of them takes a fraction of the suite's time."""
-    return [expectation for expectation in suite if expectation.meta["says"] == says]
+def statements_of(suite: list) -> set[str]:
+    """Return the statements of all expectations of a suite."""
+    return {expectation.meta["statement"] for expectation in suite}
 
 
 def with_value(table: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
@@ -60,32 +53,12 @@ def with_value(table: pd.DataFrame, row: int, **values: object) -> pd.DataFrame:
 
 
 def inspect(
-    crops: pd.DataFrame,
-    folder: Path,
-    parts=PARTS,
-    *,
-    says: str | None = None,
-    min_people=2,
-    min_crops=3,
-    crop_sample=-1,
-    max_share=0.0,
+    crops: pd.DataFrame, folder: Path, parts=PARTS, *, min_people=2, min_crops=3, crop_sample=-1, max_share=0.0
 ) -> dict[str, Finding]:
-    """Return what is found in the crops and on both sides of their split, by expectation.
-
-    `says` limits it to the expectations that say this, which takes a fraction of the time.
-    """
+    """Return the findings in the crops and between the sides of their split, by expectation."""
     inspected = inspect_crops(
         crops, folder, parts, crop_sample=crop_sample, min_people=min_people, min_crops_per_person=min_crops
     )
     sides = inspect_sides(crops, inspected, parts, Path("raw"), max_bits=3, max_share=max_share)
-    inspections = [*inspected.inspections, *sides.inspections]
-    if says is not None:
-        limited = [replace(inspection, expectations=only(inspection.expectations, says)) for inspection in inspections]
-        inspections = [inspection for inspection in limited if inspection.expectations]
-    findings = run_inspections(inspections, quiet_context())
+    findings = run_inspections([*inspected.inspections, *sides.inspections], quiet_context())
     return {finding.expectation: finding for finding in findings}
-
-
-def finding_of(says: str, crops: pd.DataFrame, folder: Path, *args: object, **kwargs: object) -> Finding:
-    """Return the finding of the one expectation that says this; the arguments are those of `inspect`."""
-    return inspect(crops, folder, *args, says=says, **kwargs)[says]

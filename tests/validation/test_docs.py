@@ -1,4 +1,4 @@
-"""Data Docs need no network, and the page tells what was found."""
+"""Data Docs work offline, and the validation page shows the findings."""
 
 import re
 
@@ -35,10 +35,10 @@ def test_no_page_loads_anything_from_another_host(site):
         assert not re.search(r"<(script|link|img)\b|url\(", page.read_text()), page
 
 
-def test_every_expectation_stands_there_with_its_reason(site):
+def test_every_expectation_is_shown_with_its_reason(site):
     text = docs.result_pages(site)["boxes"].read_text()
     assert "Width is above 0 px. Why: It is a size. (error)" in text
-    assert "Mend it." in (site / "expectations" / "boxes.html").read_text()
+    assert "Correct it." in (site / "expectations" / "boxes.html").read_text()
 
 
 def test_the_index_links_to_every_suite_and_escapes_its_name(site):
@@ -64,7 +64,7 @@ def test_the_sheet_shows_people_of_every_side(crops):
     assert len(choose_people(crops, 100)) == 7
 
 
-def test_a_small_set_has_its_share_of_the_sheet(crops):
+def test_a_small_data_set_is_on_the_sheet(crops):
     joined = crops.assign(dataset=crops["dataset"].mask(crops["pid"] == 2, "OTHER"))
     assert (2, "train", "OTHER") in choose_people(joined, 4)
 
@@ -90,17 +90,17 @@ def test_a_crop_that_cannot_be_decoded_is_left_out_of_the_sheet(crops, tmp_path)
     assert draw_contact_sheet(crops, tmp_path / "crops.tar", 7).size[0] > 0
 
 
-def test_a_sheet_without_crops_is_empty_and_no_crash(crops, tmp_path):
+def test_a_sheet_without_crops_is_empty(crops, tmp_path):
     assert draw_contact_sheet(crops.iloc[:0], tmp_path / "crops.tar", 4).size[0] > 0
 
 
-def test_the_sheet_shows_the_persons_colours(crops, tmp_path):
-    blue = draw_contact_sheet(crops, tmp_path / "crops.tar", 7)
-    assert len(blue.getcolors(maxcolors=1_000_000)) > 1000
+def test_the_sheet_shows_the_colours_of_the_crops(crops, tmp_path):
+    sheet = draw_contact_sheet(crops, tmp_path / "crops.tar", 7)
+    assert len(sheet.getcolors(maxcolors=1_000_000)) > 1000
 
 
 @pytest.mark.parametrize("level", ["error", "warning"])
-def test_the_page_tells_findings_counts_and_pictures(crops, tmp_path, level):
+def test_the_page_shows_findings_counts_and_pictures(crops, tmp_path, level):
     draw_contact_sheet(crops, tmp_path / "crops.tar", 4).save(tmp_path / "contact_sheet.jpg")
     draw_histograms(crops, people_table(crops), tmp_path / "histograms.png")
     counts = {"num_crops": 35, "num_annotations": 1234, "num_sequences": 2}

@@ -1,4 +1,4 @@
-"""A copy of a tracked video among the training videos is found, whatever its folder and its frames are called."""
+"""A copy of a tracked video among the training videos is detected under any folder and frame names."""
 
 import shutil
 from pathlib import Path
@@ -19,9 +19,7 @@ LENGTH = 60
 
 
 def draw_street(seed: int, frame: int) -> np.ndarray:
-    """Return a frame, BGR uint8 [240, 320, 3]: blurred noise, over which three rectangles move by 4, 5 and 7 px per
-    frame.
-    """
+    """Return a frame, BGR uint8 [240, 320, 3]: three rectangles moving 4, 5 and 7 px per frame on blurred noise."""
     rng = np.random.default_rng(seed)
     picture = cv2.resize(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC)
     for speed, place in zip((4, 5, 7), rng.integers(0, 240, (3, 2)), strict=True):
@@ -61,16 +59,11 @@ def levels_of(table: pd.DataFrame) -> list[str]:
     return [finding.level for finding in findings_of(table, frame_copies_suite())]
 
 
-def test_a_copied_folder_that_trains_is_an_error_that_names_both_sequences_and_frames(
-    tracked: Part, tmp_path: Path
-) -> None:
+def test_a_copied_training_folder_is_an_error_with_both_sequences_and_frames(tracked: Part, tmp_path: Path) -> None:
     copy = shutil.copytree(tracked.folder, tmp_path / "CAM-01")
     table = table_of(part("train", copy), tracked, sample=0)
-    told = (
-        "frame 1 of CAM-01 of OWN (train) is the same file as frame 1 of MOT17-09-FRCNN of MOT17 (track); 60 such "
-        "frames"
-    )
-    assert table["copy_fault"].tolist() == [told]
+    facts = ("frame 1 of CAM-01 of OWN (train)", "frame 1 of MOT17-09-FRCNN of MOT17 (track)", "60")
+    assert all(fact in table["copy_fault"].item() for fact in facts)
     assert levels_of(table) == ["error"]
 
 
@@ -82,17 +75,18 @@ def test_a_copy_with_other_frame_numbers_is_an_error(tracked: Part, tmp_path: Pa
             tracked.folder / "img1" / f"{number + 33:06d}.jpg", tmp_path / "CAM-01" / "img1" / f"{number:06d}.jpg"
         )
     table = table_of(part("train", tmp_path / "CAM-01"), tracked, sample=0)
-    assert "frame 1 of CAM-01 of OWN (train) is the same file as frame 34 of MOT17-09" in table["copy_fault"][0]
+    facts = ("frame 1 of CAM-01 of OWN (train)", "frame 34 of MOT17-09")
+    assert all(fact in table["copy_fault"][0] for fact in facts)
 
 
 @pytest.mark.parametrize("shift", [0, 1, 2, 3, 4])
-def test_a_copy_that_was_encoded_again_is_a_warning_whatever_its_numbers(
+def test_a_copy_that_was_encoded_again_is_a_warning_for_any_frame_numbers(
     tracked: Part, tmp_path: Path, street: list[np.ndarray], shift: int
 ) -> None:
     smaller = [cv2.resize(picture, (240, 180), interpolation=cv2.INTER_AREA) for picture in street[shift:]]
     table = table_of(part("train", write_video(tmp_path / "CAM-01", smaller, quality=60)), tracked)
     assert table["copy_fault"].tolist() == [""]
-    names = (" of CAM-01 of OWN (train) looks like frame ", "of MOT17-09-FRCNN of MOT17 (track)")
+    names = ("of CAM-01 of OWN (train)", "of MOT17-09-FRCNN of MOT17 (track)")
     assert all(name in table["twin_fault"][0] for name in names)
     assert levels_of(table) == ["warning"]
 
@@ -104,7 +98,7 @@ def test_another_moment_of_the_same_camera_and_another_video_are_no_copies(track
     assert (table["copy_fault"] == "").all() and table["twin_fault"][1] == ""
 
 
-def test_only_frames_that_play_their_part_are_compared(tracked: Part, tmp_path: Path) -> None:
+def test_only_frames_in_the_range_of_their_part_are_compared(tracked: Part, tmp_path: Path) -> None:
     copy = shutil.copytree(tracked.folder, tmp_path / "CAM-01")
     first_half, second_half = part("train", copy, 1, 31), part("track", tracked.folder, 32, 60)
     assert levels_of(table_of(first_half, second_half, sample=0)) == []
@@ -117,7 +111,7 @@ def test_a_video_that_is_split_by_time_and_its_detector_copies_are_no_copies(tra
     assert levels_of(table_of(*halves)) == [] and levels_of(table_of(other_detector, tracked)) == []
 
 
-def test_empty_and_missing_frames_and_flat_ones_are_no_copies(tmp_path: Path) -> None:
+def test_empty_missing_and_flat_frames_are_no_copies(tmp_path: Path) -> None:
     videos = [
         write_video(tmp_path / name, [np.full((240, 320, 3), grey, np.uint8)] * 4)
         for name, grey in (("a", 20), ("b", 21))

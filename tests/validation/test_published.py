@@ -1,4 +1,4 @@
-"""The published counts: whole sequences are known, cuts are not."""
+"""Published counts are known for sequences of the published length only."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_the_sequences_add_up_to_the_published_totals(dataset, boxes, people):
     assert (sum(c.boxes for c in counts), sum(c.people for c in counts)) == (boxes, people)
 
 
-def test_the_half_counts_add_up_to_bytetracks():
+def test_the_half_counts_add_up_to_those_of_bytetrack():
     counts = [counts for counts in PUBLISHED.values() if counts.half_boxes is not None]
     assert len(counts) == 7
     assert (sum(c.half_boxes for c in counts), sum(c.half_people for c in counts)) == (53_890, 339)

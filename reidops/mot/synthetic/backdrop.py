@@ -55,7 +55,7 @@ def _paint_ground(street: Street, rng: np.random.Generator, x: np.ndarray, z: np
     kerb = street.facade_z - 2.1
     colours = np.where((z > kerb)[:, None], _pavement(rng, x, z, footprint) * 0.94, surface)
     if street.ground != "pavement":
-        colours = np.where(((z > kerb - 0.16) & (z < kerb))[:, None], np.float32([150, 154, 156]), colours)
+        colours = np.where(((z > kerb - 0.16) & (z < kerb))[:, None], np.array([150, 154, 156], np.float32), colours)
     dirt = 1 + 0.16 * _sampled(_fractal(rng, (512, 512), 5), x * 24, z * 24)
     shadows = 1 - street.light.shadow * _furniture_shadow(street, x, z)
     return colours * dirt[:, None] * street.light.gains(x, z) * shadows[:, None]
@@ -93,16 +93,18 @@ def _pavement(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint:
     tone = _tile_tone(rng, (x + shift) / 0.6 + 0.5, z / 0.6 + 0.5, 0.055)
     joints = np.maximum(_joint(x + shift, 0.6, 0.014, footprint), _joint(z, 0.6, 0.014, footprint))
     grain = 1 + 0.07 * _sampled(_fractal(rng, (512, 512), 7), x * 90, z * 90)
-    return np.float32([152, 158, 164]) * (tone * grain * (1 - 0.6 * joints))[:, None]
+    return np.array([152, 158, 164], np.float32) * (tone * grain * (1 - 0.6 * joints))[:, None]
 
 
 def _asphalt(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint: np.ndarray) -> np.ndarray:
     fine, coarse = _fractal(rng, (512, 512), 8), _fractal(rng, (256, 256), 3)
     grain = 1 + 0.2 * _sampled(fine, x * 110, z * 110) + 0.12 * _sampled(coarse, x * 12, z * 12)
-    colours = np.float32([96, 94, 92]) * grain[:, None]
+    colours = np.array([96, 94, 92], np.float32) * grain[:, None]
     stripes = (np.abs(x - 1.2) < 2.6) & ((z - 6.0) % 1.0 < 0.5) & (z < 8.2)
     bay = (_joint(x + 0.4, 2.5, 0.06, footprint) > 0.4) & (z > 11.2) & (z < 15.2)
-    return np.where((stripes | bay)[:, None], np.float32([196, 200, 202]) * (0.8 + 0.2 * grain)[:, None], colours)
+    return np.where(
+        (stripes | bay)[:, None], np.array([196, 200, 202], np.float32) * (0.8 + 0.2 * grain)[:, None], colours
+    )
 
 
 def _cobbles(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint: np.ndarray) -> np.ndarray:
@@ -110,14 +112,17 @@ def _cobbles(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint: 
     shift = np.floor(z / 0.2) % 2 * 0.1
     tone = _tile_tone(rng, (bow + shift) / 0.2 + 0.5, z / 0.2 + 0.5, 0.13)
     joints = np.maximum(_joint(bow + shift, 0.2, 0.022, footprint), _joint(z, 0.2, 0.022, footprint))
-    return np.float32([124, 130, 140]) * (tone * (1 - 0.62 * joints))[:, None]
+    return np.array([124, 130, 140], np.float32) * (tone * (1 - 0.62 * joints))[:, None]
 
 
 def _grass(rng: np.random.Generator, x: np.ndarray, z: np.ndarray, footprint: np.ndarray) -> np.ndarray:
     fine, coarse = _fractal(rng, (512, 512), 8), _fractal(rng, (256, 256), 3)
     blades = 1 + 0.42 * _sampled(fine, x * 120, z * 60) + 0.3 * _sampled(coarse, x * 10, z * 10)
-    green = np.float32([56, 116, 92]) * blades[:, None]
-    gravel = np.float32([142, 166, 182]) * (1 + 0.2 * _sampled(_fractal(rng, (512, 512), 8), x * 130, z * 130))[:, None]
+    green = np.array([56, 116, 92], np.float32) * blades[:, None]
+    gravel = (
+        np.array([142, 166, 182], np.float32)
+        * (1 + 0.2 * _sampled(_fractal(rng, (512, 512), 8), x * 130, z * 130))[:, None]
+    )
     edge = 0.35 * _sampled(_fractal(rng, (256, 256), 4), x * 20, z * 20)
     path = ((z + edge > 10.9) & (z - edge < 13.4)) | (np.abs(x + 0.25 * (z - 9) + edge) < 1.0)
     return np.where(path[:, None], gravel, green)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtr
 
-from reidops.mot.synthetic.frames import DISTRACTOR, PEDESTRIAN, REFLECTION, STATIC_PERSON, Sighting
+from reidops.mot.sequences import PEDESTRIAN
+from reidops.mot.synthetic.frames import DISTRACTOR, REFLECTION, STATIC_PERSON, Sighting
 from reidops.mot.synthetic.street import FAR, NEAR, Street
 
 PERSISTENCE = 0.72  # how much of a detector's mood about one person carries over to the next frame

@@ -292,7 +292,7 @@ class _Drawing:
         matrix = np.array([[corner, down[0], origin[0] - low[0]], [0, down[1], origin[1] - low[1]]])
         warped = cv2.warpAffine(tile, matrix, tuple(int(v) for v in high - low), flags=cv2.INTER_LINEAR)
         region = self.canvas[low[1] : high[1], low[0] : high[0]]
-        covered = cv2.compare(warped[..., 3], 127, cv2.CMP_GT)
+        _, covered = cv2.threshold(warped[..., 3], 127, 255, cv2.THRESH_BINARY)
         warped[..., 3] = 255
         cv2.copyTo(warped, covered, region)
 

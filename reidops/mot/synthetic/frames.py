@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from reidops.mot.sequences import PEDESTRIAN
 from reidops.mot.synthetic.backdrop import PANE, paint_backdrop, pane_mask
 from reidops.mot.synthetic.figure import Figure
 from reidops.mot.synthetic.furniture import paint_bench, paint_obstacle
@@ -17,7 +18,7 @@ from reidops.mot.synthetic.sprite import Owners, Sprite, extent, overlap, paste
 from reidops.mot.synthetic.street import Street, plan_street
 from reidops.mot.synthetic.walks import Route, Walk, follow, plan_routes
 
-PEDESTRIAN, STATIC_PERSON, DISTRACTOR, REFLECTION = 1, 7, 8, 12
+STATIC_PERSON, DISTRACTOR, REFLECTION = 7, 8, 12
 LEAST_INSIDE = 0.12  # share of a box that lies in the frame while its person counts as being there
 GLOSS = 0.42  # how much of a person a shop window mirrors
 
@@ -81,7 +82,7 @@ class Film:
             self._still(next(ids), DISTRACTOR, mannequin(draw_appearance(rng)), place) for place in self._pane_places(2)
         ]
         sitters = [self._still(next(ids), STATIC_PERSON, draw_appearance(rng), place) for place in self._bench_places()]
-        self.fixed += [(actor.walk.place[0, 1] + 0.3, paint_bench(*actor.walk.place[0], street)) for actor in sitters]
+        self.fixed += [(z + 0.3, paint_bench(x, z, street)) for actor in sitters for x, z in actor.walk.place[:1]]
         self.dummies, self.sitters = (
             [(actor, self._draw(actor, 0)) for actor in group] for group in (dummies, sitters)
         )
@@ -206,9 +207,18 @@ class Film:
         inside = _share_inside(box, street.width, street.height)
         if inside < LEAST_INSIDE or (actor.class_id == REFLECTION and visibility < 0.3):
             return None
-        moved = None if visible is None else tuple(float(v - o) for v, o in zip(visible, offset * 2, strict=True))
-        ltwh = (box[0], box[1], box[2] - box[0], box[3] - box[1])
-        return Sighting(k + 1, actor.track_id, actor.class_id, tuple(float(v) for v in ltwh), visibility, moved)
+        left, top, right, bottom = box.tolist()
+        ltwh = (left, top, right - left, bottom - top)
+        moved = None if visible is None else _moved(visible, offset)
+        return Sighting(k + 1, actor.track_id, actor.class_id, ltwh, visibility, moved)
+
+
+def _moved(
+    box_ltrb: tuple[float, float, float, float], offset: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """Return a box of the canvas in the pixels of a frame whose corner lies at `offset`."""
+    left, top, right, bottom = box_ltrb
+    return left - offset[0], top - offset[1], right - offset[0], bottom - offset[1]
 
 
 def _share_inside(box_ltrb: np.ndarray, width: int, height: int) -> float:

@@ -35,7 +35,7 @@ class Lens:
         picture = cv2.GaussianBlur(canvas, (5, 5), sigma) * self.vignette
         y, x = rng.integers(0, 48, 2)
         grain = self.grain[y : y + street.height, x : x + street.width]
-        return cv2.add(cv2.multiply(picture, (*self.gain[k].tolist(), 0.0)), grain, dtype=cv2.CV_8U)
+        return cv2.add(cv2.multiply(picture, np.array([*self.gain[k], 0.0])), grain, dtype=cv2.CV_8U)
 
 
 def _camera_path(rng: np.random.Generator, margin: int, clock: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from reidops.mot.synthetic.camera import Camera
 from reidops.mot.synthetic.figure import SHIFT
@@ -29,13 +30,13 @@ class Painter:
         low, high = np.floor(pixels.min(axis=0)).astype(int) - 3, np.ceil(pixels.max(axis=0)).astype(int) + 3
         return cls(camera, int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
 
-    def pixels(self, points: np.ndarray) -> np.ndarray:
+    def pixels(self, points: ArrayLike) -> np.ndarray:
         """Return where world points [n, 3] lie on the canvas, [n, 2]."""
         return (self.camera.project(np.asarray(points, float)) - (self.left, self.top)) * SAMPLES
 
     def polygon(self, points: list[tuple[float, float, float]] | np.ndarray, colour: Colour) -> None:
         """Fill a polygon of world points."""
-        fixed = np.round(self.pixels(points) * 2**SHIFT).astype(np.int32)
+        fixed = (self.pixels(points) * 2**SHIFT).round().astype(np.int32)
         cv2.fillPoly(self.canvas, [fixed], (*colour, 255), cv2.LINE_8, SHIFT)
 
     def rect(self, x: tuple[float, float], y: tuple[float, float], z: float, colour: Colour) -> None:
@@ -79,9 +80,11 @@ class Painter:
 
 def mixed(a: Colour, b: Colour, share: float) -> Colour:
     """Return `a` with `share` of `b` in it."""
-    return tuple(int(p + (q - p) * share) for p, q in zip(a, b, strict=True))
+    blue, green, red = (int(p + (q - p) * share) for p, q in zip(a, b, strict=True))
+    return blue, green, red
 
 
 def toned(colour: Colour, factor: float) -> Colour:
     """Return a colour, `factor` times as bright."""
-    return tuple(int(min(255, value * factor)) for value in colour)
+    blue, green, red = (int(min(255, value * factor)) for value in colour)
+    return blue, green, red

@@ -184,8 +184,10 @@ def _pick(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float,
 def _tinted(rng: np.random.Generator, palette: tuple[Colour, ...]) -> Colour:
     """Draw a colour of the palette and vary it a little, as no two dye lots are the same."""
     colour = np.array(palette[int(rng.integers(len(palette)))]) * rng.uniform(0.93, 1.07) + rng.uniform(-4, 4, 3)
-    return tuple(int(value) for value in np.clip(colour, 8, 246))
+    blue, green, red = (int(value) for value in np.clip(colour, 8, 246))
+    return blue, green, red
 
 
 def _shaded(colour: Colour, factor: float) -> Colour:
-    return tuple(int(value) for value in np.clip(np.array(colour) * factor, 0, 255))
+    blue, green, red = (int(value) for value in np.clip(np.array(colour) * factor, 0, 255))
+    return blue, green, red

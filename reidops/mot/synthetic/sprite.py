@@ -47,7 +47,7 @@ def paste(
     if region.size == 0:
         return
     if gain is not None:
-        bgr = cv2.multiply(bgr, (*gain.tolist(), 0.0))
+        bgr = cv2.multiply(bgr, np.array([*gain, 0.0]))
     if through is not None:
         alpha, bgr = alpha * through[there], bgr * through[there][..., None]
     region *= cv2.merge([1 - alpha] * 3)

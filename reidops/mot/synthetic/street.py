@@ -72,12 +72,12 @@ class Light:
     noise: float
     blur: float
 
-    def sunlit(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def sunlit(self, x: float | np.ndarray, z: float | np.ndarray) -> np.ndarray:
         """Return how much of the sun reaches places on the ground, 0 … 1; the shade's edge is half a metre soft."""
         a, b, c = self.edge
         return np.clip(0.5 - (a * x + b * z - c) / 0.5, 0, 1)
 
-    def gains(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def gains(self, x: float | np.ndarray, z: float | np.ndarray) -> np.ndarray:
         """Return the colour gains [..., 3] at places on the ground."""
         sunlit = np.asarray(self.sunlit(x, z))[..., None]
         return (sunlit * np.array(self.gain) + (1 - sunlit) * np.array(self.shade_gain)).astype(np.float32)
@@ -126,7 +126,7 @@ def plan_street(rng: np.random.Generator, index: int, width: int, height: int) -
         ground=GROUNDS[index % len(GROUNDS)],
         facade_z=facade_z,
         houses=_plan_houses(rng, reach),
-        obstacles=_plan_obstacles(rng, index, width / 2 / camera.pixels_per_metre(np.mean(STRIP))),
+        obstacles=_plan_obstacles(rng, index, width / 2 / camera.pixels_per_metre(float(np.mean(STRIP)))),
         light=_plan_light(rng, index),
     )
 
@@ -146,7 +146,8 @@ def _plan_houses(rng: np.random.Generator, reach: float) -> tuple[House, ...]:
         (110, 132, 142),
     ]
     awnings = [(44, 48, 150), (70, 96, 40), (120, 70, 36), (40, 120, 176), (72, 66, 70)]
-    houses, x, gap = [], -reach, rng.uniform(-0.5, 0.4) * reach
+    houses: list[House] = []
+    x, gap = -reach, rng.uniform(-0.5, 0.4) * reach
     while x < reach:
         if x < gap < x + 4.0:
             x += rng.uniform(2.6, 3.6)

@@ -10,9 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from reidops.mot.sequences import PEDESTRIAN
 from reidops.mot.synthetic import SyntheticParams
 from reidops.mot.synthetic.detectors import DETECTORS, detect
-from reidops.mot.synthetic.frames import PEDESTRIAN, Film, Sighting
+from reidops.mot.synthetic.frames import Film, Sighting
 from reidops.parallel import map_parallel
 
 JPEG_QUALITY = 92

@@ -1,0 +1,187 @@
+"""Sets that lie as other projects and tools publish them: found below download.local, and written in MOTChallenge's
+layout.
+
+Only text is written (seqinfo.ini, gt.txt, det.txt), below data/raw; the frames stay in the user's folder.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reidops.datasets.layouts import SetFolder
+from reidops.datasets.set_sequences import Found, find_exports
+from reidops.errors import ReidopsError
+from reidops.image_headers import read_size
+from reidops.mot.classes import as_people, number_of_name
+from reidops.mot.cvat import read_cvat
+from reidops.mot.frame_files import list_frames
+from reidops.mot.ground_truth import FORMATS
+from reidops.mot.kitti import read_kitti
+from reidops.mot.sequences import (
+    LOCAL_FRAMES,
+    read_annotation_file,
+    read_detections,
+    read_sequence,
+    scene_of,
+    write_detections,
+)
+from reidops.mot.sequences import (
+    Sequence as MotSequence,
+)
+from reidops.mot.video_json import read_video_json
+from reidops.parts import local_folder
+
+logger = logging.getLogger(__name__)
+
+_FRAME_RATES = {"kitti": 10.0, "visdrone": 30.0}
+_DEFAULT_RATE = 25.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a set's annotations are read: `formats` (a format, or names of columns) and `people` (classes) by set."""
+
+    formats: Mapping[str, str]
+    people: Mapping[str, Sequence[int | str]]
+
+    def names(self, dataset: str) -> bool:
+        """Tell whether anything is said of a set."""
+        return dataset in self.formats or dataset in self.people
+
+
+def in_mot_layout(found: SetFolder, raw: Path, reading: Reading, local: str | None) -> SetFolder:
+    """Return a set in MOTChallenge's layout: as it is where it lies so and nothing is said of it, else a copy of its
+    text below `raw`.
+
+    Raises:
+        ReidopsError: a format is not known, or the annotations cannot be read.
+    """
+    sequences = find_exports(found.folder)
+    if not sequences and not reading.names(found.name):
+        return found
+    if local is None or not found.folder.is_relative_to(local_folder(local)):
+        raise ReidopsError(
+            f"download.formats and download.people: {found.name} is unpacked or drawn here; unpack it below "
+            f"download.local and name its folder there"
+        )
+    layout = reading.formats.get(found.name, "")
+    if layout and "," not in layout and layout not in FORMATS:
+        raise ReidopsError(
+            f"download.formats: {found.name}: {layout} is no format; expected {', '.join(FORMATS)}, or the names of "
+            f"the columns, 'frame,id,left,top,width,height,considered,class,visibility'"
+        )
+    exported = {sequence.name for sequence in sequences}
+    plain = [sequence for sequence in _plain(found.folder) if sequence.name not in exported]
+    for sequence in (*sequences, *plain):
+        _write_copy(sequence, raw / found.name / "train", layout, reading.people.get(found.name), Path(local))
+    return SetFolder(found.name, "mot", raw / found.name, found.source)
+
+
+def _plain(folder: Path) -> list[Found]:
+    train = folder / "train"
+    return [
+        Found(path.name, path / "gt" / "gt.txt", read_sequence(path).frames_dir, "gt", path)
+        for path in (sorted(train.iterdir()) if train.is_dir() else [])
+        if (path / "gt" / "gt.txt").is_file() and (path / "seqinfo.ini").is_file()
+    ]
+
+
+def _write_copy(found: Found, train: Path, layout: str, people: Sequence[int | str] | None, local: Path) -> None:
+    """Write seqinfo.ini, gt.txt and det.txt of one sequence."""
+    sequence = _sequence(found)
+    table, remark = _annotations(found, sequence, layout, people)
+    target = train / found.name
+    (target / "gt").mkdir(parents=True)
+    (target / "gt" / "gt.txt").write_text(_lines(table))
+    (target / "seqinfo.ini").write_text(_seqinfo(sequence, local))
+    if (sequence.folder / "det" / "det.txt").is_file():
+        write_detections(read_detections(sequence), target / "det" / "det.txt")
+    classes = ", ".join(f"{number} × class {name}" for name, number in table["class_id"].value_counts().items())
+    logger.info("%s: %s; %s", found.annotations, remark or "MOTChallenge's format", classes)
+
+
+def _sequence(found: Found) -> MotSequence:
+    """Return the sequence; what no seqinfo.ini states is counted and measured."""
+    if found.folder is not None and (found.folder / "seqinfo.ini").is_file():
+        return read_sequence(found.folder)
+    files = list_frames(found.frames_dir)
+    if files is None:
+        raise ReidopsError(f"{found.frames_dir}: holds no picture; {found.annotations} needs its frames there")
+    first = found.frames_dir / files.names[0]
+    width, height = read_size(first.read_bytes(), str(first))
+    rate = _FRAME_RATES.get(found.kind, _DEFAULT_RATE)
+    if found.kind not in _FRAME_RATES:
+        logger.info("%s: no seqinfo.ini states the frame rate; %g fps is taken", found.frames_dir, rate)
+    return MotSequence(
+        name=found.name,
+        scene=scene_of(found.name),
+        frames_dir=found.frames_dir,
+        length=len(files.names),
+        frame_rate=rate,
+        width=width,
+        height=height,
+        extension=Path(files.names[0]).suffix,
+        files=files,
+        root=found.folder or found.frames_dir,
+    )
+
+
+def _annotations(
+    found: Found, sequence: MotSequence, layout: str, people: Sequence[int | str] | None
+) -> tuple[pd.DataFrame, str]:
+    """Return annotations (tables.ANNOTATIONS) and what was read."""
+    if found.kind in ("gt", "visdrone"):
+        kind = layout or (found.kind if found.kind == "visdrone" else "")
+        read = read_annotation_file(sequence, path=found.annotations, layout=kind, people=people)
+        return read.table, read.remark
+    if found.kind == "kitti":
+        exported = read_kitti(found.annotations)
+    elif found.kind == "cvat":
+        exported = read_cvat(found.annotations)
+    else:
+        exported = read_video_json(found.annotations, sequence.files, sequence.width, sequence.height)
+    return _checked(exported.table, found, sequence, people), exported.remark
+
+
+def _checked(
+    table: pd.DataFrame, found: Found, sequence: MotSequence, people: Sequence[int | str] | None
+) -> pd.DataFrame:
+    past = table[(table["frame"] < 1) | (table["frame"] > sequence.length)]
+    if len(past):
+        raise ReidopsError(
+            f"{found.annotations}: {len(past):,} boxes are in frames {past['frame'].min()} … {past['frame'].max()}, "
+            f"and {sequence.frames_dir} holds {sequence.length} pictures: put all of its frames there"
+        )
+    flat = table[(table["width"] <= 0) | (table["height"] <= 0)]
+    if len(flat):
+        raise ReidopsError(f"{found.annotations}: a box in frame {flat['frame'].iloc[0]} has no area; remove it")
+    words = table["class_name"].tolist()
+    classes = (
+        as_people(words, people) if people is not None else np.array([number_of_name(word) for word in words], int)
+    )
+    return table.assign(class_id=classes).drop(columns="class_name")
+
+
+def _lines(table: pd.DataFrame) -> str:
+    rows = table[
+        ["frame", "track_id", "left", "top", "width", "height", "considered", "class_id", "visibility"]
+    ].itertuples(index=False, name=None)
+    return "".join(
+        f"{f:d},{i:d},{x + 1:.12g},{y + 1:.12g},{w:.12g},{h:.12g},{int(c)},{k:d},{v:.6g}\n"
+        for f, i, x, y, w, h, c, k, v in rows
+    )
+
+
+def _seqinfo(sequence: MotSequence, local: Path) -> str:
+    base = local_folder(str(local))
+    inside = sequence.frames_dir.is_relative_to(base)
+    place = (local / sequence.frames_dir.relative_to(base)) if inside else sequence.frames_dir
+    return (
+        f"[Sequence]\nname={sequence.name}\nimDir={LOCAL_FRAMES}{place.as_posix()}\nframeRate={sequence.frame_rate:g}\n"
+        f"seqLength={sequence.length}\nimWidth={sequence.width}\nimHeight={sequence.height}\n"
+        f"imExt={sequence.extension}\n"
+    )

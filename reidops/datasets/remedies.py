@@ -1,0 +1,57 @@
+"""What to change where boxes or people are left out: the remedy belongs to the reason that took most."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reidops.mot.crops import (
+    ANOTHER_CLASS,
+    BELOW_VISIBILITY,
+    NOT_CONSIDERED,
+    OUTSIDE,
+    STRIDE,
+    TOO_SMALL,
+    BoxRules,
+)
+
+RARE = "people with fewer than min_per_person crops"
+BEYOND = "crops beyond max_per_person"
+BETWEEN = "crops between query and gallery"
+NO_PART = "frames of no part"
+_TOTALS = ("boxes", "crops")  # what there was to begin with
+_NO_FAULT = (BEYOND, BETWEEN, NO_PART)
+
+
+def main_reason(taken: Counter) -> str:
+    """Return the reason that took most, "" where none took anything; what the split leaves out is no reason."""
+    faults = {reason: number for reason, number in taken.items() if reason not in (*_TOTALS, *_NO_FAULT) and number}
+    return max(faults, key=faults.__getitem__) if faults else ""
+
+
+def remedy_of(reason: str, rules: BoxRules, classes: Sequence[int] = ()) -> str:
+    """Return what to change so that fewer boxes are left out for a reason; "" where no param can.
+
+    Args:
+        classes: those that the annotations have, the most frequent first.
+    """
+    others = [number for number in classes if number not in rules.classes]
+    found = f": the annotations have the classes {', '.join(map(str, classes[:8]))}" if classes else ""
+    named = f", e.g. convert.classes: [{others[0]}]" if others else ""
+    remedies = {
+        ANOTHER_CLASS: f"name the classes of people in convert.classes{found}{named}",
+        NOT_CONSIDERED: "set convert.considered_only to false: the 7th field of gt.txt is 0 for these boxes",
+        BELOW_VISIBILITY: _visibility_remedy(rules.vis_threshold),
+        OUTSIDE: "compare imWidth and imHeight of seqinfo.ini with the frames, and the boxes with their unit (px)",
+        TOO_SMALL: f"lower convert.min_width ({rules.min_width}) or convert.min_height ({rules.min_height})",
+        STRIDE: f"lower convert.stride ({rules.stride})",
+        RARE: "lower convert.min_per_person",
+    }
+    return remedies.get(reason, "")
+
+
+def _visibility_remedy(threshold: float) -> str:
+    if threshold <= 0:
+        return "mend the 9th field of gt.txt: it is below 0"
+    return (
+        f"lower convert.vis_threshold ({threshold:g}), 0 takes every box; where the 9th field of gt.txt is no "
+        f"visibility, say what it is in download.formats"
+    )

@@ -1,0 +1,101 @@
+"""Whether boxes can be px of their frames: one rule for ground truth, detection files and what a detector found."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reidops.errors import ReidopsError
+
+logger = logging.getLogger(__name__)
+
+_LEAST = 10  # boxes; fewer prove nothing
+_CLEAR = 0.99  # share of the boxes that have the mark of a unit
+_BEYOND = 0.1  # share of the boxes that reach out of the frame, above which they are looked at
+_MOST_OUTSIDE = 0.5  # share of the boxes with their middle outside, above which they are refused
+SHARES, CORNERS, RESOLUTION = "shares", "corners", "resolution"
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Boxes that cannot be px of their frames: the likely `kind`, a sentence, and whether it is beyond question."""
+
+    kind: str
+    fault: str
+    remedy: str
+    is_certain: bool
+
+    def __str__(self) -> str:
+        """Say what was found and what to do."""
+        return f"{self.fault}; {self.remedy}"
+
+
+def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
+    """Return what is wrong with boxes [n, 4] of frames of width × height px; None where nothing is.
+
+    Boxes are 0-based px. Shares of the frame have no side above 1. In corners (right and bottom in place of width and
+    height) the third number is above the first and the fourth above the second, so that boxes reach out of the frame.
+    """
+    boxes = np.asarray(box_ltwh, dtype=float).reshape(-1, 4)
+    if not len(boxes):
+        return None
+    if width > 2 and height > 2 and (np.abs(boxes[:, :2] + 1) <= 2).all() and (boxes[:, 2:] <= 1.5).all():
+        return Misfit(
+            SHARES,
+            f"the boxes are shares of the frame (0 … 1), not px: the largest is {boxes[:, 2].max():g} × "
+            f"{boxes[:, 3].max():g}",
+            f"multiply them by the frame's {width} × {height} px",
+            True,
+        )
+    right_bottom = boxes[:, :2] + boxes[:, 2:]
+    beyond = ((right_bottom - [width, height]) > np.maximum(0.1 * boxes[:, 2:], 2)).any(axis=1)
+    middles = boxes[:, :2] + boxes[:, 2:] / 2
+    outside = float(((middles < 0) | (middles > [width, height])).any(axis=1).mean())
+    enough = len(boxes) >= _LEAST
+    if beyond.mean() > _BEYOND and _are_corners(boxes, width, height):
+        return Misfit(
+            CORNERS,
+            f"{beyond.mean():.0%} of the boxes reach past the right or lower edge of the {width} × {height} px, and "
+            f"the third and fourth numbers can be the right and lower corners",
+            "write width and height in their place (download.formats: "
+            "{SET: 'frame,id,left,top,right,bottom,…'} names the columns of ground truth)",
+            enough and not _fits(boxes),
+        )
+    if outside > _BEYOND:
+        most = right_bottom.max(axis=0)
+        return Misfit(
+            RESOLUTION,
+            f"the middle of {outside:.0%} of the boxes is outside the {width} × {height} px (they reach to "
+            f"{most[0]:.0f} × {most[1]:.0f})",
+            "they are of another resolution or of another sequence: scale them, or name the file of this one",
+            enough and outside > _MOST_OUTSIDE,
+        )
+    return None
+
+
+def _are_corners(boxes: np.ndarray, width: int, height: int) -> bool:
+    """Tell whether nearly all boxes would be boxes inside the frame if they were corners."""
+    left_top, last = boxes[:, :2] + 1, boxes[:, 2:]
+    inside = (last > left_top).all(axis=1) & (last <= np.array([width, height]) * 1.02 + 2).all(axis=1)
+    return bool(inside.mean() >= _CLEAR)
+
+
+def _fits(boxes: np.ndarray) -> bool:
+    """Tell whether every box is at the left upper corner, where widths and corners are the same."""
+    return bool((boxes[:, :2] <= 1).all())
+
+
+def check_boxes(boxes: pd.DataFrame, width: int, height: int, where: str) -> None:
+    """Refuse boxes (columns left, top, width, height; px, 0-based) that cannot be of their frames; warn of doubtful
+    ones.
+
+    Raises:
+        ReidopsError: names the likely cause and what to do.
+    """
+    misfit = find_misfit(boxes[["left", "top", "width", "height"]].to_numpy(), width, height)
+    if misfit is None:
+        return
+    if misfit.is_certain:
+        raise ReidopsError(f"{where}: {misfit}")
+    logger.warning("%s: %s", where, misfit)

@@ -1,0 +1,66 @@
+"""Which annotations are people: MOTChallenge's classes, and those of other sets by number or by name."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from reidops.errors import ReidopsError
+
+PEDESTRIAN, ON_VEHICLE, CAR, BICYCLE, MOTORBIKE, OTHER_VEHICLE, STATIC_PERSON, CROWD = 1, 2, 3, 4, 5, 6, 7, 13
+NUM_CLASSES = 13
+
+# Words that sets use for a person who walks or stands; people may name others in download.people.
+PEOPLE_NAMES = frozenset({"person", "pedestrian", "people", "human", "player", "man", "woman", "body"})
+_NUMBER_OF = {
+    "person_sitting": STATIC_PERSON, "person sitting": STATIC_PERSON, "static person": STATIC_PERSON,
+    "static_person": STATIC_PERSON, "cyclist": ON_VEHICLE, "rider": ON_VEHICLE, "person on vehicle": ON_VEHICLE,
+    "bicycle": BICYCLE, "bike": BICYCLE, "motorbike": MOTORBIKE, "motorcycle": MOTORBIKE, "motor": MOTORBIKE,
+    "non motorized vehicle": OTHER_VEHICLE, "non-motorized-vehicle": OTHER_VEHICLE, "distractor": 8, "occluder": 9,
+    "occluder on the ground": 10, "occluder_on_the_ground": 10, "occluder full": 11, "occluder_full": 11,
+    "reflection": 12, "crowd": CROWD,
+}  # fmt: skip
+
+
+def number_of_name(name: str) -> int:
+    """Return MOTChallenge's class of a class name; names that are not known are no people (3, car).
+
+    >>> number_of_name("Pedestrian"), number_of_name("van"), number_of_name("Person_sitting")
+    (1, 3, 7)
+    """
+    word = name.strip().lower()
+    return PEDESTRIAN if word in PEOPLE_NAMES else _NUMBER_OF.get(word, CAR)
+
+
+def as_people(classes: Sequence[int | str] | np.ndarray, people: Iterable[int | str]) -> np.ndarray:
+    """Return classes in which those that `people` names are pedestrians (1) and no others are, int64 [n]."""
+    wanted = {_key(word) for word in people}
+    keys = [_key(word) for word in classes]
+    other = [number_of_name(key) if not key.lstrip("-").isdecimal() else int(key) for key in keys]
+    kept = [number if 1 < number <= NUM_CLASSES else CAR for number in other]
+    return np.array([PEDESTRIAN if key in wanted else number for key, number in zip(keys, kept, strict=True)], int)
+
+
+def _key(word: int | str) -> str:
+    return word.strip().lower() if isinstance(word, str) else str(int(word))
+
+
+def check_classes(classes: np.ndarray, path: Path, wanted: Sequence[int] = (PEDESTRIAN,)) -> None:
+    """Refuse numbers that are not MOTChallenge's, where MOTChallenge's pedestrians are wanted.
+
+    Raises:
+        ReidopsError: names the classes that were found and the params that say which of them are people.
+    """
+    outside = (classes < 1) | (classes > NUM_CLASSES)
+    if tuple(wanted) != (PEDESTRIAN,) or not outside.any():
+        return
+    counts = Counter(np.asarray(classes).tolist())
+    found = ", ".join(f"{number} ({count:,} rows)" for number, count in counts.most_common(8))
+    odd = int(Counter(classes[outside].tolist()).most_common(1)[0][0])
+    where = path.parents[3].name if len(path.parents) > 3 else "SET"
+    raise ReidopsError(
+        f"{path}: its classes are {found}; MOTChallenge's are 1 … {NUM_CLASSES}, and 1 is a pedestrian. Say which "
+        f"classes are people: download.people: {{{where}: [{odd}]}} in params.yaml, or, for the crops alone, "
+        f"convert.classes: [{odd}]"
+    )

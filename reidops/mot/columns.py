@@ -1,0 +1,129 @@
+"""Boxes by the names of their columns: of a file's first line, or of `download.formats`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reidops.errors import ReidopsError
+from reidops.mot.classes import number_of_name
+from reidops.mot.numbering import FROM_ONE, FROM_ZERO, PICTURES
+from reidops.mot.text_rows import TextRows
+
+NAMES = (
+    "frame", "frame0", "picture", "id", "left", "top", "width", "height", "right", "bottom", "center_x", "center_y",
+    "considered", "class", "visibility", "score", "-",
+)  # fmt: skip
+_SYNONYMS = {
+    "frame": "frame_id frameid frame_number frame_no frame_num frame_index framenumber",
+    "id": "track_id trackid object_id target_id identity person_id obj_id tid track",
+    "left": "l x x1 xmin x_min bb_left bbox_left xtl bbox_x bb_x x_left",
+    "top": "t y y1 ymin y_min bb_top bbox_top ytl bbox_y bb_y y_top",
+    "width": "w bb_width bbox_width bbox_w bb_w box_width",
+    "height": "h bb_height bbox_height bbox_h bb_h box_height",
+    "right": "r x2 xmax x_max bb_right bbox_right xbr x_right",
+    "bottom": "b y2 ymax y_max bb_bottom bbox_bottom ybr y_bottom",
+    "center_x": "cx xc x_center xcenter centre_x",
+    "center_y": "cy yc y_center ycenter centre_y",
+    "considered": "flag not_ignored active valid",
+    "class": "class_id classid category category_id cls label object_category type class_name",
+    "visibility": "vis visible visibility_ratio",
+    "score": "conf confidence",
+}
+_UNUSED = {
+    "occlusion",
+    "occluded",
+    "truncation",
+    "truncated",
+    "z",
+    "x_world",
+    "y_world",
+    "z_world",
+    "time",
+    "timestamp",
+}
+_CANONICAL = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
+_CANONICAL |= {name: name for name in NAMES}
+_BOXES = (
+    ("left", "top", "width", "height"),
+    ("left", "top", "right", "bottom"),
+    ("center_x", "center_y", "width", "height"),
+)
+
+
+@dataclass(frozen=True)
+class NamedTable:
+    """Annotations in the columns of ground_truth.FIELDS; `classes` are the file's own numbers or words, None = none."""
+
+    table: pd.DataFrame
+    remark: str
+    frame_kind: str
+    classes: list[int] | list[str] | None
+
+
+def named_table(rows: TextRows, layout: str = "") -> NamedTable:
+    """Return annotations by the names of the columns.
+
+    Args:
+        layout: the names, separated by commas, in place of the file's own; `-` is a column that is not used.
+
+    Raises:
+        ReidopsError: a name is not known, or frame, id or a side of the box has no column.
+    """
+    names = _canonical(rows, layout)
+    place = {name: column for column, name in enumerate(names) if name != "-"}
+    box = next((sides for sides in _BOXES if set(sides) <= set(place)), None)
+    frame = next((name for name in ("frame", "frame0", "picture") if name in place), None)
+    unknown = [name for name in rows.names if name not in _CANONICAL and name not in _UNUSED] if not layout else []
+    if frame is None or "id" not in place or box is None or unknown:
+        fault = f"does not say what {', '.join(unknown)} are" if unknown else "gives no frame, id and box"
+        raise ReidopsError(
+            f"{rows.path}: line 1 ({','.join(rows.names) or layout}) holds something that is no number, and as a line "
+            f"of names it {fault}; remove a header line, or name the columns in download.formats: {', '.join(NAMES)}"
+        )
+    read = {name: rows.values[:, place[name]] for name in place}
+    classes = _classes(rows, place)
+    table = pd.DataFrame({"frame": read[frame], "track_id": read["id"], **_ltwh(read, box)})
+    considered = read["considered"] != 0 if "considered" in read else np.ones(len(table), bool)
+    visibility = read.get("visibility", np.ones(len(table)))
+    numbers = _class_numbers(classes, len(table))
+    table = table.assign(considered=considered, class_id=numbers, visibility=np.where(visibility < 0, 1.0, visibility))
+    used = ", ".join(name for name in names if name != "-")
+    kind = {"frame0": FROM_ZERO, "picture": PICTURES, "frame": FROM_ONE if layout else ""}[frame]
+    return NamedTable(table, f"columns by name: {used}", kind, classes)
+
+
+def _canonical(rows: TextRows, layout: str) -> list[str]:
+    if layout:
+        names = [word.strip().lower() for word in layout.split(",")]
+        unknown = [name for name in names if name not in NAMES]
+        if unknown or (rows.values.shape[1] != len(names)):
+            fault = f"{unknown[0]} is no column" if unknown else f"its lines have {rows.values.shape[1]} fields"
+            raise ReidopsError(
+                f"{rows.path}: {fault}; download.formats names the columns {layout}, of {', '.join(NAMES)}"
+            )
+        return names
+    known = [_CANONICAL.get(name, "-") for name in rows.names]
+    return [name if known.index(name) == place else "-" for place, name in enumerate(known)]
+
+
+def _ltwh(read: dict[str, np.ndarray], box: tuple[str, ...]) -> dict[str, np.ndarray]:
+    first, second, third, fourth = (read[name] for name in box)
+    if box[2] == "right":
+        third, fourth = third - first, fourth - second
+    if box[0] == "center_x":
+        first, second = first - third / 2, second - fourth / 2
+    return {"left": first, "top": second, "width": third, "height": fourth}
+
+
+def _classes(rows: TextRows, place: dict[str, int]) -> list[int] | list[str] | None:
+    if "class" not in place:
+        return None
+    column = place["class"]
+    return rows.words[column] if column in rows.words else rows.values[:, column].astype(int).tolist()
+
+
+def _class_numbers(classes: list[int] | list[str] | None, length: int) -> np.ndarray:
+    if classes is None:
+        return np.ones(length, int)
+    return np.array([number_of_name(word) if isinstance(word, str) else word for word in classes], int)

@@ -1,0 +1,149 @@
+"""The pictures of a sequence: which file of a folder is which frame.
+
+Pictures are ordered by the number in their names, which may begin anywhere and may have words around it. Frames are
+counted from 1 in that order. Only where pictures are missing (there are fewer than seqLength) a gap stays a gap.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reidops.errors import ReidopsError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """Pictures in the order of their numbers: `numbers` and `names`, both [num_pictures].
+
+    `first` is the number of frame 1 where frames are found by their number; None where frame k is the k-th picture.
+    """
+
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    first: int | None = None
+
+    def name_of(self, frame: int) -> str | None:
+        """Return the file name of a 1-based frame; None where there is no such picture."""
+        if self.first is None:
+            return self.names[frame - 1] if 1 <= frame <= len(self.names) else None
+        place = frame - 1 + self.first - self.numbers[0]
+        number = frame - 1 + self.first
+        if 0 <= place < len(self.numbers) and self.numbers[place] == number:
+            return self.names[place]
+        return dict(zip(self.numbers, self.names, strict=True)).get(number)
+
+    def expected_name(self, frame: int) -> str:
+        """Return the name that a 1-based frame would have, as the first picture is named."""
+        number = frame - 1 + (self.numbers[0] if self.first is None else self.first)
+        digits, stem = list(_NUMBER.finditer(Path(self.names[0]).stem)), Path(self.names[0])
+        if not digits:
+            return f"{number}{stem.suffix}"
+        place = digits[-1] if len(digits) == 1 else _varying(digits, self.names)
+        width = min(len(place[0]), *(len(str(n)) for n in self.numbers)) if place[0][0] != "0" else len(place[0])
+        return f"{stem.stem[: place.start()]}{number:0{width}d}{stem.stem[place.end() :]}{stem.suffix}"
+
+    @property
+    def has_gaps(self) -> bool:
+        """Tell whether a number between the first and the last is missing."""
+        return self.numbers[-1] - self.numbers[0] + 1 != len(self.numbers)
+
+
+def _varying(digits: list[re.Match], names: tuple[str, ...]) -> re.Match:
+    """Return the run of digits of the first name that differs among the names."""
+    runs = [_NUMBER.findall(Path(name).stem) for name in names]
+    different = [place for place in range(len(digits)) if len({run[place] for run in runs}) > 1]
+    return digits[different[0]] if different else digits[-1]
+
+
+def list_frames(folder: Path, extension: str | None = None, length: int | None = None) -> FrameFiles | None:
+    """Return the pictures of a folder; None where it holds none.
+
+    Args:
+        extension: of the frames, with or without its dot, in any case; pictures of another kind are left out where
+            there are some of this one.
+        length: number of frames that the sequence states.
+
+    Raises:
+        ReidopsError: the names hold no number, or two pictures have the same one.
+    """
+    names = sorted(_pictures(folder)) if folder.is_dir() else []
+    wanted = [name for name in names if extension and name.lower().endswith(_dotted(extension))]
+    names = wanted or names
+    if not names:
+        return None
+    numbered = sorted(zip(_numbers(names, folder), names, strict=True))
+    numbers, ordered = tuple(n for n, _ in numbered), tuple(name for _, name in numbered)
+    twice = next((k for k in range(1, len(numbers)) if numbers[k] == numbers[k - 1]), None)
+    if twice is not None:
+        raise ReidopsError(
+            f"{folder}: a frame is there twice, {ordered[twice - 1]} and {ordered[twice]}; remove one of them, or name "
+            f"one kind in imExt of seqinfo.ini"
+        )
+    return FrameFiles(numbers, ordered, _first(numbers, length))
+
+
+def has_pictures(folder: Path) -> bool:
+    """Tell whether a folder holds a picture."""
+    return any(True for _ in _pictures(folder))
+
+
+def find_pictures(folder: Path) -> Path:
+    """Return the folder, or the one below it that holds the pictures: img1, else the only one; itself where none does.
+
+    Raises:
+        ReidopsError: several folders hold pictures.
+    """
+    if has_pictures(folder):
+        return folder
+    below = [path for path in sorted(folder.iterdir()) if path.is_dir() and has_pictures(path)]
+    named = [path for path in below if path.name == "img1"] or below
+    if len(named) > 1:
+        raise ReidopsError(
+            f"{folder}: there are pictures in {', '.join(path.name for path in named)}; keep the folder of the frames "
+            f"alone, or name it in imDir of seqinfo.ini"
+        )
+    return named[0] if named else folder
+
+
+def _pictures(folder: Path) -> Iterable[str]:
+    return (path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+
+
+def _dotted(extension: str) -> str:
+    return "." + extension.strip().lstrip(".").lower()
+
+
+def _numbers(names: list[str], folder: Path) -> list[int]:
+    """Return the number in each name: its only one, or the one that differs among the names.
+
+    Where several differ, as in dates, the place in their order is the number, from 1.
+    """
+    runs = [tuple(int(run) for run in _NUMBER.findall(Path(name).stem)) for name in names]
+    if any(not run for run in runs):
+        bare = next(name for name, run in zip(names, runs, strict=True) if not run)
+        raise ReidopsError(
+            f"{folder}: there is {bare}; expected a folder of frames that are named by their numbers, 000001.jpg, "
+            f"000002.jpg, …"
+        )
+    if len({len(run) for run in runs}) > 1:
+        return [run[-1] for run in runs]
+    different = [place for place in range(len(runs[0])) if len({run[place] for run in runs}) > 1]
+    if len(different) <= 1:
+        return [run[different[0] if different else -1] for run in runs]
+    order = {run: place for place, run in enumerate(sorted(set(runs)), 1)}
+    return [order[run] for run in runs]
+
+
+def _first(numbers: tuple[int, ...], length: int | None) -> int | None:
+    """Return the number of frame 1 where frames are found by number; None where frame k is the k-th picture.
+
+    With as many pictures as frames each is a frame. With more, those past the end are nobody's. With fewer, some are
+    missing: numbers then count from 1, or from 0 where there is a picture 0.
+    """
+    if length is None or len(numbers) >= length:
+        return None
+    return min(numbers[0], 1)

@@ -1,0 +1,145 @@
+"""Files of numbers, one box per line: commas, semicolons, tabs or spaces, with or without a line of names."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from reidops.errors import ReidopsError
+
+_NAME = re.compile(r"[A-Za-z_][\w. ]*")
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """The lines of a file that hold something: `line_numbers` from 1 [n], their `texts`, and `values` [n, fields].
+
+    `names` are those of a first line that names the columns, else empty; `words` maps a column to its texts where it
+    holds words in place of numbers (its values are then NaN).
+    """
+
+    path: Path
+    line_numbers: np.ndarray
+    texts: list[str]
+    values: np.ndarray
+    names: tuple[str, ...] = ()
+    words: dict[int, list[str]] = field(default_factory=dict)
+
+    def refuse(self, fault: str, wrong: np.ndarray) -> None:
+        """Raise an error that names the first wrong line; let pass where none is.
+
+        Raises:
+            ReidopsError: `wrong` holds a row.
+        """
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ReidopsError(
+                f"{self.path}: line {self.line_numbers[row]} ({self.texts[row]}): {fault} ({int(wrong.sum())} such "
+                f"lines)"
+            )
+
+
+def read_rows(
+    path: Path, *, minimum_fields: int, may_be_empty: bool = False, word_columns: tuple[int, ...] = ()
+) -> TextRows:
+    """Return a file of numbers; a trailing comma, a BOM and CRLF are tolerated.
+
+    Args:
+        word_columns: columns that may hold words.
+
+    Raises:
+        ReidopsError: the file is missing, is no text or empty, or names the line that is not like the first.
+    """
+    if not path.is_file():
+        raise ReidopsError(f"{path}: no such file; the sequence is not as published")
+    lines = [(n, line.strip().rstrip(",;").rstrip()) for n, line in enumerate(_read_text(path).splitlines(), 1)]
+    lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
+    separator = _separator(lines[0][1]) if lines else ","
+    names = _names(lines[0][1], separator) if lines else ()
+    lines = lines[bool(names) :]
+    if not lines and not may_be_empty:
+        raise ReidopsError(f"{path}: is empty; expected one line per box")
+    fields = [_split(line, separator) for _, line in lines]
+    num_fields = len(names) or (len(fields[0]) if fields else minimum_fields)
+    _check_fields(fields, lines, path, num_fields, 1 if names else minimum_fields)
+    values, words = _values(fields, lines, path, word_columns or tuple(range(num_fields)) if names else word_columns)
+    return TextRows(
+        path,
+        np.array([n for n, _ in lines], dtype=np.int64),
+        [line for _, line in lines],
+        values.reshape(len(lines), num_fields),
+        names,
+        words,
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ReidopsError(
+            f"{path}: byte {error.start} is no text; expected lines of numbers, copy or unpack the file again"
+        ) from None
+    except OSError as error:
+        raise ReidopsError(f"{path}: {error.strerror or error}; the file cannot be read") from None
+
+
+def _separator(line: str) -> str:
+    return next((mark for mark in (",", ";", "\t") if mark in line), " ")
+
+
+def _split(line: str, separator: str) -> list[str]:
+    return line.split() if separator == " " else [word.strip() for word in line.split(separator)]
+
+
+def _names(line: str, separator: str) -> tuple[str, ...]:
+    """Return the lower-case names of a line that names columns, among them a frame; () for any other line."""
+    words = [word.strip().strip('"').lower() for word in _split(line, separator)]
+    named = all(_NAME.fullmatch(word) for word in words) and any(word.startswith("frame") for word in words)
+    return tuple(word.replace(" ", "_") for word in words) if named and len(words) > 4 else ()
+
+
+def _check_fields(
+    fields: list[list[str]], lines: list[tuple[int, str]], path: Path, num_fields: int, minimum: int
+) -> None:
+    for (n, _), row in zip(lines, fields, strict=True):
+        if len(row) != num_fields or num_fields < minimum:
+            expected = f"{num_fields} like line {lines[0][0]}" if num_fields >= minimum else f"at least {minimum}"
+            raise ReidopsError(f"{path}: line {n} has {len(row)} fields, expected {expected}")
+
+
+def _values(
+    fields: list[list[str]], lines: list[tuple[int, str]], path: Path, word_columns: tuple[int, ...]
+) -> tuple[np.ndarray, dict[int, list[str]]]:
+    """Return the numbers [n, fields], NaN in columns of words, and the words of those."""
+    words = {column: [row[column] for row in fields] for column in word_columns if _holds_words(fields, column)}
+    if words:
+        fields = [["nan" if column in words else word for column, word in enumerate(row)] for row in fields]
+    try:
+        return np.array([float(word) for row in fields for word in row], dtype=np.float64), words
+    except ValueError:
+        return np.array([_numbers(row, line, path, n) for (n, line), row in zip(lines, fields, strict=True)]), words
+
+
+def _holds_words(fields: list[list[str]], column: int) -> bool:
+    if not fields or column >= len(fields[0]):
+        return False
+    return all(re.search("[A-Za-z]{2}", row[column]) and not _is_number(row[column]) for row in fields)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(row: list[str], line: str, path: Path, n: int) -> list[float]:
+    try:
+        return [float(word) for word in row]
+    except ValueError:
+        raise ReidopsError(
+            f"{path}: line {n} ({line}) holds something that is no number; remove a header line, mend the row"
+        ) from None

@@ -1,0 +1,43 @@
+"""VisDrone's annotations of videos: frame, id, left, top, width, height, score, category, truncation, occlusion.
+
+A score of 0 or category 0 marks a region to ignore. Category 1 is a pedestrian; 2, a person who sits, lies or rides, is
+MOTChallenge's static person (7), who neither trains nor counts.
+"""
+
+import numpy as np
+import pandas as pd
+
+from reidops.mot.classes import (
+    BICYCLE,
+    CAR,
+    MOTORBIKE,
+    OTHER_VEHICLE,
+    PEDESTRIAN,
+    STATIC_PERSON,
+)
+
+_CLASS_OF = np.array(
+    [0, PEDESTRIAN, STATIC_PERSON, BICYCLE, CAR, CAR, CAR, OTHER_VEHICLE, OTHER_VEHICLE, CAR, MOTORBIKE, CAR]
+)
+_VISIBILITY_OF = np.array([1.0, 0.75, 0.25])  # of no, partial (up to half) and heavy occlusion: the middles
+
+
+def is_visdrone(values: np.ndarray) -> bool:
+    """Tell whether rows of 10 fields, [n, 10], are VisDrone's: each of the last four is in its range everywhere."""
+    score, category, truncation, occlusion = values[:, 6:10].T
+    ranges = ((score, 1), (category, len(_CLASS_OF) - 1), (truncation, 2), (occlusion, 2))
+    return bool(len(values)) and all(np.isin(column, np.arange(most + 1)).all() for column, most in ranges)
+
+
+def visdrone_table(values: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, str]:
+    """Return the annotations, the places of their rows, and what was recognised; regions to ignore are left out."""
+    rows = np.flatnonzero((values[:, 6] != 0) & (values[:, 7] != 0))
+    kept = values[rows]
+    table = pd.DataFrame(kept[:, :6], columns=["frame", "track_id", "left", "top", "width", "height"])
+    table = table.assign(
+        considered=True,
+        class_id=_CLASS_OF[kept[:, 7].astype(int)],
+        visibility=_VISIBILITY_OF[kept[:, 9].astype(int)],
+    )
+    ignored = len(values) - len(rows)
+    return table, rows, f"VisDrone's format, class 1 = pedestrian; {ignored:,} regions to ignore are left out"

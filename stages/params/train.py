@@ -1,0 +1,128 @@
+"""The section `train` of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from reidops.params import params_dataclass
+from stages.params.types import AboveZero, Count, NotNegative, Positive, Share
+
+
+@params_dataclass
+class TrainParams:
+    """Network, batches, losses, optimizer, schedule and augmentation."""
+
+    backbone: str = Field(
+        description="Name of the network: one of timm, of OSNet (osnet_x1_0, osnet_ain_x1_0, …) or of ResNet-IBN-a "
+        "(resnet50_ibn_a, seresnet18_ibn_dense, …)."
+    )
+    pretrained: bool = Field(
+        description="Start from timm's published weights (ImageNet). The first run downloads them."
+    )
+    weights: str | None = Field(
+        description="File with the weights to start from, relative to the repository: safetensors, a torch state dict "
+        "or the checkpoint of another training. null: random weights, or those of `pretrained`."
+    )
+    height: Positive = Field(description="Height of the network's input, px.")
+    width: Positive = Field(description="Width of the network's input, px.")
+    early_sizes: tuple[tuple[Share, Positive, Positive], ...] = Field(
+        description="Smaller input sizes for the first epochs, [[share, height, width], …]: the size in px is used "
+        "until that share of the epochs. It makes training faster. []: one size."
+    )
+    embedding_dim: Count = Field(
+        description="Size of a linear projection after the backbone, per part. 0: no projection."
+    )
+    parts: Count = Field(
+        description="Number of horizontal stripes that are embedded beside the whole crop. 0: the whole crop only."
+    )
+    pooling: Literal["avg", "max", "avgmax", "gem"] = Field(description="Pooling of the last feature map.")
+    last_stride: Literal[1, 2] = Field(
+        description="Stride of the last stage of the backbone. 1 doubles the height and width of the last feature map. "
+        "OSNet has no such stride."
+    )
+    freeze: Literal["backbone"] | tuple[str, ...] | None = Field(
+        description="Layers that do not train. backbone: all of the backbone. A list names the only modules that "
+        "train: [classifier, neck, backbone.layer4]. null: all layers train."
+    )
+    freeze_epochs: Count = Field(description="Number of first epochs that `freeze` holds for. 0: all epochs.")
+    people_per_batch: Positive = Field(description="Number of people in a batch, P.")
+    crops_per_person: Positive = Field(description="Number of crops of each person in a batch, K. A batch has P × K.")
+    accumulate: Positive = Field(
+        description="Number of batches whose mean gradient makes one step of the optimizer. Losses compare the crops "
+        "of one batch only. Increase it if the GPU memory is too small for the batch."
+    )
+    prefer_cameras: bool = Field(description="Sample the K crops of a person from several cameras, if possible.")
+    epochs: Count = Field(description="Number of epochs. 0: keep the loaded weights as they are.")
+    optimizer: str = Field(description="Name of the optimizer in timm: adamw, adam, sgd, ….")
+    learning_rate: AboveZero = Field(description="Peak learning rate of the optimizer, for the whole batch.")
+    weight_decay: NotNegative = Field(description="Weight decay of the optimizer.")
+    optimizer_options: dict[str, bool | float | list[float]] = Field(
+        description="Further options of the optimizer: {momentum: 0.9}, {betas: [0.9, 0.99]}, {amsgrad: true}, …."
+    )
+    head_factor: AboveZero = Field(
+        description="Learning rate of all layers outside the backbone, as a multiple of learning_rate."
+    )
+    schedule: Literal["cosine", "step"] = Field(description="How the learning rate decreases.")
+    warmup_epochs: NotNegative = Field(
+        description="Epochs in which the learning rate rises from a hundredth to its peak. A fraction is allowed."
+    )
+    warmup_steps: Count | None = Field(
+        description="Number of optimizer steps of the warm-up. It replaces warmup_epochs. null: use warmup_epochs."
+    )
+    flat_epochs: NotNegative = Field(
+        description="Epochs, warm-up included, before the cosine schedule decreases the rate. 0: it decreases at once."
+    )
+    final_share: Share = Field(description="Learning rate at the end of the cosine schedule, as a share of the peak.")
+    milestones: tuple[NotNegative, ...] = Field(
+        description="Epochs at which the step schedule multiplies the learning rate by step_factor: [40, 70]."
+    )
+    step_factor: AboveZero = Field(description="Factor of the learning rate at each milestone of the step schedule.")
+    losses: dict[str, NotNegative] = Field(
+        description="Losses and their weights in the sum: cross-entropy, triplet (batch-hard), center, circle, "
+        "circle-softmax, arcface, cosface, supcon, multi-similarity."
+    )
+    loss_options: dict[str, dict[str, float | str]] = Field(
+        description="Options of the losses. reidops/training/losses.py lists all options and the values of those that "
+        "are not given here. A triplet margin is soft or a Euclidean distance."
+    )
+    flip: Share = Field(description="Probability that a crop is mirrored.")
+    pad: Share = Field(description="Largest random shift of a crop, as a share of its height.")
+    erasing: Share = Field(description="Probability that a random rectangle of a crop is erased.")
+    jitter: Share = Field(description="Largest relative change of the brightness.")
+    contrast: Share = Field(description="Largest relative change of the contrast.")
+    saturation: Share = Field(description="Largest relative change of the saturation.")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        description="Largest rotation of the hue, as a share of the colour circle."
+    )
+    grey: Share = Field(description="Probability that a crop is converted to grey.")
+    local_grey: Share = Field(description="Probability that a random rectangle of a crop is converted to grey.")
+    auto_augment: str | None = Field(
+        description="Name of an augmentation policy of timm: rand-m7-n2, original, …. null: none."
+    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="Decay of the exponential moving average of the weights, per step. 0: no average."
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        description="Number format of the training. auto: the fastest that the device supports. 16-mixed needs a GPU."
+    )
+    compile: bool = Field(
+        description="Compile the network with torch.compile. It takes minutes at the start and needs a C++ compiler. "
+        "Steps on a GPU become faster."
+    )
+    clip: NotNegative = Field(description="Largest norm of the gradient. 0: no limit.")
+    val_every: Positive = Field(description="Epochs between two validations on the held-out people.")
+    checkpoint_people: Literal["all", "half"] = Field(
+        description="Held-out people who choose the checkpoint. all: the same people fit the gate. half: the other "
+        "half fits the gate."
+    )
+    processes: Positive = Field(
+        description="Number of training processes on this host, which share the batch: one per GPU, or each with its "
+        "share of the cores. torchrun overrides it."
+    )
+    track: str | None = Field(
+        description="MLflow experiment that shows the training curves while it runs. null: no run is logged."
+    )
+    threads: Positive | None = Field(
+        description="Number of threads of torch. null: one per core. The last bits of the weights depend on it."
+    )
+    seed: Count = Field(description="Seed of the initial weights, the batches and the augmentation.")

@@ -1,0 +1,209 @@
+"""reidops/datasets/exports.py: sets of other projects and tools become the same boxes in MOTChallenge's layout."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from mot_factory import draw_frame, person_box
+
+from reidops.errors import ReidopsError
+from reidops.mot.crops import BoxRules, choose_boxes
+from reidops.mot.sequences import read_annotations, read_sequence
+from reidops.parts import read_parts
+from stages.download import DownloadParams, download
+
+WIDTH, HEIGHT, FRAMES, PEOPLE = 160, 96, 6, 3
+BOXES = {(f, p): person_box(p, f, WIDTH, HEIGHT) for f in range(1, FRAMES + 1) for p in range(1, PEOPLE + 1)}
+
+
+def write_frames(folder: Path, name: str = "{:06d}.jpg", first: int = 1) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for frame in range(1, FRAMES + 1):
+        people = {p: BOXES[frame, p] for p in range(1, PEOPLE + 1)}
+        cv2.imwrite(str(folder / name.format(frame - 1 + first)), draw_frame(people, WIDTH, HEIGHT, seed=frame))
+
+
+def visdrone(root: Path, name: str) -> None:
+    write_frames(root / "sequences" / name, "{:07d}.jpg")
+    (root / "annotations").mkdir(exist_ok=True)
+    lines = [f"{f},{p},{x},{y},{w},{h},1,1,0,0" for (f, p), (x, y, w, h) in BOXES.items()]
+    lines += ["1,90,5,5,40,40,0,0,0,0", "1,91,5,5,40,40,0,0,0,0", "2,92,9,9,20,30,1,4,1,2"]
+    (root / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+
+
+def kitti(root: Path, name: str) -> None:
+    write_frames(root / "training" / "image_02" / name, "{:06d}.png", first=0)
+    (root / "training" / "label_02").mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{f - 1} {p} Pedestrian 0 0 -1.5 {x - 1} {y - 1} {x - 1 + w} {y - 1 + h} 1.7 0.5 0.5 1 1 1 0"
+        for (f, p), (x, y, w, h) in BOXES.items()
+    ]
+    lines += ["0 -1 DontCare -1 -1 -10 5 5 20 20 -1 -1 -1 -1 -1 -1 -1"] * 2 + [
+        "1 9 Car 0 0 -1.5 5 5 40 30 1.7 0.5 0.5 1 1 1 0"
+    ]
+    (root / "training" / "label_02" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+
+
+def cvat(root: Path, name: str) -> None:
+    folder = root / "train" / name
+    write_frames(folder / "images", "frame_{:06d}.PNG", first=0)
+    tracks = []
+    for p in range(1, PEOPLE + 1):
+        boxes = "".join(
+            f'<box frame="{f - 1}" outside="0" occluded="0" keyframe="1" xtl="{x - 1}" ytl="{y - 1}" '
+            f'xbr="{x - 1 + w}" ybr="{y - 1 + h}" z_order="0"></box>'
+            for f in range(1, FRAMES + 1)
+            for x, y, w, h in [BOXES[f, p]]
+        )
+        tracks.append(f'<track id="{p}" label="person" source="manual">{boxes}</track>')
+    tracks.append('<track id="50" label="car"><box frame="0" outside="0" xtl="1" ytl="1" xbr="30" ybr="20"/></track>')
+    (folder / "annotations.xml").write_text(f"<annotations><version>1.1</version>{''.join(tracks)}</annotations>")
+
+
+def coco(root: Path, name: str) -> None:
+    folder = root / "train" / name
+    write_frames(folder / "img1", "cam7_{:04d}.jpg", first=100)
+    images = [{"id": f, "file_name": f"img1/cam7_{99 + f:04d}.jpg"} for f in range(1, FRAMES + 1)]
+    boxes = [
+        {"id": k, "image_id": f, "bbox": [x - 1, y - 1, w, h], "category_id": 0, "attributes": {"track_id": p}}
+        for k, ((f, p), (x, y, w, h)) in enumerate(BOXES.items())
+    ]
+    boxes.append({"id": 900, "image_id": 1, "bbox": [0, 0, 50, 50], "category_id": 0, "iscrowd": 1})
+    boxes.append({"id": 901, "image_id": 1, "bbox": [0, 0, 50, 50], "category_id": 2, "track_id": 70})
+    content = {
+        "images": images,
+        "annotations": boxes,
+        "categories": [{"id": 0, "name": "Person"}, {"id": 2, "name": "car"}],
+    }
+    (folder / "annotations.json").write_text(json.dumps(content))
+
+
+def label_studio(root: Path, name: str) -> None:
+    folder = root / "train" / name
+    write_frames(folder)
+    results = []
+    for p in range(1, PEOPLE + 1):
+        keys = [
+            {
+                "frame": f,
+                "enabled": True,
+                "x": 100 * (x - 1) / WIDTH,
+                "y": 100 * (y - 1) / HEIGHT,
+                "width": 100 * w / WIDTH,
+                "height": 100 * h / HEIGHT,
+            }
+            for f in range(1, FRAMES + 1)
+            for x, y, w, h in [BOXES[f, p]]
+        ]
+        results.append(
+            {"type": "videorectangle", "value": {"sequence": keys, "labels": ["Person"], "framesCount": FRAMES}}
+        )
+    (folder / "annotations.json").write_text(json.dumps([{"id": 1, "annotations": [{"result": results}]}]))
+
+
+def bare_mot(root: Path, name: str) -> None:
+    """CVAT's "MOT 1.1": gt/gt.txt and img1 without a seqinfo.ini."""
+    folder = root / "train" / name
+    write_frames(folder / "img1")
+    (folder / "gt").mkdir()
+    lines = [f"{f},{p},{x},{y},{w},{h},1,1,1.0" for (f, p), (x, y, w, h) in BOXES.items()]
+    (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
+
+
+def own_columns(root: Path, name: str) -> None:
+    """Corners, frames from 0 and class 0 = person, which params say."""
+    folder = root / "train" / name
+    write_frames(folder / "img1", first=0)
+    (folder / "gt").mkdir()
+    lines = [f"{f - 1},{x},{y},{x + w},{y + h},0,{p}" for (f, p), (x, y, w, h) in BOXES.items()]
+    lines.append("0,10,10,30,30,2,77")
+    (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
+
+
+def downloaded(tmp_path: Path, write, monkeypatch, **changes) -> list:
+    for name in ("one", "two"):
+        write(tmp_path / "sets" / "mine", name)
+    monkeypatch.setattr("reidops.parts.repository_root", lambda: tmp_path)
+    monkeypatch.setattr("reidops.mot.sequences.repository_root", lambda: tmp_path)
+    monkeypatch.setattr("reidops.datasets.inventory.repository_root", lambda: tmp_path)
+    params = DownloadParams(local="sets", train=["mine"], test=["mine"], track=["mine"], sequences=["two"], **changes)
+    download(tmp_path / "raw", params)
+    return read_parts(tmp_path / "raw")
+
+
+@pytest.mark.parametrize("write", [visdrone, kitti, cvat, coco, label_studio, bare_mot])
+def test_every_tools_export_gives_the_same_boxes_of_people(tmp_path, monkeypatch, write):
+    parts = downloaded(tmp_path, write, monkeypatch)
+    assert {part.sequence for part in parts} == {"one", "two"}
+    for part in parts:
+        sequence = read_sequence(part.folder)
+        table = read_annotations(sequence)
+        people = table[(table["class_id"] == 1) & table["considered"]]
+        found = {
+            (row.frame, row.track_id): (row.left + 1, row.top + 1, row.width, row.height) for row in people.itertuples()
+        }
+        assert found.keys() == BOXES.keys()
+        np.testing.assert_allclose([found[key] for key in BOXES], list(BOXES.values()), atol=1e-6)
+
+
+@pytest.mark.parametrize("write", [visdrone, kitti, cvat, coco, label_studio, bare_mot])
+def test_a_box_of_every_export_is_cut_out_of_its_own_picture(tmp_path, monkeypatch, write):
+    part = downloaded(tmp_path, write, monkeypatch)[0]
+    sequence = read_sequence(part.folder)
+    boxes, _ = choose_boxes(sequence, BoxRules())
+    for row in boxes.itertuples():
+        picture = cv2.imread(str(sequence.frame_path(row.frame)))
+        colour = np.random.default_rng(row.track_id).integers(0, 256, 3)
+        inside = picture[row.y1 + 4 : row.y2 - 4, row.x1 + 3 : row.x2 - 3].reshape(-1, 3)
+        others = [np.random.default_rng(p).integers(0, 256, 3) for p in range(1, PEOPLE + 1) if p != row.track_id]
+        apart = [np.abs(inside.mean(0) - other).sum() for other in others]
+        assert np.abs(inside.mean(0) - colour).sum() < min(apart)
+
+
+def test_columns_classes_and_numbering_that_params_name_are_heeded(tmp_path, monkeypatch):
+    def write(root, name):
+        own_columns(root, name)
+        info = f"[Sequence]\nframeRate=10\nseqLength={FRAMES}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
+        (root / "train" / name / "seqinfo.ini").write_text(info)
+
+    formats = {"mine": "frame0,left,top,right,bottom,class,id"}
+    part = downloaded(tmp_path, write, monkeypatch, formats=formats, people={"mine": [0]})[0]
+    table = read_annotations(read_sequence(part.folder))
+    people = table[table["class_id"] == 1]
+    assert {(row.frame, row.track_id) for row in people.itertuples()} == set(BOXES)
+    assert people[["width", "height"]].drop_duplicates().to_numpy().tolist() == [[12, 30]]
+    assert table.loc[table["track_id"] == 77, "class_id"].tolist() == [2]
+
+
+def test_an_unknown_format_is_named(tmp_path, monkeypatch):
+    with pytest.raises(
+        ReidopsError, match=r"download\.formats: mine: motx is no format; expected mot, mot15, visdrone"
+    ):
+        downloaded(tmp_path, bare_mot, monkeypatch, formats={"mine": "motx"})
+
+
+def test_frames_that_the_annotations_need_and_are_not_there_are_named(tmp_path, monkeypatch):
+    def write(root, name):
+        cvat(root, name)
+        (root / "train" / name / "images" / "frame_000005.PNG").unlink()
+
+    with pytest.raises(ReidopsError, match="boxes are in frames 6 … 6, and .* holds 5 pictures"):
+        downloaded(tmp_path, write, monkeypatch)
+
+
+def test_cvat_keyframes_are_interpolated_and_end_where_they_are_outside(tmp_path):
+    from reidops.mot.cvat import read_cvat
+
+    box = '<box frame="{}" outside="{}" occluded="0" keyframe="1" xtl="{}" ytl="0" xbr="{}" ybr="20"/>'
+    track = box.format(0, 0, 0, 10) + box.format(4, 0, 8, 18) + box.format(5, 1, 8, 18)
+    (tmp_path / "a.xml").write_text(f'<annotations><track id="3" label="person">{track}</track></annotations>')
+    table = read_cvat(tmp_path / "a.xml").table
+    assert table[["frame", "left", "width"]].to_numpy().tolist() == [[k + 1, 2.0 * k, 10.0] for k in range(5)]
+
+
+def test_params_have_the_new_names_and_are_empty():
+    section = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["download"]
+    assert section["formats"] == {} and section["people"] == {}
