@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from empty_store import write_empty_store
 from made_result import DIM, SEQUENCES, SETTINGS, embed_plainly, write_result
 from safetensors.numpy import load_file
 
@@ -52,7 +53,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the URI of one sqlite store for all tests; each test has its own experiment and model name."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    write_empty_store(file)
+    return f"sqlite:///{file}"
 
 
 @pytest.fixture

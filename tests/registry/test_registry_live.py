@@ -5,6 +5,7 @@ import socket
 from contextlib import closing
 
 import pytest
+from empty_store import write_empty_store
 
 from reidops.registry import live_run
 from reidops.registry.store import open_store
@@ -14,8 +15,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", autouse=True)
 def _store(tmp_path_factory):
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    write_empty_store(file)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{file}")
         yield
 
 

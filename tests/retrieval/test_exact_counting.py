@@ -14,7 +14,7 @@ NUM_QUERY, NUM_GALLERY = 4, 60
 LAST_ROUNDING = 2.0**-24
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     dim=st.sampled_from([2, 16, 128]),

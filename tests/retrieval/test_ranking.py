@@ -60,7 +60,7 @@ def assert_same_bits(found: RankingScores, expected: RankingScores) -> None:
         np.testing.assert_array_equal(getattr(found, field.name), getattr(expected, field.name), field.name)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     search=small_searches(),
     rule=st.sampled_from(["same-camera", "none", "time-gap"]),
@@ -87,7 +87,7 @@ def test_every_rule_agrees_with_a_plain_loop(search: dict[str, np.ndarray], rule
         assert_agree(score_distances(**arguments), plain)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(search=small_searches())
 def test_a_mask_agrees_with_a_plain_loop(search: dict[str, np.ndarray]) -> None:
     pids = {"query_pids": search["query_pids"], "gallery_pids": search["gallery_pids"]}
@@ -98,7 +98,7 @@ def test_a_mask_agrees_with_a_plain_loop(search: dict[str, np.ndarray]) -> None:
     assert_agree(score_distances(search["distances"], junk=search["mask"], max_rank=5, **pids), plain)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(search=small_searches(), dim=st.integers(1, 6), block_size=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
 def test_embeddings_agree_with_a_plain_loop_in_any_blocks_and_any_order(
     search: dict[str, np.ndarray], dim: int, block_size: int, seed: int
@@ -148,7 +148,7 @@ def test_block_size_and_order_do_not_change_the_scores_of_a_large_search() -> No
     assert 0.2 < found[0].mAP < 0.95
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     num_people=st.integers(1, 5),

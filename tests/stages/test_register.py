@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from default_params import default_params
+from empty_store import write_empty_store
 from made_result import SEQUENCES, write_result
 
 from reidops.errors import ReidopsError
@@ -34,7 +35,8 @@ FOLDERS = (
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder that DVC names as the repository, and that we are in."""
+    """Return the folder that DVC names as the repository, and that we are in; it has a store without runs."""
+    write_empty_store(tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)

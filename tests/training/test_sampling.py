@@ -14,7 +14,7 @@ def labels_of(*counts: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     counts=st.lists(st.integers(1, 13), min_size=1, max_size=9),
     k=st.integers(1, 5),
@@ -106,7 +106,7 @@ def test_empty_batches_are_an_error(p, k):
 CAMERAS = st.lists(st.integers(1, 13), min_size=1, max_size=4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(counts=CAMERAS, k=st.integers(2, 5))
 def test_each_group_has_about_equal_numbers_of_each_camera(counts, k):
     camids = labels_of(*counts)
@@ -115,7 +115,7 @@ def test_each_group_has_about_equal_numbers_of_each_camera(counts, k):
     assert (dealt.max(axis=0) - dealt.min(axis=0) <= 1).all() or len(groups) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(counts=CAMERAS, k=st.integers(1, 5))
 def test_mixing_cameras_samples_every_crop_and_avoids_repeats_in_a_group(counts, k):
     camids = labels_of(*counts)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from crop_factory import PARTS
-from inspect_tables import inspect, statements_of, with_value
+from inspect_tables import finding_of, inspect, statements_of, with_value
 
 from reidops.errors import ReidopsError
 from reidops.parts import Part
@@ -42,7 +42,7 @@ def test_an_empty_table_is_an_error_and_does_not_crash(crops, folder):
     ],
 )
 def test_a_fault_of_a_crop_is_detected_in_its_row(crops, folder, statement, values):
-    finding = inspect(with_value(crops, 3, **values), folder)[statement]
+    finding = finding_of(statement, with_value(crops, 3, **values), folder)
     assert any(f"{folder / 'crops.parquet'}: row 3: " in place for place in finding.places)
     assert (finding.level, bool(finding.remedy)) == ("error", True)
 
@@ -64,7 +64,8 @@ def test_every_expectation_of_the_crops_table_has_a_test():
 
 
 def test_a_missing_column_is_detected(crops, folder):
-    assert "the table has the columns of the crops contract" in inspect(crops.drop(columns="visibility"), folder)
+    statement = "the table has the columns of the crops contract"
+    assert statement in inspect(crops.drop(columns="visibility"), folder, statement=statement)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_missing_column_is_detected(crops, folder):
 def test_a_table_of_another_tar_is_detected(crops, folder, values, fault):
     wrong = with_value(crops[list(CROPS.columns)], 3, **values)
     write_table(wrong, folder / "crops.parquet", CROPS)
-    finding = inspect(read_crops(folder), folder)[IN_TAR]
+    finding = finding_of(IN_TAR, read_crops(folder), folder)
     assert (finding.count, fault in finding.places[0], "row 3" in finding.places[0]) == (1, True, True)
 
 
@@ -99,12 +100,12 @@ def test_a_person_with_one_crop_is_an_error_and_with_few_crops_a_warning(crops, 
 
 
 def test_a_low_crop_is_a_warning(crops, folder):
-    finding = inspect(with_value(crops, 3, height=9), folder)["a crop is at least 16 px high"]
+    finding = finding_of("a crop is at least 16 px high", with_value(crops, 3, height=9), folder)
     assert (finding.level, finding.count) == ("warning", 1)
 
 
 def test_a_single_training_person_is_an_error_with_a_remedy(crops, folder):
-    finding = inspect(crops[crops["pid"].isin([0, 3, 4, 5, 6])], folder)["train has at least 2 people"]
+    finding = finding_of("train has at least 2 people", crops[crops["pid"].isin([0, 3, 4, 5, 6])], folder)
     assert (finding.level, "validate.min_people" in finding.remedy) == ("error", True)
     assert finding.places == (f"{folder / 'crops.parquet'}: num_people is 1",)
 
@@ -123,7 +124,7 @@ def test_a_jpeg_that_is_damaged_in_its_middle_is_detected_by_decoding(crops, fol
         tar.seek(place)
         tar.write(b"\xff\xd0" * 30)
     assert inspect(read_crops(folder), folder, crop_sample=0) == {}
-    finding = inspect(read_crops(folder), folder)["a crop decodes without an error or a warning of the decoder"]
+    finding = finding_of("a crop decodes without an error or a warning of the decoder", read_crops(folder), folder)
     assert (finding.level, finding.count, "row 3: " in finding.places[0]) == ("error", 1, True)
 
 
@@ -131,7 +132,7 @@ def test_the_missing_crops_of_a_truncated_tar_are_reported(crops, folder):
     tar = folder / "crops.tar"
     with open(tar, "r+b") as stream:
         stream.truncate(int(crops.loc[30, "offset"]) + 10)
-    finding = inspect(read_crops(folder), folder)[IN_TAR]
+    finding = finding_of(IN_TAR, read_crops(folder), folder)
     assert (
         finding.level,
         finding.count,
@@ -144,15 +145,15 @@ def test_zeroed_bytes_in_the_tar_are_detected_without_decoding(crops, folder):
     with open(folder / "crops.tar", "r+b") as stream:
         stream.seek(int(crops.loc[3, "offset"]))
         stream.write(bytes(int(crops.loc[3, "size"])))
-    assert "is not a JPEG, PNG or BMP" in inspect(read_crops(folder), folder, crop_sample=0)[IN_TAR].places[0]
+    assert "is not a JPEG, PNG or BMP" in finding_of(IN_TAR, read_crops(folder), folder, crop_sample=0).places[0]
 
 
 def test_too_few_people_are_an_error(crops, folder):
-    assert inspect(crops, folder, min_people=4)["train has at least 4 people"].level == "error"
+    assert finding_of("train has at least 4 people", crops, folder, min_people=4).level == "error"
 
 
 def test_an_empty_val_split_is_a_warning(crops, folder):
-    assert inspect(crops[crops["split"] != "val"], folder)["val has at least 2 people"].level == "warning"
+    assert finding_of("val has at least 2 people", crops[crops["split"] != "val"], folder).level == "warning"
 
 
 @pytest.mark.parametrize(
@@ -165,13 +166,13 @@ def test_an_empty_val_split_is_a_warning(crops, folder):
     ],
 )
 def test_a_test_set_without_queries_or_gallery_is_an_error(crops, folder, dropped, statement):
-    assert inspect(crops[crops["split"] != dropped], folder)[statement].level == "error"
+    assert finding_of(statement, crops[crops["split"] != dropped], folder).level == "error"
 
 
 def test_a_query_without_a_match_is_an_error_if_convert_chose_it(crops, folder):
-    finding = inspect(crops[~((crops["pid"] == 6) & (crops["split"] == "gallery"))], folder)[
-        "every query has a match in the gallery"
-    ]
+    finding = finding_of(
+        "every query has a match in the gallery", crops[~((crops["pid"] == 6) & (crops["split"] == "gallery"))], folder
+    )
     assert (finding.count, "row 30" in finding.places[0], finding.level) == (1, True, "error")
 
 
@@ -209,9 +210,9 @@ def test_a_published_set_of_one_camera_is_ranked_without_the_camera_rule(crops, 
 
 
 def test_a_query_from_the_frame_of_a_gallery_crop_is_an_error(crops, folder):
-    finding = inspect(with_value(crops, 26, frame=1), folder)[
-        "no gallery crop shows the query's person in the query's own frame"
-    ]
+    finding = finding_of(
+        "no gallery crop shows the query's person in the query's own frame", with_value(crops, 26, frame=1), folder
+    )
     assert (finding.level, finding.count, "row 25" in finding.places[0]) == ("error", 1, True)
 
 

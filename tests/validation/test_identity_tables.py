@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from inspect_tables import findings_of, statements_of, titles
+from inspect_tables import findings_of, only, statements_of, titles
 
 from reidops.validation import identity_suites, identity_tables
 
@@ -24,7 +24,7 @@ def crops() -> pd.DataFrame:
     return table.assign(file=FILE, row=range(len(rows)))
 
 
-def found(crops: pd.DataFrame) -> set[str]:
+def found(crops: pd.DataFrame, statement: str | None = None) -> set[str]:
     """Return the statements of the expectations that the crops do not meet."""
     pairs = [
         (identity_tables.persons_table(crops), identity_suites.persons_suite()),
@@ -32,6 +32,8 @@ def found(crops: pd.DataFrame) -> set[str]:
         (identity_tables.tracklets_table(crops), identity_suites.tracklets_suite()),
         (identity_tables.cameras_table(crops), identity_suites.cameras_suite()),
     ]
+    if statement is not None:
+        pairs = [(table, chosen) for table, suite in pairs if (chosen := only(suite, statement))]
     return set().union(*(titles(findings_of(table, suite, "row")) for table, suite in pairs if len(table)))
 
 
@@ -56,7 +58,7 @@ def test_a_number_of_two_people_or_cameras_is_detected(crops, statement, values)
     changed = crops.copy()
     for column, value in values.items():
         changed.loc[2, column] = value
-    assert statement in found(changed)
+    assert found(changed, statement) == {statement}
 
 
 def test_every_expectation_of_the_numbers_has_an_injected_fault():

@@ -1,7 +1,7 @@
 """Each expectation of the label files (meta/train_80.txt and val_20.txt) detects an injected fault."""
 
 import pytest
-from inspect_tables import inspect
+from inspect_tables import finding_of, inspect
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_fault_of_the_label_files_is_detected(crops, folder, old, new, stateme
     path = folder / "meta" / "train_80.txt"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    finding = inspect(crops, folder)[statement]
+    finding = finding_of(statement, crops, folder)
     assert (finding.level, finding.places[0].startswith(str(path))) == ("error", True)
 
 
@@ -42,5 +42,5 @@ def test_an_empty_line_of_a_label_file_is_skipped_but_counted(crops, folder):
     path.write_text("\n" + path.read_text())
     assert inspect(crops, folder) == {}
     path.write_text(path.read_text().replace("000001/000002.jpg 1\n", "000001/000002.jpg 0\n"))
-    finding = inspect(crops, folder)["every line has the path of a crop and a label of exactly one person"]
+    finding = finding_of("every line has the path of a crop and a label of exactly one person", crops, folder)
     assert finding.places[0].startswith(f"{path}: line 2: ")  # label 0 belongs to two people, whose lines begin here

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from crop_factory import PARTS, write_lists
-from inspect_tables import inspect, with_value
+from inspect_tables import finding_of, inspect, with_value
 
 from reidops.mot.sequences import scene_of
 from reidops.validation.leaks import count_videos, scenes_table
@@ -22,13 +22,13 @@ ONE_SIDE = "a person is in only one of train, val and test (except in videos tha
 
 def test_a_person_in_train_and_val_is_a_leak(crops, folder):
     shared = with_value(crops, 3, split="val")
-    finding = inspect(shared, folder)[ONE_SIDE]
+    finding = finding_of(ONE_SIDE, shared, folder)
     assert ("pid is 0" in finding.places[0], "in train and in val" in finding.places[0]) == (True, True)
 
 
 def test_a_person_in_train_and_test_is_a_leak(crops, folder):
     shared = with_value(crops, 3, pid=5)
-    finding = inspect(shared, folder)[ONE_SIDE]
+    finding = finding_of(ONE_SIDE, shared, folder)
     assert "in train and in query or gallery" in finding.places[0]
 
 
@@ -51,19 +51,19 @@ def test_a_video_in_train_and_track_is_a_leak_also_under_another_name(crops, fol
         replace(PARTS[0], dataset="MOT16", sequence="MOT16-02", scene="02"),
         replace(PARTS[2], dataset="MOT17", sequence="MOT17-02-FRCNN", scene="02", first_frame=10),
     ]
-    finding = inspect(crops, folder, parts)[HALF]
+    finding = finding_of(HALF, crops, folder, parts)
     assert (
         finding.places[0] == "raw/parts.csv: row 0: frames 10 … 12 also in track (MOT17-02-FRCNN), sequence is MOT16-02"
     )
     mot15 = replace(parts[0], dataset="MOT15", sequence="Venice-2", scene=scene_of("Venice-2"))
-    assert "sequence is Venice-2" in inspect(crops, folder, [mot15, parts[1]])[HALF].places[0]
+    assert "sequence is Venice-2" in finding_of(HALF, crops, folder, [mot15, parts[1]]).places[0]
     apart = [replace(parts[0], last_frame=7), replace(parts[1], first_frame=8)]
-    assert HALF not in inspect(crops, folder, apart)
+    assert HALF not in inspect(crops, folder, apart, statement=HALF)
 
 
 def test_a_video_that_is_divided_elsewhere_than_at_its_half_is_an_error(crops, folder):
     parts = [replace(PARTS[0], last_frame=5), replace(PARTS[1], sequence="TOY-01", scene="01", first_frame=9)]
-    finding = inspect(crops, folder, parts)[HALF]
+    finding = finding_of(HALF, crops, folder, parts)
     facts = ("raw/parts.csv: row 0: ", "1 … 5", "9 … 12", "test (TOY-01)", "ends at 7", "sequence is TOY-01")
     assert finding.level == "error"
     assert all(fact in finding.places[0] for fact in facts)
@@ -81,7 +81,7 @@ def test_divided_people_of_a_video_are_a_warning(crops, folder):
         found[DIVIDED].places[0]
         == "raw/parts.csv: row 0: frames 1 … 12 also in test (TOY-01), with other people, sequence is TOY-01"
     )
-    assert inspect(with_value(one_video, 3, pid=5), folder, divided)[ONE_SIDE].level == "error"
+    assert finding_of(ONE_SIDE, with_value(one_video, 3, pid=5), folder, divided).level == "error"
 
 
 def copied(crops, source: int, target: int):
@@ -93,7 +93,7 @@ def copied(crops, source: int, target: int):
 
 
 def test_a_test_crop_in_train_under_another_pid_is_an_error_with_both_paths(crops, folder):
-    finding = inspect(copied(crops, 3, 26), folder, max_share=0.1)[COPY]
+    finding = finding_of(COPY, copied(crops, 3, 26), folder, max_share=0.1)
     facts = (
         f"{folder / 'crops.parquet'}: row 3: ",
         "imgs/TOY-01_000000/000003.jpg of TOY (train)",
@@ -105,26 +105,26 @@ def test_a_test_crop_in_train_under_another_pid_is_an_error_with_both_paths(crop
 
 def test_a_val_crop_in_train_is_an_error(crops, folder):
     other_video = crops.assign(scene=crops["scene"].mask(crops["split"] == "val", "03"))
-    finding = inspect(copied(other_video, 3, 16), folder, max_share=0.1)[COPY]
+    finding = finding_of(COPY, copied(other_video, 3, 16), folder, max_share=0.1)
     assert (finding.level, finding.count) == ("error", 1)
     assert all(fact in finding.places[0] for fact in ("(train)", "imgs/TOY-01_000003/"))
 
 
 def test_equal_crops_of_one_reid_set_are_an_error_too(crops, folder):
     reid_set = crops.assign(track_id=-1, scene="TOY")
-    assert inspect(copied(reid_set, 3, 26), folder, max_share=0.1)[COPY].level == "error"
+    assert finding_of(COPY, copied(reid_set, 3, 26), folder, max_share=0.1).level == "error"
 
 
 def test_equal_crops_of_one_video_and_equal_low_crops_are_no_finding(crops, folder):
     one_video = crops.assign(scene="01")
-    assert COPY not in inspect(copied(one_video, 3, 26), folder, max_share=0.1)
-    assert COPY not in inspect(copied(crops.assign(height=15), 3, 26), folder, max_share=0.1)
+    assert COPY not in inspect(copied(one_video, 3, 26), folder, max_share=0.1, statement=COPY)
+    assert COPY not in inspect(copied(crops.assign(height=15), 3, 26), folder, max_share=0.1, statement=COPY)
 
 
 def test_a_crop_that_was_encoded_again_on_another_side_is_a_warning_with_both_paths(crops, folder):
     encoded_again = copied(crops, 3, 26)
     encoded_again.loc[26, "digest"] = np.uint64(1)
-    finding = inspect(encoded_again, folder)[NEAR]
+    finding = finding_of(NEAR, encoded_again, folder)
     assert (finding.level, finding.count) == ("warning", 1)
     facts = ("row 26: imgs/TOY-02_000005/000001.jpg (test)", "imgs/TOY-01_000000/")
     assert all(fact in finding.places[0] for fact in facts)

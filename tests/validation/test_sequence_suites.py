@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from inspect_tables import findings_of, statements_of, titles, with_value
+from inspect_tables import findings_of, only, statements_of, titles, with_value
 from mot_factory import write_mot_set
 
 from reidops.mot.sequences import read_sequence
@@ -46,7 +46,7 @@ FAULTS_OF_ANNOTATIONS = {
 
 @pytest.mark.parametrize(("statement", "values"), FAULTS_OF_ANNOTATIONS.items())
 def test_a_fault_of_an_annotation_is_detected_in_its_line(valid, statement, values):
-    findings = findings_of(with_value(valid.annotations, 4, **values), suites.annotations_suite(0.001))
+    findings = findings_of(with_value(valid.annotations, 4, **values), only(suites.annotations_suite(0.001), statement))
     finding = next(finding for finding in findings if finding.expectation == statement)
     assert any(place.startswith("raw/TOY-01/gt/gt.txt: line 5: ") for place in finding.places)
     assert finding.remedy
@@ -94,7 +94,7 @@ def test_a_missing_column_is_detected(valid):
     }.items(),
 )
 def test_a_fault_of_a_detection_is_detected_in_its_line(valid, statement, values):
-    findings = findings_of(with_value(valid.detections, 2, **values), suites.detections_suite())
+    findings = findings_of(with_value(valid.detections, 2, **values), only(suites.detections_suite(), statement))
     finding = next(finding for finding in findings if finding.expectation == statement)
     assert finding.places[0].startswith("raw/TOY-01/det/det.txt: line 3: ")
 
