@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 from drawn_video import write_drawn_video
-from reidops.tracking.video_writing import open_video
 
+from reidops.tracking.pictures.video_writing import open_video
 from reidops.videos import read_video, varying_times
 
 TIMES_MS = [0, 40, 80, 120, 620, 1120, 1160, 1200]

@@ -116,9 +116,9 @@ def test_a_damaged_frame_ends_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ((), "there is no picture; expected a folder of frames that are named by number"),
+        ((), "there is no picture; expected a folder of frames"),
         (("cover.jpg", "000001.jpg"), "there is cover.jpg; expected"),
-        (("1.jpg", "01.jpg"), "a frame occurs twice"),
+        (("1.jpg", "01.jpg"), "01.jpg and 1.jpg"),
     ],
 )
 def test_a_folder_that_is_not_a_video_is_reported(tmp_path, names, message):

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from default_params import default_params
 from mot_factory import draw_frame, person_box
 
 from reidops.errors import ReidopsError
@@ -126,10 +127,11 @@ def own_columns(root: Path, name: str) -> None:
 def downloaded(tmp_path: Path, write, monkeypatch, **changes) -> list:
     for name in ("one", "two"):
         write(tmp_path / "sets" / "mine", name)
-    monkeypatch.setattr("reidops.parts.repository_root", lambda: tmp_path)
+    monkeypatch.setattr("reidops.files.repository_root", lambda: tmp_path)
     monkeypatch.setattr("reidops.mot.sequences.repository_root", lambda: tmp_path)
     monkeypatch.setattr("reidops.datasets.inventory.repository_root", lambda: tmp_path)
-    params = DownloadParams(local="sets", train=["mine"], test=["mine"], track=["mine"], sequences=["two"], **changes)
+    mine = {"local": "sets", "train": ["mine"], "test": ["mine"], "track": ["mine"], "sequences": ["two"]}
+    params = default_params(DownloadParams, **mine, **changes)
     download(tmp_path / "raw", params)
     return read_parts(tmp_path / "raw")
 
