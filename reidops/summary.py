@@ -16,6 +16,7 @@ from rich.text import Text
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
+from reidops.skipped import skipped_reason
 from reidops.tracking.evaluation.arm_names import APPEARANCE, COMBINED, NO_APPEARANCE, RANDOM
 from reidops.tracking.evaluation.tracking_report import Difference, Headroom, TrackingReport, has_report
 
@@ -41,7 +42,10 @@ def render_summary(data: Path) -> Group:
     if not known and not has_report(data / TRACKING):
         raise ReidopsError(f"{data}: there is no result yet; run `dvc repro`")
     sections: list[RenderableType] = []
-    if "reid" in known:
+    for name in (REID, TRACKING):
+        if reason := skipped_reason(data / name):
+            sections.append(Text(f"{_TITLES[name]}: left out, because {reason}"))
+    if "reid" in known and not skipped_reason(data / REID):
         sections.append(reid_table(read_json(known["reid"])))
     if has_report(data / TRACKING):
         report = TrackingReport.read(data / TRACKING)
@@ -52,7 +56,8 @@ def render_summary(data: Path) -> Group:
     return Group(*sections, Text("\nOutputs", style="bold"), *links)
 
 
-TRACKING = "tracking"
+REID, TRACKING = "reid", "tracking"
+_TITLES = {REID: "ReID evaluation", TRACKING: "Tracking evaluation"}
 _PLACES = {
     "reid": Path("reid/metrics.json"),
     "registration": Path("registration/version.json"),
@@ -145,6 +150,9 @@ def _figure(scores: Mapping[str, Any], name: str) -> str:
 
 def _registration_lines(registration: Mapping[str, Any]) -> Iterator[Text]:
     """Yield the registered version, whether it is champion, and the reason."""
+    if "skipped" in registration:
+        yield Text(f"\nNo version is registered, because {registration['skipped']}", style="bold")
+        return
     decision = registration["decision"]
     standing = "champion" if decision["champion"] else "not champion"
     yield Text(f"\n{registration['name']} version {registration['version']}: {standing}", style="bold")
@@ -193,7 +201,7 @@ def list_links(data: Path) -> dict[str, str]:
                 f" and {len(found) - 1} more beside it" if len(found) > 1 else ""
             )
     if (data / _PLACES["registration"]).is_file():
-        kept = read_json(data / _PLACES["registration"])["links"]
+        kept = read_json(data / _PLACES["registration"]).get("links", {})
         links |= {f"MLflow {label}": _short_uri(link) for label, link in kept.items()}
     return links
 

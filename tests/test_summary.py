@@ -9,6 +9,7 @@ from rich.console import Console
 
 from reidops.errors import ReidopsError
 from reidops.files import write_json
+from reidops.skipped import write_skipped
 from reidops.summary import headline_figures, list_links, render_summary, store_missing
 
 
@@ -53,6 +54,20 @@ def test_the_summary_of_an_incomplete_run_has_the_finished_stages(tmp_path):
     assert set(headline_figures(data)) == {
         f"reid/{name}/{s}" for name in ("synthetic", "colour_histogram") for s in ("mAP", "rank1")
     }
+
+
+def test_the_summary_says_which_parts_were_left_out_and_why(tmp_path):
+    data = tmp_path / "data"
+    for name, reason in (("reid", "download.test is []"), ("tracking", "download.track is []")):
+        (data / name).mkdir(parents=True)
+        write_skipped(data / name, reason)
+    write_json({"skipped": "download.track is []"}, data / "registration" / "version.json")
+    text = shown(data)
+    assert "ReID evaluation: left out, because download.test is []" in text
+    assert "Tracking evaluation: left out, because download.track is []" in text
+    assert "No version is registered, because download.track is []" in text
+    assert headline_figures(data) == {}
+    assert list_links(data) == {}
 
 
 def test_a_missing_result_is_an_error(tmp_path):
