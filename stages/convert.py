@@ -9,8 +9,8 @@ import logging
 from pathlib import Path
 
 from reidops.datasets.conversion import cut_and_pack, report_crops
-from reidops.datasets.filelists import write_lists
 from reidops.datasets.inventory import check_inventory
+from reidops.datasets.label_lists import write_lists
 from reidops.datasets.packing import CutRules
 from reidops.datasets.planning import SplitRules, plan_crops
 from reidops.files import whole_folder, write_json

@@ -171,5 +171,5 @@ SET = ReidSet(
     folder_names=("folder-per-identity",),
     list_part=list_part,
     reads=reads,
-    how_to_ask="A set of your own: put one folder of crops per person in",
+    how_to_ask="An own data set: put one folder of crops per person in",
 )
