@@ -1,5 +1,4 @@
-"""Cut the people of MOT sequences out of their frames, join ReID sets, and divide both into train, val, query and
-gallery.
+"""Cut crops of people from MOT sequences, add ReID sets, and split both into train, val, query and gallery.
 
 Reads:  data/raw/parts.csv, data/raw/inventory.json, the sets that they name
 Writes: data/crops/ crops.tar, crops.parquet, meta/train_80.txt, meta/val_20.txt, report.json
