@@ -1,4 +1,7 @@
-"""The published layout of CUHK01: campus/`0001001.png` is person 1, picture 1; pictures 1, 2 are camera 1, 3, 4 camera 2."""
+"""The published layout of CUHK01: campus/`0001001.png` is person 1, picture 1.
+
+Pictures 1 and 2 are from one camera, pictures 3 and 4 from the other.
+"""
 
 import re
 from pathlib import Path

@@ -4,8 +4,8 @@ The protocols `detected` and `labeled` are the newer ones with 767 training and 
 `cuhk03_new_protocol_config_….mat`. `detected-classic-0` … `labeled-classic-19` are the twenty original ones with 100
 test people: queries are from view 1, the gallery is from view 2, and all other people are for training.
 
-A person is in one of five pairs of cameras, with at most five pictures per camera. Its number is 1000 · pair + number in
-the pair.
+A person is in one of five pairs of cameras, with at most five pictures per camera. Its number is 1000 · pair + number
+in the pair.
 """
 
 import re
@@ -45,7 +45,7 @@ _EXAMPLE = "1_001_1_01.png (pair of cameras, person, view, picture)"
 
 @dataclass(frozen=True)
 class _Picture:
-    """The position of a picture in the file: pair of cameras, person in the pair, and number 1 … 10 (1 … 5 are view 1)."""
+    """The position of a picture in the file: pair of cameras, person in the pair, number 1 … 10 (1 … 5: view 1)."""
 
     pair: int
     person: int

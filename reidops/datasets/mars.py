@@ -59,7 +59,8 @@ def _query_rows(folder: Path, num_tracks: int) -> np.ndarray:
     wrong = rows[(rows < 1) | (rows > num_tracks)]
     if wrong.size:
         raise ReidopsError(
-            f"{path}: names tracklet {wrong[0]}, tracks_test_info.mat has tracklets 1 … {num_tracks}; unpack info/ again"
+            f"{path}: names tracklet {wrong[0]}, tracks_test_info.mat has tracklets 1 … {num_tracks}; unpack info/ "
+            f"again"
         )
     return rows - 1
 

@@ -10,7 +10,7 @@ def _published(name: str) -> tuple[Archive, ...]:
     return (Archive(f"{name}.zip", (f"{_BASE}/{name}.zip",)),)
 
 
-# Per set the alternative groups of archives in the order of use (none: HOW_TO_ASK); a group is unpacked into one folder.
+# Per set the alternative groups of archives in order (none: HOW_TO_ASK); a group is unpacked into one folder.
 PUBLISHED: dict[str, tuple[tuple[Archive, ...], ...]] = {
     "MOT15": (_published("MOT15"),),
     "MOT16": (_published("MOT16"),),

@@ -1,7 +1,7 @@
 """Record the scenes, sequences and people on which the weights of an embedder were trained.
 
-The record is `trained_on` in `embedder.json`. `scenes` has a row per data set (MOT sets: per scene) of this training and
-of all earlier ones. `unknown_start` names initial weights whose training data are unknown, "" if all are known.
+The record is `trained_on` in `embedder.json`. `scenes` has a row per data set (MOT sets: per scene) of this training
+and of all earlier ones. `unknown_start` names initial weights whose training data are unknown, "" if all are known.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """The published layout of PRID2011 (multi-shot): `prid_2011/multi_shot/cam_a/person_0001/0001.png`, two cameras.
 
-People 1 … 200 are in both cameras; above 200, a number is a different person in each camera. The video protocol uses the
-178 of the 200 people with at least 27 pictures per camera, and divides them into 89 and 89, ten times. The set has no
-published split: protocol `3` is the fourth of ten fixed random halves; `splits-3` takes the people from torchreid's
+People 1 … 200 are in both cameras; above 200, a number is a different person in each camera. The video protocol uses
+the 178 of the 200 people with at least 27 pictures per camera, and divides them into 89 and 89, ten times. The set has
+no published split: protocol `3` is the fourth of ten fixed random halves; `splits-3` takes the people from torchreid's
 `splits_prid2011.json` beside `prid_2011`, to reproduce published metrics.
 """
 

@@ -19,8 +19,8 @@ class TwoCameras:
     """A set with one tracklet per person and camera: `<camera>/<person>/<picture>.png`.
 
     The name of a person's folder ends with its number. `cameras` are the folders of the cameras, relative to the set.
-    `file_name` has the group frame, and the groups camera and pid if they are in the name; `example` is a file name with
-    its fields for the error message.
+    `file_name` has the group frame, and the groups camera and pid if they are in the name; `example` is a file name
+    with its fields for the error message.
     """
 
     cameras: tuple[str, str]
