@@ -76,7 +76,7 @@ def test_a_failure_leaves_no_half_folder(raw):
 
 
 def test_a_source_that_means_nothing_is_told(raw):
-    with pytest.raises(ReidopsError, match="own.txt: no such file or folder; detections are expected there"):
+    with pytest.raises(ReidopsError, match="own.txt: no such file or folder; put detections there"):
         run(raw, str(raw.parent / "own.txt"))
 
 
