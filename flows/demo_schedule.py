@@ -1,6 +1,6 @@
-"""Run the graph once by schedule: server, work pool, deployment, worker: `python -m flows.demo_schedule`.
+"""Run the graph once on a schedule with server, work pool, deployment and worker: `python -m flows.demo_schedule`.
 
-The deployment is prefect.yaml's, but due every minute; the demo ends when the first scheduled run has ended.
+The deployment is that of prefect.yaml with a schedule of every minute. The demo ends after the first scheduled run.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def prefect(*arguments: str) -> list[str]:
 
 @contextmanager
 def deployed_worker() -> Iterator[None]:
-    """Make the work pool, deploy prefect.yaml's deployment with a cron of every minute, and keep a worker up."""
+    """Create the work pool, deploy prefect.yaml with a schedule of every minute, and run a worker."""
     subprocess.run(prefect("work-pool", "create", POOL, "--type", "process", "--overwrite"), check=True)
     subprocess.run(
         prefect("--no-prompt", "deploy", "--name", read_deployments()[0].name, "--cron", EVERY_MINUTE), check=True
@@ -46,10 +46,10 @@ def deployed_worker() -> Iterator[None]:
 
 
 def wait_for_run(api_url: str, limit_seconds: float) -> str:
-    """Return the state type (COMPLETED, FAILED …) of the first scheduled run that has ended.
+    """Return the state type (COMPLETED, FAILED …) of the first finished run.
 
     Raises:
-        ReidopsError: none has ended in time.
+        ReidopsError: no run finished in time.
     """
     ended = {"any_": ["COMPLETED", "FAILED", "CRASHED"]}
     deadline = time.monotonic() + limit_seconds
@@ -63,14 +63,14 @@ def wait_for_run(api_url: str, limit_seconds: float) -> str:
             )
             return runs[0]["state_type"]
         time.sleep(2)
-    raise ReidopsError(f"no scheduled run ended within {limit_seconds:g} s")
+    raise ReidopsError(f"no scheduled run ended within {limit_seconds:g} s; increase --limit-seconds")
 
 
 def main() -> None:
-    """Show it, on a server and a database of the demo's own."""
+    """Run the demo with its own server and database."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=4210)
-    parser.add_argument("--limit-seconds", type=float, default=3600, help="how long the first scheduled run may take")
+    parser.add_argument("--limit-seconds", type=float, default=3600, help="time limit of the first scheduled run")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname).1s %(name)s: %(message)s")
     os.environ["PREFECT_HOME"] = os.path.abspath(".prefect/demo")

@@ -1,4 +1,4 @@
-"""The deployments of prefect.yaml: names, schedules and limits, as `prefect deploy` reads them."""
+"""Read the deployments of prefect.yaml (names, schedules and limits) as `prefect deploy` does."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Made = TypeVar("Made")
 
 ENTRYPOINT = "flows/retrain.py:retrain"
 _KINDS = ("cron", "interval", "rrule")
-_OF_SCHEDULE = ("active", "max_scheduled_runs", "parameters", "slug")  # fields beside the time itself
+_OF_SCHEDULE = ("active", "max_scheduled_runs", "parameters", "slug")  # further fields of a schedule
 _OF_TIME = {
     "cron": ("cron", "timezone", "day_or"),
     "interval": ("interval", "timezone", "anchor_date"),
@@ -27,7 +27,7 @@ _OF_TIME = {
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployment of prefect.yaml; `limit` None = any number of runs at once."""
+    """One deployment of prefect.yaml; a `limit` of None allows any number of concurrent runs."""
 
     name: str
     schedules: list[DeploymentScheduleCreate]
@@ -40,24 +40,24 @@ class Deployment:
 
 
 def read_deployments(path: Path = Path("prefect.yaml")) -> list[Deployment]:
-    """Return the deployments of a prefect.yaml that run this flow, in their order.
+    """Return the deployments of a prefect.yaml that run this flow, in file order.
 
     Raises:
-        ReidopsError: the file is missing or no YAML, no deployment runs this flow, or an entry is none that Prefect
-            allows; names the deployment and the entry.
+        ReidopsError: the file is missing or not YAML, no deployment runs this flow, or Prefect does not allow an entry;
+            the message names the deployment and the entry.
     """
     entries = _entries(path)
     own = [entry for entry in entries if entry.get("entrypoint") in (None, ENTRYPOINT)]
     if not own:
         names = ", ".join(str(entry.get("name")) for entry in entries) or "none"
         raise ReidopsError(
-            f"{path}: no deployment has the entrypoint {ENTRYPOINT} (deployments: {names}); add one, as the "
-            "repository's prefect.yaml has it"
+            f"{path}: no deployment has the entrypoint {ENTRYPOINT} (deployments: {names}); add one as in the "
+            "prefect.yaml of the repository"
         )
     deployments = [_deployment(entry, f"{path}: deployment {entry.get('name')!r}") for entry in own]
     names = [deployment.name for deployment in deployments]
     if len(set(names)) < len(names):
-        raise ReidopsError(f"{path}: two deployments of this flow have one name ({', '.join(names)}); rename one")
+        raise ReidopsError(f"{path}: two deployments of this flow have the same name ({', '.join(names)}); rename one")
     return deployments
 
 
@@ -65,9 +65,9 @@ def _entries(path: Path) -> list[Mapping[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ReidopsError(f"{path}: no such file; start the command in the repository") from None
+        raise ReidopsError(f"{path}: no such file; run the command in the repository") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReidopsError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise ReidopsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     entries = content.get("deployments") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ReidopsError(
@@ -78,7 +78,7 @@ def _entries(path: Path) -> list[Mapping[str, Any]]:
 
 def _deployment(entry: Mapping[str, Any], where: str) -> Deployment:
     if not isinstance(entry.get("name"), str):
-        raise ReidopsError(f"{where}: name is {entry.get('name')!r}, expected a text")
+        raise ReidopsError(f"{where}: name is {entry.get('name')!r}, expected a string")
     rows = _rows(entry, where)
     return Deployment(
         name=entry["name"],
@@ -93,12 +93,12 @@ def _deployment(entry: Mapping[str, Any], where: str) -> Deployment:
 
 
 def _list(value: Any) -> list[str]:
-    """Return tags, which Prefect takes as a list or as one text."""
+    """Return tags as a list; Prefect accepts a list or a string."""
     return [value] if isinstance(value, str) else [str(tag) for tag in value or ()]
 
 
 def _rows(entry: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
-    """Return the schedules as rows; none is a deployment that is started by hand."""
+    """Return the schedules as rows; a deployment without schedules is started manually."""
     rows = entry.get("schedules")
     rows = [entry["schedule"]] if rows is None and entry.get("schedule") else rows or []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -114,7 +114,7 @@ def _schedule(row: Mapping[str, Any], where: str) -> DeploymentScheduleCreate:
     unknown = [name for name in row if name not in known]
     if unknown:
         raise ReidopsError(
-            f"{where}: {', '.join(unknown)} is unknown to a schedule by {kinds[0]}; known: {', '.join(known)}"
+            f"{where}: {', '.join(unknown)} is not a field of a {kinds[0]} schedule; allowed: {', '.join(known)}"
         )
     time = {name: row[name] for name in _OF_TIME[kinds[0]] if row.get(name) is not None}
     beside = {name: row[name] for name in _OF_SCHEDULE if row.get(name) is not None}
@@ -132,7 +132,7 @@ def _time(kind: str, values: dict[str, Any]) -> CronSchedule | IntervalSchedule 
 
 
 def _limit(value: Any, where: str) -> int | ConcurrencyLimitConfig | None:
-    """Return how many runs may go on at once, and what becomes of the others."""
+    """Return the maximum number of concurrent runs and what happens to further runs."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return value
     if not isinstance(value, dict):
@@ -143,10 +143,10 @@ def _limit(value: Any, where: str) -> int | ConcurrencyLimitConfig | None:
 
 
 def _checked(make: Callable[[], Made], where: str) -> Made:
-    """Return what Prefect's own class makes of an entry.
+    """Return the Prefect object of an entry.
 
     Raises:
-        ReidopsError: the class refuses it; its reason in one line.
+        ReidopsError: Prefect rejects the entry; the message has the reason in one line.
     """
     try:
         return make()
@@ -155,7 +155,9 @@ def _checked(make: Callable[[], Made], where: str) -> Made:
 
 
 def _reason(error: Exception) -> str:
-    """Return why a class of pydantic refused a value, in one line."""
+    """Return why pydantic rejected a value, in one line."""
     faults: Iterable[Mapping[str, Any]] = error.errors() if hasattr(error, "errors") else ()
-    told = [f"{'.'.join(map(str, fault['loc'])) or 'value'} is {fault['input']!r}: {fault['msg']}" for fault in faults]
-    return " ".join("; ".join(dict.fromkeys(told) or [str(error)]).split())
+    reasons = [
+        f"{'.'.join(map(str, fault['loc'])) or 'value'} is {fault['input']!r}: {fault['msg']}" for fault in faults
+    ]
+    return " ".join("; ".join(dict.fromkeys(reasons) or [str(error)]).split())

@@ -1,4 +1,4 @@
-"""Does the Prefect server that is named answer?"""
+"""Check that the configured Prefect server responds."""
 
 import requests
 from prefect.settings import PREFECT_API_URL
@@ -9,7 +9,7 @@ _PATIENCE_SECONDS = 2
 
 
 def answers(url: str) -> bool:
-    """Return whether a Prefect server answers at the address of its API."""
+    """Return whether a Prefect server responds at the address of its API."""
     try:
         return requests.get(f"{url.rstrip('/')}/health", timeout=_PATIENCE_SECONDS).ok
     except (requests.RequestException, ValueError):
@@ -17,20 +17,20 @@ def answers(url: str) -> bool:
 
 
 def check_named_server() -> str | None:
-    """Return the address that PREFECT_API_URL, the profile or prefect.toml names, None where none is named.
+    """Return the address in PREFECT_API_URL, the profile or prefect.toml, None if there is none.
 
     Raises:
-        ReidopsError: it is no address.
-        Unreachable: no server answers there.
+        ReidopsError: the address is invalid.
+        Unreachable: no server responds at the address.
     """
     url = PREFECT_API_URL.value()
     if not url:
         return None
     if not url.startswith(("http://", "https://")):
-        raise ReidopsError(f"PREFECT_API_URL is {url!r}, expected an address as http://127.0.0.1:4200/api")
+        raise ReidopsError(f"PREFECT_API_URL is {url!r}, expected an address like http://127.0.0.1:4200/api")
     if not answers(url):
         raise Unreachable(
-            f"PREFECT_API_URL is {url}, and no Prefect server answers there; start it (`prefect server start`), mend "
-            "the address (it ends in /api), or unset the variable to run without one"
+            f"PREFECT_API_URL is {url}, and no Prefect server responds there; start it (`prefect server start`), "
+            "correct the address (it ends in /api), or unset the variable to run without a server"
         )
     return url

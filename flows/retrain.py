@@ -1,7 +1,7 @@
-"""Bring the whole graph of dvc.yaml up to date, a Prefect task run per stage: `python -m flows.retrain`.
+"""Run all stages of dvc.yaml, with one Prefect task run per stage: `python -m flows.retrain`.
 
-DVC stays the only cache: each task run is `dvc repro --single-item <stage>`, so a scheduled run and a hand-typed `dvc
-repro` are the same thing. Stages that do not need each other run side by side.
+DVC is the only cache: each task run is `dvc repro --single-item <stage>`, so that a scheduled run is equivalent to a
+manual `dvc repro`. Independent stages run in parallel.
 """
 
 import logging
@@ -24,7 +24,7 @@ from flows.stage_runs import StageBusy, StageRun, interrupt, read_graph, reprodu
 from reidops.errors import ReidopsError
 from reidops.summary import headline_figures, list_links
 
-MAX_PARALLEL = 3  # more DVC processes at once collide on its lock
+MAX_PARALLEL = 3  # more DVC processes compete for its lock
 RETRIES = 6
 RETRY_SECONDS = [2, 4, 8, 16, 32, 64]
 
@@ -32,9 +32,7 @@ _running: set[subprocess.Popen[str]] = set()
 
 
 def may_pass(task: Task, task_run: TaskRun, state: State) -> bool:
-    """Say whether a failed task run deserves another try: DVC's lock and silent servers do, a failed training does
-    not.
-    """
+    """Return whether to retry a failed task run: yes after a DVC lock or an unreachable server, no after a failure."""
     return isinstance(state.result(raise_on_failure=False), StageBusy)
 
 
@@ -47,7 +45,7 @@ def may_pass(task: Task, task_run: TaskRun, state: State) -> bool:
     retry_condition_fn=may_pass,
 )
 def reproduce(stage: str, folder: Path) -> State[StageRun]:
-    """Bring one stage up to date; the name of the state says whether it ran."""
+    """Run one stage if it changed; the name of the returned state is the outcome."""
     logger = get_run_logger()
     run = reproduce_stage(stage, folder, lambda line: logger.info(line) if line else None, _running)
     return Completed(name=run.outcome.capitalize(), message=f"{stage}: {run.outcome}")
@@ -55,9 +53,7 @@ def reproduce(stage: str, folder: Path) -> State[StageRun]:
 
 @flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=MAX_PARALLEL), persist_result=False)
 def retrain(folder: str = ".") -> State:
-    """Run every stage of `folder`'s dvc.yaml in its order; end with a table of the figures and a list of where to
-    look.
-    """
+    """Run every stage of dvc.yaml in `folder`, and write the metrics and links as artifacts."""
     root = Path(folder).resolve()
     futures: dict[str, PrefectFuture] = {}
     try:
@@ -65,7 +61,7 @@ def retrain(folder: str = ".") -> State:
             futures[stage] = reproduce.submit(stage, root, wait_for=[futures[need] for need in needs])
         wait(list(futures.values()))
     finally:
-        interrupt(list(_running))  # nothing runs here unless we were interrupted ourselves
+        interrupt(list(_running))  # processes still run here only if the flow itself was interrupted
     failures = [text for future in futures.values() if (text := _failure(future))]
     write_artifacts(root / "data")
     return (
@@ -74,13 +70,13 @@ def retrain(folder: str = ".") -> State:
 
 
 def _failure(future: PrefectFuture) -> str | None:
-    """Return what a failed stage said; None for one that went well or never began."""
+    """Return the message of a failed stage, None for a stage that succeeded or did not start."""
     result = future.state.result(raise_on_failure=False) if future.state.is_failed() else None
     return str(result) if isinstance(result, Exception) else None
 
 
 def write_artifacts(data: Path) -> None:
-    """Leave the figures and the links in Prefect's UI, as far as there are any."""
+    """Write the metrics and the links as artifacts for the Prefect UI, if there are any."""
     figures = headline_figures(data)
     if figures:
         rows = [{"figure": name, "value": f"{value:.4f}"} for name, value in figures.items()]
@@ -95,7 +91,7 @@ def write_artifacts(data: Path) -> None:
 
 
 def main() -> None:
-    """Run the flow here and now; exit 1 with the stage's own message where one failed."""
+    """Run the flow in this process; exit 1 with the message of the stage if one failed."""
     logging.getLogger("prefect").setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO"))
     try:
         check_named_server()

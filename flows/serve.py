@@ -1,6 +1,6 @@
-"""Put the flow on its schedule and run it when it is due: `python -m flows.serve`, until Ctrl-C.
+"""Serve the flow on its schedules until Ctrl-C: `python -m flows.serve`.
 
-Names, schedules and limits come from prefect.yaml. Without PREFECT_API_URL a server is started here, with its UI.
+Names, schedules and limits come from prefect.yaml. Without PREFECT_API_URL a local server is started, with its UI.
 """
 
 import os
@@ -24,12 +24,12 @@ STARTUP_SECONDS = 120
 
 
 def serve_all(deployments: list[Deployment]) -> None:
-    """Serve the flow on the schedules of all deployments; comes back when it is interrupted."""
+    """Serve the flow on the schedules of all deployments until it is interrupted."""
     serve(*(runner_deployment(deployment) for deployment in deployments))
 
 
 def runner_deployment(deployment: Deployment) -> RunnerDeployment:
-    """Return a deployment of the flow as Prefect serves it."""
+    """Return a Prefect deployment of the flow."""
     return retrain.to_deployment(
         name=deployment.name,
         schedules=deployment.schedules,
@@ -44,10 +44,10 @@ def runner_deployment(deployment: Deployment) -> RunnerDeployment:
 
 @contextmanager
 def standing_server(host: str = HOST, port: int = PORT) -> Iterator[str]:
-    """Yield the address of a server's API: one that answers at this address, else one that is started for the block.
+    """Yield the address of a server's API; without a running server, one is started for the block.
 
     Raises:
-        ReidopsError: the server does not come up.
+        ReidopsError: the server does not start.
     """
     url = f"http://{host}:{port}/api"
     server = None if answers(url) else _start_server(host, port)
@@ -70,7 +70,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     while not answers(url):
         if server.poll() is not None or time.monotonic() > deadline:
             raise ReidopsError(
-                f"no Prefect server came up at {url}; see its messages above, or name another by PREFECT_API_URL"
+                f"no Prefect server started at {url}; see its messages above, or set PREFECT_API_URL to another server"
             )
         time.sleep(0.5)
 
@@ -83,7 +83,7 @@ def main() -> None:
             serve_all(deployments)
             return
         with standing_server() as url, temporary_settings({PREFECT_API_URL: url}):
-            os.environ["PREFECT_API_URL"] = url  # for the processes of the runs
+            os.environ["PREFECT_API_URL"] = url  # for the subprocesses of the runs
             serve_all(deployments)
     except ReidopsError as error:
         print(f"serve: error: {error}", file=sys.stderr)

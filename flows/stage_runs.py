@@ -1,6 +1,4 @@
-"""Run stages of dvc.yaml as a hand-typed `dvc repro --single-item` does, in a process of their own. Knows no
-Prefect.
-"""
+"""Run stages of dvc.yaml with `dvc repro --single-item` in subprocesses; independent of Prefect."""
 
 import os
 import re
@@ -25,33 +23,33 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "PYTHONUNBUFFERED": "1",
 }
-"""What keeps the tools from calling home, and a stage's lines coming as they are written."""
+"""Environment variables that disable telemetry and the buffering of a stage's output."""
 
 LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by", "index.lock")
-TRY_AGAIN_LATER = "exited with 75"  # EX_TEMPFAIL: a stage whose server or network did not answer
-LINES_TOLD = 20
+TRY_AGAIN_LATER = "exited with 75"  # EX_TEMPFAIL: a server or the network was unreachable
+MAX_LINES = 20  # of a stage's output in an error message
 GRACE_SECONDS = 10.0  # between Ctrl-C and SIGTERM
 _ERROR = re.compile(r"\berror\b", re.IGNORECASE)
 
 
 class StageFailed(ReidopsError):
-    """A stage failed, and would fail again."""
+    """A stage failed, and a retry would fail again."""
 
 
 class StageBusy(ReidopsError):
-    """DVC's lock or a server was not to be had; the same command may succeed later."""
+    """The DVC lock or a server was not available; a retry may succeed."""
 
 
 @dataclass(frozen=True)
 class StageRun:
-    """How a stage ended well."""
+    """The outcome of a successful stage."""
 
     name: str
     outcome: Outcome
 
 
 def read_graph(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return each stage of `folder`'s dvc.yaml with the stages that it needs, in an order in which they can run.
+    """Return the stages of dvc.yaml in `folder` with their dependencies, in topological order.
 
     Raises:
         ReidopsError: DVC cannot read the graph.
@@ -64,14 +62,19 @@ def read_graph(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def reproduce_stage(
-    name: str, folder: Path, tell: Callable[[str], None], running: set[subprocess.Popen[str]]
+    name: str, folder: Path, log_line: Callable[[str], None], running: set[subprocess.Popen[str]]
 ) -> StageRun:
-    """Bring one stage up to date; `tell` gets every line as it comes, `running` holds the process for as long as it
-    lives.
+    """Run one stage if it changed.
+
+    Args:
+        name: the stage.
+        folder: the folder of dvc.yaml.
+        log_line: called with each line of output.
+        running: holds the process while it runs.
 
     Raises:
-        StageFailed: the stage's own message is in the error.
-        StageBusy: another DVC holds the lock, or a server did not answer.
+        StageFailed: the stage failed; the error has its message.
+        StageBusy: another DVC process holds the lock, or a server did not respond.
     """
     process = subprocess.Popen(
         _dvc("repro", "--single-item", name),
@@ -88,7 +91,7 @@ def reproduce_stage(
     try:
         for line in process.stdout or ():
             lines.append(line.rstrip())
-            tell(lines[-1])
+            log_line(lines[-1])
         process.wait()
     finally:
         interrupt([process])
@@ -99,8 +102,9 @@ def reproduce_stage(
 
 
 def interrupt(processes: list[subprocess.Popen[str]]) -> None:
-    """Stop those that still run, and what they started: by Ctrl-C, and where that is ignored (background jobs inherit
-    it so) by SIGTERM.
+    """Stop the process groups that still run with SIGINT, and after a grace period with SIGTERM.
+
+    Background jobs inherit an ignored SIGINT.
     """
     for process in processes:
         if process.poll() is None:
@@ -112,16 +116,14 @@ def interrupt(processes: list[subprocess.Popen[str]]) -> None:
 
 
 def _failure(name: str, lines: list[str]) -> ReidopsError:
-    """Return the error that says what the stage said: from its first error line on, without the command and DVC's own
-    echo of it.
-    """
-    said = [
+    """Return an error with the output of the stage from its first error line on, without the lines of DVC."""
+    output = [
         line
         for line in lines
         if line.strip() and not line.startswith(("> ", "Running stage", "ERROR: failed to reproduce"))
     ]
-    first = next((i for i, line in enumerate(said) if _ERROR.search(line)), 0)
-    text = "\n".join(said[first:][-LINES_TOLD:] or lines[-1:])
+    first = next((i for i, line in enumerate(output) if _ERROR.search(line)), 0)
+    text = "\n".join(output[first:][-MAX_LINES:] or lines[-1:])
     if any(mark in text for mark in LOCKED) or TRY_AGAIN_LATER in "\n".join(lines[-3:]):
         return StageBusy(f"{name}: {text}")
     return StageFailed(f"{name}: {text}")
@@ -141,11 +143,11 @@ def _dvc(*arguments: str) -> list[str]:
 def _dvc_output(folder: Path, *arguments: str) -> str:
     run = subprocess.run(_dvc(*arguments), cwd=folder, env=_environment(), capture_output=True, text=True)
     if run.returncode:
-        raise ReidopsError(f"{folder}: `dvc {' '.join(arguments)}` says: {run.stderr.strip()}")
+        raise ReidopsError(f"{folder}: `dvc {' '.join(arguments)}` failed: {run.stderr.strip()}")
     return run.stdout
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a stage: quiet, and with this interpreter's programs first."""
+    """Return the environment of a stage, without telemetry and with this interpreter's programs first in PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {**QUIET, **os.environ, "PATH": path}

@@ -1,5 +1,4 @@
-"""Cut the people of MOT sequences out of their frames, join ReID sets, and divide both into train, val, query and
-gallery.
+"""Cut crops of people from MOT sequences, add ReID sets, and split both into train, val, query and gallery.
 
 Reads:  data/raw/parts.csv, data/raw/inventory.json, the sets that they name
 Writes: data/crops/ crops.tar, crops.parquet, meta/train_80.txt, meta/val_20.txt, report.json
@@ -9,8 +8,8 @@ import logging
 from pathlib import Path
 
 from reidops.datasets.conversion import cut_and_pack, report_crops
-from reidops.datasets.filelists import write_lists
 from reidops.datasets.inventory import check_inventory
+from reidops.datasets.label_lists import write_lists
 from reidops.datasets.packing import CutRules
 from reidops.datasets.planning import SplitRules, plan_crops
 from reidops.files import whole_folder, write_json

@@ -1,4 +1,4 @@
-"""Write the detections of the tracked sequences, once for all models: public ones, files, or those of a detector.
+"""Write the detections of the tracked sequences: public detections, files, or those of a detector.
 
 Reads:  data/raw (parts.csv; det.txt or frames of the `track` rows)
 Writes: data/detections/<sequence>.txt of the tracked frames, in MOTChallenge's det.txt format; nothing if no sequence
@@ -33,13 +33,13 @@ def detect(raw: Path, detections: Path, params: DetectParams) -> None:
             counts[part.sequence] = len(found)
     for name in (name for name, number in counts.items() if not number):
         log.warning(
-            "%s: no detection in its tracked frames, so there is nothing to track; detect.source is %s: name a file of "
-            "these frames, or lower detect.detector.min_confidence of a detector",
+            "%s: no detection in its tracked frames, so that nothing is tracked; detect.source is %s; use a file with "
+            "detections in these frames, or lower detect.detector.min_confidence",
             name,
             params.source,
         )
     if not parts:
-        log.warning("no row of %s plays the part `track`: there is nothing to detect in", raw / "parts.csv")
+        log.warning("%s: no row has the part `track`: no detections are written", raw / "parts.csv")
     log.info("%s detections of %d sequences, source: %s", f"{sum(counts.values()):,}", len(counts), params.source)
 
 

@@ -1,8 +1,8 @@
-"""Get the data sets, and write which frames of which sequence train, test and are tracked.
+"""Obtain the data sets, and assign their frames to the parts train, test and track.
 
 Reads:  params (names, addresses, the user's folder)
-Writes: data/raw/ parts.csv, inventory.json, and the sets that were drawn, fetched or unpacked; fetched archives stay in
-        data/archives/
+Writes: data/raw/ parts.csv, inventory.json, and the sets that were generated, fetched or unpacked; fetched archives are
+        kept in data/archives/
 """
 
 import logging
@@ -24,14 +24,14 @@ from stages.params.download import DownloadParams
 log = logging.getLogger(__name__)
 
 _WITHOUT = {
-    "train": "nothing is cut for training, and train keeps the weights that train.weights or train.pretrained names",
+    "train": "no crops are cut for training, and train keeps the weights of train.weights or train.pretrained",
     "test": "there are no queries, and evaluate_reid only calibrates the gates",
-    "track": "nothing is detected, embedded or tracked, and register has nothing to compare",
+    "track": "nothing is detected, embedded or tracked, and register compares no scores",
 }
 
 
 def download(raw: Path, params: DownloadParams) -> None:
-    """Bring every named set to this disk and write the table of parts, `raw/parts.csv`."""
+    """Obtain every named set, and write the table of parts, `raw/parts.csv`."""
     roles = _roles(params)
     with whole_folder(raw) as folder:
         sets: dict[str, SetFolder] = {}
@@ -48,10 +48,10 @@ def download(raw: Path, params: DownloadParams) -> None:
         log.info("download.%s is []: %s", name, _WITHOUT[name])
     if bare:
         log.warning(
-            "%s: no det/det.txt; detect will stop unless detect.source names a detector or files of yours",
+            "%s: no det/det.txt; detect will stop unless detect.source names a detector or your own files",
             ", ".join(bare),
         )
-    log.info("got %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
+    log.info("obtained %s: %s parts", ", ".join(f"{name} ({found.source})" for name, found in sets.items()), counts)
 
 
 def _obtain(name: str, raw: Path, params: DownloadParams, sets: Mapping[str, SetFolder]) -> SetFolder:

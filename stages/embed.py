@@ -1,8 +1,8 @@
-"""Embed every detection of the tracked sequences, once per model and detection set, and the annotated boxes.
+"""Embed the detections of the tracked sequences and their annotated boxes.
 
 Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/detections, data/model
 Writes: data/embeddings/<sequence>.npz, and annotations/<sequence>.npz for the first sequence of each scene; neither if
-        no sequence is tracked; trained_on.json, a copy of the training's description in the model's embedder.json
+        no sequence is tracked; trained_on.json, a copy of the entry `trained_on` in the model's embedder.json
 """
 
 import logging
@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 
 
 def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: EmbedParams) -> None:
-    """Write one file of embedded detections for each tracked sequence, of the frames of its part only, and one of its
-    people.
+    """Write one file of embedded detections per tracked sequence, and one of annotated boxes per scene.
+
+    Both hold the frames of the part only.
     """
     parts = find_tracked_parts(raw)
     embedder = Embedder.load(model)
@@ -64,9 +65,7 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
             write_embeddings(detected, folder / f"{part.sequence}.npz")
             counts["detections"] += len(detected)
     if not parts:
-        log.warning(
-            "no row of %s plays the part `track`: nothing is embedded, nothing can be tracked", raw / "parts.csv"
-        )
+        log.warning("%s: no row has the part `track`: nothing is embedded or tracked", raw / "parts.csv")
     log.info(
         "embedded %s detections and %s ground truth boxes of %d sequences",
         f"{counts['detections']:,}",

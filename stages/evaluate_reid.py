@@ -1,7 +1,6 @@
-"""Rank people never trained on, beside a colour histogram; find the distance at which two crops are one person; look
-for lost people.
+"""Evaluate retrieval on the test sets against a colour histogram, calibrate the gates and measure re-association.
 
-Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings data/raw (parts.csv; gt.txt of the `track`
+Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings, data/raw (parts.csv; gt.txt of the `track`
         rows; gt.txt, det.txt and frames of the `train` rows if gates are fitted on detections)
 Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json, cmc.csv, queries.csv,
         reassociation.csv, gallery_<data set>.png, people_<data set>.png, cmc.png, distances.png,
@@ -44,11 +43,10 @@ log = logging.getLogger(__name__)
 def evaluate_reid(
     model: Path, crops: Path, raw: Path, embeddings: Path, reid: Path, params: EvaluateReidParams
 ) -> None:
-    """Write what `model` achieves on the test sets of `crops` and the tracked boxes of `embeddings`, and the gates of
-    its distances.
+    """Write the metrics of `model` on the test sets of `crops` and on the tracked boxes of `embeddings`, and its gates.
 
     Raises:
-        ReidopsError: the embeddings of a test set have collapsed, or an input is missing or broken.
+        ReidopsError: the embeddings of a test set have collapsed, or an input is missing or damaged.
     """
     table = read_table(crops / "crops.parquet", CROPS)
     embedder = Embedder.load(model, flip_average=params.flip_average)
@@ -89,7 +87,7 @@ def evaluate_reid(
 def _without_test(
     table: pd.DataFrame, store: CropStore, raw: Path, model: Path, reid: Path, params: EvaluateReidParams
 ) -> None:
-    """Write the gates alone, because there are no queries."""
+    """Write only the gates, because there are no queries."""
     embedder = Embedder.load(model)
     calibration = _calibrate(table, embedder, store, raw, params)
     with whole_folder(reid) as folder:
@@ -102,8 +100,7 @@ def _without_test(
 
 
 def _single_gallery_shot(table: pd.DataFrame, raw: Path, params: EvaluateReidParams) -> set[str]:
-    """Return the data sets whose CMC is counted in galleries of one crop per person."""
-
+    """Return the data sets whose CMC is computed on galleries with one crop per person."""
     if params.single_gallery_shot == "auto":
         return {part.dataset for part in read_parts(raw) if part.part == "test" and part.is_single_gallery_shot}
     return set(table["dataset"]) if params.single_gallery_shot else set()
@@ -112,8 +109,7 @@ def _single_gallery_shot(table: pd.DataFrame, raw: Path, params: EvaluateReidPar
 def _calibrate(
     table: pd.DataFrame, embedder: Embedder, store: CropStore, raw: Path, params: EvaluateReidParams
 ) -> Calibration:
-    """Return the gates of the held-out people who fit them: of their crops, or of the detections that show them."""
-
+    """Return the gates, fitted on the crops or on the detections of held-out people."""
     chosen_by, is_trained = checkpoint_people_of(embedder), embedder.description.trained_on.get("epoch", 0) > 0
     limits = {
         "num_candidates": params.num_candidates,
@@ -124,15 +120,15 @@ def _calibrate(
         detected = detected_crops(read_parts(raw), table[fit_the_gate(table, chosen_by)], embedder, params.batch_size)
         if len(detected):
             return calibrate(detected, boxes="detections", **limits)
-        log.warning("no training set has detections of held-out people: the gates are fitted on their crops")
+        log.warning(
+            "evaluate_reid.calibrate_on is detections, but no training set has detections of held-out people; the "
+            "gates are fitted on their crops"
+        )
     return calibrate(crops_to_calibrate(table, embedder, store, params.batch_size), **limits)
 
 
 def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> dict[str, list[Reassociation]]:
-    """Return what becomes of lost people in the tracked sequences, on ground truth boxes (if embedded) and on
-    detections.
-    """
-
+    """Return the re-association of lost people on annotations (if embedded) and on detections of tracked sequences."""
     boxes: dict[str, list[SceneBoxes]] = {"annotations": [], "detections": []}
     for part in find_tracked_parts(raw):
         detected = read_embeddings(embeddings / f"{part.sequence}.npz", weights_sha256)

@@ -1,12 +1,13 @@
-"""Track the held-out sequences without appearance, with random embeddings, with the model's and with an oracle's, and
-score all arms with TrackEval.
+"""Track the held-out sequences in several arms, and score all arms with TrackEval.
+
+The arms use no appearance, random embeddings, the embeddings of the model, and those of an oracle.
 
 Reads:  data/raw (parts.csv; gt.txt and frames of the `track` rows), data/embeddings, data/reid/calibration.json,
         data/tuning
 Writes: data/tracking/ headline.json (the combined scores), metrics.json, sequences.csv (both scorers), scorers.csv (why
         they differ), proof.json (arms, headroom, differences with intervals), gaps.csv, gaps.png, protocol.json,
-        windows.npz (what each window added to the scores, for later models), trial.json (all settings but the model, to
-        track a champion in the same way), results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
+        windows.npz (score terms of each window, for comparison with later models), trial.json (all settings except the
+        model, to track a champion with the same settings), results/<arm>/<sequence>.txt, events/<arm>/<sequence>.csv,
         timelines/<sequence>.png, switches/<sequence>.png, frames/<sequence>-<frame>.jpg, clips/<sequence>-<frame>.mp4
 """
 
@@ -48,13 +49,12 @@ def evaluate_tracking(
     if not any(part.part == "track" for part in parts):
         with whole_folder(tracking) as folder:
             write_skipped(folder, "download.track is []")
-        log.info("download.track is []: there is nothing to track")
+        log.info("download.track is []: no sequence is tracked")
         return
     found = read_tuning(repository_path(params.tuning) if params.tuning else tuning / "constants.json", params.tracker)
     origin = read_model_origin(embeddings)
     check_protocol(parts, found, origin)
-    # A search started from published constants: others that were named for this tracker were not there, and would spoil
-    # what it found.
+    # The search started from the published constants, so that its result must not be combined with params.constants.
     tracked, changed = tracked_parts(raw), dict(found.constants) if found else params.constants.get(params.tracker, {})
     settings = _tracking_settings(params, changed, found)
     setup = build_setup(settings, embeddings, calibration, params.num_switches)
@@ -94,7 +94,7 @@ def _draw(pictured: tuple[Part, list[ArmResult]], folder: Path, bounds: PictureB
 def _tracking_settings(
     params: EvaluateTrackingParams, changed: dict[str, Any], found: Tuning | None
 ) -> TrackingSettings:
-    """Return the settings without the model; a gate and a least confidence of a search replace those of the params."""
+    """Return the settings without the model; a search replaces the gate and minimum confidence of the params."""
     gate, min_confidence = params.gate, params.min_confidence
     if found:
         constants = ", ".join(f"{name} {value}" for name, value in found.constants.items())

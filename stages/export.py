@@ -1,4 +1,4 @@
-"""Export the embedder to ONNX and prove that it still is the same.
+"""Export the embedder to ONNX, and check that its embeddings are equal to those of torch.
 
 Reads:  data/model, data/crops (held-out crops to compare on)
 Writes: data/export/ model.onnx, embedder.json, parity.json
@@ -25,7 +25,11 @@ _HELD_OUT = ("val", "query", "gallery", "train")
 
 
 def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None:
-    """Write the ONNX twin of `model` into `export`; a twin that is not equal stops the pipeline and is not kept."""
+    """Write `model` to `export` as ONNX.
+
+    Raises:
+        ReidopsError: the embeddings of the ONNX model differ by more than the tolerance; nothing is written.
+    """
     embedder = Embedder.load(model)
     images = _images(crops, embedder.input_size, params)
     with whole_folder(export) as folder:
@@ -35,11 +39,10 @@ def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None
         write_json(parity.as_dict(), folder / "parity.json")
         if not parity.passed:
             raise ReidopsError(
-                f"{export}: the ONNX model is not the model: over {parity.num_images} images in batches of "
-                f"{parity.batch_sizes} its embeddings differ"
-                f" by up to {parity.max_abs_difference:.3g} (tolerance {params.tolerance:g}, least cosine "
-                f"{parity.min_cosine:.6f});"
-                " nothing was written. Take a backbone that torch exports faithfully, or another version of torch"
+                f"{export}: the embeddings of the ONNX model and the torch model differ by up to "
+                f"{parity.max_abs_difference:.3g} (export.tolerance {params.tolerance:g}, least cosine "
+                f"{parity.min_cosine:.6f}) over {parity.num_images} images in batches of {parity.batch_sizes}; nothing "
+                f"was written. Use another train.backbone or another version of torch"
             )
     log.info(
         "exported %s: largest difference %.2g, least cosine %.7f",
@@ -50,8 +53,9 @@ def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None
 
 
 def _images(crops: Path, size: tuple[int, int], params: ExportParams) -> np.ndarray:
-    """Return held-out crops where there are any (else training crops), mixed with noise, RGB uint8 [2 · num_crops,
-    height, width, 3].
+    """Return held-out crops and noise images in random order, RGB uint8 [2 · num_crops, height, width, 3].
+
+    Training crops are used if there are too few held-out crops.
     """
     rng = np.random.default_rng(params.seed)
     table = read_table(crops / "crops.parquet", CROPS)

@@ -1,11 +1,11 @@
-"""Log the result in MLflow, register its model and decide whether it becomes champion.
+"""Log the result in MLflow, register its model and decide whether it becomes the champion.
 
 Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/reid, data/detections, data/embeddings,
         data/tracking, data/seeds, and params.yaml as the run's params
 Writes: an MLflow run and a version of the registered model; data/registration/version.json
 
-Where the champion was scored on another bench it is pulled, embeds the same detections and is tracked and scored again.
-The rule is described in docs/promotion.md.
+If the champion was scored on another bench, it is downloaded, and the same detections are embedded, tracked and scored
+with it. The rule is described in docs/promotion.md.
 """
 
 import logging
@@ -30,7 +30,7 @@ def register(
     settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, detections: Path,
     embeddings: Path, tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
-    """Log, register, compare; write what came of it to `registration/version.json`."""
+    """Log, register and compare the model, and write the decision to `registration/version.json`."""
     reason = skipped_reason(tracking)
     if reason:
         with whole_folder(registration) as folder:
@@ -50,12 +50,12 @@ def register(
     entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
-    standing = "champion" if decision.champion else "not champion"
-    log.info("%s version %s is %s: %s", registered.name, registered.version, standing, decision.reason)
+    status = "champion" if decision.champion else "not champion"
+    log.info("%s version %s is %s: %s", registered.name, registered.version, status, decision.reason)
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:
-    """Return where each file of a registered model lies."""
+    """Return the path of each file of a registered model."""
     return {
         "model.safetensors": model / "model.safetensors",
         "embedder.json": export / "embedder.json",

@@ -1,12 +1,10 @@
-"""Repeat training, embedding, ReID and tracking with other seeds: how much the figures scatter between trainings; off
-by default.
+"""Repeat training, embedding, ReID and tracking with other seeds to measure the seed noise; off by default.
 
 Reads:  params.yaml, data/crops, data/validation/report.json, data/raw, data/detections, data/tuning, and of the first
         training data/reid/metrics.json, data/tracking/metrics.json
-Writes: data/seeds/spread.json (of each figure its value with each seed, the mean and the standard deviation)
+Writes: data/seeds/spread.json (the values of each metric per seed, their mean and standard deviation)
 
-The other trainings run in a folder that is deleted; they choose neither the model nor the constants that a search
-found.
+The repetitions run in a temporary folder. They affect neither the model nor the constants of a search.
 """
 
 import logging
@@ -43,7 +41,7 @@ def repeat_seeds(
     seeds: Path,
     params: RepeatSeedsParams,
 ) -> None:
-    """Write the spread of the figures over `num` trainings, of which the first is the pipeline's own."""
+    """Write the spread of the metrics over `num` trainings; the first one is that of the pipeline."""
     sections = read_sections(settings)
     first = int(sections["train"]["seed"])
     figures = [read_figures(reid, tracking)]
@@ -62,7 +60,7 @@ def repeat_seeds(
 
 
 def _repeat(seed: int, sections: dict[str, Any], inputs: dict[str, Path], folder: Path) -> dict[str, float]:
-    """Return the figures of one more training, made in a scratch folder beside the result."""
+    """Return the metrics of one repetition, which runs in a temporary folder inside `folder`."""
     with TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
         changed = sections | {
@@ -79,7 +77,7 @@ def _repeat(seed: int, sections: dict[str, Any], inputs: dict[str, Path], folder
 
 
 def commands(inputs: dict[str, Path], scratch: Path) -> dict[str, dict[str, Path]]:
-    """Return the stages of one repetition in their order, each with its paths by option."""
+    """Return the stages of one repetition in order, with their paths by option."""
     made = {name: scratch / name for name in ("model", "embeddings", "reid", "tracking")}
     options = {
         "train": ("crops", "validation", "model"),
@@ -95,16 +93,15 @@ def commands(inputs: dict[str, Path], scratch: Path) -> dict[str, dict[str, Path
 def run_command(
     stage: str, options: list[str], run: Callable[..., subprocess.CompletedProcess] = subprocess.run
 ) -> None:
-    """Run a stage as a process of its own, which writes to the same terminal.
+    """Run a stage in a subprocess that writes to the same terminal.
 
     Raises:
-        ReidopsError: it failed; its own message stands above.
+        ReidopsError: the stage failed.
     """
     ended = run([sys.executable, "-m", f"stages.{stage}", *options])
     if ended.returncode:
         raise ReidopsError(
-            f"the stage {stage} failed in a repetition (exit status {ended.returncode}); its message stands above this "
-            f"line"
+            f"the stage {stage} failed in a repetition (exit status {ended.returncode}); see its message above"
         )
 
 

@@ -1,8 +1,8 @@
-"""Train the embedder on the training people and choose its checkpoint on the held-out ones.
+"""Train the embedder on the training people, and choose its checkpoint on the held-out people.
 
 Reads:  data/crops (crops.tar, crops.parquet), data/validation/report.json
 Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
-        data/checkpoints/ while it runs: a run that was killed continues from there
+        data/checkpoints/ during the training, from which an interrupted run continues
         a run in MLflow with live curves, if train.track names an experiment
 
 On several GPUs or hosts: train.processes, or `torchrun --nproc-per-node=2 -m stages.train --crops data/crops …` on each
@@ -50,7 +50,7 @@ from stages.params.train import TrainParams
 
 log = logging.getLogger(__name__)
 
-ELSEWHERE = ("processes", "track")  # params that say where a training runs and who watches it: it is the same training
+ELSEWHERE = ("processes", "track")  # params that do not affect the result of a training
 
 
 def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
@@ -58,7 +58,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     _check_report(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
-    # With parts the layers that some backbones have behind their pooling (OSNet) are idle.
+    # With parts, layers after the pooling of some backbones (OSNet) are not used.
     idle_weights = params.freeze is not None or params.parts > 0
     network = _build_network(params)
     start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
@@ -93,7 +93,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
 
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
-    """Return what makes two trainings the same one, of which the second goes on where the first broke off."""
+    """Return the params and hashes that identify a training; a run with the same identity continues an earlier one."""
     start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
     return {
         "params": _lasting(params),
@@ -108,7 +108,7 @@ def _lasting(params: TrainParams) -> dict[str, Any]:
 
 
 def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:
-    """Open the training's run in MLflow, on one rank."""
+    """Open the MLflow run of the training on rank 0."""
     if not params.track or not params.epochs or not fabric.is_global_zero:
         return nullcontext()
 
@@ -120,11 +120,14 @@ def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> Abs
 def _check_report(path: Path) -> None:
     report = read_json(path)
     if not report["passed"]:
-        raise ReidopsError(f"{path}: the data did not pass validation: {'; '.join(map(str, report['errors']))}")
+        raise ReidopsError(
+            f"{path}: the data did not pass validation: {'; '.join(map(str, report['errors']))}; correct the data and "
+            f"run `dvc repro`"
+        )
 
 
 def _check_names(params: TrainParams) -> None:
-    """Refuse unknown backbones, losses, optimisers and policies before hours of data are read."""
+    """Check the names of backbone, losses, optimizer and augmentation policy before the data are read."""
     batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
     check_losses(params.losses, params.loss_options, **batch)
     check_backbone(params.backbone)
@@ -197,7 +200,7 @@ def _read_data(
         read_held_out, store, table, params.height, params.width, score_embeddings, params.checkpoint_people
     )
     held_out = judges() if fabric.is_global_zero else None
-    log.info("%s crops of %d people to learn from, %d steps an epoch", f"{len(rows):,}", labels.max() + 1, len(sampler))
+    log.info("training on %s crops of %d people, %d steps per epoch", f"{len(rows):,}", labels.max() + 1, len(sampler))
     images = GrowingImages(partial(ImageBatches, store, rows), (params.height, params.width), params.early_sizes)
     return TrainingData(images, labels, sampler, augmentation, held_out)
 
@@ -255,12 +258,12 @@ def _fit(
 
 
 def _untrained(network: EmbeddingNetwork) -> TrainedWeights:
-    """Return the network as it is, for `epochs: 0`.
+    """Return the loaded weights without training, for `epochs: 0`.
 
     Raises:
         ReidopsError: a value of its weights is NaN or infinite.
     """
-    check_finite(network.state_dict(), "the weights that train.epochs: 0 keeps")
+    check_finite(network.state_dict(), "the loaded weights (train.epochs is 0)")
     return TrainedWeights(
         network.state_dict(), 0, pd.DataFrame(columns=["epoch", "loss", "lr", "val_mAP", "val_rank1"])
     )

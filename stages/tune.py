@@ -40,13 +40,13 @@ from stages.params.tune import TuneParams
 
 log = logging.getLogger(__name__)
 
-# The camera motion depends on the frames alone, so this cache is shared with evaluate_tracking.
+# The camera motion depends on the frames only, so that the cache is shared with evaluate_tracking.
 CAMERA_CACHE = Path(".cache") / "camera_motion"
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The params of the stages whose work a search repeats on its own scenes."""
+    """Params of the stages that a search repeats on its scenes."""
 
     tracking: EvaluateTrackingParams
     detect: DetectParams
@@ -64,7 +64,7 @@ def tune(
     detect: DetectParams,
     embed: EmbedParams,
 ) -> None:
-    """Write the constants that scored best, and every setup."""
+    """Write the constants with the best score, and all trials."""
     with whole_folder(tuning) as folder:
         if params.trials:
             _search(raw, model, calibration, folder, params, Shared(tracking, detect, embed))
@@ -91,13 +91,13 @@ def _search(raw: Path, model: Path, calibration: Path, folder: Path, params: Tun
     log.info(
         "tuned on %s, %s\n%s",
         ", ".join(part.sequence for part in chosen),
-        "by motion alone" if embedder is None else "with the model's appearance",
+        "with motion only" if embedder is None else "with the embeddings of the model",
         format_search(trials, space, params.score),
     )
 
 
 def _tracker_setup(embeddings: Path, calibration: Path, tracking: EvaluateTrackingParams) -> TrackerSetup:
-    """Return what all trials have in common."""
+    """Return the tracker setup that all trials share."""
     calibrated = read_json(calibration)
     method = camera_of(tracking.camera_motion, tracking.tracker)
     return TrackerSetup(

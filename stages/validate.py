@@ -1,4 +1,4 @@
-"""Inspect raw sequences and crops, and stop bad data before it costs a training.
+"""Inspect raw sequences and crops, and stop the pipeline on errors in the data.
 
 Reads:  data/raw/parts.csv and the sets that it names; data/crops/
 Writes: data/validation/ index.html (start here), report.json, docs/ (Data Docs), contact_sheet.jpg, histograms.png,
@@ -10,8 +10,7 @@ from pathlib import Path
 
 from reidops.files import whole_folder
 from reidops.parts import read_parts
-from reidops.validation import gate
-from reidops.validation import inspections as looks
+from reidops.validation import gate, inspections
 from stages import run_stage
 from stages.params.validate import ValidateParams
 
@@ -19,12 +18,14 @@ log = logging.getLogger(__name__)
 
 
 def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -> None:
-    """Write `validation` from the sets of `raw/parts.csv` and from `crops`; raise when an error is among the
-    findings.
+    """Write the findings on the sets of `raw/parts.csv` and on `crops` to `validation`.
+
+    Raises:
+        ReidopsError: there are errors among the findings; `validation` is written before.
     """
     parts = read_parts(raw)
-    table = looks.read_crops(crops)
-    sequences = looks.inspect_raw(
+    table = inspections.read_crops(crops)
+    sequences = inspections.inspect_raw(
         parts,
         raw,
         image_sample=params.image_sample,
@@ -32,7 +33,7 @@ def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -
         frame_sample=params.frame_sample,
         max_bits=params.near_duplicate_bits,
     )
-    people = looks.inspect_crops(
+    people = inspections.inspect_crops(
         table,
         crops,
         parts,
@@ -40,7 +41,7 @@ def validate(raw: Path, crops: Path, validation: Path, params: ValidateParams) -
         min_people=params.min_people,
         min_crops_per_person=params.min_crops_per_person,
     )
-    sides = looks.inspect_sides(
+    sides = inspections.inspect_sides(
         table, people, parts, raw, max_bits=params.near_duplicate_bits, max_share=params.max_near_duplicate_share
     )
     with whole_folder(validation) as folder:

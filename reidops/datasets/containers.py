@@ -1,4 +1,4 @@
-"""Zip and tar as one: an open archive with its members in their order, and no trust in what it says of itself."""
+"""Common interface of zip and tar archives, without trust in their headers."""
 
 import bz2
 import gzip
@@ -39,12 +39,15 @@ class Member:
 
 
 class TooLarge(Exception):
-    """The archive unpacks to more than was agreed."""
+    """The archive unpacks to more than the limit."""
 
 
 def open_container(archive: Path, limit: int) -> "ZipContainer | TarContainer":
-    """Open an archive as what its first bytes say; of what is decompressed on the way no more than `limit` bytes are
-    read.
+    """Open an archive with the format of its first bytes.
+
+    Args:
+        archive: the file.
+        limit: maximum number of bytes that are decompressed from a compressed tar.
     """
     with open(archive, "rb") as stream:
         beginning = stream.read(8)
@@ -55,7 +58,7 @@ def open_container(archive: Path, limit: int) -> "ZipContainer | TarContainer":
 
 
 class ZipContainer:
-    """A zip: its directory at the end tells all members at once."""
+    """A zip archive, whose directory at the end lists all members."""
 
     has_index = True
 
@@ -71,14 +74,14 @@ class ZipContainer:
         self._zip.close()
 
     def _check_count(self, archive: Path) -> None:
-        """Refuse a directory in which one damaged entry has swallowed another."""
+        """Raise an error if a damaged entry of the directory hides another one."""
         with open(archive, "rb") as stream:
             stream.seek(-min(self.num_bytes, _ZIP_END_BYTES), io.SEEK_END)
             end = stream.read()
-        (told,) = struct.unpack_from("<H", end, end.rindex(b"PK\5\6") + 10)
+        (declared,) = struct.unpack_from("<H", end, end.rindex(b"PK\5\6") + 10)
         found = len(self._zip.infolist())
-        if told not in (found & 0xFFFF, 0xFFFF):  # the latter where there are more
-            raise zipfile.BadZipFile(f"its directory has {found} entries, and {told} at its end")
+        if declared not in (found & 0xFFFF, 0xFFFF):  # 0xFFFF if there are more entries
+            raise zipfile.BadZipFile(f"its directory has {found} entries, but declares {declared}")
 
     def members(self) -> Iterator[Member]:
         for info in self._zip.infolist():
@@ -92,7 +95,7 @@ class ZipContainer:
 
 
 class TarContainer:
-    """A tar, read once and forwards: one that is compressed would else be decompressed twice."""
+    """A tar archive, read once and forwards, so that a compressed one is decompressed only once."""
 
     has_index = False
 
@@ -108,16 +111,16 @@ class TarContainer:
         self._file.close()
 
     def members(self) -> Iterator[Member]:
-        """Yield the members; tarfile takes a spoilt header for the end, so what it took for the end must be the end."""
+        """Yield the members; tarfile takes a damaged header for the end of the archive, so that the end is checked."""
         with _Tar(fileobj=self._stream) as tar:  # type: ignore[arg-type]  # its stub also asks for write and close
             while (info := tar.next()) is not None:
                 kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
                 yield Member(_text(info.name), info.size, kind, partial(tar.open_member, info))
-                tar.members.clear()  # or the listing of a million crops would stay in memory
+                tar.members.clear()  # otherwise the list of all members stays in memory
         if self._stream.last != _TAR_BLOCK:
-            raise EOFError("a header is spoilt, or the end is missing")
+            raise EOFError("a header is damaged, or the end is missing")
         while self._stream.read(_READ_BYTES):
-            pass  # the compressor's sum over all of it comes last
+            pass  # reading to the end verifies the checksum of the compressed stream
 
     def position(self) -> int:
         return self._file.tell()
@@ -134,7 +137,7 @@ class _Tar(tarfile.TarFile):
 
 
 class _Bounded:
-    """A stream that is read forwards, to `limit` bytes at most, and remembers the bytes that it gave `last`."""
+    """A stream that is read forwards, to at most `limit` bytes; `last` holds the bytes of the last read."""
 
     def __init__(self, stream: _Readable, limit: int | None) -> None:
         self._stream, self._limit, self._position, self.last = stream, limit, 0, b""
@@ -162,7 +165,7 @@ class _Bounded:
 
 
 def _text(name: str) -> str:
-    """Return a tar's name, which is bytes in disguise where it is not UTF-8, as text that can be written anywhere."""
+    """Return the name of a tar member as valid Unicode; names that are not UTF-8 are decoded as code page 437."""
     try:
         name.encode()
     except UnicodeEncodeError:

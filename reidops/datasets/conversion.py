@@ -1,4 +1,4 @@
-"""From a plan to data/crops: the tar, the crops table, the file lists and the report."""
+"""Convert a plan to data/crops: write the tar, and return the crops table and the report."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def cut_and_pack(
 
 
 def report_crops(crops: pd.DataFrame, left_out: LeftOut) -> dict[str, Any]:
-    """Return counts per split and data set, and what was left out and why; no time, no machine."""
+    """Return counts per split and data set, and the numbers of left-out boxes and people by reason."""
     return {
         "num_crops": len(crops),
         "num_people": int(crops.loc[crops["pid"] >= 0, "pid"].nunique()),
@@ -37,10 +37,10 @@ def report_crops(crops: pd.DataFrame, left_out: LeftOut) -> dict[str, Any]:
 
 
 def num_unmatched_queries(crops: pd.DataFrame) -> int:
-    """Return how many queries have no match, by the rule that `evaluate_reid` takes of itself.
+    """Return the number of queries without a match, by the default rule of `evaluate_reid`.
 
-    In a set that leaves most queries a match in another camera, only such crops are matches; in others, as MOT scenes,
-    all are.
+    If most queries of a set have a match in another camera, only crops of other cameras are matches. Otherwise, as in
+    MOT scenes, all crops of the person are.
     """
     return sum(_num_unmatched_in_set(rows) for _, rows in crops.groupby("dataset"))
 

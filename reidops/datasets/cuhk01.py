@@ -1,5 +1,6 @@
-"""CUHK01 as published: campus, `0001001.png` is person 1, picture 1; pictures 1 and 2 are of one camera, 3 and 4 of the
-other.
+"""The published layout of CUHK01: campus/`0001001.png` is person 1, picture 1.
+
+Pictures 1 and 2 are from one camera, pictures 3 and 4 from the other.
 """
 
 import re
@@ -20,12 +21,12 @@ _EXAMPLE = "0001001.png (person, picture 1 … 4)"
 
 
 def reads(part: str, protocol: str = PROTOCOLS[0]) -> tuple[str, ...]:
-    """Return what a part reads: both parts read all, since each person's pictures lie beside everybody's."""
+    """Return the folders and files that each part reads; both parts read all folders."""
     return with_splits((_FOLDER,), protocol)
 
 
 def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
-    """Return the crops of one half of the people; `two_views` says which."""
+    """Return the crops of one half of the people; `two_views` defines the halves."""
     return divide_people(folder, _list_pictures(folder / _FOLDER), part, protocol)
 
 
@@ -47,7 +48,7 @@ SET = ReidSet(
     list_part=list_part,
     reads=reads,
     how_to_ask=(
-        "CUHK01 is handed out by its authors for academic use: ask through"
-        " http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html, unpack CUHK01.zip"
+        "CUHK01 is available from its authors for academic use: request it on"
+        " http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html and unpack CUHK01.zip"
     ),
 )

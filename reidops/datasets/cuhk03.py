@@ -1,11 +1,11 @@
-"""CUHK03 as published: one MATLAB file with every picture, boxes drawn by hand (labeled) or by a detector (detected).
+"""The published layout of CUHK03: one MATLAB file with all pictures, annotated (labeled) or detected (detected).
 
-The protocols `detected` and `labeled` are the newer ones, 767 people to train and 700 to test, from the two files
+The protocols `detected` and `labeled` are the newer ones with 767 training and 700 test people, from the two files
 `cuhk03_new_protocol_config_….mat`. `detected-classic-0` … `labeled-classic-19` are the twenty original ones with 100
-test people each: view 1 asks, view 2 answers, and all other people train.
+test people: queries are from view 1, the gallery is from view 2, and all other people are for training.
 
-A person was seen by one pair of cameras of five, five times by each at most, and has the number 1000 · pair + number in
-the pair.
+A person is in one of five pairs of cameras, with at most five pictures per camera. Its number is 1000 · pair + number
+in the pair.
 """
 
 import re
@@ -28,7 +28,7 @@ PROTOCOLS = (
     *(f"{boxes}-classic-{split}" for boxes in ("detected", "labeled") for split in range(20)),
 )
 
-# Protocol → role → (people, crops); of the classic ones no counts of crops are published.
+# Protocol → role → (people, crops); the counts of the classic protocols are not published.
 PUBLISHED_COUNTS = {
     "detected": {"train": (767, 7_365), "query": (700, 1_400), "gallery": (700, 5_332)},
     "labeled": {"train": (767, 7_368), "query": (700, 1_400), "gallery": (700, 5_328)},
@@ -45,9 +45,7 @@ _EXAMPLE = "1_001_1_01.png (pair of cameras, person, view, picture)"
 
 @dataclass(frozen=True)
 class _Picture:
-    """Where a picture stands in the file: pair of cameras, person in the pair, picture 1 … 10, the first five are view
-    1.
-    """
+    """The position of a picture in the file: pair of cameras, person in the pair, number 1 … 10 (1 … 5: view 1)."""
 
     pair: int
     person: int
@@ -60,7 +58,7 @@ class _Picture:
 
     @property
     def name(self) -> str:
-        """Return the file name that the newer protocol has for it."""
+        """Return the file name in the newer protocol."""
         return f"{self.pair}_{self.person:03d}_{self.view}_{self.number:02d}.png"
 
     @property
@@ -69,7 +67,7 @@ class _Picture:
         return 1000 * self.pair + self.person
 
     def member(self, boxes: str) -> str:
-        """Return where matlab.read_picture finds it among the detected or labeled ones."""
+        """Return the member name for matlab.read_picture; `boxes` is detected or labeled."""
         return f"{boxes}{{{self.pair}}}{{{self.person},{self.number}}}"
 
 
@@ -80,7 +78,7 @@ def reads(part: str, protocol: str = "") -> tuple[str, ...]:
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the published training people, or query and gallery; `member` is what matlab.read_picture understands.
+    """Return the published training people, or query and gallery; `member` is a name for matlab.read_picture.
 
     Raises:
         ReidopsError: a file is missing or not as published.
@@ -113,18 +111,16 @@ def _table(file: str, boxes: str, chosen: list[tuple[_Picture, str]]) -> pd.Data
 
 
 def _choose_new(config: Path, part: str) -> list[tuple[_Picture, str]]:
-    """Return the pictures that the newer protocol lists for a part, with their roles.
+    """Return the pictures of a part in the newer protocol, with their roles.
 
     Raises:
-        ReidopsError: a name or an index is not as published, a label is of two people, or a picture is in two lists.
+        ReidopsError: a name or an index is invalid, a label has two people, or a picture is in two lists.
     """
     lists = {"train": ""} if part == "train" else {"query": "query", "gallery": "gallery"}
     try:
         found = read_variables(config, ("filelist", "labels", "train_idx", "query_idx", "gallery_idx"))
     except ReidopsError as error:
-        raise ReidopsError(
-            f"{error}; it is one of the two of {_CONFIG_URL} and belongs beside cuhk03_release"
-        ) from None
+        raise ReidopsError(f"{error}; download it from {_CONFIG_URL} and put it beside cuhk03_release") from None
     pictures = [_read_name(config, str(name)) for name in found["filelist"]]
     _check_labels(config, pictures, found["labels"])
     chosen = [
@@ -145,12 +141,14 @@ def _read_name(config: Path, name: str) -> _Picture:
     match = _NAME.fullmatch(name)
     picture = _Picture(int(match["pair"]), int(match["person"]), int(match["number"])) if match else None
     if picture is None or picture.name != name:
-        raise ReidopsError(f"{config}: {name} in filelist: a picture of CUHK03 is named like {_EXAMPLE}")
+        raise ReidopsError(
+            f"{config}: {name} in filelist: a picture of CUHK03 is named like {_EXAMPLE}; copy the file again"
+        )
     return picture
 
 
 def _check_labels(config: Path, pictures: list[_Picture], labels: np.ndarray) -> None:
-    """Refuse labels that do not tell the same people apart as the names do."""
+    """Check that the labels and the names agree on the people."""
     if len(labels) != len(pictures):
         raise ReidopsError(
             f"{config}: has {len(labels):,} labels for the {len(pictures):,} names of filelist; copy the file again"
@@ -160,8 +158,8 @@ def _check_labels(config: Path, pictures: list[_Picture], labels: np.ndarray) ->
     for picture, label in zip(pictures, labels.tolist(), strict=True):
         if pids.setdefault(label, picture.pid) != picture.pid or people.setdefault(picture.pid, label) != label:
             raise ReidopsError(
-                f"{config}: {picture.name} has label {label}, other pictures tell another person by it; copy the file "
-                f"again"
+                f"{config}: {picture.name} has label {label}, which belongs to another person in other pictures; copy "
+                f"the file again"
             )
 
 
@@ -182,7 +180,7 @@ def _choose_classic(file: str, boxes: str, split: int, part: str) -> list[tuple[
     people = set(_people(file, boxes))
     for pair, person in sorted(tested - people):
         raise ReidopsError(
-            f"{file}: testsets{{{split + 1}}} names person {person} of pair {pair}, whom {boxes} has not; unpack the "
+            f"{file}: testsets{{{split + 1}}} names person {person} of pair {pair}, who is not in {boxes}; unpack the "
             f"file again"
         )
     wanted = people - tested if part == "train" else tested
@@ -225,7 +223,7 @@ SET = ReidSet(
     reads=reads,
     protocols=PROTOCOLS,
     how_to_ask=(
-        "CUHK03 is handed out by its authors for research: ask through "
+        "CUHK03 is available from its authors for research: request it on "
         "http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html,"
         f" put {_CONFIG.format('detected')} and {_CONFIG.format('labeled')} of {_CONFIG_URL} beside cuhk03_release, "
         f"and unpack"

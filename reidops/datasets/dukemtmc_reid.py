@@ -1,6 +1,6 @@
-"""DukeMTMC-reID as published: Market-1501's folders, file names like `0001_c2_f0046182.jpg`, cameras 1 … 8.
+"""The published layout of DukeMTMC-reID: folders as in Market-1501, files like `0001_c2_f0046182.jpg`, cameras 1 … 8.
 
-The gallery holds 408 people whom nobody asks for; they are people like the others, with numbers of their own.
+The gallery holds 408 people without a query, who have their own numbers.
 """
 
 import re
@@ -30,10 +30,9 @@ SET = ReidSet(
     list_part=list_part,
     reads=reads,
     ways=((Archive("DukeMTMC-reID.zip", ("http://vision.cs.duke.edu/DukeMTMC/data/misc/DukeMTMC-reID.zip",)),),),
-    how_to_ask="DukeMTMC-reID is no longer handed out by its authors: unpack a copy that you may use",
+    how_to_ask="DukeMTMC-reID is no longer available from its authors: unpack a copy that you may use",
     notice=(
-        "its authors withdrew DukeMTMC in 2019 for ethical reasons; use it for comparison with published results only, "
-        "where it cannot"
-        " be avoided, and another set for new work"
+        "its authors withdrew DukeMTMC in 2019 for ethical reasons; use it only for comparison with published results, "
+        "and another data set for new work"
     ),
 )

@@ -1,9 +1,8 @@
-"""DukeMTMC-VideoReID as published: `train/0001/0003/0001_C6_F0099_X30823.jpg` (person, tracklet, picture), cameras 1 …
-8.
+"""The published layout of DukeMTMC-VideoReID: `train/0001/0003/0001_C6_F0099_X30823.jpg` (person, tracklet, picture).
 
-The gallery holds the queries' tracklets once more, as every published figure has it: for their own query they are junk
-(the same camera), for the others they are crops like any other. It also holds 408 people whom nobody asks for; `D`
-instead of `X` in a file's name marks distractors. Older copies have no underlines: `0001C6F0099X30823.jpg`.
+Cameras are 1 … 8. As in published evaluations, the gallery also holds the tracklets of the queries. For their own query
+they are junk (same camera). It also holds 408 people without a query; `D` instead of `X` in a file name marks
+distractors. Older copies have no underscores: `0001C6F0099X30823.jpg`.
 """
 
 import re
@@ -24,7 +23,7 @@ PUBLISHED_COUNTS = {"": {"train": (702, 2_196), "query": (702, 702), "gallery": 
 
 _FILE_NAME = re.compile(r"(?P<pid>\d{4})_?C(?P<camera>[1-8])_?F\d+_?(?P<kind>[XD])(?P<frame>\d+)\.jpg")
 _EXAMPLE = "0001_C6_F0099_X30823.jpg (person, camera 1 … 8, number within the tracklet, frame of the video)"
-# The set numbers the tracklets of each folder anew; here each folder's begin at another number.
+# The set numbers the tracklets of each folder from 0; these offsets make the numbers unique.
 _FIRST_TRACKLET = {"train": 0, "query": 100_000, "gallery": 200_000}
 
 
@@ -58,8 +57,8 @@ def _read_name(folder: Path, name: str) -> dict:
     path = folder / name
     match = match_name(path, _FILE_NAME, _EXAMPLE)
     if match["pid"] != folder.parent.name:
-        there = f"lies in the folder of person {folder.parent.name}"
-        raise ReidopsError(f"{path}: {there}, its name says {match['pid']}; move or remove the file")
+        there = f"is in the folder of person {folder.parent.name}"
+        raise ReidopsError(f"{path}: {there}, but its name has {match['pid']}; move or remove the file")
     return {
         "file": str(path),
         "published_pid": int(match["pid"]),
@@ -79,7 +78,7 @@ SET = ReidSet(
     ways=(
         (Archive("DukeMTMC-VideoReID.zip", ("http://vision.cs.duke.edu/DukeMTMC/data/misc/DukeMTMC-VideoReID.zip",)),),
     ),
-    how_to_ask="DukeMTMC-VideoReID is no longer handed out by its authors; unpack a copy that you may use, "
+    how_to_ask="DukeMTMC-VideoReID is no longer available from its authors; unpack a copy that you may use, "
     "DukeMTMC-VideoReID.zip,",
     notice=dukemtmc_reid.SET.notice,
 )

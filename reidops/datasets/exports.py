@@ -1,5 +1,4 @@
-"""Sets that lie as other projects and tools publish them: found below download.local, and written in MOTChallenge's
-layout.
+"""Convert exports of annotation tools and other projects below download.local to the layout of MOTChallenge.
 
 Only text is written (seqinfo.ini, gt.txt, det.txt), below data/raw; the frames stay in the user's folder.
 """
@@ -43,36 +42,37 @@ _DEFAULT_RATE = 25.0
 
 @dataclass(frozen=True)
 class Reading:
-    """How a set's annotations are read: `formats` (a format, or names of columns) and `people` (classes) by set."""
+    """Params for reading annotations: `formats` (a format, or column names) and `people` (classes) by data set."""
 
     formats: Mapping[str, str]
     people: Mapping[str, Sequence[int | str]]
 
     def names(self, dataset: str) -> bool:
-        """Tell whether anything is said of a set."""
+        """Return whether `formats` or `people` has an entry for the data set."""
         return dataset in self.formats or dataset in self.people
 
 
 def in_mot_layout(found: SetFolder, raw: Path, reading: Reading, local: str | None) -> SetFolder:
-    """Return a set in MOTChallenge's layout: as it is where it lies so and nothing is said of it, else a copy of its
-    text below `raw`.
+    """Return a set in the layout of MOTChallenge.
+
+    A set in this layout without an entry in `reading` is returned unchanged; else its text is written below `raw`.
 
     Raises:
-        ReidopsError: a format is not known, or the annotations cannot be read.
+        ReidopsError: a format is unknown, or the annotations cannot be read.
     """
     sequences = find_exports(found.folder)
     if not sequences and not reading.names(found.name):
         return found
     if local is None or not found.folder.is_relative_to(local_folder(local)):
         raise ReidopsError(
-            f"download.formats and download.people: {found.name} is unpacked or drawn here; unpack it below "
-            f"download.local and name its folder there"
+            f"download.formats and download.people apply to folders below download.local, and {found.name} is not one; "
+            f"unpack it there and use the name of its folder"
         )
     layout = reading.formats.get(found.name, "")
     if layout and "," not in layout and layout not in FORMATS:
         raise ReidopsError(
-            f"download.formats: {found.name}: {layout} is no format; expected {', '.join(FORMATS)}, or the names of "
-            f"the columns, 'frame,id,left,top,width,height,considered,class,visibility'"
+            f"download.formats: {found.name}: {layout} is not a format; expected {', '.join(FORMATS)}, or the column "
+            f"names, e.g. 'frame,id,left,top,width,height,considered,class,visibility'"
         )
     exported = {sequence.name for sequence in sequences}
     plain = [sequence for sequence in _plain(found.folder) if sequence.name not in exported]
@@ -105,17 +105,17 @@ def _write_copy(found: Found, train: Path, layout: str, people: Sequence[int | s
 
 
 def _sequence(found: Found) -> MotSequence:
-    """Return the sequence; what no seqinfo.ini states is counted and measured."""
+    """Return the sequence of seqinfo.ini; without this file, length and size are read from the frames."""
     if found.folder is not None and (found.folder / "seqinfo.ini").is_file():
         return read_sequence(found.folder)
     files = list_frames(found.frames_dir)
     if files is None:
-        raise ReidopsError(f"{found.frames_dir}: holds no picture; {found.annotations} needs its frames there")
+        raise ReidopsError(f"{found.frames_dir}: holds no image; put the frames of {found.annotations} there")
     first = found.frames_dir / files.names[0]
     width, height = read_size(first.read_bytes(), str(first))
     rate = _FRAME_RATES.get(found.kind, _DEFAULT_RATE)
     if found.kind not in _FRAME_RATES:
-        logger.info("%s: no seqinfo.ini states the frame rate; %g fps is taken", found.frames_dir, rate)
+        logger.info("%s: using the default frame rate of %g fps; set it in seqinfo.ini", found.frames_dir, rate)
     return MotSequence(
         name=found.name,
         scene=scene_of(found.name),
@@ -133,7 +133,7 @@ def _sequence(found: Found) -> MotSequence:
 def _annotations(
     found: Found, sequence: MotSequence, layout: str, people: Sequence[int | str] | None
 ) -> tuple[pd.DataFrame, str]:
-    """Return annotations (tables.ANNOTATIONS) and what was read."""
+    """Return annotations (tables.ANNOTATIONS) and a remark on their format."""
     if found.kind in ("gt", "visdrone"):
         kind = layout or (found.kind if found.kind == "visdrone" else "")
         read = read_annotation_file(sequence, path=found.annotations, layout=kind, people=people)
@@ -143,7 +143,7 @@ def _annotations(
     elif found.kind == "cvat":
         exported = read_cvat(found.annotations)
     elif sequence.files is None:
-        raise ReidopsError(f"{found.annotations}: there are no frames beside this file; expected the video's pictures")
+        raise ReidopsError(f"{found.annotations}: there are no frames beside this file; put the video's frames there")
     else:
         exported = read_video_json(found.annotations, sequence.files, sequence.width, sequence.height)
     return _checked(exported.table, found, sequence, people), exported.remark
@@ -156,7 +156,7 @@ def _checked(
     if len(past):
         raise ReidopsError(
             f"{found.annotations}: {len(past):,} boxes are in frames {past['frame'].min()} … {past['frame'].max()}, "
-            f"and {sequence.frames_dir} holds {sequence.length} pictures: put all of its frames there"
+            f"and {sequence.frames_dir} holds {sequence.length} pictures; put all frames there"
         )
     flat = table[(table["width"] <= 0) | (table["height"] <= 0)]
     if len(flat):

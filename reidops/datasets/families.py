@@ -1,6 +1,6 @@
-"""Names of data sets: without their protocol, and of all sets that show the same people."""
+"""Names of data sets without their protocol, and names of families of sets that show the same people."""
 
-# Sets cut from the same videos: whoever trains on one has seen people of the other.
+# Sets that were cut from the same videos, so that they share people.
 _FAMILIES = {
     "MOT15": "MOT17",
     "MOT16": "MOT17",
@@ -20,8 +20,7 @@ def base_name(dataset: str) -> str:
 
 
 def family_of(dataset: str) -> str:
-    """Return the name that sets with the same scenes and people share: MOT15, MOT16 and MOT17 are one, Market-1501 and
-    MARS another.
+    """Return the family of a set: sets of one family share scenes and people, as MOT15, MOT16 and MOT17 do.
 
     >>> family_of("MOT16"), family_of("MOT20"), family_of("MARS")
     ('MOT17', 'MOT20', 'Market-1501')

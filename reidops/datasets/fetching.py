@@ -1,4 +1,4 @@
-"""Fetch a file over HTTP that may be gigabytes from a slow server: resume, retry, check, try the next mirror."""
+"""Fetch large files over HTTP with resume, retries, checks and several mirrors."""
 
 import email.utils
 import fcntl
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 18
 _HASH_BYTES = 1 << 22
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # states of a server that may be over in a minute
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})  # HTTP status codes after which a retry may succeed
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file to fetch: its name here, its mirrors in the order to try them, and what is known of its content.
+    """A file to fetch: its local name, its mirrors in the order of use, and its hash and size if they are known.
 
     `hash` is `md5:…` or `sha256:…`.
     """
@@ -41,10 +41,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a mirror is given: connections in a row that bring no new byte, and seconds.
+    """Retry limits per mirror.
 
-    The wait between two connections doubles from `wait_s` to `longest_wait_s`; a server may ask for more (Retry-After),
-    up to `most_asked_s`.
+    `attempts` is the number of successive connections without a new byte. The wait between two connections doubles from
+    `wait_s` to `longest_wait_s`; a server may request a longer one (Retry-After), up to `most_asked_s`.
     """
 
     attempts: int = 5
@@ -56,15 +56,15 @@ class Patience:
 
 
 class _Refused(Exception):
-    """This mirror will not serve the file: try the next one."""
+    """This mirror does not serve the file; the next one is tried."""
 
 
 class _Silent(_Refused):
-    """The mirror did not serve for long enough to be given up; it may later."""
+    """This mirror failed after all retries; it may be available later."""
 
 
 class _Interrupted(Exception):
-    """The connection broke or the server is busy: try again later, after the seconds that the server asks for."""
+    """The connection broke or the server is busy; `asked_s` is the wait in seconds that the server requests."""
 
     def __init__(self, what: str, asked_s: float = 0.0) -> None:
         super().__init__(what)
@@ -72,14 +72,15 @@ class _Interrupted(Exception):
 
 
 def fetch(archive: Archive, folder: Path, patience: Patience = Patience()) -> Path:
-    """Return `folder/archive.name`, fetched unless it is there and right.
+    """Return `folder/archive.name`; the file is fetched unless it exists and is valid.
 
-    Until it is whole the file is called `….part`; a later call goes on where it ended, also after a kill. Where no hash
-    is known, each mirror has a part of its own, since nothing would tell that the halves of two mirrors do not fit.
-    Another process that fetches into the same folder is waited for.
+    An incomplete file has the suffix `.part`, and a later call resumes it, also after a kill. Without a known hash each
+    mirror has its own part file, because a mix of two mirrors could not be detected. The function waits while another
+    process fetches into the same folder.
 
     Raises:
-        ReidopsError: no mirror gave the file; says what each one did. `Unreachable` where trying later may help.
+        ReidopsError: no mirror served the file; the message has the fault of each mirror. `Unreachable` if a later
+            attempt may succeed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / archive.name
@@ -100,14 +101,14 @@ def fetch(archive: Archive, folder: Path, patience: Patience = Patience()) -> Pa
                 _remove_parts(path)
                 return path
     raise kind(
-        f"{archive.name}: no server gave it:\n  "
+        f"{archive.name}: no server delivered the file:\n  "
         + "\n  ".join(answers)
         + f"\nRun again to go on, or put the file into {folder} by hand"
     )
 
 
 def fault_of(path: Path, archive: Archive) -> str | None:
-    """Return what is wrong with a whole file, None if nothing is."""
+    """Return the fault of a complete file, None if it is valid."""
     fault = fault_of_archive(path, archive.name)
     if fault is None and archive.num_bytes is not None and _num_bytes(path) != archive.num_bytes:
         fault = f"has {_num_bytes(path):,} bytes, expected {archive.num_bytes:,}"
@@ -115,7 +116,7 @@ def fault_of(path: Path, archive: Archive) -> str | None:
 
 
 def check_hash(path: Path, expected: str) -> str | None:
-    """Return what is wrong with the file's hash, None if nothing; `expected` is `md5:…` or `sha256:…`."""
+    """Return the fault of the file's hash, None if it matches; `expected` is `md5:…` or `sha256:…`."""
     algorithm, _, wanted = expected.partition(":")
     digest = hashlib.new(algorithm)
     bar = progress_bar(desc=f"check {path.name}", total=_num_bytes(path), unit="B", unit_scale=True)
@@ -130,15 +131,16 @@ def check_hash(path: Path, expected: str) -> str | None:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes from fetching into the folder; the lock is the kernel's and ends with the process, however
-    it ends.
+    """Lock the folder against other processes that fetch into it.
+
+    The kernel releases the lock when the process ends, also after a kill.
     """
     lock = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another process is fetching into %s: waiting for it", folder)
+            log.info("%s: waiting for another process that fetches into this folder", folder)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
@@ -151,19 +153,19 @@ def _part_name(archive: Archive, url: str) -> str:
 
 
 def _remove_parts(path: Path) -> None:
-    """Remove what came from other mirrors."""
+    """Remove the part files of other mirrors."""
     for name in os.listdir(path.parent):
         if name.startswith(f"{path.name}.") and name.endswith(".part"):
             (path.parent / name).unlink()
 
 
 def _fetch_from(url: str, part: Path, archive: Archive, patience: Patience) -> None:
-    """Bring `part` to its end from one mirror and check it; a wrong file that came in pieces is fetched once more."""
+    """Complete `part` from one mirror and check it; an invalid file of several connections is fetched once more."""
     in_pieces = part.is_file()
     in_pieces |= _fetch_whole(url, part, archive, patience) > 1
     fault = fault_of(part, archive)
     if fault is not None and in_pieces:
-        log.warning("%s: %s; once more from the beginning", url, fault)
+        log.warning("%s: %s; fetching it again from the beginning", url, fault)
         part.unlink()
         _fetch_whole(url, part, archive, patience)
         fault = fault_of(part, archive)
@@ -173,7 +175,7 @@ def _fetch_from(url: str, part: Path, archive: Archive, patience: Patience) -> N
 
 
 def _fetch_whole(url: str, part: Path, archive: Archive, patience: Patience) -> int:
-    """Bring `part` to its end and return the number of connections that it took."""
+    """Complete `part` and return the number of connections."""
     number, failed, furthest = 0, 0, _num_bytes(part)
     while True:
         number += 1
@@ -186,19 +188,19 @@ def _fetch_whole(url: str, part: Path, archive: Archive, patience: Patience) -> 
             if failed >= patience.attempts or interruption.asked_s > patience.most_asked_s:
                 raise _Silent(f"{interruption} ({failed} times)") from None
             pause_s = max(min(patience.wait_s * 2 ** (failed - 1), patience.longest_wait_s), interruption.asked_s)
-            log.warning("%s: %s; again in %.1f s", url, interruption, pause_s)
+            log.warning("%s: %s; retrying in %.1f s", url, interruption, pause_s)
             time.sleep(pause_s)
 
 
 def _request(url: str, part: Path, archive: Archive, patience: Patience) -> None:
-    """Append to `part` what one connection gives, until the file is whole."""
+    """Append the bytes of one connection to `part`."""
     start = _num_bytes(part)
-    # No compression on the way, or byte counts would be of something else.
+    # Without compression, because the byte counts must be those of the file.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     timeout_s = (patience.connect_timeout_s, patience.read_timeout_s)
     with _connection(), requests.get(url, headers=headers, stream=True, timeout=timeout_s) as response:
         if response.status_code == 416 and _total(response, start) == start:
-            return  # the part was whole already
+            return  # the part was already complete
         _check_status(response, part)
         start = _start_of(response, start, part)
         total = _total(response, start)
@@ -217,9 +219,9 @@ def _connection() -> Iterator[None]:
         requests.exceptions.InvalidSchema,
         requests.exceptions.MissingSchema,
     ) as error:
-        raise _Refused(f"is no address ({error})") from None
+        raise _Refused(f"is not a valid address ({error})") from None
     except requests.TooManyRedirects as error:
-        raise _Refused(f"leads in a circle ({error})") from None
+        raise _Refused(f"has too many redirects ({error})") from None
     except (requests.Timeout, urllib3.exceptions.TimeoutError):
         raise _Interrupted("the server does not answer in time") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -230,8 +232,8 @@ def _check_status(response: requests.Response, part: Path) -> None:
     answer = f"the server answers {response.status_code} {response.reason}"
     if response.status_code == 416:
         part.unlink()
-        raise _Interrupted("the server's file is shorter than what came so far; from the beginning")
-    if response.status_code in _PASSING:
+        raise _Interrupted("the server's file is shorter than the fetched part; starting from the beginning")
+    if response.status_code in _TRANSIENT:
         asked_s = _asked_wait_s(response.headers.get("Retry-After", ""))
         raise _Interrupted(answer + (f" and asks to wait for {asked_s:.0f} s" if asked_s else ""), asked_s)
     if response.status_code not in (200, 206):
@@ -241,7 +243,7 @@ def _check_status(response: requests.Response, part: Path) -> None:
 
 
 def _asked_wait_s(retry_after: str) -> float:
-    """Return the seconds that a Retry-After header asks for, a number or a date; 0 where it asks for nothing."""
+    """Return the wait in seconds of a Retry-After header (a number or a date), 0 if it is missing or invalid."""
     if retry_after.isdecimal():
         return float(retry_after)
     try:
@@ -251,38 +253,39 @@ def _asked_wait_s(retry_after: str) -> float:
 
 
 def _start_of(response: requests.Response, asked: int, part: Path) -> int:
-    """Return the byte at which the answer begins: the one asked for, or 0 from a server that ignores the question."""
+    """Return the first byte of the response: the requested one, or 0 if the server ignores the range."""
     if response.status_code == 200:
         return 0
-    told = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    if told != str(asked):
+    first = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    if first != str(asked):
         part.unlink(missing_ok=True)
         raise _Interrupted(
-            f"the server was asked for bytes from {asked} and sends them from {told or 'nowhere'}; from the beginning"
+            f"the server sends bytes from {first or 'an unknown position'}, expected {asked}; starting from the "
+            f"beginning"
         )
     return asked
 
 
 def _total(response: requests.Response, start: int) -> int | None:
-    """Return the bytes of the whole file, None where the server does not say."""
-    told = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if told.isdecimal() and response.status_code != 200:
-        return int(told)
+    """Return the number of bytes of the whole file, None if the server does not send it."""
+    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if total.isdecimal() and response.status_code != 200:
+        return int(total)
     length = response.headers.get("Content-Length", "")
     return start + int(length) if length.isdecimal() and response.status_code != 416 else None
 
 
 def _check_room(part: Path, archive: Archive, start: int, total: int | None) -> None:
-    """Refuse before hours are spent: another size than the known one, or more than the disk has."""
+    """Check the size of the file and the free space of the disk before the download starts."""
     if total is None:
         return
     if archive.num_bytes is not None and total != archive.num_bytes:
         raise _Refused(f"has {total:,} bytes, expected {archive.num_bytes:,}")
-    # a part that starts again frees its bytes first
+    # A part that starts again from 0 frees its bytes first.
     free = shutil.disk_usage(part.parent).free + _num_bytes(part) - start
     if total - start > free:
         raise ReidopsError(
-            f"{part}: needs {total - start:,} bytes more, the disk has {free:,}; free some space and run again"
+            f"{part}: needs {total - start:,} more bytes, the disk has {free:,} free; free some space and run again"
         )
 
 
@@ -292,11 +295,11 @@ def _append(response: requests.Response, part: Path, start: int, total: int | No
     try:
         with bar, open(part, "r+b" if start else "wb") as stream:
             stream.seek(start)
-            # what has come; read() would lose the last block of a broken connection
+            # read1() returns the available bytes; read() would lose the last block of a broken connection.
             while block := response.raw.read1(_BLOCK_BYTES):
                 stream.write(block)
                 bar.update(len(block))
-    except OSError as error:  # the disk's fault; the connection's are urllib3's own
+    except OSError as error:  # a fault of the disk; urllib3 has its own errors for connections
         raise ReidopsError(
             f"{part}: {error.strerror or error}; free some space and run again, it goes on from here"
         ) from None

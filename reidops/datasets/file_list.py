@@ -1,7 +1,7 @@
-"""mmdetection's layout: `imgs/<person>/000000.jpg` beside `meta/train_80.txt` and `meta/val_20.txt`.
+"""The layout of mmdetection: `imgs/<person>/000000.jpg` and the lists `meta/train_80.txt` and `meta/val_20.txt`.
 
-A line of these lists is `<person>/000000.jpg <label>`. Labels may start again in each list, as mot2reid's do; people
-are told apart by their folders, and within a list the labels must agree. This is also what this pipeline leaves, once
+A line of a list is `<person>/000000.jpg <label>`. Labels may start at 0 in each list, as those of mot2reid do; people
+are identified by their folders, and the labels must agree within a list. The pipeline's own crops have this layout if
 `crops.tar` is unpacked beside `meta`.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reidops.datasets.filelists import read_list
+from reidops.datasets.label_lists import read_list
 from reidops.datasets.own_sets import ONE_CROP, check_people, with_cameras, with_queries
 from reidops.datasets.reid_set import Listing, ReidSet, crops_table
 from reidops.errors import ReidopsError
@@ -20,13 +20,12 @@ _ALL = "train.txt"
 
 
 def reads(part: str, protocol: str = "") -> tuple[str, ...]:
-    """Return the folders that either part reads: people are numbered over both lists."""
+    """Return the folders that each part reads; people are numbered over both lists."""
     return ("imgs", "meta")
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the crops of train_<n>.txt (or train.txt), or those of val_<n>.txt, of which some of each person's are
-    queries.
+    """Return the crops of train_<n>.txt (or train.txt), or those of val_<n>.txt with queries of each person.
 
     Raises:
         ReidopsError: the list is missing, a line of it is wrong, an image is missing, or there is only one person.
@@ -46,9 +45,7 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
 
 
 def _as_crops(lines: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """Return a crop for each line; `published_pid` is the place of the person's folder among all that are listed,
-    sorted.
-    """
+    """Return one crop per line; `published_pid` is the position of the person's folder in sorted order."""
     number = {person: pid for pid, person in enumerate(sorted(set(lines["person"])))}
     rows = [
         {"file": f"{folder}/{path}", "name": path.rpartition("/")[2], "published_pid": number[person]}
@@ -58,9 +55,7 @@ def _as_crops(lines: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 
 def _found(meta: Path, part: str) -> Path | None:
-    """Return the list of a part: the only one of its name, else, to train, the one that joins all; None where there is
-    none.
-    """
+    """Return the list of a part, None if it is missing; train falls back to train.txt, which joins all lists."""
     paths = sorted(meta.glob(_TRAIN if part == "train" else _VAL))
     if len(paths) == 1:
         return paths[0]
@@ -85,7 +80,7 @@ def _read_people(path: Path) -> pd.DataFrame:
 
 
 def _check_labels(lines: pd.DataFrame, path: Path) -> None:
-    """Refuse a label that stands for two people, a person with two labels, and a picture that is listed twice."""
+    """Raise an error for a label of two people, a person with two labels, or an image that is listed twice."""
     for known, other, fault in (("label", "person", "label"), ("person", "label", "person")):
         first = lines.groupby(known)[other].transform("first")
         wrong = (lines[other] != first).to_numpy()
@@ -93,8 +88,7 @@ def _check_labels(lines: pd.DataFrame, path: Path) -> None:
             line = lines.iloc[wrong.argmax()]
             raise ReidopsError(
                 f"{path}: line {line['line']}: {fault} {line[known]} was {first.iloc[wrong.argmax()]} before and is "
-                f"{line[other]} here;"
-                " a label stands for one person folder"
+                f"{line[other]} here; use one label per person folder"
             )
     twice = lines["path"].duplicated().to_numpy()
     if twice.any():
@@ -107,7 +101,8 @@ def _check_images(lines: pd.DataFrame, folder: Path, path: Path) -> None:
     if any(missing):
         line = lines.iloc[missing.index(True)]
         raise ReidopsError(
-            f"{path}: line {line['line']}: {folder / line['path']} is missing ({sum(missing)} such images)"
+            f"{path}: line {line['line']}: {folder / line['path']} is missing ({sum(missing)} such images); add the "
+            f"images or remove the lines"
         )
 
 
@@ -117,5 +112,5 @@ SET = ReidSet(
     folder_names=("file-list",),
     list_part=list_part,
     reads=reads,
-    how_to_ask="A set of your own: put imgs/<person>/*.jpg beside meta/train_<n>.txt and val_<n>.txt in",
+    how_to_ask="An own data set: put imgs/<person>/*.jpg, meta/train_<n>.txt and meta/val_<n>.txt in",
 )

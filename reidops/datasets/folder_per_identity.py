@@ -1,9 +1,8 @@
-"""One folder of crops per person, `root/<person>/*.jpg`, as deep_sort's training code has it; the folders have any
-names.
+"""The layout with one folder of crops per person, `root/<person>/*.jpg`; the folders have any names.
 
-The people may lie in `root/train`, `val`, `test`, `query` and `gallery` instead; a person's folder has the same name in
-all of them. `val` trains where something else tests, and tests where nothing else does. What else lies in the root is
-not read then.
+The folders may be in `root/train`, `val`, `test`, `query` and `gallery` instead, with the same name for a person in all
+of them; other folders in the root are then ignored. `val` is used for training if there is a test folder, else for
+test.
 """
 
 import os
@@ -19,17 +18,17 @@ from reidops.datasets.tracklets import list_folders
 from reidops.errors import ReidopsError
 
 _SIDES = ("train", "val", "test", "query", "gallery")
-_OF_SEQUENCES = ("seqinfo.ini", "gt", "det", "img1")  # in a folder of MOTChallenge
-_ROOT = ""  # the side of people who lie in the root itself
+_OF_SEQUENCES = ("seqinfo.ini", "gt", "det", "img1")  # files and folders of a MOTChallenge sequence
+_ROOT = ""  # side of the people in the root itself
 
 
 def reads(part: str, protocol: str = "") -> tuple[str, ...]:
-    """Return the whole folder: people are numbered over all of it, and its first level is what a user calls it."""
+    """Return the whole folder, because people are numbered over all of it and the names are free."""
     return (".",)
 
 
 def holds_people(folder: Path) -> bool:
-    """Tell whether a folder looks like such a set: two person folders with an image each, in one of its sides."""
+    """Return whether a folder has this layout: a side with at least two folders that hold an image."""
     return any(
         sum(_holds_image(person, deep=side != _ROOT) for person in _subfolders(folder / side)) >= 2
         for side in _sides(folder)
@@ -37,12 +36,12 @@ def holds_people(folder: Path) -> bool:
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the people that train or are tested.
+    """Return the crops of the training people, or query and gallery.
 
-    Tested are query and gallery as they are; of any other side some crops of each person are drawn as queries.
+    Without folders query and gallery, some crops of each test person become queries.
 
     Raises:
-        ReidopsError: there is no folder for the part, no person in it, or only one.
+        ReidopsError: there is no folder for the part, or it has fewer than two people.
     """
     sides = _part_sides(folder, part)
     everybody = with_cameras(pd.concat([_list_side(folder, side) for side in _sides(folder)], ignore_index=True))
@@ -60,7 +59,7 @@ def _sides(folder: Path) -> tuple[str, ...]:
 
 
 def _part_sides(folder: Path, part: str) -> tuple[str, ...]:
-    """Return the sides that a part takes."""
+    """Return the sides that a part uses."""
     there = _sides(folder)
     if there == (_ROOT,):
         return there
@@ -69,7 +68,7 @@ def _part_sides(folder: Path, part: str) -> tuple[str, ...]:
     trained = ("train", "val") if {"test", "query", "gallery"} & set(there) else ("train",)
     if "train" not in there:
         raise ReidopsError(
-            f"{folder}: holds {', '.join(there)}, but no train to learn from; a folder per person belongs there"
+            f"{folder}: holds {', '.join(there)}, but no train; put one folder per training person into {folder}/train"
         )
     return tuple(side for side in trained if side in there)
 
@@ -77,20 +76,16 @@ def _part_sides(folder: Path, part: str) -> tuple[str, ...]:
 def _tested(folder: Path, there: tuple[str, ...]) -> tuple[str, ...]:
     if {"query", "gallery"} & set(there):
         if not {"query", "gallery"} <= set(there):
-            raise ReidopsError(f"{folder}: holds {', '.join(there)}; query and gallery belong together")
+            raise ReidopsError(f"{folder}: holds {', '.join(there)}; add the missing one of query and gallery")
         return ("query", "gallery")
     found = [side for side in ("test", "val") if side in there]
     if not found:
-        raise ReidopsError(
-            f"{folder}: holds train only; people to test on belong in test, or in query and gallery, beside it"
-        )
+        raise ReidopsError(f"{folder}: holds train only; put test people into {folder}/test, or into query and gallery")
     return (found[0],)
 
 
 def _list_side(folder: Path, side: str) -> pd.DataFrame:
-    """Return the crops of one side, with its name and the person's; a name says its side, so that none is given
-    twice.
-    """
+    """Return the crops of one side with the columns side and person; crop names have the side as a prefix."""
     role, prefix = side if side in ("query", "gallery") else "", f"{side}_" if side else ""
     rows, people = [], []
     for person in list_folders(folder / side, "a folder of crops for each person"):
@@ -108,17 +103,17 @@ def _list_side(folder: Path, side: str) -> pd.DataFrame:
 
 
 def _pictures_below(person: Path) -> list[str]:
-    """Return a person's pictures, relative to the folder; they may lie in folders below it, one per session or camera.
+    """Return a person's pictures, relative to the folder, including those in subfolders.
 
     Raises:
-        ReidopsError: there is none.
+        ReidopsError: there are none.
     """
     pictures = sorted(name for name in _files_below(person) if name.lower().endswith(IMAGE_SUFFIXES))
     return pictures or list_files(person, IMAGE_SUFFIXES, "a person's crops")
 
 
 def _files_below(folder: Path) -> list[str]:
-    """Return the files in a folder and below it, but hidden ones, relative to it."""
+    """Return the files in a folder and its subfolders, without hidden ones, relative to it."""
     names = []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -128,10 +123,10 @@ def _files_below(folder: Path) -> list[str]:
 
 
 def _passed_over(folder: Path, sides: tuple[str, ...], num_read: int) -> Counter[str]:
-    """Return how many pictures of the sides are not read for their suffix, as a count of the report.
+    """Return the number of pictures that are not read because of their suffix, as a count of the report.
 
     Raises:
-        ReidopsError: they are more than a tenth.
+        ReidopsError: these are more than a tenth.
     """
     people = [person for side in sides for person in _subfolders(folder / side)]
     others = sum((passed_over(_files_below(p), IMAGE_SUFFIXES) for p in people), Counter())
@@ -140,9 +135,7 @@ def _passed_over(folder: Path, sides: tuple[str, ...], num_read: int) -> Counter
 
 
 def _numbered(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return the crops with `published_pid`: the place of the person's folder among all of the set's in sorted
-    order.
-    """
+    """Return the crops with `published_pid`, the position of the person's folder in sorted order over the whole set."""
     number = {person: pid for pid, person in enumerate(sorted(set(crops["person"])))}
     return crops.assign(published_pid=crops["person"].map(number))
 
@@ -156,9 +149,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _holds_image(folder: Path, *, deep: bool) -> bool:
-    """Return whether a folder holds an image, or, where it may be divided (`deep`), a folder in it does; a sequence of
-    frames is no person.
-    """
+    """Return whether a folder (with `deep`: or a subfolder) holds an image; a folder of a sequence does not count."""
     if any((folder / name).exists() for name in _OF_SEQUENCES):
         return False
     places = (folder, *(_subfolders(folder) if deep else ()))
@@ -171,5 +162,5 @@ SET = ReidSet(
     folder_names=("folder-per-identity",),
     list_part=list_part,
     reads=reads,
-    how_to_ask="A set of your own: put one folder of crops per person in",
+    how_to_ask="An own data set: put one folder of crops per person in",
 )

@@ -1,7 +1,7 @@
-"""QMUL underground (GRID) as published: probe and gallery, and ten partitions of 125 and 125 people in a .mat.
+"""The published layout of QMUL underground (GRID): probe, gallery, and ten partitions of 125 and 125 people in a .mat.
 
-`0001_1_25004_107_32_106_221.jpeg` is person, camera, frame and the box in it. The 775 gallery pictures of person 0
-match nobody.
+`0001_1_25004_107_32_106_221.jpeg` is person, camera, frame and box. The 775 gallery pictures of person 0 are
+distractors.
 """
 
 import re
@@ -17,7 +17,7 @@ from reidops.datasets.reid_set import Listing, ReidSet, crops_table, list_files
 from reidops.datasets.two_views import UNPAIRED, match_name
 from reidops.errors import ReidopsError
 
-# The gallery's 775 pictures of nobody are among its crops, and count as no person.
+# The 775 distractors count as crops of the gallery, but not as people.
 PUBLISHED_COUNTS = {"*": {"train": (125, 250), "query": (125, 125), "gallery": (125, 900)}}
 
 PARTITIONS = "features_and_partitions.mat"
@@ -29,18 +29,18 @@ _EXAMPLE = "0001_1_25004_107_32_106_221.jpeg (person, camera, frame, box)"
 
 
 def reads(part: str, protocol: str = PROTOCOLS[0]) -> tuple[str, ...]:
-    """Return what a part reads: both parts read all, since each person's pictures lie beside everybody's."""
+    """Return the folders and files that each part reads; both parts read all folders."""
     return (*_FOLDERS, PARTITIONS)
 
 
 def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
     """Return both pictures of each training person, or probes as query and the other pictures as gallery.
 
-    Person 0 is in every test gallery, as published. Whoever has a probe or a gallery picture only is left out, and
+    Person 0 is in every test gallery, as published. People with only a probe or only a gallery picture are left out and
     counted.
 
     Raises:
-        ReidopsError: a file or folder is missing, a file's name is not the set's, or the .mat holds no such partition.
+        ReidopsError: a file or folder is missing, a file name is invalid, or the .mat has no such partition.
     """
     crops = pd.concat([_list_folder(folder / name) for name in _FOLDERS], ignore_index=True)
     is_probe = crops["role"] == "query"

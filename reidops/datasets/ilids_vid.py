@@ -1,7 +1,6 @@
-"""iLIDS-VID as published: `i-LIDS-VID/sequences/cam1/person001/cam1_person001_00317.png`, 300 people seen by two
-cameras.
+"""The published layout of iLIDS-VID: `i-LIDS-VID/sequences/cam1/person001/cam1_person001_00317.png`.
 
-Ten published divisions of the people lie beside it; they are the protocols "0" … "9".
+It has 300 people in two cameras, and ten published splits, which are the protocols "0" … "9".
 """
 
 import re
@@ -28,21 +27,19 @@ _LAYOUT = TwoCameras(
 
 
 def reads(part: str, protocol: str = "") -> tuple[str, ...]:
-    """Return the folders and the file that either part reads."""
+    """Return the folders and the file that each part reads."""
     return (*_LAYOUT.cameras, _SPLITS)
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the people that this division trains on, or those that it tests on: camera 1 asks, camera 2 answers."""
+    """Return the training people of the split, or query (camera 1) and gallery (camera 2) of its test people."""
     crops = list_two_cameras(folder, _LAYOUT, _people(folder, part, int(protocol or 0)), part)
     check_tracklets(crops)
     return crops, Counter({"crops": len(crops)})
 
 
 def _people(folder: Path, part: str, split: int) -> list[str]:
-    """Return the person folders of one side; the first half of a row of `ls_set` is tested, its numbers count folders
-    from 1.
-    """
+    """Return the person folders of one part; the first half of a row of `ls_set`, which counts from 1, is tested."""
     names, other = (
         list_folders(folder / camera, "a folder for each person, person001 …") for camera in _LAYOUT.cameras
     )
@@ -56,7 +53,7 @@ def _people(folder: Path, part: str, split: int) -> list[str]:
 
 
 def _order(path: Path, split: int, num_people: int) -> np.ndarray:
-    """Return one row of the published table, which must name each person folder once."""
+    """Return one row of the published table, which must have each person folder once."""
     splits = read_rows(path, "ls_set", num_people)
     if split >= len(splits) or sorted(splits[split]) != list(range(1, num_people + 1)):
         fault = f"row {split + 1} of ls_set does not name each of the {num_people} person folders once"
@@ -74,7 +71,7 @@ SET = ReidSet(
     protocols=tuple(str(split) for split in range(10)),
     ways=((Archive("iLIDS-VID.tar", ("http://www.eecs.qmul.ac.uk/~xiatian/iLIDS-VID/iLIDS-VID.tar",)),),),
     how_to_ask=(
-        "iLIDS-VID is handed out on http://www.eecs.qmul.ac.uk/~xiatian/downloads_qmul_iLIDS-VID_ReID_dataset.html; "
+        "iLIDS-VID is available on http://www.eecs.qmul.ac.uk/~xiatian/downloads_qmul_iLIDS-VID_ReID_dataset.html; "
         "unpack iLIDS-VID.tar"
     ),
 )

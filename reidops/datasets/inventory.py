@@ -1,7 +1,7 @@
-"""What a user's folder held when the pipeline first saw it, so that a later stage notices that it changed.
+"""Record the content of local data sets, so that later stages detect a change.
 
-Local sets are neither copied nor linked into data/raw: DVC would hash gigabytes. So DVC does not see them change; this
-does. The content of every file is hashed; what was hashed once is kept by the file's size and times (`FileDigests`).
+Local sets are neither copied nor linked to data/raw, because DVC would hash gigabytes; so DVC does not detect changes.
+The content of every file is hashed, and the digests are cached by the file's size and times (`FileDigests`).
 """
 
 import hashlib
@@ -21,16 +21,15 @@ from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 
 _CACHE = Path(".cache") / "file_digests"
-# of a file that changed less than this before it was hashed, another change may leave the times as they are
+# A file that changed less than this time before hashing may change again without a change of its times.
 _SETTLED_NS = 2_000_000_000
 
 
 class FileDigests:
-    """The SHA-256 of files in a folder, or of one file; of a file whose size and times are as before it is not computed
-    again.
+    """Cached SHA-256 digests of the files in a folder, or of one file.
 
-    They are kept in `.cache/file_digests` of the repository, in one file for each `place`: name → [[size, mtime,
-    ctime], digest].
+    A digest is computed again only if the size or the times of the file changed. The digests of each `place` are in one
+    file in `.cache/file_digests` of the repository: name → [[size, mtime, ctime], digest].
     """
 
     def __init__(self, place: Path) -> None:
@@ -60,7 +59,7 @@ class FileDigests:
     def _read(self) -> dict[str, list[Any]]:
         try:
             return json.loads(self._path.read_text())
-        except (OSError, ValueError):  # nothing is kept yet, or it is damaged: everything is hashed again
+        except (OSError, ValueError):  # the cache is missing or damaged: all files are hashed again
             return {}
 
     def _keep(self, digests: dict[str, list[Any]]) -> None:
@@ -70,13 +69,13 @@ class FileDigests:
 
 
 def _state(path: Path) -> list[int]:
-    """Return size [bytes] and the times of the last change of content and of the entry [ns]."""
+    """Return size [bytes], mtime and ctime [ns]."""
     found = path.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def write_inventory(parts: list[Part], raw: Path, sources: dict[str, str]) -> None:
-    """Write `raw/inventory.json`: per set where it came from, files, bytes and a digest of what its parts use."""
+    """Write `raw/inventory.json`: source, number of files, bytes and a digest of the used files per set."""
     entries = {
         dataset: {"source": sources[dataset], **take_inventory(places)} for dataset, places in _places(parts).items()
     }
@@ -84,24 +83,24 @@ def write_inventory(parts: list[Part], raw: Path, sources: dict[str, str]) -> No
 
 
 def check_inventory(parts: list[Part], raw: Path) -> None:
-    """Refuse local sets that changed after `download` looked at them.
+    """Check that local sets did not change after `download`.
 
     Raises:
-        ReidopsError: names the set, its folder and what changed.
+        ReidopsError: a set changed; the message has its name, its folder and the change.
     """
     entries = read_json(raw / "inventory.json")
     for dataset, places in _places(parts).items():
         noted = entries.get(dataset)
         if noted is None:
             raise ReidopsError(
-                f"{raw}/inventory.json: knows no set {dataset}, which parts.csv names; run `dvc repro -f download`"
+                f"{raw}/inventory.json: has no entry for {dataset} of parts.csv; run `dvc repro -f download`"
             )
         if noted["source"].startswith("local:"):
             _compare(take_inventory(places), noted, f"{dataset} in {places[0].parent}")
 
 
 def take_inventory(places: list[Path]) -> dict[str, Any]:
-    """Return number of files, bytes, and a digest over the path and the content of every file."""
+    """Return the number of files, the bytes, and a digest over the path and content of every file."""
     digest = hashlib.sha256()
     num_files = num_bytes = 0
     for place in places:
@@ -128,7 +127,7 @@ def _places(parts: list[Part]) -> dict[str, list[Path]]:
 
 
 def _of_sequence(folder: Path) -> set[Path]:
-    """Return a sequence's folder, and that of its frames where they lie elsewhere."""
+    """Return the folder of a sequence, and that of its frames if it is elsewhere."""
     frames = read_sequence(folder).frames_dir if (folder / "seqinfo.ini").is_file() else folder
     return {folder} if frames.is_relative_to(folder) else {folder, frames}
 

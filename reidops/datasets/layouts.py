@@ -1,6 +1,4 @@
-"""How a set lies on the disk: recognise a folder's layout, find a set inside an unpacked archive, say what was
-expected.
-"""
+"""Recognise the layout of a data set's folder, and find a set inside an unpacked archive."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from reidops.datasets.sets import GENERIC, SETS
 
 @dataclass(frozen=True)
 class SetFolder:
-    """A set on this disk: `layout` is mot or that of a ReID set, `source` says where it came from."""
+    """A local data set: `layout` is mot or the layout of a ReID set, `source` its local path or address."""
 
     name: str
     layout: str
@@ -25,15 +23,16 @@ class SetFolder:
 
 
 def layout_of(folder: Path) -> str | None:
-    """Return mot, a layout in which people keep their own sets, or None for a folder of another layout."""
+    """Return mot or a generic layout for own data sets, None for any other folder."""
     if _is_mot(folder):
         return "mot"
     return next((known.layout for known in GENERIC if is_laid_out(folder, known, known.protocols[0])), None)
 
 
 def layout_as(dataset: str, folder: Path) -> str | None:
-    """Return the folder's layout if the set may have it: a known set has its own, a user's own any known one; else
-    None.
+    """Return the folder's layout if the set may have it, else None.
+
+    A published set has one layout; an own data set may have any generic one.
     """
     known = SETS.get(base_name(dataset))
     if known is not None:
@@ -43,8 +42,9 @@ def layout_as(dataset: str, folder: Path) -> str | None:
 
 
 def is_laid_out(folder: Path, known: ReidSet, protocol: str) -> bool:
-    """Tell whether the folder holds what some part of the set reads; people's folders have any names and are known by
-    their crops.
+    """Return whether the folder holds the files of any part of the set.
+
+    In the layout folder-per-identity folders have any names, so that crops are searched for instead.
     """
     if known.layout == folder_per_identity.SET.layout:
         return folder_per_identity.holds_people(folder)
@@ -52,7 +52,7 @@ def is_laid_out(folder: Path, known: ReidSet, protocol: str) -> bool:
 
 
 def find_set(folder: Path, dataset: str, depth: int) -> Path | None:
-    """Return the folder, or the first one at most `depth` below it, that is laid out as the set may be."""
+    """Return the first folder with a layout of the set: `folder` or one at most `depth` levels below, else None."""
     if layout_as(dataset, folder) is not None:
         return folder
     if depth == 0 or not folder.is_dir():
@@ -62,7 +62,7 @@ def find_set(folder: Path, dataset: str, depth: int) -> Path | None:
 
 
 def expected_layout(dataset: str) -> str:
-    """Say what a folder should have held and did not."""
+    """Return the part of an error message that describes the expected content of a folder."""
     known = SETS.get(base_name(dataset))
     if known is not None:
         reads = dict.fromkeys(name for part in ("train", "test") for name in known.reads(part, known.protocols[0]))
@@ -71,8 +71,8 @@ def expected_layout(dataset: str) -> str:
     if dataset in PUBLISHED:
         return f"holds no {dataset} as published: expected {mot}"
     return (
-        f"holds no set: expected {mot}, bounding_box_train, query and"
-        " bounding_box_test (Market-1501), imgs/ beside meta/ (file lists), or a folder of crops per person"
+        f"holds no data set: expected {mot}, bounding_box_train, query and bounding_box_test (Market-1501), imgs/ and "
+        f"meta/ (file lists), or a folder of crops per person"
     )
 
 

@@ -1,6 +1,6 @@
-"""Market-1501 as published: bounding_box_train, query, bounding_box_test; `0002_c1s1_000451_03.jpg`.
+"""The published layout of Market-1501: bounding_box_train, query, bounding_box_test; `0002_c1s1_000451_03.jpg`.
 
-`list_like_market` reads any set in this layout whose file names a regular expression can tell apart.
+`list_like_market` reads any set in this layout with the file names of a regular expression.
 """
 
 import re
@@ -29,9 +29,7 @@ def reads(part: str, protocol: str = "") -> tuple[str, ...]:
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the published training people, or query and gallery; junk (−1) is left out, background (0) is a
-    distractor.
-    """
+    """Return the published training people, or query and gallery, without junk (−1); background (0) is a distractor."""
     return list_like_market(folder, part, _FILE_NAME, _EXAMPLE)
 
 
@@ -96,7 +94,7 @@ SET = ReidSet(
     list_part=list_part,
     reads=reads,
     how_to_ask=(
-        "Market-1501 is handed out by its authors for academic use: ask through the form on"
+        "Market-1501 is available from its authors for academic use: ask through the form on"
         " https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html, unpack Market-1501-v15.09.15.zip"
     ),
 )

@@ -1,7 +1,6 @@
-"""MARS as published: `bbox_test/0002/0002C1T0001F001.jpg`, and in info/ which pictures are a tracklet and which
-tracklets ask.
+"""The published layout of MARS: `bbox_test/0002/0002C1T0001F001.jpg`; info/ lists the tracklets and the queries.
 
-Person 0 are distractors and stay in the gallery, person −1 (folder `00-1`) is junk and is left out.
+Person 0 marks distractors of the gallery; person −1 (folder `00-1`) is junk and is left out.
 """
 
 import re
@@ -21,7 +20,7 @@ PUBLISHED_COUNTS = {"": {"train": (625, 8_298), "query": (626, 1_980), "gallery"
 _JUNK, _BACKGROUND = -1, 0
 _FILE_NAME = re.compile(r"(?P<person>00-1|\d{4})C(?P<camera>[1-6])T\d{4}F(?P<frame>\d{3,})\.jpg")
 _EXAMPLE = "0002C1T0001F001.jpg (person, camera 1 … 6, tracklet, frame)"
-# Tracklets have no numbers but their row's; test rows are counted on from here, so that no number is given twice.
+# The number of a tracklet is that of its row plus this offset, so that train and test have different numbers.
 _FIRST_TRACKLET = {"train": 0, "test": 100_000}
 
 
@@ -32,9 +31,7 @@ def reads(part: str, protocol: str = "") -> tuple[str, ...]:
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the published training people, or the test tracklets: those that query_IDX.mat names ask, the others
-    answer.
-    """
+    """Return the published training people, or query (the tracklets in query_IDX.mat) and gallery (the others)."""
     if not (folder / f"bbox_{part}").is_dir():
         raise ReidopsError(
             f"{folder}/bbox_{part}: no such folder; expected a folder of crops for each person there, 0001 …"
@@ -56,17 +53,20 @@ def _read_tracks(path: Path, name: str) -> pd.DataFrame:
 
 
 def _query_rows(folder: Path, num_tracks: int) -> np.ndarray:
-    """Return the rows of the track table that ask, from 0."""
+    """Return the rows of the query tracklets in the track table, from 0."""
     path = folder / "info/query_IDX.mat"
     rows = read_rows(path, "query_IDX", 1).ravel()
     wrong = rows[(rows < 1) | (rows > num_tracks)]
     if wrong.size:
-        raise ReidopsError(f"{path}: names tracklet {wrong[0]}, tracks_test_info.mat has tracklets 1 … {num_tracks}")
+        raise ReidopsError(
+            f"{path}: names tracklet {wrong[0]}, tracks_test_info.mat has tracklets 1 … {num_tracks}; unpack info/ "
+            f"again"
+        )
     return rows - 1
 
 
 def _list_crops(folder: Path, part: str, tracks: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per crop of each tracklet, with its tracklet's columns."""
+    """Return one row per crop of each tracklet, with the columns of the tracklet."""
     path = folder / f"info/{part}_name.txt"
     names = _read_names(path)
     wrong = tracks[(tracks["first"] < 1) | (tracks["last"] > len(names)) | (tracks["first"] > tracks["last"])]
@@ -86,7 +86,7 @@ def _list_crops(folder: Path, part: str, tracks: pd.DataFrame) -> pd.DataFrame:
 def _read_names(path: Path) -> pd.DataFrame:
     """Return name, person (its folder), published_pid, camera, frame and distractor of each line."""
     if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; it is published with the set, in info/")
+        raise ReidopsError(f"{path}: no such file; copy info/ of the published set")
     names = path.read_text(encoding="utf-8-sig", errors="replace").split()
     matches = [_FILE_NAME.fullmatch(name) for name in names]
     fields = [match.groups() for match in matches if match is not None]
@@ -102,7 +102,7 @@ def _read_names(path: Path) -> pd.DataFrame:
 
 
 def _check_persons(crops: pd.DataFrame, path: Path) -> None:
-    """Refuse a tracklet whose row says another person or camera than its crops' names."""
+    """Raise an error if the person or camera of a tracklet differs from those in the names of its crops."""
     wrong = ((crops["published_pid"] != crops["track_pid"]) | (crops["camera"] != crops["track_camera"])).to_numpy()
     if wrong.any():
         row = crops.iloc[wrong.argmax()]
@@ -111,7 +111,7 @@ def _check_persons(crops: pd.DataFrame, path: Path) -> None:
 
 
 def _drop_junk(crops: pd.DataFrame) -> Listing:
-    """Return the crops of people, and of distractors where they belong: in the gallery."""
+    """Return the crops without junk and without distractors outside the gallery."""
     junk = crops["published_pid"] == _JUNK
     background = crops["distractor"] & (crops["role"] != "gallery")
     taken = Counter(

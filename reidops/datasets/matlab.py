@@ -1,7 +1,7 @@
-"""Read MATLAB's files: pictures out of the cells of a 7.3 file, which is HDF5, and variables of an older one.
+"""Read MATLAB files: pictures in the cells of a 7.3 file, which is HDF5, and variables of older files.
 
-A member is named as MATLAB would: `detected{1}{12,6}` is row 12, column 6 of the cell array that is the first cell of
-`detected`, all counted from 1. MATLAB stores columns first, so that everything in the file is transposed.
+Members have MATLAB's names: `detected{1}{12,6}` is row 12, column 6 of the cell array in the first cell of `detected`,
+counted from 1. MATLAB stores columns first, so that all arrays in the file are transposed.
 """
 
 import re
@@ -19,8 +19,7 @@ from reidops.image_headers import check_size
 if TYPE_CHECKING:
     import h5py
 
-# h5py and scipy.io take a second to import, which every process that packs crops would pay: they are imported where
-# used.
+# h5py and scipy.io take a second to import, so that they are imported where they are used.
 
 _MEMBER = re.compile(r"(?P<cell>\w+(\{\d+(,\d+)?\})*)\{(?P<index>\d+(,\d+)?)\}")
 
@@ -29,8 +28,8 @@ def read_picture(file: str, member: str) -> np.ndarray:
     """Return a picture of a 7.3 file as BGR uint8 [height, width, 3]; the file stays open for the next call.
 
     Raises:
-        ReidopsError: the file or the member is missing or damaged, or the member is no RGB picture or has more pixels
-            than the bound.
+        ReidopsError: the file or the member is missing or damaged, or the member is not an RGB picture or has more
+            pixels than the bound.
     """
     dataset = _find(file, member)
     if dataset is None or not _is_rgb(dataset):
@@ -41,7 +40,7 @@ def read_picture(file: str, member: str) -> np.ndarray:
 
 
 def is_picture(file: str, member: str) -> bool:
-    """Tell whether a member is an RGB picture of 8 bits; an empty cell is none."""
+    """Return whether a member is an 8-bit RGB picture; an empty cell is not."""
     dataset = _find(file, member)
     return dataset is not None and _is_rgb(dataset)
 
@@ -51,15 +50,13 @@ def _is_rgb(dataset: "h5py.Dataset") -> bool:
 
 
 def cell_shape(file: str, cell: str) -> tuple[int, int]:
-    """Return rows and columns of a cell array."""
+    """Return the numbers of rows and columns of a cell array."""
     rows, columns = _references(file, cell).shape
     return rows, columns
 
 
 def read_matrix(file: str, member: str) -> np.ndarray:
-    """Return an array of a 7.3 file in MATLAB's order of axes: rows first; an empty cell is an array without
-    elements.
-    """
+    """Return an array of a 7.3 file with rows first, as in MATLAB; an empty cell gives an array without elements."""
     dataset = _find(file, member)
     if dataset is None or "MATLAB_empty" in dataset.attrs:
         return np.empty((0, 0))
@@ -70,10 +67,10 @@ def read_matrix(file: str, member: str) -> np.ndarray:
 
 
 def read_variables(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return variables of a file older than 7.3 as vectors, a cell array of strings as an array of them.
+    """Return variables of a file older than 7.3 as vectors; a cell array of strings becomes an array of strings.
 
     Raises:
-        ReidopsError: the file is missing, is no such file, or lacks a variable.
+        ReidopsError: the file is missing or invalid, or lacks a variable.
     """
     from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
@@ -88,13 +85,14 @@ def read_variables(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     missing = [name for name in names if name not in found]
     if missing:
         raise ReidopsError(
-            f"{file}: lacks {', '.join(missing)}; it holds {_listing(name for name, *_ in whosmat(file))}"
+            f"{file}: lacks {', '.join(missing)}; it holds {_listing(name for name, *_ in whosmat(file))}; copy the "
+            f"published file again"
         )
     return {name: np.atleast_1d(found[name]).ravel() for name in names}
 
 
 def _find(file: str, member: str) -> "h5py.Dataset | None":
-    """Return the dataset of a variable or a cell, None where the cell holds nothing."""
+    """Return the HDF5 dataset of a variable or a cell, None for an empty cell."""
     match = _MEMBER.fullmatch(member)
     if match is None:
         return _variable(file, member)
@@ -132,7 +130,7 @@ def _open(file: str) -> "h5py.File":
     if not Path(file).is_file():
         raise ReidopsError(f"{file}: no such file")
     try:
-        # Nothing here writes, and on many network disks HDF5's locks fail.
+        # Locks are not needed for reading, and fail on many network file systems.
         return h5py.File(file, "r", locking=False)
     except OSError as error:
         raise ReidopsError(f"{file}: is no whole MATLAB 7.3 file ({error}); copy or unpack it again") from None

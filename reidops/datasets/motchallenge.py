@@ -1,4 +1,4 @@
-"""MOTChallenge's sets, and others in its layout: where they are published."""
+"""Addresses of the data sets of MOTChallenge, and of others in its layout."""
 
 from reidops.datasets.fetching import Archive
 
@@ -10,8 +10,7 @@ def _published(name: str) -> tuple[Archive, ...]:
     return (Archive(f"{name}.zip", (f"{_BASE}/{name}.zip",)),)
 
 
-# Per set the ways to get it, in the order to try them (none: HOW_TO_ASK); all archives of a way are unpacked into one
-# folder.
+# Per set the alternative groups of archives in order (none: HOW_TO_ASK); a group is unpacked into one folder.
 PUBLISHED: dict[str, tuple[tuple[Archive, ...], ...]] = {
     "MOT15": (_published("MOT15"),),
     "MOT16": (_published("MOT16"),),
@@ -37,7 +36,6 @@ PUBLISHED: dict[str, tuple[tuple[Archive, ...], ...]] = {
     "DanceTrack": (),
 }
 HOW_TO_ASK = {
-    "DanceTrack": "DanceTrack comes from a drive, see https://github.com/DanceTrack/DanceTrack: unpack train1.zip and "
-    "train2.zip, so that"
-    " train/dancetrack0001 and its like lie",
+    "DanceTrack": "DanceTrack is on a drive, see https://github.com/DanceTrack/DanceTrack: unpack train1.zip and "
+    "train2.zip (train/dancetrack0001, …)",
 }

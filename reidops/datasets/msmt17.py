@@ -1,8 +1,7 @@
-"""MSMT17 as published, V1 or V2 (the same crops with masked faces): four lists of
-`0000/0000_000_01_0303morning_0015_0.jpg 0`.
+"""The published layout of MSMT17: four lists with lines like `0000/0000_000_01_0303morning_0015_0.jpg 0`.
 
-The third field of a file name is the camera, 1 … 15, the fifth the frame. Person 0 is a person. The people of test are
-numbered from 0 again, so that here 10,000 is added to them: 3 and 10,003 are two people.
+V2 has the crops of V1 with masked faces. The third field of a file name is the camera, 1 … 15, the fifth one the frame.
+Person 0 is a person. Test people are numbered from 0 again, so that 10,000 is added to their numbers.
 """
 
 import os
@@ -25,16 +24,16 @@ _EXAMPLE = "0000_000_01_0303morning_0015_0.jpg (person, picture, camera, time, f
 
 
 def reads(part: str, protocol: str = "") -> tuple[str, ...]:
-    """Return the lists that a part reads; the folder of their crops is called otherwise in V1 and in V2."""
+    """Return the lists that a part reads; the folder of their crops has different names in V1 and V2."""
     return ("list_train.txt", "list_val.txt") if part == "train" else ("list_query.txt", "list_gallery.txt")
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return the people to train with (list_train and list_val), or query and gallery, in the order of the lists.
+    """Return the training people (list_train and list_val), or query and gallery, in the order of the lists.
 
     Raises:
-        ReidopsError: a list or the folder of crops is missing, or a line is not `path pid`, names no file, or one named
-            before.
+        ReidopsError: a list or the folder of crops is missing, or a line is not `path pid`, or its file is missing or
+            listed before.
     """
     images = _images_folder(folder, part)
     rows = []
@@ -62,10 +61,10 @@ def _images_folder(folder: Path, part: str) -> Path:
 
 
 def _read_list(file: Path) -> list[tuple[str, str, int]]:
-    """Return where each line stands, the crop's path below the folder of crops, and the person."""
+    """Return the location (file and line) of each entry, the path of its crop, and the person."""
     if not file.is_file():
         raise ReidopsError(
-            f"{file}: no such file; MSMT17's four lists stand beside its folders of crops, unpack the set again"
+            f"{file}: no such file; MSMT17 has four lists beside its folders of crops; unpack the data set again"
         )
     lines = []
     for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
@@ -73,7 +72,7 @@ def _read_list(file: Path) -> list[tuple[str, str, int]]:
         if match:
             lines.append((where, match["path"], int(match["pid"])))
         elif line.strip():
-            raise ReidopsError(f"{where} ({line.strip()}) is not `<person>/<crop>.jpg <pid>`")
+            raise ReidopsError(f"{where} ({line.strip()}) is not `<person>/<crop>.jpg <pid>`; unpack the list again")
     if not lines:
         raise ReidopsError(f"{file}: is empty; expected lines of `<person>/<crop>.jpg <pid>`")
     return lines
@@ -83,7 +82,7 @@ def _row(path: str, where: str) -> dict:
     name = path.rpartition("/")[2]
     match = _FILE_NAME.fullmatch(name)
     if match is None:
-        raise ReidopsError(f"{where}: {name}: a file name of MSMT17 is like {_EXAMPLE}")
+        raise ReidopsError(f"{where}: {name}: a file name of MSMT17 is like {_EXAMPLE}; unpack the list again")
     if not os.path.isfile(path):
         raise ReidopsError(f"{where}: {path} does not exist; unpack the set again")
     return {"file": path, "name": name, "camera": int(match["camera"]), "frame": int(match["frame"])}
@@ -107,7 +106,7 @@ SET = ReidSet(
     reads=reads,
     also_reads=("train", "test", "mask_train_v2", "mask_test_v2"),
     how_to_ask=(
-        "MSMT17 is handed out by its authors for research: sign the agreement on https://www.pkuvmc.com/dataset.html, "
+        "MSMT17 is available from its authors for research: sign the agreement on https://www.pkuvmc.com/dataset.html, "
         "unpack the archive"
     ),
 )

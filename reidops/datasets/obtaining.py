@@ -1,9 +1,8 @@
-"""Get a named set: found in the user's folder, or fetched and unpacked; and check that it is laid out as published.
+"""Obtain a data set by name from a local folder, local archives or the network, and check its layout.
 
-A folder of the user's stays where it is: nothing of it is copied or linked. Of a set that lies there as the published
-archives, these stay too and are read where they are; what is unpacked lies below data/raw and is what later stages
-read. So does a fetched set, whose archives are kept (data/archives): a change of params unpacks again and does not
-fetch again, and whoever needs the room may delete them once `download` is through.
+A folder below `download.local` is used in place; nothing is copied or linked. Local archives are also read in place.
+Unpacked files are written below data/raw, and later stages read them there. Fetched archives are kept in data/archives,
+so that a change of params unpacks them again without fetching. They can be deleted after `download` has finished.
 """
 
 import difflib
@@ -28,13 +27,14 @@ log = logging.getLogger(__name__)
 SYNTHETIC = "synthetic"
 _UNPACKED = "unpacked:"
 _UNUSED_IN_MOT = {"test"}
-_DEPTH = 3  # a folder or an archive may wrap its set in so many folders
+_DEPTH = 3  # maximum number of folders around the set in a folder or an archive
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where sets may come from. `urls` and `hashes` (`md5:…`, `sha256:…`) override or add to the published
-    addresses.
+    """Where sets may come from.
+
+    `urls` and `hashes` (`md5:…`, `sha256:…`) override the published ones or add to them.
     """
 
     local: str | None = None
@@ -45,7 +45,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class _Files:
-    """Archives on this disk that make up one set; what lies `beside` them (lists, mostly) belongs to it."""
+    """Local archives of one set; `beside` are further files of the set in their folder, mostly lists."""
 
     archives: list[Path]
     source: str
@@ -53,17 +53,18 @@ class _Files:
 
 
 def obtain_set(name: str, raw: Path, archives: Path, sources: Sources) -> SetFolder:
-    """Return the set `name`: the user's folder, else the user's archives, else fetched to `archives`; unpacked below
-    `raw`.
+    """Return the set `name` from the local folder, from local archives, or fetched to `archives`.
+
+    Archives are unpacked below `raw`.
 
     Raises:
-        ReidopsError: the set is unknown, of another layout, must be asked for by hand, no server gave it, or an archive
-            is bad.
+        ReidopsError: the set is unknown, has another layout, must be requested from its authors or cannot be fetched,
+            or an archive is damaged.
     """
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         raise ReidopsError(
-            f"download: {name} is no name of a set; a set of your own lies below download.local and is called by its "
-            f"folder"
+            f"download: {name} is not the name of a data set; put your own data set below download.local and use the "
+            f"name of its folder"
         )
     found = find_local(name, sources.local)
     if found is not None:
@@ -80,32 +81,34 @@ def obtain_set(name: str, raw: Path, archives: Path, sources: Sources) -> SetFol
 
 
 def with_protocol_of(name: str, found: SetFolder) -> SetFolder:
-    """Return a set that was got already under another of its protocols' names.
+    """Return a set that was already obtained under the name of another protocol.
 
     Raises:
-        ReidopsError: the set has no such protocol, or its folder lacks what the protocol reads.
+        ReidopsError: the set has no such protocol, or its folder lacks files of the protocol.
     """
     return _as_set(name, found.folder, found.source)
 
 
 def find_local(name: str, local: str | None) -> SetFolder | None:
-    """Return the set in the user's folder, None where that folder has none of its names, or has it as archives.
+    """Return the set below the folder `local`, None if it is not there or is there as archives only.
 
     Raises:
-        ReidopsError: the user's folder is missing, or the set's folder has another layout.
+        ReidopsError: the folder `local` is missing, or the set's folder has another layout.
     """
     if local is None:
         return None
     base = local_folder(local)
     if not base.is_dir():
-        raise ReidopsError(f"download.local: {base} is no folder; a relative path starts at the repository's root")
-    # a name of the user's own is that of the folder itself
+        raise ReidopsError(
+            f"download.local: {base} is not a folder; a relative path starts at the root of the repository"
+        )
+    # An own data set has the name of its folder, so that it is not searched for in subfolders.
     depth = _DEPTH if base_name(name) in (*SETS, *PUBLISHED) else 0
     folders = [base / folder_name for folder_name in _folder_names(name) if (base / folder_name).is_dir()]
     for folder in folders:
         found = find_set(folder, name, depth)
         if found is not None:
-            return _told(_as_set(name, found, _address(LOCAL, found, sources_local=local)))
+            return _with_notice(_as_set(name, found, _address(LOCAL, found, sources_local=local)))
     if folders and not any(_archives_in(folder) for folder in folders) and not _groups_in(base, name):
         raise ReidopsError(f"{folders[0]}: {expected_layout(name)}; it holds {listing(folders[0])}")
     return None
@@ -121,10 +124,10 @@ def _address(prefix: str, path: Path, sources_local: str) -> str:
 
 
 def _as_set(name: str, folder: Path, source: str) -> SetFolder:
-    """Return the set in `folder`, which must hold what the protocol reads that the name asks for.
+    """Return the set in `folder`.
 
     Raises:
-        ReidopsError: it does not.
+        ReidopsError: the folder lacks files of the protocol that the name specifies.
     """
     known = SETS.get(base_name(name))
     protocol = protocol_of(name, known) if known else ""
@@ -134,8 +137,8 @@ def _as_set(name: str, folder: Path, source: str) -> SetFolder:
     return SetFolder(name, layout, folder, source, protocol)
 
 
-def _told(found: SetFolder) -> SetFolder:
-    """Return the set, once its notice is told."""
+def _with_notice(found: SetFolder) -> SetFolder:
+    """Log the notice of a set, if it has one, and return the set."""
     known = SETS.get(base_name(found.name))
     if known and known.notice:
         log.warning("%s: %s", known.name, known.notice)
@@ -143,11 +146,12 @@ def _told(found: SetFolder) -> SetFolder:
 
 
 def _local_archives(name: str, sources: Sources) -> _Files | None:
-    """Return the archives in which the user's folder holds the set: by their published names there, or any in the set's
-    folder.
+    """Return the local archives of the set, None if there are none.
+
+    Archives with the published names are searched for in the local folder, and any archives in the set's folder.
 
     Raises:
-        ReidopsError: one of several parts is missing, or an archive is not the published one.
+        ReidopsError: one of several archives is missing, or an archive differs from the published one.
     """
     if sources.local is None:
         return None
@@ -156,7 +160,7 @@ def _local_archives(name: str, sources: Sources) -> _Files | None:
         missing = [archive.name for archive in group if not (base / archive.name).is_file()]
         if missing:
             raise ReidopsError(
-                f"{base}: holds a part of {name} only, {', '.join(missing)} is missing; put it beside the others"
+                f"{base}: holds only a part of {name}: {', '.join(missing)} is missing; put it into this folder"
             )
         for archive in _with_hash(group, name, sources):
             _check_local(base / archive.name, archive)
@@ -170,7 +174,7 @@ def _local_archives(name: str, sources: Sources) -> _Files | None:
 
 
 def _groups_in(base: Path, name: str) -> list[tuple[Archive, ...]]:
-    """Return the groups of archives that make up the set and of which a part is in `base`; whole groups first."""
+    """Return the groups of archives of the set with at least one archive in `base`, complete groups first."""
     known = SETS.get(base_name(name))
     stems = dict.fromkeys((*_folder_names(name), base_name(name)))
     single = [
@@ -190,28 +194,23 @@ def _archives_in(folder: Path) -> list[Path]:
 def _check_local(path: Path, archive: Archive) -> None:
     fault = fault_of(path, archive)
     if fault:
-        raise ReidopsError(f"{path}: {fault}; get it again, or mend download.hashes where that is wrong")
+        raise ReidopsError(f"{path}: {fault}; get it again, or correct download.hashes")
 
 
 def _ways(name: str, sources: Sources) -> list[tuple[Archive, ...]]:
-    """Return the ways to get the set, each a group of archives that belong into one folder."""
-    for asked in (name, base_name(name)):
-        if asked in sources.urls:
-            return [
-                _with_hash(
-                    (Archive(f"{base_name(name)}{_suffix(sources.urls[asked][0])}", sources.urls[asked]),),
-                    name,
-                    sources,
-                )
-            ]
+    """Return the alternative downloads of the set, each a group of archives that are unpacked into one folder."""
+    for key in (name, base_name(name)):
+        if key in sources.urls:
+            urls = sources.urls[key]
+            return [_with_hash((Archive(f"{base_name(name)}{_suffix(urls[0])}", urls),), name, sources)]
     known = SETS.get(base_name(name))
     return [_with_hash(way, name, sources) for way in (known.ways if known else PUBLISHED.get(name, ()))]
 
 
 def _with_hash(way: tuple[Archive, ...], name: str, sources: Sources) -> tuple[Archive, ...]:
-    """Return the way with the user's hash, which is that of a set's one archive."""
-    wanted = sources.hashes.get(name, sources.hashes.get(base_name(name)))
-    return (replace(way[0], hash=wanted),) if wanted and len(way) == 1 else way
+    """Return the archives with the hash of download.hashes, which applies to sets of a single archive."""
+    expected = sources.hashes.get(name, sources.hashes.get(base_name(name)))
+    return (replace(way[0], hash=expected),) if expected and len(way) == 1 else way
 
 
 def _suffix(address: str) -> str:
@@ -220,7 +219,7 @@ def _suffix(address: str) -> str:
 
 
 def _fetch_first(name: str, ways: list[tuple[Archive, ...]], archives: Path) -> _Files:
-    """Fetch the archives of the first way that works; its first address is the source."""
+    """Fetch the first group of archives that can be fetched; its first address is the source."""
     faults, kind = [], ReidopsError
     for way in ways:
         try:
@@ -235,10 +234,10 @@ def _fetch_first(name: str, ways: list[tuple[Archive, ...]], archives: Path) -> 
 
 
 def _unpack_set(name: str, files: _Files, target: Path, detectors: Iterable[str]) -> SetFolder:
-    """Unpack a set to `target`, where it appears when all went well.
+    """Unpack a set to `target`, which is created only if everything succeeds.
 
-    Some archives hold a set without the folder that the set reads; so they are unpacked into one named like the
-    archive.
+    Some archives lack the top folder that the set's reader expects, so archives are unpacked into a folder with the
+    name of the archive.
     """
     wanted = (lambda path: _is_wanted(path, detectors)) if name in PUBLISHED else None
     staging = target.with_name(f".{target.name}.unpacked")
@@ -254,7 +253,7 @@ def _unpack_set(name: str, files: _Files, target: Path, detectors: Iterable[str]
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     log.info("unpacked %s files of %s", f"{num_files:,}", name)
-    return _told(_as_set(name, target, files.source))
+    return _with_notice(_as_set(name, target, files.source))
 
 
 def _stem(archive: Path) -> str:
@@ -262,8 +261,9 @@ def _stem(archive: Path) -> str:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy what lies beside an archive; no links, since DVC makes what it keeps read-only, and the user's file with
-    it.
+    """Copy a file or folder that lies beside an archive.
+
+    It is not linked, because DVC makes its outputs read-only and would change the user's file.
     """
     try:
         if path.is_dir():
@@ -272,43 +272,44 @@ def _copy(path: Path, target: Path) -> None:
             shutil.copyfile(path, target)
     except OSError as error:
         raise ReidopsError(
-            f"{path}: cannot be copied beside what is unpacked ({error}); mend this and run again"
+            f"{path}: cannot be copied to the unpacked set ({error}); fix the cause and run again"
         ) from None
 
 
 def _is_wanted(path: PurePosixPath, detectors: Iterable[str]) -> bool:
-    """Tell the files that some part can use: no test sequences (they have no ground truth), no copies of other
-    detectors.
+    """Return whether a file is used.
+
+    Test sequences are not used, because they have no ground truth, nor are copies for other detectors.
     """
     unused = tuple(f"-{detector}" for detector in DETECTORS if detector not in detectors)
     return not _UNUSED_IN_MOT & set(path.parts) and not any(part.endswith(unused) for part in path.parts if unused)
 
 
 def _nowhere(name: str, sources: Sources) -> str:
-    """Say why there is no such set, and what to do."""
+    """Return the message for a set that is neither local nor has an address, with the remedy."""
     base = local_folder(sources.local) if sources.local is not None else None
-    where = "" if base is None else f" and not in {base}, which holds {listing(base)}"
+    where = "" if base is None else f" and is not in {base}, which holds {listing(base)}"
     if by_hand := _by_hand(name, sources.local):
         return f"download: {name} cannot be fetched{where}. {by_hand}"
     names = [SYNTHETIC, *SETS, *PUBLISHED, *sources.urls]
     near = difflib.get_close_matches(name, dict.fromkeys(names + _local_sets(sources.local)), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "known: " + ", ".join(names)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)}."
     return (
-        f"download: {name} is no known set{where}; {hint} Any folder below download.local in a layout that is known is "
-        f"a set too"
+        f"download: {name} is not a known data set{where}; {hint} Folders below download.local in a supported layout "
+        f"are data sets, too"
     )
 
 
 def _by_hand(name: str, local: str | None) -> str:
-    """Say where to ask for a set and where to put it; nothing where nobody is to be asked."""
+    """Return how to request a set and where to put it, "" for a set without request form."""
     known = SETS.get(base_name(name))
     how_to_ask = known.how_to_ask if known else HOW_TO_ASK.get(name)
     if not how_to_ask:
         return ""
     then = "" if local else " and set download.local to <folder>"
     return (
-        f"{how_to_ask} to {local or '<folder>'}/{_folder_names(name)[0]}{then}; its archives may lie in that folder as "
-        f"they are"
+        f"{how_to_ask} to {local or '<folder>'}/{_folder_names(name)[0]}{then}; that folder may also hold the archives "
+        f"themselves"
     )
 
 

@@ -1,8 +1,7 @@
-"""Which scenes, sequences and people trained an embedder's weights, and whether that is known.
+"""Record the scenes, sequences and people on which the weights of an embedder were trained.
 
-`embedder.json` holds it under `trained_on`: `scenes` has a row for each data set (of MOT sets: for each scene) of this
-training and of all trainings before it; `unknown_start` names the weights at the beginning whose training is not known,
-"" where all is known.
+The record is `trained_on` in `embedder.json`. `scenes` has a row per data set (MOT sets: per scene) of this training
+and of all earlier ones. `unknown_start` names initial weights whose training data are unknown, "" if all are known.
 """
 
 from collections.abc import Mapping
@@ -19,13 +18,13 @@ from reidops.files import read_json, sha256
 RANDOM, PUBLISHED = "random weights", "published weights of timm"
 _DESCRIPTION = "embedder.json"
 
-# dataset, scene, sequence, first_frame, last_frame (0 of ReID sets), num_people, people (track_ids; of MOT sets)
+# dataset, scene, sequence, first_frame, last_frame (0 for ReID sets), num_people, people (track_ids; MOT sets only)
 Scene = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of the trainings behind some weights."""
+    """The known training data of weights."""
 
     started_from: str
     scenes: tuple[Scene, ...] = ()
@@ -38,9 +37,9 @@ class Origin:
 
 
 def origin_of_start(weights: Path | None, *, pretrained: bool) -> Origin:
-    """Return what is known of the weights that a training starts from.
+    """Return the origin of the initial weights of a training.
 
-    A file is known by the embedder.json beside it, if that was written with this very file.
+    It is read from the embedder.json in the folder of `weights`, if its hash is that of the file.
     """
     if weights is None:
         return Origin(PUBLISHED, unknown_start=PUBLISHED) if pretrained else Origin(RANDOM)
@@ -53,9 +52,9 @@ def origin_of_start(weights: Path | None, *, pretrained: bool) -> Origin:
 
 
 def read_origin(trained_on: Mapping[str, Any], name: str) -> Origin:
-    """Return what `trained_on` of an embedder.json says of weights that are called `name`.
+    """Return the origin in the entry `trained_on` of an embedder.json, for weights with the name `name`.
 
-    One of an earlier version names data sets and no scenes; the rest is unknown.
+    Files of earlier versions have data sets without scenes; their other facts are unknown.
     """
     if "scenes" in trained_on:
         return Origin(trained_on["started_from"], tuple(trained_on["scenes"]), trained_on["unknown_start"])
@@ -65,8 +64,9 @@ def read_origin(trained_on: Mapping[str, Any], name: str) -> Origin:
 
 
 def with_training(start: Origin, crops: pd.DataFrame) -> Origin:
-    """Return the origin of weights that go on from `start` with the crops of train (they learn) and val (they choose
-    the checkpoint).
+    """Return the origin of weights that started at `start` and were trained with the crops of train and val.
+
+    val counts because it chooses the checkpoint.
     """
     learnt = crops[crops["split"].isin(["train", "val"])]
     own = [_scene(str(dataset), str(scene), rows) for (dataset, scene), rows in learnt.groupby(["dataset", "scene"])]
@@ -88,47 +88,43 @@ def _scene(dataset: str, scene: str, crops: pd.DataFrame) -> Scene:
 
 
 def is_same_video(row: Scene, dataset: str, scene: str) -> bool:
-    """Tell whether a row is about the video of a MOT scene, of which MOT15, MOT16 and MOT17 have the same."""
+    """Return whether a row is about the video of a MOT scene; MOT15, MOT16 and MOT17 share videos."""
     return row["first_frame"] > 0 and (family_of(row["dataset"]), row["scene"]) == (family_of(dataset), scene)
 
 
 def check_start(start: Origin, crops: pd.DataFrame) -> None:
-    """Refuse to start from weights that were trained on people, in frames, that are tested here.
+    """Check that the initial weights were not trained on people and frames of the test split.
 
     Raises:
-        ReidopsError: names the weights, the frames and the scene.
+        ReidopsError: they were; the message has the weights, the frames and the scene.
     """
     tested = crops[crops["split"].isin(["query", "gallery"]) & (crops["track_id"] >= 0)]
     for (dataset, scene), rows in tested.groupby(["dataset", "scene"]):
         for row in (row for row in start.scenes if is_same_video(row, str(dataset), str(scene))):
             shared = rows["frame"].between(row["first_frame"], row["last_frame"])
-            if row["dataset"] == dataset:  # elsewhere the same people have other numbers
+            if row["dataset"] == dataset:  # other data sets have other numbers for the same people
                 shared &= rows["track_id"].isin(row["people"])
             if shared.any():
                 raise ReidopsError(
-                    f"train.weights: {start.started_from} was trained on {_called(row)} (its {_DESCRIPTION} says so), "
-                    f"and"
-                    f" {int(shared.sum()):,} query and gallery crops are people of these frames; start from other "
-                    f"weights, or test other"
-                    " scenes (download.sequences, download.split)"
+                    f"train.weights: {start.started_from} was trained on {_called(row)} (see its {_DESCRIPTION}), and "
+                    f"{int(shared.sum()):,} query and gallery crops are people of these frames; start from other "
+                    f"weights, or test other scenes (download.sequences, download.split)"
                 )
 
 
 def check_tracked(origin: Origin, sequence: str, dataset: str, scene: str, frames: tuple[int, int]) -> None:
-    """Refuse weights that were trained on the first … last `frames` of a sequence that are to be tracked.
+    """Check that weights were not trained on the tracked (first, last) `frames` of a sequence.
 
     Raises:
-        ReidopsError: names the frames and the scene.
+        ReidopsError: they were; the message has the frames and the scene.
     """
     for row in (row for row in origin.scenes if is_same_video(row, dataset, scene)):
         first, last = max(row["first_frame"], frames[0]), min(row["last_frame"], frames[1])
         if first <= last:
             raise ReidopsError(
                 f"frames {first} … {last} of {sequence} are tracked, but the model (started from "
-                f"{origin.started_from}) was trained on"
-                f" {_called(row)} (its {_DESCRIPTION} says so); name other weights in train.weights, or track other "
-                f"sequences"
-                " (download.sequences)"
+                f"{origin.started_from}) was trained on {_called(row)} (see its {_DESCRIPTION}); name other weights in "
+                f"train.weights, or track other sequences (download.sequences)"
             )
 
 

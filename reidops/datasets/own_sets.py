@@ -1,6 +1,4 @@
-"""What the layouts share in which people keep sets of their own: who asks, which camera a file name tells, how few are
-too few.
-"""
+"""Shared rules of the layouts for own data sets: queries, cameras from file names, minimum number of people."""
 
 import re
 
@@ -16,8 +14,9 @@ _CAMERA = re.compile(r"_c(\d+)")
 
 
 def with_cameras(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return the crops with the cameras of their file names, `_c2` as in Market-1501; one camera 0 unless every name
-    tells.
+    """Return the crops with the cameras of their file names (`_c2`, as in Market-1501).
+
+    All crops get camera 0 unless every file name has a camera.
     """
     matches = [_CAMERA.search(file.rpartition("/")[2]) for file in crops["file"]]
     cameras = [int(match[1]) for match in matches if match is not None]
@@ -25,11 +24,10 @@ def with_cameras(crops: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_queries(crops: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return the crops with their roles, and how many people have one crop, which is in the gallery and nobody asks
-    for.
+    """Return the crops with their roles, and the number of people with a single crop.
 
-    Of each other person a quarter, but at least one and at most four, are queries, evenly spaced in the order of the
-    files.
+    A quarter of a person's crops are queries, at least one and at most four, evenly spaced in the order of the files. A
+    single crop is in the gallery.
     """
     role = pd.Series("gallery", index=crops.index, dtype="str")
     people = [person.index for _, person in crops.sort_values("file", kind="stable").groupby("published_pid")]
@@ -49,10 +47,10 @@ def _evenly_spaced(num_crops: int) -> np.ndarray:
 
 
 def check_people(crops: pd.DataFrame, where: str) -> None:
-    """Refuse a set in which there is nobody to be told apart.
+    """Check that a set holds at least two people.
 
     Raises:
-        ReidopsError: it holds one person.
+        ReidopsError: the set holds one person only.
     """
     if crops["published_pid"].nunique() < 2:
-        raise ReidopsError(f"{where}: holds one person only; telling people apart takes two")
+        raise ReidopsError(f"{where}: holds one person only; ReID needs at least 2, add crops of other people")

@@ -1,9 +1,9 @@
-"""Crops → one tar: frames decoded once, crops encoded once, published crops copied byte by byte.
+"""Pack crops into one tar: each frame is decoded once, each crop encoded once, and published crops are copied.
 
-The work is cut into chunks of a fixed size, so that memory does not grow with the data. One process writes straight
-into the tar; several encode into a spill file per chunk each, and these are joined in order, so that the tar is the
-same for any number of workers. What is only copied waits for the disk and is never shared out. Imports are light,
-because every worker process pays for them.
+The work is divided into chunks of a fixed size, so that the memory does not depend on the amount of data. One process
+writes directly to the tar. Several processes write one temporary file per chunk, and these are joined in order, so that
+the tar does not depend on the number of workers. Copied crops are limited by the disk and are not distributed. Imports
+are light, because every worker process repeats them.
 """
 
 import os
@@ -30,7 +30,7 @@ from reidops.memory import keep_freed_memory
 from reidops.parallel import map_parallel
 
 _FRAMES_PER_CHUNK = 8
-_CROPS_PER_CHUNK = 1024  # of those that are not cut out of frames
+_CROPS_PER_CHUNK = 1024  # for crops that are not cut from frames
 _BUFFER_BYTES = 1 << 20
 
 Item = TypeVar("Item")
@@ -38,11 +38,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class CropSource:
-    """Where one crop comes from: the pixels `box` of an image file, the picture `member` inside a file, or the file
-    itself.
+    """The source of one crop: the pixels `box` of an image file, the picture `member` inside a file, or a whole file.
 
-    `box` is (x1, y1, x2, y2) in px, 0-based, both ends inclusive; `frame_size` is the (width, height) that the image
-    must have.
+    `box` is (x1, y1, x2, y2) in px, 0-based, both ends inclusive; `frame_size` is the expected (width, height) of the
+    image.
     """
 
     path: str
@@ -53,7 +52,7 @@ class CropSource:
 
     @property
     def kind(self) -> str:
-        """Return what is to be done: cut, member or copy."""
+        """Return the operation: cut, member or copy."""
         if self.box is not None:
             return "cut"
         return "member" if self.member else "copy"
@@ -61,9 +60,7 @@ class CropSource:
 
 @dataclass(frozen=True)
 class CutRules:
-    """How crops that are cut are written: at which JPEG quality, 1 … 100, and how large, (height, width) in px, None =
-    as cut.
-    """
+    """JPEG quality (1 … 100) and size (height, width) in px of cut crops; a size of None keeps that of the box."""
 
     jpeg_quality: int = 95
     size: tuple[int, int] | None = None
@@ -81,12 +78,12 @@ def pack_crops(
     """Write `tar` with one member per source, in order, and return int64 [num_crops, 4]: offset, size, width, height.
 
     `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a
-    file or is of another format (WebP, TIFF), else the file's own bytes. Sources of one image file must stand together.
-    A JPEG, PNG or BMP that is copied is not decoded: it must have its end and no more pixels than the bound; damage in
-    its middle is left for `validate` to find.
+    file or has another format (WebP, TIFF), else the bytes of the file. Sources of one image file must be adjacent. A
+    copied JPEG, PNG or BMP is not decoded; only its end and its number of pixels are checked, and `validate` detects
+    damage in its middle.
 
     Raises:
-        ReidopsError: an image is missing, unreadable, damaged, cut off, of another size than said, or has more pixels
+        ReidopsError: an image is missing, unreadable, damaged, truncated, of an unexpected size, or has more pixels
             than the bound.
     """
     workers = workers or usable_cores()
@@ -117,20 +114,20 @@ def _batched(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
 
 
 def _spill(chunks: list[_Chunk], rules: CutRules, workers: int) -> dict[Path, np.ndarray]:
-    """Encode in several processes what is not copied, and return by spill file what `_write_chunk` does."""
+    """Encode the chunks that are not copied in several processes, and return their tables by temporary file."""
     encoded = [chunk for chunk in chunks if chunk.sources[0].kind != "copy"]
     tables = map_parallel(partial(_spill_chunk, rules=rules), encoded, workers, desc="cut crops")
     return {chunk.spill: table for chunk, table in zip(encoded, tables, strict=True)}
 
 
 def _spill_chunk(chunk: _Chunk, rules: CutRules) -> np.ndarray:
-    keep_freed_memory()  # of one frame for the next, in a process of its own
+    keep_freed_memory()  # reuse the memory of a frame for the next one in this process
     with open(chunk.spill, "wb", buffering=_BUFFER_BYTES) as stream:
         return _write_chunk(chunk.sources, stream, rules)
 
 
 def _append_chunk(chunk: _Chunk, stream: BinaryIO, spilled: dict[Path, np.ndarray], rules: CutRules) -> np.ndarray:
-    """Write one chunk to the tar, from its spill file where there is one, which is then deleted."""
+    """Write one chunk to the tar; its temporary file is used and deleted if there is one."""
     if chunk.spill not in spilled:
         return _write_chunk(chunk.sources, stream, rules)
     table = spilled[chunk.spill] + [stream.tell(), 0, 0, 0]
@@ -168,8 +165,8 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
     file = None
     for source in sources:
         if source.file != file:
-            # `frame` still holds the last image while the next one is decoded. Were it dropped first, the allocator
-            # would hand its 6 MB back to the kernel and ask for them again, which costs as much as the decoding.
+            # `frame` keeps the last image while the next one is decoded. If it were freed first, the allocator would
+            # return its 6 MB to the kernel and request them again, which takes as long as the decoding.
             frame, file = _decode(source), source.file
         crop = _within(frame, source.box)
         if rules.size:
@@ -178,7 +175,7 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
 
 
 def _within(frame: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndarray:
-    """Return the pixels of a box, of the whole frame without one."""
+    """Return the pixels of a box, or the whole frame if it is None."""
     if box is None:
         return frame
     x1, y1, x2, y2 = box
@@ -186,7 +183,7 @@ def _within(frame: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndar
 
 
 def _extract(source: CropSource) -> tuple[bytes, int, int]:
-    """Return a picture inside a file as PNG, which loses nothing."""
+    """Return a picture inside a file as a lossless PNG."""
     picture = read_picture(source.file, source.member)
     _, png = cv2.imencode(".png", picture)
     return png.tobytes(), picture.shape[1], picture.shape[0]
@@ -207,19 +204,20 @@ def _decode(source: CropSource) -> np.ndarray:
     if source.frame_size and (width, height) != source.frame_size:
         expected = "{} × {}".format(*source.frame_size)
         raise ReidopsError(
-            f"{source.file}: has {width} × {height} px, seqinfo.ini says {expected}; mend seqinfo.ini or the frames"
+            f"{source.file}: has {width} × {height} px, expected {expected} (seqinfo.ini); correct seqinfo.ini or the "
+            f"frames"
         )
     return frame
 
 
 def _resize(crop: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a crop in another size, as the network's input is made: by area where both sides shrink, else bilinear."""
+    """Resize a crop as for the network's input: by area if both sides shrink, else bilinearly."""
     shrinks = crop.shape[0] >= height and crop.shape[1] >= width
     return cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _encode(crop: np.ndarray, jpeg_quality: int) -> bytes:
-    """Return a BGR crop as JPEG; at quality 95, which is OpenCV's default, the bytes of `cv2.imwrite`."""
+    """Return a BGR crop as JPEG; with quality 95, OpenCV's default, the bytes are those of `cv2.imwrite`."""
     _, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
     return jpeg.tobytes()
 
@@ -229,4 +227,4 @@ def _read(file: str) -> bytes:
         with open(file, "rb", buffering=0) as stream:
             return stream.read()
     except OSError as error:
-        raise ReidopsError(f"{file}: {error.strerror or error}; the image is listed but cannot be read") from None
+        raise ReidopsError(f"{file}: {error.strerror or error}; copy or unpack the image again") from None

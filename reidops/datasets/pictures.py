@@ -1,4 +1,4 @@
-"""Picture files of people's own: which are read, and which other files lie beside them."""
+"""Check and convert the picture files of own data sets."""
 
 import logging
 from collections import Counter
@@ -29,14 +29,14 @@ _UNREAD_SUFFIXES = (
     ".pgm",
     ".npy",
 )
-_MOST_PASSED_OVER = 0.1  # share of the pictures of a folder
-_FULL, _DARK = 65535, 1 / 16  # 16 bits, and the share of them below which 8 bits show next to nothing
-_PNG, _PNG_DEPTH = b"\x89PNG", 24  # where a PNG states its bits per channel
+_MOST_PASSED_OVER = 0.1  # maximum share of the pictures of a folder
+_FULL, _DARK = 65535, 1 / 16  # largest 16-bit value, and the share of it below which the upper 8 bits are nearly 0
+_PNG, _PNG_DEPTH = b"\x89PNG", 24  # signature, and offset of the bits per channel
 _TIFF = (b"II*\0", b"MM\0*")
 
 
 def passed_over(names: Iterable[str], suffixes: tuple[str, ...]) -> Counter[str]:
-    """Return how many picture files have another suffix than these, by suffix."""
+    """Return the numbers of picture files with other suffixes than these, by suffix."""
     found = Counter(PurePath(name).suffix.lower() for name in names if not PurePath(name).name.startswith("."))
     return Counter(
         {
@@ -48,27 +48,27 @@ def passed_over(names: Iterable[str], suffixes: tuple[str, ...]) -> Counter[str]
 
 
 def check_passed_over(where: str, others: Counter[str], num_read: int, suffixes: tuple[str, ...]) -> None:
-    """Warn of pictures that are passed over for their suffix.
+    """Warn of pictures that are not read because of their suffix.
 
     Raises:
-        ReidopsError: they are more than a tenth of the pictures.
+        ReidopsError: these are more than a tenth of the pictures.
     """
     total = others.total()
     if not total:
         return
     counted = ", ".join(f"{number:,} of {suffix}" for suffix, number in sorted(others.items()))
-    text = f"{where}: {counted} are passed over beside {num_read:,} pictures; read are {', '.join(suffixes)}"
+    text = f"{where}: {counted} are not read, {num_read:,} pictures are; supported are {', '.join(suffixes)}"
     if total > _MOST_PASSED_OVER * (total + num_read):
-        raise ReidopsError(f"{text}; convert them to one of these, or take them out of the folder")
+        raise ReidopsError(f"{text}; convert them to one of these formats, or remove them from the folder")
     log.warning("%s", text)
 
 
 def plain_picture(data: bytes, where: str) -> bytes:
-    """Return an image file's bytes where it is a JPEG, PNG or BMP, else the picture as PNG, which loses nothing.
+    """Return the bytes of a JPEG, PNG or BMP file unchanged, and those of other formats converted to PNG.
 
     Raises:
-        ReidopsError: it is cut off or no picture, has more pixels than the bound, or has 16 bits of which it uses the
-            lowest only, so that it would be read as black.
+        ReidopsError: the file is truncated or not a picture, has more pixels than the bound, or has 16 bits of which
+            only the lowest are used, so that it would be read as black.
     """
     check_whole(data, where)
     if data.startswith((_PNG, *_TIFF)) and (data.startswith(_TIFF) or data[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10"):
@@ -79,13 +79,13 @@ def plain_picture(data: bytes, where: str) -> bytes:
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if is_picture else None
     if picture is None:
         raise ReidopsError(
-            f"{where}: is no JPEG, PNG, BMP, WebP or TIFF that can be read; convert it to JPEG or PNG, or take it out"
+            f"{where}: is no JPEG, PNG, BMP, WebP or TIFF that can be read; convert it to JPEG or PNG, or remove it"
         )
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
 def _check_depth(data: bytes, where: str) -> None:
-    """Refuse a picture of 16 bits whose values lie in the lowest sixteenth: its upper 8 bits are read."""
+    """Raise an error for a 16-bit picture with values in the lowest sixteenth; only the upper 8 bits are read."""
     if not states_size(data, where):
         return
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

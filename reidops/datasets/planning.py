@@ -1,4 +1,4 @@
-"""From parts to a plan: one row per crop to be, with its person, camera and split. Nothing is decoded here."""
+"""Plan the crops of the parts: one row per crop with its person, camera and split. No image is decoded."""
 
 import logging
 import zlib
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 NO_BOX = -1
 SPLITS = ("train", "val", "query", "gallery")
-_TOTALS = ("boxes", "crops")  # what there was to begin with
+_TOTALS = ("boxes", "crops")  # keys of the numbers before anything was left out
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,25 @@ class SplitRules:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was left out and why: boxes or crops per sequence or ReID set (and how many there were), people per
-    reason.
+    """Numbers of boxes, crops and people that were left out, by reason.
+
+    `boxes` has a counter per sequence or ReID set, which also holds the total; `people` has a number per reason.
     """
 
     boxes: dict[str, Counter]
     people: dict[str, int]
 
     def __str__(self) -> str:
-        """Name every reason that took something."""
+        """Return every reason with its number, "nothing" if nothing was left out."""
         total = sum(self.boxes.values(), Counter())
-        told = [f"{reason} {number:,}" for reason, number in total.items() if number and reason not in _TOTALS]
-        return (
-            ", ".join(told + [f"{number:,} people: {reason}" for reason, number in self.people.items() if number])
-            or "nothing"
-        )
+        boxes = [f"{reason} {number:,}" for reason, number in total.items() if number and reason not in _TOTALS]
+        people = [f"{number:,} people: {reason}" for reason, number in self.people.items() if number]
+        return ", ".join(boxes + people) or "nothing"
 
 
 @dataclass(frozen=True)
 class _Candidates:
-    """The crops of one sequence or ReID set that some part could use, and how many boxes each rule took before."""
+    """The candidate crops of one sequence or ReID set, and the number of boxes that each rule left out."""
 
     source: str
     crops: pd.DataFrame
@@ -68,19 +67,19 @@ class _Candidates:
 
 
 def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> tuple[pd.DataFrame, LeftOut]:
-    """Return one row per crop, in the order in which they are packed, and what was left out.
+    """Return one row per crop in packing order, and what was left out.
 
-    Columns are those of tables.CROPS but for the bytes (`offset`, `size`), and `person` (folder name), `file`, `x1` …
-    `y2` (the pixels, −1 = the file as it is), `frame_width`, `frame_height`.
+    Columns are those of tables.CROPS without `offset` and `size`, and `person` (folder name), `file`, `x1` … `y2`
+    (px, inclusive; −1 for the whole file), `frame_width` and `frame_height`.
 
     Raises:
-        ReidopsError: a split is empty, or there are too few people to learn to tell apart.
+        ReidopsError: a split is empty, or there are fewer than two people to train on.
     """
     candidates = _candidates(parts, box_rules, split_rules)
     chosen = pd.concat([found.crops.assign(source=found.source) for found in candidates], ignore_index=True)
-    # A crop's fate is its split, or the reason why it has none.
+    # `split` holds the split of a crop, or the reason why the crop is left out.
     train, test = (chosen[chosen["part"] == part] for part in ("train", "test"))
-    chosen = chosen.assign(split=pd.concat([_fates_in_train(train, split_rules), _fates_in_test(test, split_rules)]))
+    chosen = chosen.assign(split=pd.concat([_train_splits(train, split_rules), _test_splits(test, split_rules)]))
     _check_paths(chosen)
     left_out = _left_out(candidates, chosen)
     planned = chosen[chosen["split"].isin(SPLITS)]
@@ -92,7 +91,7 @@ def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) 
 
 
 def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
-    """Return what is to be packed, row by row; the crops of a frame share its name in memory."""
+    """Return one source per row of the plan; the crops of a frame share one string and one size to save memory."""
     columns = ["path", "file", "member", "x1", "y1", "x2", "y2", "frame_width", "frame_height"]
     files: dict[str, str] = {}
     sizes: dict[tuple[int, int], tuple[int, int]] = {}
@@ -109,15 +108,14 @@ def _check_paths(chosen: pd.DataFrame) -> None:
     if len(twice):
         first = chosen[chosen["path"] == twice["path"].iloc[0]]
         raise ReidopsError(
-            f"parts.csv: {' and '.join(first['file'])} would both be {first['path'].iloc[0]};"
-            " name a sequence in one set only, and give people who train and people who are tested folders or lists of "
-            "their own"
+            f"parts.csv: {' and '.join(first['file'])} would both be written to {first['path'].iloc[0]}; name each "
+            f"sequence in one data set only, and use separate folders or lists for training and test"
         )
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What was asked and what it left out."""
+    """The parts and rules of a plan, and what they left out."""
 
     parts: list[Part]
     box_rules: BoxRules
@@ -125,11 +123,11 @@ class _Plan:
     left_out: LeftOut
 
     def has(self, part: str) -> bool:
-        """Tell whether anything plays a part."""
+        """Return whether any row belongs to the part."""
         return any(row.part == part for row in self.parts)
 
     def remedy(self, part: str) -> str:
-        """Return what to change so that a part has more crops: what belongs to the reason that took most of it."""
+        """Return the param to change so that a part has more crops, for the most frequent reason."""
         taken = sum((self.left_out.boxes.get(source, Counter()) for source in self._sources(part)), Counter())
         reason = main_reason(taken)
         threshold = _vis_thresholds(self.box_rules, self.split_rules)[part]
@@ -150,11 +148,11 @@ class _Plan:
 def _check_train(planned: pd.DataFrame, plan: _Plan) -> None:
     num_people = planned.loc[planned["split"] == "train", "person"].nunique()
     if num_people < 2 and plan.has("train"):
-        who = "nobody is" if num_people == 0 else "one person only is"
         more = "name more sets in download.train"
         remedy = " or ".join(word for word in (plan.remedy("train"), more) if word)
         raise ReidopsError(
-            f"convert: {who} left to train, telling people apart takes two; left out: {plan.left_out}; {remedy}"
+            f"convert: the training split has {num_people} people, expected at least 2; left out: {plan.left_out}; "
+            f"{remedy}"
         )
 
 
@@ -173,18 +171,18 @@ def _check_test(planned: pd.DataFrame, plan: _Plan) -> None:
 
 
 def _warn_of_losses(planned: pd.DataFrame, plan: _Plan) -> None:
-    """Warn of sequences of which no crop is left, with the reason that took most and its remedy."""
+    """Warn of sequences without crops, with the most frequent reason and its remedy."""
     crops = planned["source"].value_counts()
     for source, taken in plan.left_out.boxes.items():
         reason = main_reason(taken)
         if not crops.get(source, 0) and reason:
             remedy = remedy_of(reason, plan.box_rules)
             logger.warning(
-                "%s gives no crop: %s took %s of %s boxes%s",
+                "%s: no crop is left: %s of %s boxes left out because of %s%s",
                 source,
-                reason,
                 f"{taken[reason]:,}",
                 f"{sum(taken[total] for total in _TOTALS):,}",
+                reason,
                 f"; {remedy}" if remedy else "",
             )
 
@@ -193,7 +191,7 @@ def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules)
     wanted = [part for part in parts if part.part in ("train", "test")]
     if not wanted:
         raise ReidopsError(
-            "parts.csv: no row is of the part train or test; name sets in download.train or download.test"
+            "parts.csv: no row has the part train or test; name data sets in download.train or download.test"
         )
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
     found = []
@@ -208,14 +206,14 @@ def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules)
 
 
 def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> _Candidates:
-    """Return the crops of one sequence, in the order of its frames; `parts` are that sequence's rows."""
+    """Return the crops of one sequence in frame order; `parts` are the rows of that sequence."""
     sequence = read_sequence(parts[0].folder)
     boxes, taken = choose_boxes(sequence, _loosest(parts, box_rules, split_rules))
     part = _parts_of_boxes(boxes, parts, sequence, split_rules.seed)
     dim = boxes["visibility"] < part.map(_vis_thresholds(box_rules, split_rules)).astype(float).fillna(0.0)
-    stays = ~dim & (part != "")
-    taken += Counter({BELOW_VISIBILITY: int(dim.sum()), NO_PART: int((~dim & ~stays).sum())})
-    crops = _with_frames(boxes.assign(part=part)[stays].sort_values("frame", kind="stable"), sequence)
+    kept = ~dim & (part != "")
+    taken += Counter({BELOW_VISIBILITY: int(dim.sum()), NO_PART: int((~dim & ~kept).sum())})
+    crops = _with_frames(boxes.assign(part=part)[kept].sort_values("frame", kind="stable"), sequence)
     crops = crops.assign(
         dataset=parts[0].dataset,
         scene=parts[0].scene,
@@ -230,20 +228,25 @@ def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRu
 
 
 def _parts_of_boxes(boxes: pd.DataFrame, parts: list[Part], sequence: Sequence, seed: int) -> pd.Series:
-    """Return the part that each box plays, an empty string for those that play none; the frames must be there."""
+    """Return the part of each box, "" for boxes of no part.
+
+    Raises:
+        ReidopsError: a frame of a part is missing.
+    """
     part = pd.Series("", index=boxes.index, dtype="str")
     for row in parts:
         check_frames(sequence, row.first_frame, row.last_frame)
-        plays = boxes["frame"].between(row.first_frame, row.last_frame)
+        in_part = boxes["frame"].between(row.first_frame, row.last_frame)
         if row.divides_people:
-            plays &= _is_tested(boxes["person"], row, seed) == (row.part == "test")
-        part[plays] = row.part
+            in_part &= _is_tested(boxes["person"], row, seed) == (row.part == "test")
+        part[in_part] = row.part
     return part
 
 
 def _is_tested(person: pd.Series, part: Part, seed: int) -> pd.Series:
-    """Tell whose boxes are tested where the people of a scene are divided; train and test ask the same and get the
-    same.
+    """Return whether each box belongs to a test person, for scenes whose people are divided.
+
+    The result depends on the scene and the seed only, so that it is the same for train and test.
     """
     share = float(part.protocol.removeprefix(IDENTITY))
     people = pd.DataFrame({"dataset": part.dataset, "scene": part.scene, "person": sorted(set(person))})
@@ -252,7 +255,7 @@ def _is_tested(person: pd.Series, part: Part, seed: int) -> pd.Series:
 
 
 def _loosest(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> BoxRules:
-    """Return the rules with the lowest visibility that any of the parts asks for, so that names are counted once."""
+    """Return the rules with the lowest visibility threshold of the parts, so that each sequence is read once."""
     thresholds = _vis_thresholds(box_rules, split_rules)
     return replace(box_rules, vis_threshold=min(thresholds[part.part] for part in parts))
 
@@ -273,11 +276,11 @@ def _with_frames(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
 
 
 def _reid_candidates(part: Part) -> _Candidates:
-    """Return the crops of one part of a ReID set, whose images are crops already."""
+    """Return the crops of one part of a ReID set, whose images are already crops."""
     if part.layout not in LAYOUTS:
         raise ReidopsError(
-            f"parts.csv: {part.dataset} has the layout {part.layout}, which nothing here reads; there are mot, "
-            f"{', '.join(LAYOUTS)}"
+            f"parts.csv: {part.dataset} has the unknown layout {part.layout}, expected one of mot, "
+            f"{', '.join(LAYOUTS)}; run the stage `download` again"
         )
     crops, taken = LAYOUTS[part.layout].list_part(part.folder, part.part, part.protocol)
     person = part.dataset.replace(":", "-") + "_" + crops["published_pid"].map("{:06d}".format).astype("str")
@@ -289,12 +292,12 @@ def _reid_candidates(part: Part) -> _Candidates:
     return _Candidates(f"{part.dataset} {part.part}", crops, taken)
 
 
-def _fates_in_train(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
-    """Return train or val for each crop, or why it is left out: no person is in both."""
+def _train_splits(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
+    """Return train, val or the reason for leaving it out, for each crop; no person is in both splits."""
     is_mot = crops["layout"] == "mot"
     rare = is_mot & (crops.groupby("person")["path"].transform("size") < rules.min_per_person)
     beyond = is_mot & ~crops.index.isin(_thinned(crops, rules))
-    # mot2reid divides all people and drops the rare ones afterwards, so that the share is another.
+    # mot2reid divides all people before it drops the rare ones, which changes the share of val.
     people = crops if rules.val_by == "name" else crops[~rare]
     is_val = crops["person"].isin(_val_people(people[["dataset", "scene", "person"]].drop_duplicates(), rules))
     return pd.Series(
@@ -309,8 +312,9 @@ def _val_people(people: pd.DataFrame, rules: SplitRules) -> pd.Series:
 
 
 def _thinned(crops: pd.DataFrame, rules: SplitRules) -> np.ndarray:
-    """Return the index of at most `max_per_person` crops of each person, a sample by the seed and the person's name
-    alone.
+    """Return the index of at most `max_per_person` crops of each person.
+
+    The sample depends on the seed and the person's name only.
     """
     kept = []
     for person, group in crops.groupby("person"):
@@ -319,36 +323,37 @@ def _thinned(crops: pd.DataFrame, rules: SplitRules) -> np.ndarray:
     return np.concatenate(kept) if kept else np.empty(0, dtype=int)
 
 
-def _fates_in_test(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
-    """Return query or gallery for each crop, as published or, in MOT sets, by time; or why it is left out."""
-    fate = crops["role"].astype("str").copy()
+def _test_splits(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
+    """Return query, gallery or the reason for leaving it out, for each crop.
+
+    ReID sets keep their published roles; MOT sets are split by time.
+    """
+    split = crops["role"].astype("str").copy()
     for _, person in crops[crops["layout"] == "mot"].groupby("person"):
-        fate[person.index] = split_query_gallery(
+        split[person.index] = split_query_gallery(
             person["frame"].to_numpy(), gap=rules.gap, num_queries=rules.queries_per_person
         )
-    return fate.where(fate != "", BETWEEN)
+    return split.where(split != "", BETWEEN)
 
 
 def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
-    """Count what the rules took before, and what has a reason instead of a split."""
+    """Count the boxes that the rules left out, and the crops with a reason instead of a split."""
     lost = chosen[~chosen["split"].isin(SPLITS)]
     boxes = {
         found.source: found.taken + Counter(lost.loc[lost["source"] == found.source, "split"]) for found in candidates
     }
     tested = chosen[(chosen["part"] == "test") & (chosen["layout"] == "mot")]
-    asked = tested.loc[tested["split"] == "query", "person"]
+    queried = tested.loc[tested["split"] == "query", "person"]
     people = {
         "fewer than min_per_person crops": lost.loc[lost["split"] == RARE, "person"].nunique(),
         "thinned to max_per_person crops": lost.loc[lost["split"] == BEYOND, "person"].nunique(),
-        "gallery only, seen for less than gap frames": tested.loc[~tested["person"].isin(asked), "person"].nunique(),
+        "gallery only, seen for less than gap frames": tested.loc[~tested["person"].isin(queried), "person"].nunique(),
     }
     return LeftOut(boxes, people)
 
 
 def _number(plan: pd.DataFrame) -> pd.DataFrame:
-    """Return the plan with `pid` and `camid`, counted from 0 over the whole table in sorted order; distractors are
-    −1.
-    """
+    """Return the plan with `pid` and `camid`, which count from 0 in sorted order; the pid of distractors is −1."""
     pid = plan[~plan["distractor"]].groupby(["dataset", "scene", "track_id", "person"]).ngroup()
     camid = plan.groupby(["dataset", "scene", "camera"]).ngroup()
     return plan.assign(pid=pid.reindex(plan.index, fill_value=-1), camid=camid)

@@ -1,9 +1,9 @@
-"""PRID2011 (multi-shot) as published: `prid_2011/multi_shot/cam_a/person_0001/0001.png`, two cameras.
+"""The published layout of PRID2011 (multi-shot): `prid_2011/multi_shot/cam_a/person_0001/0001.png`, two cameras.
 
-Persons 1 … 200 were seen by both cameras; above, one number is two people, one per camera. The video protocol takes the
-178 of the 200 with at least 27 pictures from each and divides them into 89 and 89, ten times. No division comes with
-the set: protocol `3` is the fourth of ten random halves that never change here; `splits-3` takes the people from
-torchreid's `splits_prid2011.json`, put beside `prid_2011`, so that published figures can be repeated.
+People 1 … 200 are in both cameras; above 200, a number is a different person in each camera. The video protocol uses
+the 178 of the 200 people with at least 27 pictures per camera, and divides them into 89 and 89, ten times. The set has
+no published split: protocol `3` is the fourth of ten fixed random halves; `splits-3` takes the people from torchreid's
+`splits_prid2011.json` beside `prid_2011`, to reproduce published metrics.
 """
 
 import re
@@ -32,12 +32,12 @@ _LAYOUT = TwoCameras(
 
 
 def reads(part: str, protocol: str = PROTOCOLS[0]) -> tuple[str, ...]:
-    """Return the folders that either part reads, and the file of divisions where the protocol asks for that."""
+    """Return the folders that each part reads, and the file of splits if the protocol uses it."""
     return (*_LAYOUT.cameras, SPLITS_FILE) if protocol.startswith(_LISTED) else _LAYOUT.cameras
 
 
 def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
-    """Return the people that this division trains on, or those that it tests on: camera a asks, camera b answers."""
+    """Return the training people of the split, or query (camera a) and gallery (camera b) of its test people."""
     number = int(protocol.removeprefix(_LISTED))
     if protocol.startswith(_LISTED):
         people = _listed_people(folder / SPLITS_FILE, part, number)
@@ -51,11 +51,9 @@ def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
 
 
 def _listed_people(path: Path, part: str, number: int) -> list[int]:
-    """Return the people of one of the ten divisions in torchreid's file, {"train": [folder, …], "test": [folder, …]}
-    each.
-    """
+    """Return the people of one of the ten splits in torchreid's file, {"train": [folder, …], "test": [folder, …]}."""
     if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; put torchreid's there, or name a protocol without {_LISTED!r}")
+        raise ReidopsError(f"{path}: no such file; copy torchreid's file there, or use a protocol without {_LISTED!r}")
     try:
         return [int(person.removeprefix("person_")) for person in read_json(path)[number][part]]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
@@ -65,7 +63,7 @@ def _listed_people(path: Path, part: str, number: int) -> list[int]:
 
 
 def _people_seen_enough(folder: Path) -> list[int]:
-    """Return the people whom both cameras saw, with enough pictures from each, sorted."""
+    """Return the sorted people in both cameras with enough pictures per camera."""
     first, second = (_seen_enough(folder / camera) for camera in _LAYOUT.cameras)
     people = sorted(pid for pid in first & second if pid <= _LAST_IN_BOTH)
     if len(people) < 2:
@@ -94,7 +92,7 @@ SET = ReidSet(
     reads=reads,
     protocols=PROTOCOLS,
     how_to_ask=(
-        "PRID2011 is handed out on https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/prid11/:"
+        "PRID2011 is available on https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/prid11/:"
         " unpack prid_2011.zip"
     ),
 )

@@ -1,6 +1,6 @@
-"""PRID450S as published: cam_a and cam_b, one picture of each person in each; `img_001.png` is the person's number.
+"""The published layout of PRID450S: cam_a and cam_b with one picture per person; `img_001.png` is the person's number.
 
-The folders hold masks and part labels beside the pictures; only `img_…` are pictures.
+The folders also hold masks and part labels; only `img_…` are pictures.
 """
 
 import re
@@ -18,12 +18,12 @@ _EXAMPLE = "img_001.png (person)"
 
 
 def reads(part: str, protocol: str = PROTOCOLS[0]) -> tuple[str, ...]:
-    """Return what a part reads: both parts read all, since each person's pictures lie beside everybody's."""
+    """Return the folders and files that each part reads; both parts read all folders."""
     return with_splits(VIEWS, protocol)
 
 
 def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
-    """Return the crops of one half of the people; `two_views` says which."""
+    """Return the crops of one half of the people; `two_views` defines the halves."""
     return divide_people(folder, list_views(folder, _FILE_NAME, ".png", _EXAMPLE, prefix="img_"), part, protocol)
 
 

@@ -1,6 +1,6 @@
-"""What a published ReID set is to the pipeline: where it lies, what each part reads, and its crops as a table.
+"""Description of a ReID set: its folders, the files of each part, and its crops as a table.
 
-Every set has a file of its own in this folder with one `SET`; `sets.py` lists them.
+Every set has a separate file in this folder with one `SET`; `sets.py` lists them.
 """
 
 import os
@@ -15,11 +15,10 @@ from reidops.datasets.fetching import Archive
 from reidops.datasets.pictures import check_passed_over, passed_over
 from reidops.errors import ReidopsError
 
-# One row per crop. `file` is the image file and `member` names the picture inside it where the file holds many (""
-# where it holds one); `name` is the crop's file name, unique among its person's. `published_pid` is the set's own
-# number of the person, `distractor` marks crops that match nobody. `camera` and `frame` are the set's own numbers, 0
-# where it has none; `tracklet` is unique within the set, -1 where it holds single pictures. `role` is query or gallery,
-# "" for training people.
+# One row per crop. `file` is the image file; `member` is the name of the picture inside a file with many pictures, or
+# "". `name` is the file name of the crop, unique among the crops of its person. `published_pid` is the person's number
+# in the set; `distractor` marks crops without a match. `camera` and `frame` are the numbers of the set, 0 if it has
+# none; `tracklet` is unique within the set, -1 for single pictures. `role` is query or gallery, "" for training people.
 COLUMNS = {
     "file": "str",
     "member": "str",
@@ -33,18 +32,18 @@ COLUMNS = {
 }
 _DEFAULTS = {"member": "", "distractor": False, "camera": 0, "frame": 0, "tracklet": -1, "role": ""}
 
-Listing = tuple[pd.DataFrame, Counter]  # the crops (COLUMNS), and how many crops there were and each rule took
+Listing = tuple[pd.DataFrame, Counter]  # the crops (COLUMNS), and the numbers of all crops and of those left out
 
 
 @dataclass(frozen=True)
 class ReidSet:
-    """A published set whose images are crops already.
+    """A data set whose images are crops.
 
-    `list_part(folder, part, protocol)` returns the crops of `train` or `test`; `reads(part, protocol)` the files and
-    folders, relative to the set's, that it reads. `protocols` are the published ones, the first is the default; ""
-    where there is one. `folder_names` and `archive_names` are what it is called below download.local. `ways` are the
-    archives that can be fetched, `how_to_ask` says where to get a set that cannot; `notice` is told to whoever uses the
-    set. `also_reads` are folders that lie there in some editions of the set only.
+    `list_part(folder, part, protocol)` returns the crops of `train` or `test`; `reads(part, protocol)` returns the
+    files and folders that it reads, relative to the set. `protocols` are the published ones with the default
+    first, "" for a single one. `folder_names` and `archive_names` are its names below download.local. `ways` are the
+    alternative groups of archives that can be fetched; `how_to_ask` describes how to request a set. `notice` is logged
+    when the set is used. `also_reads` are folders of some editions of the set.
     """
 
     name: str
@@ -61,20 +60,19 @@ class ReidSet:
 
 
 def crops_table(rows: list[dict]) -> pd.DataFrame:
-    """Return the rows as a table of COLUMNS; what a row leaves out is as a set without it has it."""
+    """Return the rows as a table of COLUMNS; missing values get the defaults."""
     return pd.DataFrame([{**_DEFAULTS, **row} for row in rows], columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def list_files(folder: Path, suffixes: tuple[str, ...], expected: str) -> list[str]:
-    """Return the names of the files of `folder` that end so (in any case), sorted; others (Thumbs.db) are not the
-    set's.
+    """Return the sorted names of the files in `folder` with these suffixes, in upper or lower case.
 
     Raises:
-        ReidopsError: the folder is missing or holds none of them (`expected` says what should be there), or more than a
-            tenth of its pictures end otherwise.
+        ReidopsError: the folder is missing or holds no such file (`expected` describes them), or more than a tenth of
+            its pictures have other suffixes.
     """
     listed = os.listdir(folder) if folder.is_dir() else []
-    # ._0001.jpg is macOS's
+    # macOS writes hidden files like ._0001.jpg.
     names = sorted(name for name in listed if name.lower().endswith(suffixes) and not name.startswith("."))
     if not names:
         fault = f"holds no {' or '.join(suffixes)}{_instead(listed)}" if folder.is_dir() else "no such folder"
@@ -84,7 +82,7 @@ def list_files(folder: Path, suffixes: tuple[str, ...], expected: str) -> list[s
 
 
 def _instead(listed: list[str]) -> str:
-    """Return which suffixes a folder holds, with their numbers, as the end of a fault."""
+    """Return the suffixes in a folder with their numbers, as the end of a message."""
     found = Counter(os.path.splitext(name)[1].lower() for name in listed if not name.startswith("."))
     return (
         f" but {', '.join(f'{number} of {suffix or chr(39) * 2}' for suffix, number in found.most_common(5))}"

@@ -1,4 +1,4 @@
-"""What to change where boxes or people are left out: the remedy belongs to the reason that took most."""
+"""Remedies for boxes and people that are left out, by reason."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ RARE = "people with fewer than min_per_person crops"
 BEYOND = "crops beyond max_per_person"
 BETWEEN = "crops between query and gallery"
 NO_PART = "frames of no part"
-_TOTALS = ("boxes", "crops")  # what there was to begin with
+_TOTALS = ("boxes", "crops")  # keys of the numbers before anything was left out
 _NO_FAULT = (BEYOND, BETWEEN, NO_PART)
 
 
 def main_reason(taken: Counter) -> str:
-    """Return the reason that took most, "" where none took anything; what the split leaves out is no reason."""
+    """Return the reason with the largest number, "" if there is none; crops that the split leaves out do not count."""
     faults = {reason: number for reason, number in taken.items() if reason not in (*_TOTALS, *_NO_FAULT) and number}
     return max(faults, key=faults.__getitem__) if faults else ""
 
 
 def remedy_of(reason: str, rules: BoxRules, classes: Sequence[int] = ()) -> str:
-    """Return what to change so that fewer boxes are left out for a reason; "" where no param can.
+    """Return the param to change so that fewer boxes are left out for a reason, "" if there is none.
 
     Args:
-        classes: those that the annotations have, the most frequent first.
+        classes: the classes of the annotations, the most frequent first.
     """
     others = [number for number in classes if number not in rules.classes]
     found = f": the annotations have the classes {', '.join(map(str, classes[:8]))}" if classes else ""
@@ -50,8 +50,8 @@ def remedy_of(reason: str, rules: BoxRules, classes: Sequence[int] = ()) -> str:
 
 def _visibility_remedy(threshold: float) -> str:
     if threshold <= 0:
-        return "mend the 9th field of gt.txt: it is below 0"
+        return "correct the 9th field of gt.txt: it is below 0"
     return (
-        f"lower convert.vis_threshold ({threshold:g}), 0 takes every box; where the 9th field of gt.txt is no "
-        f"visibility, say what it is in download.formats"
+        f"lower convert.vis_threshold ({threshold:g}), 0 takes every box; if the 9th field of gt.txt is not the "
+        f"visibility, name its content in download.formats"
     )

@@ -1,4 +1,4 @@
-"""Who plays which part: from sets and the user's wishes to parts whose people and frames stay apart."""
+"""Assign data sets to the parts train, test and track without shared people or frames."""
 
 import difflib
 from collections import Counter, defaultdict
@@ -20,10 +20,11 @@ from reidops.parts import IDENTITY, Part
 
 @dataclass(frozen=True)
 class Roles:
-    """The names of the sets in each part; `sequences` are scenes or sequence names.
+    """The names of the data sets in each part; `sequences` are scenes or sequence names.
 
-    `split` says how a set that trains and is tested or tracked is divided: by `scene`, `half`, `k-fold` (scenes, `fold`
-    of `num_folds` is held) or `identity` (people; `test_share` of each held scene's are tested).
+    `split` is how a set is divided that is used for training and for test or tracking: by `scene`, by `half`, by
+    `k-fold` (scenes; fold `fold` of `num_folds` is held out) or by `identity` (people; the share `test_share` of the
+    people of each held-out scene is tested).
     """
 
     train: tuple[str, ...]
@@ -38,19 +39,19 @@ class Roles:
 
     @property
     def names(self) -> list[str]:
-        """Return every set that plays a part, once, in the order of the parts."""
+        """Return the unique names of all sets in the order of the parts."""
         return list(dict.fromkeys((*self.train, *self.test, *self.track)))
 
 
-Scenes = dict[str, list[Sequence]]  # scene → its copies, in the order of `detectors`
+Scenes = dict[str, list[Sequence]]  # scene → its detector copies, in the order of `detectors`
 
 
 def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     """Return the parts: train first, then test, then track.
 
-    A scene that is tested or tracked ("held") trains nobody (`scene`, `k-fold`), only until its half (`half`), or only
-    some of its people (`identity`); scenes are the same in sets of one family, so MOT16-02 and MOT15's Venice-2 are
-    held where MOT17-02 is.
+    A scene that is tested or tracked is held out. It is not used for training (`scene`, `k-fold`), or only its first
+    half (`half`) or some of its people (`identity`) are. Sets of one family share scenes: MOT16-02 and Venice-2 of
+    MOT15 are held out if MOT17-02 is.
 
     Raises:
         ReidopsError: a set has no folder for its part, a name matches nothing, or a part would be empty.
@@ -60,12 +61,11 @@ def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     held = _held_scenes(scenes, roles)
     parts = [part for name in roles.train for part in _train_parts(sets[name], scenes.get(name), held, roles)]
     if not roles.names:
-        raise ReidopsError("download: train, test and track are all []; name a set in one of them")
+        raise ReidopsError("download: train, test and track are all []; name a data set in one of them")
     if roles.train and not parts:
         raise ReidopsError(
-            f"download: every scene of {', '.join(roles.train) or 'download.train'} is tested or tracked, nobody is "
-            f"left to train;"
-            " name some of them in download.sequences, or set download.split to half"
+            f"download: every scene of {', '.join(roles.train)} is tested or tracked, so that no training data are "
+            f"left; name some of the scenes in download.sequences, or set download.split to half"
         )
     parts += [part for name in roles.test for part in _test_parts(sets[name], scenes.get(name), held, roles)]
     parts += [
@@ -83,17 +83,16 @@ def _check_roles(sets: Mapping[str, SetFolder], scenes: Mapping[str, Scenes], ro
     for name in roles.track:
         if sets[name].layout != "mot":
             raise ReidopsError(
-                f"download.track: {name} holds single crops; only sets in MOTChallenge's layout can be tracked"
+                f"download.track: {name} holds single crops; name data sets in the layout of MOTChallenge"
             )
     _check_twins(scenes, roles)
     _check_split(sets, roles)
 
 
 def _check_twins(scenes: Mapping[str, Scenes], roles: Roles) -> None:
-    """Refuse two sets of the same people in train, and a ReID set in test that shares people with another one in train.
+    """Raise an error if two sets in train share people, or a ReID set in test shares people with another in train.
 
-    MOT sets of one family share the people of the scenes that both have; what is tested of these, `_train_parts` leaves
-    out.
+    MOT sets of one family share people in common scenes; `_train_parts` leaves the tested scenes out.
     """
     families = defaultdict(list)
     for name in dict.fromkeys(roles.train):
@@ -102,19 +101,19 @@ def _check_twins(scenes: Mapping[str, Scenes], roles: Roles) -> None:
         shared = _shared_scenes(twins, scenes)
         if shared:
             raise ReidopsError(
-                f"download.train: {' and '.join(twins)} show the same people{_listing(shared)}; name one of them"
+                f"download.train: {' and '.join(twins)} show the same people{_listing(shared)}; name only one of them"
             )
     for name in roles.test:
         for twin in families.get(family_of(name), []):
             if twin != name and name not in scenes:
                 raise ReidopsError(
-                    f"download: {twin} trains and {name} is tested, and they show the same people; name one set, with "
-                    f"one protocol, in both"
+                    f"download: {twin} is in train and {name} is in test, and they show the same people; name one data "
+                    f"set, with one protocol, in both"
                 )
 
 
 def _shared_scenes(twins: list[str], scenes: Mapping[str, Scenes]) -> list[str]:
-    """Return the scenes that several of the sets have; a ReID set is one scene without a name."""
+    """Return the scenes that are in several of the sets; a ReID set counts as one scene with the name ""."""
     num_sets = Counter(scene for name in twins for scene in scenes.get(name, [""]))
     return [scene for scene, number in num_sets.items() if number > 1]
 
@@ -126,8 +125,8 @@ def _listing(scenes: list[str]) -> str:
 def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
     if roles.split == "k-fold" and roles.sequences:
         raise ReidopsError(
-            f"download.sequences is {', '.join(roles.sequences)}, but split k-fold chooses the scenes itself; set it "
-            f"to []"
+            f"download.sequences is {', '.join(roles.sequences)}, but download.split: k-fold selects the scenes; set "
+            f"download.sequences to []"
         )
     if roles.split == "k-fold" and not 0 <= roles.fold < roles.num_folds:
         raise ReidopsError(
@@ -138,14 +137,13 @@ def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
     both = sorted({family_of(name) for name in roles.train} & {family_of(name) for name in roles.track})
     if both:
         raise ReidopsError(
-            f"download.split: identity trains on people of every scene, and {', '.join(both)} is tracked too: its "
-            f"figures would be of"
-            " frames that were trained on; use scene, k-fold or half, or track another set"
+            f"download.split: identity trains on people of every scene, but {', '.join(both)} is also tracked, so that "
+            f"its metrics would be computed on training frames; use scene, k-fold or half, or track another data set"
         )
     for name in roles.test:
         if name not in roles.train and family_of(name) in {family_of(twin) for twin in roles.train}:
             raise ReidopsError(
-                f"download.split: identity divides the people of one set; name {name} in download.train, too"
+                f"download.split: identity divides the people of one data set; name {name} in download.train, too"
             )
     if not any(sets[name].layout == "mot" for name in roles.train):
         raise ReidopsError(
@@ -154,14 +152,14 @@ def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
 
 
 def _scenes(found: SetFolder, detectors: tuple[str, ...]) -> Scenes:
-    """Return the set's scenes, each with the copies that `detectors` names; a set without copies has one per scene."""
+    """Return the scenes of a set with their copies for `detectors`; a set without detector copies has one each."""
     copies: dict[str, dict[str, Sequence]] = defaultdict(dict)
     for sequence in find_sequences(found.folder):
         twin = copies[sequence.scene].get(sequence.detector)
         if twin is not None:
             raise ReidopsError(
-                f"{sequence.folder}: shows scene {sequence.scene}, as {twin.name} does; put one of the two into a set "
-                f"of its own"
+                f"{sequence.folder}: shows scene {sequence.scene}, as {twin.name} does; put one of the two into a "
+                f"separate data set"
             )
         copies[sequence.scene][sequence.detector] = sequence
     return {scene: _wanted_copies(by_detector, detectors) for scene, by_detector in copies.items()}
@@ -174,8 +172,8 @@ def _wanted_copies(by_detector: dict[str, Sequence], detectors: tuple[str, ...])
     if not wanted:
         folder = next(iter(by_detector.values())).folder
         raise ReidopsError(
-            f"{folder}: there are the detector copies {', '.join(by_detector)}; download.detectors is "
-            f"{', '.join(detectors)}"
+            f"{folder}: the scene has the detector copies {', '.join(by_detector)}; download.detectors is "
+            f"{', '.join(detectors)}; name one of the copies there"
         )
     return wanted
 
@@ -197,37 +195,37 @@ def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[s
             held[name] = _select(scenes[name], roles.sequences, name)
         else:
             raise ReidopsError(
-                f"download: {name} is in train and in test, and its people would be on both sides;"
-                f" name the scenes to test in download.sequences ({', '.join(scenes[name])})"
+                f"download: {name} is in train and in test, so that its people would be on both sides; name the scenes "
+                f"to test in download.sequences ({', '.join(scenes[name])})"
             )
     _check_sequences(scenes, held, roles.sequences)
     return held
 
 
 def _fold(scenes: Scenes, roles: Roles, name: str) -> list[str]:
-    """Return the scenes of one fold; the folds are the same whatever else is named."""
+    """Return the scenes of one fold; the folds depend on the scenes and `num_folds` only."""
     if roles.num_folds > len(scenes):
         raise ReidopsError(
-            f"download.num_folds is {roles.num_folds}, but {name} has {len(scenes)} scenes: a fold needs one"
+            f"download.num_folds is {roles.num_folds}, but {name} has {len(scenes)} scenes; set it to at most "
+            f"{len(scenes)}"
         )
     return split_scenes(list(scenes), roles.num_folds, np.random.default_rng(0))[roles.fold]
 
 
 def _select(scenes: Scenes, wanted: tuple[str, ...], name: str) -> list[str]:
-    """Return the scenes that are named, by themselves or by a sequence; all where none is named."""
+    """Return the scenes that `wanted` names by scene or sequence, or all scenes if it is empty."""
     if not wanted:
         return list(scenes)
     chosen = [scene for scene, copies in scenes.items() if {scene, *(copy.name for copy in copies)} & set(wanted)]
     if not chosen:
         raise ReidopsError(
-            f"download.sequences: {', '.join(wanted)}: none of them is in {name}, which has the scenes "
-            f"{', '.join(scenes)}"
+            f"download.sequences: none of {', '.join(wanted)} is in {name}; name some of its scenes {', '.join(scenes)}"
         )
     return chosen
 
 
 def _check_sequences(scenes: Mapping[str, Scenes], held: Mapping[str, list[str]], wanted: tuple[str, ...]) -> None:
-    """Refuse a name in `sequences` that matches nothing, which would be a typing error."""
+    """Raise an error for a name in `sequences` that matches no scene or sequence, most likely a typing error."""
     known = {
         word
         for name in held
@@ -237,8 +235,10 @@ def _check_sequences(scenes: Mapping[str, Scenes], held: Mapping[str, list[str]]
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known)) or 'none'}"
-            raise ReidopsError(f"download.sequences: {name} is no scene or sequence of a tested or tracked set; {hint}")
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known)) or 'none'}"
+            raise ReidopsError(
+                f"download.sequences: {name} is not a scene or sequence of a tested or tracked data set; {hint}"
+            )
 
 
 def _train_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list[str]], roles: Roles) -> list[Part]:
@@ -276,7 +276,7 @@ def _held_frames(sequence: Sequence, roles: Roles) -> FrameRange:
     frames = split_half(sequence.length)[1] if roles.split == "half" else FrameRange(1, sequence.length)
     if frames.last < frames.first:
         raise ReidopsError(
-            f"{sequence.folder}: has {sequence.length} frames, which is too short for download.split: half"
+            f"{sequence.folder}: has {sequence.length} frames, too few for download.split: half; use scene or k-fold"
         )
     return frames
 
@@ -292,20 +292,20 @@ def _reid_part(part: str, found: SetFolder) -> Part:
 
 
 def _check_part(part: Part) -> None:
-    """Refuse a folder that lacks what its part reads.
+    """Check that the folder of a part holds the files that the part reads.
 
     Raises:
-        ReidopsError: names what is missing.
+        ReidopsError: a file or folder is missing or empty, or a frame is missing.
     """
     if part.layout == "mot":
-        # det.txt is checked by the stage `detect`, which may have other detections; frames are checked below.
+        # det.txt is checked by the stage `detect`, which may use other detections; frames are checked below.
         needed: tuple[str, ...] = ("gt/gt.txt",)
     else:
         needed = LAYOUTS[part.layout].reads(part.part, part.protocol)
         if not needed:
             raise ReidopsError(
                 f"download.{part.part}: {part.dataset} has no {'training' if part.part == 'train' else 'test'} people; "
-                f"take another set"
+                f"name another data set"
             )
     missing = [name for name in needed if not _is_there(part.folder / name)]
     if missing:

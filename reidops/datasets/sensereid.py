@@ -1,6 +1,4 @@
-"""SenseReID as published: test_probe and test_gallery, `00001_0000.jpg` is person and camera. It is a test set, nobody
-trains on it.
-"""
+"""The published layout of SenseReID, a test set: test_probe, test_gallery; `00001_0000.jpg` is person and camera."""
 
 import re
 from collections import Counter
@@ -20,16 +18,15 @@ _EXAMPLE = "00001_0000.jpg (person, camera)"
 
 
 def reads(part: str, protocol: str = "") -> tuple[str, ...]:
-    """Return the folders that a part reads; there is nothing to train on."""
+    """Return the folders that a part reads; there is no training part."""
     return tuple(_ROLES) if part == "test" else ()
 
 
 def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
-    """Return query and gallery; most people of the gallery are asked for by no query.
+    """Return query and gallery; most people of the gallery have no query.
 
     Raises:
-        ReidopsError: the training people are asked for, a folder is missing or empty, or a file's name is not the
-            set's.
+        ReidopsError: `part` is train, a folder is missing or empty, or a file name is invalid.
     """
     if part == "train":
         raise ReidopsError(f"{folder}: SenseReID has no training people; name it in download.test only")
@@ -41,7 +38,7 @@ def _list_folder(folder: Path, role: str) -> pd.DataFrame:
     rows = []
     for name in list_files(folder, (".jpg",), f"pictures named like {_EXAMPLE}"):
         match = match_name(folder / name, _FILE_NAME, _EXAMPLE)
-        # A person's probe and gallery picture may have one name, and lie side by side in crops.tar.
+        # Probe and gallery pictures of a person may have the same name, so that the folder is added.
         rows.append(
             {
                 "file": f"{folder}/{name}",
@@ -62,7 +59,7 @@ SET = ReidSet(
     list_part=list_part,
     reads=reads,
     how_to_ask=(
-        "SenseReID comes from a drive, https://drive.google.com/file/d/0B56OfSrVI8hubVJLTzkwV2VaOWM/view:"
+        "SenseReID is on a drive, https://drive.google.com/file/d/0B56OfSrVI8hubVJLTzkwV2VaOWM/view:"
         " unpack SenseReID.zip"
     ),
 )

@@ -1,4 +1,4 @@
-"""Sequences of a folder that is not in MOTChallenge's layout: VisDrone's, KITTI's, and exports of annotation tools."""
+"""Find sequences in other layouts than that of MOTChallenge: VisDrone, KITTI and exports of annotation tools."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ _EXPORTS = (("cvat", "annotations.xml"), ("json", "annotations.json"), ("json", 
 
 @dataclass(frozen=True)
 class Found:
-    """A sequence: its annotations, its frames, the `kind` of the annotations, and its own folder where it has one."""
+    """A sequence: its annotations, its frames, the `kind` of the annotations, and its folder if it has one."""
 
     name: str
     annotations: Path
@@ -20,7 +20,7 @@ class Found:
 
 
 def find_exports(folder: Path) -> list[Found]:
-    """Return the sequences of a set's folder, sorted by name; none where it is laid out otherwise."""
+    """Return the sequences of a set's folder, sorted by name; an empty list for other layouts."""
     bases = [base for base in (folder, folder / "train", folder / "training") if base.is_dir()]
     found = [sequence for base in bases for sequence in (*_visdrone(base), *_kitti(base))]
     found += _folders(folder / "train")
@@ -42,7 +42,7 @@ def _kitti(base: Path) -> list[Found]:
 
 
 def _folders(train: Path) -> list[Found]:
-    """Return the folders of `train` that hold an export, or a gt.txt without a seqinfo.ini, as CVAT's "MOT 1.1"."""
+    """Return the folders of `train` with an export, or with a gt.txt without seqinfo.ini, as in CVAT's "MOT 1.1"."""
     found = []
     for path in sorted(train.iterdir()) if train.is_dir() else []:
         if not path.is_dir():

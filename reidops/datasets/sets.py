@@ -1,6 +1,6 @@
-"""The published ReID sets that the pipeline knows, by name and by layout.
+"""The supported ReID sets, by name and by layout.
 
-A set with several published protocols is named with one of them, `CUHK03:labeled`; without, its first one is meant.
+The name of a set may end with one of its published protocols, `CUHK03:labeled`; the default is its first protocol.
 """
 
 from reidops.datasets import (
@@ -29,25 +29,25 @@ _KNOWN = (
     prid2011, dukemtmc_videoreid,
 )  # fmt: skip
 SETS: dict[str, ReidSet] = {module.SET.name: module.SET for module in _KNOWN}
-# Set → protocol ("*" = any) → train, query, gallery → (people, crops or tracklets).
+# Set → protocol ("*" for any) → train, query, gallery → (people, crops or tracklets).
 PUBLISHED_COUNTS: dict[str, dict[str, dict[str, tuple[int, int]]]] = {
     module.SET.name: module.PUBLISHED_COUNTS for module in _KNOWN
 }
-# Layouts in which people keep sets of their own, under any name; the most particular first.
+# Layouts of own data sets with any name, the most specific first.
 GENERIC: tuple[ReidSet, ...] = (market1501.SET, file_list.SET, folder_per_identity.SET)
 LAYOUTS: dict[str, ReidSet] = {known.layout: known for known in (*SETS.values(), *GENERIC)}
 
 
 def protocol_of(dataset: str, known: ReidSet) -> str:
-    """Return the protocol that a name asks for, the set's first where it names none.
+    """Return the protocol in a name, the first one of the set if there is none.
 
     Raises:
         ReidopsError: the set has no such protocol.
     """
-    asked = dataset.partition(":")[2]
-    if not asked:
+    protocol = dataset.partition(":")[2]
+    if not protocol:
         return known.protocols[0]
-    if asked not in known.protocols:
-        has = ", ".join(known.protocols[:24]) if known.protocols != ("",) else "one protocol only"
-        raise ReidopsError(f"download: {dataset} names a protocol that {known.name} has not; it has {has}")
-    return asked
+    if protocol not in known.protocols:
+        has = ", ".join(known.protocols[:24]) if known.protocols != ("",) else f"one only, use {known.name}"
+        raise ReidopsError(f"download: {dataset} has a protocol that {known.name} does not have; its protocols: {has}")
+    return protocol

@@ -1,11 +1,9 @@
-"""The members of a tar, written one after the other without time, owner or machine, so that equal crops are equal
-tars.
-"""
+"""Write the members of a tar without time, owner or host, so that equal crops give equal tars."""
 
 import tarfile
 from typing import BinaryIO
 
-_BLOCK = 512  # bytes; everything in a tar is padded to it
+_BLOCK = 512  # bytes; headers and data of a tar are padded to it
 _NAME_BYTES = 100
 _NAME, _SIZE, _CHECKSUM = slice(0, 100), slice(124, 136), slice(148, 156)
 # A header as tarfile writes it, cut at the fields that differ from crop to crop.
@@ -19,9 +17,7 @@ _SUM = sum(_BEFORE_SIZE + _BEFORE_CHECKSUM + _REST) + 8 * ord(" ")
 
 
 def write_member(stream: BinaryIO, start: int, path: str, data: bytes) -> tuple[int, int]:
-    """Write one file, whose header comes to lie at byte `start`, and return where its data and where the next header
-    begin.
-    """
+    """Write one file with its header at byte `start`; return the offsets of its data and of the next header."""
     header, padding = tar_header(path, len(data)), bytes(-len(data) % _BLOCK)
     stream.write(header + data + padding)
     offset = start + len(header)
@@ -29,15 +25,15 @@ def write_member(stream: BinaryIO, start: int, path: str, data: bytes) -> tuple[
 
 
 def write_end(stream: BinaryIO) -> None:
-    """Write what ends a tar."""
+    """Write the end marker of a tar."""
     stream.write(bytes(2 * _BLOCK))
 
 
 def tar_header(path: str, size: int) -> bytes:
-    """Return `TarInfo.tobuf`'s bytes for a file.
+    """Return the bytes of `TarInfo.tobuf` for a file.
 
-    A set of small crops would spend most of its packing in tarfile, so that for ordinary names only the fields that
-    differ are filled in: name, size, and the checksum, which counts itself as eight spaces.
+    tarfile would take most of the time with small crops. For ordinary names only the fields that differ are filled in:
+    name, size and the checksum, in which its own field counts as eight spaces.
     """
     name, size_field = path.encode(), b"%011o\0" % size
     if len(name) > _NAME_BYTES or size >= 1 << 33:

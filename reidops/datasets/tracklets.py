@@ -1,6 +1,4 @@
-"""What the sets of tracklets share: folders of people and cameras, tables of numbers, one person and one camera per
-tracklet.
-"""
+"""Shared code of data sets with tracklets: folders of people and cameras, .mat tables and checks of tracklets."""
 
 import re
 from collections.abc import Iterable
@@ -18,11 +16,11 @@ from reidops.errors import ReidopsError
 
 @dataclass(frozen=True)
 class TwoCameras:
-    """A set in which two cameras saw each person once: `<camera>/<person>/<picture>.png`, the person's number ends its
-    folder's name.
+    """A set with one tracklet per person and camera: `<camera>/<person>/<picture>.png`.
 
-    `cameras` are the cameras' folders, relative to the set's. `file_name` has the group frame, and camera and pid where
-    the set says them again in each name; `example` is a file name and what its fields are, for the error message.
+    The name of a person's folder ends with its number. `cameras` are the folders of the cameras, relative to the set.
+    `file_name` has the group frame, and the groups camera and pid if they are in the name; `example` is a file name
+    with its fields for the error message.
     """
 
     cameras: tuple[str, str]
@@ -31,10 +29,10 @@ class TwoCameras:
 
 
 def list_folders(folder: Path, expected: str) -> list[str]:
-    """Return the names of the folders in `folder`, sorted; hidden ones are not the set's.
+    """Return the sorted names of the folders in `folder`, without hidden ones.
 
     Raises:
-        ReidopsError: the folder is missing or holds none; `expected` says what should be there.
+        ReidopsError: the folder is missing or has none; `expected` describes them.
     """
     paths = folder.iterdir() if folder.is_dir() else []
     names = sorted(path.name for path in paths if path.is_dir() and not path.name.startswith("."))
@@ -45,10 +43,10 @@ def list_folders(folder: Path, expected: str) -> list[str]:
 
 
 def list_two_cameras(folder: Path, layout: TwoCameras, people: Iterable[str], part: str) -> pd.DataFrame:
-    """Return the crops of the named people: for the part test the first camera asks and the second one answers.
+    """Return the crops of the named people; in the part test, camera 1 is the query and camera 2 the gallery.
 
     Raises:
-        ReidopsError: a person's folder is missing or empty, or a file's name is not the set's.
+        ReidopsError: a person's folder is missing or empty, or a file name is invalid.
     """
     roles, rows = ("query", "gallery") if part == "test" else ("", ""), []
     people = sorted(people)
@@ -59,7 +57,7 @@ def list_two_cameras(folder: Path, layout: TwoCameras, people: Iterable[str], pa
 
 
 def _list_tracklet(folder: Path, camera: int, layout: TwoCameras) -> list[dict]:
-    """Return one person's pictures from one camera, in the order of their names, which is that of time."""
+    """Return one person's pictures from one camera in the order of their names, which is that of time."""
     pid = person_number(folder)
     return [
         {
@@ -75,10 +73,10 @@ def _list_tracklet(folder: Path, camera: int, layout: TwoCameras) -> list[dict]:
 
 
 def person_number(folder: Path) -> int:
-    """Return the number that a person's folder is named with, 1 of person_0001.
+    """Return the number in the name of a person's folder, 1 for person_0001.
 
     Raises:
-        ReidopsError: the folder has no such name.
+        ReidopsError: the name is invalid.
     """
     match = re.fullmatch(r"person_?(\d{3,4})", folder.name)
     if match is None:
@@ -87,41 +85,41 @@ def person_number(folder: Path) -> int:
 
 
 def _read_frame(path: Path, layout: TwoCameras, pid: int, camera: int) -> int:
-    said = match_name(path, layout.file_name, layout.example).groupdict()
-    if (int(said.get("pid", pid)), int(said.get("camera", camera))) != (pid, camera):
+    fields = match_name(path, layout.file_name, layout.example).groupdict()
+    if (int(fields.get("pid", pid)), int(fields.get("camera", camera))) != (pid, camera):
         raise ReidopsError(
-            f"{path}: lies in the folder of person {pid}, camera {camera}, its name says another; move or remove the "
-            f"file"
+            f"{path}: is in the folder of person {pid}, camera {camera}, but its name has another person or camera; "
+            f"move or remove the file"
         )
-    return int(said["frame"])
+    return int(fields["frame"])
 
 
 def read_rows(path: Path, name: str, num_columns: int) -> np.ndarray:
-    """Return a table of whole numbers out of a .mat file, int64 [rows, num_columns].
+    """Return the variable `name` of a .mat file as a table of whole numbers, int64 [rows, num_columns].
 
     Raises:
-        ReidopsError: the file is missing or is no .mat file, or what it holds under `name` is no such table.
+        ReidopsError: the file is missing or not a .mat file, or the variable is not such a table.
     """
     values = read_variables(path, [name])[name]
     if values.dtype.kind not in "iuf" or values.size % num_columns:
         raise ReidopsError(
-            f"{path}: {name} holds {values.size} values of type {values.dtype}, expected rows of {num_columns} numbers"
+            f"{path}: {name} holds {values.size} values of type {values.dtype}, expected rows of {num_columns} "
+            f"numbers; copy the file again"
         )
     return values.astype(np.int64).reshape(-1, num_columns)
 
 
 def check_tracklets(crops: pd.DataFrame) -> None:
-    """Refuse a tracklet whose crops show several people or come from several cameras.
+    """Check that the crops of each tracklet have one person and one camera.
 
     Raises:
-        ReidopsError: names the first crop that does not fit its tracklet's first one.
+        ReidopsError: they do not; the message names the first crop that differs from the first one of its tracklet.
     """
     first = crops.groupby("tracklet")[["published_pid", "camera"]].transform("first")
     strange = ((crops["published_pid"] != first["published_pid"]) | (crops["camera"] != first["camera"])).to_numpy()
     if strange.any():
         row, fits = crops.iloc[strange.argmax()], first.iloc[strange.argmax()]
         raise ReidopsError(
-            f"{row['file']}: shows person {row['published_pid']} in camera {row['camera']}, its tracklet begins with "
-            f"person"
-            f" {fits['published_pid']} in camera {fits['camera']}; a tracklet has one of each"
+            f"{row['file']}: shows person {row['published_pid']} in camera {row['camera']}, but its tracklet begins "
+            f"with person {fits['published_pid']} in camera {fits['camera']}; unpack the data set again"
         )

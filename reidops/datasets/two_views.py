@@ -1,8 +1,8 @@
-"""Sets in which each of two cameras sees each person, and whose published figures are means over ten random halves.
+"""Shared code of sets with two cameras per person, whose published metrics are means over ten random halves.
 
-Neither VIPeR nor CUHK01 nor PRID450S comes with a split, so protocol `3` is the fourth of ten halves that never change
-here. In `3-reversed` the second camera asks and the first one answers. `splits-3` takes the people from torchreid's
-`splits.json`, put into the set's folder, so that figures of models trained there can be repeated.
+VIPeR, CUHK01 and PRID450S have no published split; protocol `3` is the fourth of ten fixed random halves. In
+`3-reversed` the queries are from the second camera and the gallery is from the first. `splits-3` takes the people from
+torchreid's `splits.json` in the folder of the set, to reproduce the metrics of models trained there.
 """
 
 import json
@@ -31,17 +31,22 @@ PROTOCOLS = tuple(
 
 
 def with_splits(pictures: tuple[str, ...], protocol: str) -> tuple[str, ...]:
-    """Return what a protocol reads: the folders of the pictures, and the file of splits where it asks for that."""
+    """Return the files and folders of a protocol: those of the pictures, and the file of splits if it is used."""
     return (*pictures, SPLITS_FILE) if protocol.startswith(_LISTED) else pictures
 
 
 def list_views(folder: Path, pattern: re.Pattern, suffix: str, example: str, *, prefix: str = "") -> pd.DataFrame:
-    """Return all pictures of `cam_a` and `cam_b`; `pattern` is of a file name, with the group pid.
+    """Return all pictures of `cam_a` and `cam_b`.
 
-    Files that do not begin with `prefix` are no pictures of people.
+    Args:
+        folder: the folder of the set.
+        pattern: a file name, with the group pid.
+        suffix: file extension of the pictures.
+        example: a valid file name for the error message.
+        prefix: files with another prefix are not pictures of people.
 
     Raises:
-        ReidopsError: a folder is missing or empty, or a file's name is not the set's.
+        ReidopsError: a folder is missing or empty, or a file name is invalid.
     """
     rows = []
     for camera, view in enumerate(VIEWS, start=1):
@@ -55,10 +60,10 @@ def list_views(folder: Path, pattern: re.Pattern, suffix: str, example: str, *, 
 
 
 def match_name(path: Path, pattern: re.Pattern, example: str) -> re.Match:
-    """Return the parts of a file's name; `example` says what they are.
+    """Return the match of a file name; `example` is a valid name for the error message.
 
     Raises:
-        ReidopsError: the name is not the set's.
+        ReidopsError: the name is invalid.
     """
     match = pattern.fullmatch(path.name)
     if match is None:
@@ -67,16 +72,16 @@ def match_name(path: Path, pattern: re.Pattern, example: str) -> re.Match:
 
 
 def divide_people(folder: Path, crops: pd.DataFrame, part: str, protocol: str) -> Listing:
-    """Return the crops of the training people, or query (one camera's) and gallery (the other's) of the rest.
+    """Return the crops of the training people, or query (one camera) and gallery (the other one) of the test people.
 
-    People whom one camera only has seen are nobody's match: they are left out, and counted in both parts.
+    People in only one camera have no match; they are left out, and counted in both parts.
 
     Raises:
-        ReidopsError: nobody is seen by both cameras, or the file of splits does not fit the set.
+        ReidopsError: no person is in both cameras, or the file of splits does not fit the set.
     """
     paired = crops[crops.groupby("published_pid")["camera"].transform("nunique") == len(VIEWS)]
     if paired.empty:
-        raise ReidopsError(f"{folder}: no person has pictures of both cameras; expected each person to have them")
+        raise ReidopsError(f"{folder}: no person has pictures of both cameras; unpack the data set again")
     number = int(protocol.removesuffix(_REVERSED).removeprefix(_LISTED))
     if protocol.startswith(_LISTED):
         training = _listed_people(folder / SPLITS_FILE, number, crops)
@@ -91,8 +96,8 @@ def divide_people(folder: Path, crops: pd.DataFrame, part: str, protocol: str) -
 def random_half(people: list[int], number: int) -> set[int]:
     """Return the training people, the smaller half: the first ones of `RandomState(number).permutation(people)`.
 
-    NumPy keeps RandomState's numbers for good, which it does not promise of its newer generators: a split is a fact of
-    a protocol, so it does not depend on params.yaml's seed either.
+    NumPy guarantees the numbers of RandomState across versions, unlike those of newer generators. The split belongs to
+    the protocol and does not depend on the seed in params.yaml.
 
     >>> sorted(random_half([1, 2, 3, 4, 5], number=0))
     [1, 3]
@@ -101,28 +106,27 @@ def random_half(people: list[int], number: int) -> set[int]:
 
 
 def _with_roles(crops: pd.DataFrame, is_reversed: bool) -> pd.DataFrame:
-    asks = crops["camera"] == (2 if is_reversed else 1)
-    return crops.assign(role=np.where(asks, "query", "gallery")).astype({"role": crops["role"].dtype})
+    is_query = crops["camera"] == (2 if is_reversed else 1)
+    return crops.assign(role=np.where(is_query, "query", "gallery")).astype({"role": crops["role"].dtype})
 
 
 def _listed_people(path: Path, number: int, crops: pd.DataFrame) -> set[int]:
-    """Return the training people of one of the ten divisions in torchreid's file, which lists each once per
-    direction.
-    """
+    """Return the training people of one of the ten splits in torchreid's file."""
     person = dict(zip(map(_tail, crops["file"]), crops["published_pid"].tolist(), strict=True))
     pictures = [_tail(picture) for picture in _read_train(path, number)]
     unknown = [picture for picture in pictures if picture not in person]
     if unknown:
         raise ReidopsError(
             f"{path}: split {number} trains on {unknown[0]}, which is not in {path.parent} ({len(unknown)} such "
-            f"pictures)"
+            f"pictures); use the splits.json of this data set"
         )
     return {person[picture] for picture in pictures}
 
 
 def _read_train(path: Path, number: int) -> list[str]:
-    """Return the paths of the training pictures: a split is {"train": [[path, label, camera], …], "query": …,
-    "gallery": …}.
+    """Return the paths of the training pictures.
+
+    A split is {"train": [[path, label, camera], …], "query": …, "gallery": …}; the file may list it once per direction.
     """
     try:
         splits = json.loads(path.read_text())
@@ -138,7 +142,7 @@ def _read_train(path: Path, number: int) -> list[str]:
 
 
 def _tail(path: str) -> str:
-    """Return folder and name of a picture, by which two copies of the set agree.
+    """Return the folder and name of a picture, which do not depend on the location of the set.
 
     >>> _tail("/home/me/viper/VIPeR/cam_a/000_45.bmp")
     'cam_a/000_45.bmp'

@@ -1,8 +1,8 @@
-"""VeRi-776 (vehicles) as published: image_train, image_query, image_test; `0001_c001_00016450_0.jpg`, cameras 1 … 20.
+"""The published layout of VeRi-776 (vehicles): image_train, image_query, image_test; `0001_c001_00016450_0.jpg`.
 
-The queries were copied out of image_test and are still there. Under Market-1501's rule a query's own copy is junk,
-being of its camera, while other cameras' queries of the vehicle must find it: so the gallery keeps it and the query
-gets another name.
+Cameras are 1 … 20. The queries are copies of images in image_test. With the rule of Market-1501 the copy is junk for
+its own query (same camera), but a match for queries of other cameras. So the gallery keeps it, and the query gets
+another name.
 """
 
 import re
@@ -58,7 +58,7 @@ SET = ReidSet(
     list_part=list_part,
     reads=reads,
     how_to_ask=(
-        "VeRi-776 is handed out by its authors for research: ask through https://vehiclereid.github.io/VeRi/, unpack "
-        "the archive"
+        "VeRi-776 is available from its authors for research: request it on https://vehiclereid.github.io/VeRi/, "
+        "unpack the archive"
     ),
 )

@@ -1,6 +1,4 @@
-"""VIPeR as published: cam_a and cam_b, one picture of each person in each; `000_45.bmp` is person and viewing angle in
-degrees.
-"""
+"""The published layout of VIPeR: cam_a and cam_b with one picture per person; `000_45.bmp` is person and angle [°]."""
 
 import re
 from pathlib import Path
@@ -17,12 +15,12 @@ _EXAMPLE = "000_45.bmp (person, viewing angle)"
 
 
 def reads(part: str, protocol: str = PROTOCOLS[0]) -> tuple[str, ...]:
-    """Return what a part reads: both parts read all, since each person's pictures lie beside everybody's."""
+    """Return the folders and files that each part reads; both parts read all folders."""
     return with_splits(VIEWS, protocol)
 
 
 def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
-    """Return the crops of one half of the people; `two_views` says which."""
+    """Return the crops of one half of the people; `two_views` defines the halves."""
     return divide_people(folder, list_views(folder, _FILE_NAME, ".bmp", _EXAMPLE), part, protocol)
 
 

@@ -1,4 +1,4 @@
-"""Boxes that a network found: cut to the picture, the surest first, the unlikely left out."""
+"""Filter, clip and sort the boxes of a detector."""
 
 import numpy as np
 import supervision as sv
@@ -7,11 +7,11 @@ from reidops.mot.boxes import areas_ltrb, clip_ltrb
 
 
 def found(box_ltrb: np.ndarray, confidence: np.ndarray, picture: np.ndarray, min_confidence: float) -> sv.Detections:
-    """Return the people that a network found in a picture [h, w, 3], the surest first, class 1.
+    """Return the people in a picture [h, w, 3] in descending order of confidence, class 1.
 
     Args:
-        box_ltrb: [n, 4] in px of the picture; they are cut to it, and one outside it is left out.
-        confidence: [n]; a box below `min_confidence` is left out.
+        box_ltrb: [n, 4] in px of the picture; boxes are clipped to it, and boxes outside it are left out.
+        confidence: [n]; boxes below `min_confidence` are left out.
     """
     height, width = picture.shape[:2]
     inside = clip_ltrb(np.asarray(box_ltrb, dtype=float).reshape(-1, 4), width, height)

@@ -1,4 +1,4 @@
-"""Detectors by name: torchvision's, and ONNX files."""
+"""Create detectors by name: torchvision detectors and ONNX files."""
 
 from typing import Protocol
 
@@ -10,21 +10,22 @@ from reidops.files import repository_path
 
 
 class Detector(Protocol):
-    """What finds people in a picture."""
+    """A person detector."""
 
     def detect(self, picture: np.ndarray) -> sv.Detections:
-        """Return the people in a picture, BGR uint8 [h, w, 3]: `xyxy` is box_ltrb in px inside it, `confidence` from 0
-        to 1.
+        """Return the people in a picture, BGR uint8 [h, w, 3].
+
+        `xyxy` is box_ltrb in px inside the picture, `confidence` is 0 … 1.
         """
 
 
 def new_detector(name: str, settings: DetectorSettings = DetectorSettings()) -> Detector:
-    """Return a detector of torchvision by its name, or the one in an ONNX file, by its path relative to the repository.
+    """Return the torchvision detector `name`, or the detector in an ONNX file with a path relative to the repository.
 
     Raises:
-        ReidopsError: there is none of that name, or it cannot be loaded.
+        ReidopsError: there is no detector of that name, or it cannot be loaded.
     """
-    # Imported here, as each takes a second and only one is needed.
+    # Imported here, because each import takes a second and only one is needed.
     if name.endswith(".onnx"):
         from reidops.detection.onnx_detector import OnnxDetector
 

@@ -1,7 +1,7 @@
-"""A detector in an ONNX file: one picture at a time through ONNX Runtime, no torch.
+"""Run a detector in an ONNX file with ONNX Runtime, one picture at a time, without torch.
 
-`onnx_input.py` says how the picture is given to it (scaled to fit, on grey, RGB from 0 to 1, or as the settings say),
-`onnx_layouts.py` what its outputs may be.
+`onnx_input.py` prepares the input (letterboxed, RGB from 0 to 1, or as in the settings), and `onnx_layouts.py`
+describes the supported outputs.
 """
 
 import logging
@@ -25,18 +25,23 @@ from reidops.mot.boxes import unsuppressed
 log = logging.getLogger(__name__)
 
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-_NUM_WITHOUT_PEOPLE = 10  # frames with boxes of other classes only, after which a warning says so
+_NUM_WITHOUT_PEOPLE = 10  # number of first frames with boxes of other classes only, after which a warning is logged
 
 
 class OnnxDetector:
-    """Find people with a network that the user exported."""
+    """A person detector that the user exported to ONNX."""
 
     def __init__(self, path: Path, settings: DetectorSettings = DetectorSettings(), *, threads: int = 0) -> None:
-        """Load the network; `threads` 0 = one per core.
+        """Load the network.
+
+        Args:
+            path: the ONNX file.
+            settings: params of the detector.
+            threads: number of threads, 0 for one per core.
 
         Raises:
-            ReidopsError: the file is missing or no whole ONNX file, its input is not a picture's, or its classes leave
-                open which is a person.
+            ReidopsError: the file is missing or not a valid ONNX file, its input is not a picture, or its class of a
+                person is ambiguous.
         """
         self._path = Path(path)
         self._settings = settings
@@ -50,16 +55,16 @@ class OnnxDetector:
         self._request = Request(person, settings.min_confidence)
         self._names = tuple(output.name for output in self._session.get_outputs())
         self._layout: str | None = None if settings.layout == "auto" else settings.layout
-        self._is_normalised: bool | None = None  # not known before the first box
+        self._is_normalised: bool | None = None  # None before the first box
         self._first_frames = FirstFrames()
         self._num_frames_of_others = 0
 
     def detect(self, picture: np.ndarray) -> sv.Detections:
-        """Return the people in a picture, BGR uint8 [h, w, 3], the surest first.
+        """Return the people in a picture, BGR uint8 [h, w, 3], in descending order of confidence.
 
         Raises:
-            ReidopsError: the network cannot run on this picture, its outputs are none that are known, or its first
-                boxes cannot be people in these pictures.
+            ReidopsError: the network cannot run on this picture, the layout of its outputs is unknown, or its first
+                boxes are implausible.
         """
         feed, placement, size = self._input.feed(picture, self._settings, self._metadata)
         try:
@@ -79,13 +84,13 @@ class OnnxDetector:
         except (faults.Fail, faults.InvalidArgument, faults.RuntimeException) as error:
             raise ReidopsError(
                 f"cannot run on an input {list(feed[self._input.name].shape)}: {_first_line(error)}; set detector.size "
-                f"to its height and width"
+                f"to the height and width of its input"
             ) from None
         batch = self._input.num_pictures or 1
         return [values[:1] if batch > 1 and values.ndim > 1 and len(values) == batch else values for values in outputs]
 
     def _read(self, outputs: list[np.ndarray], size: tuple[int, int]) -> Candidates:
-        """Return the people that the outputs propose; the layout is settled by the first outputs that show it."""
+        """Return the people in the outputs; the layout is recognised from the first outputs with boxes."""
         facts = Facts(
             names=self._metadata.names,
             size=size,
@@ -102,18 +107,19 @@ class OnnxDetector:
     def _announce(self) -> None:
         person, names = self._request.person_class, self._metadata.names
         which = "COCO's person" if person is None else f"class {person} {names.get(person, '')}".strip()
-        log.info("%s: read as layout %s; it is asked for %s", self._path, self._layout, which)
+        log.info("%s: layout %s, class of people: %s", self._path, self._layout, which)
         if self._layout in ("yolox", "yolox-raw") and not names and self._settings.white == 1.0:
             log.warning(
-                "%s: YOLOX's own exports expect BGR from 0 to 255 (detector.white: 255, detector.colours: bgr); it is "
-                "given %s from 0 to 1, as YOLOv5, v6 and v7 expect",
+                "%s: exports of YOLOX expect BGR from 0 to 255 (detector.white: 255, detector.colours: bgr); the input "
+                "is %s from 0 to 1, as for YOLOv5, v6 and v7",
                 self._path,
                 self._settings.colours.upper(),
             )
 
     def _choose(self, candidates: Candidates, size: tuple[int, int]) -> Candidates:
-        """Return the candidates that are sure enough, in px of the input, and, where the network leaves duplicates,
-        the best of each.
+        """Return the candidates above the minimum confidence, in px of the input.
+
+        Non-maximum suppression is applied if the network does not do it.
         """
         sure = candidates.confidence >= self._settings.min_confidence
         box_ltrb, confidence = self._to_pixels(candidates.box_ltrb[sure], size), candidates.confidence[sure]
@@ -123,11 +129,11 @@ class OnnxDetector:
         return Candidates(box_ltrb, confidence, suppressed=True)
 
     def _to_pixels(self, box_ltrb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Return boxes in px of the input; the first boxes show whether they are shares of its width and height."""
+        """Return boxes in px of the input; the first boxes decide whether the outputs are shares of its size."""
         if self._is_normalised is None and len(box_ltrb) and box_ltrb.any():
             self._is_normalised = bool(np.abs(box_ltrb).max() <= NORMALISED_LIMIT)
             if self._is_normalised:
-                log.info("%s: its boxes lie in 0 … 1 and are scaled to the input, %d × %d px", self._path, *size[::-1])
+                log.info("%s: boxes are in 0 … 1 and are scaled to the input, %d × %d px", self._path, *size[::-1])
         return box_ltrb * np.array([size[1], size[0]] * 2) if self._is_normalised else box_ltrb
 
     def _check(self, box_ltrb: np.ndarray, confidence: np.ndarray, picture: np.ndarray) -> None:
@@ -136,21 +142,21 @@ class OnnxDetector:
             self._first_frames.check(box_ltrb, confidence, width, height)
         except ReidopsError as error:
             raise ReidopsError(
-                f"{error}; its outputs were read as layout {self._layout}. Set detector.layout to what they are "
-                "(docs/your-models.md), detector.size to the input that it was exported for, or raise "
+                f"{error}; its outputs were read as layout {self._layout}. Set detector.layout to another layout "
+                "(docs/your-models.md), detector.size to the input size of the export, or raise "
                 "detector.min_confidence"
             ) from None
 
     def _watch_classes(self, num_people: int, num_others: int) -> None:
-        """Warn once where the first frames hold boxes of other classes only."""
+        """Warn once if the first frames have boxes of other classes only."""
         if num_people or not num_others:
             self._num_frames_of_others = -_NUM_WITHOUT_PEOPLE if num_people else self._num_frames_of_others
             return
         self._num_frames_of_others += 1
         if self._num_frames_of_others == _NUM_WITHOUT_PEOPLE:
             log.warning(
-                "%s: %d frames hold boxes of other classes and none of a person; detector.person_class names the "
-                "person's class",
+                "%s: the first %d frames have boxes of other classes only; set detector.person_class to the class of "
+                "people",
                 self._path,
                 _NUM_WITHOUT_PEOPLE,
             )
@@ -162,7 +168,7 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # waiting threads leave their core to other work
+    # Idle threads do not spin, so that other work can use their cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
     try:

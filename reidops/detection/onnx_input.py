@@ -1,4 +1,4 @@
-"""The input of an ONNX detector: which of its inputs is the picture, and a picture in that form."""
+"""Find the picture input of an ONNX detector, and convert pictures to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _TYPES: dict[str, _Kind] = {
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
 }
-_SIZE_INPUT = "orig_target_sizes"  # RT-DETR's, D-FINE's: width and height in px that its boxes are scaled to
+_SIZE_INPUT = "orig_target_sizes"  # of RT-DETR and D-FINE: width and height in px to which the boxes are scaled
 _LEAST_STRIDE = 32  # px
 
 
@@ -31,16 +31,16 @@ class DeclaredInput(Protocol):
 
 @dataclass(frozen=True)
 class PictureInput:
-    """How a network takes a picture.
+    """The format of a network's picture input.
 
-    `num_pictures` is the batch that the network fixes; it is filled with the same picture. `size_input` names the input
-    for the size of the picture, None where there is none.
+    `num_pictures` is a fixed batch size; the batch is filled with the same picture. `size_input` is the name and type
+    of the input for the size of the picture, None if there is none.
     """
 
     name: str
     kind: type[np.generic]
-    num_pictures: int | None  # None = no batch dimension
-    height: int | None  # px; None = free
+    num_pictures: int | None  # None: no batch dimension
+    height: int | None  # px; None: free
     width: int | None
     channels_last: bool
     size_input: tuple[str, type[np.generic]] | None
@@ -48,9 +48,7 @@ class PictureInput:
     def feed(
         self, picture: np.ndarray, settings: DetectorSettings, metadata: Metadata
     ) -> tuple[dict[str, np.ndarray], Placement, tuple[int, int]]:
-        """Return what the network is given for a picture BGR uint8 [h, w, 3], where the picture lies in it, and the
-        input's height and width in px.
-        """
+        """Return the inputs for a picture BGR uint8 [h, w, 3], its placement, and the input's (height, width) in px."""
         placed, placement = self._place(picture, settings, metadata)
         ordered = placed if settings.colours == "bgr" else placed[..., ::-1]
         values = np.ascontiguousarray(ordered if self.channels_last else ordered.transpose(2, 0, 1))
@@ -76,10 +74,10 @@ class PictureInput:
 
 
 def picture_input(inputs: Sequence[DeclaredInput]) -> PictureInput:
-    """Return how a network takes a picture.
+    """Return the format of the picture input.
 
     Raises:
-        ReidopsError: it has another input than a picture's, or none.
+        ReidopsError: the network has no picture input, or further inputs.
     """
     others = [declared for declared in inputs if declared.name == _SIZE_INPUT]
     pictures = [declared for declared in inputs if declared.name != _SIZE_INPUT]
@@ -89,8 +87,8 @@ def picture_input(inputs: Sequence[DeclaredInput]) -> PictureInput:
     if len(pictures) != 1 or not _may_be(channels, 3) or kind not in _TYPES:
         listed = ", ".join(f"{declared.name} {declared.shape} of {declared.type}" for declared in inputs)
         raise ReidopsError(
-            f"its inputs are {listed}; expected one, [1, 3, H, W] or [3, H, W] of float32, float16 or uint8 (beside it "
-            f"{_SIZE_INPUT} may stand); export the detector with such an input"
+            f"its inputs are {listed}; expected one, [1, 3, H, W] or [3, H, W] of float32, float16 or uint8, and "
+            f"optionally {_SIZE_INPUT}; export the detector with such an input"
         )
     height, width = shape[-3:-1] if channels_last else shape[-2:]
     batch = None if len(shape) == 3 else shape[0] if isinstance(shape[0], int) and shape[0] > 0 else 1
@@ -111,7 +109,7 @@ def picture_input(inputs: Sequence[DeclaredInput]) -> PictureInput:
 
 
 def _may_be(side: int | str | None, wanted: int) -> bool:
-    """Return whether a side of an input can be so long; a free one has a name or none."""
+    """Return whether a side of an input can have the length `wanted`; a free side has a name, None or −1."""
     return side == wanted or not isinstance(side, int) or side < 0
 
 

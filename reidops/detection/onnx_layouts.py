@@ -1,4 +1,4 @@
-"""Which layout the outputs of an ONNX detector have, from their shapes, the class names and, last, the values.
+"""Recognise the layout of an ONNX detector's outputs from their shapes, the class names and the values.
 
 | layout              | outputs                               | a box                          | scores             |
 |---------------------|---------------------------------------|--------------------------------|--------------------|
@@ -16,8 +16,8 @@
 |                     |                                       |                                | is "no object"     |
 | `yolo-nas`          | boxes [1, n, 4], scores [1, n, C]     | left, top, right, bottom       | C                  |
 
-Duplicates are suppressed here for the layouts whose networks leave them: `yolov8`, `yolox`, `yolox-raw`, `yolo-nas`,
-and `rtdetr` with a row for each cell of a grid. Boxes are in px of the network's input, or, where none exceeds 2, in
+Non-maximum suppression is applied for the layouts whose networks do not do it: `yolov8`, `yolox`, `yolox-raw`,
+`yolo-nas`, and `rtdetr` with one row per grid cell. Boxes are in px of the network's input; if none exceeds 2, they are
 shares of it. Names and order of the outputs are free.
 """
 
@@ -40,22 +40,22 @@ LAYOUTS = (
     "detr-softmax",
     "yolo-nas",
 )
-NORMALISED_LIMIT = 2.0  # px; no detector finds people in a corner so small
-RAW_LIMIT = 16.0  # a logarithm of a side is below it, the widest decoded box of a picture above it
-_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))  # px, of the maps that YOLO's heads read
+NORMALISED_LIMIT = 2.0  # maximum of normalised boxes; boxes in px have larger values
+RAW_LIMIT = 16.0  # the logarithm of a side is below it, the widest decoded box of a picture above it
+_STRIDES = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))  # px, of the feature maps of YOLO heads
 _ANCHORS = 3  # per cell, in YOLOv5 and v7
-_COCO_CLASSES, _COCO_LABELS = 80, 91  # counted without gaps, and as numbered
+_COCO_CLASSES, _COCO_LABELS = 80, 91  # number of classes, and of labels including unused ones
 _MASK_FIELDS = 32  # of YOLO's segmentation heads
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a network beside the values of its outputs; each may be missing."""
+    """Known facts about a network besides the values of its outputs; each may be missing."""
 
-    names: Mapping[int, str] = field(default_factory=dict)  # of the classes, by number
-    size: tuple[int, int] | None = None  # px, height and width of the input that the outputs are of
+    names: Mapping[int, str] = field(default_factory=dict)  # class names by number
+    size: tuple[int, int] | None = None  # px, height and width of the input
     output_names: tuple[str, ...] = ()
-    counts_from_zero: bool = False  # the labels, for another reason than the names
+    counts_from_zero: bool = False  # whether labels count from 0
 
     @property
     def num_classes(self) -> int | None:
@@ -64,7 +64,7 @@ class Facts:
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """An output for one picture, of float32 or whole numbers."""
+    """An output for one picture, of float32 or integers."""
 
     name: str
     values: np.ndarray
@@ -79,10 +79,10 @@ class Output:
 
 
 def recognise(outputs: Sequence[Output], facts: Facts) -> str | None:
-    """Return the layout, None where the outputs hold no box yet that could tell it.
+    """Return the layout, None if the outputs have no box from which it can be recognised.
 
     Raises:
-        ReidopsError: the outputs fit none, or several and nothing decides.
+        ReidopsError: the outputs fit no layout, or are ambiguous.
     """
     if any(output.values.size == 0 for output in outputs):
         return "boxes" if len(outputs) > 1 else None
@@ -108,24 +108,24 @@ def plane_of(output: Output) -> np.ndarray | None:
 
 
 def unlike(layout: str, outputs: Sequence[Output], expected: str) -> ReidopsError:
-    """Return the error that the outputs do not have a layout; it shows what they are and how to settle it."""
+    """Return the error that the outputs do not have a layout, with their shapes and the remedy."""
     shapes = ", ".join(f"{output.name} {list(output.shape)} of {output.values.dtype}".strip() for output in outputs)
     return ReidopsError(
         f"its outputs are {shapes}; layout {layout} expects {expected}; set detector.layout to one of "
-        f"{', '.join(LAYOUTS)} (reidops/detection/onnx_layouts.py lists them), and detector.person_class to the number "
-        "of the class"
+        f"{', '.join(LAYOUTS)} (described in reidops/detection/onnx_layouts.py), and detector.person_class to the "
+        "number of the class"
     )
 
 
 def is_dense(num_boxes: int, size: tuple[int, int] | None) -> bool:
-    """Return whether there is a box for each cell of YOLO's grids, or three."""
+    """Return whether there are one or three boxes per cell of the YOLO grids."""
     return bool(grid_strides(num_boxes, size)) or bool(
         num_boxes % _ANCHORS == 0 and grid_strides(num_boxes // _ANCHORS, size)
     )
 
 
 def grid_strides(num_boxes: int, size: tuple[int, int] | None) -> tuple[int, ...]:
-    """Return the strides of the grids whose cells are so many, () where none are."""
+    """Return the strides of the grids with `num_boxes` cells in total, () if there are none."""
     if size is None:
         return ()
     height, width = size
@@ -142,12 +142,12 @@ def _of_several(outputs: Sequence[Output], facts: Facts) -> str:
     if is_dense(len(boxes[0]), facts.size):
         return "yolo-nas"
     if boxes[0].max() > NORMALISED_LIMIT:
-        raise unlike("auto", outputs, "beside class scores [1, n, C] boxes from 0 to 1, or one for each cell of a grid")
+        raise unlike("auto", outputs, "with class scores [1, n, C], boxes from 0 to 1 or one per cell of a grid")
     return _detr(scores[0], outputs, facts)
 
 
 def _detr(logits: np.ndarray, outputs: Sequence[Output], facts: Facts) -> str:
-    """Tell the softmax over classes and "no object" from independent sigmoids, by the number of columns."""
+    """Distinguish a softmax over classes and "no object" from independent sigmoids by the number of columns."""
     columns, known = logits.shape[1], facts.num_classes
     if columns > 1 and columns == (known or _COCO_LABELS) + 1:
         return "detr-softmax"
@@ -156,8 +156,8 @@ def _detr(logits: np.ndarray, outputs: Sequence[Output], facts: Facts) -> str:
     raise unlike(
         "auto",
         outputs,
-        f"80 or 91 class scores (detr), 92 (detr-softmax) or as many as its names ({known or 'none'}); name detr "
-        "or detr-softmax yourself",
+        f"80 or 91 class scores (detr), 92 (detr-softmax) or as many as its names ({known or 'none'}); choose detr or "
+        "detr-softmax",
     )
 
 
@@ -189,7 +189,7 @@ def _rows_first(plane: np.ndarray, outputs: Sequence[Output], facts: Facts) -> s
     if is_dense(num_rows, facts.size):
         return _dense_rows(plane, outputs, facts)
     if num_fields == 6 and not plane[:, 4:].any():
-        return None  # filled up with zeros: nobody is found, and nothing tells the layout
+        return None  # all rows are padding, so that the layout cannot be recognised
     if num_fields == 6 and is_end_to_end(plane):
         return "end-to-end"
     if num_fields == 4 + known if known else num_fields == 4 + _COCO_CLASSES or _is_normalised(plane):
@@ -199,13 +199,13 @@ def _rows_first(plane: np.ndarray, outputs: Sequence[Output], facts: Facts) -> s
     raise unlike(
         "auto",
         outputs,
-        f"of {num_rows:,} rows of {num_fields} that its metadata ({known or 'no'} class names) tell what they are; "
+        f"metadata that identify {num_rows:,} rows of {num_fields} fields ({known or 'no'} class names found); "
         "[1, n, 5 + C] is yolox, [1, n, 4 + C] rtdetr, [1, n, 6] end-to-end",
     )
 
 
 def _dense_rows(plane: np.ndarray, outputs: Sequence[Output], facts: Facts) -> str:
-    """Return the layout of rows of which there is one for each cell of the grids, or three."""
+    """Return the layout of an output with one or three rows per cell of the grids."""
     num_fields, known = plane.shape[1], facts.num_classes
     if num_fields == 5 or num_fields == 4 + (known or _COCO_CLASSES):
         return "rtdetr"
@@ -215,9 +215,9 @@ def _dense_rows(plane: np.ndarray, outputs: Sequence[Output], facts: Facts) -> s
 
 
 def _is_raw(plane: np.ndarray, facts: Facts) -> bool:
-    """Return whether boxes are relative to their cells: sides are logarithms, negative or small.
+    """Return whether boxes are relative to their cells, with sides as logarithms, which are negative or small.
 
-    Decoded sides are never negative, and among those of all cells one is wide; normalised ones are at most 1.
+    Decoded sides are never negative, and at least one of them is large; normalised sides are at most 1.
     """
     sides = plane[:, 2:4]
     is_one_each = bool(grid_strides(len(plane), facts.size))
@@ -225,7 +225,7 @@ def _is_raw(plane: np.ndarray, facts: Facts) -> bool:
 
 
 def is_end_to_end(plane: np.ndarray) -> bool:
-    """Return whether rows [n, 6] are corners in order, a score from 0 to 1, and a whole number, and one has a score."""
+    """Return whether rows [n, 6] are ordered corners, a score 0 … 1 and an integer class, with a score above 0."""
     corners, score, label = plane[:, :4], plane[:, 4], plane[:, 5]
     filled = score > 0
     return bool(
@@ -238,6 +238,6 @@ def is_end_to_end(plane: np.ndarray) -> bool:
 
 
 def _is_normalised(plane: np.ndarray) -> bool:
-    """Return whether boxes in the first four fields lie in 0 … 1 and are not all empty."""
+    """Return whether the boxes in the first four fields are in 0 … 1 and not all zero."""
     boxes = plane[:, :4]
     return bool(boxes.any() and boxes.max() <= NORMALISED_LIMIT)

@@ -1,6 +1,6 @@
-"""What an ONNX file states about its own detector: names of the classes, stride, input size and task.
+"""Read class names, stride, input size and task from the metadata of an ONNX file.
 
-ultralytics, YOLOv5 and others write these as text into the file's metadata (`names`, `stride`, `imgsz`, `task`).
+ultralytics, YOLOv5 and others write them as text (`names`, `stride`, `imgsz`, `task`).
 """
 
 import ast
@@ -17,7 +17,7 @@ _OTHER_TASKS = {"classify": "classes of a whole picture", "obb": "rotated boxes"
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the file states; each is empty or None where it states nothing."""
+    """The metadata of a file; missing entries are empty or None."""
 
     names: Mapping[int, str] = field(default_factory=dict)  # of the classes, by their number
     stride: int | None = None  # px; the input's sides are multiples of it
@@ -26,10 +26,10 @@ class Metadata:
 
 
 def read_metadata(properties: Mapping[str, str]) -> Metadata:
-    """Return what the metadata of an ONNX file states; an entry that cannot be read counts as missing.
+    """Return the metadata of an ONNX file; an entry that cannot be parsed counts as missing.
 
     Raises:
-        ReidopsError: the network's task is not to find upright boxes.
+        ReidopsError: the task of the network is not the detection of upright boxes.
     """
     task = properties.get("task")
     if task in _OTHER_TASKS:
@@ -44,29 +44,32 @@ def read_metadata(properties: Mapping[str, str]) -> Metadata:
 
 
 def person_of(names: Mapping[int, str], person_class: int | None) -> int | None:
-    """Return the number of the class that is a person: the param's, else by its name, None where nothing says it.
+    """Return the class number of a person, from the param or the class names; None if both are missing.
 
     Raises:
-        ReidopsError: the param names a class that is not there, or the names leave open which class is a person.
+        ReidopsError: the param is not one of the classes, or the class names are ambiguous.
     """
     listed = ", ".join(f"{number} {name}" for number, name in list(names.items())[:20])
     if person_class is not None:
         if names and person_class not in names:
-            raise ReidopsError(f"person_class is {person_class}, but its metadata name the classes {listed}")
+            raise ReidopsError(
+                f"detector.person_class is {person_class}, but the classes in its metadata are {listed}; set it to one "
+                f"of them"
+            )
         return person_class
     if len(names) <= 1:
         return next(iter(names), None)
     people = [number for number, name in names.items() if name.strip().casefold() in _PEOPLE]
     if len(people) != 1:
         raise ReidopsError(
-            f"{len(people)} of its classes have a person's name ({listed}); set detector.person_class to the number of "
-            "the class to track"
+            f"{len(people)} of its classes have the name of a person ({listed}); set detector.person_class to the "
+            "number of the class to track"
         )
     return people[0]
 
 
 def _literal(text: str | None) -> Any:
-    """Return a value written as Python or as JSON, None where it is neither."""
+    """Parse a Python literal or JSON; return None if the text is neither."""
     if not text:
         return None
     try:
@@ -80,7 +83,7 @@ def _literal(text: str | None) -> Any:
 
 
 def _names(value: Any) -> dict[int, str]:
-    """Return names by number, from a mapping or a list."""
+    """Return class names by number, from a mapping or a list."""
     if isinstance(value, list | tuple):
         return {number: str(name) for number, name in enumerate(value)}
     if not isinstance(value, dict) or not all(str(number).isdecimal() for number in value):

@@ -1,4 +1,4 @@
-"""People among the outputs of an ONNX detector, by their layout; `onnx_layouts.py` lists the layouts."""
+"""Read people from the outputs of an ONNX detector; `onnx_layouts.py` describes the layouts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,16 @@ import numpy as np
 from reidops.detection.onnx_layouts import Facts, Output, grid_strides, is_dense, plane_of, recognise, unlike
 from reidops.errors import ReidopsError
 
-# COCO's: torchvision counts labels from a background at 0, YOLO's classes have none
+# COCO: label 0 of torchvision is the background; YOLO has no background class.
 _LABEL_OF_PERSON, _CLASS_OF_PERSON = 1, 0
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """People that a network proposes: boxes [n, 4] in its own unit, scores [n], whether it has suppressed duplicates
-    itself, and how many boxes of other classes it is as sure of.
+    """Boxes of people [n, 4] in the unit of the network, with scores [n].
+
+    `suppressed` is whether the network removed duplicates; `num_others` is the number of confident boxes of other
+    classes.
     """
 
     box_ltrb: np.ndarray
@@ -29,16 +31,16 @@ NOBODY = Candidates(np.zeros((0, 4)), np.zeros(0), suppressed=True)
 
 @dataclass(frozen=True)
 class Request:
-    """Whom to look for: the class of a person (None = COCO's), and the least score that counts."""
+    """The class of people (None: that of COCO) and the minimum score of boxes that are checked."""
 
     person_class: int | None
     min_confidence: float = 0.0
 
 
 def name_outputs(outputs: Sequence[np.ndarray], names: Sequence[str]) -> list[Output]:
-    """Return the outputs that boxes may come from, half precision as float32.
+    """Return the outputs that may hold boxes, half precision as float32.
 
-    Maps of masks and the raw maps of a head are left out where decoded boxes stand beside them.
+    Mask maps and raw maps of a head are left out if there are decoded boxes.
 
     Raises:
         ReidopsError: there are raw maps only.
@@ -52,7 +54,7 @@ def name_outputs(outputs: Sequence[np.ndarray], names: Sequence[str]) -> list[Ou
 
 
 def _plain(values: np.ndarray) -> np.ndarray:
-    """Return floats as float32, and YOLOv4's boxes [1, n, 1, 4] without their third dimension."""
+    """Return floats as float32, and boxes of YOLOv4 [1, n, 1, 4] without their third dimension."""
     values = values[:, :, 0] if values.ndim == 4 and values.shape[2:] == (1, 4) else values
     return values.astype(np.float32) if values.dtype.kind == "f" else values
 
@@ -60,12 +62,12 @@ def _plain(values: np.ndarray) -> np.ndarray:
 def read_outputs(
     outputs: Sequence[np.ndarray], layout: str, person_class: int | None, facts: Facts = Facts(), *, least: float = 0.0
 ) -> Candidates:
-    """Return the people among the outputs of a network for one picture.
+    """Return the people in the outputs of a network for one picture.
 
     Args:
-        layout: of `onnx_layouts.LAYOUTS`, or `auto`.
-        person_class: None = COCO's.
-        least: score below which a box decides nothing.
+        layout: one of `onnx_layouts.LAYOUTS`, or `auto`.
+        person_class: class of people; None: that of COCO.
+        least: minimum score of boxes that are checked.
 
     Raises:
         ReidopsError: the outputs are not of that layout, or the scores are outside 0 … 1.
@@ -76,7 +78,7 @@ def read_outputs(
 
 
 def read_layout(outputs: Sequence[Output], layout: str, request: Request, facts: Facts) -> Candidates:
-    """Return the people among outputs of a known layout.
+    """Return the people in outputs of a known layout.
 
     Raises:
         ReidopsError: the outputs are not of that layout, or the scores are outside 0 … 1.
@@ -85,16 +87,16 @@ def read_layout(outputs: Sequence[Output], layout: str, request: Request, facts:
     confidence = candidates.confidence
     if len(confidence) and not (confidence.min() >= -1e-3 and confidence.max() <= 1 + 1e-3):  # NaN is neither
         raise ReidopsError(
-            f"its scores go from {confidence.min():.4g} to {confidence.max():.4g}, layout {layout} expects 0 … 1;"
-            " export it with the sigmoid inside, or set detector.layout to another layout"
+            f"its scores are {confidence.min():.4g} … {confidence.max():.4g}, layout {layout} expects 0 … 1; export it "
+            "with the sigmoid inside, or set detector.layout to another layout"
         )
     if not np.isfinite(candidates.box_ltrb[confidence >= request.min_confidence]).all():
-        raise ReidopsError("a box of its has NaN or infinite sides; half precision overflows: export it in float32")
+        raise ReidopsError("one of its boxes is NaN or infinite, which half precision can cause; export it in float32")
     return candidates
 
 
 def _read_boxes(outputs: Sequence[Output], request: Request, facts: Facts) -> Candidates:
-    """Read boxes, scores and labels; a single whole number beside them is the count of the rows that are filled."""
+    """Read boxes, scores and labels; a further single integer is the number of filled rows."""
     plain = _without_batch(outputs)
     counts = [output for output in plain if output.values.size == 1 and "num" in output.name.lower()]
     rest = [output for output in plain if output not in counts and "keypoint" not in output.name.lower()]
@@ -104,14 +106,14 @@ def _read_boxes(outputs: Sequence[Output], request: Request, facts: Facts) -> Ca
         boxes, scores, from_zero = [boxes[0][:, :4]], [boxes[0][:, 4]], True
     found = [output.values for output in labels]
     if (len(boxes), len(scores)) != (1, 1) or len(found) > 1 or len({len(p) for p in (*boxes, *scores, *found)}) > 1:
-        raise unlike("boxes", outputs, "boxes [n, 4], scores [n] and, of whole numbers, labels [n]")
+        raise unlike("boxes", outputs, "boxes [n, 4], scores [n] and integer labels [n]")
     filled = int(counts[0].values.ravel()[0]) if counts else len(scores[0])
     first = _CLASS_OF_PERSON if from_zero else _LABEL_OF_PERSON
     return _labelled(boxes[0][:filled], scores[0][:filled], found[0][:filled] if found else None, request, first)
 
 
 def _parts(outputs: Sequence[Output]) -> tuple[list[np.ndarray], list[np.ndarray], list[Output]]:
-    """Return what can be boxes [n, 4 or 5], scores [n] and labels [n]."""
+    """Return the outputs that can be boxes [n, 4 or 5], scores [n] and labels [n]."""
     boxes = [o.values for o in outputs if o.is_float and o.values.ndim == 2 and o.shape[1] in (4, 5)]
     vectors = [output for output in outputs if output.values.ndim == 1]
     labels = [output for output in vectors if not output.is_float or _is_label(output.name)]
@@ -119,7 +121,7 @@ def _parts(outputs: Sequence[Output]) -> tuple[list[np.ndarray], list[np.ndarray
 
 
 def _without_batch(outputs: Sequence[Output]) -> list[Output]:
-    """Return the outputs without the leading 1 that they share, and without a trailing one."""
+    """Return the outputs without a common leading dimension of size 1, and without a trailing one."""
     is_batch = any(output.values.ndim == 3 and output.shape[0] == 1 and output.shape[2] in (4, 5) for output in outputs)
     plain = []
     for output in outputs:
@@ -138,18 +140,18 @@ def _is_label(name: str) -> bool:
 def _labelled(
     box_ltrb: np.ndarray, confidence: np.ndarray, labels: np.ndarray | None, request: Request, default: int
 ) -> Candidates:
-    """Return the boxes of the person's label.
+    """Return the boxes with the label of a person.
 
     Raises:
-        ReidopsError: a label 0 where labels are taken to count from a background at 0.
+        ReidopsError: a label is 0 although label 0 is the background.
     """
     if labels is None:
         return Candidates(box_ltrb, confidence, suppressed=True)
     sure = (confidence >= request.min_confidence) & (confidence > 0)
     if default == _LABEL_OF_PERSON and request.person_class is None and (labels[sure] == 0).any():
         raise ReidopsError(
-            "a label of its is 0, so that they do not count from a background as torchvision's; set "
-            "detector.person_class to the number of the class to track, for COCO's classes 0"
+            "one of its labels is 0, so that label 0 is not the background as in torchvision; set "
+            "detector.person_class to the number of the class to track (0 for the classes of COCO)"
         )
     people = labels.round() == (default if request.person_class is None else request.person_class)
     return Candidates(box_ltrb[people], confidence[people], suppressed=True, num_others=int((sure & ~people).sum()))
@@ -158,14 +160,17 @@ def _labelled(
 def _scored(
     box_ltrb: np.ndarray, scores: np.ndarray, request: Request, *, suppressed: bool, default: int = _CLASS_OF_PERSON
 ) -> Candidates:
-    """Return all boxes with their score of the person's class, given scores [n, C].
+    """Return all boxes with their score for the class of a person, given scores [n, C].
 
     Raises:
         ReidopsError: there is no such class.
     """
     wanted = default if request.person_class is None else request.person_class
     if wanted >= scores.shape[1]:
-        raise ReidopsError(f"detector.person_class is {wanted}, but it has {scores.shape[1]} classes, counted from 0")
+        raise ReidopsError(
+            f"detector.person_class is {wanted}, but it has {scores.shape[1]} classes; set it to a number in 0 … "
+            f"{scores.shape[1] - 1}"
+        )
     best = scores.max(axis=1, initial=0)
     num_others = int(((best >= max(request.min_confidence, 1e-6)) & (scores[:, wanted] < best)).sum())
     return Candidates(box_ltrb, scores[:, wanted], suppressed=suppressed, num_others=num_others)
@@ -186,7 +191,7 @@ def _read_yolox_raw(outputs: Sequence[Output], request: Request, facts: Facts) -
     rows = _only(outputs, "yolox-raw", "[1, n, 5 + C]", min_fields=6, axis=1)
     strides = grid_strides(len(rows), facts.size)
     if not strides or facts.size is None:
-        raise unlike("yolox-raw", outputs, f"a row for each cell of the grids of its input {facts.size}")
+        raise unlike("yolox-raw", outputs, f"one row per cell of the grids of its input {facts.size}")
     boxes = _corners(_decoded(rows[:, :4], *_cells(facts.size, strides)))
     return _scored(boxes, rows[:, 4:5] * _class_columns(rows, 5, facts), request, suppressed=False)
 
@@ -204,7 +209,7 @@ def _read_end_to_end(outputs: Sequence[Output], request: Request, facts: Facts) 
 
 def _read_yolov7_end_to_end(outputs: Sequence[Output], request: Request, facts: Facts) -> Candidates:
     rows = _only(outputs, "yolov7-end-to-end", "[n, 7]", min_fields=7, axis=1, max_fields=7)
-    rows = rows[rows[:, 0] == 0]  # of the first picture of a batch
+    rows = rows[rows[:, 0] == 0]  # rows of the first picture of the batch
     return _labelled(rows[:, 1:5], rows[:, 6], rows[:, 5], request, _CLASS_OF_PERSON)
 
 
@@ -212,7 +217,7 @@ def _read_detr(outputs: Sequence[Output], request: Request, facts: Facts) -> Can
     boxes, scores = _boxes_and_scores(outputs, "detr")
     if scores.min(initial=0) < 0 or scores.max(initial=0) > 1:
         scores = 1 / (1 + np.exp(-scores.astype(float)))
-    default = _LABEL_OF_PERSON if scores.shape[1] == 91 else _CLASS_OF_PERSON  # COCO's own numbers begin at 1
+    default = _LABEL_OF_PERSON if scores.shape[1] == 91 else _CLASS_OF_PERSON  # the labels of COCO begin at 1
     return _scored(_corners(boxes), scores, request, suppressed=True, default=default)
 
 
@@ -247,9 +252,10 @@ _READERS = {
 def _only(
     outputs: Sequence[Output], layout: str, expected: str, *, min_fields: int, axis: int, max_fields: int | None = None
 ) -> np.ndarray:
-    """Return the one output without its leading 1; `axis` is that of a box's fields.
+    """Return the only output without its leading dimension; `axis` is that of a box's fields.
 
-    A layout that is told must fit, too: more fields than boxes are boxes taken for fields, but in a fixed width.
+    Unless the number of fields is fixed, an output with more fields than boxes does not fit the layout: its axes are
+    swapped.
     """
     plane = plane_of(outputs[0]) if len(outputs) == 1 else None
     if plane is None or plane.shape[axis] < min_fields or (max_fields and plane.shape[axis] > max_fields):
@@ -272,7 +278,7 @@ def _boxes_and_scores(outputs: Sequence[Output], layout: str) -> tuple[np.ndarra
 
 
 def _class_columns(rows: np.ndarray, first: int, facts: Facts) -> np.ndarray:
-    """Return the columns of class scores; those of masks or key points behind them are left out where names tell."""
+    """Return the columns of class scores; class names exclude the columns of masks and key points after them."""
     return rows[:, first : first + facts.num_classes] if facts.num_classes else rows[:, first:]
 
 

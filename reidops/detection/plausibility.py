@@ -1,29 +1,29 @@
-"""Do the first boxes of a detector look like people in its pictures? Outputs that are read wrongly do not."""
+"""Check that the first boxes of a detector are plausible, which detects a wrong layout of the outputs."""
 
 import numpy as np
 
 from reidops.errors import ReidopsError
 
-_NUM_FRAMES = 10  # with a box, that are checked
-_SURE = 0.05  # score; below it a dense detector proposes anything
+_NUM_FRAMES = 10  # number of frames with boxes that are checked
+_SURE = 0.05  # minimum score of checked boxes; dense detectors return arbitrary boxes below it
 _LEAST_SIDE = 2.0  # px
-_MOST_BOXES = 1000  # in one frame
-_MOST_FAULTY = 0.5  # share of the boxes
+_MOST_BOXES = 1000  # per frame
+_MOST_FAULTY = 0.5  # maximum share of faulty boxes
 
 
 class FirstFrames:
-    """Check the boxes of the first frames; a layout that does not fit gives tiny, outlying or countless ones."""
+    """Check the boxes of the first frames; a wrong layout gives tiny boxes, boxes outside the frame or too many."""
 
     def __init__(self) -> None:
         self._num_frames = 0
         self._num_boxes = self._num_tiny = self._num_outside = 0
 
     def check(self, box_ltrb: np.ndarray, confidence: np.ndarray, width: int, height: int) -> None:
-        """Check the boxes [n, 4] of a frame, in px of the frame and not cut to it.
+        """Check the boxes [n, 4] of a frame, in px of the frame and not clipped to it.
 
         Raises:
-            ReidopsError: more than half of the boxes so far are at most 2 px wide or high, or have their centre outside
-                the frame, or there are over a thousand in this frame.
+            ReidopsError: more than half of the boxes so far are at most 2 px wide or high or have their centre outside
+                the frame, or this frame has more than 1000 boxes.
         """
         boxes = box_ltrb[confidence >= _SURE]
         if self._num_frames >= _NUM_FRAMES or not len(boxes):
@@ -46,4 +46,4 @@ class FirstFrames:
                 f"{self._num_outside} of its first {self._num_boxes} boxes have their centre outside the frame of "
                 f"{width} × {height} px"
             )
-        return f"it finds {num_boxes:,} boxes in one frame" if num_boxes > _MOST_BOXES else ""
+        return f"it returns {num_boxes:,} boxes in one frame" if num_boxes > _MOST_BOXES else ""

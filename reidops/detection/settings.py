@@ -1,4 +1,4 @@
-"""How a network that detects people is run. Light to import, because every stage checks its params before it runs."""
+"""Settings of person detectors. The import is cheap, because every stage checks all params before it runs."""
 
 from typing import Annotated, Literal
 
@@ -27,7 +27,7 @@ Side = Annotated[int, Field(ge=1)]
 class DetectorSettings:
     """Settings of torchvision and ONNX detectors.
 
-    The defaults serve `reidops track`; the pipeline takes all values from params.yaml.
+    The defaults are used by `reidops track`; the pipeline takes all values from params.yaml.
     """
 
     weights: str | None = Field(

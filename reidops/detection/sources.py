@@ -1,4 +1,4 @@
-"""Where a sequence's detections come from: its own det.txt, files of yours, or a detector that looks at its frames."""
+"""Sources of detections: the det.txt of a sequence, files of the user, or a detector that runs on the frames."""
 
 from pathlib import Path
 from typing import Protocol
@@ -21,18 +21,17 @@ _PLACES = ("{name}.txt", "{name}/det/det.txt", "{name}/det.txt")
 
 
 class Source(Protocol):
-    """What has or makes the detections of sequences."""
+    """A source of the detections of sequences."""
 
     def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
-        """Return the detections of some 1-based frames of a sequence (tables.DETECTIONS), px 0-based."""
+        """Return the detections of the 1-based `frames` of a sequence (tables.DETECTIONS), px 0-based."""
 
 
 def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> Source:
-    """Return the source that a name means: `public`, the path of a file or folder, a detector of torchvision, or
-    `FILE.onnx`.
+    """Return the source of a name: `public`, a file or folder, a torchvision detector or `FILE.onnx`.
 
     Raises:
-        ReidopsError: it means nothing, or a detector cannot be loaded.
+        ReidopsError: there is no such source, or the detector cannot be loaded.
     """
     path = repository_path(name)
     if name == PUBLIC:
@@ -41,41 +40,42 @@ def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> S
         return OwnFiles(path)
     if path.suffix in (".txt", ".csv") or name.endswith("/"):
         raise ReidopsError(
-            f"{path}: no such file or folder; detections are expected there in MOTChallenge's det.txt format"
+            f"{path}: no such file or folder; put detections there in MOTChallenge's det.txt format, or change "
+            f"detect.source"
         )
     return DetectorSource(new_detector(name, settings))
 
 
 class PublicDetections:
-    """The det.txt that a sequence was published with."""
+    """The published det.txt of a sequence."""
 
     def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
-        """Return those of some frames, in the order of the file.
+        """Return the detections of `frames` in the order of the file.
 
         Raises:
-            ReidopsError: the sequence has none, or the file is not as published.
+            ReidopsError: the file is missing or invalid.
         """
         path = sequence.folder / "det" / "det.txt"
         if not path.is_file():
             raise ReidopsError(
                 f"{path}: no such file; for a sequence without public detections set detect.source to a detector, or "
-                f"to files of yours"
+                f"to your own files"
             )
         return _of_frames(read_detections(sequence), frames)
 
 
 class OwnFiles:
-    """A folder with a file for each sequence, or one file for one sequence."""
+    """A folder with one file per sequence, or a file for a single sequence."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._owner: str | None = None
 
     def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
-        """Return those of some frames, in the order of the file.
+        """Return the detections of `frames` in the order of the file.
 
         Raises:
-            ReidopsError: the folder has no file of that sequence, or the one file was another's already.
+            ReidopsError: the folder has no file for the sequence, or the single file was used for another sequence.
         """
         return _of_frames(read_detections_of(sequence, self._file(sequence)), frames)
 
@@ -85,31 +85,30 @@ class OwnFiles:
             there = [path for path in places if path.is_file()]
             if not there:
                 raise ReidopsError(
-                    f"{places[0]}: no such file; expected there, or as "
+                    f"{places[0]}: no such file; put the detections there, or into "
                     f"{' or '.join(p.format(name=sequence.name) for p in _PLACES[1:])}"
                 )
             return there[0]
         if self._owner not in (None, sequence.name):
             raise ReidopsError(
-                f"{self._path}: is one file, and {self._owner} and {sequence.name} are tracked; name a folder with a "
-                f"file"
-                " <sequence>.txt for each, or one sequence in download.sequences"
+                f"{self._path}: is one file, but {self._owner} and {sequence.name} are tracked; name a folder with one "
+                f"file <sequence>.txt per sequence, or one sequence in download.sequences"
             )
         self._owner = sequence.name
         return self._path
 
 
 class DetectorSource:
-    """A detector that looks at every frame once."""
+    """A detector that runs once on every frame."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
 
     def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
-        """Return what it finds in some frames, in their order, the surest of a frame first.
+        """Return the detections of `frames` in frame order, and in descending confidence within a frame.
 
         Raises:
-            ReidopsError: a frame is missing or is no whole picture.
+            ReidopsError: a frame is missing or damaged.
         """
         bar = progress_bar(frames, desc=f"detect {sequence.name}", unit="frames")
         tables = [

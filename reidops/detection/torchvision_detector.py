@@ -1,4 +1,4 @@
-"""torchvision's detectors by name, with the published COCO weights or some of your own."""
+"""Run torchvision detectors with the published COCO weights or own weights."""
 
 import difflib
 import pickle
@@ -20,18 +20,18 @@ from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import repository_path
 
-_PERSON = 1  # COCO's label
-_PATIENCE_SECONDS = 10.0  # without an answer
+_PERSON = 1  # label of COCO
+_TIMEOUT_SECONDS = 10.0
 
 
 class TorchvisionDetector:
-    """Find people with a detector of torchvision; on a GPU where there is one."""
+    """A torchvision detector that returns people; it runs on a GPU if there is one."""
 
     def __init__(self, name: str, settings: DetectorSettings = DetectorSettings()) -> None:
         """Build and load the network.
 
         Raises:
-            ReidopsError: there is no such detector, its weights are not at hand, or they are another network's.
+            ReidopsError: there is no such detector, its weights are missing, or they belong to another network.
         """
         if name not in torchvision_names():
             raise ReidopsError(f"{name}: torchvision has no detector of that name; {_near(name)}")
@@ -44,7 +44,7 @@ class TorchvisionDetector:
 
     @torch.inference_mode()
     def detect(self, picture: np.ndarray) -> sv.Detections:
-        """Return the people in a picture, BGR uint8 [h, w, 3], the surest first."""
+        """Return the people in a picture, BGR uint8 [h, w, 3], in descending order of confidence."""
         pixels = torch.from_numpy(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).to(self._device).permute(2, 0, 1) / 255
         output = self._network([pixels])[0]
         people = output["labels"] == _PERSON
@@ -54,15 +54,15 @@ class TorchvisionDetector:
 
 
 def torchvision_names() -> list[str]:
-    """Return the names of torchvision's detectors."""
+    """Return the names of the torchvision detectors."""
     return torchvision.models.list_models(module=zoo)
 
 
 def published_weights(name: str) -> Path:
-    """Return the file of a detector's COCO weights in torch's cache, fetched where it is not there yet.
+    """Return the file of a detector's COCO weights in the cache of torch, and fetch it if it is missing.
 
     Raises:
-        ReidopsError: it cannot be fetched; where to put it by hand.
+        ReidopsError: the file cannot be fetched; the message has the path for a manual copy.
     """
     address = torchvision.models.get_model_weights(name).DEFAULT.url
     path = Path(torch.hub.get_dir()) / "checkpoints" / address.rpartition("/")[2]
@@ -71,20 +71,19 @@ def published_weights(name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = path.stem.rpartition("-")[2]
     try:
-        with _patience(_PATIENCE_SECONDS):
+        with _socket_timeout(_TIMEOUT_SECONDS):
             torch.hub.download_url_to_file(address, str(path), hash_prefix=digest)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise ReidopsError(
             f"{name}: its weights cannot be fetched from {address} ({error}); fetch {path.name} on another machine and "
-            f"put it at {path},"
-            " or name its place in detector.weights"
+            f"copy it to {path}, or set detector.weights to its path"
         ) from None
     return path
 
 
 @contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    """Let no connection made within wait longer than that for an answer."""
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Set the default timeout of new sockets within the block."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -94,10 +93,10 @@ def _patience(seconds: float) -> Iterator[None]:
 
 
 def _load(network: torch.nn.Module, path: Path, name: str) -> None:
-    """Load a state dict of torch."""
+    """Load a state dict into the network."""
     if not path.is_file():
         raise ReidopsError(
-            f"{path}: no such file; detector.weights names a state dict of {name}, null = the published ones"
+            f"{path}: no such file; set detector.weights to a state dict of {name}, or to null for the published one"
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -113,11 +112,11 @@ def _load(network: torch.nn.Module, path: Path, name: str) -> None:
     ) as error:
         raise ReidopsError(
             f"{path}: is no state dict of {name} with COCO's 91 labels "
-            f"({' '.join(str(error).split())[:200] or 'it is cut off'});"
-            " take a file that torch.save(network.state_dict(), …) wrote of such a network"
+            f"({' '.join(str(error).split())[:200] or 'it is cut off'}); use a file that "
+            f"torch.save(network.state_dict(), …) wrote for such a network"
         ) from None
 
 
 def _near(name: str) -> str:
     near = difflib.get_close_matches(name, torchvision_names(), n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(torchvision_names())}"
+    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(torchvision_names())}"

@@ -1,4 +1,4 @@
-"""Whether boxes can be px of their frames: one rule for ground truth, detection files and what a detector found."""
+"""Check that boxes are in px of their frames; the rule is the same for ground truth, detection files and detectors."""
 
 import logging
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from reidops.errors import ReidopsError
 
 logger = logging.getLogger(__name__)
 
-_LEAST = 10  # boxes; fewer prove nothing
-_CLEAR = 0.99  # share of the boxes that have the mark of a unit
-_BEYOND = 0.1  # share of the boxes that reach out of the frame, above which they are looked at
-_MOST_OUTSIDE = 0.5  # share of the boxes with their middle outside, above which they are refused
+_LEAST = 10  # minimum number of boxes for an error
+_CLEAR = 0.99  # minimum share of the boxes that fit a unit
+_BEYOND = 0.1  # share of the boxes that reach out of the frame, above which the unit is checked
+_MOST_OUTSIDE = 0.5  # share of the boxes with their centre outside, above which an error is raised
 SHARES, CORNERS, RESOLUTION = "shares", "corners", "resolution"
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """Boxes that cannot be px of their frames: the likely `kind`, a sentence, and whether it is beyond question."""
+    """The likely reason why boxes are not in px of their frames; `is_certain` if it is an error, else a warning."""
 
     kind: str
     fault: str
@@ -27,15 +27,15 @@ class Misfit:
     is_certain: bool
 
     def __str__(self) -> str:
-        """Say what was found and what to do."""
+        """Return the fault and its remedy."""
         return f"{self.fault}; {self.remedy}"
 
 
 def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
-    """Return what is wrong with boxes [n, 4] of frames of width × height px; None where nothing is.
+    """Return the fault of boxes [n, 4] in frames of width × height px, None if there is none.
 
-    Boxes are 0-based px. Shares of the frame have no side above 1. In corners (right and bottom in place of width and
-    height) the third number is above the first and the fourth above the second, so that boxes reach out of the frame.
+    Boxes are 0-based px. Three faults are recognised: shares of the frame (no side above 1), corners (right and bottom
+    in place of width and height, so that boxes reach out of the frame) and boxes of another resolution.
     """
     boxes = np.asarray(box_ltwh, dtype=float).reshape(-1, 4)
     if not len(boxes):
@@ -58,8 +58,8 @@ def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
             CORNERS,
             f"{beyond.mean():.0%} of the boxes reach past the right or lower edge of the {width} × {height} px, and "
             f"the third and fourth numbers can be the right and lower corners",
-            "write width and height in their place (download.formats: "
-            "{SET: 'frame,id,left,top,right,bottom,…'} names the columns of ground truth)",
+            "write width and height instead, or name the columns of ground truth in download.formats: "
+            "{SET: 'frame,id,left,top,right,bottom,…'}",
             enough and not _fits(boxes),
         )
     if outside > _BEYOND:
@@ -68,30 +68,29 @@ def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
             RESOLUTION,
             f"the middle of {outside:.0%} of the boxes is outside the {width} × {height} px (they reach to "
             f"{most[0]:.0f} × {most[1]:.0f})",
-            "they are of another resolution or of another sequence: scale them, or name the file of this one",
+            "they are of another resolution or of another sequence: scale them, or use the file of this sequence",
             enough and outside > _MOST_OUTSIDE,
         )
     return None
 
 
 def _are_corners(boxes: np.ndarray, width: int, height: int) -> bool:
-    """Tell whether nearly all boxes would be boxes inside the frame if they were corners."""
+    """Return whether nearly all boxes, read as corners, are inside the frame."""
     left_top, last = boxes[:, :2] + 1, boxes[:, 2:]
     inside = (last > left_top).all(axis=1) & (last <= np.array([width, height]) * 1.02 + 2).all(axis=1)
     return bool(inside.mean() >= _CLEAR)
 
 
 def _fits(boxes: np.ndarray) -> bool:
-    """Tell whether every box is at the left upper corner, where widths and corners are the same."""
+    """Return whether every box is at the left upper corner, where widths and corners are the same."""
     return bool((boxes[:, :2] <= 1).all())
 
 
 def check_boxes(boxes: pd.DataFrame, width: int, height: int, where: str) -> None:
-    """Refuse boxes (columns left, top, width, height; px, 0-based) that cannot be of their frames; warn of doubtful
-    ones.
+    """Check boxes (columns left, top, width, height; px, 0-based) with `find_misfit`; warn if the fault is uncertain.
 
     Raises:
-        ReidopsError: names the likely cause and what to do.
+        ReidopsError: the boxes are not in px of their frames; the message has the likely cause and the remedy.
     """
     misfit = find_misfit(boxes[["left", "top", "width", "height"]].to_numpy(), width, height)
     if misfit is None:

@@ -1,4 +1,4 @@
-"""Which annotations are people: MOTChallenge's classes, and those of other sets by number or by name."""
+"""Classes of annotations: the classes of MOTChallenge, and those of other data sets by number or by name."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from reidops.errors import ReidopsError
 PEDESTRIAN, ON_VEHICLE, CAR, BICYCLE, MOTORBIKE, OTHER_VEHICLE, STATIC_PERSON, CROWD = 1, 2, 3, 4, 5, 6, 7, 13
 NUM_CLASSES = 13
 
-# Words that sets use for a person who walks or stands; people may name others in download.people.
+# Class names for pedestrians; download.people names others.
 PEOPLE_NAMES = frozenset({"person", "pedestrian", "people", "human", "player", "man", "woman", "body"})
 _NUMBER_OF = {
     "person_sitting": STATIC_PERSON, "person sitting": STATIC_PERSON, "static person": STATIC_PERSON,
@@ -24,7 +24,7 @@ _NUMBER_OF = {
 
 
 def number_of_name(name: str) -> int:
-    """Return MOTChallenge's class of a class name; names that are not known are no people (3, car).
+    """Return the MOTChallenge class of a class name; unknown names are not people (3, car).
 
     >>> number_of_name("Pedestrian"), number_of_name("van"), number_of_name("Person_sitting")
     (1, 3, 7)
@@ -34,7 +34,7 @@ def number_of_name(name: str) -> int:
 
 
 def as_people(classes: Sequence[int | str] | np.ndarray, people: Iterable[int | str]) -> np.ndarray:
-    """Return classes in which those that `people` names are pedestrians (1) and no others are, int64 [n]."""
+    """Return MOTChallenge classes, int64 [n]; those in `people` become pedestrians (1), all others do not."""
     wanted = {_key(word) for word in people}
     keys = [_key(word) for word in classes]
     other = [number_of_name(key) if not key.lstrip("-").isdecimal() else int(key) for key in keys]
@@ -47,10 +47,10 @@ def _key(word: int | str) -> str:
 
 
 def check_classes(classes: np.ndarray, path: Path, wanted: Sequence[int] = (PEDESTRIAN,)) -> None:
-    """Refuse numbers that are not MOTChallenge's, where MOTChallenge's pedestrians are wanted.
+    """Check that all classes are those of MOTChallenge, if only its pedestrians are wanted.
 
     Raises:
-        ReidopsError: names the classes that were found and the params that say which of them are people.
+        ReidopsError: there are other classes; the message has their numbers and the params that name people.
     """
     outside = (classes < 1) | (classes > NUM_CLASSES)
     if tuple(wanted) != (PEDESTRIAN,) or not outside.any():
@@ -60,7 +60,7 @@ def check_classes(classes: np.ndarray, path: Path, wanted: Sequence[int] = (PEDE
     odd = int(Counter(classes[outside].tolist()).most_common(1)[0][0])
     where = path.parents[3].name if len(path.parents) > 3 else "SET"
     raise ReidopsError(
-        f"{path}: its classes are {found}; MOTChallenge's are 1 … {NUM_CLASSES}, and 1 is a pedestrian. Say which "
-        f"classes are people: download.people: {{{where}: [{odd}]}} in params.yaml, or, for the crops alone, "
+        f"{path}: its classes are {found}; MOTChallenge's are 1 … {NUM_CLASSES}, and 1 is a pedestrian. Name the "
+        f"classes of people in params.yaml: download.people: {{{where}: [{odd}]}}, or, for the crops only, "
         f"convert.classes: [{odd}]"
     )

@@ -1,4 +1,4 @@
-"""Boxes by the names of their columns: of a file's first line, or of `download.formats`."""
+"""Read boxes by column names, which are in the first line of the file or in `download.formats`."""
 
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ _BOXES = (
 
 @dataclass(frozen=True)
 class NamedTable:
-    """Annotations in the columns of ground_truth.FIELDS; `classes` are the file's own numbers or words, None = none."""
+    """Annotations in the columns of ground_truth.FIELDS; `classes` are those of the file, None without a column."""
 
     table: pd.DataFrame
     remark: str
@@ -65,10 +65,10 @@ def named_table(rows: TextRows, layout: str = "") -> NamedTable:
     """Return annotations by the names of the columns.
 
     Args:
-        layout: the names, separated by commas, in place of the file's own; `-` is a column that is not used.
+        layout: comma-separated names that replace those of the file; `-` is an unused column.
 
     Raises:
-        ReidopsError: a name is not known, or frame, id or a side of the box has no column.
+        ReidopsError: a name is unknown, or frame, id or a side of the box has no column.
     """
     names = _canonical(rows, layout)
     place = {name: column for column, name in enumerate(names) if name != "-"}
@@ -76,10 +76,10 @@ def named_table(rows: TextRows, layout: str = "") -> NamedTable:
     frame = next((name for name in ("frame", "frame0", "picture") if name in place), None)
     unknown = [name for name in rows.names if name not in _CANONICAL and name not in _UNUSED] if not layout else []
     if frame is None or "id" not in place or box is None or unknown:
-        fault = f"does not say what {', '.join(unknown)} are" if unknown else "gives no frame, id and box"
+        fault = f"has the unknown names {', '.join(unknown)}" if unknown else "gives no frame, id and box"
         raise ReidopsError(
-            f"{rows.path}: line 1 ({','.join(rows.names) or layout}) holds something that is no number, and as a line "
-            f"of names it {fault}; remove a header line, or name the columns in download.formats: {', '.join(NAMES)}"
+            f"{rows.path}: line 1 ({','.join(rows.names) or layout}) holds text, and as a line of column names it "
+            f"{fault}; remove the header line, or name the columns in download.formats: {', '.join(NAMES)}"
         )
     read = {name: rows.values[:, place[name]] for name in place}
     classes = _classes(rows, place)
@@ -98,9 +98,10 @@ def _canonical(rows: TextRows, layout: str) -> list[str]:
         names = [word.strip().lower() for word in layout.split(",")]
         unknown = [name for name in names if name not in NAMES]
         if unknown or (rows.values.shape[1] != len(names)):
-            fault = f"{unknown[0]} is no column" if unknown else f"its lines have {rows.values.shape[1]} fields"
+            fault = f"{unknown[0]} is not a column" if unknown else f"its lines have {rows.values.shape[1]} fields"
             raise ReidopsError(
-                f"{rows.path}: {fault}; download.formats names the columns {layout}, of {', '.join(NAMES)}"
+                f"{rows.path}: {fault}; download.formats is {layout}, expected one name per field out of "
+                f"{', '.join(NAMES)}"
             )
         return names
     known = [_CANONICAL.get(name, "-") for name in rows.names]

@@ -1,7 +1,7 @@
-"""Choose boxes of a sequence and say which pixels each one is, exactly as mot2reid does.
+"""Choose the boxes of a sequence that become crops, with the same pixels as mot2reid.
 
-The geometry of mot2reid, to the pixel: left, top, left + width and top + height as the file has them (1-based, not
-shifted), cut to whole numbers towards zero, clipped to [0, W − 1] and [0, H − 1], the end pixel included.
+mot2reid takes left, top, left + width and top + height of the file (1-based, not shifted), truncates them towards zero
+and clips them to [0, W − 1] and [0, H − 1]; the end pixel is included.
 """
 
 from collections import Counter
@@ -23,8 +23,9 @@ TOO_SMALL, STRIDE = "smaller than min_width × min_height", "frames between the 
 
 @dataclass(frozen=True)
 class BoxRules:
-    """Which boxes become crops. mot2reid knows `classes` (1) and `vis_threshold`; it ignores the flag and has no least
-    size.
+    """Rules for the boxes that become crops.
+
+    mot2reid has only `classes` (1) and `vis_threshold`; it ignores the flag and has no minimum size.
     """
 
     classes: tuple[int, ...] = (1,)
@@ -36,14 +37,14 @@ class BoxRules:
 
 
 def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Counter]:
-    """Return the boxes of a sequence that become crops, and how many boxes there were and each rule took.
+    """Return the boxes of a sequence that become crops, and the numbers of all boxes and of those each rule left out.
 
     The table has one row per crop in the order of gt.txt: `frame` (1-based), `track_id`, `person` (mot2reid's folder
     name), `path` (in crops.tar), `visibility`, and the pixels `x1`, `y1`, `x2`, `y2` (0-based, both ends inclusive).
 
-    `path` counts a person's crops in the order of gt.txt over every box that mot2reid would cut, so that a box left out
-    for its size or by the stride leaves the names of the others as they are. Rows that give one person two boxes in a
-    frame are two crops, as in mot2reid; `validate` refuses them.
+    `path` numbers a person's crops in the order of gt.txt over every box that mot2reid would cut, so that the names do
+    not depend on the minimum size and the stride. Two boxes of a person in one frame become two crops, as in mot2reid;
+    `validate` reports them as an error.
 
     Raises:
         ReidopsError: gt.txt cannot be read, or a box that becomes a crop has an id below 0 or a visibility above 1.
@@ -65,28 +66,29 @@ def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Cou
 
 
 def check_frames(sequence: Sequence, first: int, last: int) -> None:
-    """Refuse a sequence that lacks a frame of `first` … `last`; images past seqLength are nobody's, `validate` tells of
-    them.
+    """Check that the frames `first` … `last` of a sequence exist.
+
+    Images past seqLength are not used; `validate` reports them.
 
     Raises:
-        ReidopsError: names the first missing frame.
+        ReidopsError: a frame is missing; the message names the first one.
     """
     present = {path.name for path in sequence.frames_dir.iterdir()} if sequence.frames_dir.is_dir() else set()
     missing = [n for n in range(first, last + 1) if sequence.frame_path(n).name not in present]
     if missing:
         raise ReidopsError(
             f"{sequence.frame_path(missing[0])}: the frame is missing ({len(missing)} of {last - first + 1} are);"
-            f" seqinfo.ini says seqLength={sequence.length}, imDir={sequence.frames_dir.name}{_folders(sequence)}: "
-            f"unpack the set again, or mend seqinfo.ini"
+            f" seqinfo.ini states seqLength={sequence.length}, imDir={sequence.frames_dir.name}{_folders(sequence)}; "
+            f"unpack the data set again, or correct seqinfo.ini"
         )
 
 
 def _folders(sequence: Sequence) -> str:
-    """Name the folders of a sequence that hold pictures, where the one that imDir names does not."""
+    """Return a note on the folders of a sequence with images, "" if the folder in imDir has images."""
     if sequence.files is not None or not sequence.folder.is_dir():
         return ""
     there = [path.name for path in sorted(sequence.folder.iterdir()) if path.is_dir() and has_pictures(path)]
-    return f" and there are pictures in {', '.join(there)} (imDir={there[0]})" if there else ""
+    return f", and there are pictures in {', '.join(there)} (imDir={there[0]})" if there else ""
 
 
 def _check_boxes(boxes: pd.DataFrame, sequence: Sequence) -> None:
@@ -95,14 +97,13 @@ def _check_boxes(boxes: pd.DataFrame, sequence: Sequence) -> None:
         first = wrong.iloc[0]
         raise ReidopsError(
             f"{sequence.folder / 'gt' / 'gt.txt'}: in frame {first['frame']} id {first['track_id']} has visibility "
-            f"{first['visibility']:g};"
-            f" expected an id from 0 and a visibility of 0 … 1 ({len(wrong)} such lines); remove or mend them, or say "
-            f"in download.formats what the 9th field is"
+            f"{first['visibility']:g}; expected an id from 0 and a visibility of 0 … 1 ({len(wrong)} such lines); "
+            f"remove or correct them, or name the 9th field in download.formats"
         )
 
 
 def _broken_rules(boxes: pd.DataFrame, rules: BoxRules) -> dict[str, pd.Series]:
-    """Return the boxes that each rule takes for which mot2reid would not cut a box either, but for the flag."""
+    """Return the boxes that each rule leaves out; mot2reid has these rules, too, except for the flag."""
     return {
         ANOTHER_CLASS: ~boxes["class_id"].isin(rules.classes),
         NOT_CONSIDERED: ~boxes["considered"] & rules.considered_only,
@@ -111,7 +112,7 @@ def _broken_rules(boxes: pd.DataFrame, rules: BoxRules) -> dict[str, pd.Series]:
 
 
 def _broken_further_rules(boxes: pd.DataFrame, rules: BoxRules, sequence: Sequence) -> dict[str, pd.Series]:
-    """Return the boxes that each rule takes of which mot2reid knows nothing."""
+    """Return the boxes that each rule leaves out; mot2reid does not have these rules."""
     width, height = boxes["x2"] - boxes["x1"] + 1, boxes["y2"] - boxes["y1"] + 1
     return {
         OUTSIDE: ~_touches_frame(boxes, sequence),
@@ -128,8 +129,7 @@ def _name(boxes: pd.DataFrame, sequence: str) -> pd.DataFrame:
 
 def _pixels(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
     """Return x1, y1, x2, y2, whole px, both ends inclusive."""
-    # Reading took the file's 1 off. Rounding undoes what binary fractions lost on the way, so that the sum is the
-    # file's.
+    # The reader subtracted 1. Rounding removes the error of this subtraction, so that the sum is that of the file.
     left, top = (boxes["left"] + 1).round(6), (boxes["top"] + 1).round(6)
     edges = np.stack([left, top, left + boxes["width"], top + boxes["height"]], axis=1)
     most = np.array([sequence.width, sequence.height, sequence.width, sequence.height]) - 1
@@ -138,7 +138,7 @@ def _pixels(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
 
 
 def _touches_frame(boxes: pd.DataFrame, sequence: Sequence) -> pd.Series:
-    """Tell the boxes that share area with the frame; mot2reid writes a one-pixel strip of the border for the others."""
+    """Return which boxes overlap the frame; mot2reid writes a one-pixel strip of the border for the others."""
     inside_x = (boxes["left"] < sequence.width) & (boxes["left"] + boxes["width"] > 0)
     inside_y = (boxes["top"] < sequence.height) & (boxes["top"] + boxes["height"] > 0)
     return inside_x & inside_y

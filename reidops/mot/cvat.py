@@ -1,4 +1,4 @@
-"""CVAT's export "CVAT for video 1.1": tracks with a box for each frame or keyframe, frames counted from 0."""
+"""Read CVAT's export "CVAT for video 1.1": tracks with a box per frame or keyframe, frames counted from 0."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,18 +11,18 @@ def read_cvat(path: Path) -> Exported:
     """Return the boxes of an annotations.xml; frames between keyframes are interpolated.
 
     Raises:
-        ReidopsError: the file is no XML, or holds no track with a box.
+        ReidopsError: the file is not XML, or holds no track with a box.
     """
     try:
         root = ElementTree.parse(path).getroot()
         rows = [row for track in root.iter("track") for row in _rows(track)]
     except (ElementTree.ParseError, UnicodeError, ValueError, KeyError, LookupError) as error:
         fault = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
-        raise ReidopsError(f"{path}: {fault}; expected CVAT's export 'CVAT for video 1.1'") from None
+        raise ReidopsError(f"{path}: {fault}; export the task as 'CVAT for video 1.1' again") from None
     if not rows:
         images = sum(1 for _ in root.iter("image"))
-        found = f" but {images:,} single images: export the task as 'CVAT for video 1.1'" if images else ""
-        raise ReidopsError(f"{path}: holds no track with a box{found}")
+        found = f" but {images:,} single images" if images else ""
+        raise ReidopsError(f"{path}: holds no track with a box{found}; export the task as 'CVAT for video 1.1'")
     return Exported(exported_table(rows), "CVAT's format, occluded boxes count as half visible")
 
 

@@ -1,4 +1,4 @@
-"""Ground truth as annotation tools export it: one table whatever the tool, and tracks between keyframes."""
+"""Ground truth of annotation tools: one table format for all tools, and tracks interpolated between keyframes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,12 @@ import numpy as np
 import pandas as pd
 
 COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "considered", "class_name", "visibility")
-OCCLUDED = 0.5  # visibility of a box that a tool marks as occluded, without saying how much
+OCCLUDED = 0.5  # visibility of a box that a tool marks as occluded without a degree
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Boxes in COLUMNS: 0-based px; `frame` counts from 1, or is a picture's file name where `by_name`.
-
-    `remark` says what was read.
-    """
+    """Boxes in COLUMNS, 0-based px and 1-based frames; `remark` describes the format for the log."""
 
     table: pd.DataFrame
     remark: str
@@ -23,7 +20,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Keyframe:
-    """A box that was drawn: `frame` from 1, `box_ltwh` px, 0-based; `ends` where nothing is shown until the next."""
+    """An annotated box: 1-based `frame`, `box_ltwh` in 0-based px; `ends` if the track pauses until the next one."""
 
     frame: int
     box_ltwh: tuple[float, float, float, float]
@@ -32,10 +29,10 @@ class Keyframe:
 
 
 def fill_track(keyframes: Sequence[Keyframe], last_frame: int | None = None) -> list[tuple[int, tuple, float]]:
-    """Return (frame, box_ltwh, visibility) of every frame of a track, between keyframes by linear interpolation.
+    """Return (frame, box_ltwh, visibility) of every frame of a track, linearly interpolated between keyframes.
 
     Args:
-        last_frame: up to which the last keyframe stays where it does not end the track; None = it is the last.
+        last_frame: frame up to which the last keyframe is repeated if it does not end the track; None: not repeated.
     """
     ordered = sorted(keyframes, key=lambda key: key.frame)
     rows = []

@@ -1,7 +1,7 @@
-"""The pictures of a sequence: which file of a folder is which frame.
+"""Map the image files of a sequence to frames.
 
-Pictures are ordered by the number in their names, which may begin anywhere and may have words around it. Frames are
-counted from 1 in that order. Only where pictures are missing (there are fewer than seqLength) a gap stays a gap.
+Images are ordered by the number in their names, which may begin at any value and may have words around it. Frames are
+counted from 1 in that order. If there are fewer images than seqLength, gaps in the numbers are missing frames.
 """
 
 import re
@@ -17,9 +17,9 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """Pictures in the order of their numbers: `numbers` and `names`, both [num_pictures].
+    """Images in the order of their numbers: `numbers` and `names`, both [num_pictures].
 
-    `first` is the number of frame 1 where frames are found by their number; None where frame k is the k-th picture.
+    `first` is the number of frame 1 if frames are found by number; None if frame k is the k-th image.
     """
 
     numbers: tuple[int, ...]
@@ -27,7 +27,7 @@ class FrameFiles:
     first: int | None = None
 
     def name_of(self, frame: int) -> str | None:
-        """Return the file name of a 1-based frame; None where there is no such picture."""
+        """Return the file name of a 1-based frame, None if the image is missing."""
         if self.first is None:
             return self.names[frame - 1] if 1 <= frame <= len(self.names) else None
         place = frame - 1 + self.first - self.numbers[0]
@@ -37,7 +37,7 @@ class FrameFiles:
         return dict(zip(self.numbers, self.names, strict=True)).get(number)
 
     def expected_name(self, frame: int) -> str:
-        """Return the name that a 1-based frame would have, as the first picture is named."""
+        """Return the expected file name of a 1-based frame, with the pattern of the first image."""
         number = frame - 1 + (self.numbers[0] if self.first is None else self.first)
         digits, stem = list(_NUMBER.finditer(Path(self.names[0]).stem)), Path(self.names[0])
         if not digits:
@@ -48,7 +48,7 @@ class FrameFiles:
 
     @property
     def has_gaps(self) -> bool:
-        """Tell whether a number between the first and the last is missing."""
+        """Return whether a number between the first and the last is missing."""
         return self.numbers[-1] - self.numbers[0] + 1 != len(self.numbers)
 
 
@@ -60,15 +60,15 @@ def _varying(digits: list[re.Match], names: tuple[str, ...]) -> re.Match:
 
 
 def list_frames(folder: Path, extension: str | None = None, length: int | None = None) -> FrameFiles | None:
-    """Return the pictures of a folder; None where it holds none.
+    """Return the images of a folder, None if it has none.
 
     Args:
-        extension: of the frames, with or without its dot, in any case; pictures of another kind are left out where
-            there are some of this one.
-        length: number of frames that the sequence states.
+        extension: preferred file extension, with or without its dot, in any case; other images are ignored if there
+            are images with this extension.
+        length: number of frames in seqinfo.ini.
 
     Raises:
-        ReidopsError: the names hold no number, or two pictures have the same one.
+        ReidopsError: a name has no number, or two images have the same number.
     """
     names = sorted(_pictures(folder)) if folder.is_dir() else []
     wanted = [name for name in names if extension and name.lower().endswith(_dotted(extension))]
@@ -80,22 +80,24 @@ def list_frames(folder: Path, extension: str | None = None, length: int | None =
     twice = next((k for k in range(1, len(numbers)) if numbers[k] == numbers[k - 1]), None)
     if twice is not None:
         raise ReidopsError(
-            f"{folder}: a frame is there twice, {ordered[twice - 1]} and {ordered[twice]}; remove one of them, or name "
-            f"one kind in imExt of seqinfo.ini"
+            f"{folder}: a frame is there twice, {ordered[twice - 1]} and {ordered[twice]}; remove one of them, or set "
+            f"imExt in seqinfo.ini"
         )
     return FrameFiles(numbers, ordered, _first(numbers, length))
 
 
 def has_pictures(folder: Path) -> bool:
-    """Tell whether a folder holds a picture."""
+    """Return whether a folder holds an image."""
     return any(True for _ in _pictures(folder))
 
 
 def find_pictures(folder: Path) -> Path:
-    """Return the folder, or the one below it that holds the pictures: img1, else the only one; itself where none does.
+    """Return the folder of the images: `folder` itself, its subfolder img1 or its only subfolder with images.
+
+    Without images, `folder` is returned.
 
     Raises:
-        ReidopsError: several folders hold pictures.
+        ReidopsError: several subfolders hold images.
     """
     if has_pictures(folder):
         return folder
@@ -103,8 +105,8 @@ def find_pictures(folder: Path) -> Path:
     named = [path for path in below if path.name == "img1"] or below
     if len(named) > 1:
         raise ReidopsError(
-            f"{folder}: there are pictures in {', '.join(path.name for path in named)}; keep the folder of the frames "
-            f"alone, or name it in imDir of seqinfo.ini"
+            f"{folder}: there are pictures in {', '.join(path.name for path in named)}; keep only the folder of the "
+            f"frames, or set imDir in seqinfo.ini"
         )
     return named[0] if named else folder
 
@@ -118,16 +120,15 @@ def _dotted(extension: str) -> str:
 
 
 def _numbers(names: list[str], folder: Path) -> list[int]:
-    """Return the number in each name: its only one, or the one that differs among the names.
+    """Return the number in each name: its only number, or the one that differs among the names.
 
-    Where several differ, as in dates, the place in their order is the number, from 1.
+    If several numbers differ, as in dates, the position in sorted order is used, from 1.
     """
     runs = [tuple(int(run) for run in _NUMBER.findall(Path(name).stem)) for name in names]
     if any(not run for run in runs):
         bare = next(name for name, run in zip(names, runs, strict=True) if not run)
         raise ReidopsError(
-            f"{folder}: there is {bare}; expected a folder of frames that are named by their numbers, 000001.jpg, "
-            f"000002.jpg, …"
+            f"{folder}: the name {bare} has no number; name the frames by their numbers, 000001.jpg, 000002.jpg, …"
         )
     if len({len(run) for run in runs}) > 1:
         return [run[-1] for run in runs]
@@ -139,10 +140,10 @@ def _numbers(names: list[str], folder: Path) -> list[int]:
 
 
 def _first(numbers: tuple[int, ...], length: int | None) -> int | None:
-    """Return the number of frame 1 where frames are found by number; None where frame k is the k-th picture.
+    """Return the number of frame 1 if frames are found by number, None if frame k is the k-th image.
 
-    With as many pictures as frames each is a frame. With more, those past the end are nobody's. With fewer, some are
-    missing: numbers then count from 1, or from 0 where there is a picture 0.
+    If there are at least as many images as frames, the first images are the frames. With fewer images, some frames are
+    missing; numbers then count from 1, or from 0 if there is an image 0.
     """
     if length is None or len(numbers) >= length:
         return None

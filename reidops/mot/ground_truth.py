@@ -1,8 +1,8 @@
-"""Rows of ground truth of several origins → annotations in MOTChallenge's terms, and a word on what was recognised.
+"""Convert rows of ground truth in several formats to the annotations of MOTChallenge.
 
-Recognised are MOTChallenge (9 fields), MOT15 (10 fields, without classes), VisDrone (10 fields: score, category,
-truncation, occlusion), files with fewer or more fields, and files whose first line names the columns. A value of -1 in
-a flag or a visibility means that it is not known: the box is kept.
+The formats are MOTChallenge (9 fields), MOT15 (10 fields, without classes), VisDrone (10 fields: score, category,
+truncation, occlusion), files with fewer or more fields, and files with column names in their first line. A flag or
+visibility of -1 means unknown; the box is kept.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,15 @@ MOT, MOT15, VISDRONE = "mot", "mot15", "visdrone"
 FORMATS = (MOT, MOT15, VISDRONE)
 _MOST_CLASSES = 1000  # a class number; world coordinates in millimetres are larger
 _CLASS = 7  # column
-_CLEAR = 0.99  # share of the rows that decides what two fields are
+_CLEAR = 0.99  # minimum share of the rows for recognising the meaning of two fields
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """Annotations as their file has them: frames and pixels in the file's numbers, classes MOTChallenge's.
+    """Annotations with the frame numbers and pixels of their file and the classes of MOTChallenge.
 
-    `table` has the columns of FIELDS, rows of regions to ignore left out; `rows` are their places among the file's,
-    [n]. `remark` says what was recognised where it is not MOTChallenge's plain format; `frame_kind` is the numbering
-    that a column's name states.
+    `table` has the columns of FIELDS, without regions to ignore; `rows` are the row indices in the file, [n]. `remark`
+    describes the format unless it is that of MOTChallenge; `frame_kind` is the frame numbering of a column name.
     """
 
     table: pd.DataFrame
@@ -44,11 +43,11 @@ def recognise(rows: TextRows, layout: str = "", people: Sequence[int | str] | No
     """Return the annotations in the rows of a gt.txt.
 
     Args:
-        layout: one of FORMATS, or the names of the columns separated by commas; "" = by the rows themselves.
-        people: classes, by number or name, that are people; None = MOTChallenge's 1, or the names of people.
+        layout: one of FORMATS, or comma-separated column names; "" recognises the format from the rows.
+        people: classes of people, by number or name; None: class 1 of MOTChallenge, or the usual names of people.
 
     Raises:
-        ReidopsError: the rows are of no known kind, or of several; says what to write in download.formats.
+        ReidopsError: the format is unknown or ambiguous; the message has the entry for download.formats.
     """
     if rows.names or "," in layout:
         found = named_table(rows, layout)
@@ -65,14 +64,14 @@ def recognise(rows: TextRows, layout: str = "", people: Sequence[int | str] | No
 
 
 def _with_numbers(rows: TextRows, words: list[str]) -> TextRows:
-    """Return the rows with MOTChallenge's numbers in place of the names of classes."""
+    """Return the rows with MOTChallenge's class numbers in place of class names."""
     values = rows.values.copy()
     values[:, _CLASS] = [number_of_name(word) for word in words]
     return replace(rows, values=values)
 
 
 def _own_classes(rows: TextRows, boxes: Boxes) -> np.ndarray:
-    """Return the class of each row of the file in its own numbers; 1 where it has none."""
+    """Return the class of each row in the numbers of the file, 1 in files without classes."""
     if rows.values.shape[1] < 8 or boxes.remark.startswith("MOT15"):
         return np.ones(len(rows.values), int)
     return rows.values[:, 7].astype(int)
@@ -83,20 +82,22 @@ def _by_fields(rows: TextRows, layout: str) -> Boxes:
     layout = layout or _layout_of(rows)
     if layout == VISDRONE:
         if num_fields != 10:
-            raise ReidopsError(f"{rows.path}: its lines have {num_fields} fields, VisDrone's have 10")
+            raise ReidopsError(
+                f"{rows.path}: its lines have {num_fields} fields, expected 10 (VisDrone); correct download.formats"
+            )
         return Boxes(*visdrone_table(rows.values))
     if layout == MOT15:
-        remark = "MOT15's format, without classes: every row is a person in full view" if num_fields == 10 else ""
+        remark = "MOT15's format, without classes: every row is a fully visible person" if num_fields == 10 else ""
         return _mot(rows.values[:, :7], remark)
     given = rows.values[:, : min(num_fields, 9)]
     remark = {
-        6: "6 fields, without flag, class and visibility: every row is a person in full view",
-        8: "8 fields, without visibility: every box is in full view",
+        6: "6 fields, without flag, class and visibility: every row is a fully visible person",
+        8: "8 fields, without visibility: every box is fully visible",
         9: "",
     }.get(num_fields, f"{num_fields} fields, of which those after the 9th are not used")
     if num_fields == 8 and _is_share(rows.values[:, 7]):
         given = np.column_stack([given[:, :7], np.ones(len(given)), given[:, 7]])
-        remark = "8 fields, the last one taken for the visibility: every row is a person"
+        remark = "8 fields, the last one is taken as the visibility: every row is a person"
     return _mot(given, remark)
 
 
@@ -110,7 +111,7 @@ def _mot(values: np.ndarray, remark: str) -> Boxes:
     table = pd.DataFrame(full, columns=list(FIELDS))
     unknown = table["visibility"] < 0
     if unknown.any() and not remark:
-        remark = f"visibility below 0 = not known: {int(unknown.sum()):,} boxes are kept as boxes in full view"
+        remark = f"visibility below 0 means unknown: {int(unknown.sum()):,} boxes are taken as fully visible"
     table = table.assign(considered=table["considered"] != 0, visibility=table["visibility"].mask(unknown, 1.0))
     return Boxes(table, np.arange(len(table)), remark)
 
@@ -129,16 +130,16 @@ def _layout_of(rows: TextRows) -> str:
         return MOT15
     raise ReidopsError(
         f"{rows.path}: its lines have {values.shape[1]} fields, and the 8th and 9th can be class and visibility in "
-        f"{share:.0%} of them; say what they are: download.formats: {{SET: mot}} (class, visibility), "
-        f"{{SET: visdrone}}, {{SET: mot15}} (neither), or the names of the columns, {{SET: 'frame,id,left,top,width,"
+        f"{share:.0%} of them; set their meaning in download.formats: {{SET: mot}} (class, visibility), "
+        f"{{SET: visdrone}}, {{SET: mot15}} (neither), or the column names, {{SET: 'frame,id,left,top,width,"
         f"height,-,class,…'}}"
     )
 
 
 def _has_class_and_visibility(values: np.ndarray) -> np.ndarray:
-    """Tell which rows can have a class in the 8th field and a visibility in the 9th, bool [n].
+    """Return which rows can have a class in the 8th field and a visibility in the 9th, bool [n].
 
-    Those of MOT15 are world coordinates in metres or millimetres, or -1.
+    In MOT15 these fields are world coordinates in metres or millimetres, or -1.
     """
     classes, visibility = values[:, 7], values[:, 8]
     is_class = (classes >= 0) & (classes % 1 == 0) & (classes < _MOST_CLASSES)

@@ -1,6 +1,6 @@
-"""What the frame numbers of a file of boxes mean: they count from 1, from 0, or are the numbers in the pictures' names.
+"""Interpret the frame numbers of a file of boxes: they count from 1, from 0, or are the numbers in image names.
 
-The file itself is the evidence: a reading is possible where every number of the file is a frame under it.
+An interpretation is possible if every frame number of the file is a frame of the sequence.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ _MEANING = {
 
 @dataclass(frozen=True)
 class Numbering:
-    """One reading of frame numbers; `numbers` are those of the pictures, ascending."""
+    """One interpretation of frame numbers; `numbers` are those of the images, ascending."""
 
     kind: str
     numbers: np.ndarray
 
     def to_frames(self, values: np.ndarray) -> np.ndarray:
-        """Return 1-based frames, int64 [n]; 0 for a number that is no frame under this reading."""
+        """Return 1-based frames, int64 [n]; 0 for a number that is not a frame in this interpretation."""
         values = np.asarray(values)
         if self.kind == PICTURES:
             place = np.searchsorted(self.numbers, values).clip(0, len(self.numbers) - 1)
@@ -33,27 +33,27 @@ class Numbering:
         return np.where((frames >= 1) & (frames <= len(self.numbers)), frames, 0).astype(np.int64)
 
     def holds(self, values: np.ndarray) -> bool:
-        """Tell whether every number is a frame under this reading."""
+        """Return whether every number is a frame in this interpretation."""
         return bool((self.to_frames(values) > 0).all())
 
     def __str__(self) -> str:
-        """Say what the numbers mean."""
+        """Return the meaning of the numbers."""
         return _MEANING[self.kind]
 
 
 def possible_numberings(values: np.ndarray, numbers: Sequence[int]) -> list[Numbering]:
-    """Return the readings under which all frame numbers are frames, those that agree on every frame once.
+    """Return the interpretations in which all frame numbers are frames, without duplicates.
 
-    Numbers count from 1 where the pictures' do, as MOTChallenge's; a 0 among them shows that they count from 0. Where
-    the pictures' numbers begin elsewhere or have gaps, nothing is preferred.
+    If images are numbered from 1 without gaps, as in MOTChallenge, only the first interpretation is returned. Otherwise
+    all are returned.
 
     Args:
-        values: frame numbers of the file, whole, [n].
-        numbers: of the pictures, ascending.
+        values: frame numbers of the file, whole numbers, [n].
+        numbers: numbers of the images, ascending.
     """
     pictures = np.asarray(numbers)
     distinct = np.unique(np.asarray(values))
-    # Between pictures with uneven gaps one may be missing: only a file that uses their own numbers cannot be shifted.
+    # With uneven gaps an image may be missing, so that only the image numbers themselves identify a frame.
     kinds = (FROM_ONE, FROM_ZERO, PICTURES) if len(set(np.diff(pictures).tolist())) < 2 else (PICTURES,)
     readings = [Numbering(kind, pictures) for kind in kinds]
     found: list[Numbering] = []

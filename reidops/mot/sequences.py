@@ -1,6 +1,6 @@
-"""MOTChallenge sequences as published: seqinfo.ini, gt.txt, det.txt; and result files.
+"""Read MOTChallenge sequences (seqinfo.ini, gt.txt, det.txt), and read and write result files.
 
-The one place that knows that files count frames and pixels from 1. Boxes leave here 0-based; frames stay 1-based.
+Files count frames and pixels from 1. The functions return 0-based pixels and 1-based frames.
 """
 
 import configparser
@@ -28,7 +28,7 @@ _MOST_FRAMES = 10**8
 LOCAL_FRAMES = "local:"  # imDir of a copy of annotations whose frames stay in the user's folder
 DETECTORS = ("DPM", "FRCNN", "SDP")
 PEDESTRIAN = 1  # class_id
-# MOT15's names of the videos that MOT16 and MOT17 number: the same frames, other annotations.
+# MOT15's names of videos that are numbered in MOT16 and MOT17: the same frames, other annotations.
 _NUMBERED = {"Venice-2": "02", "ETH-Pedcross2": "05", "ADL-Rundle-6": "09", "ADL-Rundle-8": "10"}
 _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "confidence")
 
@@ -37,8 +37,8 @@ _DETECTION_FIELDS = ("frame", "track_id", "left", "top", "width", "height", "con
 class Sequence:
     """A MOTChallenge folder: `length` in frames, `frame_rate` in fps, `width` and `height` in px.
 
-    Frames are the pictures of `frames_dir` in the order of their numbers (`files`); where it holds none, they would be
-    named by their number with 6 digits. `root` is the sequence's folder where it is not the one around `frames_dir`.
+    Frames are the images of `frames_dir` in the order of their numbers (`files`). Without images, a frame's name is its
+    number with 6 digits. `root` is the sequence's folder if it is not the parent of `frames_dir`.
     """
 
     name: str
@@ -59,13 +59,13 @@ class Sequence:
 
     @property
     def detector(self) -> str:
-        """Return the detector copy (`FRCNN` of MOT17-02-FRCNN), empty where the set has no copies."""
+        """Return the detector of the copy (`FRCNN` of MOT17-02-FRCNN), "" in a set without detector copies."""
         last = self.name.rpartition("-")[2]
         return last if last in DETECTORS else ""
 
     @property
     def picture_numbers(self) -> Rows[int]:
-        """Return the numbers of the pictures of frames 1 … length, ascending; of missing ones, too."""
+        """Return the image numbers of frames 1 … length, ascending, including those of missing images."""
         if self.files is None:
             return range(1, self.length + 1)
         if self.files.first is not None:
@@ -73,7 +73,7 @@ class Sequence:
         return self.files.numbers[: self.length]
 
     def frame_path(self, frame: int) -> Path:
-        """Return the image file of a 1-based frame, there or not."""
+        """Return the path of the image of a 1-based frame, which may be missing."""
         if self.files is None:
             return self.frames_dir / f"{frame:06d}{self.extension}"
         return self.frames_dir / (self.files.name_of(frame) or self.files.expected_name(frame))
@@ -110,11 +110,11 @@ def read_sequence(folder: Path) -> Sequence:
     """Read seqinfo.ini of one sequence's folder.
 
     Raises:
-        ReidopsError: the file is missing, or a value of it is missing, no number or not above 0.
+        ReidopsError: the file is missing, or a value is missing, not a number or not above 0.
     """
     path = Path(folder) / "seqinfo.ini"
     if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; a MOTChallenge sequence has one beside img1/ and gt/")
+        raise ReidopsError(f"{path}: no such file; put it beside img1/ and gt/, as in MOTChallenge")
     parser = configparser.ConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
@@ -126,18 +126,14 @@ def read_sequence(folder: Path) -> Sequence:
             f"{path}: {fault}; expected a [Sequence] section with seqLength, frameRate, imWidth, imHeight"
         ) from None
     if min(sequence.length, sequence.frame_rate, sequence.width, sequence.height) <= 0:
-        raise ReidopsError(
-            f"{path}: seqLength, frameRate, imWidth and imHeight must be above 0; mend the one that is not"
-        )
+        raise ReidopsError(f"{path}: seqLength, frameRate, imWidth and imHeight must be above 0; correct the file")
     if max(sequence.length, sequence.width, sequence.height) > _MOST_FRAMES:
-        raise ReidopsError(f"{path}: seqLength, imWidth and imHeight must be below {_MOST_FRAMES:,}; mend the file")
+        raise ReidopsError(f"{path}: seqLength, imWidth and imHeight must be below {_MOST_FRAMES:,}; correct the file")
     return sequence
 
 
 def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
-    """Return the sequence that seqinfo.ini describes; pictures of another kind than imExt are taken where there is one
-    kind only.
-    """
+    """Return the sequence of seqinfo.ini; images with another extension than imExt are used if there are no others."""
     frames_dir, extension = _frames_dir(folder, info.get("imDir", "img1")), info.get("imExt", "").strip()
     length = _whole(info["seqLength"])
     files = list_frames(frames_dir, extension or None, length)
@@ -156,7 +152,7 @@ def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
 
 
 def _frames_dir(folder: Path, stated: str) -> Path:
-    """Return the folder that imDir names: below the sequence's, or the user's own where `local:` is before it."""
+    """Return the folder in imDir: a subfolder of the sequence, or a folder of the user if the prefix is `local:`."""
     if stated.startswith(LOCAL_FRAMES):
         return repository_root() / Path(stated.removeprefix(LOCAL_FRAMES)).expanduser()
     return folder / (stated.strip().replace("\\", "/") or "img1")
@@ -165,18 +161,18 @@ def _frames_dir(folder: Path, stated: str) -> Path:
 def _whole(text: str) -> int:
     value = float(text)
     if value % 1:
-        raise ValueError(f"{text} is no whole number")
+        raise ValueError(f"{text} is not a whole number")
     return int(value)
 
 
 def _rate(text: str) -> float:
-    """Return a rate in fps, also of a fraction: 30000/1001."""
+    """Return a rate in fps from a number or a fraction, e.g. 30000/1001."""
     above, _, below = text.partition("/")
     if below and not float(below):
         raise ValueError(f"frameRate {text} divides by 0")
     rate = float(above) / float(below or 1)
     if not np.isfinite(rate):
-        raise ValueError(f"frameRate {text} is no number of frames per second")
+        raise ValueError(f"frameRate {text} is not a finite number")
     return rate
 
 
@@ -184,7 +180,7 @@ def _rate(text: str) -> float:
 class AnnotationFile:
     """A gt.txt as an annotations table, px 0-based; `line_numbers` are the lines of its rows, [n], from 1.
 
-    `remark` says what was recognised where it is not MOTChallenge's plain format.
+    `remark` describes the format unless it is that of MOTChallenge.
     """
 
     table: pd.DataFrame
@@ -196,7 +192,7 @@ def read_annotations(sequence: Sequence) -> pd.DataFrame:
     """Return gt.txt as an annotations table (tables.ANNOTATIONS), in the order of the file, pixels 0-based.
 
     Raises:
-        ReidopsError: the file is missing, names the line that is no annotation, or can be read in several ways.
+        ReidopsError: the file is missing, a line is not an annotation, or the format is ambiguous.
     """
     return read_annotation_file(sequence).table
 
@@ -219,24 +215,28 @@ def read_annotation_file(
     frames, counted = _frames_of(sequence, rows, boxes)
     remark = "; ".join(word for word in (boxes.remark, counted) if word)
     if remark:
-        _tell_once(path, remark)
+        _log_once(path, remark)
     table = boxes.table.assign(frame=frames, left=boxes.table["left"] - 1, top=boxes.table["top"] - 1)
     table = table[list(FIELDS)].astype(ANNOTATIONS.dtypes)[list(ANNOTATIONS.columns)].reset_index(drop=True)
     return AnnotationFile(table, rows.line_numbers[boxes.rows], remark)
 
 
 @cache
-def _tell_once(path: Path, remark: str) -> None:
+def _log_once(path: Path, remark: str) -> None:
     logger.info("%s: %s", path, remark)
 
 
 def _check_numbers(rows: TextRows) -> None:
     numbers = np.delete(rows.values, list(rows.words), axis=1)
-    rows.refuse("holds NaN or infinity; remove or mend the row", ~np.isfinite(numbers).all(axis=1))
+    rows.refuse("holds NaN or infinity; remove or correct the row", ~np.isfinite(numbers).all(axis=1))
 
 
 def _check_boxes(rows: TextRows, boxes: Boxes) -> None:
-    """Refuse rows that are no boxes of somebody."""
+    """Check the frame, the id and the size of each row's box.
+
+    Raises:
+        ReidopsError: a value is invalid; the message names the first such line.
+    """
     table, wrong = boxes.table, np.zeros(len(rows.values), bool)
     ids, frames = table["track_id"].to_numpy(), table["frame"].to_numpy()
     faults = {
@@ -255,10 +255,10 @@ _MOST = 2**53  # whole numbers up to here are exact
 
 
 def _frames_of(sequence: Sequence, rows: TextRows, boxes: Boxes) -> tuple[np.ndarray, str]:
-    """Return the 1-based frames of ground truth, and how its numbers were understood where it is not from 1.
+    """Return the 1-based frames of ground truth, and a remark on its frame numbers unless they count from 1.
 
     Raises:
-        ReidopsError: no reading of the numbers makes all of them frames, or several do.
+        ReidopsError: the frame numbers have no interpretation, or several.
     """
     values = boxes.table["frame"].to_numpy()
     numbers = sequence.picture_numbers
@@ -266,7 +266,7 @@ def _frames_of(sequence: Sequence, rows: TextRows, boxes: Boxes) -> tuple[np.nda
         chosen = Numbering(boxes.frame_kind, np.asarray(numbers))
         outside = np.zeros(len(rows.values), bool)
         outside[boxes.rows] = chosen.to_frames(values) == 0
-        rows.refuse(f"its frame is none of the sequence's {sequence.length}, whose numbers {chosen}", outside)
+        rows.refuse(f"its frame is outside the {sequence.length} frames of the sequence; numbers {chosen}", outside)
         return chosen.to_frames(values), f"frames {chosen}"
     found = possible_numberings(values, numbers)
     if len(found) > 1:
@@ -284,7 +284,7 @@ def _named(values: np.ndarray) -> str:
 
 
 def _with_detections(sequence: Sequence, found: list[Numbering]) -> list[Numbering]:
-    """Return the readings that det.txt allows, too; all where it tells nothing."""
+    """Return the interpretations that also fit det.txt, or all if none does."""
     path = sequence.folder / "det" / "det.txt"
     if not path.is_file():
         return found
@@ -298,15 +298,15 @@ def _several_readings(sequence: Sequence, path: Path, values: np.ndarray, found:
     dataset = sequence.folder.parents[1].name
     answers = " or ".join(f"{reading.kind} (numbers {reading})" for reading in found)
     return (
-        f"{path}: its frames are {_named(values)} and the pictures {pictures}: it does not show whether the numbers "
-        f"{' or '.join(str(reading) for reading in found)}. Say it: download.formats: {{{dataset}: "
-        f"'{found[0].kind},id,left,top,width,height,considered,class,visibility'}} in params.yaml, with the first "
-        f"word {answers}"
+        f"{path}: its frames are {_named(values)} and the pictures {pictures}, so that the numbers can be read in two "
+        f"ways: they {' or '.join(str(reading) for reading in found)}. Set download.formats: {{{dataset}: "
+        f"'{found[0].kind},id,left,top,width,height,considered,class,visibility'}} in params.yaml, where the first "
+        f"word is {answers}"
     )
 
 
 def _refuse_frames(sequence: Sequence, rows: TextRows, boxes: Boxes) -> None:
-    """Raise an error that names the first row that is no frame of the sequence."""
+    """Raise an error for the first row whose frame is not in the sequence."""
     numbers = np.asarray(sequence.picture_numbers)
     values = boxes.table["frame"].to_numpy()
     even = len(set(np.diff(numbers).tolist())) < 2
@@ -315,8 +315,8 @@ def _refuse_frames(sequence: Sequence, rows: TextRows, boxes: Boxes) -> None:
     outside[boxes.rows] = readings[0].to_frames(values) == 0
     if not even:
         rows.refuse(
-            f"there is no picture of that number; the pictures of {sequence.frames_dir} have gaps, so their numbers "
-            f"are the frames: unpack the frames again, or mend seqLength",
+            f"there is no picture of that number; the pictures of {sequence.frames_dir} have gaps, so that their "
+            f"numbers are the frames; unpack the frames again, or correct seqLength",
             outside,
         )
     rows.refuse(
@@ -328,40 +328,39 @@ def read_detections(sequence: Sequence) -> pd.DataFrame:
     """Return det.txt as a detections table (tables.DETECTIONS), in the order of the file, pixels 0-based.
 
     Raises:
-        ReidopsError: the file is missing, or names the line that is no detection.
+        ReidopsError: the file is missing, or a line is not a detection.
     """
     return read_detections_of(sequence, sequence.folder / "det" / "det.txt", may_be_empty=False)
 
 
 def read_detections_of(sequence: Sequence, path: Path, *, may_be_empty: bool = True) -> pd.DataFrame:
-    """Return a file in det.txt's format of a sequence's frames, as `read_detections`.
+    """Return a file in the format of det.txt for a sequence, as `read_detections` does.
 
     Raises:
-        ReidopsError: the file is missing, or names the line that is no detection of these frames.
+        ReidopsError: the file is missing, or a line is not a detection in these frames.
     """
     rows = _detection_rows(path, may_be_empty=may_be_empty)
     return _detections(rows, sequence.length, sequence.picture_numbers, _annotated(sequence))
 
 
 def read_detection_file(path: Path, length: int | None = None, numbers: Rows[int] | None = None) -> pd.DataFrame:
-    """Return any file in det.txt's format as a detections table, in the order of the file, pixels 0-based; it may hold
-    no line.
+    """Return a file in the format of det.txt, which may be empty, as a detections table in file order, 0-based px.
 
     Args:
-        length: of the sequence in frames; None = not known, and frames past the end are returned.
-        numbers: of its pictures, ascending; None = they count from 1.
+        length: number of frames of the sequence; None: unknown, frames past the end are returned.
+        numbers: numbers of its images, ascending; None: they count from 1.
 
     Raises:
-        ReidopsError: the file is missing, or names the line that is no detection.
+        ReidopsError: the file is missing, or a line is not a detection.
     """
     return _detections(_detection_rows(Path(path), may_be_empty=True), length, numbers)
 
 
 def read_raw_detections(path: Path) -> pd.DataFrame:
-    """Return a file in det.txt's format with its own frame numbers (from 0 or 1), pixels 0-based; it may hold no line.
+    """Return a file in the format of det.txt, which may be empty, with its own frame numbers (from 0 or 1), 0-based px.
 
     Raises:
-        ReidopsError: the file is missing, or names the line that is no detection.
+        ReidopsError: the file is missing, or a line is not a detection.
     """
     rows = _detection_rows(path, may_be_empty=True)
     table = _detection_table(rows)
@@ -370,7 +369,7 @@ def read_raw_detections(path: Path) -> pd.DataFrame:
 
 
 def _annotated(sequence: Sequence) -> np.ndarray:
-    """Return the frame numbers of gt.txt, as the file has them; none where it cannot be read."""
+    """Return the frame numbers in gt.txt, an empty array if the file cannot be read."""
     try:
         return read_rows(sequence.folder / "gt" / "gt.txt", minimum_fields=6, word_columns=(7,)).values[:, 0]
     except ReidopsError:
@@ -384,9 +383,7 @@ def _detection_rows(path: Path, *, may_be_empty: bool = False) -> TextRows:
 
 
 def write_detections(detections: pd.DataFrame, path: Path) -> None:
-    """Write a detections table in det.txt's format, in its order; what was read from such a file comes back as it
-    was.
-    """
+    """Write a detections table in the format of det.txt; values that were read from such a file are preserved."""
     numbers = zip(
         detections["frame"],
         detections["left"] + 1,
@@ -396,7 +393,7 @@ def write_detections(detections: pd.DataFrame, path: Path) -> None:
         detections["confidence"],
         strict=True,
     )
-    # 12 digits: what taking 1 off and adding it again changes is beyond them, what a detector tells is not.
+    # 12 digits hide the rounding error of subtracting and adding 1, and preserve the precision of a detector.
     text = "".join(f"{f:d},-1,{x:.12g},{y:.12g},{w:.12g},{h:.12g},{c:.12g}\n" for f, x, y, w, h, c in numbers)
     with whole_file(path) as partial:
         partial.write_text(text)
@@ -405,8 +402,9 @@ def write_detections(detections: pd.DataFrame, path: Path) -> None:
 def _detections(
     rows: TextRows, length: int | None, numbers: Rows[int] | None, other: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Return rows of det.txt with 1-based frames; `other` are frame numbers of the same sequence that decide where the
-    file's own do not.
+    """Return rows of det.txt with 1-based frames.
+
+    `other` are frame numbers of the same sequence, which decide if those of the file are ambiguous.
     """
     table = _detection_table(rows)
     whole = np.arange(len(table))
@@ -420,11 +418,12 @@ def _detections(
     if len(found) == 1:
         frames = found[0].to_frames(values)
         if found[0].kind != FROM_ONE:
-            _tell_once(rows.path, f"frames {found[0]} ({_named(values)})")
+            _log_once(rows.path, f"frames {found[0]} ({_named(values)})")
     elif found:
         raise ReidopsError(
-            f"{rows.path}: its frames are {_named(values)} and the pictures' numbers begin at {numbers[0]}: it does "
-            f"not show whether the numbers {' or '.join(map(str, found))}; name the pictures from 1 on"
+            f"{rows.path}: its frames are {_named(values)} and the numbers of the pictures begin at {numbers[0]}, so "
+            f"that the frames can be read in two ways: they {' or '.join(map(str, found))}; rename the pictures to "
+            f"numbers from 1 on"
         )
     else:
         rows.refuse(
@@ -437,15 +436,13 @@ def _detections(
 
 
 def _detection_table(rows: TextRows) -> pd.DataFrame:
-    """Return rows of det.txt in their own numbers; scores of -1 everywhere are not known, and every box counts as
-    sure.
-    """
+    """Return rows of det.txt with the numbers of the file; if every confidence is -1 (unknown), all become 1."""
     values = rows.values[:, :7]
     if values.shape[1] < 7:
         values = np.column_stack([values, np.ones(len(values))])
     table = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
     if len(table) and (table["confidence"] == -1).all():
-        _warn_once(rows.path, "every score is -1, which is not known; the boxes are taken with a score of 1")
+        _warn_once(rows.path, "every score is -1 (unknown); the boxes get a score of 1")
         table = table.assign(confidence=1.0)
     return table
 
@@ -456,15 +453,16 @@ def _warn_once(path: Path, remark: str) -> None:
 
 
 def write_results(tracks: pd.DataFrame, path: Path) -> None:
-    """Write tracks (columns frame, track_id, left, top, width, height, confidence; px 0-based) as a MOTChallenge result
-    file.
+    """Write tracks as a MOTChallenge result file.
+
+    The columns are frame, track_id, left, top, width, height and confidence; px are 0-based.
     """
     with whole_file(path) as partial:
         partial.write_text(format_results(tracks))
 
 
 def format_results(tracks: pd.DataFrame) -> str:
-    """Return the lines of a result file, ordered by frame and track, each with its end."""
+    """Return the text of a result file, ordered by frame and track."""
     ordered = tracks.sort_values(["frame", "track_id"], kind="stable")
     rows = zip(
         ordered["frame"],
@@ -480,11 +478,12 @@ def format_results(tracks: pd.DataFrame) -> str:
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Return a MOTChallenge result file as tracks: frame, track_id, left, top, width, height, confidence; px
-    0-based.
+    """Return a MOTChallenge result file as tracks.
+
+    The columns are frame, track_id, left, top, width, height and confidence; px are 0-based.
 
     Raises:
-        ReidopsError: the file is missing, or names the line that is no box of a track.
+        ReidopsError: the file is missing, or a line is not a box of a track.
     """
     rows = read_rows(Path(path), minimum_fields=6, may_be_empty=True)
     _check_numbers(rows)

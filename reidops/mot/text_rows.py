@@ -1,4 +1,4 @@
-"""Files of numbers, one box per line: commas, semicolons, tabs or spaces, with or without a line of names."""
+"""Read text files with one box per line, separated by commas, semicolons, tabs or spaces, with or without a header."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ _NAME = re.compile(r"[A-Za-z_][\w. ]*")
 
 @dataclass(frozen=True)
 class TextRows:
-    """The lines of a file that hold something: `line_numbers` from 1 [n], their `texts`, and `values` [n, fields].
+    """The non-empty lines of a file: `line_numbers` from 1 [n], their `texts`, and `values` [n, fields].
 
-    `names` are those of a first line that names the columns, else empty; `words` maps a column to its texts where it
-    holds words in place of numbers (its values are then NaN).
+    `names` are the column names of a header line, empty without one; `words` maps a column with words to its texts (its
+    values are NaN).
     """
 
     path: Path
@@ -27,10 +27,10 @@ class TextRows:
     words: dict[int, list[str]] = field(default_factory=dict)
 
     def refuse(self, fault: str, wrong: np.ndarray) -> None:
-        """Raise an error that names the first wrong line; let pass where none is.
+        """Raise an error for the first row of the mask `wrong`, if there is one.
 
         Raises:
-            ReidopsError: `wrong` holds a row.
+            ReidopsError: a row is wrong; the message has its line number, its text and the number of such lines.
         """
         if wrong.any():
             row = int(wrong.argmax())
@@ -43,16 +43,16 @@ class TextRows:
 def read_rows(
     path: Path, *, minimum_fields: int, may_be_empty: bool = False, word_columns: tuple[int, ...] = ()
 ) -> TextRows:
-    """Return a file of numbers; a trailing comma, a BOM and CRLF are tolerated.
+    """Return the rows of a text file; trailing commas, a BOM and CRLF are accepted.
 
     Args:
         word_columns: columns that may hold words.
 
     Raises:
-        ReidopsError: the file is missing, is no text or empty, or names the line that is not like the first.
+        ReidopsError: the file is missing, empty or not text, or a line has another number of fields than the first.
     """
     if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; the sequence is not as published")
+        raise ReidopsError(f"{path}: no such file; get the sequence again")
     lines = [(n, line.strip().rstrip(",;").rstrip()) for n, line in enumerate(_read_text(path).splitlines(), 1)]
     lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
     separator = _separator(lines[0][1]) if lines else ","
@@ -79,10 +79,10 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ReidopsError(
-            f"{path}: byte {error.start} is no text; expected lines of numbers, copy or unpack the file again"
+            f"{path}: byte {error.start} is not text; expected lines of numbers; copy or unpack the file again"
         ) from None
     except OSError as error:
-        raise ReidopsError(f"{path}: {error.strerror or error}; the file cannot be read") from None
+        raise ReidopsError(f"{path}: cannot be read ({error.strerror or error}); copy or unpack it again") from None
 
 
 def _separator(line: str) -> str:
@@ -94,7 +94,7 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _names(line: str, separator: str) -> tuple[str, ...]:
-    """Return the lower-case names of a line that names columns, among them a frame; () for any other line."""
+    """Return the lower-case names of a header line, which has a name beginning with frame; () for any other line."""
     words = [word.strip().strip('"').lower() for word in _split(line, separator)]
     named = all(_NAME.fullmatch(word) for word in words) and any(word.startswith("frame") for word in words)
     return tuple(word.replace(" ", "_") for word in words) if named and len(words) > 4 else ()
@@ -106,13 +106,13 @@ def _check_fields(
     for (n, _), row in zip(lines, fields, strict=True):
         if len(row) != num_fields or num_fields < minimum:
             expected = f"{num_fields} like line {lines[0][0]}" if num_fields >= minimum else f"at least {minimum}"
-            raise ReidopsError(f"{path}: line {n} has {len(row)} fields, expected {expected}")
+            raise ReidopsError(f"{path}: line {n} has {len(row)} fields, expected {expected}; correct the line")
 
 
 def _values(
     fields: list[list[str]], lines: list[tuple[int, str]], path: Path, word_columns: tuple[int, ...]
 ) -> tuple[np.ndarray, dict[int, list[str]]]:
-    """Return the numbers [n, fields], NaN in columns of words, and the words of those."""
+    """Return the numbers [n, fields] with NaN in columns of words, and the words of these columns."""
     words = {column: [row[column] for row in fields] for column in word_columns if _holds_words(fields, column)}
     if words:
         fields = [["nan" if column in words else word for column, word in enumerate(row)] for row in fields]
@@ -141,5 +141,5 @@ def _numbers(row: list[str], line: str, path: Path, n: int) -> list[float]:
         return [float(word) for word in row]
     except ValueError:
         raise ReidopsError(
-            f"{path}: line {n} ({line}) holds something that is no number; remove a header line, mend the row"
+            f"{path}: line {n} ({line}) holds a field that is no number; remove the header line or correct the row"
         ) from None

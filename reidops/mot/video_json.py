@@ -1,4 +1,4 @@
-"""Ground truth in JSON: COCO with track ids, and Label Studio's export of videos."""
+"""Read ground truth in JSON: COCO with track ids, and Label Studio's export of videos."""
 
 import json
 from pathlib import Path
@@ -15,11 +15,11 @@ def read_video_json(path: Path, files: FrameFiles, width: int, height: int) -> E
     """Return the boxes of a JSON file of one sequence.
 
     Args:
-        files: the sequence's pictures, which COCO names.
-        width, height: of the pictures in px, of which Label Studio states percents.
+        files: the images of the sequence, to which COCO refers by name.
+        width, height: image size in px; Label Studio states boxes in percent of it.
 
     Raises:
-        ReidopsError: the file is no JSON, or of neither kind.
+        ReidopsError: the file is not JSON, or has neither format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -30,7 +30,10 @@ def read_video_json(path: Path, files: FrameFiles, width: int, height: int) -> E
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         fault = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise ReidopsError(f"{path}: {fault}; expected COCO with track ids, or Label Studio's JSON export") from None
-    raise ReidopsError(f"{path}: is neither COCO (images, annotations) nor Label Studio's JSON export of a video")
+    raise ReidopsError(
+        f"{path}: is neither COCO (images, annotations) nor Label Studio's JSON export of a video; export it in one of "
+        f"these formats"
+    )
 
 
 def _coco(content: dict[str, Any], path: Path, files: FrameFiles) -> Exported:
@@ -44,7 +47,10 @@ def _coco(content: dict[str, Any], path: Path, files: FrameFiles) -> Exported:
             continue
         picture = images[box["image_id"]]
         if picture not in frame_of:
-            raise ReidopsError(f"{path}: names the picture {picture}, which is not among the frames")
+            raise ReidopsError(
+                f"{path}: names the picture {picture}, which is not among the frames; add it to the folder of the "
+                f"frames, or export the annotations of this sequence"
+            )
         left, top, width, height = map(float, box["bbox"])
         name = names.get(box.get("category_id"), "person" if not names else "unknown")
         rows.append((frame_of[picture], _track_id(box, path), (left, top, width, height), True, name, 1.0))
@@ -56,7 +62,7 @@ def _track_id(box: dict[str, Any], path: Path) -> int:
     found = next((place[key] for place in places for key in _TRACK_IDS if place.get(key) is not None), None)
     if found is None:
         raise ReidopsError(
-            f"{path}: annotation {box.get('id')} has no track_id, so it does not say who is the same person; export "
+            f"{path}: annotation {box.get('id')} has no track_id, which identifies the person across frames; export "
             f"the tracks (CVAT: 'CVAT for video 1.1' or 'MOT 1.1')"
         )
     return int(found)
@@ -64,14 +70,14 @@ def _track_id(box: dict[str, Any], path: Path) -> int:
 
 def _label_studio(content: list[dict[str, Any]], path: Path, width: int, height: int) -> Exported:
     if len(content) != 1:
-        raise ReidopsError(f"{path}: holds {len(content)} tasks; export each video to a file of its own")
+        raise ReidopsError(f"{path}: holds {len(content)} tasks; export each video to a separate file")
     results = [
         result
         for result in content[0]["annotations"][0]["result"]
         if result.get("type") == "videorectangle" and result["value"].get("sequence")
     ]
     if not results:
-        raise ReidopsError(f"{path}: its first annotation holds no video rectangle")
+        raise ReidopsError(f"{path}: its first annotation holds no video rectangle; annotate the video and export it")
     rows = []
     for number, result in enumerate(results, 1):
         value = result["value"]
@@ -79,7 +85,7 @@ def _label_studio(content: list[dict[str, Any]], path: Path, width: int, height:
         name = (value.get("labels") or ["person"])[0]
         open_until = None if not value["sequence"][-1].get("enabled", True) else value.get("framesCount")
         rows += [(frame, number, box, True, str(name), 1.0) for frame, box, _ in fill_track(keys, open_until)]
-    return Exported(exported_table(rows), "Label Studio's format, between keyframes by interpolation")
+    return Exported(exported_table(rows), "Label Studio's format, interpolated between keyframes")
 
 
 def _keyframe(key: dict[str, Any], width: int, height: int) -> Keyframe:

@@ -1,7 +1,7 @@
-"""VisDrone's annotations of videos: frame, id, left, top, width, height, score, category, truncation, occlusion.
+"""Read VisDrone annotations: frame, id, left, top, width, height, score, category, truncation, occlusion.
 
-A score of 0 or category 0 marks a region to ignore. Category 1 is a pedestrian; 2, a person who sits, lies or rides, is
-MOTChallenge's static person (7), who neither trains nor counts.
+A score of 0 or category 0 marks a region to ignore. Category 1 is a pedestrian. Category 2 is a sitting, lying or
+riding person; it becomes MOTChallenge's static person (7), which is not used for training or metrics.
 """
 
 import numpy as np
@@ -19,18 +19,18 @@ from reidops.mot.classes import (
 _CLASS_OF = np.array(
     [0, PEDESTRIAN, STATIC_PERSON, BICYCLE, CAR, CAR, CAR, OTHER_VEHICLE, OTHER_VEHICLE, CAR, MOTORBIKE, CAR]
 )
-_VISIBILITY_OF = np.array([1.0, 0.75, 0.25])  # of no, partial (up to half) and heavy occlusion: the middles
+_VISIBILITY_OF = np.array([1.0, 0.75, 0.25])  # by occlusion: none, up to half, more; the middle of each range
 
 
 def is_visdrone(values: np.ndarray) -> bool:
-    """Tell whether rows of 10 fields, [n, 10], are VisDrone's: each of the last four is in its range everywhere."""
+    """Return whether the last four fields of rows [n, 10] are in the ranges of VisDrone everywhere."""
     score, category, truncation, occlusion = values[:, 6:10].T
     ranges = ((score, 1), (category, len(_CLASS_OF) - 1), (truncation, 2), (occlusion, 2))
     return bool(len(values)) and all(np.isin(column, np.arange(most + 1)).all() for column, most in ranges)
 
 
 def visdrone_table(values: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, str]:
-    """Return the annotations, the places of their rows, and what was recognised; regions to ignore are left out."""
+    """Return the annotations without regions to ignore, their row indices, and a remark on the format."""
     rows = np.flatnonzero((values[:, 6] != 0) & (values[:, 7] != 0))
     kept = values[rows]
     table = pd.DataFrame(kept[:, :6], columns=["frame", "track_id", "left", "top", "width", "height"])

@@ -134,13 +134,13 @@ def test_a_few_pictures_that_are_passed_over_are_counted_and_named(tmp_path: Pat
     (folder / "train" / "b c" / "label.txt").touch()
     _, taken = SET.list_part(folder, "train", "")
     assert taken == {"crops": 40, "pictures that are passed over (suffix)": 1}
-    assert "1 of .heic are passed over beside 40 pictures; read are .jpg" in caplog.text
+    assert "1 of .heic are not read, 40 pictures are; supported are .jpg" in caplog.text
 
 
 @pytest.mark.parametrize("others", [["1.heic"], ["1.gif", "2.avif"]])
 def test_many_pictures_that_are_passed_over_are_an_error(tmp_path: Path, others: list[str]) -> None:
     folder = write_people(tmp_path, ["0.jpg", *others])
-    with pytest.raises(ReidopsError, match=rf"2 of \.{others[0][2:]}.* are passed over .*read are .*convert them"):
+    with pytest.raises(ReidopsError, match=rf"2 of \.{others[0][2:]}.* are not read, .*supported are .*convert them"):
         SET.list_part(folder, "train", "")
 
 

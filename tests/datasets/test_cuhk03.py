@@ -213,7 +213,7 @@ def test_a_split_that_names_somebody_who_is_not_there_is_named(tmp_path: Path) -
         {"detected": [[[[None] * 10]]], "labeled": [[[[None] * 9]]], "testsets": tests},
     )
     for protocol, finding in (
-        ("detected-classic-0", r"testsets\{1\} names person 3 of pair 1, whom detected has not"),
+        ("detected-classic-0", r"testsets\{1\} names person 3 of pair 1, who is not in detected"),
         ("detected-classic-1", r"testsets\{2\} is no matrix of two columns"),
         ("detected-classic-2", r"there is no testsets\{3\}"),
         ("labeled-classic-0", r"labeled\{1\} has 9 columns, expected 10"),

@@ -53,8 +53,8 @@ def test_query_and_gallery_are_as_published_and_share_no_number(tmp_path: Path) 
     ("name", "fault"),
     [
         ("0003_C9_F0001_X5.jpg", "a file name of this set is like"),
-        ("0001_C1_F0001_X5.jpg", "lies in the folder of person 0003, its name says 0001"),
-        ("0003_C2_F0009_X5.jpg", "shows person 3 in camera 2, its tracklet begins with person 3 in camera 1"),
+        ("0001_C1_F0001_X5.jpg", "is in the folder of person 0003, .* 0001"),
+        ("0003_C2_F0009_X5.jpg", "shows person 3 in camera 2, .* person 3 in camera 1"),
     ],
 )
 def test_a_strange_file_is_named(tmp_path: Path, name: str, fault: str) -> None:

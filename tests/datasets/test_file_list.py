@@ -10,7 +10,7 @@ from market_factory import write_market_set
 
 from reidops.datasets import market1501
 from reidops.datasets.file_list import SET
-from reidops.datasets.filelists import write_lists
+from reidops.datasets.label_lists import write_lists
 from reidops.errors import ReidopsError
 
 TRAIN = {"b_000002": 2, "a_000007": 3, "d_000001": 2}

@@ -118,7 +118,7 @@ def test_a_folder_without_people_or_with_one_is_named(tmp_path: Path) -> None:
     [
         (("train",), "test", "holds train only"),
         (("test",), "train", "holds test, but no train"),
-        (("train", "query"), "test", "query and gallery belong together"),
+        (("train", "query"), "test", "holds train, query; add the missing one"),
     ],
 )
 def test_a_missing_sub_folder_is_named(tmp_path: Path, sides: tuple[str, ...], part: str, fault: str) -> None:

@@ -80,8 +80,8 @@ def test_a_person_of_one_camera_is_named(tmp_path: Path) -> None:
     ("name", "fault"),
     [
         ("cam1_person001.png", r"cam1_person001\.png: a file name of this set is like"),
-        ("cam1_person002_00001.png", r"person001/cam1_person002_00001\.png: lies in the folder of person 1, camera 1"),
-        ("cam2_person001_00001.png", r"person001/cam2_person001_00001\.png: lies in the folder of person 1, camera 1"),
+        ("cam1_person002_00001.png", r"person001/cam1_person002_00001\.png: .* folder of person 1, camera 1"),
+        ("cam2_person001_00001.png", r"person001/cam2_person001_00001\.png: .* folder of person 1, camera 1"),
     ],
 )
 def test_a_strange_file_name_is_named(tmp_path: Path, name: str, fault: str) -> None:

@@ -65,8 +65,8 @@ def test_a_relative_folder_starts_at_the_repository(
         ("MOT71", r"MOT71 is no known set and not in .*local, which holds MOT17, .*did you mean MOT17"),
         ("notes", r"local/notes: holds no set: expected train/<sequence>/.* it holds nothing"),
         ("Markt-1501", "did you mean Market-1501"),
-        ("../secret", r"\.\./secret is no name of a set"),
-        ("/etc", "/etc is no name of a set"),
+        ("../secret", r"\.\./secret is not the name of a data set"),
+        ("/etc", "/etc is not the name of a data set"),
     ],
 )
 def test_a_name_that_is_no_set_is_refused(tmp_path: Path, local: Path, name: str, message: str) -> None:

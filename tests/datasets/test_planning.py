@@ -66,5 +66,5 @@ def test_by_identity_nobody_trains_and_is_tested(tmp_path: Path, share: float) -
 
 
 def test_a_layout_that_nobody_reads_is_named_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(ReidopsError, match="X has the layout x, which nothing here reads; there are mot, market1501"):
+    with pytest.raises(ReidopsError, match="X has the unknown layout x, expected one of mot, market1501"):
         planned([Part("train", "X", "x", tmp_path, "", "X", 0, 0)])

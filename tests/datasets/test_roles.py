@@ -78,7 +78,7 @@ def test_mot15_holds_some_of_the_videos_under_other_names(sets: dict[str, SetFol
 def test_two_sequences_of_one_scene_in_a_set_are_refused(tmp_path: Path) -> None:
     found = SetFolder("mine", "mot", write_mot_set(tmp_path, ("MOT16-02", "MOT20-02"), num_frames=2), "drawn")
     with pytest.raises(
-        ReidopsError, match="MOT20-02: shows scene 02, as MOT16-02 does; put one of the two into a set of its own"
+        ReidopsError, match="MOT20-02: shows scene 02, as MOT16-02 does; put one of the two into a separate data set"
     ):
         assign_parts({"mine": found}, Roles(("mine",), (), ()))
 
@@ -141,10 +141,10 @@ def test_a_set_with_protocols_is_listed_with_the_one_that_was_asked_for(sets: di
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"split": "k-fold"}, "split k-fold chooses the scenes itself"),
+        ({"split": "k-fold"}, r"download\.split: k-fold selects the scenes; set download\.sequences to \[\]"),
         ({"split": "k-fold", "sequences": (), "fold": 5}, r"download\.fold is 5, expected 0 … 4"),
         ({"split": "k-fold", "sequences": (), "num_folds": 4}, "num_folds is 4, but MOT17 has 3 scenes"),
-        ({"split": "identity"}, "MOT17 is tracked too: its figures would be of frames that were trained on"),
+        ({"split": "identity"}, "MOT17 is also tracked, .*; use scene, k-fold or half"),
         ({"split": "identity", "test": ("MOT16",), "track": ()}, "name MOT16 in download.train, too"),
         (
             {"split": "identity", "train": ("Market-1501",)},
@@ -152,17 +152,17 @@ def test_a_set_with_protocols_is_listed_with_the_one_that_was_asked_for(sets: di
         ),
         (
             {"train": ("Market-1501",), "test": ("Market-1501:x",)},
-            "Market-1501 trains and Market-1501:x is tested, and they show the same people",
+            "Market-1501 is in train and Market-1501:x is in test, .* same people",
         ),
-        ({"sequences": ()}, "every scene of MOT17 is tested or tracked, nobody is left to train"),
-        ({"sequences": ("09", "4")}, r"download\.sequences: 4 is no scene or sequence .* did you mean 04"),
-        ({"sequences": ("99",)}, r"99: none of them is in MOT17, which has the scenes 02, 04, 09"),
+        ({"sequences": ()}, "every scene of MOT17 is tested or tracked, .*set download.split to half"),
+        ({"sequences": ("09", "4")}, r"download\.sequences: 4 is not a scene .* did you mean 04"),
+        ({"sequences": ("99",)}, r"none of 99 is in MOT17; .* 02, 04, 09"),
         ({"track": ("Market-1501",)}, "Market-1501 holds single crops"),
-        ({"train": ("MOT16", "MOT17")}, "MOT16 and MOT17 show the same people in 02, 09; name one of them"),
-        ({"train": ("MOT15", "MOT17")}, "MOT15 and MOT17 show the same people in 09; name one of them"),
+        ({"train": ("MOT16", "MOT17")}, "MOT16 and MOT17 show the same people in 02, 09; name only one"),
+        ({"train": ("MOT15", "MOT17")}, "MOT15 and MOT17 show the same people in 09; name only one"),
         (
             {"train": ("Market-1501", "Market-1501:x")},
-            "Market-1501 and Market-1501:x show the same people; name one of them",
+            "Market-1501 and Market-1501:x show the same people; name only one",
         ),
     ],
 )

@@ -70,9 +70,9 @@ def test_end_to_end_rows_hold_corners_score_and_class():
         (
             [BOXES, SCORES * 5],
             "auto",
-            "scores go from 2 to 4.5, layout boxes expects 0 … 1; export it with the sigmoid",
+            "scores are 2 … 4.5, layout boxes expects 0 … 1; export it with the sigmoid",
         ),
-        ([BOXES, SCORES * np.nan], "auto", "scores go from nan"),
+        ([BOXES, SCORES * np.nan], "auto", "scores are nan"),
     ],
 )
 def test_outputs_of_another_kind_are_told(outputs, layout, told):
@@ -81,5 +81,5 @@ def test_outputs_of_another_kind_are_told(outputs, layout, told):
 
 
 def test_a_class_that_is_not_there_is_told():
-    with pytest.raises(ReidopsError, match="person_class is 3, but it has 3 classes, counted from 0"):
+    with pytest.raises(ReidopsError, match="person_class is 3, but it has 3 classes; set it to a number in 0 … 2"):
         read_outputs([yolov8()], "auto", 3)

@@ -56,7 +56,7 @@ def test_one_file_is_of_one_sequence(sequences, tmp_path):
     write_rows(tmp_path / "own.txt", [(3, -1, 1, 5, 10, 20, 0.5)])
     source = open_source(str(tmp_path / "own.txt"))
     assert len(source.detections(sequences[0], range(1, 13))) == 1
-    with pytest.raises(ReidopsError, match="own.txt: is one file, and TOY-01 and TOY-02 are tracked; name a folder"):
+    with pytest.raises(ReidopsError, match="own.txt: is one file, but TOY-01 and TOY-02 are tracked; name a folder"):
         source.detections(sequences[1], range(1, 13))
 
 
@@ -71,7 +71,8 @@ def test_a_path_is_relative_to_the_repository(tmp_path, monkeypatch):
 def test_a_folder_without_a_sequences_file_is_told(sequences, tmp_path):
     (tmp_path / "own").mkdir()
     with pytest.raises(
-        ReidopsError, match=r"own/TOY-01.txt: no such file; expected there, or as TOY-01/det/det.txt or TOY-01/det.txt"
+        ReidopsError,
+        match=r"own/TOY-01.txt: no such file; put the detections there, or into TOY-01/det/det.txt or TOY-01/det.txt",
     ):
         open_source(str(tmp_path / "own")).detections(sequences[0], range(1, 13))
 

@@ -51,7 +51,7 @@ def test_an_unknown_name_is_told_with_the_near_ones():
 
 
 def test_weights_that_are_missing_or_another_networks_are_told(tmp_path):
-    with pytest.raises(ReidopsError, match="nowhere.pth: no such file; detector.weights"):
+    with pytest.raises(ReidopsError, match="nowhere.pth: no such file; set detector.weights"):
         new_detector(NAME, DetectorSettings(weights=str(tmp_path / "nowhere.pth")))
     for content, path in (({"a": torch.zeros(1)}, "other.pth"), (b"", "empty.pth"), (b"text", "text.pth")):
         torch.save(content, tmp_path / path) if isinstance(content, dict) else (tmp_path / path).write_bytes(content)
@@ -67,7 +67,7 @@ def test_offline_it_says_which_file_to_put_where(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     with pytest.raises(
         ReidopsError,
-        match=f"cannot be fetched from https://.*; fetch ssdlite320.*pth on another machine and put it at {tmp_path}",
+        match=f"cannot be fetched from https://.*; fetch ssdlite320.*pth on another machine and copy it to {tmp_path}",
     ):
         new_detector(NAME)
 

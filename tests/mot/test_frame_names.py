@@ -119,7 +119,7 @@ def test_a_lost_picture_beside_one_too_many_shifts_nothing(tmp_path):
 def test_a_folder_that_imdir_does_not_name_is_named(tmp_path):
     root = write_sequence(tmp_path / "s", [f"{n}.jpg" for n in ONE], ONE)
     (root / "img1").rename(root / "frames")
-    with pytest.raises(ReidopsError, match=r"imDir=img1 and there are pictures in frames \(imDir=frames\)"):
+    with pytest.raises(ReidopsError, match=r"imDir=img1, and there are pictures in frames \(imDir=frames\)"):
         check_frames(read_sequence(root), 1, FRAMES)
 
 

@@ -108,7 +108,7 @@ def test_named_columns_and_other_separators_give_the_same_box(tmp_path, text):
 
 
 def test_names_that_are_not_known_are_refused_with_those_that_are(tmp_path):
-    with pytest.raises(ReidopsError, match=r"does not say what foo are; .*download\.formats: frame, frame0"):
+    with pytest.raises(ReidopsError, match=r"unknown names foo; .*download\.formats: frame, frame0"):
         read_annotations(sequence(tmp_path, f"frame,id,left,top,width,height,foo\n1,7,{BOX},1\n"))
 
 
@@ -116,7 +116,7 @@ def test_the_columns_of_params_are_heeded(tmp_path):
     found = sequence(tmp_path, "0,11,21,41,61,5,7\n8,11,21,41,61,5,7\n")
     table = read_annotation_file(found, layout="frame0,left,top,right,bottom,-,id").table
     assert table[["frame", "track_id", "width", "height"]].to_numpy().tolist() == [[1, 7, 30, 40], [9, 7, 30, 40]]
-    with pytest.raises(ReidopsError, match=r"weight is no column; download\.formats names"):
+    with pytest.raises(ReidopsError, match=r"weight is not a column; download\.formats is"):
         read_annotation_file(found, layout="frame0,left,top,right,bottom,weight,id")
 
 

@@ -100,7 +100,7 @@ def test_byte_order_mark_crlf_trailing_commas_and_blank_lines_are_tolerated(tmp_
         ("", "is empty"),
         ("1,1,2,3,4\n", "at least 6"),
         (GT + "3,1,2,3\n", "line 3 has 4 fields, expected 9 like line 1"),
-        ("frame,id,l,t,w,h,f,c,v\n" + GT, "line 1 (frame,id,l,t,w,h,f,c,v) holds something that is no number"),
+        ("frame,id,l,t,w,h,f,c,v\n" + GT, "line 1 (frame,id,l,t,w,h,f,c,v) holds text"),
         (GT + "3,1,x,3,4,5,1,1,1\n", "line 3"),
         (GT + "3,1,nan,3,4,5,1,1,1\n", "NaN"),
         (GT + "3,1,2,3,-4,5,1,1,1\n", "line 3 (3,1,2,3,-4,5,1,1,1): its box has no area"),
@@ -156,5 +156,5 @@ def test_published_cuts_have_their_counts(real_data):
 
 
 def test_a_file_that_is_no_text_is_named_with_its_byte(tmp_path):
-    with pytest.raises(ReidopsError, match="gt.txt: byte 4 is no text"):
+    with pytest.raises(ReidopsError, match="gt.txt: byte 4 is not text"):
         read_annotations(sequence(tmp_path, gt=b"1,1,\xff\xfe"))

@@ -18,7 +18,7 @@ from mot_factory import write_gt, write_mot_set, write_rows
 from plain_mot2reid import Options
 from raw_folder import whole, write_raw
 
-from reidops.datasets.filelists import read_list
+from reidops.datasets.label_lists import read_list
 from reidops.files import read_json
 from reidops.mot.sequences import find_sequences
 from reidops.tables import CROPS, read_table

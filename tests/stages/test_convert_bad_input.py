@@ -63,7 +63,7 @@ def gt_of(toy: Path) -> Path:
         ("1,1,20,20,12,30", r"line 61 has 6 fields, expected 9 like line 1"),
         (
             "1,9,2o,20,12,30,1,1,1",
-            r"line 61 \(1,9,2o,.*holds something that is no number; remove a header line, mend the row",
+            r"line 61 \(1,9,2o,.*no number; remove the header line or correct the row",
         ),
         ("1,9,nan,20,12,30,1,1,1", r"line 61 \(.*holds NaN or infinity; remove or mend the row"),
         (
@@ -94,7 +94,7 @@ def test_a_faulty_line_is_named(toy: Path, line: str, message: str) -> None:
             r"gt\.txt: line 1 \(frame,id.*remove a header line",
         ),
         (b"1,1,20,20,12\n", r"gt\.txt: line 1 has 5 fields, expected at least 6"),
-        (b"\xff\xd8\xff\xe0", r"gt\.txt: byte 0 is no text"),
+        (b"\xff\xd8\xff\xe0", r"gt\.txt: byte 0 is not text"),
         (None, r"gt\.txt"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_box_outside_its_frame_is_left_out(toy: Path) -> None:
         (
             "imWidth=160",
             "imWidth=161",
-            r"0000\d\d\.jpg: has 160 × 96 px, seqinfo\.ini says 161 × 96; mend seqinfo\.ini or the frames",
+            r"0000\d\d\.jpg: has 160 × 96 px, expected 161 × 96 \(seqinfo\.ini\); correct seqinfo\.ini or the frames",
         ),
         ("imHeight=96", "imHeight=0", r"seqinfo\.ini: seqLength, frameRate, imWidth and imHeight must be above 0"),
         (
@@ -219,10 +219,10 @@ def test_a_frame_that_cannot_be_read_is_named(toy: Path) -> None:
     [
         (
             {"min_per_person": 13},
-            "nobody is left to train.*10 people: fewer than min_per_person crops.*lower convert.min_per_person",
+            "the training split has 0 people.*10 people: fewer than min_per_person crops.*lower convert.min_per_person",
         ),
-        ({"val_split": 0.89}, "one person only is left to train"),
-        ({"vis_threshold": 1.0, "classes": [7]}, "nobody is left to train.*another class 180"),
+        ({"val_split": 0.89}, "the training split has 1 people"),
+        ({"vis_threshold": 1.0, "classes": [7]}, "the training split has 0 people.*another class 180"),
         ({"gap": 12}, "the test part has no query and some gallery crops"),
     ],
 )
@@ -238,7 +238,7 @@ def test_one_person_only_cannot_train(toy: Path) -> None:
             toy / "train" / name, [(f, 1, 20, 20, 12, 30, 1, 1, 1.0) for f in range(1, 13 if name == "TOY-01" else 4)]
         )
     told = (
-        "one person only is left to train, telling people apart takes two; left out: .*1 people: fewer than .*lower "
+        "the training split has 1 people, expected at least 2; left out: .*1 people: fewer than .*lower "
         "convert.min_per_person"
     )
     refuses(toy, told, replace(PARAMS, val_split=0.0))
@@ -247,8 +247,8 @@ def test_one_person_only_cannot_train(toy: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "pid", "message"),
     [
-        ("bounding_box_train", -1, r"nobody is left to train.*left out: .*junk \(pid -1\) 3"),
-        ("bounding_box_train", 2, "one person only is left to train"),
+        ("bounding_box_train", -1, r"the training split has 0 people.*left out: .*junk \(pid -1\) 3"),
+        ("bounding_box_train", 2, "the training split has 1 people"),
         ("bounding_box_test", -1, "the test part has some query and no gallery crops"),
         ("query", -1, "the test part has no query and some gallery crops"),
     ],

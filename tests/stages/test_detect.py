@@ -65,7 +65,7 @@ def test_files_of_ones_own_are_cut_to_the_tracked_frames(raw):
 def test_where_nothing_is_tracked_the_folder_is_empty_and_the_log_says_why(raw, caplog):
     write_parts([part for part in read_parts(raw) if part.part == "train"], raw)
     assert run(raw) == {}
-    assert (raw.parent / "detections").is_dir() and "plays the part `track`" in caplog.text
+    assert (raw.parent / "detections").is_dir() and "has the part `track`" in caplog.text
 
 
 def test_a_failure_leaves_no_half_folder(raw):
@@ -76,7 +76,7 @@ def test_a_failure_leaves_no_half_folder(raw):
 
 
 def test_a_source_that_means_nothing_is_told(raw):
-    with pytest.raises(ReidopsError, match="own.txt: no such file or folder; detections are expected there"):
+    with pytest.raises(ReidopsError, match="own.txt: no such file or folder; put detections there"):
         run(raw, str(raw.parent / "own.txt"))
 
 

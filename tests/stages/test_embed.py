@@ -93,4 +93,4 @@ def test_where_nothing_is_tracked_nothing_is_embedded_and_the_log_says_why(raw, 
     write_parts([part for part in read_parts(raw) if part.part == "train"], raw)
     assert run(raw) == {}
     assert (raw.parent / "embeddings").is_dir()
-    assert "plays the part `track`: nothing is embedded" in caplog.text
+    assert "has the part `track`: nothing is embedded" in caplog.text

@@ -1,4 +1,4 @@
-"""mmdetection's file lists: `MOT17-02-FRCNN_000002/000000.jpg 0`, one crop and its label per line."""
+"""Write and read mmdetection's file lists: one crop and its label per line, `MOT17-02-FRCNN_000002/000000.jpg 0`."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ _ROOT = "imgs/"
 def write_lists(crops: pd.DataFrame, meta: Path, val_split: float) -> None:
     """Write `train_80.txt`, `val_20.txt` (the numbers follow `val_split`) and `train.txt`, which joins the two.
 
-    Labels count people in the order of their folders' names, train first. mot2reid starts again from 0 for val, so that
-    its joined list gives one label to two people; here val goes on where train ends.
+    Labels count people in the order of their folder names, first train, then val. mot2reid starts val at 0 again, so
+    that its joined list uses one label for two people; here the labels are unique.
     """
     percent = round(100 * val_split)  # round, because 100 · .29 is 28.999999999999996
     lines = {split: _lines(crops[crops["split"] == split]) for split in ("train", "val")}
@@ -31,7 +31,7 @@ def read_list(path: Path) -> pd.DataFrame:
     """Return a file list as a table of `path` (below imgs/) and `label`, in the order of its lines.
 
     Raises:
-        ReidopsError: the file cannot be read, or names the line that is not `path label`.
+        ReidopsError: the file cannot be read, or a line is not `path label`.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reidops.datasets.filelists import read_list, write_lists
+from reidops.datasets.label_lists import read_list, write_lists
 from reidops.errors import ReidopsError
 
 
