@@ -198,7 +198,8 @@ def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[s
                 f"download: {name} is in train and in test, so that its people would be on both sides; name the scenes "
                 f"to test in download.sequences ({', '.join(scenes[name])})"
             )
-    _check_sequences(scenes, held, roles.sequences)
+    if roles.test or roles.track:  # else no scene is held out, whatever `sequences` names
+        _check_sequences(scenes, held, roles.sequences)
     return held
 
 
