@@ -87,7 +87,7 @@ def test_all_deployments_of_this_flow_are_read_and_no_others(tmp_path):
         ({"schedules": [{"timezone": "UTC"}]}, "schedule 1 has no time, expected one of cron, interval, rrule"),
         (
             {"schedules": [{"cron": "0 3 * * *", "timezon": "UTC"}]},
-            "timezon is unknown to a schedule by cron; known: cron",
+            "timezon .*cron.*allowed: cron",
         ),
         ({"schedules": [{"cron": "0 3 * * *", "timezone": "Mars/Base"}]}, "schedule 1: timezone is 'Mars/Base'"),
         ({"schedules": [{"interval": -5}]}, "schedule 1: .*interval"),
@@ -109,24 +109,24 @@ def test_what_prefect_does_not_allow_is_one_line(tmp_path, entry, told):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("deployments: [", "is no YAML"), ("name: x", "deployments is None"), ("- 1", "expected a list")]
+    ("text", "told"), [("deployments: [", "YAML"), ("name: x", "deployments is None"), ("- 1", "expected a list")]
 )
 def test_a_file_of_another_form_is_named(tmp_path, text, told):
     (tmp_path / "prefect.yaml").write_text(text)
     with pytest.raises(ReidopsError, match=f"prefect.yaml: .*{told}"):
         read_deployments(tmp_path / "prefect.yaml")
-    with pytest.raises(ReidopsError, match="gone.yaml: no such file; start the command in the repository"):
+    with pytest.raises(ReidopsError, match="gone.yaml: no such file"):
         read_deployments(tmp_path / "gone.yaml")
 
 
 def test_two_deployments_of_one_name_are_refused(tmp_path):
-    with pytest.raises(ReidopsError, match="one name"):
+    with pytest.raises(ReidopsError, match="same name"):
         read(tmp_path, {"name": "a"}, {"name": "a"})
 
 
 def test_a_server_that_does_not_answer_is_named_with_the_remedy():
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        with pytest.raises(Unreachable, match="127.0.0.1:9/api, and no Prefect server answers there; start it"):
+        with pytest.raises(Unreachable, match="127.0.0.1:9/api.*prefect server start"):
             check_named_server()
     with (
         temporary_settings({PREFECT_API_URL: "127.0.0.1:4200/api"}),

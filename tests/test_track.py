@@ -163,7 +163,7 @@ def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
         (
             (),
             {"detections": "street.avi", "output": "out.mp4"},
-            "street.avi: byte 5 is no text; expected lines of numbers",
+            "street.avi: byte 5 is not text",
         ),
         ((), {"detections": "nowhere.txt"}, "nowhere.txt: no such file; expected detections"),
         ((), {"detections": "nowhere.onnx"}, "nowhere.onnx: no such file; give the path of a detector's ONNX file"),

@@ -117,7 +117,7 @@ def test_a_damaged_frame_ends_a_folder(tmp_path):
     ("names", "message"),
     [
         ((), "there is no picture; expected a folder of frames"),
-        (("cover.jpg", "000001.jpg"), "there is cover.jpg; expected"),
+        (("cover.jpg", "000001.jpg"), "cover.jpg"),
         (("1.jpg", "01.jpg"), "01.jpg and 1.jpg"),
     ],
 )
