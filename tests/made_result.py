@@ -21,7 +21,7 @@ SETTINGS = """\
 download: {train: [synthetic], local: null}
 train: {backbone: matrix, epochs: 2}
 embed: {nms: 0.7, batch_size: 64}
-evaluate_tracking: {max_age: 30, min_confidence: 0.3, num_workers: 2}
+evaluate_tracking: {max_age: 30, min_confidence: 0.3}
 """
 
 

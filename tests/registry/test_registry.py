@@ -253,7 +253,7 @@ def test_the_benchmark_depends_on_frames_files_and_settings(tmp_path):
         "evaluate_tracking.min_confidence": "0.3",
     }
     assert set(bench.sequences) == set(SEQUENCES)
-    write_result(tmp_path, settings=SETTINGS.replace("num_workers: 2", "num_workers: 1"))
+    write_result(tmp_path, settings=SETTINGS.replace("batch_size: 64", "batch_size: 32"))
     assert (
         read_bench(tmp_path / "params.yaml", data / "raw", data / "detections", data / "tracking").digest
         == bench.digest

@@ -409,7 +409,7 @@ def test_checkpoints_of_trainings_that_were_given_up_are_pruned_to_the_newest(da
         ({"losses": {"cross-entrop": 1.0}}, "'cross-entrop' is unknown; did you mean cross-entropy"),
         ({"optimizer_options": {"amsgrid": True}}, "has no option 'amsgrid'.*amsgrad"),
         ({"auto_augment": "rnad-m7"}, "auto_augment is 'rnad-m7'"),
-        ({"schedule": "step", "milestones": (2, 1)}, r"milestones are \[2, 1\]"),
+        ({"schedule": "step", "milestones": (2, 1)}, r"milestones are \[2\.0, 1\.0\]"),
     ],
 )
 def test_params_that_cannot_work_are_told(data, changes, told):
