@@ -18,7 +18,7 @@ def write_lists(crops: pd.DataFrame, meta: Path, val_split: float) -> None:
     """
     percent = round(100 * val_split)  # round, because 100 · .29 is 28.999999999999996
     lines = {split: _lines(crops[crops["split"] == split]) for split in ("train", "val")}
-    num_train = crops.loc[crops["split"] == "train", "path"].str.rpartition("/")[0].nunique()
+    num_train = len({path.rpartition("/")[0] for path, _ in lines["train"]})
     train = "".join(f"{path} {label}\n" for path, label in lines["train"])
     val = "".join(f"{path} {label + num_train}\n" for path, label in lines["val"])
     meta.mkdir(parents=True, exist_ok=True)

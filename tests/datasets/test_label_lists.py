@@ -35,6 +35,15 @@ def test_labels_of_val_go_on_where_those_of_train_end(tmp_path: Path) -> None:
     assert joined.groupby("label")["path"].agg(lambda paths: paths.str[:-11].nunique()).tolist() == [1, 1, 1, 1]
 
 
+def test_without_training_people_the_lists_are_empty(tmp_path: Path) -> None:
+    write_lists(crops().iloc[:0], tmp_path, 0.2)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "train_80.txt": "",
+        "val_20.txt": "",
+        "train.txt": "",
+    }
+
+
 def test_the_numbers_in_the_names_add_up_to_a_hundred(tmp_path: Path) -> None:
     write_lists(crops(), tmp_path, 0.29)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train.txt", "train_71.txt", "val_29.txt"]
