@@ -123,15 +123,16 @@ def inspect_crops(
     decoded = crop_tables.decode_crops(crops, folder / "crops.tar", whole[evenly(len(whole), crop_sample)])
     people, splits = crop_tables.people_table(crops), crop_tables.splits_table(crops, file)
     train_and_val = people[people["side"] != "test"]
+    trained = splits if any(part.part == "train" for part in parts) else splits.iloc[:0]  # download.train may be []
     inspections = [
         Inspection("crops", leaks.with_frame_leaks(crops, parts), crop_suites.crops_suite()),
         Inspection("crops of known people", crops[crops["split"] != "gallery"], crop_suites.learnt_crops_suite()),
         Inspection("decoded crops", decoded.drop(columns="dhash"), crop_suites.decoded_crops_suite()),
         Inspection("people", train_and_val, crop_suites.people_suite(min_crops_per_person), also=("pid",)),
         Inspection(
-            "train split", splits[splits["split"] == "train"], crop_suites.training_suite(min_people), row_word=""
+            "train split", trained[trained["split"] == "train"], crop_suites.training_suite(min_people), row_word=""
         ),
-        Inspection("val split", splits[splits["split"] == "val"], crop_suites.held_out_suite(), row_word=""),
+        Inspection("val split", trained[trained["split"] == "val"], crop_suites.held_out_suite(), row_word=""),
         *_inspect_identities(crops, file),
         *_inspect_queries(crops, parts, file),
         *_inspect_labels(crops, folder),
