@@ -27,6 +27,13 @@ def test_an_empty_table_is_an_error_and_does_not_crash(crops, folder):
     assert {"the table has at least one crop", "train has at least 2 people", "a test set has a query"} <= set(found)
 
 
+def test_without_a_set_that_trains_no_training_people_are_expected(crops, folder):
+    tested = crops[crops["split"].isin(["query", "gallery"])].reset_index(drop=True)
+    expected = "train has at least 2 people"
+    assert expected in inspect(tested, folder)
+    assert expected not in inspect(tested, folder, [part for part in PARTS if part.part != "train"])
+
+
 @pytest.mark.parametrize(
     ("statement", "values"),
     [
