@@ -117,7 +117,7 @@ def test_the_limit_counts_pixels_and_can_be_raised(monkeypatch: pytest.MonkeyPat
 @pytest.mark.slow
 def test_every_stage_reads_the_limit_from_the_params_file(root: Path, tmp_path: Path) -> None:
     params = (root / "params.yaml").read_text()
-    assert "  max_pixels: 100000000 " in params
+    assert "  max_pixels: 100000000" in params
     (tmp_path / "params.yaml").write_text(params.replace("max_pixels: 100000000", "max_pixels: 12345"))
     code = (
         "import os, sys; from pathlib import Path; from stages import run_stage\n"

@@ -62,8 +62,8 @@ def test_a_relative_folder_starts_at_the_repository(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("MOT71", r"MOT71 is no known set and not in .*local, which holds MOT17, .*did you mean MOT17"),
-        ("notes", r"local/notes: holds no set: expected train/<sequence>/.* it holds nothing"),
+        ("MOT71", r"MOT71 .*local.*did you mean MOT17"),
+        ("notes", r"local/notes: .*train/<sequence>/"),
         ("Markt-1501", "did you mean Market-1501"),
         ("../secret", r"\.\./secret is not the name of a data set"),
         ("/etc", "/etc is not the name of a data set"),
@@ -75,7 +75,7 @@ def test_a_name_that_is_no_set_is_refused(tmp_path: Path, local: Path, name: str
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReidopsError, match=r"download\.local: .*/nowhere is no folder"):
+    with pytest.raises(ReidopsError, match=r"download\.local: .*/nowhere is not a folder"):
         obtain("MOT17", tmp_path, Sources(str(tmp_path / "nowhere")))
 
 
@@ -195,7 +195,7 @@ def test_several_archives_make_one_set(tmp_path: Path, mot17_in_parts: Path) -> 
 
 def test_a_part_that_is_missing_or_another_file_is_named(tmp_path: Path, mot17_in_parts: Path) -> None:
     (mot17_in_parts / "mot17-train-annotations.zip").unlink()
-    with pytest.raises(ReidopsError, match="holds a part of MOT17 only, mot17-train-annotations.zip is missing"):
+    with pytest.raises(ReidopsError, match="mot17-train-annotations.zip is missing"):
         obtain("MOT17", tmp_path, Sources(str(mot17_in_parts)))
     shutil.copy(mot17_in_parts / "mot17-train-frames.zip", mot17_in_parts / "mot17-train-annotations.zip")
     with pytest.raises(ReidopsError, match="mot17-train-annotations.zip: its md5 is .*, expected .*; get it again"):
@@ -205,7 +205,7 @@ def test_a_part_that_is_missing_or_another_file_is_named(tmp_path: Path, mot17_i
 def test_a_local_archive_has_the_hash_that_params_name(tmp_path: Path) -> None:
     archived(write_market_set(tmp_path / "local" / "Market-1501"), tmp_path / "local" / "Market-1501.zip")
     with pytest.raises(
-        ReidopsError, match=r"Market-1501\.zip: its md5 is .*, expected 00; get it again, or mend download\.hashes"
+        ReidopsError, match=r"Market-1501\.zip: its md5 is .*, expected 00; get it again, or .*download\.hashes"
     ):
         obtain("Market-1501", tmp_path, Sources(str(tmp_path / "local"), hashes={"Market-1501": "md5:00"}))
 
@@ -322,7 +322,7 @@ def test_an_address_counts_for_every_protocol_of_a_set(tmp_path: Path) -> None:
         found = obtain(f"VIPeR:{first}", tmp_path, Sources(urls={"VIPeR": (server.url,)}))
         again = with_protocol_of(f"VIPeR:{second}", found)
     assert (again.folder, again.source, again.protocol) == (found.folder, server.url, second)
-    with pytest.raises(ReidopsError, match="names a protocol that VIPeR has not"):
+    with pytest.raises(ReidopsError, match="VIPeR does not have"):
         with_protocol_of("VIPeR:none", found)
 
 

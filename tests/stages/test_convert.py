@@ -221,7 +221,7 @@ def test_one_sequence_in_two_sets_is_refused(raw: Path, toy: Path) -> None:
     again = write_mot_set(raw.parent / "again", ("TOY-01",), num_people=5)
     write_raw(raw, [whole("train", toy, "TOY-01"), whole("train", again, "TOY-01")])
     with pytest.raises(
-        ReidopsError, match=r"again/.*000001\.jpg and .*toy/.* would both be imgs/TOY-01_000001/000000\.jpg"
+        ReidopsError, match=r"again/.*000001\.jpg and .*toy/.* would both be written to imgs/TOY-01_000001/000000\.jpg"
     ):
         converted(raw)
 

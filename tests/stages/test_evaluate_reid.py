@@ -27,6 +27,7 @@ from reidops.retrieval.ranking import score_embeddings
 from reidops.retrieval.ranking_sets import find_ranking_sets
 from reidops.retrieval.reranking import rerank
 from reidops.retrieval.single_shot import SingleShot, draw_shots, find_identities
+from reidops.skipped import skipped_reason
 from reidops.tables import CROPS, read_table, write_table
 from stages.evaluate_reid import EvaluateReidParams, evaluate_reid
 
@@ -375,11 +376,11 @@ def test_without_detections_of_held_out_people_gates_are_fitted_on_crops(
     assert "no training set has detections of held-out people" in caplog.text
 
 
-def test_without_a_test_set_the_error_says_where_to_name_one(model: Path, tmp_path: Path) -> None:
+def test_without_a_test_set_only_the_gates_are_written(model: Path, tmp_path: Path) -> None:
     crops = write_crops(tmp_path) / "crops"
-    with pytest.raises(ReidopsError, match="set download.test in params.yaml"):
-        evaluate(model, crops)
-    assert not (tmp_path / "reid").exists()
+    evaluate(model, crops)
+    assert skipped_reason(tmp_path / "reid") == "download.test is []"
+    assert (tmp_path / "reid" / "calibration.json").is_file()
 
 
 @pytest.mark.parametrize("left", [0.0, 1e-3])
