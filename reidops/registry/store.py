@@ -80,19 +80,12 @@ def open_store(*, must_exist: bool = False) -> Iterator[mlflow.MlflowClient]:
     logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
     try:
         # MLflow itself sets the variable when it is told an address; the next caller may mean another store.
-        with (
-            _without(*_FOREIGN),
-            _environment(
-                **_QUIET,
-                MLFLOW_TRACKING_URI=uri,
-                MLFLOW_HTTP_REQUEST_MAX_RETRIES="3",
-                MLFLOW_HTTP_REQUEST_TIMEOUT="60",
-            ),
-        ):
+        with _without(*_FOREIGN), _environment(**_QUIET, MLFLOW_TRACKING_URI=uri):
             _find_driver(uri)
-            _prepare_store(uri)
-            mlflow.set_tracking_uri(uri)
-            yield mlflow.MlflowClient(uri)
+            _prepare_store(uri)  # with limits of its own, which later ones must not precede
+            with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"):
+                mlflow.set_tracking_uri(uri)
+                yield mlflow.MlflowClient(uri)
     except MlflowException as error:
         raise _told(uri, error) from error
     except requests.RequestException as error:
