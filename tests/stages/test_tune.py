@@ -211,7 +211,7 @@ def test_the_model_is_not_asked_about_people_who_trained_it(data, monkeypatch, c
     run(data, tracker="deepsort", trials=1, search={})
     assert not asked and "with motion only" in caplog.text
     run(data, tracker="deepsort", trials=1, search={}, appearance=True)
-    assert len(asked) == 1 and "with the model's appearance" in caplog.text
+    assert len(asked) == 1 and "with the embeddings of the model" in caplog.text
     share_out(data, {"TOY-01": ["train"], "TOY-02": ["test"], "TOY-03": ["test", "track"]})
     run(data, tracker="deepsort", trials=1, search={})
     assert len(asked) == 2
