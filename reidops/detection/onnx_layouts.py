@@ -23,23 +23,14 @@ shares of it. Names and order of the outputs are free.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 
+from reidops.detection.settings import Layout
 from reidops.errors import ReidopsError
 
-LAYOUTS = (
-    "boxes",
-    "end-to-end",
-    "yolov7-end-to-end",
-    "yolov8",
-    "yolox",
-    "yolox-raw",
-    "rtdetr",
-    "detr",
-    "detr-softmax",
-    "yolo-nas",
-)
+LAYOUTS = tuple(name for name in get_args(Layout) if name != "auto")
 NORMALISED_LIMIT = 2.0  # maximum of normalised boxes; boxes in px have larger values
 RAW_LIMIT = 16.0  # the logarithm of a side is below it, the widest decoded box of a picture above it
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))  # px, of the feature maps of YOLO heads
