@@ -158,8 +158,20 @@ class BotSortConstants(ByteTrackConstants):
     ema: Share = 0.9  # α: weight of the previous mean embedding
 
 
+@params_dataclass
+class CBiouConstants:
+    """C-BIoU's constants (Yang et al. 2023); the paper states the buffers, the others are chosen here."""
+
+    small: Annotated[float, Field(ge=0)] = 0.3  # b1: buffer of the first stage, as a share of width and height
+    large: Annotated[float, Field(ge=0)] = 0.5  # b2: buffer of the second stage
+    window: Count = 5  # n: displacements between observations that are averaged
+    biou: Share = 0.3  # least IoU of the buffered boxes of a pair
+    max_age: Count = 30  # frames that a lost track is kept
+    min_hits: Count = 3  # consecutive matches from which on a track is returned
+
+
 # Trackers without appearance.
-WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort")
+WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort", "cbiou")
 
 # Tracker → its cost of appearance: the entry of calibration.json's gates, and the factor of the cosine distance.
 GATES: dict[str, tuple[str, float]] = {
@@ -222,6 +234,7 @@ CONSTANTS: dict[str, type] = {
     "botsort": BotSortConstants,
     "ocsort": OcSortConstants,
     "deepocsort": DeepOcSortConstants,
+    "cbiou": CBiouConstants,
 }
 
 

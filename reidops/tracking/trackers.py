@@ -20,6 +20,7 @@ from reidops.tracking.botsort import BotSort
 from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.camera_cache import cached_motion
 from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.cbiou import CBiou
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
@@ -38,6 +39,7 @@ TRACKERS: dict[str, type] = {
     "botsort": BotSort,
     "ocsort": OcSort,
     "deepocsort": DeepOcSort,
+    "cbiou": CBiou,
 }
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")

@@ -9,7 +9,7 @@ from reidops.params import params_dataclass
 from reidops.tracking.constants import check_constants
 from stages.params.types import Count, Positive
 
-Tracker = Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort"]
+Tracker = Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort", "cbiou"]
 Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
 
 

@@ -38,6 +38,14 @@ SEARCH_SPACES: dict[str, dict[str, Any]] = {
     "botsort": _BYTETRACK,
     "ocsort": _OC_SORT,
     "deepocsort": _OC_SORT,
+    "cbiou": {
+        "small": [0.0, 0.5],
+        "large": [0.3, 1.0],
+        "window": [1, 10],
+        "biou": [0.01, 0.5],
+        "max_age": [10, 120],
+        "min_hits": [1, 5],
+    },
 }
 
 
