@@ -170,6 +170,21 @@ class CBiouConstants:
     min_hits: Count = 3  # consecutive matches from which on a track is returned
 
 
+@params_dataclass
+class HybridSortConstants(OcSortConstants):
+    """Hybrid-SORT's constants (Yang et al. 2024), and OC-SORT's; the confidences are for a scale of 0 … 1."""
+
+    gate: ClassVar[float | None] = None  # as in Deep OC-SORT
+
+    iou: Share = 0.25  # least HMIoU of a pair, in each association
+    byte: bool = True
+    # weight of the difference between a detection's confidence and the predicted one, in the first association
+    confidence_weight: Annotated[float, Field(ge=0)] = 1.0
+    second_confidence_weight: Annotated[float, Field(ge=0)] = 1.0  # the same for low-score detections
+    appearance_weight: Annotated[float, Field(ge=0)] = 4.6  # of the cosine beside HMIoU
+    ema: Share = 0.9  # weight of the previous mean embedding
+
+
 # Trackers without appearance.
 WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort", "cbiou")
 
@@ -179,11 +194,17 @@ GATES: dict[str, tuple[str, float]] = {
     "strongsort": ("ema_cosine", 1.0),  # to their moving average
     "botsort": ("ema_cosine", 0.5),  # half of that
     "deepocsort": ("ema_cosine", 1.0),
+    "hybridsort": ("ema_cosine", 1.0),
 }
 
 
 # The published camera motion compensation of a tracker; the others have none.
-PUBLISHED_CAMERA: dict[str, str] = {"strongsort": "ecc", "botsort": "sparse_flow", "deepocsort": "sparse_flow"}
+PUBLISHED_CAMERA: dict[str, str] = {
+    "strongsort": "ecc",
+    "botsort": "sparse_flow",
+    "deepocsort": "sparse_flow",
+    "hybridsort": "ecc",
+}
 
 
 def camera_of(setting: str, tracker: str) -> str | None:
@@ -235,6 +256,7 @@ CONSTANTS: dict[str, type] = {
     "ocsort": OcSortConstants,
     "deepocsort": DeepOcSortConstants,
     "cbiou": CBiouConstants,
+    "hybridsort": HybridSortConstants,
 }
 
 

@@ -82,10 +82,13 @@ class OcSort:
         ids = self._output_ids(track_of_detection)
         boxes = tracks.reported_boxes(track_of_detection, constants.boxes)
         result = output_detections(detections, seen, ids, boxes)
-        alive = tracks.age <= constants.max_age
-        tracks.keep(alive)
-        self._sightings.keep(alive)
+        self._keep(tracks.age <= constants.max_age)
         return result
+
+    def _keep(self, alive: np.ndarray) -> None:
+        """Remove the tracks outside the mask."""
+        self._tracks.keep(alive)
+        self._sightings.keep(alive)
 
     def _predict(self) -> None:
         """Predict all tracks."""

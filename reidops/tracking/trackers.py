@@ -24,6 +24,7 @@ from reidops.tracking.cbiou import CBiou
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.hybridsort import HybridSort
 from reidops.tracking.interpolation import interpolate_tracks
 from reidops.tracking.linking import link_tracks
 from reidops.tracking.ocsort import OcSort
@@ -40,6 +41,7 @@ TRACKERS: dict[str, type] = {
     "ocsort": OcSort,
     "deepocsort": DeepOcSort,
     "cbiou": CBiou,
+    "hybridsort": HybridSort,
 }
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")

@@ -46,6 +46,8 @@ SEARCH_SPACES: dict[str, dict[str, Any]] = {
         "max_age": [10, 120],
         "min_hits": [1, 5],
     },
+    "hybridsort": _OC_SORT
+    | {"low": [0.05, 0.3], "confidence_weight": [0.0, 2.0], "second_confidence_weight": [0.0, 2.0]},
 }
 
 
