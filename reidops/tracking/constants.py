@@ -185,6 +185,34 @@ class HybridSortConstants(OcSortConstants):
     ema: Share = 0.9  # weight of the previous mean embedding
 
 
+@params_dataclass
+class BoostTrackConstants:
+    """BoostTrack++'s constants (Stanojević and Todorović 2024); the confidences are for a scale of 0 … 1."""
+
+    # Largest cosine distance of a pair that overlaps by half of `iou`; published as a least similarity of 0.75.
+    gate: ClassVar[float] = 0.25
+
+    high: float = 0.6  # τ: least confidence, after boosting, of a detection that is used
+    iou: Share = 0.3  # least IoU of a pair
+    iou_weight: Annotated[float, Field(ge=0)] = 0.5  # λ of the IoU times both confidences
+    mahalanobis_weight: Annotated[float, Field(ge=0)] = 0.25  # λ of the Mahalanobis similarity
+    shape_weight: Annotated[float, Field(ge=0)] = 0.25  # λ of the shape similarity times both confidences
+    # of the cosine similarity, as a multiple of the sum of the other weights
+    appearance_weight: Annotated[float, Field(ge=0)] = 1.5
+    ema: Share = 0.95  # least weight of the previous mean embedding, reached at confidence 1
+    youth: Count = 7  # frames in which the confidence of a new track grows to 1
+    decay: Share = 0.9  # factor of a track's confidence, per frame short of `youth` and per frame without a match
+    soft_boost: bool = True  # SB: a detection similar to a track gets a higher confidence
+    keep_share: Share = 0.65  # α of SB: weight of a detection's own confidence
+    power: Annotated[float, Field(gt=0)] = 1.5  # q of SB: exponent of the similarity
+    varying_threshold: bool = True  # VT: one very similar to a track gets the confidence `high`
+    unlikely_boost: bool = True  # DUO: one far from all tracks gets the confidence `high`
+    max_age: Count = 30  # frames that a lost track is kept
+    # consecutive matches after the first detection, from which on a track is returned
+    min_hits: Annotated[int, Field(ge=0)] = 3
+    boxes: Boxes = "filter"  # the returned box, see `Boxes`
+
+
 # Trackers without appearance.
 WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort", "cbiou")
 
@@ -195,6 +223,7 @@ GATES: dict[str, tuple[str, float]] = {
     "botsort": ("ema_cosine", 0.5),  # half of that
     "deepocsort": ("ema_cosine", 1.0),
     "hybridsort": ("ema_cosine", 1.0),
+    "boosttrack": ("ema_cosine", 1.0),
 }
 
 
@@ -204,6 +233,7 @@ PUBLISHED_CAMERA: dict[str, str] = {
     "botsort": "sparse_flow",
     "deepocsort": "sparse_flow",
     "hybridsort": "ecc",
+    "boosttrack": "ecc",
 }
 
 
@@ -257,6 +287,7 @@ CONSTANTS: dict[str, type] = {
     "deepocsort": DeepOcSortConstants,
     "cbiou": CBiouConstants,
     "hybridsort": HybridSortConstants,
+    "boosttrack": BoostTrackConstants,
 }
 
 

@@ -16,6 +16,7 @@ from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
+from reidops.tracking.boosttrack import BoostTrack
 from reidops.tracking.botsort import BotSort
 from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.camera_cache import cached_motion
@@ -42,6 +43,7 @@ TRACKERS: dict[str, type] = {
     "deepocsort": DeepOcSort,
     "cbiou": CBiou,
     "hybridsort": HybridSort,
+    "boosttrack": BoostTrack,
 }
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")

@@ -10,7 +10,16 @@ from reidops.tracking.constants import check_constants
 from stages.params.types import Count, Positive
 
 Tracker = Literal[
-    "sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort", "cbiou", "hybridsort"
+    "sort",
+    "deepsort",
+    "strongsort",
+    "bytetrack",
+    "botsort",
+    "ocsort",
+    "deepocsort",
+    "cbiou",
+    "hybridsort",
+    "boosttrack",
 ]
 Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
 
@@ -37,8 +46,8 @@ class EvaluateTrackingParams:
         "result of the stage tune."
     )
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = Field(
-        description="Method that estimates the camera motion. published: ecc for strongsort and hybridsort, "
-        "sparse_flow for botsort and deepocsort, none for the others."
+        description="Method that estimates the camera motion. published: ecc for strongsort, hybridsort and "
+        "boosttrack, sparse_flow for botsort and deepocsort, none for the others."
     )
     linking: bool = Field(description="Join tracks of the same person after tracking, by their motion.")
     interpolation: bool = Field(description="Fill the gaps of tracks after tracking.")

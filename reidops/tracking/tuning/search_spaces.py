@@ -48,6 +48,15 @@ SEARCH_SPACES: dict[str, dict[str, Any]] = {
     },
     "hybridsort": _OC_SORT
     | {"low": [0.05, 0.3], "confidence_weight": [0.0, 2.0], "second_confidence_weight": [0.0, 2.0]},
+    "boosttrack": {
+        "high": [0.3, 0.8],
+        "iou": [0.1, 0.5],
+        "iou_weight": [0.0, 1.0],
+        "mahalanobis_weight": [0.0, 1.0],
+        "shape_weight": [0.0, 1.0],
+        "max_age": [10, 120],
+        "min_hits": [0, 5],
+    },
 }
 
 
