@@ -79,6 +79,14 @@ def test_without_weight_the_confidence_decides_nothing():
     assert tracker.decisions.rows[tracker.decisions.pairs[0][1]] == 0
 
 
+def test_confidences_beyond_one_change_no_association():
+    tracker = HybridSort(AT_ONCE)
+    for _ in range(5):
+        ids(tracker, detections(0, scores=1))
+    assert ids(tracker, detections(0, 3, scores=[90, 1]))[0] == 1
+    assert tracker.decisions.terms[CONFIDENCE].tolist() == [[0, 0]]
+
+
 def test_the_second_association_extrapolates_the_confidence():
     """From 0.9 to 0.75: the next is expected at 0.6, at most `high`; 0.5 is nearer to it than 0.2."""
     tracker = HybridSort(AT_ONCE)
