@@ -108,6 +108,7 @@ def _tracker_setup(embeddings: Path, calibration: Path, tracking: EvaluateTracki
         gate=choose_gate(tracking.gate, tracking.tracker, calibrated, calibration),
         constants=constants_of(tracking.tracker, {}),
         camera=(method, repository_root() / CAMERA_CACHE) if method else None,
+        frame_stride=tracking.frame_stride,
     )
 
 
@@ -122,7 +123,7 @@ def _embed(
     source = open_source(shared.detect.source, shared.detect.detector)
     for part in parts:
         sequence = read_sequence(part.folder)
-        found = source.detections(sequence, range(part.first_frame, part.last_frame + 1))
+        found = source.detections(sequence, part.frames())
         chosen = choose_detections(
             found, min_confidence=confidence_floor(floor, sequence.detector), nms=shared.embed.nms
         )

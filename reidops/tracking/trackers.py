@@ -22,9 +22,11 @@ from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.camera_cache import cached_motion
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.cbiou import CBiou
+from reidops.tracking.constants import Gate
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.evidence import EvidenceTracker
 from reidops.tracking.hybridsort import HybridSort
 from reidops.tracking.interpolation import interpolate_tracks
 from reidops.tracking.linking import link_tracks
@@ -44,7 +46,10 @@ TRACKERS: dict[str, type] = {
     "cbiou": CBiou,
     "hybridsort": HybridSort,
     "boosttrack": BoostTrack,
+    "evidence": EvidenceTracker,
 }
+# Trackers whose constants are in seconds: they take a frame rate, and `update` takes the time of a frame.
+TIMED = ("evidence",)
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")
 
@@ -77,20 +82,38 @@ class Tracker(Protocol):
         """
 
 
-def new_tracker(name: str, gate: float | None, constants: Any, camera: CameraMotion | None = None) -> Tracker:
+def new_tracker(
+    name: str, gate: Gate | None, constants: Any, camera: CameraMotion | None = None, *, frame_rate: float = 30.0
+) -> Tracker:
     """Return a new tracker by its name in params.yaml.
 
     Args:
         gate: of appearance, in the tracker's own cost; None = the published one.
         constants: the tracker's dataclass (`constants.CONSTANTS`).
+        frame_rate: of the frames that it is given, fps; only the trackers of `TIMED` use it.
     """
+    if name in TIMED:
+        return TRACKERS[name](constants, gate, camera, frame_rate)
     return TRACKERS[name](constants, gate, camera)
 
 
-def new_camera(part: Part, camera: tuple[str, Path]) -> CameraMotion:
-    """Return the camera motion of a part's frames, read from the folder, or computed and stored there."""
+def update_tracker(
+    tracker: Tracker,
+    detections: sv.Detections,
+    embeddings: np.ndarray | None = None,
+    frame: np.ndarray | None = None,
+    timestamp: float | None = None,
+) -> sv.Detections:
+    """Return a tracker's output for one frame; the time of the frame [s] is passed to those of `TIMED`."""
+    if isinstance(tracker, EvidenceTracker):
+        return tracker.update(detections, embeddings, frame, timestamp)
+    return tracker.update(detections, embeddings, frame)
+
+
+def new_camera(part: Part, camera: tuple[str, Path], stride: int = 1) -> CameraMotion:
+    """Return the camera motion of every stride-th frame of a part, read from the folder, or computed and stored."""
     method, folder = camera
-    return cached_motion(read_sequence(part.folder), method, folder, range(part.first_frame, part.last_frame + 1))
+    return cached_motion(read_sequence(part.folder), method, folder, part.frames(stride))
 
 
 def track_sequence(

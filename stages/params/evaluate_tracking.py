@@ -20,6 +20,7 @@ Tracker = Literal[
     "cbiou",
     "hybridsort",
     "boosttrack",
+    "evidence",
 ]
 Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
 
@@ -48,6 +49,10 @@ class EvaluateTrackingParams:
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = Field(
         description="Method that estimates the camera motion. published: ecc for strongsort, hybridsort and "
         "boosttrack, sparse_flow for botsort and deepocsort, none for the others."
+    )
+    frame_stride: Positive = Field(
+        description="Every stride-th frame of a sequence is tracked and scored. It shows how the tracker works at a "
+        "lower frame rate."
     )
     linking: bool = Field(description="Join tracks of the same person after tracking, by their motion.")
     interpolation: bool = Field(description="Fill the gaps of tracks after tracking.")

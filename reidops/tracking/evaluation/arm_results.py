@@ -86,7 +86,7 @@ def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, 
     arms = arms or arms_of(setup.tracker)
     workers = num_processes(parts, setup.tracker)
     if setup.camera:  # once, before the arms use it
-        map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
+        map_parallel(partial(new_camera, camera=setup.camera, stride=setup.frame_stride), parts, workers, desc="camera")
     # With enough sequences for all processes, one process runs all arms of a sequence and reads it once. The longest
     # sequence is first, so that no process starts it last.
     groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
@@ -124,16 +124,19 @@ def _read_inputs(part: Part, setup: TrackerSetup) -> SequenceInputs:
     floor = confidence_floor(setup.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
+    if setup.frame_stride > 1:
+        detected = detected.keep(np.isin(detected.frame, part.frames(setup.frame_stride)))
     annotations = read_annotations(sequence)
-    annotations = annotations[annotations["frame"].between(part.first_frame, part.last_frame)]
+    annotations = annotations[annotations["frame"].isin(part.frames(setup.frame_stride))]
     people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
     return SequenceInputs(annotations, detected, people, find_returns(detected.frame, people))
 
 
 def _new_tracker(part: Part, setup: TrackerSetup, arm: str) -> Tracker:
-    camera = new_camera(part, setup.camera) if setup.camera else None
+    camera = new_camera(part, setup.camera, setup.frame_stride) if setup.camera else None
     gate = oracle_gate(setup.tracker) if arm == ORACLE else setup.gate
-    return new_tracker(setup.tracker, gate, setup.constants, camera)
+    frame_rate = read_sequence(part.folder).frame_rate / setup.frame_stride
+    return new_tracker(setup.tracker, gate, setup.constants, camera, frame_rate=frame_rate)
 
 
 def evaluate_arm(
@@ -145,7 +148,7 @@ def evaluate_arm(
         make_tracker: returns a new tracker; it runs a second time if the decisions of the first run were too large to
             keep.
     """
-    frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
+    frames, appearance = part.frames(setup.frame_stride), arm != NO_APPEARANCE
     embedded = with_arm_embeddings(arm, inputs.detected, inputs.people, part.sequence)
     is_shown = arm == APPEARANCE or arms_of(setup.tracker) == (arm,)
     watch = Watch(keeps=is_shown and setup.num_switches > 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.tracking.constants import camera_of, constants_of, gate_of
+from reidops.tracking.constants import Gate, calibrated_gates, camera_of, constants_of, gate_of
 from reidops.tracking.trackers import Finishing
 
 # Camera motion depends on the frames alone, so a new model or constant reuses it.
@@ -25,17 +25,19 @@ class TrackerSetup:
         constants: the tracker's dataclass of constants.
         camera: the method that estimates camera motion, and the folder that caches it.
         num_switches: identity switches whose moments are kept.
+        frame_stride: every stride-th frame is tracked and scored.
     """
 
     embeddings: Path
     weights_sha256: str
     min_confidence: float | dict[str, float] | None
     tracker: str
-    gate: float | None
+    gate: Gate | None
     constants: Any
     camera: tuple[str, Path] | None = None
     finishing: Finishing = Finishing()
     num_switches: int = 0
+    frame_stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class TrackingSettings:
         camera_motion: as in the params, see `constants.camera_of`.
         window: frames of a window of the confidence intervals.
         code: digest of the code that tracked and scored, see `scoring_code`.
+        frame_stride: every stride-th frame is tracked and scored.
     """
 
     tracker: str
@@ -60,6 +63,7 @@ class TrackingSettings:
     interpolation: bool
     window: int
     code: str
+    frame_stride: int = 1
 
 
 def read_tracking_settings(path: Path) -> TrackingSettings:
@@ -103,14 +107,15 @@ def build_setup(settings: TrackingSettings, embeddings: Path, calibration: Path,
         camera=(method, repository_root() / CAMERA_CACHE) if method else None,
         finishing=Finishing(settings.linking, settings.interpolation),
         num_switches=num_switches,
+        frame_stride=settings.frame_stride,
     )
 
 
-def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> float | None:
+def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> Gate | None:
     """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
 
     Raises:
         ReidopsError: the calibration has no gate for such a cost.
     """
     remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
-    return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
+    return gate_of(gate, tracker, calibrated_gates(calibration), missing=f"{where}: has no gates.{{entry}}; {remedy}")
