@@ -4,9 +4,9 @@ python benchmarks/linking.py [--seeds 23 31] [--trackers sort bytetrack] [--data
 
 Six streets of each seed are drawn, which train neither way. Each tracker, with its published constants and without
 appearance, tracks the detections of the three drawn detectors; with --data also MOT17-09's. A link is right if both
-tracks are mostly on the same person. Recall counts the links between each two successive tracks of a person with a gap
-of at most 30 frames. IDF1 and HOTA are TrackEval's, of all sequences together. --quick uses little data to check that
-the script runs.
+tracks are mostly on the same person; links between two tracks that are on nobody are not counted. Recall counts the
+links between each two successive tracks of a person with a gap of at most 30 frames. IDF1 and HOTA are TrackEval's, of
+all sequences together. --quick uses little data to check that the script runs.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def measure(scenes: list[Scene], link: Link, max_gap: int) -> list[str]:
     results = []
     for scene in scenes:
         linked, wanted = link(scene.tracks), true_links(scene, max_gap)
-        made = made_links(scene, linked)
+        made = {pair for pair in made_links(scene, linked) if {scene.person_of[k] for k in pair} != {NO_PERSON}}
         right = {(a, b) for a, b in made if scene.person_of[a] == scene.person_of[b] != NO_PERSON}
         num_made, num_right = num_made + len(made), num_right + len(right)
         num_true, num_found = num_true + len(wanted), num_found + len(wanted & made)
