@@ -268,6 +268,9 @@ GATES: dict[str, tuple[str, float]] = {
 }
 
 
+# Ways to link tracks after tracking: by their motion, or by AFLink's network.
+MOTION_LINKING, AFLINK = "motion", "aflink"
+
 # The published camera motion compensation of a tracker; the others have none.
 PUBLISHED_CAMERA: dict[str, str] = {
     "strongsort": "ecc",

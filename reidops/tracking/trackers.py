@@ -22,13 +22,14 @@ from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.camera_cache import cached_motion
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.cbiou import CBiou
-from reidops.tracking.constants import Gate
+from reidops.tracking.constants import AFLINK, MOTION_LINKING, Gate
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
 from reidops.tracking.evidence import EvidenceTracker
 from reidops.tracking.hybridsort import HybridSort
 from reidops.tracking.interpolation import interpolate_tracks
+from reidops.tracking.link_network import FILE, load_network
 from reidops.tracking.linking import link_tracks
 from reidops.tracking.ocsort import OcSort
 from reidops.tracking.sort import Sort
@@ -170,14 +171,25 @@ def _track_table(results: list[tuple[int, list[int], sv.Detections]]) -> pd.Data
 
 @dataclass(frozen=True)
 class Finishing:
-    """Steps after tracking that need the whole sequence, so a live video cannot have them."""
+    """Steps after tracking that need the whole sequence, so a live video cannot have them.
 
-    linking: bool = False
+    Attributes:
+        linking: False = none, `motion` (or True), `aflink` = the network that is shipped, or the file of its weights.
+    """
+
+    linking: bool | str = False
     interpolation: bool = False
 
 
 def finish_tracks(tracks: pd.DataFrame, finishing: Finishing) -> pd.DataFrame:
-    """Return the tracks linked and interpolated, as `finishing` sets."""
-    if finishing.linking:
+    """Return the tracks linked and interpolated, as `finishing` sets.
+
+    Raises:
+        ReidopsError: the weights of the network are missing, or of another one.
+    """
+    if finishing.linking in (True, MOTION_LINKING):
         tracks = link_tracks(tracks)
+    elif finishing.linking:
+        weights = FILE if finishing.linking == AFLINK else Path(finishing.linking)
+        tracks = link_tracks(tracks, network=load_network(weights))
     return interpolate_tracks(tracks) if finishing.interpolation else tracks

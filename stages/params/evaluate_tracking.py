@@ -22,6 +22,7 @@ Tracker = Literal[
     "boosttrack",
     "evidence",
 ]
+Linking = bool | Literal["motion", "aflink"] | Annotated[str, Field(pattern=r"\.npz$")]
 Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
 
 
@@ -54,7 +55,11 @@ class EvaluateTrackingParams:
         description="Every stride-th frame of a sequence is tracked and scored. It shows how the tracker works at a "
         "lower frame rate."
     )
-    linking: bool = Field(description="Join tracks of the same person after tracking, by their motion.")
+    linking: Linking = Field(
+        description="Join tracks of the same person after tracking. motion (or true): by their speed. aflink: by the "
+        "network of StrongSORT's AFLink, trained on drawn streets. A file .npz: by the weights that `reidops "
+        "train-linking` wrote."
+    )
     interpolation: bool = Field(description="Fill the gaps of tracks after tracking.")
     window: Positive = Field(
         description="Length of the windows of a sequence from which confidence intervals are computed, frames. An "

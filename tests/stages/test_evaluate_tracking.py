@@ -121,6 +121,16 @@ def test_a_constant_that_nobody_knows_is_refused(constants, says):
         default_params(EvaluateTrackingParams, constants=constants)
 
 
+@pytest.mark.parametrize("linking", [False, True, "motion", "aflink", "own/weights.npz"])
+def test_linking_is_off_by_motion_by_the_network_or_by_a_file_of_weights(linking):
+    assert default_params(EvaluateTrackingParams, linking=linking).linking == linking
+
+
+def test_another_name_of_linking_is_refused():
+    with pytest.raises(ValidationError, match="linking"):
+        default_params(EvaluateTrackingParams, linking="speed")
+
+
 def test_camera_motion_is_computed_once_and_outlives_the_stage(data, monkeypatch, no_pictures):
     monkeypatch.setenv("DVC_ROOT", str(data))
     run(data, camera_motion="sparse_flow")

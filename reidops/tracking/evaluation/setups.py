@@ -47,6 +47,7 @@ class TrackingSettings:
     Attributes:
         gate: `calibrated` to the model, `published`, or a number in the tracker's own cost (also one from a search).
         min_confidence: least confidence in the detector's own scale; None = all; or one per detector.
+        linking: as in the params, see `trackers.Finishing`.
         constants: those that differ from the published ones.
         camera_motion: as in the params, see `constants.camera_of`.
         window: frames of a window of the confidence intervals.
@@ -59,7 +60,7 @@ class TrackingSettings:
     min_confidence: float | dict[str, float] | None
     constants: Mapping[str, Any]
     camera_motion: str
-    linking: bool
+    linking: bool | str
     interpolation: bool
     window: int
     code: str
