@@ -312,7 +312,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add(
         "--tracker",
         default="botsort",
-        help="sort, deepsort, strongsort, bytetrack, botsort, ocsort or deepocsort (default: botsort)",
+        help=f"{', '.join(TRACKERS)} (default: botsort)",
     )
     add(
         "--gate",

@@ -158,8 +158,63 @@ class BotSortConstants(ByteTrackConstants):
     ema: Share = 0.9  # α: weight of the previous mean embedding
 
 
+@params_dataclass
+class CBiouConstants:
+    """C-BIoU's constants (Yang et al. 2023); the paper states the buffers, the others are chosen here."""
+
+    small: Annotated[float, Field(ge=0)] = 0.3  # b1: buffer of the first stage, as a share of width and height
+    large: Annotated[float, Field(ge=0)] = 0.5  # b2: buffer of the second stage
+    window: Count = 5  # n: displacements between observations that are averaged
+    biou: Share = 0.3  # least IoU of the buffered boxes of a pair
+    max_age: Count = 30  # frames that a lost track is kept
+    min_hits: Count = 3  # consecutive matches from which on a track is returned
+
+
+@params_dataclass
+class HybridSortConstants(OcSortConstants):
+    """Hybrid-SORT's constants (Yang et al. 2024), and OC-SORT's; the confidences are for a scale of 0 … 1."""
+
+    gate: ClassVar[float | None] = None  # as in Deep OC-SORT
+
+    iou: Share = 0.25  # least HMIoU of a pair, in each association
+    byte: bool = True
+    # weight of the difference between a detection's confidence and the predicted one, in the first association
+    confidence_weight: Annotated[float, Field(ge=0)] = 1.0
+    second_confidence_weight: Annotated[float, Field(ge=0)] = 1.0  # the same for low-score detections
+    appearance_weight: Annotated[float, Field(ge=0)] = 4.6  # of the cosine beside HMIoU
+    ema: Share = 0.9  # weight of the previous mean embedding
+
+
+@params_dataclass
+class BoostTrackConstants:
+    """BoostTrack++'s constants (Stanojević and Todorović 2024); the confidences are for a scale of 0 … 1."""
+
+    # Largest cosine distance of a pair that overlaps by half of `iou`; published as a least similarity of 0.75.
+    gate: ClassVar[float] = 0.25
+
+    high: float = 0.6  # τ: least confidence, after boosting, of a detection that is used
+    iou: Share = 0.3  # least IoU of a pair
+    iou_weight: Annotated[float, Field(ge=0)] = 0.5  # λ of the IoU times both confidences
+    mahalanobis_weight: Annotated[float, Field(ge=0)] = 0.25  # λ of the Mahalanobis similarity
+    shape_weight: Annotated[float, Field(ge=0)] = 0.25  # λ of the shape similarity times both confidences
+    # of the cosine similarity, as a multiple of the sum of the other weights
+    appearance_weight: Annotated[float, Field(ge=0)] = 1.5
+    ema: Share = 0.95  # least weight of the previous mean embedding, reached at confidence 1
+    youth: Count = 7  # frames in which the confidence of a new track grows to 1
+    decay: Share = 0.9  # factor of a track's confidence, per frame short of `youth` and per frame without a match
+    soft_boost: bool = True  # SB: a detection similar to a track gets a higher confidence
+    keep_share: Share = 0.65  # α of SB: weight of a detection's own confidence
+    power: Annotated[float, Field(gt=0)] = 1.5  # q of SB: exponent of the similarity
+    varying_threshold: bool = True  # VT: one very similar to a track gets the confidence `high`
+    unlikely_boost: bool = True  # DUO: one far from all tracks gets the confidence `high`
+    max_age: Count = 30  # frames that a lost track is kept
+    # consecutive matches after the first detection, from which on a track is returned
+    min_hits: Annotated[int, Field(ge=0)] = 3
+    boxes: Boxes = "filter"  # the returned box, see `Boxes`
+
+
 # Trackers without appearance.
-WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort")
+WITHOUT_APPEARANCE = ("sort", "bytetrack", "ocsort", "cbiou")
 
 # Tracker → its cost of appearance: the entry of calibration.json's gates, and the factor of the cosine distance.
 GATES: dict[str, tuple[str, float]] = {
@@ -167,11 +222,19 @@ GATES: dict[str, tuple[str, float]] = {
     "strongsort": ("ema_cosine", 1.0),  # to their moving average
     "botsort": ("ema_cosine", 0.5),  # half of that
     "deepocsort": ("ema_cosine", 1.0),
+    "hybridsort": ("ema_cosine", 1.0),
+    "boosttrack": ("ema_cosine", 1.0),
 }
 
 
 # The published camera motion compensation of a tracker; the others have none.
-PUBLISHED_CAMERA: dict[str, str] = {"strongsort": "ecc", "botsort": "sparse_flow", "deepocsort": "sparse_flow"}
+PUBLISHED_CAMERA: dict[str, str] = {
+    "strongsort": "ecc",
+    "botsort": "sparse_flow",
+    "deepocsort": "sparse_flow",
+    "hybridsort": "ecc",
+    "boosttrack": "ecc",
+}
 
 
 def camera_of(setting: str, tracker: str) -> str | None:
@@ -222,6 +285,9 @@ CONSTANTS: dict[str, type] = {
     "botsort": BotSortConstants,
     "ocsort": OcSortConstants,
     "deepocsort": DeepOcSortConstants,
+    "cbiou": CBiouConstants,
+    "hybridsort": HybridSortConstants,
+    "boosttrack": BoostTrackConstants,
 }
 
 

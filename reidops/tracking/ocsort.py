@@ -82,10 +82,13 @@ class OcSort:
         ids = self._output_ids(track_of_detection)
         boxes = tracks.reported_boxes(track_of_detection, constants.boxes)
         result = output_detections(detections, seen, ids, boxes)
-        alive = tracks.age <= constants.max_age
-        tracks.keep(alive)
-        self._sightings.keep(alive)
+        self._keep(tracks.age <= constants.max_age)
         return result
+
+    def _keep(self, alive: np.ndarray) -> None:
+        """Remove the tracks outside the mask."""
+        self._tracks.keep(alive)
+        self._sightings.keep(alive)
 
     def _predict(self) -> None:
         """Predict all tracks."""
@@ -146,18 +149,28 @@ class OcSort:
         """Update the appearance of the tracks of these rows; OC-SORT has none."""
 
     def _output_ids(self, track_of_detection: np.ndarray) -> np.ndarray:
-        """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not
-        returned.
-        """
-        tracks, min_hits = self._tracks, self._constants.min_hits
-        after_first = tracks.streak - (tracks.hits == tracks.streak)
-        visible = (tracks.age == 0) & ((after_first >= min_hits) | (self._num_frames <= min_hits))
-        matched = np.flatnonzero(track_of_detection != NO_TRACK)
-        matched = matched[visible[track_of_detection[matched]]]
-        tracks.confirm(track_of_detection[matched])
-        ids = np.full(len(track_of_detection), UNCONFIRMED)
-        ids[matched] = tracks.ids[track_of_detection[matched]]
-        return ids
+        """Return the track id of each detection, `UNCONFIRMED` for one that is not returned."""
+        return confirm_streaks(self._tracks, track_of_detection, self._constants.min_hits, self._num_frames)
+
+
+def confirm_streaks(tracks: Tracks, track_of_detection: np.ndarray, min_hits: int, num_frames: int) -> np.ndarray:
+    """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not
+    returned.
+
+    A track is returned after `min_hits` consecutive matches, not counting its first detection; in the first `min_hits`
+    frames of a video all matched tracks are.
+
+    Args:
+        num_frames: the number of the current frame, from 1.
+    """
+    after_first = tracks.streak - (tracks.hits == tracks.streak)
+    visible = (tracks.age == 0) & ((after_first >= min_hits) | (num_frames <= min_hits))
+    matched = np.flatnonzero(track_of_detection != NO_TRACK)
+    matched = matched[visible[track_of_detection[matched]]]
+    tracks.confirm(track_of_detection[matched])
+    ids = np.full(len(track_of_detection), UNCONFIRMED)
+    ids[matched] = tracks.ids[track_of_detection[matched]]
+    return ids
 
 
 def match_stages(stages: dict[str, Stage]) -> list[Match]:

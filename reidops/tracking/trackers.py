@@ -16,13 +16,16 @@ from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
+from reidops.tracking.boosttrack import BoostTrack
 from reidops.tracking.botsort import BotSort
 from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.camera_cache import cached_motion
 from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.cbiou import CBiou
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.hybridsort import HybridSort
 from reidops.tracking.interpolation import interpolate_tracks
 from reidops.tracking.linking import link_tracks
 from reidops.tracking.ocsort import OcSort
@@ -38,6 +41,9 @@ TRACKERS: dict[str, type] = {
     "botsort": BotSort,
     "ocsort": OcSort,
     "deepocsort": DeepOcSort,
+    "cbiou": CBiou,
+    "hybridsort": HybridSort,
+    "boosttrack": BoostTrack,
 }
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")

@@ -9,7 +9,18 @@ from reidops.params import params_dataclass
 from reidops.tracking.constants import check_constants
 from stages.params.types import Count, Positive
 
-Tracker = Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort"]
+Tracker = Literal[
+    "sort",
+    "deepsort",
+    "strongsort",
+    "bytetrack",
+    "botsort",
+    "ocsort",
+    "deepocsort",
+    "cbiou",
+    "hybridsort",
+    "boosttrack",
+]
 Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
 
 
@@ -35,8 +46,8 @@ class EvaluateTrackingParams:
         "result of the stage tune."
     )
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = Field(
-        description="Method that estimates the camera motion. published: ecc for strongsort, sparse_flow for botsort "
-        "and deepocsort, none for the others."
+        description="Method that estimates the camera motion. published: ecc for strongsort, hybridsort and "
+        "boosttrack, sparse_flow for botsort and deepocsort, none for the others."
     )
     linking: bool = Field(description="Join tracks of the same person after tracking, by their motion.")
     interpolation: bool = Field(description="Fill the gaps of tracks after tracking.")
