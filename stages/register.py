@@ -18,7 +18,7 @@ from reidops.registry.challenger import ChallengerComparer, read_scores
 from reidops.registry.champion import promote
 from reidops.registry.comparison import Rule
 from reidops.registry.result import Folders, read_bench, read_result
-from reidops.registry.seed_spread import read_spread
+from reidops.registry.seed_noise import read_spread
 from reidops.skipped import skipped_reason
 from stages import run_stage
 from stages.params.register import RegisterParams

@@ -204,11 +204,56 @@ def test_what_describes_the_params_is_no_dependency_of_a_stage():
     assert described and {"/" + Path(file).relative_to(ROOT).as_posix() for file in described} <= set(ignored)
 
 
+@cache
+def top_imports(path: Path) -> frozenset[str]:
+    """Return every module that a file imports when it is imported itself, without those of TYPE_CHECKING."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(found)
+
+
+def top_closure(start: Path) -> set[str]:
+    """Return every module that is imported with a file, directly or through files of this repository."""
+    found, waiting = set(), [start]
+    while waiting:
+        for name in top_imports(waiting.pop()) - found:
+            found.add(name)
+            base = ROOT / name.replace(".", "/")
+            waiting += [file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
+    return found
+
+
+@pytest.mark.parametrize("name", ["detect", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"])
+def test_a_stage_that_seldom_runs_a_network_starts_without_torch(name):
+    heavy = {"torch", "torchvision", "timm", "lightning_fabric"}
+    assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
+
+
+@pytest.mark.parametrize("name", ["detect", "tune", "repeat_seeds"])
+def test_a_stage_with_nothing_to_do_by_default_starts_without_trackers_and_figures(name):
+    heavy = {"supervision", "matplotlib", "mlflow", "motmetrics", "trackeval", "scipy"}
+    assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
+
+
+def test_the_embedder_can_be_imported_without_torch_and_pandas():
+    heavy = {"torch", "timm", "pandas", "mlflow"}
+    assert not heavy & top_closure(ROOT / "reidops" / "embedding" / "embedder.py")
+
+
+# A stage that does nothing by default may import what it then needs inside its function.
+IDLE_BY_DEFAULT = ("tune.py",)
+
+
 def test_stages_and_flows_import_at_the_top_of_the_file():
     late = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for folder in ("stages", "flows")
         for path in (ROOT / folder).rglob("*.py")
+        if path.name not in IDLE_BY_DEFAULT
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset
     ]

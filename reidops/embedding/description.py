@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reidops.embedding.images import INTERPOLATION
+from reidops.embedding.resizing import INTERPOLATION
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 

@@ -1,8 +1,4 @@
-"""From crops.tar to uint8 images of the network's input size.
-
-`resize_crop` is the one way from a crop to the network's input: training, evaluation, ONNX and serving all pass through
-it.
-"""
+"""Read crops from crops.tar as uint8 images of the network's input size, in batches."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,51 +11,16 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from reidops.embedding.resizing import resize_crop
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_whole, states_size
 from reidops.progress_bar import progress_bar
 
-INTERPOLATION = "area where both sides shrink, else bilinear"
-
 Item = TypeVar("Item")
 
 
-def resize_crop(crop_bgr: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a BGR crop [h, w, 3] as the network's input: RGB uint8 [height, width, 3]."""
-    shrinks = crop_bgr.shape[0] >= height and crop_bgr.shape[1] >= width
-    resized = cv2.resize(crop_bgr, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
-
-
-def resize_crops(crops_bgr: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Return crops of any sizes as one batch, RGB uint8 [N, height, width, 3].
-
-    Raises:
-        ReidopsError: a crop is empty or not BGR uint8; it is named by its place in the list.
-    """
-    images = np.empty((len(crops_bgr), height, width, 3), np.uint8)
-    for i, crop in enumerate(crops_bgr):
-        if (
-            not isinstance(crop, np.ndarray)
-            or crop.dtype != np.uint8
-            or crop.ndim != 3
-            or crop.shape[2] != 3
-            or crop.size == 0
-        ):
-            raise ReidopsError(
-                f"crop {i} is {_told(crop)}, expected a non-empty uint8 array [height, width, 3] in BGR order"
-            )
-        images[i] = resize_crop(crop, height, width)
-    return images
-
-
-def rows_with_pixels(crops: Sequence[np.ndarray]) -> list[int]:
-    """Return the places of the crops that hold a pixel: that of a box outside its frame holds none."""
-    return [row for row, crop in enumerate(crops) if getattr(crop, "size", 1)]
-
-
 class CropStore:
-    """Read single crops out of crops.tar through a memory map, by the offsets of the crops table."""
+    """Read single crops from crops.tar through a memory map, by the offsets of the crops table."""
 
     def __init__(self, crops_tar: Path, table: pd.DataFrame) -> None:
         if not Path(crops_tar).is_file():
@@ -78,8 +39,8 @@ class CropStore:
         """Return the crop of the table's row `i`, BGR uint8 [h, w, 3].
 
         Raises:
-            ReidopsError: its bytes are no whole JPEG, PNG or BMP, or it has more pixels than the bound; the crop is
-                named.
+            ReidopsError: its bytes are not a complete JPEG, PNG or BMP, or it has more pixels than the bound; the
+                message names the crop.
         """
         encoded = np.asarray(self._bytes[self._offsets[i] : self._offsets[i] + self._sizes[i]])
         whole = len(encoded) == self._sizes[i] and _is_whole(encoded.tobytes(), f"{self.path}: {self._names[i]}")
@@ -88,7 +49,7 @@ class CropStore:
             raise ReidopsError(
                 f"{self.path}: {self._names[i]} (row {i} of the crops table, byte {self._offsets[i]}, {self._sizes[i]} "
                 f"bytes)"
-                " is no whole JPEG, PNG or BMP; make the crops again with `dvc repro -f convert`"
+                " is not a complete JPEG, PNG or BMP; make the crops again with `dvc repro -f convert`"
             )
         return crop_bgr
 
@@ -96,8 +57,9 @@ class CropStore:
 def load_images(
     store: CropStore, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None
 ) -> np.ndarray:
-    """Decode and resize rows of the crops table, RGB uint8 [N, height, width, 3]; OpenCV frees the GIL, so threads do
-    it.
+    """Return rows of the crops table, decoded and resized, RGB uint8 [N, height, width, 3].
+
+    Threads share the work, because OpenCV releases the GIL.
     """
     images = np.empty((len(rows), height, width, 3), np.uint8)
 
@@ -112,7 +74,7 @@ def load_images(
 
 
 class ImageBatches:
-    """Serve batches of resized crops: decoded once where they fit into memory, else again for each batch."""
+    """Batches of resized crops. They are decoded once if they fit into memory, else for each batch."""
 
     def __init__(
         self, store: CropStore, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30
@@ -126,27 +88,26 @@ class ImageBatches:
         return len(self._rows)
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
-        """Return RGB uint8 [len(indices), height, width, 3]; `indices` count within the rows given at the start."""
+        """Return RGB uint8 [len(indices), height, width, 3]; `indices` are positions in the rows of the constructor."""
         if self._images is not None:
             return self._images[indices]
         return load_images(self._store, self._rows[indices], *self.size)
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield each batch's indices and images; the next batch is decoded while this one is worked on."""
+        """Yield each batch's indices and images; the next batch is decoded while this one is used."""
         return run_ahead((indices, self.batch(indices)) for indices in batches)
 
 
 class GrowingImages:
-    """Serve smaller images at first, from which a network learns as much in less time (progressive resizing, Howard
-    2018).
+    """Smaller images at first, from which a network learns as much in less time (progressive resizing, Howard 2018).
 
     Args:
-        make: from height and width, px, to the batches of that size.
-        size: of the network's input: height and width, px.
-        early: (share, height, width), ascending: until that share of the training is done, images have that size.
+        make: returns the batches of a height and width, px.
+        size: height and width of the network's input, px.
+        early: (share, height, width), ascending; images have that size until this share of the training is done.
 
     Raises:
-        ReidopsError: the shares do not rise.
+        ReidopsError: the shares are not ascending.
     """
 
     def __init__(
@@ -157,14 +118,12 @@ class GrowingImages:
     ) -> None:
         shares = [share for share, _, _ in early]
         if shares != sorted(set(shares)):
-            raise ReidopsError(f"the shares of early_sizes are {shares}, expected rising ones")
+            raise ReidopsError(f"the shares of early_sizes are {shares}, expected ascending ones")
         self._make, self.size, self._early = make, size, early
         self._current: ImageBatches | None = None
 
     def at(self, share: float) -> ImageBatches:
-        """Return the batches of the size that is due when this share of the training is done, 0 … 1; one size is kept
-        in memory.
-        """
+        """Return the batches for the share of the training that is done, 0 … 1. One size is kept in memory."""
         size = next(((height, width) for until, height, width in self._early if share < until), self.size)
         if self._current is None or self._current.size != size:
             self._current = None
@@ -173,7 +132,7 @@ class GrowingImages:
 
 
 def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:
-    """Yield the items; a thread of their own makes the next `num` of them while one is worked on."""
+    """Yield the items; a separate thread computes the next `num` of them while one is used."""
 
     def take() -> list[Item]:
         """Return the next item in a list, which is empty at the end."""
@@ -187,7 +146,7 @@ def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:
 
 
 def _is_whole(encoded: bytes, where: str) -> bool:
-    """Tell whether an image file has its size and its end: OpenCV paints what is missing grey and says nothing.
+    """Return whether an image file is complete. OpenCV fills what is missing with grey, without an error.
 
     Raises:
         ReidopsError: the picture has more pixels than the bound.
@@ -197,9 +156,3 @@ def _is_whole(encoded: bytes, where: str) -> bool:
     except ReidopsError:
         return False
     return states_size(encoded, where)
-
-
-def _told(crop: object) -> str:
-    return (
-        f"an array {list(crop.shape)} of {crop.dtype}" if isinstance(crop, np.ndarray) else f"a {type(crop).__name__}"
-    )

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from reidops.embedding.description import check_golden, golden_crop, read_description
-from reidops.embedding.images import resize_crops, rows_with_pixels
+from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 
 MODEL = "model.onnx"

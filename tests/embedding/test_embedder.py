@@ -200,7 +200,7 @@ def test_batches_take_turns_on_a_gpu_and_run_in_parallel_on_the_cpu(monkeypatch)
         network = Network()
         monkeypatch.setattr(network, "to", lambda *place, **options: network)
         embedder = Embedder(network, None, device)
-        embedder._device = "cpu"  # there may be no other here
+        embedder._inference._device = "cpu"  # there may be no GPU here
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(embedder.embed_images, [np.zeros((1, 8, 4, 3), np.uint8)] * 6))
         return max(most)

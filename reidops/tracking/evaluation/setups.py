@@ -1,7 +1,7 @@
 """The set-up of the tracker, and its settings without the model (trial.json), so that another model can use them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,23 +92,50 @@ def build_setup(settings: TrackingSettings, embeddings: Path, calibration: Path,
     Raises:
         ReidopsError: the calibration is missing, or lacks the gate of such a tracker or the name of its model.
     """
+    setup = calibrated_setup(
+        embeddings,
+        calibration,
+        tracker=settings.tracker,
+        gate=settings.gate,
+        min_confidence=settings.min_confidence,
+        constants=settings.constants,
+        camera_motion=settings.camera_motion,
+    )
+    finishing = Finishing(settings.linking, settings.interpolation)
+    return replace(setup, finishing=finishing, num_switches=num_switches, frame_stride=settings.frame_stride)
+
+
+def calibrated_setup(
+    embeddings: Path,
+    calibration: Path,
+    *,
+    tracker: str,
+    gate: float | str,
+    min_confidence: float | dict[str, float] | None,
+    constants: Mapping[str, Any],
+    camera_motion: str,
+) -> TrackerSetup:
+    """Return the set-up of a tracker with the gate and the model of a calibration, without a finishing step.
+
+    The arguments are the folder of the model's embeddings, its calibration.json and fields of TrackingSettings.
+
+    Raises:
+        ReidopsError: the calibration is missing, or lacks the gate of such a tracker or the name of its model.
+    """
     calibrated = read_json(calibration)
     if "weights_sha256" not in calibrated:
         raise ReidopsError(
             f"{calibration}: does not name its model (weights_sha256); make it again with `dvc repro -f evaluate_reid`"
         )
-    method = camera_of(settings.camera_motion, settings.tracker)
+    method = camera_of(camera_motion, tracker)
     return TrackerSetup(
         embeddings,
         calibrated["weights_sha256"],
-        settings.min_confidence,
-        settings.tracker,
-        gate=choose_gate(settings.gate, settings.tracker, calibrated, calibration),
-        constants=constants_of(settings.tracker, settings.constants),
+        min_confidence,
+        tracker,
+        gate=choose_gate(gate, tracker, calibrated, calibration),
+        constants=constants_of(tracker, constants),
         camera=(method, repository_root() / CAMERA_CACHE) if method else None,
-        finishing=Finishing(settings.linking, settings.interpolation),
-        num_switches=num_switches,
-        frame_stride=settings.frame_stride,
     )
 
 
