@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from reidops.errors import ReidopsError
-from reidops.mot.exported import OCCLUDED, Exported, Keyframe, exported_table, fill_track
+from reidops.mot.exported import OCCLUDED, Exported, Keyframe, exported, fill_track
 
 
 def read_cvat(path: Path) -> Exported:
@@ -23,7 +23,7 @@ def read_cvat(path: Path) -> Exported:
         images = sum(1 for _ in root.iter("image"))
         found = f" but {images:,} single images" if images else ""
         raise ReidopsError(f"{path}: holds no track with a box{found}; export the task as 'CVAT for video 1.1'")
-    return Exported(exported_table(rows), "CVAT's format, occluded boxes count as half visible")
+    return exported(rows, "CVAT's format, occluded boxes count as half visible", path)
 
 
 def _rows(track: ElementTree.Element) -> list[tuple]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reidops.errors import ReidopsError
-from reidops.mot.exported import Exported, Keyframe, exported_table, fill_track
+from reidops.mot.exported import Exported, Keyframe, exported, fill_track
 from reidops.mot.frame_files import FrameFiles
 
 _TRACK_IDS = ("track_id", "instance_id", "object_id", "trackId")
@@ -54,7 +54,7 @@ def _coco(content: dict[str, Any], path: Path, files: FrameFiles) -> Exported:
         left, top, width, height = map(float, box["bbox"])
         name = names.get(box.get("category_id"), "person" if not names else "unknown")
         rows.append((frame_of[picture], _track_id(box, path), (left, top, width, height), True, name, 1.0))
-    return Exported(exported_table(rows), f"COCO with track ids; {ignored:,} crowds are left out")
+    return exported(rows, f"COCO with track ids; {ignored:,} crowds are left out", path)
 
 
 def _track_id(box: dict[str, Any], path: Path) -> int:
@@ -85,7 +85,7 @@ def _label_studio(content: list[dict[str, Any]], path: Path, width: int, height:
         name = (value.get("labels") or ["person"])[0]
         open_until = None if not value["sequence"][-1].get("enabled", True) else value.get("framesCount")
         rows += [(frame, number, box, True, str(name), 1.0) for frame, box, _ in fill_track(keys, open_until)]
-    return Exported(exported_table(rows), "Label Studio's format, interpolated between keyframes")
+    return exported(rows, "Label Studio's format, interpolated between keyframes", path)
 
 
 def _keyframe(key: dict[str, Any], width: int, height: int) -> Keyframe:

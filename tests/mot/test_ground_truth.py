@@ -4,22 +4,13 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BoxRules, choose_boxes
-from reidops.mot.sequences import (
-    read_annotation_file,
-    read_annotations,
-    read_detection_file,
-    read_results,
-    read_sequence,
-)
+from reidops.mot.sequences import read_annotation_file, read_annotations, read_sequence
 
 INFO = "[Sequence]\nimDir=img1\nframeRate=10\nseqLength=9\nimWidth=640\nimHeight=480\nimExt=.jpg\n"
 BOX = "11,21,30,40"
-QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def sequence(folder: Path, gt: str, info: str = INFO):
@@ -124,44 +115,3 @@ def test_frames_that_count_from_0_are_moved_and_said(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         rows = read_annotations(sequence(tmp_path, f"0,1,{BOX},1,1,1\n8,1,{BOX},1,1,1\n"))
     assert rows["frame"].tolist() == [1, 9] and "frames count from 0" in caplog.text
-
-
-WORD = st.sampled_from(
-    ["1", "0", "-1", "2.5", "nan", "inf", "1e300", "x", "frame", "id", "", " ", "person", "9", "\ufeff"]
-)
-LINE = st.lists(WORD, min_size=0, max_size=12).map(",".join)
-TEXT = st.one_of(st.lists(LINE, max_size=5).map("\n".join), st.text(max_size=60))
-
-
-@QUICK
-@given(text=TEXT)
-def test_any_text_is_a_table_or_one_clear_error(tmp_path, text):
-    path = tmp_path / "any.txt"
-    path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    for read in (read_detection_file, read_results):
-        try:
-            read(path)
-        except ReidopsError as error:
-            assert "any.txt" in str(error)
-    found = sequence(tmp_path, "")
-    (found.folder / "gt" / "gt.txt").write_bytes(path.read_bytes())
-    try:
-        read_annotations(found)
-    except ReidopsError as error:
-        assert "gt.txt" in str(error)
-
-
-VALUE = st.sampled_from(["9", "0", "-3", "1e9", "1e999", "nan", "ten", "", "%(x)s", "30000/1001", "1/0", "5.5"])
-
-
-@QUICK
-@given(values=st.lists(VALUE, min_size=4, max_size=4), noise=st.text(max_size=20))
-def test_any_seqinfo_is_a_sequence_or_one_clear_error(tmp_path, values, noise):
-    names = ("frameRate", "seqLength", "imWidth", "imHeight")
-    info = "[Sequence]\n" + "".join(f"{n}={v}\n" for n, v in zip(names, values, strict=True)) + noise
-    (tmp_path / "s").mkdir(exist_ok=True)
-    (tmp_path / "s" / "seqinfo.ini").write_text(info, encoding="utf-8", errors="surrogatepass")
-    try:
-        assert read_sequence(tmp_path / "s").length > 0
-    except ReidopsError as error:
-        assert "seqinfo.ini" in str(error)
