@@ -36,7 +36,7 @@ from reidops.parts import local_folder
 
 logger = logging.getLogger(__name__)
 
-_FRAME_RATES = {"kitti": 10.0, "visdrone": 30.0}
+_FRAME_RATES = {"kitti": 10.0, "visdrone": 30.0, "uavdt": 30.0}
 _DEFAULT_RATE = 25.0
 
 
@@ -134,8 +134,8 @@ def _annotations(
     found: Found, sequence: MotSequence, layout: str, people: Sequence[int | str] | None
 ) -> tuple[pd.DataFrame, str]:
     """Return annotations (tables.ANNOTATIONS) and a remark on their format."""
-    if found.kind in ("gt", "visdrone"):
-        kind = layout or (found.kind if found.kind == "visdrone" else "")
+    if found.kind in ("gt", "visdrone", "uavdt"):
+        kind = layout or (found.kind if found.kind != "gt" else "")
         read = read_annotation_file(sequence, path=found.annotations, layout=kind, people=people)
         return read.table, read.remark
     if found.kind == "kitti":

@@ -35,6 +35,16 @@ def visdrone(root: Path, name: str) -> None:
     (root / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
 
+def uavdt(root: Path, name: str) -> None:
+    """UAVDT's published folders; people are drawn in place of its vehicles, and id 90 is a truck."""
+    write_frames(root / "UAV-benchmark-M" / name, "img{:06d}.jpg")
+    labels = root / "UAV-benchmark-MOTD_v1.0" / "GT"
+    labels.mkdir(parents=True, exist_ok=True)
+    lines = [f"{f},{p},{x},{y},{w},{h},1,{p},1" for (f, p), (x, y, w, h) in BOXES.items()]
+    (labels / f"{name}_gt_whole.txt").write_text("\n".join([*lines, "2,90,9,9,20,30,3,1,2"]) + "\n")
+    (labels / f"{name}_gt.txt").write_text("".join(f"{line.rsplit(',', 3)[0]},1,1,-1\n" for line in lines))
+
+
 def kitti(root: Path, name: str) -> None:
     write_frames(root / "training" / "image_02" / name, "{:06d}.png", first=0)
     (root / "training" / "label_02").mkdir(parents=True, exist_ok=True)
@@ -180,8 +190,22 @@ def test_columns_classes_and_numbering_that_params_name_are_heeded(tmp_path, mon
     assert table.loc[table["track_id"] == 77, "class_id"].tolist() == [2]
 
 
+def test_uavdt_is_read_in_its_own_columns_and_its_vehicles_are_named_in_params(tmp_path, monkeypatch):
+    part = downloaded(tmp_path, uavdt, monkeypatch, people={"mine": ["car"]})[0]
+    table = read_annotations(read_sequence(part.folder))
+    chosen = table[table["class_id"] == 1]
+    assert {(row.frame, row.track_id) for row in chosen.itertuples()} == set(BOXES)
+    assert chosen.groupby("track_id")["visibility"].first().tolist() == [1.0, 0.25, 0.5]
+    assert table.loc[table["track_id"] == 90, "class_id"].tolist() == [3]
+
+
+def test_uavdt_without_named_vehicles_is_refused_because_it_holds_no_people(tmp_path, monkeypatch):
+    with pytest.raises(ReidopsError, match=r"one_gt_whole\.txt: .*no people.*download\.people: {.*car, truck, bus"):
+        downloaded(tmp_path, uavdt, monkeypatch)
+
+
 def test_an_unknown_format_is_named(tmp_path, monkeypatch):
-    with pytest.raises(ReidopsError, match=r"download\.formats: mine: motx .*; expected mot, mot15, visdrone"):
+    with pytest.raises(ReidopsError, match=r"download\.formats: mine: motx .*; expected mot, mot15, visdrone, uavdt"):
         downloaded(tmp_path, bare_mot, monkeypatch, formats={"mine": "motx"})
 
 

@@ -73,7 +73,7 @@ BOX = ("frame", "left", "top", "width", "height")
 
 
 @pytest.mark.parametrize(
-    "name", ["gt", "gt visdrone", "gt mot15", "gt columns", "det", "det of sequence", "raw det", "results"]
+    "name", ["gt", "gt visdrone", "gt mot15", "gt uavdt", "gt columns", "det", "det of sequence", "raw det", "results"]
 )
 @QUICK
 @given(content=BYTES)
@@ -89,6 +89,7 @@ def test_any_text_file_is_a_finite_table_or_an_error_with_its_name(tmp_path, nam
         "gt": annotations(""),
         "gt visdrone": annotations("visdrone"),
         "gt mot15": annotations("mot15"),
+        "gt uavdt": annotations("uavdt"),
         "gt columns": annotations("frame0,id,left,top,right,bottom,class"),
         "det": read_detection_file,
         "det of sequence": lambda path: read_detections_of(sequence, path),

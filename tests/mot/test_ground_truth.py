@@ -115,3 +115,22 @@ def test_frames_that_count_from_0_are_moved_and_said(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         rows = read_annotations(sequence(tmp_path, f"0,1,{BOX},1,1,1\n8,1,{BOX},1,1,1\n"))
     assert rows["frame"].tolist() == [1, 9] and "frames count from 0" in caplog.text
+
+
+@pytest.mark.parametrize("number", ["1", "car"])
+def test_uavdt_is_recognised_by_fields_that_are_no_flag_and_no_visibility(tmp_path, number):
+    found = sequence(tmp_path, f"1,1,{BOX},1,2,1\n1,2,{BOX},3,1,2\n")
+    people = [int(number) if number.isdecimal() else number]
+    table = read_annotation_file(found, people=people).table
+    assert table["class_id"].tolist() == [1, 3] and table["visibility"].tolist() == [0.25, 1.0]
+    with pytest.raises(ReidopsError, match=r"UAVDT's format.*no people.*download\.people: {mine: \[car, truck, bus\]}"):
+        read_annotations(found)
+
+
+def test_one_in_all_fields_is_motchallenge_unless_params_name_uavdt(tmp_path):
+    found = sequence(tmp_path, f"1,1,{BOX},1,1,1\n")
+    assert read_annotations(found)["class_id"].tolist() == [1]
+    table = read_annotation_file(found, layout="uavdt", people=["truck"]).table
+    assert table["class_id"].tolist() == [3]
+    with pytest.raises(ReidopsError, match=r"not those of UAVDT.*correct download\.formats"):
+        read_annotation_file(sequence(tmp_path, f"1,1,{BOX},1,1\n"), layout="uavdt", people=["truck"])
