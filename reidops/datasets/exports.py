@@ -141,7 +141,7 @@ def _annotations(
     if found.kind == "kitti":
         exported = read_kitti(found.annotations)
     elif found.kind == "cvat":
-        exported = read_cvat(found.annotations)
+        exported = read_cvat(found.annotations, None if sequence.files is None else len(sequence.files.names))
     elif sequence.files is None:
         raise ReidopsError(f"{found.annotations}: there are no frames beside this file; put the video's frames there")
     else:

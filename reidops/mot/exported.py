@@ -42,6 +42,8 @@ def fill_track(keyframes: Sequence[Keyframe], last_frame: int | None = None) -> 
     Raises:
         ValueError: a frame is not in 1 … 10,000,000, or a box holds NaN or infinity.
     """
+    if not keyframes:
+        return []
     ordered = sorted(keyframes, key=lambda key: key.frame)
     outside = [frame for frame in (*(key.frame for key in ordered), last_frame or 1) if not 1 <= frame <= _MOST_FRAMES]
     if outside:
@@ -60,6 +62,20 @@ def fill_track(keyframes: Sequence[Keyframe], last_frame: int | None = None) -> 
             box = start + (target - start) * share
             rows.append((frame, tuple(box.tolist()), key.visibility))
     return rows
+
+
+def upright(
+    box_ltwh: tuple[float, float, float, float], degrees: float, pivot: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """Return the upright box around a box that is rotated clockwise by `degrees` around the point `pivot`, px."""
+    if not degrees:
+        return box_ltwh
+    left, top, width, height = box_ltwh
+    corners = np.array([[left, top], [left + width, top], [left, top + height], [left + width, top + height]]) - pivot
+    angle = np.deg2rad(degrees)
+    turned = corners @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) + pivot
+    (x1, y1), (x2, y2) = turned.min(axis=0), turned.max(axis=0)
+    return float(x1), float(y1), float(x2 - x1), float(y2 - y1)
 
 
 def exported(rows: list[tuple], remark: str, path: Path) -> Exported:

@@ -12,7 +12,10 @@ from mot_factory import draw_frame, person_box
 
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BoxRules, choose_boxes
+from reidops.mot.cvat import read_cvat
+from reidops.mot.frame_files import FrameFiles
 from reidops.mot.sequences import read_annotations, read_sequence
+from reidops.mot.video_json import read_video_json
 from reidops.parts import read_parts
 from stages.download import DownloadParams, download
 
@@ -219,13 +222,99 @@ def test_frames_that_the_annotations_need_and_are_not_there_are_named(tmp_path, 
 
 
 def test_cvat_keyframes_are_interpolated_and_end_where_they_are_outside(tmp_path):
-    from reidops.mot.cvat import read_cvat
-
     box = '<box frame="{}" outside="{}" occluded="0" keyframe="1" xtl="{}" ytl="0" xbr="{}" ybr="20"/>'
     track = box.format(0, 0, 0, 10) + box.format(4, 0, 8, 18) + box.format(5, 1, 8, 18)
     (tmp_path / "a.xml").write_text(f'<annotations><track id="3" label="person">{track}</track></annotations>')
     table = read_cvat(tmp_path / "a.xml").table
     assert table[["frame", "left", "width"]].to_numpy().tolist() == [[k + 1, 2.0 * k, 10.0] for k in range(5)]
+
+
+FILES = FrameFiles(tuple(range(1, 7)), tuple(f"{n:06d}.jpg" for n in range(1, 7)))
+
+
+def coco_file(tmp_path: Path, images: list[dict], boxes: list[dict]):
+    path = tmp_path / "cam-a" / "annotations.json"
+    path.parent.mkdir(exist_ok=True)
+    rows = [{"id": k, "bbox": [4, 8, 12, 30], "category_id": 1, "track_id": 7} | box for k, box in enumerate(boxes)]
+    content = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "person"}]}
+    path.write_text(json.dumps(content))
+    return read_video_json(path, FILES, WIDTH, HEIGHT)
+
+
+def test_a_coco_file_of_several_videos_gives_the_boxes_of_its_own_sequence(tmp_path):
+    images = [{"id": k, "file_name": f"val/{name}/img1/000002.jpg"} for k, name in enumerate(("cam-a", "cam-b"))]
+    boxes = [{"image_id": 0}, {"image_id": 1, "track_id": 8}]
+    read = coco_file(tmp_path, images, boxes)
+    assert read.table[["frame", "track_id"]].to_numpy().tolist() == [[2, 7]]
+    assert "1 boxes are of other sequences" in read.remark
+    (tmp_path / "cam-a").rename(tmp_path / "cam-x")
+    images = [image | {"file_name": image["file_name"].replace("cam-a", "cam-c")} for image in images]
+    with pytest.raises(ReidopsError, match=r"2 folders \(val/cam-b/img1, val/cam-c/img1\).* none is cam-a"):
+        coco_file(tmp_path, images, boxes)
+
+
+def test_coco_boxes_of_larger_images_are_scaled_to_the_frames(tmp_path):
+    image = {"id": 1, "file_name": "000001.jpg", "width": 2 * WIDTH, "height": 4 * HEIGHT}
+    read = coco_file(tmp_path, [image], [{"image_id": 1}])
+    assert read.table[["left", "top", "width", "height"]].to_numpy().tolist() == [[2, 2, 6, 7.5]]
+    assert "scaled to 160 × 96 px" in read.remark
+
+
+def test_coco_track_ids_that_are_words_are_numbered_and_occlusion_is_heeded(tmp_path):
+    boxes = [{"image_id": 1, "track_id": word} for word in ("p-9", "p-3", "p-9")]
+    boxes[1]["attributes"] = {"occluded": True}
+    table = coco_file(tmp_path, [{"id": 1, "file_name": "000001.jpg"}], boxes).table
+    assert table["track_id"].tolist() == [1, 2, 1] and table["visibility"].tolist() == [1.0, 0.5, 1.0]
+
+
+def studio_file(tmp_path: Path, value: dict, *others: dict):
+    result = {"type": "videorectangle", "value": {"labels": ["person"]} | value}
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps([{"annotations": [*others, {"result": [result]}]}]))
+    return read_video_json(path, FILES, WIDTH, HEIGHT).table
+
+
+def keyframe(frame: int, **more) -> dict:
+    return {"frame": frame, "enabled": True, "x": 50, "y": 25, "width": 10, "height": 50} | more
+
+
+def test_a_label_studio_video_of_another_length_is_refused_because_frames_would_be_shifted(tmp_path):
+    assert studio_file(tmp_path, {"sequence": [keyframe(5)], "framesCount": 7})["frame"].tolist() == [5, 6]
+    with pytest.raises(ReidopsError, match=r"annotations\.json: .* 12 frames, and there are 6 pictures.*frameRate"):
+        studio_file(tmp_path, {"sequence": [keyframe(5)], "framesCount": 12})
+
+
+def test_keyframes_in_any_order_and_a_cancelled_annotation_are_read(tmp_path):
+    keys = [keyframe(4, enabled=False), keyframe(2)]
+    table = studio_file(tmp_path, {"sequence": keys, "framesCount": 6}, {"result": [], "was_cancelled": True})
+    assert table["frame"].tolist() == [2, 3]
+
+
+def test_rotated_boxes_become_the_upright_box_around_them(tmp_path):
+    side = {"width": 10, "height": 100 * 16 / HEIGHT, "rotation": 90}  # 16 × 16 px, turned around its left upper corner
+    table = studio_file(tmp_path, {"sequence": [keyframe(1, **side)]})
+    np.testing.assert_allclose(table[["left", "top", "width", "height"]], [[64, 24, 16, 16]], atol=1e-9)
+    box = '<box frame="0" xtl="10" ytl="10" xbr="14" ybr="20" rotation="90.0"/>'
+    (tmp_path / "a.xml").write_text(f'<annotations><track id="3" label="person">{box}</track></annotations>')
+    table = read_cvat(tmp_path / "a.xml").table
+    np.testing.assert_allclose(table[["left", "top", "width", "height"]], [[7, 13, 10, 4]], atol=1e-9)
+
+
+@pytest.mark.parametrize(("num_pictures", "frames"), [(3, [1, 2, 3]), (40, [11, *range(12, 22)])])
+def test_a_cvat_task_of_a_part_of_a_video_is_counted_by_its_own_pictures(tmp_path, num_pictures, frames):
+    box = '<box frame="{}" outside="0" keyframe="1" xtl="1" ytl="1" xbr="11" ybr="21"/>'
+    task = "<meta><task><size>3</size><start_frame>10</start_frame><frame_filter>step=5</frame_filter></task></meta>"
+    track = "".join(box.format(frame) for frame in (10, 15, 20))
+    text = f'<annotations>{task}<track id="3" label="person">{track}</track></annotations>'
+    (tmp_path / "a.xml").write_text(text)
+    assert read_cvat(tmp_path / "a.xml", num_pictures).table["frame"].tolist() == frames
+
+
+def test_a_cvat_file_with_polygons_only_is_named(tmp_path):
+    track = '<track id="0" label="person"><polygon frame="0" points="1,1;2,2;3,1"/></track>'
+    (tmp_path / "a.xml").write_text(f"<annotations>{track}</annotations>")
+    with pytest.raises(ReidopsError, match=r"a\.xml: holds no track with a box"):
+        read_cvat(tmp_path / "a.xml")
 
 
 def test_params_have_the_new_names_and_are_empty():
