@@ -33,7 +33,7 @@ def _visdrone(base: Path) -> list[Found]:
     labels, frames = base / "annotations", base / "sequences"
     if not (labels.is_dir() and frames.is_dir()):
         return []
-    return [Found(path.stem, path, frames / path.stem, "visdrone") for path in sorted(labels.glob("*.txt"))]
+    return [Found(path.stem, path, frames / path.stem, "visdrone") for path in _files(labels, "*.txt")]
 
 
 def _uavdt(base: Path) -> list[Found]:
@@ -42,7 +42,7 @@ def _uavdt(base: Path) -> list[Found]:
     labels = next((path for path in (base / "UAV-benchmark-MOTD_v1.0" / "GT", base / "GT") if path.is_dir()), None)
     if labels is None or not frames.is_dir():
         return []
-    names = [(path.name.removesuffix(_WHOLE), path) for path in sorted(labels.glob(f"*{_WHOLE}"))]
+    names = [(path.name.removesuffix(_WHOLE), path) for path in _files(labels, f"*{_WHOLE}")]
     return [Found(name, path, frames / name, "uavdt") for name, path in names]
 
 
@@ -50,7 +50,12 @@ def _kitti(base: Path) -> list[Found]:
     labels, frames = base / "label_02", base / "image_02"
     if not (labels.is_dir() and frames.is_dir()):
         return []
-    return [Found(path.stem, path, frames / path.stem, "kitti") for path in sorted(labels.glob("*.txt"))]
+    return [Found(path.stem, path, frames / path.stem, "kitti") for path in _files(labels, "*.txt")]
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that match, sorted, without hidden ones such as macOS's `._name`."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def _folders(train: Path) -> list[Found]:

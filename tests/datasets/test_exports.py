@@ -1,6 +1,7 @@
 """reidops/datasets/exports.py: sets of other projects and tools become the same boxes in MOTChallenge's layout."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -176,6 +177,44 @@ def test_a_box_of_every_export_is_cut_out_of_its_own_picture(tmp_path, monkeypat
         others = [np.random.default_rng(p).integers(0, 256, 3) for p in range(1, PEOPLE + 1) if p != row.track_id]
         apart = [np.abs(inside.mean(0) - other).sum() for other in others]
         assert np.abs(inside.mean(0) - colour).sum() < min(apart)
+
+
+def with_hidden_files(folder: Path) -> None:
+    """Write what macOS leaves beside every file and folder."""
+    for path in list(folder.rglob("*")):
+        (path.with_name(f"._{path.name}") if path.is_file() else path / ".DS_Store").write_bytes(b"\0\5\x16\7")
+
+
+@pytest.mark.parametrize("write", [visdrone, kitti, cvat, coco, bare_mot])
+def test_an_export_in_an_archive_with_a_folder_around_it_is_read(tmp_path, monkeypatch, write):
+    for name in ("one", "two"):
+        write(tmp_path / "export" / "my data", name)
+    with_hidden_files(tmp_path / "export")
+    (tmp_path / "sets").mkdir()
+    with zipfile.ZipFile(tmp_path / "sets" / "mine.zip", "w") as archive:
+        for path in sorted((tmp_path / "export").rglob("*")):
+            archive.write(path, path.relative_to(tmp_path / "export"))
+        archive.writestr("__MACOSX/my data/._train", b"\0\5\x16\7")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    mine = {"local": "sets", "train": ["mine"], "test": ["mine"], "track": ["mine"], "sequences": ["two"]}
+    download(tmp_path / "raw", default_params(DownloadParams, **mine))
+    for part in read_parts(tmp_path / "raw"):
+        sequence = read_sequence(part.folder)
+        assert len(choose_boxes(sequence, BoxRules())[0]) == len(BOXES)
+        assert cv2.imread(str(sequence.frame_path(FRAMES))).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_hidden_files_beside_annotations_are_no_sequences(tmp_path, monkeypatch):
+    def write(root, name):
+        visdrone(root, name)
+        with_hidden_files(root)
+
+    assert {part.sequence for part in downloaded(tmp_path, write, monkeypatch)} == {"one", "two"}
+
+
+def test_a_set_one_folder_further_down_is_named(tmp_path, monkeypatch):
+    with pytest.raises(ReidopsError, match=r"holds no data set.* mine/export holds one: write this name"):
+        downloaded(tmp_path, lambda root, name: bare_mot(root / "export", name), monkeypatch)
 
 
 def test_columns_classes_and_numbering_that_params_name_are_heeded(tmp_path, monkeypatch):
