@@ -50,6 +50,7 @@ def render_summary(data: Path) -> Group:
     if has_report(data / TRACKING):
         report = TrackingReport.read(data / TRACKING)
         sections += [tracking_table(report), *gain_lines(report)]
+        sections += [Text(f"  {line}", style="yellow") for line in report.zeros]
     if "registration" in known:
         sections.extend(_registration_lines(read_json(known["registration"])))
     links = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]

@@ -69,6 +69,8 @@ def evaluate_tracking(
         draw = partial(_draw, folder=folder, bounds=bounds)
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
         map_parallel(draw, pictured, num_processes(tracked, params.tracker), desc="pictures")
+    for line in report.zeros:
+        log.warning("%s", line)
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if setup.gate is None else f"gate {setup.gate:.3f}"
     log.info(

@@ -174,6 +174,7 @@ FOUNDATION = {
     f"reidops/mot/{name}.py"
     for name in (
         "sequences", "boxes", "frame_files", "numbering", "text_rows", "ground_truth", "classes", "columns", "visdrone",
+        "uavdt", "picture_names",
         "box_units",
     )
 }  # fmt: skip

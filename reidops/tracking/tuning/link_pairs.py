@@ -51,7 +51,7 @@ def draw_pairs(scenes: Sequence[pd.DataFrame], num_pairs: int, rng: np.random.Ge
     tracks = [found for found in tracks if len(found) > 1]
     if not tracks:
         raise ReidopsError("no scene has two tracks of at least 10 boxes; give other sequences, or draw streets")
-    pairs = []
+    pairs: list[tuple[np.ndarray, np.ndarray, bool]] = []
     while len(pairs) < num_pairs:
         same = len(pairs) % 2 == 0
         pair = _draw_pair(tracks[int(rng.integers(len(tracks)))], rng, same=same)
