@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
-from reidops.embedding.images import resize_crops
+from reidops.embedding.resizing import resize_crops
 from reidops.files import sha256
 from reidops.tracking.evaluation.rivals import write_windows
 from reidops.tracking.evaluation.windows import FrameTables

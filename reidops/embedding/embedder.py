@@ -19,8 +19,8 @@ from reidops.embedding.description import (
     golden_values,
     read_description,
 )
-from reidops.embedding.images import resize_crops, rows_with_pixels
 from reidops.embedding.network import EmbeddingNetwork
+from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 from reidops.files import sha256
 from reidops.progress_bar import progress_bar

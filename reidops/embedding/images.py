@@ -1,8 +1,4 @@
-"""From crops.tar to uint8 images of the network's input size.
-
-`resize_crop` is the one way from a crop to the network's input: training, evaluation, ONNX and serving all pass through
-it.
-"""
+"""From crops.tar to uint8 images of the network's input size."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,47 +11,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from reidops.embedding.resizing import resize_crop
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_whole, states_size
 from reidops.progress_bar import progress_bar
 
-INTERPOLATION = "area where both sides shrink, else bilinear"
-
 Item = TypeVar("Item")
-
-
-def resize_crop(crop_bgr: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a BGR crop [h, w, 3] as the network's input: RGB uint8 [height, width, 3]."""
-    shrinks = crop_bgr.shape[0] >= height and crop_bgr.shape[1] >= width
-    resized = cv2.resize(crop_bgr, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB)
-
-
-def resize_crops(crops_bgr: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Return crops of any sizes as one batch, RGB uint8 [N, height, width, 3].
-
-    Raises:
-        ReidopsError: a crop is empty or not BGR uint8; it is named by its place in the list.
-    """
-    images = np.empty((len(crops_bgr), height, width, 3), np.uint8)
-    for i, crop in enumerate(crops_bgr):
-        if (
-            not isinstance(crop, np.ndarray)
-            or crop.dtype != np.uint8
-            or crop.ndim != 3
-            or crop.shape[2] != 3
-            or crop.size == 0
-        ):
-            raise ReidopsError(
-                f"crop {i} is {_told(crop)}, expected a non-empty uint8 array [height, width, 3] in BGR order"
-            )
-        images[i] = resize_crop(crop, height, width)
-    return images
-
-
-def rows_with_pixels(crops: Sequence[np.ndarray]) -> list[int]:
-    """Return the places of the crops that hold a pixel: that of a box outside its frame holds none."""
-    return [row for row, crop in enumerate(crops) if getattr(crop, "size", 1)]
 
 
 class CropStore:
@@ -197,9 +158,3 @@ def _is_whole(encoded: bytes, where: str) -> bool:
     except ReidopsError:
         return False
     return states_size(encoded, where)
-
-
-def _told(crop: object) -> str:
-    return (
-        f"an array {list(crop.shape)} of {crop.dtype}" if isinstance(crop, np.ndarray) else f"a {type(crop).__name__}"
-    )

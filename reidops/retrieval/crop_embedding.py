@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from reidops.embedding.embedder import Embedder
-from reidops.embedding.images import CropStore, resize_crop
+from reidops.embedding.images import CropStore
+from reidops.embedding.resizing import resize_crop
 from reidops.parallel import map_on_cores
 from reidops.progress_bar import progress_bar
 from reidops.retrieval.colour_histogram import embed_colours

@@ -12,7 +12,7 @@ import pytest
 from reidops.datasets import packing
 from reidops.datasets.packing import CropSource, CutRules, pack_crops
 from reidops.datasets.tar_members import tar_header
-from reidops.embedding.images import resize_crop
+from reidops.embedding.resizing import resize_crop
 from reidops.errors import ReidopsError
 
 WIDTH, HEIGHT = 90, 70

@@ -11,10 +11,9 @@ from reidops.embedding.images import (
     GrowingImages,
     ImageBatches,
     load_images,
-    resize_crop,
-    resize_crops,
     run_ahead,
 )
+from reidops.embedding.resizing import resize_crop, resize_crops
 from reidops.errors import ReidopsError
 from reidops.tables import CROPS, read_table
 

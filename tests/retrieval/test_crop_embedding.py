@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from drawn_crops import write_crops
 
-from reidops.embedding.images import CropStore, resize_crop, resize_crops
+from reidops.embedding.images import CropStore
+from reidops.embedding.resizing import resize_crop, resize_crops
 from reidops.retrieval.crop_embedding import embed_row_colours, embed_rows, embed_views, view
 from reidops.tables import CROPS, read_table
 
