@@ -6,19 +6,27 @@ it. The results of the two ways differ by at most one grey level, so that a regi
 
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
 from reidops.errors import ReidopsError
 
-try:
-    import cv2
-except ImportError:
-    cv2 = None
-
 INTERPOLATION = "area where both sides shrink, else bilinear"
 
 _ONE = 1 << 11  # the weight 1 in the fixed-point arithmetic of OpenCV's bilinear interpolation
+
+
+def _find_opencv() -> Any:
+    """Return the module of OpenCV, None where it is not installed or lacks a library of the system (libGL)."""
+    try:
+        return import_module("cv2")
+    except ImportError:
+        return None
+
+
+cv2 = _find_opencv()
 
 
 def resize_crop(crop_bgr: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -5,6 +5,7 @@ MLflow runs this file when the model is loaded. It needs ONNX Runtime, NumPy and
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from reidops.serving.crop_inputs import read_crops
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
 _IN_SERVER = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"  # set by MLflow's scoring server
+
+# `predict` checks its input itself; MLflow advises to annotate it whenever the model is loaded.
+warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method", category=UserWarning)
 
 
 class RefusedInput(MlflowException):

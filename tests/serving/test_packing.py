@@ -29,7 +29,9 @@ def test_a_packed_file_imports_packed_files_and_few_libraries_only(name):
     assert others <= packed
 
 
-def test_the_packed_code_has_a_name_of_its_own(tmp_path):
+def test_the_packed_code_has_a_name_of_its_own(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("reidops_model_")]:  # of a model in another test
+        monkeypatch.delitem(sys.modules, name)
     with packed_code(tmp_path) as code:
         texts = [file.read_text() for file in code.package.rglob("*.py")]
         resizing = importlib.import_module(f"{code.package.name}.embedding.resizing")
