@@ -5,6 +5,7 @@ torch.
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -181,6 +182,36 @@ def pull(uri: str, output: Path | None) -> None:
     from reidops.registry.models import pull_model
 
     click.echo(pull_model(uri, output))
+
+
+@main.command()
+@click.option("--model", default="models:/person-reid@champion", help="models:/NAME@ALIAS, or a folder of `export`.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 = all.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000)
+@click.option("--threads", type=click.IntRange(0), default=0, help="Threads of the network; 0 = one per core.")
+@click.option("--max-body-mb", type=click.IntRange(1), default=32, help="Largest body of a request.")
+@click.option("--max-pictures", type=click.IntRange(1), default=256, help="Most pictures or boxes of a request.")
+@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, help="Most pixels of a request's pictures.")
+@click.option(
+    "--request-seconds", type=click.FloatRange(0, min_open=True), default=30.0, help="Most time of a request."
+)
+@click.option("--max-sessions", type=click.IntRange(1), default=64, help="Most cameras that are tracked at once.")
+@click.option("--session-seconds", type=click.FloatRange(0, min_open=True), default=300.0, help="Silence of a camera.")
+@click.option("--reload-seconds", type=click.FloatRange(0, min_open=True), default=10.0, help="Time between reloads.")
+def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **limits: Any) -> None:
+    """Answer embeddings of pictures and tracks of cameras over HTTP.
+
+    POST /embed, POST and DELETE /track/CAMERA, GET /health and /metrics; docs/serving.md describes them. When the alias
+    of the model moves to another version, that version is loaded without a dropped request.
+
+    Example: reidops serve --model models:/person-reid@champion --port 8000
+    """
+    from reidops.service.server import serve as run_service
+    from reidops.service.settings import ServiceSettings
+
+    _log_to_stderr()
+    settings = ServiceSettings(max_body_bytes=max_body_mb << 20, **limits)
+    run_service(model, settings, host=host, port=port, threads=threads)
 
 
 @main.group()
