@@ -19,6 +19,8 @@ _EMBED_OUTPUT = (
     "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
 )
 
+_ALPHA = "Probability that scenes of the same kind are reported as drift."
+
 
 class _Commands(click.Group):
     """A group whose commands end with one clear message on an error that a user can correct."""
@@ -212,6 +214,29 @@ def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **li
     _log_to_stderr()
     settings = ServiceSettings(max_body_bytes=max_body_mb << 20, **limits)
     run_service(model, settings, host=host, port=port, threads=threads)
+
+
+@main.command()
+@click.argument("sequences", nargs=-1, required=True, type=_FOLDER)
+@click.option("--model", default="models:/person-reid@champion", help="models:/NAME@ALIAS, or a folder of `export`.")
+@click.option("--output", type=_FOLDER, default=Path("data/drift"), help="Folder of drift.json and drift.html.")
+@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, help=_ALPHA)
+@click.option("--experiment", default="drift", help="Experiment of MLflow for the comparison; empty = not logged.")
+def drift(sequences: tuple[Path, ...], model: str, output: Path, alpha: float, experiment: str) -> None:
+    """Compare SEQUENCES with the drift reference of a model: sizes, light, colour, detector, embeddings, gate margins.
+
+    SEQUENCES are folders in MOTChallenge's layout with det/det.txt, or data sets of such folders. The exit code is 0
+    without drift, 3 with drift, 1 on an error.
+
+    Example: reidops drift new/train/street-7 --model models:/person-reid@champion
+    """
+    from reidops.drift.check import IS_DRIFT, check_drift
+    from reidops.drift.report import describe
+
+    _log_to_stderr()
+    comparison = check_drift(sequences, model, output, alpha=alpha, experiment=experiment or None)
+    click.echo(describe(comparison))
+    sys.exit(IS_DRIFT if comparison.is_drift else 0)
 
 
 @main.group()

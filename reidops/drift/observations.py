@@ -1,6 +1,5 @@
 """What a detector and an embedder see of a scene: sizes, colours, scores and embeddings of a sample of its boxes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from reidops.boxes.cutting import MIN_CROP_SIDE, cut_box
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import Sequence
 
-MAX_BOXES = 160
+MAX_BOXES = 80
 """Boxes of a scene that are embedded, about."""
 
 _LUMA_BGR = np.array([0.114, 0.587, 0.299])
@@ -115,7 +114,7 @@ def _choose_pairs(sequence: Sequence, boxes_per_frame: float, max_boxes: int) ->
 
 def _observe_frame(
     sequence: Sequence, frame: int, detections: pd.DataFrame
-) -> tuple[list[Mapping[str, float]], list[np.ndarray]]:
+) -> tuple[list[dict[str, float]], list[np.ndarray]]:
     """Return the figures and the crops of a frame's boxes that are large enough."""
     if not len(detections):
         return [], []

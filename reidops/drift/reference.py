@@ -92,7 +92,7 @@ def read_reference(path: Path) -> Reference:
         raise ReidopsError(
             f"{path}: no such file; the model has no drift reference, make one with `dvc repro evaluate_reid`"
         ) from None
-    except (BadZipFile, ValueError, KeyError, OSError) as error:
+    except (BadZipFile, ValueError, KeyError, OSError, EOFError) as error:
         raise ReidopsError(f"{path}: is not a drift reference ({str(error)[:80]})") from None
     rows = np.split(content["embeddings"].astype(np.float32), np.cumsum(content["lengths"])[:-1])
     return Reference(

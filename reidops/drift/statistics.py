@@ -54,7 +54,7 @@ def distance_statistics(embeddings: np.ndarray, others: Sequence[np.ndarray]) ->
 
 
 def energy_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Return 2 E|A − B| − E|A − A'| − E|B − B'| of rows [n, dim] and [m, dim], without the pairs of a row with itself."""
+    """Return 2 E|A − B| − E|A − A'| − E|B − B'| of rows [n, dim] and [m, dim]; no row is paired with itself."""
     between, within_a, within_b = _distances(a, b), _distances(a, a), _distances(b, b)
     return float(2 * between.mean() - _mean_of_pairs(within_a) - _mean_of_pairs(within_b))
 
