@@ -10,7 +10,7 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed, State
+from prefect.states import Completed, Failed, State
 
 from flows.prefect_api import check_named_server
 from flows.retrain import retrain
@@ -53,7 +53,7 @@ def drift(
         return Completed(message=describe(comparison))
     state = retrain(str(root), return_state=True)
     if not state.is_completed():
-        return state
+        return Failed(message=f"{describe(comparison)}; retrain failed: {state.message}")
     return Completed(message=f"{describe(comparison)}; retrain has run")
 
 
