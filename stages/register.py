@@ -55,13 +55,15 @@ def register(
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:
-    """Return the path of each file of a registered model."""
-    return {
+    """Return the path of each file of a registered model; the drift reference is there if the data allowed one."""
+    files = {
         "model.safetensors": model / "model.safetensors",
         "embedder.json": export / "embedder.json",
         "model.onnx": export / "model.onnx",
         "calibration.json": reid / "calibration.json",
     }
+    reference = reid / "drift_reference.npz"
+    return files | ({reference.name: reference} if reference.is_file() else {})
 
 
 if __name__ == "__main__":

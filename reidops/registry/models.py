@@ -1,5 +1,6 @@
 """Log a result to MLflow, register its model, and download registered models. `champion.py` promotes them."""
 
+import base64
 import json
 import logging
 import os
@@ -18,9 +19,11 @@ import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
+from reidops.embedding.description import golden_crop
 from reidops.errors import ReidopsError
+from reidops.files import read_json
 from reidops.registry.live_run import find_training
 from reidops.registry.result import Result
 from reidops.registry.store import (
@@ -31,14 +34,13 @@ from reidops.registry.store import (
     tracking_uri,
     without_password,
 )
+from reidops.serving.crop_inputs import encode_png
+from reidops.serving.packing import REQUIREMENTS, packed_code
 
 log = logging.getLogger(__name__)
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.json")
-REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "opencv-python", "pandas", "tqdm")
-"""Requirements of a user of the model, in the versions with which it was registered."""
-
 _MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
 _CALL_LIMIT = 100  # params or tags in one call; the limit of MLflow
 _METRIC_LIMIT = 900  # metrics in one call; the limit of MLflow is 1000
@@ -160,27 +162,35 @@ def _add_version(
 
 def _log_pyfunc(files: Mapping[str, Path]) -> ModelInfo:
     """Log the files and the code that serves them to the active run."""
-    package = Path(__file__).parents[1]
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, packed_code(Path(temporary)) as code:
         folder = Path(temporary) / _FOLDER
         folder.mkdir()
-        for name in MODEL_FILES:
-            shutil.copyfile(files[name], folder / name)
+        for name, path in files.items():
+            shutil.copyfile(path, folder / name)
+        description = read_json(folder / "embedder.json")
         return mlflow.pyfunc.log_model(
             name=_MODEL,
-            python_model=str(package / "serving" / "pyfunc_model.py"),
+            python_model=str(code.model),
             artifacts={_FOLDER: str(folder)},
-            code_paths=[str(package)],
-            signature=model_signature(json.loads((folder / "embedder.json").read_text())["dim"]),
-            input_example=np.full((2, 32, 16, 3), 127, np.uint8),
+            code_paths=[str(code.package)],
+            signature=model_signature(description["dim"]),
+            input_example=[base64.b64encode(encode_png(golden_crop(40, 21))).decode()],
             pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
+            metadata={
+                "colour_order": "arrays are BGR unless the param colour_order is rgb",
+                "gates": read_json(folder / "calibration.json").get("gates", {}),
+                "weights_sha256": description["weights_sha256"],
+            },
         )
 
 
 def model_signature(dim: int) -> ModelSignature:
-    """Return the signature of the model: uint8 [N, h, w, 3] in BGR, of any size → float32 [N, dim]."""
-    crops = TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))
-    return ModelSignature(Schema([crops]), Schema([TensorSpec(np.dtype("float32"), (-1, dim))]))
+    """Return the signature of the model: float32 [N, dim], and the param `colour_order` of arrays.
+
+    It has no inputs, because MLflow has no type for pictures of different sizes or encodings; `predict` checks them.
+    """
+    order = ParamSpec("colour_order", DataType.string, "bgr")
+    return ModelSignature(outputs=Schema([TensorSpec(np.dtype("float32"), (-1, dim))]), params=ParamSchema([order]))
 
 
 def describe(registered: Registered, run_id: str) -> dict[str, Any]:
