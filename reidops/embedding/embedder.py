@@ -106,6 +106,7 @@ class Embedder:
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.contiguous() for name, value in self.network.state_dict().items()}
         save_file(weights, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)  # safetensors writes 0600, which a server of another user cannot read
         self.description = dataclasses.replace(
             self.description,
             weights_sha256=sha256(folder / WEIGHTS),
