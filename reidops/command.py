@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reidops.errors import ReidopsError
+from reidops.registry_command import registry
 
 _INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -183,30 +184,7 @@ def pull(uri: str, output: Path | None) -> None:
     click.echo(pull_model(uri, output))
 
 
-@main.group()
-def registry() -> None:
-    """Mend the MLflow store of this repository.
-
-    Example: reidops registry relocate
-    """
-
-
-@registry.command()
-def relocate() -> None:
-    """Let the MLflow store in mlflow.db find its artifacts after the repository was moved or copied.
-
-    MLflow keeps absolute addresses. Those below the old mlartifacts become addresses of the folder beside mlflow.db. A
-    copy of the file as it was stays beside it.
-
-    Example: reidops registry relocate
-    """
-    from reidops.registry.places import relocate as relocate_store
-    from reidops.registry.store import sqlite_file, tracking_uri, without_password
-
-    file = sqlite_file(tracking_uri())
-    if file is None:
-        raise ReidopsError(f"{without_password(tracking_uri())} is a server's store; only an sqlite file is relocated")
-    click.echo(f"{file}: {relocate_store(file)} addresses of artifacts now name the folder beside it")
+main.add_command(registry)
 
 
 def _log_to_stderr() -> None:
