@@ -12,6 +12,7 @@ from reidops.registry import card_page as html
 from reidops.registry.card_data import data_html, licence_of, validation_html
 from reidops.registry.card_page import Section, Tile
 from reidops.registry.card_tracking import switches_html, tracking_html
+from reidops.registry.card_weaknesses import weak_crops, weak_sequences
 from reidops.registry.lineage import Lineage
 from reidops.registry.result import Folders
 from reidops.skipped import skipped_reason
@@ -130,7 +131,14 @@ def _use_html(source: CardSource) -> str:
         )
     if research:
         limits.append(f"Not for commercial use: the licences of {', '.join(research)} allow research only.")
-    return html.heading("For") + html.bullets(_USES) + html.heading("Not for") + html.bullets(limits)
+    weak = [*weak_sequences(source.folders.tracking), *weak_crops(source.folders.reid)]
+    return (
+        html.heading("For")
+        + html.bullets(_USES)
+        + html.heading("Not for")
+        + html.bullets(limits)
+        + (html.heading("Known weaknesses") + html.bullets(weak) if weak else "")
+    )
 
 
 def _training_html(source: CardSource, params: Mapping[str, Any]) -> str:
@@ -165,7 +173,7 @@ def _reid_html(reid: Path) -> str:
     names = ("mAP", "rank1", "rank5", "mINP", "num_query", "num_gallery")
     rows = [
         (name.replace("_", " "), *(_figure(scores.get(score)) for score in names))
-        for name, scores in read_json(reid / "metrics.json").items()
+        for name, scores in sorted(read_json(reid / "metrics.json").items(), key=_models_first)
         if isinstance(scores, Mapping) and "mAP" in scores
     ]
     galleries = [
@@ -178,7 +186,7 @@ def _reid_html(reid: Path) -> str:
     ]
     head = ("test set", "mAP", "rank1", "rank5", "mINP", "queries", "gallery crops")
     note = html.text("People of the tests never trained the model. The colour histogram is the baseline.")
-    return note + html.table(head, rows) + _pair(html.pictures(curves)) + html.pictures(galleries)
+    return note + html.table(head, rows) + html.paired(html.pictures(curves)) + html.pictures(galleries)
 
 
 def _calibration_html(reid: Path) -> str:
@@ -197,7 +205,9 @@ def _calibration_html(reid: Path) -> str:
         (reid / "distances.png", "Distances between crops of the same person and of different people, with the gate"),
         (reid / "calibration_tables.png", "Errors by visibility, height and gap"),
     ]
-    return (note if fitted else "") + html.table(("figure", "value", "meaning"), rows) + _pair(html.pictures(curves))
+    return (
+        (note if fitted else "") + html.table(("figure", "value", "meaning"), rows) + html.paired(html.pictures(curves))
+    )
 
 
 def _speed_html(source: CardSource) -> str:
@@ -267,10 +277,6 @@ def _load_html(source: CardSource) -> str:
     return html.code("\n".join(lines)) + html.text("Tracking URI: " + source.entry["tracking_uri"])
 
 
-def _pair(figures: str) -> str:
-    return f'<div class="pair">{figures}</div>' if figures else ""
-
-
 def _model(source: CardSource) -> Mapping[str, Any]:
     return read_json(source.folders.model / "embedder.json")
 
@@ -283,6 +289,10 @@ def _trained_on(facts: Mapping[str, Any]) -> str:
     trained = facts.get("trained_on") or {}
     sets = trained.get("datasets")
     return f"trained on {', '.join(sets)}" if sets else f"from {trained.get('started_from', 'unknown weights')}"
+
+
+def _models_first(row: tuple[str, object]) -> tuple[bool, str]:
+    return row[0].startswith("colour_histogram"), row[0]
 
 
 def _is_test(name: str, scores: object) -> bool:

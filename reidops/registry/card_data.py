@@ -68,11 +68,11 @@ def validation_html(validation: Path) -> str:
     report = read_json(validation / "report.json")
     errors, warnings = report.get("errors", ()), report.get("warnings", ())
     verdict = "passed" if report.get("passed") else "failed"
-    counts = [(name.removeprefix("num_").replace("_", " "), f"{n:,}") for name, n in report.get("counts", {}).items()]
+    counts = [f"{n:,} {name.removeprefix('num_').replace('_', ' ')}" for name, n in report.get("counts", {}).items()]
     return (
         html.text(f"The validation {verdict} with {len(errors)} errors and {len(warnings)} warnings.")
         + html.bullets(_finding(row) for row in (*errors, *warnings))
-        + html.table(("count", "value"), counts)
+        + html.bullets(counts, columns=True)
     )
 
 

@@ -54,8 +54,11 @@ figcaption { color: var(--soft); font-size: 13px; margin-top: 4px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 14px; }
 pre { background: #10182b; color: #e6edf7; padding: 12px 14px; border-radius: 8px; overflow-x: auto; font-size: 13px; }
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: 13px; overflow-wrap: anywhere; }
-nav { font-size: 13px; margin-top: 10px; }
-nav a { color: var(--key); text-decoration: none; margin-right: 14px; white-space: nowrap; }
+nav { font-size: 13px; margin-top: 10px; display: flex; flex-wrap: wrap; gap: 2px 14px; }
+nav a { color: var(--key); text-decoration: none; white-space: nowrap; }
+.columns { columns: 240px; column-gap: 28px; padding-left: 18px; font-size: 14px; }
+summary { cursor: pointer; color: var(--key); }
+.wide-picture figure img { max-width: min(100%, 820px); }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; align-items: start; }
 .sides > * { min-width: 0; }
 @media print { section { break-inside: avoid; } body { background: #fff; } }
@@ -90,12 +93,13 @@ def page(title: str, head: str, sections: Iterable[Section]) -> str:
     return _document(title, f"<main><header>{head}<nav>{links}</nav></header>{body}</main>")
 
 
-def beside(title: str, cards: Mapping[str, str]) -> str:
+def beside(title: str, cards: Mapping[str, str], lead: str = "") -> str:
     """Return a page with two or more cards side by side, section by section, so that equal sections are level.
 
     Args:
         title: the title of the page.
         cards: a label and a page of `page` for each card.
+        lead: HTML above the cards.
     """
     found = {label: dict(_SECTION.findall(card)) for label, card in cards.items()}
     keys = dict.fromkeys(key for sections in found.values() for key in sections)
@@ -103,7 +107,7 @@ def beside(title: str, cards: Mapping[str, str]) -> str:
     rows = [_sides(heads)]
     for key in keys:
         rows.append(_sides([_half(key, number, sections.get(key)) for number, sections in enumerate(found.values())]))
-    return _document(title, f'<main class="wide"><h1>{escape(title)}</h1>{"".join(rows)}</main>')
+    return _document(title, f'<main class="wide"><h1>{escape(title)}</h1>{lead}{"".join(rows)}</main>')
 
 
 def _half(key: str, number: int, html: str | None) -> str:
@@ -137,10 +141,21 @@ def text(value: object) -> str:
     return f"<p>{escape(str(value))}</p>"
 
 
-def bullets(rows: Iterable[object]) -> str:
-    """Return a list; "" without rows."""
+def bullets(rows: Iterable[object], *, columns: bool = False) -> str:
+    """Return a list, in several columns if there is room for `columns`; "" without rows."""
     items = "".join(f"<li>{escape(str(row))}</li>" for row in rows)
-    return f"<ul>{items}</ul>" if items else ""
+    kind = ' class="columns"' if columns else ""
+    return f"<ul{kind}>{items}</ul>" if items else ""
+
+
+def folded(title: str, inner: str) -> str:
+    """Return a part that opens at a click; "" if it is empty."""
+    return f"<details><summary>{escape(title)}</summary>{inner}</details>" if inner else ""
+
+
+def paired(figures: str) -> str:
+    """Return pictures side by side where there is room; "" without pictures."""
+    return f'<div class="pair">{figures}</div>' if figures else ""
 
 
 def heading(value: str) -> str:

@@ -27,8 +27,8 @@ def tracking_html(tracking: Path) -> str:
         if arm in report.scores
     ]
     note = html.text(
-        f"The tracker {trial['tracker']} with the gate {trial['gate']}, on the same detections in all arms. The oracle "
-        "knows who each person is."
+        f"The tracker is {trial['tracker']}, its gate is {trial['gate']}, and all arms have the same detections. The "
+        "oracle knows who each person is."
     )
     shown = note + html.table(("the same tracker with", *SCORES, "identity switches"), arms)
     if not report.uses_appearance:
@@ -53,7 +53,7 @@ def _gains(report: TrackingReport) -> Iterator[tuple[str, ...]]:
     for score in ("IDF1", "HOTA"):
         for name, rows in ((NO_APPEARANCE, report.over_no_appearance), (RANDOM, report.over_random)):
             row = rows[COMBINED][score]
-            yield score, _ARM_NAMES[name], f"{row.difference:+.3f}", *_intervals(row)
+            yield score, _ARM_NAMES[name], f"{row.difference:+.3f}".replace("-", "−"), *_intervals(row)
 
 
 def _intervals(row: Difference) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def _intervals(row: Difference) -> tuple[str, ...]:
 
 
 def _bounds(interval: tuple[float, float] | None) -> str:
-    return "too few to say" if interval is None else f"[{interval[0]:+.3f}, {interval[1]:+.3f}]"
+    return "too few to say" if interval is None else f"[{interval[0]:+.3f}, {interval[1]:+.3f}]".replace("-", "−")
 
 
 def _sequences(report: TrackingReport) -> Iterator[tuple[str, ...]]:
@@ -91,7 +91,7 @@ def switches_html(tracking: Path) -> str:
         (path, f"{path.stem}: identity switches, with the costs and the gate that decided")
         for path in _first(tracking / "switches")
     ]
-    return html.pictures([*timelines, *switches])
+    return html.pictures(timelines) + html.folded("Show the switches with their costs", html.pictures(switches))
 
 
 def _first(folder: Path) -> list[Path]:

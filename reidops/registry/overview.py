@@ -11,12 +11,14 @@ from rich.table import Table
 
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
-from reidops.registry.card_page import beside
+from reidops.registry import card_page
 from reidops.registry.changes import check_version
+from reidops.registry.shown_metrics import shown_metrics
 from reidops.registry.store import find_aliases
 
 CARD, METRICS = "card.html", "metrics.json"
 _LISTED = ("tracking/appearance/IDF1", "tracking/gain/IDF1")
+_MOST_ROWS = 30  # of the differences above two cards
 _CHANGES = ("promoted", "rolled_back", "frozen", "unfrozen")
 
 
@@ -60,17 +62,33 @@ def comparison_table(client: mlflow.MlflowClient, name: str, first: str, second:
     Raises:
         ReidopsError: there is no such version.
     """
+    table = Table("figure", f"version {first}", f"version {second}", "difference", box=None, pad_edge=False)
+    for row in compared_rows(*_metrics_of(client, name, (first, second))):
+        table.add_row(*row)
+    return table
+
+
+def compared_rows(first: Mapping[str, float], second: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
+    """Return name, both values and the difference of each figure that differs, the most important first."""
+    names = shown_metrics({**first, **second}, len(first) + len(second))
+    pairs = [(name, first.get(name), second.get(name)) for name in names]
+    return [
+        (
+            name,
+            *("–" if value is None else f"{value:.4f}" for value in (one, other)),
+            f"{other - one:+.4f}".replace("-", "−") if one is not None and other is not None else "–",
+        )
+        for name, one, other in pairs
+        if one != other
+    ]
+
+
+def _metrics_of(client: mlflow.MlflowClient, name: str, versions: tuple[str, str]) -> list[dict[str, float]]:
     figures = []
-    for version in (first, second):
+    for version in versions:
         check_version(client, name, version)
         figures.append(read_metrics(client, str(client.get_model_version(name, version).run_id)))
-    table = Table("figure", f"version {first}", f"version {second}", "difference", box=None, pad_edge=False)
-    for metric in sorted(set(figures[0]) | set(figures[1])):
-        one, other = figures[0].get(metric), figures[1].get(metric)
-        if one != other:
-            difference = f"{other - one:+.4f}" if one is not None and other is not None else "–"
-            table.add_row(metric, *("–" if value is None else f"{value:.4f}" for value in (one, other)), difference)
-    return table
+    return figures
 
 
 def read_metrics(client: mlflow.MlflowClient, run_id: str) -> dict[str, float]:
@@ -88,8 +106,11 @@ def write_comparison(client: mlflow.MlflowClient, name: str, versions: tuple[str
         ReidopsError: a version has no card.
     """
     cards = {f"version {version}": _read_card(client, name, version) for version in versions}
+    rows = compared_rows(*_metrics_of(client, name, versions))[:_MOST_ROWS]
+    differences = card_page.table(("figure", *cards, "difference"), rows)
+    lead = f"<section><h2>Differences</h2>{differences or card_page.text('All figures are equal.')}</section>"
     with whole_file(html) as partial:
-        partial.write_text(beside(f"{name}: {' and '.join(cards)}", cards), encoding="utf-8")
+        partial.write_text(card_page.beside(f"{name}: {' and '.join(cards)}", cards, lead), encoding="utf-8")
 
 
 def _read_card(client: mlflow.MlflowClient, name: str, version: str) -> str:

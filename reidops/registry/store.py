@@ -107,10 +107,7 @@ def _prepare_store(uri: str) -> None:
         with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="10"):
             mlflow.MlflowClient(uri).search_experiments(max_results=1)
         return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReidopsError(f"the tracking store {uri} cannot be made ({error}). {_REMEDY}") from None
+    _make_folder(file)
     with FileLock(file.with_name(f"{file.name}.lock")):
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
 
@@ -126,9 +123,22 @@ def store_lock() -> Iterator[None]:
     file = sqlite_file(uri)
     name = f"reidops-{os.getuid()}-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
     place = Path(tempfile.gettempdir()) / name if file is None else file.with_name(f"{file.name}.register.lock")
-    place.parent.mkdir(parents=True, exist_ok=True)
+    if file is not None:
+        _make_folder(file)
     with FileLock(place):
         yield
+
+
+def _make_folder(file: Path) -> None:
+    """Make the folder of an sqlite store.
+
+    Raises:
+        ReidopsError: the system does not allow it.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReidopsError(f"the tracking store {file} cannot be made ({error}). {_REMEDY}") from None
 
 
 def find_aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from reidops.errors import ReidopsError
 from reidops.registry import models as registry
 from reidops.registry.champion import Trial, promote
+from reidops.registry.overview import read_metrics
 from reidops.registry.promotion import Bench, Bounds, Rule, TrackingResult
 from reidops.registry.result import Folders, Result, read_bench, read_result
 from reidops.serving.onnx_embedder import OnnxEmbedder
@@ -120,9 +121,12 @@ def test_one_run_holds_params_figures_curves_pictures_and_origin(made, place):
     assert run.data.metrics["tracking/appearance/IDF1"] == 0.7
     assert run.data.metrics["tracking/no_appearance/IDF1"] == 0.6
     assert run.data.metrics["tracking/gain/IDF1"] == pytest.approx(0.1)
-    assert run.data.metrics[f"tracking/appearance/{SEQUENCES[0]}/IDF1"] == pytest.approx(0.72)
     assert losses == [(1, 2.5), (2, 1.5)]
-    assert {"reid/distances.png", "data/docs/index.html"} <= files
+    assert {"reid/distances.png", "data/docs/index.html", "lineage.json", "metrics.json"} <= files
+    assert read_metrics(client, run_id)[f"tracking/appearance/{SEQUENCES[0]}/IDF1"] == pytest.approx(0.72)
+    own = {name for name in run.data.tags if not name.startswith("mlflow.")}
+    assert own == {"weights.sha256", "result.digest"} | ({"git.uncommitted_changes"} & own)
+    assert len(run.data.metrics) <= 40
     (data,) = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("synthetic", "d" * 36)
     assert data.tags[0].value == "track, train"
