@@ -49,7 +49,12 @@ def write_result(
     )
     _write(
         data / "reid" / "calibration.json",
-        {"eer": 0.05, "eer_threshold": 0.31, "gates": {"cosine": 0.3}, "by": "synthetic"},
+        {
+            "eer": 0.05,
+            "eer_threshold": 0.31,
+            "gates": {"cosine": 0.3},
+            "by": {"visibility": [{"at_least": 0.3, "eer": 0.265}, {"at_least": 0.9, "eer": 0.049}]},
+        },
     )
     _write_text(data / "reid" / "distances.png", "a picture")
     _write_tracking(data / "tracking", idf1, control)

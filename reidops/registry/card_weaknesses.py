@@ -1,8 +1,7 @@
 """Find where a model is weak: sequences that it makes worse, and crops whose people it confuses."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from reidops.files import read_json
 from reidops.tracking.evaluation.arm_names import COMBINED, NO_APPEARANCE
@@ -35,7 +34,7 @@ def weak_sequences(tracking: Path) -> Iterator[str]:
 def weak_crops(reid: Path) -> Iterator[str]:
     """Yield a sentence for each property of crops whose worst crops have at least twice the error of the best ones."""
     for name, rows in (read_json(reid / "calibration.json").get("by") or {}).items():
-        known = _with_error(rows) if isinstance(rows, Sequence) and not isinstance(rows, str) else []
+        known = [row for row in rows if row.get("eer") is not None]
         if name not in _PROPERTIES or len(known) < 2:
             continue
         worst, best = max(known, key=lambda row: row["eer"]), min(known, key=lambda row: row["eer"])
@@ -44,10 +43,6 @@ def weak_crops(reid: Path) -> Iterator[str]:
                 f"The equal error rate depends on the {_PROPERTIES[name]}: {worst['eer']:.3f} from "
                 f"{worst['at_least']:g} on, {best['eer']:.3f} from {best['at_least']:g} on."
             )
-
-
-def _with_error(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [row for row in rows if isinstance(row, Mapping) and row.get("eer") is not None]
 
 
 def _shown(value: float) -> str:

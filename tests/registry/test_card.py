@@ -70,6 +70,20 @@ def test_a_card_says_when_only_drawn_people_were_measured(source):
     assert "drawn people only" not in card and "CC BY-NC-SA 3.0" in card and "Not for commercial use" in card
 
 
+def test_a_card_names_what_the_model_makes_worse(source):
+    metrics = source.folders.tracking / "metrics.json"
+    arms = read_json(metrics)
+    arms["appearance"]["SYN-05-FRCNN"]["IDSW"], arms["no_appearance"]["SYN-05-FRCNN"]["IDSW"] = 38, 24
+    write_json(arms, metrics)
+    card = write_card(source)
+    assert (
+        "On SYN-05-FRCNN the tracker is worse with appearance than without in: the number of identity switches 24 → 38"
+        in card
+    )
+    assert "depends on the visible share of crops: 0.265 from 0.3 on, 0.049 from 0.9 on" in card
+    assert "On SYN-06-FRCNN" not in card
+
+
 def test_the_short_card_has_the_decision_the_figures_and_the_conditions(source):
     short = short_card(source)
     assert short.startswith("**Not champion**: version 2")
