@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from reidops.errors import ReidopsError
+from reidops.registry_command import registry
 
 _INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -268,30 +269,7 @@ def drift(sequences: tuple[Path, ...], model: str, output: Path, alpha: float, e
     sys.exit(IS_DRIFT if comparison.is_drift else 0)
 
 
-@main.group()
-def registry() -> None:
-    """Mend the MLflow store of this repository.
-
-    Example: reidops registry relocate
-    """
-
-
-@registry.command()
-def relocate() -> None:
-    """Let the MLflow store in mlflow.db find its artifacts after the repository was moved or copied.
-
-    MLflow keeps absolute addresses. Those below the old mlartifacts become addresses of the folder beside mlflow.db. A
-    copy of the file as it was stays beside it.
-
-    Example: reidops registry relocate
-    """
-    from reidops.registry.places import relocate as relocate_store
-    from reidops.registry.store import sqlite_file, tracking_uri, without_password
-
-    file = sqlite_file(tracking_uri())
-    if file is None:
-        raise ReidopsError(f"{without_password(tracking_uri())} is a server's store; only an sqlite file is relocated")
-    click.echo(f"{file}: {relocate_store(file)} addresses of artifacts now name the folder beside it")
+main.add_command(registry)
 
 
 def _log_to_stderr() -> None:
