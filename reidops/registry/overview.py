@@ -75,7 +75,8 @@ def compared_rows(first: Mapping[str, float], second: Mapping[str, float]) -> li
     return [
         (
             name,
-            *("–" if value is None else f"{value:.4f}" for value in (one, other)),
+            "–" if one is None else f"{one:.4f}",
+            "–" if other is None else f"{other:.4f}",
             f"{other - one:+.4f}".replace("-", "−") if one is not None and other is not None else "–",
         )
         for name, one, other in pairs
