@@ -20,24 +20,25 @@ from reidops.tracking.evaluation.windows import person_counts
 GAP_EDGES = (1, 3, 6, 11, 31, 61, 121)
 
 
-def find_returns(frames: np.ndarray, people: np.ndarray) -> pd.DataFrame:
+def find_returns(frames: np.ndarray, people: np.ndarray, stride: int = 1) -> pd.DataFrame:
     """Return one row per return: track_id, left (last frame before), back (first frame after), until, gap.
 
-    `until` is the last frame before the next gap.
+    `until` is the last frame before the next gap. The gap is in tracked frames.
 
     Args:
         frames, people: of each detection; people may be NO_PERSON.
+        stride: distance of the tracked frames.
     """
     seen = pd.DataFrame({"frame": frames, "track_id": people})
     seen = seen[seen["track_id"] != NO_PERSON].drop_duplicates().sort_values(["track_id", "frame"], ignore_index=True)
-    steps = seen.groupby("track_id")["frame"].diff().fillna(1)
-    run = (steps != 1).cumsum() + seen.groupby("track_id").ngroup()
+    steps = seen.groupby("track_id")["frame"].diff().fillna(stride)
+    run = (steps != stride).cumsum() + seen.groupby("track_id").ngroup()
     runs = seen.groupby(run.to_numpy()).agg(
         track_id=("track_id", "first"), back=("frame", "first"), until=("frame", "last")
     )
     runs["left"] = runs.groupby("track_id")["until"].shift()
     found = runs.dropna(subset="left").astype(int).reset_index(drop=True)
-    return found.assign(gap=found["back"] - found["left"] - 1)
+    return found.assign(gap=(found["back"] - found["left"]) // stride - 1)
 
 
 def kept_returns(returns: pd.DataFrame, events: pd.DataFrame) -> np.ndarray:

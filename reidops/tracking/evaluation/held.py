@@ -36,7 +36,8 @@ def mistaken_rows(events: pd.DataFrame) -> pd.DataFrame:
 def held_runs(events: pd.DataFrame) -> list[tuple[int, int, int, int]]:
     """Return (track_id, tracker_id, first frame, last frame) of every unbroken run of one person with one track."""
     held = held_rows(events)
-    runs = held.groupby((held["stretch"].diff().ne(0) | held["frame"].diff().ne(1)).cumsum())
+    distance = int(np.diff(np.unique(events["frame"])).min(initial=events["frame"].max()))  # of tracked frames
+    runs = held.groupby((held["stretch"].diff().ne(0) | held["frame"].diff().ne(max(distance, 1))).cumsum())
     table = runs.agg(
         track_id=("track_id", "first"),
         tracker_id=("tracker_id", "first"),
