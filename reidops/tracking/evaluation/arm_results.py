@@ -139,7 +139,9 @@ def _read_inputs(part: Part, setup: TrackerSetup) -> SequenceInputs:
     check_classes(annotations["class_id"].to_numpy(), sequence.folder / "gt" / "gt.txt", crops_too=False)
     annotations = annotations[annotations["frame"].isin(part.frames(setup.frame_stride))]
     people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
-    return SequenceInputs(annotations, detected, people, find_returns(detected.frame, people, setup.frame_stride), counts)
+    return SequenceInputs(
+        annotations, detected, people, find_returns(detected.frame, people, setup.frame_stride), counts
+    )
 
 
 def _new_tracker(part: Part, setup: TrackerSetup, arm: str) -> Tracker:
