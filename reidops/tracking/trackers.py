@@ -168,6 +168,6 @@ def finish_tracks(tracks: pd.DataFrame, finishing: Finishing) -> pd.DataFrame:
     if finishing.linking in (True, MOTION_LINKING):
         tracks = link_tracks(tracks)
     elif finishing.linking:
-        weights = FILE if finishing.linking == AFLINK else Path(finishing.linking)
+        weights = FILE if finishing.linking == AFLINK else Path(str(finishing.linking))
         tracks = link_tracks(tracks, network=load_network(weights))
     return interpolate_tracks(tracks) if finishing.interpolation else tracks
