@@ -26,7 +26,7 @@ _FRAME_RATES = (6.0, 12.0, 25.0, 30.0)
 class LinkTraining:
     """How the network is trained; the paper gives 20 epochs of Adam, the amount of data is chosen here."""
 
-    num_pairs: int = 15_000
+    num_pairs: int = 20_000
     num_epochs: int = 8
     batch_size: int = 256
     learning_rate: float = 2e-3
