@@ -1,15 +1,16 @@
 """Compare SORT and ByteTrack with the packages `trackers` and `similari-trackers-rs` (Rust) on the same detections.
 
-python benchmarks/tracking_rivals.py --data ../shared/data [--sequence MOT17-09-FRCNN] [--quick]
+python benchmarks/tracking_rivals.py --data ../shared/data [--sequence MOT17/train/MOT17-09-FRCNN] [--all] [--quick]
 
-The first table has frames/s and official scores on the public detections of a MOT17 sequence, all of them, and all its
+The first table has frames/s and official scores on the public detections of a sequence, all of them, and all its
 annotated frames. SORT has the same constants in all three packages: least IoU .3, three matches until a track is
 returned, and `max_age` frames that a lost track is kept. similari's SORT returns every track from its first detection,
 so its rows are counted from the third on. ByteTrack has the defaults of each package. The second table has frames/s at
 30 detections per frame on random walks. Both give frames per CPU second (all threads) and per second of the clock, the
 best of three passes; each package gets its own kind of boxes, built before the measurement.
 
-A package that is not installed is left out, and the reason is printed.
+A package that is not installed is left out, and the reason is printed. --all adds the other trackers of reidops with
+their published constants, without appearance.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.constants import SortConstants
 from reidops.tracking.evaluation.scoring import compare, official_results, official_scores, rules_of
 from reidops.tracking.sort import Sort
+from reidops.tracking.trackers import TRACKERS
 
 BOX = ["left", "top", "width", "height"]
 MIN_HITS, MIN_IOU, NUM_DETECTIONS = 3, 0.3, 30
@@ -49,12 +51,15 @@ class Arm:
     shown: Callable[[Any], Shown]
 
 
-def our_arms() -> list[Arm]:
+def our_arms(all_trackers: bool) -> list[Arm]:
     """Return the trackers of reidops."""
     sorts = {
         f"SORT, max_age {age}": lambda age=age: Sort(SortConstants(MIN_IOU, age, MIN_HITS)).update for age in (1, 30)
     }
     starts = sorts | {"ByteTrack": lambda: ByteTrack().update}
+    if all_trackers:
+        starts |= {name: lambda name=name: TRACKERS[name]().update for name in TRACKERS}
+        del starts["sort"], starts["bytetrack"]
     return [Arm("reidops", name, lambda found: found, start, _shown) for name, start in starts.items()]
 
 
@@ -164,14 +169,15 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--sequence", default="MOT17-09-FRCNN")
+    parser.add_argument("--sequence", default="MOT17/train/MOT17-09-FRCNN", help="folder below --data")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    arms, num_passes = our_arms() + package_arms() + similari_arms(), 1 if arguments.quick else 3
+    arms, num_passes = our_arms(arguments.all) + package_arms() + similari_arms(), 1 if arguments.quick else 3
     if arguments.data is None:
-        print("left out: scores on a MOT17 sequence need --data\n")
+        print("left out: scores on a sequence need --data\n")
     else:
-        frames, truth = read_frames(arguments.data / "MOT17" / "train" / arguments.sequence)
+        frames, truth = read_frames(arguments.data / arguments.sequence)
         frames = frames[:30] if arguments.quick else frames
         print("| tracker | package | frames/CPU s | frames/s | IDF1 | HOTA | MOTA | IDSW |\n" + "|---" * 8 + "|")
         for arm, (cpu, clock) in zip(arms, rates(arms, frames, num_passes), strict=True):

@@ -22,7 +22,7 @@ _BOX = ["left", "top", "width", "height"]
 
 @params_dataclass
 class LinkConstants:
-    """The conditions for linking two tracks; gap, distance and probability are AFLink's, the others ours.
+    """The conditions for linking two tracks; gap and distance are AFLink's, the others ours.
 
     Miss and growth apply without a network, the probability with one.
     """
@@ -34,7 +34,7 @@ class LinkConstants:
     max_miss: Annotated[float, Field(gt=0)] = 0.5
     max_growth: Annotated[float, Field(ge=1)] = 1.5  # factor between the two heights
     max_cosine: Annotated[float, Field(ge=0, le=2)] = 0.3  # cosine distance of the mean embeddings, where there are any
-    min_probability: Annotated[float, Field(ge=0, lt=1)] = 0.95  # that two tracks are one, by the network
+    min_probability: Annotated[float, Field(ge=0, lt=1)] = 0.7  # that two tracks are one, by the network
 
 
 def link_tracks(

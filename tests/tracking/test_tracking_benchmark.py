@@ -58,5 +58,5 @@ def test_the_benchmark_of_rivals_says_what_it_leaves_out(root, tmp_path):
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(root)})
     assert ran.returncode == 0, ran.stderr
     assert "| SORT, max_age 1 | reidops |" in ran.stdout and "| ByteTrack | trackers |" in ran.stdout
-    assert "left out: scores on a MOT17 sequence need --data" in ran.stdout
+    assert "left out: scores on a sequence need --data" in ran.stdout
     assert ("| similari |" in ran.stdout) != ("similari-trackers-rs is not installed" in ran.stdout)

@@ -14,14 +14,11 @@ from reidops.errors import ReidopsError
 from reidops.tracking.link_network import track_windows
 
 MAX_GAP = 30  # frames from the last of one piece to the first of the other
-_MAX_LENGTH = 45  # boxes of a piece
-_REACH = 1.2  # heights between the two ends of a pair of two people
-_REAL = 0.8  # share of these pairs whose second piece is really there, if there is one; others are moved there
-_CROWDED = 0.6  # share of the pairs that are cut where somebody else is nearby
-_CROWD_REACH = 0.6  # heights to somebody nearby
-_NOISE = (0.04, 0.08)  # largest standard deviation of a centre, x and y, as a share of the height
-_PERSISTENCE = 0.7  # correlation of the noise of consecutive boxes
-_DROPPED = 0.4  # largest share of boxes that a detector missed
+_LENGTHS = (2, 45)  # boxes of a piece
+_REACH = 1.5  # heights between the two ends of a pair of two people
+_REAL = 0.7  # share of these pairs whose second piece is really there, if there is one; others are moved there
+_NOISE = 0.05  # largest standard deviation of a centre, as a share of the height
+_DROPPED = 0.3  # largest share of boxes that a detector missed
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def draw_pairs(scenes: Sequence[pd.DataFrame], num_pairs: int, rng: np.random.Ge
     Raises:
         ReidopsError: no scene has two tracks of some length.
     """
-    tracks = [_with_crowd(_long_tracks(scene)) for scene in scenes]
+    tracks = [_long_tracks(scene) for scene in scenes]
     tracks = [found for found in tracks if len(found) > 1]
     if not tracks:
         raise ReidopsError("no scene has two tracks of at least 10 boxes; give other sequences, or draw streets")
@@ -70,41 +67,25 @@ def _long_tracks(scene: pd.DataFrame) -> list[np.ndarray]:
     return [track for track in np.split(rows[order], starts[1:]) if len(track) >= 10]
 
 
-def _with_crowd(tracks: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the tracks with a fifth column: 1 where somebody else is nearby in the same frame, else 0."""
-    rows = np.concatenate([np.zeros((0, 4)), *tracks])
-    owner = np.repeat(np.arange(len(tracks)), [len(track) for track in tracks])
-    crowded = np.zeros(len(rows))
-    for frame in np.unique(rows[:, 0]):
-        here = np.flatnonzero(rows[:, 0] == frame)
-        distances = np.linalg.norm(rows[here, None, 1:3] - rows[here, 1:3], axis=2)
-        np.fill_diagonal(distances, np.inf)
-        crowded[here] = distances.min(axis=1) <= _CROWD_REACH * rows[here, 3]
-    return [np.column_stack([track, crowded[owner == k]]) for k, track in enumerate(tracks)]
-
-
 def _draw_pair(
     tracks: list[np.ndarray], rng: np.random.Generator, *, same: bool
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the piece before a gap and the one after it; None if this draw has none."""
     first = tracks[int(rng.integers(len(tracks)))]
-    ends = np.flatnonzero(first[:-1, 4]) if rng.random() < _CROWDED else np.arange(len(first) - 1)
-    if not len(ends):
-        return None
-    end = int(rng.choice(ends))
-    before = first[max(0, end + 1 - _log_uniform(_MAX_LENGTH, rng)) : end + 1]
+    end = int(rng.integers(1, len(first) - 1))
+    before = first[max(0, end + 1 - int(rng.integers(*_LENGTHS))) : end + 1]
     if same:
-        start = int(np.searchsorted(first[:, 0], before[-1, 0] + _log_uniform(MAX_GAP, rng)))
-        after = first[start : start + _log_uniform(_MAX_LENGTH, rng)]
-        return None if not len(after) or after[0, 0] - before[-1, 0] > MAX_GAP else (before, after)
+        after = _from_frame(first, before[-1, 0] + int(rng.integers(1, MAX_GAP + 1)), rng)
+        return None if after is None or after[0, 0] - before[-1, 0] > MAX_GAP else (before, after)
     others = [track for track in tracks if track is not first]
     near = _first_near(before[-1], others, rng) if rng.random() < _REAL else None
     return before, _moved(before, others, rng) if near is None else near
 
 
-def _log_uniform(most: int, rng: np.random.Generator) -> int:
-    """Return a whole number from 1 to `most`, each order of magnitude as often."""
-    return int(np.exp(rng.uniform(0, np.log(most + 1))))
+def _from_frame(track: np.ndarray, frame: float, rng: np.random.Generator) -> np.ndarray | None:
+    """Return a piece that starts at the first box of a track at or after a frame; None if there is none."""
+    start = int(np.searchsorted(track[:, 0], frame))
+    return track[start : start + int(rng.integers(*_LENGTHS))] if start < len(track) else None
 
 
 def _first_near(end: np.ndarray, others: list[np.ndarray], rng: np.random.Generator) -> np.ndarray | None:
@@ -115,7 +96,7 @@ def _first_near(end: np.ndarray, others: list[np.ndarray], rng: np.random.Genera
         rows = np.flatnonzero((gap > 0) & (gap <= MAX_GAP) & (reach <= _REACH * end[3]))
         if len(rows):
             start = int(rng.choice(rows))
-            return track[start : start + _log_uniform(_MAX_LENGTH, rng)]
+            return track[start : start + int(rng.integers(*_LENGTHS))]
     return None
 
 
@@ -123,11 +104,12 @@ def _moved(before: np.ndarray, others: list[np.ndarray], rng: np.random.Generato
     """Return a piece of somebody else, moved in time and place to start near the end of a track."""
     track = others[int(rng.integers(len(others)))]
     start = int(rng.integers(len(track) - 1))
-    piece = track[start : start + _log_uniform(_MAX_LENGTH, rng)].copy()
+    piece = track[start : start + int(rng.integers(*_LENGTHS))].copy()
     end, angle = before[-1], rng.uniform(0, 2 * np.pi)
     reach = _REACH * end[3] * np.sqrt(rng.random())
-    place = end[1:3] + reach * np.array([np.cos(angle), np.sin(angle)])
-    target = np.array([end[0] + _log_uniform(MAX_GAP, rng), *place])
+    target = np.array(
+        [end[0] + rng.integers(1, MAX_GAP + 1), *(end[1:3] + reach * np.array([np.cos(angle), np.sin(angle)]))]
+    )
     piece[:, :3] += target - piece[0, :3]
     return piece
 
@@ -136,9 +118,6 @@ def _seen(piece: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a piece as a detector sees it: shaken, some boxes missed; its outermost boxes remain."""
     kept = rng.random(len(piece)) >= rng.uniform(0, _DROPPED)
     kept[[0, -1]] = True
-    seen = piece[kept, :4].copy()
-    noise = rng.normal(0, 1, (len(seen), 2))
-    for row in range(1, len(seen)):
-        noise[row] = _PERSISTENCE * noise[row - 1] + np.sqrt(1 - _PERSISTENCE**2) * noise[row]
-    seen[:, 1:3] += noise * rng.uniform(0, _NOISE) * seen[:, 3:]
+    seen = piece[kept].copy()
+    seen[:, 1:3] += rng.normal(0, rng.uniform(0, _NOISE), (len(seen), 2)) * seen[:, 3:]
     return seen

@@ -27,7 +27,7 @@ class LinkTraining:
     """How the network is trained; the paper gives 20 epochs of Adam, the amount of data is chosen here."""
 
     num_pairs: int = 20_000
-    num_epochs: int = 12
+    num_epochs: int = 8
     batch_size: int = 256
     learning_rate: float = 2e-3
     seed: int = 0
