@@ -5,10 +5,12 @@ torch.
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from reidops.errors import ReidopsError
+from reidops.registry_command import registry
 
 _INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -17,6 +19,8 @@ _ROOT = click.option("--root", type=_FOLDER, default=Path("."), help="Root folde
 _EMBED_OUTPUT = (
     "FILE.parquet (columns path, embedding), or FILE.npy (float32 [n, dim]) with FILE.txt of the paths beside it."
 )
+
+_ALPHA = "Probability that scenes of the same kind are reported as drift."
 
 
 class _Commands(click.Group):
@@ -183,30 +187,89 @@ def pull(uri: str, output: Path | None) -> None:
     click.echo(pull_model(uri, output))
 
 
-@main.group()
-def registry() -> None:
-    """Mend the MLflow store of this repository.
+@main.command("train-linking")
+@click.argument("sequences", nargs=-1, type=_FOLDER)
+@click.option("--streets", type=click.IntRange(min=0), default=60, help="Number of drawn streets to train on, as well.")
+@click.option("--seed", type=click.IntRange(min=0), default=1000, help="Seed of the streets and of the training.")
+@click.option("--output", type=_FILE, required=True, help="The weights file to write, .npz.")
+def train_linking(sequences: tuple[Path, ...], streets: int, seed: int, output: Path) -> None:
+    """Train the network that links tracks (evaluate_tracking.linking: aflink).
 
-    Example: reidops registry relocate
+    It learns from the ground truth of drawn streets and of SEQUENCES, folders in MOTChallenge's layout. Name training
+    scenes only.
+
+    Example: reidops train-linking data/raw/synthetic/train/SYN-01-SDP --output linking.npz
     """
+    from reidops.cores import share_cores
+    from reidops.tracking.tuning.link_training import (
+        LinkTraining,
+        draw_scenes,
+        read_scene,
+        train_linking,
+        write_weights,
+    )
+
+    _log_to_stderr()
+    share_cores()
+    scenes = draw_scenes(streets, seed) + [read_scene(folder) for folder in sequences]
+    write_weights(train_linking(scenes, LinkTraining(seed=seed)), output)
+    click.echo(f"trained on {len(scenes)} scenes; wrote {output}")
 
 
-@registry.command()
-def relocate() -> None:
-    """Let the MLflow store in mlflow.db find its artifacts after the repository was moved or copied.
+@main.command()
+@click.option("--model", default="models:/person-reid@champion", help="models:/NAME@ALIAS, or a folder of `export`.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 = all.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000)
+@click.option("--threads", type=click.IntRange(0), default=0, help="Threads of the network; 0 = one per core.")
+@click.option("--max-body-mb", type=click.IntRange(1), default=32, help="Largest body of a request.")
+@click.option("--max-pictures", type=click.IntRange(1), default=256, help="Most pictures or boxes of a request.")
+@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, help="Most pixels of a request's pictures.")
+@click.option(
+    "--request-seconds", type=click.FloatRange(0, min_open=True), default=30.0, help="Most time of a request."
+)
+@click.option("--max-sessions", type=click.IntRange(1), default=64, help="Most cameras that are tracked at once.")
+@click.option("--session-seconds", type=click.FloatRange(0, min_open=True), default=300.0, help="Silence of a camera.")
+@click.option("--reload-seconds", type=click.FloatRange(0, min_open=True), default=10.0, help="Time between reloads.")
+def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **limits: Any) -> None:
+    """Answer embeddings of pictures and tracks of cameras over HTTP.
 
-    MLflow keeps absolute addresses. Those below the old mlartifacts become addresses of the folder beside mlflow.db. A
-    copy of the file as it was stays beside it.
+    POST /embed, POST and DELETE /track/CAMERA, GET /health and /metrics; docs/serving.md describes them. When the alias
+    of the model moves to another version, that version is loaded without a dropped request.
 
-    Example: reidops registry relocate
+    Example: reidops serve --model models:/person-reid@champion --port 8000
     """
-    from reidops.registry.places import relocate as relocate_store
-    from reidops.registry.store import sqlite_file, tracking_uri, without_password
+    from reidops.service.server import serve as run_service
+    from reidops.service.settings import ServiceSettings
 
-    file = sqlite_file(tracking_uri())
-    if file is None:
-        raise ReidopsError(f"{without_password(tracking_uri())} is a server's store; only an sqlite file is relocated")
-    click.echo(f"{file}: {relocate_store(file)} addresses of artifacts now name the folder beside it")
+    _log_to_stderr()
+    settings = ServiceSettings(max_body_bytes=max_body_mb << 20, **limits)
+    run_service(model, settings, host=host, port=port, threads=threads)
+
+
+@main.command()
+@click.argument("sequences", nargs=-1, required=True, type=_FOLDER)
+@click.option("--model", default="models:/person-reid@champion", help="models:/NAME@ALIAS, or a folder of `export`.")
+@click.option("--output", type=_FOLDER, default=Path("data/drift"), help="Folder of drift.json and drift.html.")
+@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, help=_ALPHA)
+@click.option("--experiment", default="drift", help="Experiment of MLflow for the comparison; empty = not logged.")
+def drift(sequences: tuple[Path, ...], model: str, output: Path, alpha: float, experiment: str) -> None:
+    """Compare SEQUENCES with the drift reference of a model: sizes, light, colour, detector, embeddings, gate margins.
+
+    SEQUENCES are folders in MOTChallenge's layout with det/det.txt, or data sets of such folders. The exit code is 0
+    without drift, 3 with drift, 1 on an error.
+
+    Example: reidops drift new/train/street-7 --model models:/person-reid@champion
+    """
+    from reidops.drift.check import IS_DRIFT, check_drift
+    from reidops.drift.report import describe
+
+    _log_to_stderr()
+    comparison = check_drift(sequences, model, output, alpha=alpha, experiment=experiment or None)
+    click.echo(describe(comparison))
+    sys.exit(IS_DRIFT if comparison.is_drift else 0)
+
+
+main.add_command(registry)
 
 
 def _log_to_stderr() -> None:

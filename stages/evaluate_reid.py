@@ -4,7 +4,7 @@ Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings, data
         rows; gt.txt, det.txt and frames of the `train` rows if gates are fitted on detections)
 Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json, cmc.csv, queries.csv,
         reassociation.csv, gallery_<data set>.png, people_<data set>.png, cmc.png, distances.png,
-        calibration_tables.png, reassociation.png
+        calibration_tables.png, reassociation.png; drift_reference.npz if there are enough scenes with detections
 """
 
 import logging
@@ -15,6 +15,8 @@ import pandas as pd
 
 from reidops.boxes.embeddings import ANNOTATIONS, read_embeddings
 from reidops.boxes.identities import people_of_boxes
+from reidops.drift.reference import REFERENCE, write_reference
+from reidops.drift.scenes import reference_of_parts
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.held_out import fit_the_gate
 from reidops.embedding.images import CropStore
@@ -61,7 +63,8 @@ def evaluate_reid(
     )
     refuse_collapsed(embedded)
     scores = score_tests(embedded, max_rank=params.max_rank, rerank=params.rerank)
-    calibration = _calibrate(table, Embedder.load(model), store, raw, params)  # as trackers load it
+    plain = Embedder.load(model)  # as trackers load it
+    calibration = _calibrate(table, plain, store, raw, params)
     reassociated = tabulate(_reassociate(raw, embeddings, embedder.weights_sha256))
 
     with whole_folder(reid) as folder:
@@ -82,6 +85,7 @@ def evaluate_reid(
                 num_rows=params.gallery_rows,
                 num_columns=params.gallery_columns,
             )
+        _write_reference(raw, plain, calibration, folder)
     report.log_findings(embedded.tests, scores, calibration, reassociated)
 
 
@@ -96,6 +100,7 @@ def _without_test(
         write_json({"weights_sha256": embedder.weights_sha256, **calibration.report}, folder / "calibration.json")
         for name, head in (("cmc.csv", "rank,embedder,colour_histogram\n"), ("reassociation.csv", "gap\n")):
             (folder / name).write_text(head)
+        _write_reference(raw, embedder, calibration, folder)
     log.info("download.test is []: there are no queries to rank")
     report.log_gate(calibration)
 
@@ -127,6 +132,14 @@ def _calibrate(
             "gates are fitted on their crops"
         )
     return fit(crops_to_calibrate(table, embedder, store, params.batch_size))
+
+
+def _write_reference(raw: Path, embedder: Embedder, calibration: Calibration, folder: Path) -> None:
+    """Write drift_reference.npz, if the scenes of `raw` with detections are enough."""
+    gate = calibration.report.get("gates", {}).get("cosine")
+    reference = None if gate is None else reference_of_parts(read_parts(raw), embedder, gate)
+    if reference is not None:
+        write_reference(reference, folder / REFERENCE)
 
 
 def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> dict[str, list[Reassociation]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reidops.embedding.description import golden_crops, golden_rows
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.images import CropStore, load_images
 from reidops.errors import ReidopsError
@@ -34,7 +35,9 @@ def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None
     images = _images(crops, embedder.input_size, params)
     with whole_folder(export) as folder:
         export_onnx(embedder, folder / "model.onnx")
-        embedder.description.write(folder / "embedder.json", onnx_sha256=sha256(folder / "model.onnx"))
+        expected = golden_rows(embedder.embed(golden_crops()))
+        digest = sha256(folder / "model.onnx")
+        embedder.description.write(folder / "embedder.json", onnx_sha256=digest, golden_embeddings=expected)
         parity = measure_parity(embedder, OnnxEmbedder.load(folder), images, params.tolerance)
         write_json(parity.as_dict(), folder / "parity.json")
         if not parity.passed:

@@ -57,7 +57,13 @@ def tune(
             calibration,
             folder,
             search=SceneSearch(params.sequences, space, params.appearance, budget),
-            tracker=SearchedTracker(tracking.tracker, tracking.gate, tracking.min_confidence, tracking.camera_motion),
+            tracker=SearchedTracker(
+                tracking.tracker,
+                tracking.gate,
+                tracking.min_confidence,
+                tracking.camera_motion,
+                tracking.frame_stride,
+            ),
             detected=Detected(detect.source, detect.detector, embed.nms, embed.batch_size),
         )
 

@@ -6,13 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from reidops.boxes.cutting import MIN_CROP_SIDE, cut_box
 from reidops.errors import ReidopsError
 from reidops.image_headers import states_size
-from reidops.mot.boxes import clip_ltrb, ltwh_to_ltrb
 from reidops.mot.sequences import Sequence
 
-# Smaller crops [px, inside the frame] hold no information about a person.
-MIN_CROP_SIDE = 4
 _JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
 
@@ -49,13 +47,6 @@ def cut_boxes(sequence: Sequence, frames: np.ndarray, box_ltwh: np.ndarray) -> t
         cut += [(row, cut_box(picture, box_ltwh[row])) for row in rows]
     large_enough = [(row, crop) for row, crop in cut if min(crop.shape[:2]) >= MIN_CROP_SIDE]
     return np.array([row for row, _ in large_enough], int), [crop for _, crop in large_enough]
-
-
-def cut_box(picture: np.ndarray, box_ltwh: np.ndarray) -> np.ndarray:
-    """Return a copy of a picture [h, w, 3] inside a box, cut to the picture and to whole pixels; may be empty."""
-    height, width = picture.shape[:2]
-    left, top, right, bottom = np.round(clip_ltrb(ltwh_to_ltrb(box_ltwh), width, height)).astype(int)
-    return picture[top:bottom, left:right].copy()
 
 
 def read_frame(sequence: Sequence, frame: int, *, halved: bool = False) -> np.ndarray:

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from reidops.boxes.box_crops import MIN_CROP_SIDE, cut_box, cut_boxes, frame_batches
+from reidops.boxes.box_crops import cut_boxes, frame_batches
+from reidops.boxes.cutting import MIN_CROP_SIDE, cut_box
 from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence
 from reidops.parallel import map_on_cores

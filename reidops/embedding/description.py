@@ -13,6 +13,7 @@ from reidops.files import read_json, write_json
 
 _GOLDEN_LENGTH = 32
 _GOLDEN_TOLERANCE = 1e-3
+_GOLDEN_SIZES = ((150, 70), (40, 21), (420, 190), (300, 24))  # height, width, px
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class EmbedderDescription:
         flip_average: whether the embedding is the mean over a crop and its mirror image.
         weights_sha256: SHA-256 of model.safetensors.
         golden: first values of the embedding of `golden_crop()`.
+        golden_embeddings: whole embeddings of `golden_crops()`, of an exported model; empty elsewhere.
         trained_on: information about the training, for readers.
     """
 
@@ -50,6 +52,7 @@ class EmbedderDescription:
     interpolation: str = INTERPOLATION
     num_classes: int = 0
     trained_on: dict[str, Any] = field(default_factory=dict)
+    golden_embeddings: tuple[list[float], ...] = ()
 
     def write(self, path: Path, **more: Any) -> None:
         """Write embedder.json with the fields and `more`."""
@@ -73,23 +76,36 @@ def read_description(path: Path) -> EmbedderDescription:
     return EmbedderDescription(**known)
 
 
-def golden_crop() -> np.ndarray:
-    """Return the crop of the self-test, BGR uint8 [150, 70, 3]; integer arithmetic makes it equal on every machine."""
-    row, column = np.mgrid[0:150, 0:70]
+def golden_crop(height: int = 150, width: int = 70) -> np.ndarray:
+    """Return a crop of the self-test, BGR uint8 [height, width, 3]; integer arithmetic makes it equal on every machine.
+
+    Both sides have at least 20 px.
+    """
+    row, column = np.mgrid[0:height, 0:width]
     blue, green, red = (
         (row * 5 + column * 3) % 256,
         (row * row + 7 * column) % 256,
         (row // 25 * 40 + column // 14 * 17) % 256,
     )
     crop_bgr = np.stack([blue, green, red], axis=-1).astype(np.uint8)
-    crop_bgr[20:70, 15:55] = (40, 60, 200)
-    crop_bgr[70:140, 20:50] = (120, 40, 30)
+    crop_bgr[height * 20 // 150 : height * 70 // 150, width * 15 // 70 : width * 55 // 70] = (40, 60, 200)
+    crop_bgr[height * 70 // 150 : height * 140 // 150, width * 20 // 70 : width * 50 // 70] = (120, 40, 30)
     return crop_bgr
+
+
+def golden_crops() -> list[np.ndarray]:
+    """Return the crops whose whole embeddings an exported model stores: enlarged, shrunk, and both at once."""
+    return [golden_crop(*size) for size in _GOLDEN_SIZES]
 
 
 def golden_values(embedding: np.ndarray) -> tuple[float, ...]:
     """Return the values of the golden crop's embedding [D] that embedder.json stores."""
     return tuple(round(float(value), 6) for value in embedding[:_GOLDEN_LENGTH])
+
+
+def golden_rows(embeddings: np.ndarray) -> list[list[float]]:
+    """Return the embeddings [N, D] of the golden crops as embedder.json stores them."""
+    return [[round(float(value), 6) for value in row] for row in embeddings]
 
 
 def check_golden(embedding: np.ndarray, description: EmbedderDescription, where: str) -> None:
@@ -98,12 +114,25 @@ def check_golden(embedding: np.ndarray, description: EmbedderDescription, where:
     Raises:
         ReidopsError: a value differs by more than 1e-3 or is NaN.
     """
-    values = np.array(golden_values(embedding))
-    difference = np.abs(values - description.golden).max() if len(values) == len(description.golden) else np.inf
+    _compare(np.array(golden_values(embedding)), np.array(description.golden), where)
+
+
+def check_golden_embeddings(embeddings: np.ndarray, description: EmbedderDescription, where: str) -> None:
+    """Compare the embeddings [N, D] of `golden_crops()` with the stored ones; a model without them passes.
+
+    Raises:
+        ReidopsError: a value differs by more than 1e-3 or is NaN.
+    """
+    if description.golden_embeddings:
+        _compare(embeddings, np.array(description.golden_embeddings), where)
+
+
+def _compare(values: np.ndarray, expected: np.ndarray, where: str) -> None:
+    difference = np.abs(values - expected).max() if values.shape == expected.shape else np.inf
     if not difference <= _GOLDEN_TOLERANCE:
         raise ReidopsError(
-            f"{where}: the self-test failed: the golden crop's embedding differs by {difference:.2g} from the one in "
+            f"{where}: the self-test failed: a golden crop's embedding differs by {difference:.2g} from the one in "
             f"embedder.json (at most {_GOLDEN_TOLERANCE:g} is allowed). Either weights and embedder.json are of "
-            "different trainings, or the versions of timm or OpenCV differ; use the complete folder and the versions "
-            "in constraints.txt"
+            "different trainings, or the versions of timm, OpenCV or ONNX Runtime differ; use the complete folder and "
+            "the versions in constraints.txt"
         )

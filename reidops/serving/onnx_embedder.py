@@ -1,4 +1,4 @@
-"""Run the exported embedder with ONNX Runtime and OpenCV, without torch."""
+"""Run the exported embedder with ONNX Runtime, without torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from reidops.embedding.description import check_golden, golden_crop, read_description
+from reidops.embedding.description import (
+    check_golden,
+    check_golden_embeddings,
+    golden_crop,
+    golden_crops,
+    read_description,
+)
 from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 
@@ -26,6 +32,7 @@ class OnnxEmbedder:
         self.description = read_description(folder / "embedder.json")
         self._session = _open(folder / MODEL, threads)
         check_golden(self.embed([golden_crop()])[0], self.description, str(folder))
+        check_golden_embeddings(self.embed(golden_crops()), self.description, str(folder))
 
     @classmethod
     def load(cls, source: str | Path, *, threads: int = 0) -> "OnnxEmbedder":

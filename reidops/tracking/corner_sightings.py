@@ -8,6 +8,8 @@ import numpy as np
 from reidops.tracking.motion import BoxMotion, State
 from reidops.tracking.sightings import Rows, Sightings, unit_vectors, warp_boxes
 
+_MOST_ANGLES = 2**20  # computed at a time, which bounds the memory
+
 
 class CornerSightings(Sightings):
     """OC-SORT's history, in which a direction is that of each corner over each interval of 1 … Δt frames."""
@@ -39,15 +41,15 @@ class CornerSightings(Sightings):
 
     def agreement(self, box_ltwh: np.ndarray) -> np.ndarray:
         """Return the mean agreement of corners and intervals, [n, num_detections], ½ … −½; 0 without a direction."""
-        corners, last, references = _corners(box_ltwh), _corners(self.last), _corners(self._references())
-        tracks = unit_vectors(last[:, None] - _corners(self._origins))
-        total = np.zeros((len(self), len(box_ltwh)))
-        for interval in range(self._delta):
-            for corner in range(4):
-                pairs = unit_vectors(corners[None, :, corner] - references[:, None, interval, corner])
-                cosines = np.einsum("tbi,ti->tb", pairs, tracks[:, interval, corner])
-                total += 0.5 - np.arccos(np.clip(cosines, -1, 1)) / np.pi
-        return total / (4 * self._delta)
+        starts, ends = _corners(self._references()), _corners(self.last)[:, None] - _corners(self._origins)
+        directions = unit_vectors(ends).reshape(len(self), 4 * self._delta, 2)
+        starts, corners = starts.reshape(directions.shape), np.tile(_corners(box_ltwh), (1, self._delta, 1))
+        block = max(1, _MOST_ANGLES // max(1, corners.shape[0] * corners.shape[1]))
+        parts = [
+            _mean_agreement(starts[rows : rows + block], directions[rows : rows + block], corners)
+            for rows in range(0, len(self), block)
+        ]
+        return np.concatenate([np.zeros((0, len(box_ltwh))), *parts])
 
     def warp(self, motion: BoxMotion, affine: np.ndarray) -> None:
         """See `Sightings`."""
@@ -57,6 +59,22 @@ class CornerSightings(Sightings):
     def _references(self) -> np.ndarray:
         """Return the observation at the start of each interval of 1 … Δt frames to the coming one, [n, Δt, 4]."""
         return np.stack([self.references(interval) for interval in range(1, self._delta + 1)], axis=1)
+
+
+def _mean_agreement(starts: np.ndarray, directions: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Return the mean agreement of directions and the ways to the corners of detections: ½ less the angle over π.
+
+    Args:
+        starts, directions: of each corner and interval of the tracks, [n, k, 2]; the directions are unit vectors.
+        corners: of the detections, [num_detections, k, 2].
+
+    Returns:
+        [n, num_detections].
+    """
+    ways = corners.T[:, :, None] - starts.T[:, :, :, None]  # [2, k, n, num_detections]
+    towards = directions.T[:, :, :, None]
+    cosines = (ways[0] * towards[0] + ways[1] * towards[1]) / (np.hypot(ways[0], ways[1]) + 1e-6)
+    return 0.5 - np.arccos(np.clip(cosines, -1, 1)).mean(axis=0) / np.pi
 
 
 def _corners(box_ltwh: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ multi-object tracking", 2023.
 Its three parts: observation-centric momentum (OCM), recovery (OCR) and re-update (ORU).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.appearance import Memory
+from reidops.tracking.association import Pair, StagedPair
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import OcSortConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
@@ -119,7 +121,7 @@ class OcSort:
         direction = self._constants.inertia * seen.confidence * (0.5 - terms[DIRECTION])
         return 1 - terms[OVERLAP] + direction
 
-    def _update_tracks(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
+    def _update_tracks(self, pairs: Sequence[Pair | StagedPair], seen: Observations) -> np.ndarray:
         """Update matched tracks, start new ones, and return the track row of each detection, `NO_TRACK` for none."""
         tracks = self._tracks
         rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T

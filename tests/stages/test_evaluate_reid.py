@@ -115,6 +115,7 @@ def test_every_file_is_there_and_every_picture_is_one(evaluated: tuple[Path, Pat
         "cmc.csv",
         "cmc.png",
         "distances.png",
+        "drift_reference.npz",
         "gallery_drawn.png",
         "headline.json",
         "metrics.json",

@@ -160,7 +160,7 @@ def test_each_tracker_returns_the_boxes_that_it_was_published_with():
     published = {name: CONSTANTS[name]().boxes for name in FILTERED}
     observation_centric = {"ocsort", "deepocsort", "hybridsort"}
     assert published == {name: "detections" if name in observation_centric else "filter" for name in FILTERED}
-    assert set(TRACKERS) - set(FILTERED) == {"cbiou"}  # it has no filter and returns the detection's box
+    assert set(TRACKERS) - set(FILTERED) == {"cbiou", "evidence"}  # they return the detection's box
 
 
 @pytest.mark.parametrize("name", ["deepsort", "strongsort"])

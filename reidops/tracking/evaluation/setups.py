@@ -7,7 +7,7 @@ from typing import Any
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.tracking.constants import camera_of, constants_of, gate_of
+from reidops.tracking.constants import Gate, calibrated_gates, camera_of, constants_of, gate_of
 from reidops.tracking.trackers import Finishing
 
 # Camera motion depends on the frames alone, so a new model or constant reuses it.
@@ -25,17 +25,19 @@ class TrackerSetup:
         constants: the tracker's dataclass of constants.
         camera: the method that estimates camera motion, and the folder that caches it.
         num_switches: identity switches whose moments are kept.
+        frame_stride: every stride-th frame is tracked and scored.
     """
 
     embeddings: Path
     weights_sha256: str
     min_confidence: float | dict[str, float] | None
     tracker: str
-    gate: float | None
+    gate: Gate | None
     constants: Any
     camera: tuple[str, Path] | None = None
     finishing: Finishing = Finishing()
     num_switches: int = 0
+    frame_stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class TrackingSettings:
     Attributes:
         gate: `calibrated` to the model, `published`, or a number in the tracker's own cost (also one from a search).
         min_confidence: least confidence in the detector's own scale; None = all; or one per detector.
+        linking: as in the params, see `trackers.Finishing`.
         constants: those that differ from the published ones.
         camera_motion: as in the params, see `constants.camera_of`.
         window: frames of a window of the confidence intervals.
         code: digest of the code that tracked and scored, see `scoring_code`.
+        frame_stride: every stride-th frame is tracked and scored.
     """
 
     tracker: str
@@ -56,10 +60,11 @@ class TrackingSettings:
     min_confidence: float | dict[str, float] | None
     constants: Mapping[str, Any]
     camera_motion: str
-    linking: bool
+    linking: bool | str
     interpolation: bool
     window: int
     code: str
+    frame_stride: int = 1
 
 
 def read_tracking_settings(path: Path) -> TrackingSettings:
@@ -97,7 +102,7 @@ def build_setup(settings: TrackingSettings, embeddings: Path, calibration: Path,
         camera_motion=settings.camera_motion,
     )
     finishing = Finishing(settings.linking, settings.interpolation)
-    return replace(setup, finishing=finishing, num_switches=num_switches)
+    return replace(setup, finishing=finishing, num_switches=num_switches, frame_stride=settings.frame_stride)
 
 
 def calibrated_setup(
@@ -134,11 +139,11 @@ def calibrated_setup(
     )
 
 
-def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> float | None:
+def choose_gate(gate: float | str, tracker: str, calibration: dict, where: Path) -> Gate | None:
     """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
 
     Raises:
         ReidopsError: the calibration has no gate for such a cost.
     """
     remedy = "run `dvc repro -f evaluate_reid`, or give evaluate_tracking.gate a number"
-    return gate_of(gate, tracker, calibration.get("gates", {}), missing=f"{where}: has no gates.{{entry}}; {remedy}")
+    return gate_of(gate, tracker, calibrated_gates(calibration), missing=f"{where}: has no gates.{{entry}}; {remedy}")

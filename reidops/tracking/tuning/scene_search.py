@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -33,12 +33,14 @@ class SearchedTracker:
         gate: `calibrated`, `published`, or a number in the tracker's own cost.
         min_confidence: least confidence of a detection; None = all; or one per detector.
         camera_motion: as in the params, see `constants.camera_of`.
+        frame_stride: every stride-th frame is tracked and scored.
     """
 
     name: str
     gate: float | str
     min_confidence: float | dict[str, float] | None
     camera_motion: str
+    frame_stride: int = 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _uses_appearance(search: SceneSearch, chosen: list[Part], parts: list[Part])
 
 def _tracker_setup(embeddings: Path, calibration: Path, tracker: SearchedTracker) -> TrackerSetup:
     """Return the tracker set-up that all trials share, with the published constants."""
-    return calibrated_setup(
+    setup = calibrated_setup(
         embeddings,
         calibration,
         tracker=tracker.name,
@@ -111,6 +113,7 @@ def _tracker_setup(embeddings: Path, calibration: Path, tracker: SearchedTracker
         constants={},
         camera_motion=tracker.camera_motion,
     )
+    return replace(setup, frame_stride=tracker.frame_stride)
 
 
 def _embed(
@@ -124,7 +127,7 @@ def _embed(
     source = open_source(detected.source, detected.detector)
     for part in parts:
         sequence = read_sequence(part.folder)
-        found = source.detections(sequence, range(part.first_frame, part.last_frame + 1))
+        found = source.detections(sequence, part.frames())
         least = confidence_floor(floor, sequence.detector)
         chosen = choose_detections(found, min_confidence=least, nms=detected.nms)
         if embedder is None:

@@ -1,0 +1,132 @@
+"""Measure the service and the registered model against the bare ONNX session.
+
+    python benchmarks/serving.py --model data/export
+
+Prints crops/s of batches (the bare session on resized pixels, the embedder on crops, the service's batcher with
+several threads) and the milliseconds of one crop (bare session, embedder, pyfunc from an array and from a JPEG, HTTP
+on loopback). The ways are measured in turns, so that other load meets all of them; the medians are printed.
+"""
+
+import argparse
+import io
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import requests
+import uvicorn
+from PIL import Image
+
+from reidops.embedding.resizing import resize_crops
+from reidops.service.application import Service, create_application
+from reidops.service.batching import BatchingEmbedder
+from reidops.service.metrics import Metrics
+from reidops.service.served_model import CurrentModel
+from reidops.service.settings import ServiceSettings
+from reidops.service.sources import FolderSource
+from reidops.serving.crop_inputs import read_crops
+from reidops.serving.onnx_embedder import OnnxEmbedder
+
+BATCH = 64
+PORT = 8765
+
+
+def main() -> None:
+    """Print two tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path("data/export"))
+    parser.add_argument("--threads", type=int, default=0, help="of the network; 0 = one per core")
+    parser.add_argument("--rounds", type=int, default=15, help="of the batches")
+    parser.add_argument("--singles", type=int, default=150, help="rounds of one crop")
+    options = parser.parse_args()
+    embedder = OnnxEmbedder(options.model, threads=options.threads)
+    rng = np.random.default_rng(0)
+    sizes = zip(rng.integers(90, 220, BATCH), rng.integers(40, 90, BATCH), strict=True)
+    crops = [rng.integers(0, 256, (height, width, 3), np.uint8) for height, width in sizes]
+    print_batches(embedder, crops, options.rounds)
+    print_singles(embedder, crops[0], options)
+
+
+def print_batches(embedder: OnnxEmbedder, crops: list[np.ndarray], rounds: int) -> None:
+    """Print crops/s of batches of 64 in each way."""
+    images = resize_crops(crops, *embedder.input_size)
+    batching = BatchingEmbedder(embedder, BATCH)
+    with ThreadPoolExecutor(2) as threads:
+        seconds = measure(
+            {
+                "bare session, resized pixels": lambda: embedder.embed_images(images),
+                "embedder, crops": lambda: embedder.embed(crops),
+                "batcher, two threads at once, crops": lambda: list(threads.map(batching.embed, [crops, crops])),
+            },
+            rounds,
+        )
+    seconds["batcher, two threads at once, crops"] /= 2
+    bare = seconds["bare session, resized pixels"]
+    print(f"batches of {BATCH}: crops/s, ratio to the bare session")
+    for name, value in seconds.items():
+        print(f"  {name}: {BATCH / value:.0f}, {bare / value:.2f}")
+
+
+def print_singles(embedder: OnnxEmbedder, crop: np.ndarray, options: argparse.Namespace) -> None:
+    """Print the milliseconds of one crop in each way."""
+    image, encoded = resize_crops([crop], *embedder.input_size), as_jpeg(crop)
+    with requests.Session() as session:
+        url = start_service(options.model, options.threads)
+        seconds = measure(
+            {
+                "bare session, resized pixels": lambda: embedder.embed_images(image),
+                "embedder, crop": lambda: embedder.embed([crop]),
+                "model's predict, array": lambda: embedder.embed(read_crops(crop)),
+                "model's predict, JPEG": lambda: embedder.embed(read_crops(encoded)),
+                "HTTP on loopback, JPEG": lambda: ask(session, url, encoded),
+            },
+            options.singles,
+        )
+    bare = seconds["bare session, resized pixels"]
+    print("one crop: ms, ms above the bare session")
+    for name, value in seconds.items():
+        print(f"  {name}: {1e3 * value:.2f}, {1e3 * (value - bare):+.2f}")
+
+
+def measure(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each way; the ways take turns."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for round_ in range(rounds + 2):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if round_ >= 2:  # the first rounds warm up
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def start_service(model: Path, threads: int) -> str:
+    """Start the service in a thread of this process, and return its address."""
+    source = FolderSource(model, lambda folder: BatchingEmbedder(OnnxEmbedder(folder, threads=threads)))
+    application = create_application(Service(CurrentModel(source), ServiceSettings(), Metrics()))
+    server = uvicorn.Server(uvicorn.Config(application, port=PORT, log_level="error"))
+    threading.Thread(target=server.run, daemon=True).start()
+    while not server.started:
+        time.sleep(0.01)
+    return f"http://127.0.0.1:{PORT}/embed"
+
+
+def ask(session: requests.Session, url: str, encoded: bytes) -> None:
+    """Send one JPEG, and read the embedding."""
+    headers = {"content-type": "image/jpeg", "accept": "application/x-npy"}
+    np.load(io.BytesIO(session.post(url, data=encoded, headers=headers).content))
+
+
+def as_jpeg(crop_bgr: np.ndarray) -> bytes:
+    """Return a crop as JPEG."""
+    stream = io.BytesIO()
+    Image.fromarray(crop_bgr[:, :, ::-1]).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+if __name__ == "__main__":
+    main()
