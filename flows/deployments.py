@@ -49,9 +49,9 @@ def read_deployments(path: Path = Path("prefect.yaml")) -> list[Deployment]:
     entries = _entries(path)
     own = [entry for entry in entries if entry.get("entrypoint") in (None, ENTRYPOINT)]
     if not own:
-        names = ", ".join(str(entry.get("name")) for entry in entries) or "none"
+        known = ", ".join(str(entry.get("name")) for entry in entries) or "none"
         raise ReidopsError(
-            f"{path}: no deployment has the entrypoint {ENTRYPOINT} (deployments: {names}); add one as in the "
+            f"{path}: no deployment has the entrypoint {ENTRYPOINT} (deployments: {known}); add one as in the "
             "prefect.yaml of the repository"
         )
     deployments = [_deployment(entry, f"{path}: deployment {entry.get('name')!r}") for entry in own]

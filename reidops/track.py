@@ -1,11 +1,11 @@
-"""Track the people of a video: write it with their boxes and numbers, and a MOTChallenge result file beside it.
+"""Track the people of a video; write a video with their boxes and numbers, and a MOTChallenge result file.
 
     python -m reidops.track street.mp4 --model models:/person-reid@champion --detections street.txt --tracker botsort
     --output tracked.mp4
 
 VIDEO is a file that OpenCV reads, a folder of frames (img1), an address (rtsp://…) or a camera's number. Detections
-come from a file in MOTChallenge's det.txt format, from `public` (the det/det.txt beside img1), or from a detector: a
-name of torchvision's, or an ONNX file. One frame at a time is in memory.
+come from a file in MOTChallenge's det.txt format, from `public` (the det/det.txt beside img1), or from a detector: the
+name of a torchvision detector, or an ONNX file. One frame at a time is in memory.
 """
 
 import argparse
@@ -51,12 +51,12 @@ from reidops.videos import BrokenOff, Video, read_video
 logger = logging.getLogger("reidops.track")
 
 _PROGRAM = "python -m reidops.track"
-_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+_INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 
 
 @dataclass
-class Follower:
-    """Detect, embed and track, one picture after the other."""
+class VideoTracker:
+    """Detect, embed and track the people of a video, frame by frame."""
 
     detections: FrameDetections
     embedder: CropEmbedder | None
@@ -66,7 +66,7 @@ class Follower:
     seen: "Seen" = field(default_factory=lambda: Seen())
     num_frames: int = 0
 
-    def follow(self, number: int, picture: np.ndarray) -> sv.Detections:
+    def update(self, number: int, picture: np.ndarray) -> sv.Detections:
         """Return the detections of a frame that belong to confirmed tracks, with `tracker_id` set."""
         detections = self.detections.at(number, picture)
         self.seen.add(detections)
@@ -81,7 +81,7 @@ class Follower:
 
 @dataclass
 class Seen:
-    """What there was to track: boxes that came, their highest score, and boxes above --min-confidence."""
+    """Counts of the detections: all, those above --min-confidence, and the highest confidence."""
 
     num_boxes: int = 0
     num_kept: int = 0
@@ -97,7 +97,7 @@ class Seen:
         """Return why nothing was tracked, and what to change."""
         if not self.num_boxes:
             is_file = source == PUBLIC or Path(source).suffix in (".txt", ".csv")
-            remedy = "name the file of this video" if is_file else "lower its floor, --detector min_confidence=0.05"
+            remedy = "name the file of this video" if is_file else "lower its threshold, --detector min_confidence=0.05"
             return f"{source} gave no detection in these frames: {remedy}"
         if not self.num_kept:
             return (
@@ -112,7 +112,7 @@ class Seen:
 
 @dataclass
 class Tally:
-    """What was tracked."""
+    """Counts of the tracked frames, boxes and tracks."""
 
     num_frames: int = 0
     num_boxes: int = 0
@@ -128,20 +128,20 @@ class Tally:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the result file and the video go; no video = None, and so is the container's usual codec."""
+    """The files to write. `video` is None for no video, `codec` for the default of the container."""
 
     results: Path
     video: Path | None
     frame_rate: float
     codec: str | None = None
-    times: list[float] | None = None  # s, of the frames where their distance varies
+    times: list[float] | None = None  # s, of each frame, if the frame rate varies
 
 
 def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
-    """Run the command line: exit 1 with one clear message on bad input; on Ctrl-C keep what was tracked and exit 130.
+    """Run the command line: exit 1 with a message on bad input; on Ctrl-C keep the tracks and exit 130.
 
     Args:
-        program: what the help page and the messages call it.
+        program: name in the help page and in the messages.
     """
     options = _parser(program).parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
@@ -159,10 +159,10 @@ def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
 
 
 def track(options: argparse.Namespace) -> Tally:
-    """Track what the options say and return the count; see `main`.
+    """Track with the options of the command line and return the counts.
 
     Raises:
-        ReidopsError: something that was named is not there, not whole, or does not fit.
+        ReidopsError: an input is missing or damaged, or an option does not fit another one.
     """
     _check_tracker(options.tracker)
     video = read_video(options.video)
@@ -181,11 +181,13 @@ def track(options: argparse.Namespace) -> Tally:
     camera, constants = options.camera_motion.replace("-", "_"), _mapping(options.constants)
     tracker = start_tracker(options.tracker, gate, camera, constants, video.frame_rate)
     embedder, times = None if model is None else model.embedder, getattr(video, "times", None)
-    follower = Follower(detections, embedder, tracker, options.min_confidence, times)
+    video_tracker = VideoTracker(detections, embedder, tracker, options.min_confidence, times)
     start = time.monotonic()
-    tally = write_tracks(video, follower, outputs, max_frames=options.max_frames)
+    tally = write_tracks(video, video_tracker, outputs, max_frames=options.max_frames)
     if not tally.num_boxes:
-        logger.warning("nothing was tracked: %s", follower.seen.why_nothing(options.detections, options.min_confidence))
+        logger.warning(
+            "nothing was tracked: %s", video_tracker.seen.why_nothing(options.detections, options.min_confidence)
+        )
     speed = tally.num_frames / (time.monotonic() - start)
     written = " and ".join(str(path) for path in (outputs.results, outputs.video) if path)
     logger.info(
@@ -202,7 +204,7 @@ def track(options: argparse.Namespace) -> Tally:
 
 
 def _frame_numbers(video: Video) -> FrameNumbers | None:
-    """Return the numbers of a video's frames; None where it does not say how many there are."""
+    """Return the numbers of a video's frames, or None if their number is unknown."""
     pictures = getattr(video, "picture_numbers", None)
     return FrameNumbers(getattr(video, "numbers", pictures), pictures) if pictures else None
 
@@ -215,14 +217,16 @@ def _appearance(tracker: str, model: Model | None, gate: Gate | None) -> str:
 
 def _check_tracker(name: str) -> None:
     if name not in TRACKERS:
-        raise ReidopsError(f"--tracker {name}: no tracker of that name; there are {', '.join(TRACKERS)}")
+        raise ReidopsError(f"--tracker {name}: unknown; use one of {', '.join(TRACKERS)}")
 
 
-def write_tracks(video: Video, follower: Follower, outputs: Outputs, *, max_frames: int | None = None) -> Tally:
-    """Follow the people of a video to its end, or to where it breaks off, and write both files whole.
+def write_tracks(
+    video: Video, video_tracker: VideoTracker, outputs: Outputs, *, max_frames: int | None = None
+) -> Tally:
+    """Track a video to its end, or to where it breaks off, and write both files atomically.
 
     Raises:
-        ReidopsError: there is not one frame, or a frame differs in size from the first.
+        ReidopsError: there is no frame, or a frame differs in size from the first.
     """
     tally = Tally()
     with ExitStack() as stack:
@@ -234,24 +238,24 @@ def write_tracks(video: Video, follower: Follower, outputs: Outputs, *, max_fram
         )
         try:
             for number, picture in _with_bar(video, max_frames):
-                tracked = follower.follow(number, picture)
+                tracked = video_tracker.update(number, picture)
                 stream.write(format_results(result_table(number, tracked)))
                 if writer is not None:
                     writer.write(annotate(picture, tracked))
                 tally.add(tracked)
         except BrokenOff as error:
-            _tell_end(tally, str(error), error)
+            _log_end(tally, str(error), error)
         except KeyboardInterrupt as error:
             tally.interrupted = True
-            _tell_end(tally, f"interrupted after {tally.num_frames} frames", error)
+            _log_end(tally, f"interrupted after {tally.num_frames} frames", error)
     return tally
 
 
-def _tell_end(tally: Tally, reason: str, error: BaseException) -> None:
-    """Say why there is no more; where nothing was tracked at all, that is an error."""
+def _log_end(tally: Tally, reason: str, error: BaseException) -> None:
+    """Log why the video ended early; raise the error if no frame was tracked."""
     if not tally.num_frames:
         raise error
-    logger.warning("%s; kept are the tracks of the %d frames until there", reason, tally.num_frames)
+    logger.warning("%s; the tracks of the first %d frames are kept", reason, tally.num_frames)
 
 
 def _with_bar(video: Video, max_frames: int | None) -> Iterable[tuple[int, np.ndarray]]:
@@ -262,27 +266,27 @@ def _with_bar(video: Video, max_frames: int | None) -> Iterable[tuple[int, np.nd
 
 
 def _outputs(options: argparse.Namespace, video: Video) -> Outputs:
-    """Return where things go.
+    """Return the files to write.
 
     Raises:
-        ReidopsError: no place was named, or it is the video's own.
+        ReidopsError: no file was named, or it is an input.
     """
     if options.output is None and (options.results is None or not options.no_video):
-        raise ReidopsError("no output was named; give --output FILE.mp4, or --no-video and --results FILE.txt")
+        raise ReidopsError("no output; give --output FILE.mp4, or --no-video and --results FILE.txt")
     results = options.results or options.output.with_suffix(".txt")
     annotated = None if options.no_video else options.output
     for path in (results, annotated):
         if path is not None and path.resolve() in (Path(options.video).resolve(), Path(options.detections).resolve()):
-            raise ReidopsError(f"{path}: is read and would be written over; name another file")
+            raise ReidopsError(f"{path}: is an input; name another file")
     times = None if options.frame_rate else getattr(video, "times", None)
     return Outputs(results, annotated, options.frame_rate or video.frame_rate, options.codec, times)
 
 
 def _mapping(pairs: list[str]) -> dict[str, object]:
-    """Return `name=value` words as a mapping; values are YAML.
+    """Return the words `name=value` as a mapping; values are YAML.
 
     Raises:
-        ReidopsError: a word is none of these.
+        ReidopsError: a word has another form.
     """
     split = [pair.partition("=") for pair in pairs]
     for pair, (name, equals, _) in zip(pairs, split, strict=True):
@@ -296,68 +300,49 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
-    add(
-        "video",
-        metavar="VIDEO",
-        help="a file that OpenCV reads, a folder of frames, an address (rtsp://…), or the number of a camera",
+    video = "a video file, a folder of frames, an address (rtsp://…), or the number of a camera"
+    parser.add_argument("video", metavar="VIDEO", help=video)
+    parser.add_argument(
+        "--model", required=True, help="models:/NAME@ALIAS, a folder, or none: track without appearance"
     )
-    add("--model", required=True, help="models:/NAME@ALIAS, a folder, or none: track without appearance")
-    add(
-        "--detections",
-        default="public",
-        help="a det.txt, public (beside img1), a detector of torchvision, or FILE.onnx (default: public)",
-    )
-    add("--scale", type=_positive, default=1.0, help="by which the boxes of a det.txt are multiplied")
-    add(
-        "--detections-size",
-        type=_size,
-        metavar="WxH",
-        help="size in px of the pictures that a det.txt was made on, in place of --scale",
-    )
-    add(
-        "--tracker",
-        default="botsort",
-        help=f"{', '.join(TRACKERS)} (default: botsort)",
-    )
-    add(
-        "--gate",
-        type=_gate,
-        default="calibrated",
-        help="appearance gate: calibrated (calibration.json), published, or a number in the tracker's cost",
-    )
-    add(
-        "--constants",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="constants of the tracker in place of the published ones: max_age=60 …",
-    )
-    add("--camera-motion", choices=("none", "sparse-flow", "ecc"), default="none")
-    add("--min-confidence", type=float, help="least score of a detection, in the detector's own scale")
-    add(
-        "--detector",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="settings of a detector, as detect.detector of params.yaml: weights=FILE nms=0.6 …",
-    )
-    add("--output", type=Path, metavar="FILE.mp4", help=f"the video to write; {', '.join(CODECS)}")
-    add(
-        "--results", type=Path, metavar="FILE.txt", help="the result file to write (default: --output's name with .txt)"
-    )
-    add("--no-video", action="store_true", help="write the result file only")
-    add(
-        "--codec",
-        help="of .mp4: "
-        + ", ".join(CODECS[".mp4"])
-        + "; of .avi: "
-        + ", ".join(CODECS[".avi"])
-        + " (default: the first of each)",
-    )
-    add("--frame-rate", type=_positive, help="of the video to write, fps (default: the source's)")
-    add("--max-frames", type=_count, metavar="N", help="end after so many")
+    _add_detection_options(parser.add_argument_group("detections"))
+    _add_tracker_options(parser.add_argument_group("tracker"))
+    _add_output_options(parser.add_argument_group("output"))
     return parser
+
+
+def _add_detection_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    sources = "a det.txt, public (beside img1), a detector of torchvision, or FILE.onnx (default: public)"
+    add("--detections", default="public", help=sources)
+    add("--scale", type=_positive, default=1.0, help="factor of the boxes of a det.txt")
+    size = "width and height in px of the pictures that a det.txt was made on, instead of --scale"
+    add("--detections-size", type=_size, metavar="WxH", help=size)
+    add("--min-confidence", type=float, help="least confidence of a detection, in the detector's own scale")
+    settings = "settings of a detector, as detect.detector of params.yaml: weights=FILE nms=0.6 …"
+    add("--detector", nargs="+", default=[], metavar="NAME=VALUE", help=settings)
+
+
+def _add_tracker_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--tracker", default="botsort", help=f"{', '.join(TRACKERS)} (default: botsort)")
+    gate = "appearance gate: calibrated (calibration.json), published, or a number in the tracker's cost"
+    add("--gate", type=_gate, default="calibrated", help=gate)
+    constants = "constants of the tracker instead of the published ones: max_age=60 …"
+    add("--constants", nargs="+", default=[], metavar="NAME=VALUE", help=constants)
+    add("--camera-motion", choices=("none", "sparse-flow", "ecc"), default="none")
+
+
+def _add_output_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--output", type=Path, metavar="FILE.mp4", help=f"video to write: {', '.join(CODECS)}")
+    results = "result file to write (default: the name of --output with .txt)"
+    add("--results", type=Path, metavar="FILE.txt", help=results)
+    add("--no-video", action="store_true", help="write the result file only")
+    codecs = "; ".join(f"of {suffix}: {', '.join(CODECS[suffix])}" for suffix in (".mp4", ".avi"))
+    add("--codec", help=f"{codecs} (default: the first of each)")
+    add("--frame-rate", type=_positive, help="frame rate of the video, fps (default: that of the source)")
+    add("--max-frames", type=_count, metavar="N", help="stop after N frames")
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -40,7 +40,8 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
 
 
 def _cut_rules(params: ConvertParams) -> CutRules:
-    return CutRules(params.jpeg_quality, tuple(params.size) if params.size else None)
+    size = (params.size[0], params.size[1]) if params.size else None
+    return CutRules(params.jpeg_quality, size)
 
 
 def _box_rules(params: ConvertParams) -> BoxRules:

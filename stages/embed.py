@@ -42,7 +42,7 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
     for part in parts:
         check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
     annotated = first_of_scenes(parts) if params.annotations else []
-    counts = Counter()
+    counts: Counter[str] = Counter()
     with whole_folder(embeddings) as folder:
         write_json(embedder.description.trained_on, folder / "trained_on.json")
         for part in parts:

@@ -8,6 +8,7 @@ Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -116,20 +117,21 @@ def _calibrate(
 ) -> Calibration:
     """Return the gates, fitted on the crops or on the detections of held-out people."""
     chosen_by, is_trained = checkpoint_people_of(embedder), embedder.description.trained_on.get("epoch", 0) > 0
-    limits = {
-        "num_candidates": params.num_candidates,
-        "min_gap": params.min_gap,
-        "chose_checkpoint": chosen_by == "all" and is_trained,
-    }
+    fit = partial(
+        calibrate,
+        num_candidates=params.num_candidates,
+        min_gap=params.min_gap,
+        chose_checkpoint=chosen_by == "all" and is_trained,
+    )
     if params.calibrate_on == "detections":
         detected = detected_crops(read_parts(raw), table[fit_the_gate(table, chosen_by)], embedder, params.batch_size)
         if len(detected):
-            return calibrate(detected, boxes="detections", **limits)
+            return fit(detected, boxes="detections")
         log.warning(
             "evaluate_reid.calibrate_on is detections, but no training set has detections of held-out people; the "
             "gates are fitted on their crops"
         )
-    return calibrate(crops_to_calibrate(table, embedder, store, params.batch_size), **limits)
+    return fit(crops_to_calibrate(table, embedder, store, params.batch_size))
 
 
 def _write_reference(raw: Path, embedder: Embedder, calibration: Calibration, folder: Path) -> None:
@@ -151,7 +153,7 @@ def _reassociate(raw: Path, embeddings: Path, weights_sha256: str) -> dict[str, 
         annotated = embeddings / ANNOTATIONS / f"{part.sequence}.npz"
         if annotated.is_file():
             known = read_embeddings(annotated, weights_sha256)
-            boxes["annotations"].append(SceneBoxes(known.embeddings, known.frame, known.track_id))
+            boxes["annotations"].append(SceneBoxes(known.embeddings, known.frame, known.people))
     return {name: reassociate(scenes) for name, scenes in boxes.items() if scenes}
 
 

@@ -60,13 +60,13 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     network = _build_network(params)
     start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
     check_start(start, table)
-    wanted = params.precision
-    params = dataclasses.replace(params, precision=choose_precision(wanted, network))
+    wanted, precision = params.precision, choose_precision(params.precision, network)
+    params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
     idle_weights = params.freeze is not None or params.parts > 0
-    with launched(params.processes, params.precision, idle_weights=idle_weights) as fabric:
-        check_equal_on_all_ranks(fabric, params.precision, "train.precision", "name one precision in place of auto")
-        log_precision(wanted, params.precision, fabric)
+    with launched(params.processes, precision, idle_weights=idle_weights) as fabric:
+        check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
+        log_precision(wanted, precision, fabric)
         checkpoints = _open_checkpoints(crops, fabric, params)
         with _watch(checkpoints, fabric, params) as live:
             if params.epochs:
@@ -77,7 +77,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
                     _fit_settings(params),
                     fabric=fabric,
                     checkpoints=checkpoints,
-                    on_epoch=live and live.log_epoch,
+                    on_epoch=live.log_epoch if live else None,
                 )
             else:
                 trained = keep_loaded_weights(network)

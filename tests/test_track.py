@@ -12,7 +12,7 @@ from mot_factory import person_box, write_mot_sequence
 
 from reidops import live
 from reidops.mot.sequences import read_results
-from reidops.track import Follower, Outputs, main, write_tracks
+from reidops.track import Outputs, VideoTracker, main, write_tracks
 from reidops.tracking.trackers import TRACKERS
 
 
@@ -136,7 +136,7 @@ def test_a_video_that_breaks_off_is_tracked_as_far_as_it_goes(here, caplog):
     assert 10 < frames < 30
     assert read_results(here / "out.txt")["frame"].max() == frames
     assert f"broke off after frame {frames} of 40" in caplog.text
-    assert f"kept are the tracks of the {frames} frames until there" in caplog.text
+    assert f"the tracks of the first {frames} frames are kept" in caplog.text
 
 
 def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
@@ -152,7 +152,7 @@ def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
     monkeypatch.setattr(live, "_load", lambda folder: Interrupted())
     assert track("--gate", "published", model=".") == 130
     assert num_frames(here / "out.mp4") == 7 and read_results(here / "out.txt")["frame"].max() == 7
-    assert "interrupted after 7 frames; kept are the tracks" in caplog.text
+    assert "interrupted after 7 frames; the tracks" in caplog.text
     assert left_over(here) == {"out.mp4", "out.txt"}
 
 
@@ -168,10 +168,10 @@ def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
         ((), {"detections": "nowhere.txt"}, "nowhere.txt: no such file; expected detections"),
         ((), {"detections": "nowhere.onnx"}, "nowhere.onnx: no such file; give the path of a detector's ONNX file"),
         ((), {"model": "nowhere"}, "nowhere: no such folder; expected a model's folder"),
-        ((), {"tracker": "deapsort"}, "--tracker deapsort: no tracker of that name; there are"),
-        ((), {"output": None}, "no output was named; give --output FILE.mp4"),
-        (("--results", "out.txt"), {"output": "street.avi"}, "street.avi: is read and would be written over"),
-        ((), {"output": "street.mp4"}, "street.txt: is read and would be written over"),
+        ((), {"tracker": "deapsort"}, "--tracker deapsort: unknown; use one of"),
+        ((), {"output": None}, "no output; give --output FILE.mp4"),
+        (("--results", "out.txt"), {"output": "street.avi"}, "street.avi: is an input"),
+        ((), {"output": "street.mp4"}, "street.txt: is an input"),
         (("--codec", "QQQQ"), {}, "out.mp4: no codec 'QQQQ' is there for .mp4; there are vp9, h264"),
         (("--constants", "max_age"), {}, "max_age: expected name=value"),
         (("--constants", "max_agee=3"), {}, "max_agee"),
@@ -247,7 +247,7 @@ def test_a_long_video_is_never_in_memory(here):
                 del picture
 
     tracker = live.start_tracker("deepsort", None, "sparse_flow", {})
-    follower = Follower(live.DetectionFile(here / "street.txt"), FakeEmbedder(), tracker)
-    tally = write_tracks(Long(), follower, Outputs(here / "out.txt", here / "out.mp4", 10.0))
+    video_tracker = VideoTracker(live.DetectionFile(here / "street.txt"), FakeEmbedder(), tracker)
+    tally = write_tracks(Long(), video_tracker, Outputs(here / "out.txt", here / "out.mp4", 10.0))
     assert (tally.num_frames, tally.track_ids) == (60, {1, 2, 3})
     assert most <= 3

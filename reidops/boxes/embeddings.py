@@ -47,6 +47,17 @@ class EmbeddedDetections:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def people(self) -> np.ndarray:
+        """Return `track_id` of ground truth boxes.
+
+        Raises:
+            ReidopsError: these are detections, which have no identities.
+        """
+        if self.track_id is None:
+            raise ReidopsError("the file has no track_id; make it again with `dvc repro -f embed`")
+        return self.track_id
+
     def keep(self, rows: np.ndarray) -> "EmbeddedDetections":
         """Return some of the rows, by index or mask."""
         ids = None if self.track_id is None else self.track_id[rows]

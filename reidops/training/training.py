@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ from reidops.training.validation import HeldOut
 
 log = logging.getLogger(__name__)
 
-EpochCallback = Callable[[int, dict[str, float]], None]
+EpochCallback = Callable[[int, Mapping[str, float]], None]
 """A function that is called after each epoch with its number and its figures."""
 
 

@@ -32,17 +32,8 @@ WINDOW_SCORES = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
 
 
 @dataclass(frozen=True)
-class WindowTables:
-    """The contribution of each window of one sequence to the tables behind the scores.
-
-    Attributes:
-        errors: misses, false positives and switches, int [num_windows, 3].
-        people: boxes of each person, int [num_windows, num_people].
-        tracks: boxes of each track, int [num_windows, num_tracks].
-        couples: person and track of each couple, int [num_couples, 2].
-        overlaps: boxes of each couple with an IoU of at least one half, int [num_windows, num_couples].
-        matches: HOTA's matches of each couple at each threshold, int [num_windows, num_couples, num_thresholds].
-    """
+class _Tables:
+    """The fields that `WindowTables` and `FrameTables` share; their docstrings state the shapes."""
 
     errors: np.ndarray
     people: np.ndarray
@@ -53,6 +44,19 @@ class WindowTables:
 
     def __len__(self) -> int:
         return len(self.errors)
+
+
+class WindowTables(_Tables):
+    """The contribution of each window of one sequence to the tables behind the scores.
+
+    Attributes:
+        errors: misses, false positives and switches, int [num_windows, 3].
+        people: boxes of each person, int [num_windows, num_people].
+        tracks: boxes of each track, int [num_windows, num_tracks].
+        couples: person and track of each couple, int [num_couples, 2].
+        overlaps: boxes of each couple with an IoU of at least one half, int [num_windows, num_couples].
+        matches: HOTA's matches of each couple at each threshold, int [num_windows, num_couples, num_thresholds].
+    """
 
     def counts(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Return the counts behind the scores of weighted sets of windows, float [num_sets, NUM_COUNTS].
@@ -90,8 +94,7 @@ class WindowTables:
         return found
 
 
-@dataclass(frozen=True)
-class FrameTables:
+class FrameTables(_Tables):
     """The tables of one sequence by frame, which windows of any length are made of; see `WindowTables`.
 
     Attributes:
@@ -101,16 +104,6 @@ class FrameTables:
         overlaps: frame and couple of each pair of boxes with an IoU of at least one half, int [n, 2].
         matches: frame, couple and number of thresholds reached of each of HOTA's matches, int [n, 3].
     """
-
-    errors: np.ndarray
-    people: np.ndarray
-    tracks: np.ndarray
-    couples: np.ndarray
-    overlaps: np.ndarray
-    matches: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.errors)
 
     @classmethod
     def of(cls, comparison: Comparison) -> "FrameTables":

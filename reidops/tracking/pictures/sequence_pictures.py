@@ -32,11 +32,25 @@ TIMELINE_ARMS = ("no_appearance", "appearance", "oracle")
 class PicturedArm(Protocol):
     """The fields of `ArmResult` that are drawn: tracks, events and moments of one arm and sequence."""
 
-    arm: str
-    sequence: str
-    tracks: pd.DataFrame
-    events: pd.DataFrame
-    moments: Mapping[int, Moment]
+    @property
+    def arm(self) -> str:
+        """Return the name of the arm."""
+
+    @property
+    def sequence(self) -> str:
+        """Return the name of the sequence."""
+
+    @property
+    def tracks(self) -> pd.DataFrame:
+        """Return the tracks, px, 0-based."""
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """Return the events of CLEAR's matches."""
+
+    @property
+    def moments(self) -> Mapping[int, Moment]:
+        """Return the decisions in the frames of the pictures, by frame."""
 
 
 @dataclass(frozen=True)
