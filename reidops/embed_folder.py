@@ -15,7 +15,7 @@ from reidops.image_headers import check_whole
 from reidops.live import NO_MODEL, load_embedder
 from reidops.progress_bar import progress_bar
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 PARQUET, NUMPY = ".parquet", ".npy"
 BATCH = 64  # pictures per batch
 

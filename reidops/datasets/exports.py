@@ -65,6 +65,7 @@ def in_mot_layout(found: SetFolder, raw: Path, reading: Reading, local: str | No
     Raises:
         ReidopsError: a format is unknown, or the annotations cannot be read.
     """
+    _log_unused(found)
     sequences = find_exports(found.folder)
     if not sequences and not reading.names(found.name):
         return found
@@ -79,6 +80,19 @@ def in_mot_layout(found: SetFolder, raw: Path, reading: Reading, local: str | No
     for sequence in (*sequences, *plain):
         _write_copy(sequence, raw, raw / found.name / "train", layout, reading.people.get(found.name), local)
     return SetFolder(found.name, "mot", raw / found.name, found.source)
+
+
+def _log_unused(found: SetFolder) -> None:
+    """Log the annotated sequences beside `train`, which are not read."""
+    for name in ("val", "test"):
+        annotated = [path for path in (found.folder / name).glob("*/gt/gt.txt") if not path.parts[-3].startswith(".")]
+        if annotated:
+            logger.warning(
+                "%s: its %d annotated sequences are not read, only those of train; to use them, move them to %s",
+                found.folder / name,
+                len(annotated),
+                found.folder / "train",
+            )
 
 
 def _plain(folder: Path) -> list[Found]:

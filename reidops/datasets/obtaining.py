@@ -17,6 +17,7 @@ from reidops.datasets.families import base_name
 from reidops.datasets.fetching import Archive, fault_of, fetch
 from reidops.datasets.layouts import SetFolder, expected_layout, find_set, is_laid_out, layout_as, layout_of, listing
 from reidops.datasets.motchallenge import HOW_TO_ASK, PUBLISHED
+from reidops.datasets.pictures import only_unread
 from reidops.datasets.sets import SETS, protocol_of
 from reidops.errors import ReidopsError, Unreachable
 from reidops.mot.sequences import DETECTORS
@@ -110,9 +111,8 @@ def find_local(name: str, local: str | None) -> SetFolder | None:
         if found is not None:
             return _with_notice(_as_set(name, found, _address(LOCAL, found, sources_local=local)))
     if folders and not any(_archives_in(folder) for folder in folders) and not _groups_in(base, name):
-        raise ReidopsError(
-            f"{folders[0]}: {expected_layout(name)}; it holds {listing(folders[0])}{_below(name, folders)}"
-        )
+        hint = _below(name, folders) or only_unread(folders[0])
+        raise ReidopsError(f"{folders[0]}: {expected_layout(name)}; it holds {listing(folders[0])}{hint}")
     return None
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import cv2
 import numpy as np
@@ -32,6 +32,7 @@ _UNREAD_SUFFIXES = (
 _MOST_PASSED_OVER = 0.1  # maximum share of the pictures of a folder
 _FULL, _DARK = 65535, 1 / 16  # largest 16-bit value, and the share of it below which the upper 8 bits are nearly 0
 _PNG, _PNG_DEPTH = b"\x89PNG", 24  # signature, and offset of the bits per channel
+_LFS = b"version https://git-lfs"
 _TIFF = (b"II*\0", b"MM\0*")
 
 
@@ -45,6 +46,16 @@ def passed_over(names: Iterable[str], suffixes: tuple[str, ...]) -> Counter[str]
             if suffix in (*IMAGE_SUFFIXES, *_UNREAD_SUFFIXES) and suffix not in suffixes
         }
     )
+
+
+def only_unread(folder: Path) -> str:
+    """Return the pictures of a folder whose format is not read, for an error message; "" if others are there."""
+    names = [path.name for path in folder.rglob("*") if path.is_file()]
+    others = passed_over(names, IMAGE_SUFFIXES)
+    if not others or any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+        return ""
+    counted = ", ".join(f"{number:,} of {suffix}" for suffix, number in sorted(others.items()))
+    return f"; its pictures, {counted}, are not read: convert them to one of {', '.join(IMAGE_SUFFIXES)}"
 
 
 def check_passed_over(where: str, others: Counter[str], num_read: int, suffixes: tuple[str, ...]) -> None:
@@ -78,10 +89,16 @@ def plain_picture(data: bytes, where: str) -> bytes:
     is_picture = states_size(data, where)
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if is_picture else None
     if picture is None:
-        raise ReidopsError(
-            f"{where}: is no JPEG, PNG, BMP, WebP or TIFF that can be read; convert it to JPEG or PNG, or remove it"
-        )
+        raise ReidopsError(f"{where}: {_fault(data)}")
     return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def _fault(data: bytes) -> str:
+    if data.startswith(_LFS):
+        return "is a pointer of Git LFS instead of the picture; run `git lfs pull` in its repository"
+    if data[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page instead of a picture; download it again"
+    return "is no JPEG, PNG, BMP, WebP or TIFF that can be read; convert it to JPEG or PNG, or remove it"
 
 
 def _check_depth(data: bytes, where: str) -> None:

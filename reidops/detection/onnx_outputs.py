@@ -10,6 +10,7 @@ from reidops.errors import ReidopsError
 
 # COCO: label 0 of torchvision is the background; YOLO has no background class.
 _LABEL_OF_PERSON, _CLASS_OF_PERSON = 1, 0
+_TENSORFLOW = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,13 @@ def read_layout(outputs: Sequence[Output], layout: str, request: Request, facts:
 
 
 def _read_boxes(outputs: Sequence[Output], request: Request, facts: Facts) -> Candidates:
-    """Read boxes, scores and labels; a further single integer is the number of filled rows."""
+    """Read boxes, scores and labels; a further single integer is the number of filled rows.
+
+    TensorFlow's detection API has fixed output names, boxes with top before left, and labels from 1.
+    """
     plain = _without_batch(outputs)
+    is_tensorflow = any(_bare(output) == "detection_boxes" for output in plain)
+    plain = [output for output in plain if not is_tensorflow or _bare(output) in _TENSORFLOW]
     counts = [output for output in plain if output.values.size == 1 and "num" in output.name.lower()]
     rest = [output for output in plain if output not in counts and "keypoint" not in output.name.lower()]
     boxes, scores, labels = _parts(rest)
@@ -107,9 +113,15 @@ def _read_boxes(outputs: Sequence[Output], request: Request, facts: Facts) -> Ca
     found = [output.values for output in labels]
     if (len(boxes), len(scores)) != (1, 1) or len(found) > 1 or len({len(p) for p in (*boxes, *scores, *found)}) > 1:
         raise unlike("boxes", outputs, "boxes [n, 4], scores [n] and integer labels [n]")
+    if is_tensorflow:
+        boxes, from_zero = [boxes[0][:, [1, 0, 3, 2]]], False
     filled = int(counts[0].values.ravel()[0]) if counts else len(scores[0])
     first = _CLASS_OF_PERSON if from_zero else _LABEL_OF_PERSON
     return _labelled(boxes[0][:filled], scores[0][:filled], found[0][:filled] if found else None, request, first)
+
+
+def _bare(output: Output) -> str:
+    return output.name.partition(":")[0]
 
 
 def _parts(outputs: Sequence[Output]) -> tuple[list[np.ndarray], list[np.ndarray], list[Output]]:

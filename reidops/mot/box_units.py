@@ -58,8 +58,8 @@ def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
             CORNERS,
             f"{beyond.mean():.0%} of the boxes reach past the right or lower edge of the {width} × {height} px, and "
             f"the third and fourth numbers can be the right and lower corners",
-            "write width and height instead, or name the columns of ground truth in download.formats: "
-            "{SET: 'frame,id,left,top,right,bottom,…'}",
+            "write width and height instead, or name the columns in the first line of the file: "
+            "frame,id,left,top,right,bottom,… (of ground truth also in download.formats: {SET: 'frame,id,…'})",
             enough and not _fits(boxes),
         )
     if outside > _BEYOND:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reidops.errors import ReidopsError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _NUMBER = re.compile(r"\d+")
 
 

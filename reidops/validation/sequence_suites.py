@@ -119,7 +119,7 @@ def _readable_files() -> Suite:
             [""],
             f"the {name} can be read",
             because=f"A sequence whose {name} cannot be read cannot be {used}.",
-            remedy="Correct the line that the message names.",
+            remedy="Correct the file as the message says.",
         )
         for name, used in (("annotations", "scored"), ("detections", "tracked"))
     ]

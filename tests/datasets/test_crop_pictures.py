@@ -94,7 +94,9 @@ def test_the_size_of_a_turned_picture_is_that_of_the_decoded_one(orientation: in
     [
         ("thermal.png", encoded(".png", GREY.astype(np.uint16)), "16 bits and no value above .* read as black; scale"),
         ("thermal.tif", encoded(".tiff", GREY[..., 0].astype(np.uint16)), "16 bits and no value above"),
-        ("page.jpg", b"<html>not found</html>", "no JPEG, PNG, BMP, WebP or TIFF that can be read"),
+        ("page.jpg", b"<html>not found</html>", "is a web page instead of a picture"),
+        ("lfs.jpg", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        ("words.jpg", b"no picture", "no JPEG, PNG, BMP, WebP or TIFF that can be read"),
         ("float.tif", encoded(".tiff", GREY.astype(np.float32)), "no JPEG, PNG, BMP, WebP or TIFF"),
         ("empty.jpg", b"", "is empty"),
     ],

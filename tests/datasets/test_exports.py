@@ -217,6 +217,26 @@ def test_a_set_one_folder_further_down_is_named(tmp_path, monkeypatch):
         downloaded(tmp_path, lambda root, name: bare_mot(root / "export", name), monkeypatch)
 
 
+def test_annotated_sequences_beside_train_are_named_because_they_are_not_read(tmp_path, monkeypatch, caplog):
+    def write(root, name):
+        bare_mot(root, name)
+        (root / "val" / f"{name}-v" / "gt").mkdir(parents=True)
+        (root / "val" / f"{name}-v" / "gt" / "gt.txt").write_text("1,1,5,5,10,20,1,1,1\n")
+
+    assert {part.sequence for part in downloaded(tmp_path, write, monkeypatch)} == {"one", "two"}
+    assert "mine/val: its 2 annotated sequences are not read" in caplog.text
+
+
+def test_people_whose_pictures_are_all_of_another_format_are_refused_with_the_format(tmp_path, monkeypatch):
+    def write(root, name):
+        for side in ("train", "test"):
+            (root / side / name).mkdir(parents=True)
+            (root / side / name / "0.HEIC").write_bytes(b"ftypheic")
+
+    with pytest.raises(ReidopsError, match=r"its pictures, 4 of \.heic, are not read: convert them to one of \.jpg"):
+        downloaded(tmp_path, write, monkeypatch)
+
+
 def test_columns_classes_and_numbering_that_params_name_are_heeded(tmp_path, monkeypatch):
     def write(root, name):
         own_columns(root, name)

@@ -83,3 +83,20 @@ def test_outputs_of_another_kind_are_told(outputs, layout, told):
 def test_a_class_that_is_not_there_is_told():
     with pytest.raises(ReidopsError, match="person_class is 3, but it has 3 classes; set it to a number in 0 … 2"):
         read_outputs([yolov8()], "auto", 3)
+
+
+@pytest.mark.parametrize("suffix", ["", ":0"])
+def test_boxes_of_tensorflow_have_top_before_left_and_labels_from_1(suffix):
+    shares = np.array([[[0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1]]], np.float32)
+    outputs = {
+        "detection_anchor_indices": np.array([[5.0, 6.0]], np.float32),
+        "detection_boxes": shares,
+        "detection_classes": np.array([[1.0, 3.0]], np.float32),
+        "detection_scores": SCORES[None],
+        "num_detections": np.array([2.0], np.float32),
+        "raw_detection_boxes": np.zeros((1, 9, 4), np.float32),
+    }
+    facts = Facts(size=(64, 64), output_names=tuple(name + suffix for name in outputs))
+    people = read_outputs(list(outputs.values()), "auto", None, facts)
+    np.testing.assert_allclose(people.box_ltrb, [[0.2, 0.1, 0.4, 0.3]])
+    assert people.confidence.tolist() == SCORES[:1].tolist()
