@@ -126,7 +126,7 @@ def loop(bench: Bench) -> float:
             fabric=bench.fabric(),
             checkpoints=Checkpoints(Path(folder), {}),
             loop=Loop(ema_decay=0.99),
-            follower=note,
+            on_epoch=note,
         )
         try:
             trainer.fit(10_000)

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, wait
@@ -20,20 +19,32 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.prefect_api import check_named_server
-from flows.stage_runs import StageBusy, StageRun, interrupt, read_graph, reproduce_stage
+from flows.result_artifacts import write_failure_artifact, write_result_artifacts
+from flows.stage_runs import (
+    Graph,
+    StageBusy,
+    StageFailed,
+    StageLocked,
+    StageRun,
+    interrupt,
+    read_graph,
+    reproduce_stage,
+)
 from reidops.errors import ReidopsError
-from reidops.summary import headline_figures, list_links
 
 MAX_PARALLEL = 3  # more DVC processes compete for its lock
-RETRIES = 6
-RETRY_SECONDS = [2, 4, 8, 16, 32, 64]
+RETRIES = 50
+RETRY_SECONDS = [2, 4, 8, 16, 32, *[60] * 45]
+"""Waiting times before a retry, 46 minutes together: a `dvc repro` that trains holds the lock as long as that."""
+RETRIES_OF_SERVERS = 6  # two minutes
 
 _running: set[subprocess.Popen[str]] = set()
 
 
 def may_pass(task: Task, task_run: TaskRun, state: State) -> bool:
     """Return whether to retry a failed task run: yes after a DVC lock or an unreachable server, no after a failure."""
-    return isinstance(state.result(raise_on_failure=False), StageBusy)
+    cause = state.result(raise_on_failure=False)
+    return isinstance(cause, StageLocked) or (isinstance(cause, StageBusy) and task_run.run_count <= RETRIES_OF_SERVERS)
 
 
 @task(
@@ -44,50 +55,61 @@ def may_pass(task: Task, task_run: TaskRun, state: State) -> bool:
     retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=may_pass,
 )
-def reproduce(stage: str, folder: Path) -> State[StageRun]:
-    """Run one stage if it changed; the name of the returned state is the outcome."""
+def reproduce(stage: str, folder: Path, *, stale: bool = True) -> State[StageRun]:
+    """Run one stage if it changed; the name of the returned state is the outcome.
+
+    Args:
+        stage: the stage.
+        folder: the folder of dvc.yaml.
+        stale: whether the stage can have changed; if not, no DVC process is started.
+    """
+    if not stale:
+        return Completed(name="Unchanged", message=f"{stage}: unchanged")
     logger = get_run_logger()
-    run = reproduce_stage(stage, folder, lambda line: logger.info(line) if line else None, _running)
+    try:
+        run = reproduce_stage(stage, folder, lambda line: logger.info(line) if line else None, _running)
+    except StageFailed as error:  # a returned state is logged without a traceback
+        return Failed(message=str(error))
     return Completed(name=run.outcome.capitalize(), message=f"{stage}: {run.outcome}")
 
 
 @flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=MAX_PARALLEL), persist_result=False)
 def retrain(folder: str = ".") -> State:
-    """Run every stage of dvc.yaml in `folder`, and write the metrics and links as artifacts."""
+    """Run every stage of dvc.yaml in `folder`, and write the result or the causes of a failure as artifacts."""
     root = Path(folder).resolve()
-    futures: dict[str, PrefectFuture] = {}
     try:
-        for stage, needs in read_graph(root).items():
-            futures[stage] = reproduce.submit(stage, root, wait_for=[futures[need] for need in needs])
+        futures = _submit(read_graph(root), root)
         wait(list(futures.values()))
+    except ReidopsError as error:
+        return _failed([str(error)])
     finally:
         interrupt(list(_running))  # processes still run here only if the flow itself was interrupted
     failures = [text for future in futures.values() if (text := _failure(future))]
-    write_artifacts(root / "data")
-    return (
-        Failed(message="\n".join(failures)) if failures else Completed(message=f"{len(futures)} stages are up to date")
-    )
+    if failures:
+        return _failed(failures)
+    write_result_artifacts(root / "data")
+    return Completed(message=f"{len(futures)} stages are up to date")
+
+
+def _submit(graph: Graph, root: Path) -> dict[str, PrefectFuture]:
+    futures: dict[str, PrefectFuture] = {}
+    for stage, needs in graph.needs.items():
+        before = [futures[need] for need in needs]
+        futures[stage] = reproduce.submit(stage, root, stale=stage in graph.stale, wait_for=before)
+    return futures
+
+
+def _failed(failures: list[str]) -> State:
+    write_failure_artifact(failures)
+    return Failed(message="\n".join(failures))
 
 
 def _failure(future: PrefectFuture) -> str | None:
     """Return the message of a failed stage, None for a stage that succeeded or did not start."""
-    result = future.state.result(raise_on_failure=False) if future.state.is_failed() else None
-    return str(result) if isinstance(result, Exception) else None
-
-
-def write_artifacts(data: Path) -> None:
-    """Write the metrics and the links as artifacts for the Prefect UI, if there are any."""
-    figures = headline_figures(data)
-    if figures:
-        rows = [{"figure": name, "value": f"{value:.4f}"} for name, value in figures.items()]
-        create_table_artifact(table=rows, key="figures", description="ReID and tracking figures of this result")
-    links = list_links(data)
-    if links:
-        lines = [
-            f"- {label}: `{link}`" if " " in link or "://" not in link else f"- [{label}]({link})"
-            for label, link in links.items()
-        ]
-        create_markdown_artifact("\n".join(lines), key="where-to-look", description="What to open after this run")
+    if not future.state.is_failed():
+        return None
+    cause = future.state.result(raise_on_failure=False)
+    return str(cause) if isinstance(cause, ReidopsError) else future.state.message
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
 """Run stages of dvc.yaml with `dvc repro --single-item` in subprocesses; independent of Prefect."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -14,6 +15,27 @@ from typing import Literal
 from reidops.errors import ReidopsError
 
 Outcome = Literal["ran", "restored from the cache", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The stages in topological order with the stages that they need, and those that differ from dvc.lock.
+
+    `changed` is None if the comparison was not possible.
+    """
+
+    needs: Mapping[str, tuple[str, ...]]
+    changed: frozenset[str] | None = None
+
+    @property
+    def stale(self) -> frozenset[str]:
+        """Return the stages that can run: those that changed, and all that depend on them."""
+        found: set[str] = set()
+        for name, needed in self.needs.items():
+            if self.changed is None or name in self.changed or found.intersection(needed):
+                found.add(name)
+        return frozenset(found)
+
 
 QUIET = {
     "DVC_NO_ANALYTICS": "1",
@@ -27,9 +49,12 @@ QUIET = {
 
 LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by", "index.lock")
 TRY_AGAIN_LATER = "exited with 75"  # EX_TEMPFAIL: a server or the network was unreachable
-MAX_LINES = 20  # of a stage's output in an error message
 GRACE_SECONDS = 10.0  # between Ctrl-C and SIGTERM
-_ERROR = re.compile(r"\berror\b", re.IGNORECASE)
+_ERROR = re.compile(r"error\b|Error:", re.IGNORECASE)
+_DVC_FAILED = "ERROR: failed to reproduce"
+_OF_DVC = ("> ", "Running stage", "Use `dvc push`", _DVC_FAILED)  # lines of DVC in the output of a stage
+_PUSH = "Use `dvc push` to send your updates to remote storage."  # DVC prints it without a remote, too
+_IN_TRACEBACK = ("File ", "Traceback ", "raise ")
 
 
 class StageFailed(ReidopsError):
@@ -37,7 +62,11 @@ class StageFailed(ReidopsError):
 
 
 class StageBusy(ReidopsError):
-    """The DVC lock or a server was not available; a retry may succeed."""
+    """A server or the lock of DVC was not available; a retry may succeed."""
+
+
+class StageLocked(StageBusy):
+    """Another DVC process, e.g. a `dvc repro` that still trains, holds the lock."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +77,21 @@ class StageRun:
     outcome: Outcome
 
 
-def read_graph(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return the stages of dvc.yaml in `folder` with their dependencies, in topological order.
+def read_graph(folder: Path) -> Graph:
+    """Return the stages of dvc.yaml in `folder`, and which of them can have changed.
 
     Raises:
         ReidopsError: DVC cannot read the graph.
     """
-    dot = _dvc_output(folder, "dag", "--dot")
-    needs: dict[str, list[str]] = {name: [] for name in re.findall(r'^"([^"]+)";$', dot, re.MULTILINE)}
-    for needed, name in re.findall(r'^"([^"]+)" -> "([^"]+)";$', dot, re.MULTILINE):
-        needs[name].append(needed)
-    return {name: tuple(needs[name]) for name in TopologicalSorter(needs).static_order()}
+    here = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
+    run = subprocess.run(
+        [sys.executable, "-m", "flows.dvc_graph"], cwd=folder, env=_environment() | here, capture_output=True, text=True
+    )
+    if run.returncode:
+        raise ReidopsError(f"{folder}: DVC cannot read the graph: {run.stderr.strip()}")
+    found = json.loads(run.stdout.splitlines()[-1])
+    needs = {name: tuple(found["needs"][name]) for name in TopologicalSorter(found["needs"]).static_order()}
+    return Graph(needs, None if found["changed"] is None else frozenset(found["changed"]))
 
 
 def reproduce_stage(
@@ -74,7 +107,8 @@ def reproduce_stage(
 
     Raises:
         StageFailed: the stage failed; the error has its message.
-        StageBusy: another DVC process holds the lock, or a server did not respond.
+        StageLocked: another DVC process holds the lock.
+        StageBusy: a server did not respond.
     """
     process = subprocess.Popen(
         _dvc("repro", "--single-item", name),
@@ -91,7 +125,8 @@ def reproduce_stage(
     try:
         for line in process.stdout or ():
             lines.append(line.rstrip())
-            log_line(lines[-1])
+            if lines[-1] != _PUSH:
+                log_line(lines[-1])
         process.wait()
     finally:
         interrupt([process])
@@ -116,17 +151,26 @@ def interrupt(processes: list[subprocess.Popen[str]]) -> None:
 
 
 def _failure(name: str, lines: list[str]) -> ReidopsError:
-    """Return an error with the output of the stage from its first error line on, without the lines of DVC."""
-    output = [
-        line
-        for line in lines
-        if line.strip() and not line.startswith(("> ", "Running stage", "ERROR: failed to reproduce"))
-    ]
-    first = next((i for i, line in enumerate(output) if _ERROR.search(line)), 0)
-    text = "\n".join(output[first:][-MAX_LINES:] or lines[-1:])
-    if any(mark in text for mark in LOCKED) or TRY_AGAIN_LATER in "\n".join(lines[-3:]):
-        return StageBusy(f"{name}: {text}")
-    return StageFailed(f"{name}: {text}")
+    """Return the cause of a failure in one line that begins with the name of the stage."""
+    place = next((place for place, line in enumerate(lines) if any(mark in line for mark in LOCKED)), None)
+    if place is not None:
+        blocked = lines[place].removeprefix(f"{_DVC_FAILED} '{name}': ").removeprefix("ERROR: ")
+        by = lines[place + 1].strip() if blocked.endswith(":") and len(lines) > place + 1 else ""
+        return StageLocked(_named(name, f"{blocked} {by}".strip()))
+    text = _named(name, _cause(name, lines))
+    return StageBusy(text) if TRY_AGAIN_LATER in "\n".join(lines[-3:]) else StageFailed(text)
+
+
+def _cause(name: str, lines: list[str]) -> str:
+    """Return the line of the output that says why a stage failed: its own message, else its last error line."""
+    output = [line.strip() for line in lines if line.strip() and not line.startswith(_OF_DVC)]
+    own = [line for line in output if line.startswith(f"{name}: error: ")]
+    errors = [line for line in output if _ERROR.search(line) and not line.startswith(_IN_TRACEBACK)]
+    return next(iter(own[-1:] or errors[-1:] or output[-1:] or lines[-1:]), "it failed without a message")
+
+
+def _named(name: str, text: str) -> str:
+    return text if text.startswith(f"{name}: ") else f"{name}: {text}"
 
 
 def _outcome(lines: list[str]) -> Outcome:
@@ -138,13 +182,6 @@ def _outcome(lines: list[str]) -> Outcome:
 
 def _dvc(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dvc", *arguments]
-
-
-def _dvc_output(folder: Path, *arguments: str) -> str:
-    run = subprocess.run(_dvc(*arguments), cwd=folder, env=_environment(), capture_output=True, text=True)
-    if run.returncode:
-        raise ReidopsError(f"{folder}: `dvc {' '.join(arguments)}` failed: {run.stderr.strip()}")
-    return run.stdout
 
 
 def _environment() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from reidops.errors import ReidopsError
+from reidops.registry_command import registry
 
 _INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -186,6 +187,35 @@ def pull(uri: str, output: Path | None) -> None:
     click.echo(pull_model(uri, output))
 
 
+@main.command("train-linking")
+@click.argument("sequences", nargs=-1, type=_FOLDER)
+@click.option("--streets", type=click.IntRange(min=0), default=60, help="Number of drawn streets to train on, as well.")
+@click.option("--seed", type=click.IntRange(min=0), default=1000, help="Seed of the streets and of the training.")
+@click.option("--output", type=_FILE, required=True, help="The weights file to write, .npz.")
+def train_linking(sequences: tuple[Path, ...], streets: int, seed: int, output: Path) -> None:
+    """Train the network that links tracks (evaluate_tracking.linking: aflink).
+
+    It learns from the ground truth of drawn streets and of SEQUENCES, folders in MOTChallenge's layout. Name training
+    scenes only.
+
+    Example: reidops train-linking data/raw/synthetic/train/SYN-01-SDP --output linking.npz
+    """
+    from reidops.cores import share_cores
+    from reidops.tracking.tuning.link_training import (
+        LinkTraining,
+        draw_scenes,
+        read_scene,
+        train_linking,
+        write_weights,
+    )
+
+    _log_to_stderr()
+    share_cores()
+    scenes = draw_scenes(streets, seed) + [read_scene(folder) for folder in sequences]
+    write_weights(train_linking(scenes, LinkTraining(seed=seed)), output)
+    click.echo(f"trained on {len(scenes)} scenes; wrote {output}")
+
+
 @main.command()
 @click.option("--model", default="models:/person-reid@champion", help="models:/NAME@ALIAS, or a folder of `export`.")
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 = all.")
@@ -239,30 +269,7 @@ def drift(sequences: tuple[Path, ...], model: str, output: Path, alpha: float, e
     sys.exit(IS_DRIFT if comparison.is_drift else 0)
 
 
-@main.group()
-def registry() -> None:
-    """Mend the MLflow store of this repository.
-
-    Example: reidops registry relocate
-    """
-
-
-@registry.command()
-def relocate() -> None:
-    """Let the MLflow store in mlflow.db find its artifacts after the repository was moved or copied.
-
-    MLflow keeps absolute addresses. Those below the old mlartifacts become addresses of the folder beside mlflow.db. A
-    copy of the file as it was stays beside it.
-
-    Example: reidops registry relocate
-    """
-    from reidops.registry.places import relocate as relocate_store
-    from reidops.registry.store import sqlite_file, tracking_uri, without_password
-
-    file = sqlite_file(tracking_uri())
-    if file is None:
-        raise ReidopsError(f"{without_password(tracking_uri())} is a server's store; only an sqlite file is relocated")
-    click.echo(f"{file}: {relocate_store(file)} addresses of artifacts now name the folder beside it")
+main.add_command(registry)
 
 
 def _log_to_stderr() -> None:

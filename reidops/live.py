@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from reidops.mot.numbering import FROM_ONE, FROM_ZERO, PICTURES, Numbering, poss
 from reidops.mot.sequences import read_raw_detections
 from reidops.params import check_section
 from reidops.tracking.camera_motion import METHODS
-from reidops.tracking.constants import constants_of, gate_of
+from reidops.tracking.constants import Gate, calibrated_gates, constants_of, gate_of
 from reidops.tracking.trackers import Tracker, new_tracker
 from reidops.videos import sequence_folder
 
@@ -191,7 +191,7 @@ class Model:
 
     name: str
     embedder: CropEmbedder
-    gates: Mapping[str, float] | None
+    gates: Mapping[str, Any] | None
 
 
 def load_model(name: str) -> Model | None:
@@ -243,7 +243,7 @@ def _load(folder: Path) -> CropEmbedder:
     return Embedder.load(folder, device="cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _gates(folder: Path, weights_sha256: str) -> Mapping[str, float] | None:
+def _gates(folder: Path, weights_sha256: str) -> Mapping[str, Any] | None:
     places = (folder / "calibration.json", folder.parent / "reid" / "calibration.json")
     path = next((path for path in places if path.is_file()), None)
     if path is None:
@@ -255,10 +255,10 @@ def _gates(folder: Path, weights_sha256: str) -> Mapping[str, float] | None:
             f"{path}: calibrated for the model {made_for[:12]}, and {folder} holds {weights_sha256[:12]};"
             " run `dvc repro evaluate_reid`, or take the calibration away and give --gate published"
         )
-    return calibration.get("gates", {})
+    return calibrated_gates(calibration)
 
 
-def choose_gate(setting: str | float, tracker: str, model: Model | None) -> float | None:
+def choose_gate(setting: str | float, tracker: str, model: Model | None) -> Gate | None:
     """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker that has none.
 
     Args:
@@ -274,7 +274,9 @@ def choose_gate(setting: str | float, tracker: str, model: Model | None) -> floa
     return gate_of(setting, tracker, model.gates or {}, missing=missing)
 
 
-def start_tracker(name: str, gate: float | None, camera: str, changes: Mapping[str, object]) -> Tracker:
+def start_tracker(
+    name: str, gate: Gate | None, camera: str, changes: Mapping[str, object], frame_rate: float = 30.0
+) -> Tracker:
     """Return a tracker by its name, with the published constants but for some changes; it has seen no frame.
 
     Args:
@@ -283,7 +285,9 @@ def start_tracker(name: str, gate: float | None, camera: str, changes: Mapping[s
     Raises:
         ReidopsError: there is no such constant.
     """
-    return new_tracker(name, gate, constants_of(name, changes), None if camera == "none" else METHODS[camera]())
+    return new_tracker(
+        name, gate, constants_of(name, changes), None if camera == "none" else METHODS[camera](), frame_rate=frame_rate
+    )
 
 
 def changed(settings: Settings, changes: Mapping[str, object], section: str) -> Settings:

@@ -51,6 +51,10 @@ class Part:
         """Return the number of frames, 0 for a ReID set."""
         return self.last_frame - self.first_frame + 1 if self.first_frame else 0
 
+    def frames(self, stride: int = 1) -> range:
+        """Return the frames of the part, 1-based; with a stride every stride-th one, from the first."""
+        return range(self.first_frame, self.last_frame + 1, stride)
+
 
 def read_parts(raw: Path) -> list[Part]:
     """Return the rows of `raw/parts.csv` with resolved folders.

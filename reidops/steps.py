@@ -20,8 +20,8 @@ from reidops.datasets.origin import check_start, origin_of_start, with_training
 from reidops.datasets.planning import SplitRules, plan_crops
 from reidops.datasets.roles import Roles, assign_parts
 from reidops.embedding.embedder import Embedder, describe
-from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
-from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork, check_backbone
+from reidops.embedding.images import CropStore
+from reidops.embedding.network import EmbeddingNetwork, check_backbone
 from reidops.errors import ReidopsError
 from reidops.files import sha256, whole_folder
 from reidops.mot.crops import BoxRules
@@ -32,13 +32,14 @@ from reidops.retrieval.ranking_sets import find_ranking_sets
 from reidops.tables import CROPS, read_table, write_table
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
+from reidops.training.fitting import FitSettings, fit_network
 from reidops.training.keeping import TrainedWeights
-from reidops.training.losses import BranchLosses, build_losses, check_losses
-from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
+from reidops.training.losses import check_losses
+from reidops.training.optimization import RateCurve
 from reidops.training.precision import choose_precision
 from reidops.training.ranks import launched
-from reidops.training.sampling import IdentitySampler
-from reidops.training.training import Loop, Trainer, TrainingData
+from reidops.training.training import Loop, TrainingData
+from reidops.training.training_data import Batches, read_training_data
 from reidops.training.validation import read_held_out
 from reidops.training.weights import load_weights
 
@@ -177,34 +178,31 @@ def evaluate_embedder(embedder: Embedder, crops: CropSet, *, max_rank: int = 50)
 def _fit(
     network: EmbeddingNetwork, crops: CropSet, settings: TrainingSettings, fabric: Fabric, checkpoints: Checkpoints
 ) -> TrainedWeights:
-    data = _training_data(network, crops, settings)
-    num_people = int(data.labels.max()) + 1
-    training_network = TrainingNetwork(network, num_people)
-    losses = BranchLosses([build_losses(settings.losses, {}, num_people=num_people, dim=network.branch_dim)])
-    optimizer = build_optimizer(training_network, "adamw", settings.learning_rate, settings.weight_decay, losses=losses)
-    schedule = build_schedule(optimizer, RateCurve(warmup_epochs=2), settings.epochs, len(data.sampler))
-    loop = Loop(settings.seed, ema_decay=0.99, val_every=2)
-    trainer = Trainer(
-        training_network, losses, optimizer, schedule, data, fabric=fabric, checkpoints=checkpoints, loop=loop
+    fit = FitSettings(
+        settings.epochs,
+        settings.losses,
+        settings.learning_rate,
+        settings.weight_decay,
+        curve=RateCurve(warmup_epochs=2),
+        loop=Loop(settings.seed, ema_decay=0.99, val_every=2),
     )
-    return trainer.fit(settings.epochs)
+    data = _training_data(network, crops, settings, fabric)
+    return fit_network(network, data, fit, fabric=fabric, checkpoints=checkpoints)
 
 
-def _training_data(network: EmbeddingNetwork, crops: CropSet, settings: TrainingSettings) -> TrainingData:
-    table, size = crops.table, (settings.height, settings.width)
-    rows = table.index[table["split"] == "train"].to_numpy()
-    labels = pd.factorize(table["pid"].to_numpy()[rows], sort=True)[0]
-    sampler = IdentitySampler(
-        labels,
-        settings.people_per_batch,
-        settings.crops_per_person,
-        seed=settings.seed,
-        camids=table["camid"].to_numpy()[rows],
+def _training_data(
+    network: EmbeddingNetwork, crops: CropSet, settings: TrainingSettings, fabric: Fabric
+) -> TrainingData:
+    size = (settings.height, settings.width)
+    return read_training_data(
+        crops.store,
+        crops.table,
+        Batches(settings.people_per_batch, settings.crops_per_person, settings.seed),
+        Augmentation(flip=0.5, pad=0.04, jitter=0.5, erasing=0.5, mean=network.mean, std=network.std),
+        size=size,
+        fabric=fabric,
+        read_held_out=partial(read_held_out, crops.store, crops.table, *size, score_embeddings),
     )
-    augmentation = Augmentation(flip=0.5, pad=0.04, jitter=0.5, erasing=0.5, mean=network.mean, std=network.std)
-    held_out = read_held_out(crops.store, table, *size, score_embeddings)
-    images = GrowingImages(partial(ImageBatches, crops.store, rows), size, ())
-    return TrainingData(images, labels, sampler, augmentation, held_out)
 
 
 def _embedder(network: EmbeddingNetwork, settings: TrainingSettings, num_people: int) -> Embedder:

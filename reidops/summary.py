@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def render_summary(data: Path) -> Group:
     if has_report(data / TRACKING):
         report = TrackingReport.read(data / TRACKING)
         sections += [tracking_table(report), *gain_lines(report)]
+        sections += [Text(f"  {line}", style="yellow") for line in report.zeros]
     if "registration" in known:
         sections.extend(_registration_lines(read_json(known["registration"])))
     links = [Text(f"  {label:<22}{link}") for label, link in list_links(data).items()]
@@ -191,19 +193,34 @@ def headline_figures(data: Path) -> dict[str, float]:
     return figures
 
 
-def list_links(data: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class Output:
+    """Something to open after a run: a file with `num_more` similar files beside it, or else a link or a command."""
+
+    text: str
+    path: Path | None = None
+    num_more: int = 0
+
+
+def list_outputs(data: Path) -> dict[str, Output]:
     """Return the existing outputs to open after a run, by label."""
-    links = {}
+    outputs = {}
     for label, pattern in _PICTURES.items():
         found = sorted(path for path in data.glob(pattern) if path.is_file())
         if found:
-            links[label] = os.path.relpath(found[0]) + (
-                f" and {len(found) - 1} more beside it" if len(found) > 1 else ""
-            )
+            outputs[label] = Output(os.path.relpath(found[0]), found[0], len(found) - 1)
     if (data / _PLACES["registration"]).is_file():
         kept = read_json(data / _PLACES["registration"]).get("links", {})
-        links |= {f"MLflow {label}": _short_uri(link) for label, link in kept.items()}
-    return links
+        outputs |= {f"MLflow {label}": Output(_short_uri(link)) for label, link in kept.items()}
+    return outputs
+
+
+def list_links(data: Path) -> dict[str, str]:
+    """Return the existing outputs to open after a run as text, by label."""
+    return {
+        label: f"{output.text} and {output.num_more} more beside it" if output.num_more else output.text
+        for label, output in list_outputs(data).items()
+    }
 
 
 _PICTURES = {

@@ -42,10 +42,10 @@ from reidops.live import (
 from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.progress_bar import progress_bar
-from reidops.tracking.constants import WITHOUT_APPEARANCE
+from reidops.tracking.constants import WITHOUT_APPEARANCE, Gate, describe_gate
 from reidops.tracking.pictures.frames import annotate
 from reidops.tracking.pictures.video_writing import CODECS, open_video
-from reidops.tracking.trackers import TRACKERS, Tracker
+from reidops.tracking.trackers import TRACKERS, Tracker, update_tracker
 from reidops.videos import BrokenOff, Video, read_video
 
 logger = logging.getLogger("reidops.track")
@@ -62,7 +62,9 @@ class Follower:
     embedder: CropEmbedder | None
     tracker: Tracker
     min_confidence: float | None = None
+    times: list[float] | None = None  # s, of the frames, where their distance varies
     seen: "Seen" = field(default_factory=lambda: Seen())
+    num_frames: int = 0
 
     def follow(self, number: int, picture: np.ndarray) -> sv.Detections:
         """Return the detections of a frame that belong to confirmed tracks, with `tracker_id` set."""
@@ -72,7 +74,9 @@ class Follower:
             detections = detections[detections.confidence >= self.min_confidence]
         self.seen.num_kept += len(detections)
         embeddings = None if self.embedder is None else embed_boxes(self.embedder, picture, detections.xyxy)
-        return self.tracker.update(detections, embeddings, picture)
+        self.num_frames += 1
+        time_of_frame = self.times[self.num_frames - 1] if self.times and self.num_frames <= len(self.times) else None
+        return update_tracker(self.tracker, detections, embeddings, picture, time_of_frame)
 
 
 @dataclass
@@ -174,8 +178,10 @@ def track(options: argparse.Namespace) -> Tally:
     )
     model = load_model(options.model)
     gate = choose_gate(options.gate, options.tracker, model)
-    tracker = start_tracker(options.tracker, gate, options.camera_motion.replace("-", "_"), _mapping(options.constants))
-    follower = Follower(detections, None if model is None else model.embedder, tracker, options.min_confidence)
+    camera, constants = options.camera_motion.replace("-", "_"), _mapping(options.constants)
+    tracker = start_tracker(options.tracker, gate, camera, constants, video.frame_rate)
+    embedder, times = None if model is None else model.embedder, getattr(video, "times", None)
+    follower = Follower(detections, embedder, tracker, options.min_confidence, times)
     start = time.monotonic()
     tally = write_tracks(video, follower, outputs, max_frames=options.max_frames)
     if not tally.num_boxes:
@@ -201,10 +207,10 @@ def _frame_numbers(video: Video) -> FrameNumbers | None:
     return FrameNumbers(getattr(video, "numbers", pictures), pictures) if pictures else None
 
 
-def _appearance(tracker: str, model: Model | None, gate: float | None) -> str:
+def _appearance(tracker: str, model: Model | None, gate: Gate | None) -> str:
     if model is None or tracker in WITHOUT_APPEARANCE:
         return "without appearance"
-    return "the published appearance gate" if gate is None else f"appearance gate {gate:.3f}"
+    return f"appearance gate {describe_gate(gate)}"
 
 
 def _check_tracker(name: str) -> None:
@@ -312,7 +318,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     add(
         "--tracker",
         default="botsort",
-        help="sort, deepsort, strongsort, bytetrack, botsort, ocsort or deepocsort (default: botsort)",
+        help=f"{', '.join(TRACKERS)} (default: botsort)",
     )
     add(
         "--gate",

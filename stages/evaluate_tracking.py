@@ -65,10 +65,12 @@ def evaluate_tracking(
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)
         write_json(protocol, folder / "protocol.json")
-        bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips)
+        bounds = PictureBounds(params.num_switches, params.num_frames, params.num_clips, params.frame_stride)
         draw = partial(_draw, folder=folder, bounds=bounds)
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
         map_parallel(draw, pictured, num_processes(tracked, params.tracker), desc="pictures")
+    for line in report.zeros:
+        log.warning("%s", line)
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if setup.gate is None else f"gate {setup.gate:.3f}"
     log.info(
@@ -111,6 +113,7 @@ def _tracking_settings(
         params.interpolation,
         params.window,
         scoring_code_digest(),
+        params.frame_stride,
     )
 
 

@@ -9,16 +9,21 @@ with it. The rule is described in docs/promotion.md.
 """
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from reidops.files import sha256, whole_folder, write_json
 from reidops.registry import models as registry
-from reidops.registry.challenger import ChallengerComparer, read_scores
-from reidops.registry.champion import promote
+from reidops.registry.card import CardSource, short_card, write_card
+from reidops.registry.challenger import ChallengerComparer, read_result_scores
+from reidops.registry.champion import Conditions, Trial, promote
 from reidops.registry.comparison import Rule
+from reidops.registry.conditions import Limits
+from reidops.registry.latency import BATCH, measure_latencies
+from reidops.registry.lineage import dvc_experiment
+from reidops.registry.model_facts import digest_ranking, read_model_facts
 from reidops.registry.result import Folders, read_bench, read_result
-from reidops.registry.seed_spread import read_spread
+from reidops.registry.seed_noise import read_spread
 from reidops.skipped import skipped_reason
 from stages import run_stage
 from stages.params.register import RegisterParams
@@ -37,17 +42,36 @@ def register(
             write_json({"skipped": reason}, folder / "version.json")
         log.info("%s: there are no tracking scores to compare, so no version is registered", reason)
         return
-    rule = Rule(params.score, params.min_margin, params.require_gain, params.beat_random, params.evidence)
-    result = read_result(settings, Folders(raw, crops, validation, model, export, reid, tracking))
+    limits = Limits(**{field.name: getattr(params, field.name) for field in fields(Limits)})
+    rule = Rule(**{field.name: getattr(params, field.name) for field in fields(Rule)})
+    experiment = dvc_experiment()
+    folders = Folders(raw, crops, validation, model, export, reid, tracking)
+    result = read_result(settings, folders, params.num_metrics)
     run_id = registry.log_result(result, params.experiment)
     content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
-    registered = registry.register_model(params.model_name, run_id, model_files(model, export, reid), content)
+    files = model_files(model, export, reid)
+    registered = registry.register_model(params.model_name, run_id, files, content, candidate_only=bool(experiment))
+    facts = read_model_facts(raw, validation, model, export, reid)
     bench = read_bench(settings, raw, detections, tracking)
-    scores = replace(read_scores(tracking, registered.version, bench), run_id=run_id)
-    comparer = ChallengerComparer(raw, embeddings, tracking, params.score)
-    spread = read_spread(seeds / "spread.json", params.score)
-    decision = promote(registered, scores, rule, comparer, spread)
+    scores = replace(
+        read_result_scores(tracking, registered.version, bench),
+        run_id=run_id,
+        reid=facts.reid,
+        reid_bench=digest_ranking(settings, crops),
+    )
+    trial = Trial(
+        scores,
+        rule,
+        ChallengerComparer(settings, raw, crops, export, embeddings, tracking, params.score),
+        read_spread(seeds / "spread.json", params.score),
+        Conditions(facts, limits),
+        experiment,
+    )
+    decision = promote(registered, trial)
     entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
+    latency_ms = measure_latencies({"model": export})["model"]
+    source = CardSource(folders, settings, entry, result.lineage, latency_ms, BATCH)
+    registry.log_card(registered, run_id, write_card(source), short_card(source))
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
     status = "champion" if decision.champion else "not champion"

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pandas as pd
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from reidops.embedding.description import EmbedderDescription, golden_crop, golden_values
 from reidops.embedding.resizing import resize_crops
 from reidops.files import sha256
+from reidops.tables import CROPS, write_table
 from reidops.tracking.evaluation.rivals import write_windows
 from reidops.tracking.evaluation.windows import FrameTables
 
@@ -35,6 +37,7 @@ def write_result(
     _write_raw(data / "raw")
     _write_model(data, np.random.default_rng(seed).normal(size=(HEIGHT * WIDTH * 3, DIM)).astype(np.float32))
     _write(data / "crops" / "report.json", {"num_crops": 40})
+    _write_crops(data / "crops" / "crops.parquet")
     _write(
         data / "validation" / "report.json", {"passed": True, "errors": [], "warnings": [], "counts": {"num_people": 9}}
     )
@@ -46,7 +49,12 @@ def write_result(
     )
     _write(
         data / "reid" / "calibration.json",
-        {"eer": 0.05, "eer_threshold": 0.31, "gates": {"cosine": 0.3}, "by": "synthetic"},
+        {
+            "eer": 0.05,
+            "eer_threshold": 0.31,
+            "gates": {"cosine": 0.3},
+            "by": {"visibility": [{"at_least": 0.3, "eer": 0.265}, {"at_least": 0.9, "eer": 0.049}]},
+        },
     )
     _write_text(data / "reid" / "distances.png", "a picture")
     _write_tracking(data / "tracking", idf1, control)
@@ -72,6 +80,32 @@ def _write_raw(raw: Path) -> None:
     for name in SEQUENCES:
         _write_text(raw / "synthetic" / "train" / name / "gt" / "gt.txt", f"1,1,10,10,20,40,1,1,1 {name}\n")
         _write_text(raw.parent / "detections" / f"{name}.txt", f"1,-1,10,10,20,40,0.9 {name}\n")
+
+
+def _write_crops(path: Path) -> None:
+    """Write two people, each with a query and a gallery crop; the pictures themselves are not written."""
+    rows = [(person, split) for person in (0, 1) for split in ("query", "gallery")]
+    table = pd.DataFrame(
+        {
+            "path": [f"imgs/SYN-05-FRCNN_{person:06d}/{number:06d}.jpg" for number, (person, _) in enumerate(rows)],
+            "dataset": "synthetic",
+            "pid": [person for person, _ in rows],
+            "scene": "05",
+            "split": [split for _, split in rows],
+            "visibility": 1.0,
+        }
+    )
+    numbers = {
+        "offset": 0,
+        "size": 900,
+        "camid": 0,
+        "track_id": 1,
+        "tracklet": -1,
+        "frame": 1,
+        "width": 20,
+        "height": 40,
+    }
+    write_table(table.assign(**numbers), path, CROPS)
 
 
 def _write_model(data: Path, weights: np.ndarray) -> None:

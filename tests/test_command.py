@@ -12,7 +12,7 @@ from reidops import summary, track
 from reidops.command import main
 from reidops.errors import Unreachable
 
-COMMANDS = ("drift", "embed", "params", "pull", "recipe", "serve", "summary", "track", "registry")
+COMMANDS = ("drift", "embed", "params", "pull", "recipe", "serve", "summary", "track", "train-linking", "registry")
 
 
 def run(*arguments):

@@ -35,6 +35,7 @@ STAGES = (
     "repeat_seeds",
     "register",
 )
+WITHOUT_SCRIPT = ("store",)  # it writes the address of the MLflow store and has no params
 LIBRARY = sorted(p for folder in ("reidops", "stages", "flows") for p in (ROOT / folder).rglob("*.py"))
 
 
@@ -117,9 +118,14 @@ def test_one_door_to_mlflow_and_none_to_dvc_and_prefect():
     assert not importers("dvc", ("flows",))
 
 
+def stages_with_script() -> dict[str, dict]:
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return {name: stage for name, stage in graph.items() if name not in WITHOUT_SCRIPT}
+
+
 def test_a_stage_is_a_script_a_dvc_stage_and_a_section():
     scripts = {p.stem for p in (ROOT / "stages").glob("*.py")} - {"__init__"}
-    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    graph = stages_with_script()
     sections = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert list(graph) == list(sections) == list(SECTIONS) == list(STAGES)
     assert scripts == set(STAGES)
@@ -129,7 +135,7 @@ def test_a_stage_is_a_script_a_dvc_stage_and_a_section():
 
 
 def test_a_stage_depends_on_every_file_of_the_library_that_it_imports():
-    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    graph = stages_with_script()
     for name, stage in graph.items():
         doors = set() if name == "register" else {ROOT / door for door in LAZY_DOORS}
         needed = _library_files(ROOT / "stages" / f"{name}.py", closed=doors)
@@ -174,6 +180,7 @@ FOUNDATION = {
     f"reidops/mot/{name}.py"
     for name in (
         "sequences", "boxes", "frame_files", "numbering", "text_rows", "ground_truth", "classes", "columns", "visdrone",
+        "uavdt", "picture_names",
         "box_units",
     )
 }  # fmt: skip
@@ -204,11 +211,56 @@ def test_what_describes_the_params_is_no_dependency_of_a_stage():
     assert described and {"/" + Path(file).relative_to(ROOT).as_posix() for file in described} <= set(ignored)
 
 
+@cache
+def top_imports(path: Path) -> frozenset[str]:
+    """Return every module that a file imports when it is imported itself, without those of TYPE_CHECKING."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(found)
+
+
+def top_closure(start: Path) -> set[str]:
+    """Return every module that is imported with a file, directly or through files of this repository."""
+    found, waiting = set(), [start]
+    while waiting:
+        for name in top_imports(waiting.pop()) - found:
+            found.add(name)
+            base = ROOT / name.replace(".", "/")
+            waiting += [file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()]
+    return found
+
+
+@pytest.mark.parametrize("name", ["detect", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"])
+def test_a_stage_that_seldom_runs_a_network_starts_without_torch(name):
+    heavy = {"torch", "torchvision", "timm", "lightning_fabric"}
+    assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
+
+
+@pytest.mark.parametrize("name", ["detect", "tune", "repeat_seeds"])
+def test_a_stage_with_nothing_to_do_by_default_starts_without_trackers_and_figures(name):
+    heavy = {"supervision", "matplotlib", "mlflow", "motmetrics", "trackeval", "scipy"}
+    assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
+
+
+def test_the_embedder_can_be_imported_without_torch_and_pandas():
+    heavy = {"torch", "timm", "pandas", "mlflow"}
+    assert not heavy & top_closure(ROOT / "reidops" / "embedding" / "embedder.py")
+
+
+# A stage that does nothing by default may import what it then needs inside its function.
+IDLE_BY_DEFAULT = ("tune.py",)
+
+
 def test_stages_and_flows_import_at_the_top_of_the_file():
     late = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for folder in ("stages", "flows")
         for path in (ROOT / folder).rglob("*.py")
+        if path.name not in IDLE_BY_DEFAULT
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset
     ]

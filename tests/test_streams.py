@@ -1,7 +1,8 @@
-"""reidops/streams.py: cameras and addresses, with a capture object in place of a camera."""
+"""reidops/streams.py: cameras and addresses, with a capture object in place of a camera, and servers on localhost."""
 
 import numpy as np
 import pytest
+from stream_servers import stream_server
 
 from reidops.errors import ReidopsError
 from reidops.streams import Stream, is_stream, shown
@@ -64,3 +65,17 @@ def test_addresses_and_numbers_are_streams_and_files_are_not():
         True, True, True, False, False,
     ]  # fmt: skip
     assert shown("rtsp://host/1") == "rtsp://host/1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["http", "rtsp"])
+def test_a_stream_that_breaks_off_is_connected_again_and_its_numbers_go_on(kind, caplog):
+    with stream_server(kind, 6, 4) as address:
+        got = list(Stream(address, wait=lambda seconds: None).frames())
+    # A picture of MPEG-TS is complete when the next one begins, so that the last before a break is lost.
+    lost = int(kind == "rtsp")
+    shown_numbers = [*range(1, 7 - lost), *range(1, 5 - lost)]
+    assert [number for number, _ in got] == list(range(1, len(shown_numbers) + 1))
+    np.testing.assert_allclose([p.mean() for _, p in got], [20 * n for n in shown_numbers], atol=5)
+    assert f"no picture after frame {6 - lost}; connecting again (1 of 5)" in caplog.text
+    assert f"gone after frame {len(got)}" in caplog.text

@@ -1,9 +1,11 @@
-"""Convert exports of annotation tools and other projects below download.local to the layout of MOTChallenge.
+"""Convert exports of annotation tools and other projects to the layout of MOTChallenge.
 
-Only text is written (seqinfo.ini, gt.txt, det.txt), below data/raw; the frames stay in the user's folder.
+Only text is written (seqinfo.ini, gt.txt, det.txt), below data/raw; the frames stay in the user's folder, or where
+their archive was unpacked.
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +38,7 @@ from reidops.parts import local_folder
 
 logger = logging.getLogger(__name__)
 
-_FRAME_RATES = {"kitti": 10.0, "visdrone": 30.0}
+_FRAME_RATES = {"kitti": 10.0, "visdrone": 30.0, "uavdt": 30.0}
 _DEFAULT_RATE = 25.0
 
 
@@ -57,17 +59,15 @@ def in_mot_layout(found: SetFolder, raw: Path, reading: Reading, local: str | No
 
     A set in this layout without an entry in `reading` is returned unchanged; else its text is written below `raw`.
 
+    Args:
+        raw: data/raw while it is written; archives are unpacked there.
+
     Raises:
         ReidopsError: a format is unknown, or the annotations cannot be read.
     """
     sequences = find_exports(found.folder)
     if not sequences and not reading.names(found.name):
         return found
-    if local is None or not found.folder.is_relative_to(local_folder(local)):
-        raise ReidopsError(
-            f"download.formats and download.people apply to folders below download.local, and {found.name} is not one; "
-            f"unpack it there and use the name of its folder"
-        )
     layout = reading.formats.get(found.name, "")
     if layout and "," not in layout and layout not in FORMATS:
         raise ReidopsError(
@@ -77,7 +77,7 @@ def in_mot_layout(found: SetFolder, raw: Path, reading: Reading, local: str | No
     exported = {sequence.name for sequence in sequences}
     plain = [sequence for sequence in _plain(found.folder) if sequence.name not in exported]
     for sequence in (*sequences, *plain):
-        _write_copy(sequence, raw / found.name / "train", layout, reading.people.get(found.name), Path(local))
+        _write_copy(sequence, raw, raw / found.name / "train", layout, reading.people.get(found.name), local)
     return SetFolder(found.name, "mot", raw / found.name, found.source)
 
 
@@ -90,16 +90,19 @@ def _plain(folder: Path) -> list[Found]:
     ]
 
 
-def _write_copy(found: Found, train: Path, layout: str, people: Sequence[int | str] | None, local: Path) -> None:
+def _write_copy(
+    found: Found, raw: Path, train: Path, layout: str, people: Sequence[int | str] | None, local: str | None
+) -> None:
     """Write seqinfo.ini, gt.txt and det.txt of one sequence."""
     sequence = _sequence(found)
     table, remark = _annotations(found, sequence, layout, people)
     target = train / found.name
-    (target / "gt").mkdir(parents=True)
+    detections = read_detections(sequence) if (sequence.folder / "det" / "det.txt").is_file() else None
+    (target / "gt").mkdir(parents=True, exist_ok=True)
     (target / "gt" / "gt.txt").write_text(_lines(table))
-    (target / "seqinfo.ini").write_text(_seqinfo(sequence, local))
-    if (sequence.folder / "det" / "det.txt").is_file():
-        write_detections(read_detections(sequence), target / "det" / "det.txt")
+    (target / "seqinfo.ini").write_text(_seqinfo(sequence, _frames_place(sequence.frames_dir, raw, target, local)))
+    if detections is not None:
+        write_detections(detections, target / "det" / "det.txt")
     classes = ", ".join(f"{number} × class {name}" for name, number in table["class_id"].value_counts().items())
     logger.info("%s: %s; %s", found.annotations, remark or "MOTChallenge's format", classes)
 
@@ -134,14 +137,14 @@ def _annotations(
     found: Found, sequence: MotSequence, layout: str, people: Sequence[int | str] | None
 ) -> tuple[pd.DataFrame, str]:
     """Return annotations (tables.ANNOTATIONS) and a remark on their format."""
-    if found.kind in ("gt", "visdrone"):
-        kind = layout or (found.kind if found.kind == "visdrone" else "")
+    if found.kind in ("gt", "visdrone", "uavdt"):
+        kind = layout or (found.kind if found.kind != "gt" else "")
         read = read_annotation_file(sequence, path=found.annotations, layout=kind, people=people)
         return read.table, read.remark
     if found.kind == "kitti":
         exported = read_kitti(found.annotations)
     elif found.kind == "cvat":
-        exported = read_cvat(found.annotations)
+        exported = read_cvat(found.annotations, None if sequence.files is None else len(sequence.files.names))
     elif sequence.files is None:
         raise ReidopsError(f"{found.annotations}: there are no frames beside this file; put the video's frames there")
     else:
@@ -178,12 +181,19 @@ def _lines(table: pd.DataFrame) -> str:
     )
 
 
-def _seqinfo(sequence: MotSequence, local: Path) -> str:
-    base = local_folder(str(local))
-    inside = sequence.frames_dir.is_relative_to(base)
-    place = (local / sequence.frames_dir.relative_to(base)) if inside else sequence.frames_dir
+def _frames_place(frames_dir: Path, raw: Path, target: Path, local: str | None) -> str:
+    """Return imDir: relative to the sequence for unpacked frames, else the prefix `local:` and the user's folder."""
+    if frames_dir.is_relative_to(raw):
+        return Path(os.path.relpath(frames_dir, target)).as_posix()
+    base = local_folder(local or "")
+    inside = frames_dir.is_relative_to(base)
+    place = (Path(local or "") / frames_dir.relative_to(base)) if inside else frames_dir
+    return f"{LOCAL_FRAMES}{place.as_posix()}"
+
+
+def _seqinfo(sequence: MotSequence, frames: str) -> str:
     return (
-        f"[Sequence]\nname={sequence.name}\nimDir={LOCAL_FRAMES}{place.as_posix()}\nframeRate={sequence.frame_rate:g}\n"
+        f"[Sequence]\nname={sequence.name}\nimDir={frames}\nframeRate={sequence.frame_rate:g}\n"
         f"seqLength={sequence.length}\nimWidth={sequence.width}\nimHeight={sequence.height}\n"
         f"imExt={sequence.extension}\n"
     )

@@ -110,8 +110,19 @@ def find_local(name: str, local: str | None) -> SetFolder | None:
         if found is not None:
             return _with_notice(_as_set(name, found, _address(LOCAL, found, sources_local=local)))
     if folders and not any(_archives_in(folder) for folder in folders) and not _groups_in(base, name):
-        raise ReidopsError(f"{folders[0]}: {expected_layout(name)}; it holds {listing(folders[0])}")
+        raise ReidopsError(
+            f"{folders[0]}: {expected_layout(name)}; it holds {listing(folders[0])}{_below(name, folders)}"
+        )
     return None
+
+
+def _below(name: str, folders: list[Path]) -> str:
+    """Return the name of a set in a subfolder, for an error message; "" if there is none."""
+    inner = next(filter(None, (find_set(folder, name, _DEPTH) for folder in folders)), None)
+    if inner is None:
+        return ""
+    place = inner.relative_to(next(folder for folder in folders if inner.is_relative_to(folder)).parent)
+    return f". {place.as_posix()} holds one: write this name, or move its content up"
 
 
 def _folder_names(name: str) -> tuple[str, ...]:

@@ -4,17 +4,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
-import supervision as sv
 
-from reidops.boxes.box_crops import read_picture
-from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import repository_path
-from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence, read_detections, read_detections_of
-from reidops.progress_bar import progress_bar
-from reidops.tables import DETECTIONS
 
 PUBLIC = "public"
 _PLACES = ("{name}.txt", "{name}/det/det.txt", "{name}/det.txt")
@@ -43,6 +37,10 @@ def open_source(name: str, settings: DetectorSettings = DetectorSettings()) -> S
             f"{path}: no such file or folder; put detections there in MOTChallenge's det.txt format, or change "
             f"detect.source"
         )
+    # Imported here, because the default reads det.txt and supervision takes seconds to import.
+    from reidops.detection.detector_source import DetectorSource
+    from reidops.detection.detectors import new_detector
+
     return DetectorSource(new_detector(name, settings))
 
 
@@ -96,39 +94,6 @@ class OwnFiles:
             )
         self._owner = sequence.name
         return self._path
-
-
-class DetectorSource:
-    """A detector that runs once on every frame."""
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-
-    def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
-        """Return the detections of `frames` in frame order, and in descending confidence within a frame.
-
-        Raises:
-            ReidopsError: a frame is missing or damaged.
-        """
-        bar = progress_bar(frames, desc=f"detect {sequence.name}", unit="frames")
-        tables = [
-            detection_table(frame, self._detector.detect(read_picture(sequence.frame_path(frame)))) for frame in bar
-        ]
-        return pd.concat(tables, ignore_index=True) if tables else detection_table(1, sv.Detections.empty())
-
-
-def detection_table(frame: int, detections: sv.Detections) -> pd.DataFrame:
-    """Return the detections of one frame as a table (tables.DETECTIONS)."""
-    left, top, width, height = ltrb_to_ltwh(detections.xyxy).T
-    columns = {
-        "frame": frame,
-        "left": left,
-        "top": top,
-        "width": width,
-        "height": height,
-        "confidence": detections.confidence,
-    }
-    return pd.DataFrame(columns)[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)
 
 
 def _of_frames(detections: pd.DataFrame, frames: range) -> pd.DataFrame:

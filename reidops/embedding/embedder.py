@@ -1,16 +1,15 @@
-"""Load an embedder, embed crops, and save it."""
+"""Load an embedder, embed crops, and save it.
+
+torch and timm are imported with the first network, not with this module: their import takes several seconds, and most
+programs that import this module, such as stages with nothing to embed, never load a network.
+"""
 
 import dataclasses
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from reidops.embedding.description import (
     EmbedderDescription,
@@ -19,11 +18,13 @@ from reidops.embedding.description import (
     golden_values,
     read_description,
 )
-from reidops.embedding.network import EmbeddingNetwork
 from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 from reidops.files import sha256
 from reidops.progress_bar import progress_bar
+
+if TYPE_CHECKING:
+    from reidops.embedding.network import EmbeddingNetwork
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "embedder.json"
@@ -35,12 +36,11 @@ class Embedder:
     Use `Embedder.load` to create one.
     """
 
-    def __init__(self, network: EmbeddingNetwork, description: EmbedderDescription, device: str = "cpu") -> None:
-        self.network = network.to(device, memory_format=torch.channels_last).eval()
+    def __init__(self, network: "EmbeddingNetwork", description: EmbedderDescription, device: str = "cpu") -> None:
+        from reidops.embedding.inference import Inference
+
         self.description = description
-        self._device = device
-        # On a CPU several threads embed in parallel. On a GPU they take turns, because each needs memory for a batch.
-        self._turn: AbstractContextManager[Any] = nullcontext() if device == "cpu" else Lock()
+        self._inference = Inference(network, device)
 
     @classmethod
     def load(cls, source: str | Path, device: str = "cpu", *, flip_average: bool | None = None) -> "Embedder":
@@ -53,15 +53,21 @@ class Embedder:
         Raises:
             ReidopsError: the folder is incomplete, the weights do not fit, or the self-test fails.
         """
+        from reidops.embedding.inference import load_network
+
         folder = _local_folder(source)
         description = read_description(folder / DESCRIPTION)
-        network = _build(description)
-        _load_weights(network, folder / WEIGHTS)
+        network = load_network(description, folder / WEIGHTS)
         embedder = cls(network, description, device)
         check_golden(embedder.embed([golden_crop()])[0], description, str(source))
         _check_digest(folder / WEIGHTS, description)
         network.flip_average = description.flip_average if flip_average is None else flip_average
         return embedder
+
+    @property
+    def network(self) -> "EmbeddingNetwork":
+        """Return the network, in evaluation mode on its device."""
+        return self._inference.network
 
     @property
     def dim(self) -> int:
@@ -97,15 +103,16 @@ class Embedder:
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""
-        with self._turn, torch.inference_mode():
-            return self.network(torch.from_numpy(images).to(self._device)).cpu().numpy()
+        return self._inference.embed(images)
 
     def save(self, folder: Path, *, trained_on: dict[str, Any] | None = None) -> None:
         """Write model.safetensors and embedder.json with the golden embedding of the current weights."""
+        from reidops.embedding.inference import save_weights
+
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        save_file(weights, folder / WEIGHTS)
+        save_weights(self.network, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)  # safetensors writes 0600, which a server of another user cannot read
         self.description = dataclasses.replace(
             self.description,
             weights_sha256=sha256(folder / WEIGHTS),
@@ -117,7 +124,7 @@ class Embedder:
 
 
 def describe(
-    network: EmbeddingNetwork,
+    network: "EmbeddingNetwork",
     *,
     backbone: str,
     embedding_dim: int,
@@ -158,34 +165,9 @@ def _local_folder(source: str | Path) -> Path:
     return Path(source)
 
 
-def _build(description: EmbedderDescription) -> EmbeddingNetwork:
-    d = description
-    return EmbeddingNetwork(
-        d.backbone,
-        embedding_dim=d.embedding_dim,
-        parts=d.parts,
-        pooling=d.pooling,
-        last_stride=d.last_stride,
-        mean=d.mean,
-        std=d.std,
-        flip_average=d.flip_average,
-    )
-
-
 def _check_digest(path: Path, description: EmbedderDescription) -> None:
     """Raise if the weights file was replaced; the self-test may not detect it, because it compares only few values."""
     if sha256(path) != description.weights_sha256:
         raise ReidopsError(
             f"{path}: the SHA-256 differs from weights_sha256 in {DESCRIPTION}; use both files of one training"
         )
-
-
-def _load_weights(network: EmbeddingNetwork, path: Path) -> None:
-    if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; the folder of an embedder has {WEIGHTS} and {DESCRIPTION}")
-    try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise ReidopsError(
-            f"{path}: the weights do not fit the network in {DESCRIPTION}; use both files of one training: {error}"
-        ) from None

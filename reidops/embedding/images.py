@@ -1,4 +1,4 @@
-"""From crops.tar to uint8 images of the network's input size."""
+"""Read crops from crops.tar as uint8 images of the network's input size, in batches."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 class CropStore:
-    """Read single crops out of crops.tar through a memory map, by the offsets of the crops table."""
+    """Read single crops from crops.tar through a memory map, by the offsets of the crops table."""
 
     def __init__(self, crops_tar: Path, table: pd.DataFrame) -> None:
         if not Path(crops_tar).is_file():
@@ -39,8 +39,8 @@ class CropStore:
         """Return the crop of the table's row `i`, BGR uint8 [h, w, 3].
 
         Raises:
-            ReidopsError: its bytes are no whole JPEG, PNG or BMP, or it has more pixels than the bound; the crop is
-                named.
+            ReidopsError: its bytes are not a complete JPEG, PNG or BMP, or it has more pixels than the bound; the
+                message names the crop.
         """
         encoded = np.asarray(self._bytes[self._offsets[i] : self._offsets[i] + self._sizes[i]])
         whole = len(encoded) == self._sizes[i] and _is_whole(encoded.tobytes(), f"{self.path}: {self._names[i]}")
@@ -49,7 +49,7 @@ class CropStore:
             raise ReidopsError(
                 f"{self.path}: {self._names[i]} (row {i} of the crops table, byte {self._offsets[i]}, {self._sizes[i]} "
                 f"bytes)"
-                " is no whole JPEG, PNG or BMP; make the crops again with `dvc repro -f convert`"
+                " is not a complete JPEG, PNG or BMP; make the crops again with `dvc repro -f convert`"
             )
         return crop_bgr
 
@@ -57,8 +57,9 @@ class CropStore:
 def load_images(
     store: CropStore, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None
 ) -> np.ndarray:
-    """Decode and resize rows of the crops table, RGB uint8 [N, height, width, 3]; OpenCV frees the GIL, so threads do
-    it.
+    """Return rows of the crops table, decoded and resized, RGB uint8 [N, height, width, 3].
+
+    Threads share the work, because OpenCV releases the GIL.
     """
     images = np.empty((len(rows), height, width, 3), np.uint8)
 
@@ -73,7 +74,7 @@ def load_images(
 
 
 class ImageBatches:
-    """Serve batches of resized crops: decoded once where they fit into memory, else again for each batch."""
+    """Batches of resized crops. They are decoded once if they fit into memory, else for each batch."""
 
     def __init__(
         self, store: CropStore, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30
@@ -87,27 +88,26 @@ class ImageBatches:
         return len(self._rows)
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
-        """Return RGB uint8 [len(indices), height, width, 3]; `indices` count within the rows given at the start."""
+        """Return RGB uint8 [len(indices), height, width, 3]; `indices` are positions in the rows of the constructor."""
         if self._images is not None:
             return self._images[indices]
         return load_images(self._store, self._rows[indices], *self.size)
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield each batch's indices and images; the next batch is decoded while this one is worked on."""
+        """Yield each batch's indices and images; the next batch is decoded while this one is used."""
         return run_ahead((indices, self.batch(indices)) for indices in batches)
 
 
 class GrowingImages:
-    """Serve smaller images at first, from which a network learns as much in less time (progressive resizing, Howard
-    2018).
+    """Smaller images at first, from which a network learns as much in less time (progressive resizing, Howard 2018).
 
     Args:
-        make: from height and width, px, to the batches of that size.
-        size: of the network's input: height and width, px.
-        early: (share, height, width), ascending: until that share of the training is done, images have that size.
+        make: returns the batches of a height and width, px.
+        size: height and width of the network's input, px.
+        early: (share, height, width), ascending; images have that size until this share of the training is done.
 
     Raises:
-        ReidopsError: the shares do not rise.
+        ReidopsError: the shares are not ascending.
     """
 
     def __init__(
@@ -118,14 +118,12 @@ class GrowingImages:
     ) -> None:
         shares = [share for share, _, _ in early]
         if shares != sorted(set(shares)):
-            raise ReidopsError(f"the shares of early_sizes are {shares}, expected rising ones")
+            raise ReidopsError(f"the shares of early_sizes are {shares}, expected ascending ones")
         self._make, self.size, self._early = make, size, early
         self._current: ImageBatches | None = None
 
     def at(self, share: float) -> ImageBatches:
-        """Return the batches of the size that is due when this share of the training is done, 0 … 1; one size is kept
-        in memory.
-        """
+        """Return the batches for the share of the training that is done, 0 … 1. One size is kept in memory."""
         size = next(((height, width) for until, height, width in self._early if share < until), self.size)
         if self._current is None or self._current.size != size:
             self._current = None
@@ -134,7 +132,7 @@ class GrowingImages:
 
 
 def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:
-    """Yield the items; a thread of their own makes the next `num` of them while one is worked on."""
+    """Yield the items; a separate thread computes the next `num` of them while one is used."""
 
     def take() -> list[Item]:
         """Return the next item in a list, which is empty at the end."""
@@ -148,7 +146,7 @@ def run_ahead(items: Iterator[Item], num: int = 1) -> Iterator[Item]:
 
 
 def _is_whole(encoded: bytes, where: str) -> bool:
-    """Tell whether an image file has its size and its end: OpenCV paints what is missing grey and says nothing.
+    """Return whether an image file is complete. OpenCV fills what is missing with grey, without an error.
 
     Raises:
         ReidopsError: the picture has more pixels than the bound.

@@ -8,14 +8,16 @@ import numpy as np
 
 def ltwh_to_ltrb(box_ltwh: np.ndarray) -> np.ndarray:
     """Return (left, top, right, bottom) of boxes (left, top, width, height), [..., 4]."""
-    left_top, size = np.split(np.asarray(box_ltwh, dtype=float), 2, axis=-1)
-    return np.concatenate([left_top, left_top + size], axis=-1)
+    box = np.array(box_ltwh, dtype=float)
+    box[..., 2:] += box[..., :2]
+    return box
 
 
 def ltrb_to_ltwh(box_ltrb: np.ndarray) -> np.ndarray:
     """Return (left, top, width, height) of boxes (left, top, right, bottom), [..., 4]."""
-    left_top, right_bottom = np.split(np.asarray(box_ltrb, dtype=float), 2, axis=-1)
-    return np.concatenate([left_top, right_bottom - left_top], axis=-1)
+    box = np.array(box_ltrb, dtype=float)
+    box[..., 2:] -= box[..., :2]
+    return box
 
 
 def iou_matrix(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
@@ -41,7 +43,8 @@ def _overlaps(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:
 
 def areas_ltrb(box_ltrb: np.ndarray) -> np.ndarray:
     """Return the areas in px², [...]; 0 for a box with right < left or bottom < top."""
-    return np.prod(np.maximum(box_ltrb[..., 2:] - box_ltrb[..., :2], 0), axis=-1)
+    size = np.maximum(box_ltrb[..., 2:] - box_ltrb[..., :2], 0)
+    return size[..., 0] * size[..., 1]
 
 
 def clip_ltrb(boxes: np.ndarray, width: float, height: float) -> np.ndarray:

@@ -46,8 +46,13 @@ def _key(word: int | str) -> str:
     return word.strip().lower() if isinstance(word, str) else str(int(word))
 
 
-def check_classes(classes: np.ndarray, path: Path, wanted: Sequence[int] = (PEDESTRIAN,)) -> None:
+def check_classes(
+    classes: np.ndarray, path: Path, wanted: Sequence[int] = (PEDESTRIAN,), *, crops_too: bool = True
+) -> None:
     """Check that all classes are those of MOTChallenge, if only its pedestrians are wanted.
+
+    Args:
+        crops_too: whether the message names the param for crops, too.
 
     Raises:
         ReidopsError: there are other classes; the message has their numbers and the params that name people.
@@ -59,8 +64,8 @@ def check_classes(classes: np.ndarray, path: Path, wanted: Sequence[int] = (PEDE
     found = ", ".join(f"{number} ({count:,} rows)" for number, count in counts.most_common(8))
     odd = int(Counter(classes[outside].tolist()).most_common(1)[0][0])
     where = path.parents[3].name if len(path.parents) > 3 else "SET"
+    crops = f", or, for the crops only, convert.classes: [{odd}]" if crops_too else ""
     raise ReidopsError(
         f"{path}: its classes are {found}; MOTChallenge's are 1 … {NUM_CLASSES}, and 1 is a pedestrian. Name the "
-        f"classes of people in params.yaml: download.people: {{{where}: [{odd}]}}, or, for the crops only, "
-        f"convert.classes: [{odd}]"
+        f"classes of people in params.yaml: download.people: {{{where}: [{odd}]}}{crops}"
     )

@@ -15,7 +15,8 @@ NAMES = (
     "considered", "class", "visibility", "score", "-",
 )  # fmt: skip
 _SYNONYMS = {
-    "frame": "frame_id frameid frame_number frame_no frame_num frame_index framenumber",
+    "frame": "frame_id frameid frame_number frame_no frame_num frame_index framenumber image_id img_id",
+    "picture": "image img image_name img_name image_path filename file_name file file_path path",
     "id": "track_id trackid object_id target_id identity person_id obj_id tid track",
     "left": "l x x1 xmin x_min bb_left bbox_left xtl bbox_x bb_x x_left",
     "top": "t y y1 ymin y_min bb_top bbox_top ytl bbox_y bb_y y_top",
@@ -31,6 +32,8 @@ _SYNONYMS = {
     "score": "conf confidence",
 }
 _UNUSED = {
+    "",
+    "index",
     "occlusion",
     "occluded",
     "truncation",
@@ -44,6 +47,7 @@ _UNUSED = {
 }
 _CANONICAL = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
 _CANONICAL |= {name: name for name in NAMES}
+_FRAMES = ("frame", "frame0", "picture")
 _BOXES = (
     ("left", "top", "width", "height"),
     ("left", "top", "right", "bottom"),
@@ -73,7 +77,7 @@ def named_table(rows: TextRows, layout: str = "") -> NamedTable:
     names = _canonical(rows, layout)
     place = {name: column for column, name in enumerate(names) if name != "-"}
     box = next((sides for sides in _BOXES if set(sides) <= set(place)), None)
-    frame = next((name for name in ("frame", "frame0", "picture") if name in place), None)
+    frame = next((name for name in _FRAMES if name in place), None)
     unknown = [name for name in rows.names if name not in _CANONICAL and name not in _UNUSED] if not layout else []
     if frame is None or "id" not in place or box is None or unknown:
         fault = f"has the unknown names {', '.join(unknown)}" if unknown else "gives no frame, id and box"
@@ -91,6 +95,35 @@ def named_table(rows: TextRows, layout: str = "") -> NamedTable:
     used = ", ".join(name for name in names if name != "-")
     kind = {"frame0": FROM_ZERO, "picture": PICTURES, "frame": FROM_ONE if layout else ""}[frame]
     return NamedTable(table, f"columns by name: {used}", kind, classes)
+
+
+def frame_column(rows: TextRows, layout: str = "") -> int | None:
+    """Return the column of the frame: by name, else the first one; None if no name is that of a frame."""
+    if not (rows.names or "," in layout):
+        return 0
+    names = _canonical(rows, layout if "," in layout else "")
+    return next((names.index(name) for name in _FRAMES if name in names), None)
+
+
+def named_detections(rows: TextRows) -> np.ndarray:
+    """Return the columns frame, id, left, top, width, height and score by name, [n, 7]; id is -1 without a column.
+
+    Raises:
+        ReidopsError: frame or a side of the box has no column.
+    """
+    names = _canonical(rows, "")
+    place = {name: column for column, name in enumerate(names) if name != "-"}
+    box = next((sides for sides in _BOXES if set(sides) <= set(place)), None)
+    if "frame" not in place or box is None:
+        raise ReidopsError(
+            f"{rows.path}: line 1 ({','.join(rows.names)}) holds text, and as a line of column names it gives no frame "
+            f"and box; remove the header line, or use the names frame, left, top, width, height, score"
+        )
+    read = {name: rows.values[:, place[name]] for name in place}
+    ones = np.ones(len(rows.values))
+    sides = _ltwh(read, box)
+    ltwh = [sides[name] for name in ("left", "top", "width", "height")]
+    return np.column_stack([read["frame"], read.get("id", -ones), *ltwh, read.get("score", ones)])
 
 
 def _canonical(rows: TextRows, layout: str) -> list[str]:

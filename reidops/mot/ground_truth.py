@@ -1,8 +1,8 @@
 """Convert rows of ground truth in several formats to the annotations of MOTChallenge.
 
 The formats are MOTChallenge (9 fields), MOT15 (10 fields, without classes), VisDrone (10 fields: score, category,
-truncation, occlusion), files with fewer or more fields, and files with column names in their first line. A flag or
-visibility of -1 means unknown; the box is kept.
+truncation, occlusion), UAVDT (9 fields: out-of-view, occlusion, class), files with fewer or more fields, and files with
+column names in their first line. A flag or visibility of -1 means unknown; the box is kept.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,12 @@ from reidops.errors import ReidopsError
 from reidops.mot.classes import as_people, number_of_name
 from reidops.mot.columns import named_table
 from reidops.mot.text_rows import TextRows
+from reidops.mot.uavdt import is_uavdt, uavdt_table
 from reidops.mot.visdrone import is_visdrone, visdrone_table
 
 FIELDS = ("frame", "track_id", "left", "top", "width", "height", "considered", "class_id", "visibility")
-MOT, MOT15, VISDRONE = "mot", "mot15", "visdrone"
-FORMATS = (MOT, MOT15, VISDRONE)
+MOT, MOT15, VISDRONE, UAVDT = "mot", "mot15", "visdrone", "uavdt"
+FORMATS = (MOT, MOT15, VISDRONE, UAVDT)
 _MOST_CLASSES = 1000  # a class number; world coordinates in millimetres are larger
 _CLASS = 7  # column
 _CLEAR = 0.99  # minimum share of the rows for recognising the meaning of two fields
@@ -53,6 +54,8 @@ def recognise(rows: TextRows, layout: str = "", people: Sequence[int | str] | No
         found = named_table(rows, layout)
         boxes = Boxes(found.table, np.arange(len(rows.values)), found.remark, found.frame_kind)
         words = found.classes
+    elif layout == UAVDT or (not layout and is_uavdt(rows.values, rows.path)):
+        return Boxes(*uavdt_table(rows.values, rows.path, people))
     else:
         words = rows.words.get(_CLASS)
         boxes = _by_fields(rows if words is None else _with_numbers(rows, words), layout)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reidops.errors import ReidopsError
-from reidops.mot.exported import Exported, exported_table
+from reidops.mot.exported import Exported, exported
 from reidops.mot.text_rows import read_rows
 
 _VISIBILITY_OF = {0: 1.0, 1: 0.75, 2: 0.25}  # by occlusion: none, partial, large; other values mean unknown
@@ -40,4 +40,4 @@ def read_kitti(path: Path) -> Exported:
         if name != "DontCare" and row[1] >= 0
     ]
     ignored = len(types) - len(kept)
-    return Exported(exported_table(kept), f"KITTI's format; {ignored:,} regions to ignore are left out")
+    return exported(kept, f"KITTI's format; {ignored:,} regions to ignore are left out", path)

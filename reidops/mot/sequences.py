@@ -7,7 +7,7 @@ import configparser
 import logging
 import re
 from collections.abc import Sequence as Rows
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,15 +16,18 @@ import pandas as pd
 
 from reidops.errors import ReidopsError
 from reidops.files import repository_root, whole_file
+from reidops.mot.columns import frame_column, named_detections
 from reidops.mot.frame_files import FrameFiles, list_frames
 from reidops.mot.ground_truth import FIELDS, Boxes, recognise
-from reidops.mot.numbering import FROM_ONE, Numbering, possible_numberings
-from reidops.mot.text_rows import TextRows, read_rows
+from reidops.mot.numbering import FROM_ONE, PICTURES, Numbering, possible_numberings
+from reidops.mot.picture_names import with_picture_numbers
+from reidops.mot.text_rows import TextRows, read_rows, read_text
 from reidops.tables import ANNOTATIONS, DETECTIONS
 
 logger = logging.getLogger(__name__)
 
 _MOST_FRAMES = 10**8
+_MOST_SCORE = 10  # scores of published detectors are below, those in percent above
 LOCAL_FRAMES = "local:"  # imDir of a copy of annotations whose frames stay in the user's folder
 DETECTORS = ("DPM", "FRCNN", "SDP")
 PEDESTRIAN = 1  # class_id
@@ -117,7 +120,7 @@ def read_sequence(folder: Path) -> Sequence:
         raise ReidopsError(f"{path}: no such file; put it beside img1/ and gt/, as in MOTChallenge")
     parser = configparser.ConfigParser()
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        parser.read_string(_with_section(read_text(path)))
         sections = {name.lower(): parser[name] for name in parser.sections()}
         sequence = _sequence(Path(folder), sections["sequence"])
     except (configparser.Error, KeyError, ValueError) as error:
@@ -132,9 +135,13 @@ def read_sequence(folder: Path) -> Sequence:
     return sequence
 
 
+def _with_section(text: str) -> str:
+    return text if text.lstrip().startswith("[") else f"[Sequence]\n{text}"
+
+
 def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
     """Return the sequence of seqinfo.ini; images with another extension than imExt are used if there are no others."""
-    frames_dir, extension = _frames_dir(folder, info.get("imDir", "img1")), info.get("imExt", "").strip()
+    frames_dir, extension = _frames_dir(folder, info.get("imDir", "img1")), _bare(info.get("imExt", ""))
     length = _whole(info["seqLength"])
     files = list_frames(frames_dir, extension or None, length)
     return Sequence(
@@ -152,10 +159,19 @@ def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
 
 
 def _frames_dir(folder: Path, stated: str) -> Path:
-    """Return the folder in imDir: a subfolder of the sequence, or a folder of the user if the prefix is `local:`."""
+    """Return the folder in imDir: a subfolder of the sequence, or a folder of the user if the prefix is `local:`.
+
+    If there is no such folder, as with a path of another machine, a subfolder of the same name is used.
+    """
     if stated.startswith(LOCAL_FRAMES):
         return repository_root() / Path(stated.removeprefix(LOCAL_FRAMES)).expanduser()
-    return folder / (stated.strip().replace("\\", "/") or "img1")
+    place = Path(_bare(stated).replace("\\", "/") or "img1")
+    is_moved = not (folder / place).is_dir() and (folder / place.name).is_dir()
+    return folder / (place.name if is_moved else place)
+
+
+def _bare(word: str) -> str:
+    return word.strip().strip("\"'").strip()
 
 
 def _whole(text: str) -> int:
@@ -166,8 +182,8 @@ def _whole(text: str) -> int:
 
 
 def _rate(text: str) -> float:
-    """Return a rate in fps from a number or a fraction, e.g. 30000/1001."""
-    above, _, below = text.partition("/")
+    """Return a rate in fps from a number, with a point or a decimal comma, or from a fraction, e.g. 30000/1001."""
+    above, _, below = text.replace(",", ".").partition("/")
     if below and not float(below):
         raise ValueError(f"frameRate {text} divides by 0")
     rate = float(above) / float(below or 1)
@@ -208,9 +224,15 @@ def read_annotation_file(
         ReidopsError: as `read_annotations`.
     """
     path = path or sequence.folder / "gt" / "gt.txt"
-    rows = read_rows(path, minimum_fields=6, word_columns=(7,))
+    rows = read_rows(path, minimum_fields=6, word_columns=(0, 7))
+    column = frame_column(rows, layout)
+    has_names = column in rows.words
+    if column is not None and has_names:
+        rows = with_picture_numbers(rows, column, sequence.files)
     _check_numbers(rows)
     boxes = recognise(rows, layout, people)
+    if has_names:
+        boxes = replace(boxes, frame_kind=PICTURES)
     _check_boxes(rows, boxes)
     frames, counted = _frames_of(sequence, rows, boxes)
     remark = "; ".join(word for word in (boxes.remark, counted) if word)
@@ -288,7 +310,7 @@ def _with_detections(sequence: Sequence, found: list[Numbering]) -> list[Numberi
     path = sequence.folder / "det" / "det.txt"
     if not path.is_file():
         return found
-    frames = read_rows(path, minimum_fields=6, may_be_empty=True).values[:, 0]
+    frames = _detection_table(_detection_rows(path, may_be_empty=True))["frame"].to_numpy()
     allowed = [reading for reading in found if len(frames) and reading.holds(frames)]
     return allowed or found
 
@@ -437,14 +459,33 @@ def _detections(
 
 def _detection_table(rows: TextRows) -> pd.DataFrame:
     """Return rows of det.txt with the numbers of the file; if every confidence is -1 (unknown), all become 1."""
-    values = rows.values[:, :7]
-    if values.shape[1] < 7:
-        values = np.column_stack([values, np.ones(len(values))])
-    table = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
+    table = pd.DataFrame(_detection_values(rows), columns=list(_DETECTION_FIELDS))
+    if len(table) and (table["confidence"] > _MOST_SCORE).mean() > 0.5:
+        _warn_once(
+            rows.path,
+            f"most scores are above {_MOST_SCORE}, the highest is {table['confidence'].max():g}; if they are percents, "
+            f"write shares of 1, because thresholds of trackers are shares",
+        )
     if len(table) and (table["confidence"] == -1).all():
         _warn_once(rows.path, "every score is -1 (unknown); the boxes get a score of 1")
         table = table.assign(confidence=1.0)
     return table
+
+
+def _detection_values(rows: TextRows) -> np.ndarray:
+    """Return frame, id, left, top, width, height and score, [n, 7]; id is -1 and score 1 in files without them."""
+    if rows.names:
+        return named_detections(rows)
+    values = rows.values[:, :7]
+    if values.shape[1] == 7:
+        return values
+    ones = np.ones(len(values))
+    last = values[:, 5]
+    # A score in place of the height: no box of a person has a height of 1 px.
+    if len(values) and ((last >= 0) & (last <= 1)).all() and (values[:, 1:5] > 1).any(axis=1).all():
+        _log_once(rows.path, "6 fields, taken as frame, left, top, width, height and score")
+        return np.column_stack([values[:, 0], -ones, values[:, 1:]])
+    return np.column_stack([values, ones])
 
 
 @cache
@@ -487,10 +528,7 @@ def read_results(path: Path) -> pd.DataFrame:
     """
     rows = read_rows(Path(path), minimum_fields=6, may_be_empty=True)
     _check_numbers(rows)
-    values = rows.values[:, :7]
-    if values.shape[1] < 7:
-        values = np.column_stack([values, np.ones(len(values))])
-    table = pd.DataFrame(values, columns=list(_DETECTION_FIELDS))
+    table = pd.DataFrame(_detection_values(rows), columns=list(_DETECTION_FIELDS))
     _check_boxes(rows, Boxes(table, np.arange(len(table))))
     rows.refuse("its frame is below 1; frames count from 1", (table["frame"] < 1).to_numpy())
     table = table.assign(left=table["left"] - 1, top=table["top"] - 1)

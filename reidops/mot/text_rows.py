@@ -1,6 +1,12 @@
-"""Read text files with one box per line, separated by commas, semicolons, tabs or spaces, with or without a header."""
+"""Read text files with one box per line, separated by commas, semicolons, tabs or spaces, with or without a header.
 
+UTF-8 and, with a byte-order mark, UTF-16 are read. Fields may be quoted, and separators other than the comma allow
+decimal commas.
+"""
+
+import codecs
 import re
+import string
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +14,11 @@ import numpy as np
 
 from reidops.errors import ReidopsError
 
-_NAME = re.compile(r"[A-Za-z_][\w. ]*")
+_NAME = re.compile(r"[A-Za-z_][\w. #]*")
+_SPACED = re.compile(r"[ \t]+,[ \t]*|,[ \t]+")  # a comma between fields, not a decimal comma
+_LEAST_NAMES = 5  # names in a header line
+_LEAST_SEPARATORS = 5
+_AROUND = string.whitespace + '"\u00a0'  # around a field
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class TextRows:
 def read_rows(
     path: Path, *, minimum_fields: int, may_be_empty: bool = False, word_columns: tuple[int, ...] = ()
 ) -> TextRows:
-    """Return the rows of a text file; trailing commas, a BOM and CRLF are accepted.
+    """Return the rows of a text file; trailing commas, a BOM, CRLF and Excel's line `sep=;` are accepted.
 
     Args:
         word_columns: columns that may hold words.
@@ -53,8 +63,11 @@ def read_rows(
     """
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; get the sequence again")
-    lines = [(n, line.strip().rstrip(",;").rstrip()) for n, line in enumerate(_read_text(path).splitlines(), 1)]
-    lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
+    text = read_text(path)
+    if _SPACED.search(text):
+        text = _SPACED.sub(",", text)
+    lines = [(n, line.strip().rstrip(",;").rstrip()) for n, line in enumerate(text.splitlines(), 1)]
+    lines = [(n, line) for n, line in lines if line and not line.startswith("#") and not line.startswith("sep=")]
     separator = _separator(lines[0][1]) if lines else ","
     names = _names(lines[0][1], separator) if lines else ()
     lines = lines[bool(names) :]
@@ -74,30 +87,59 @@ def read_rows(
     )
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 with a byte-order mark.
+
+    Raises:
+        ReidopsError: the file cannot be read or is not text.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ReidopsError(
-            f"{path}: byte {error.start} is not text; expected lines of numbers; copy or unpack the file again"
+            f"{path}: byte {error.start} is not text; expected lines of numbers; copy or unpack the file again, or "
+            f"save it as UTF-8"
         ) from None
     except OSError as error:
         raise ReidopsError(f"{path}: cannot be read ({error.strerror or error}); copy or unpack it again") from None
+    if "\0" in text:
+        raise ReidopsError(
+            f"{path}: holds zero bytes, as UTF-16 without a byte-order mark does; expected UTF-8, save it so"
+        )
+    return text
 
 
 def _separator(line: str) -> str:
+    """Return the separator of a line; a comma between other separators is a decimal comma."""
+    wide = next((mark for mark in (";", "\t") if line.count(mark) >= _LEAST_SEPARATORS), None)
+    words = line.split()
+    if wide or (len(words) > _LEAST_SEPARATORS and all(_is_number(_decimal(word)) for word in words)):
+        return wide or " "
     return next((mark for mark in (",", ";", "\t") if mark in line), " ")
 
 
 def _split(line: str, separator: str) -> list[str]:
-    return line.split() if separator == " " else [word.strip() for word in line.split(separator)]
+    words = line.split() if separator == " " else line.split(separator)
+    words = [word.strip(_AROUND) for word in words]
+    return words if separator == "," else [_decimal(word) for word in words]
+
+
+def _decimal(word: str) -> str:
+    """Return a number with a decimal comma as one with a point, other words unchanged."""
+    return word.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+", word) else word
 
 
 def _names(line: str, separator: str) -> tuple[str, ...]:
-    """Return the lower-case names of a header line, which has a name beginning with frame; () for any other line."""
-    words = [word.strip().strip('"').lower() for word in _split(line, separator)]
-    named = all(_NAME.fullmatch(word) for word in words) and any(word.startswith("frame") for word in words)
-    return tuple(word.replace(" ", "_") for word in words) if named and len(words) > 4 else ()
+    """Return the lower-case names of a header line; () for any other line.
+
+    A header line has words only; the first may be empty, as that of an index column.
+    """
+    words = _split(line, separator)
+    if len(words) < _LEAST_NAMES or not all(_NAME.fullmatch(word) for word in words[not words[0] :]):
+        return ()
+    return tuple("_".join(word.lower().replace("#", " ").split()) for word in words)
 
 
 def _check_fields(

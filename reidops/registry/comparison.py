@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reidops.registry.conditions import Condition
 from reidops.tracking.evaluation.arm_names import COMBINED
 
 Score = Literal["IDF1", "HOTA", "MOTA", "AssA", "DetA"]
@@ -54,7 +55,8 @@ class TrackingResult:
     `appearance`, `no_appearance` and `random` (random vectors) are ablation arms. Each maps a sequence, and `combined`,
     to its scores (fractions 0 … 1 and counts). The first two are equal if the tracker uses no embedding
     (`uses_appearance`). `over_no_appearance` and `over_random` map a score to the interval of the model's combined
-    score minus the control's. `run_id` is the run with the files of this evaluation.
+    score minus the control's. `run_id` is the run with the files of this evaluation. `reid` maps each test set to the
+    mAP, and `reid_bench` is the digest of the test crops and the settings of the ranking.
     """
 
     version: str
@@ -66,6 +68,8 @@ class TrackingResult:
     over_random: Mapping[str, Bounds] = field(default_factory=dict)
     uses_appearance: bool = True
     run_id: str = ""
+    reid: Mapping[str, float] = field(default_factory=dict)
+    reid_bench: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,8 @@ class Decision:
 
     `comparisons` holds the evaluated conditions. `differences` maps each sequence to challenger minus champion if both
     were scored on one benchmark. `rescored` is true if the champion was scored again. `seeds` is the seed noise that
-    widened the intervals.
+    widened the intervals. `conditions` are those beside the tracking score. `veto` is the reason why a person, or an
+    experiment, keeps the alias where it is, or "".
     """
 
     champion: bool
@@ -135,6 +140,8 @@ class Decision:
     differences: Mapping[str, float] | None = None
     rescored: bool = False
     seeds: SeedSpread = SeedSpread()
+    conditions: tuple[Condition, ...] = ()
+    veto: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads this a
 
 import mlflow
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, ViewType
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
@@ -24,13 +24,17 @@ from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from reidops.embedding.description import golden_crop
 from reidops.errors import ReidopsError
 from reidops.files import read_json
+from reidops.registry.changes import CHALLENGER
 from reidops.registry.live_run import find_training
+from reidops.registry.owners import OWNER, is_living, own_tag
 from reidops.registry.result import Result
 from reidops.registry.store import (
     StoreUnreachable,
     check_place,
+    find_aliases,
     find_experiment,
     open_store,
+    store_lock,
     tracking_uri,
     without_password,
 )
@@ -39,10 +43,9 @@ from reidops.serving.packing import REQUIREMENTS, packed_code
 
 log = logging.getLogger(__name__)
 
-CHALLENGER, CHAMPION = "challenger", "champion"
 MODEL_FILES = ("model.safetensors", "embedder.json", "model.onnx", "calibration.json")
 _MODEL, _FOLDER = "model", "embedder"  # the logged model in its run, the folder of its files inside it
-_CALL_LIMIT = 100  # params or tags in one call; the limit of MLflow
+_CALL_LIMIT = 100  # params in one call; the limit of MLflow
 _METRIC_LIMIT = 900  # metrics in one call; the limit of MLflow is 1000
 
 
@@ -57,21 +60,26 @@ class Registered:
 
 def log_result(result: Result, experiment: str) -> str:
     """Log a result as one run, unless it was logged before, and return the run's id."""
-    with open_store() as client:
+    with store_lock(), open_store() as client:
         experiment_id = find_experiment(client, experiment)
-        finished = _discard_unfinished(client, experiment_id, result)
+        finished = _discard_broken(client, experiment_id, result)
         if finished:
             log.info("the same result was logged before, as run %s", finished)
             return finished
-        tags = {**result.tags, "result.digest": result.digest, "mlflow.note.content": result.description}
+        tags = {**result.tags, "mlflow.note.content": result.description, **own_tag()}
         tags |= _training_tags(client, result.weights_sha256)
-        with mlflow.start_run(experiment_id=experiment_id, run_name=result.name, log_system_metrics=False) as run:
-            _log_figures(client, run.info.run_id, result, tags)
+        with mlflow.start_run(
+            experiment_id=experiment_id, run_name=result.name, tags=tags, log_system_metrics=False
+        ) as run:
+            _log_figures(client, run.info.run_id, result)
+            _log_documents(client, run.info.run_id, result)
             for path, folder in result.files.items():
                 client.log_artifact(run.info.run_id, str(path), folder)
+        client.delete_tag(run.info.run_id, OWNER)
     log.info(
-        "logged %d params, %d metrics and %d files as run %s",
+        "logged %d params, %d of %d metrics and %d files as run %s",
         len(result.params),
+        len(result.shown),
         len(result.metrics),
         len(result.files),
         run.info.run_id,
@@ -80,32 +88,36 @@ def log_result(result: Result, experiment: str) -> str:
 
 
 def _training_tags(client: mlflow.MlflowClient, weights_sha256: str) -> dict[str, str]:
-    """Return the tag with the training run of these weights, or {} if their training was not tracked."""
+    """Return the tag that makes the training run of these weights the parent; {} if the training was not tracked."""
     training = find_training(client, weights_sha256)
-    return {} if training is None else {"training.run_id": training}
+    return {} if training is None else {"mlflow.parentRunId": training}
 
 
-def _discard_unfinished(client: mlflow.MlflowClient, experiment_id: str, result: Result) -> str | None:
-    """Return the finished run of the same result, or None; delete its interrupted runs."""
+def _discard_broken(client: mlflow.MlflowClient, experiment_id: str, result: Result) -> str | None:
+    """Return the finished run of the same result, or None; delete its runs whose process has ended."""
     same = client.search_runs(
         [experiment_id], f"tags.`result.digest` = '{result.digest}'", run_view_type=ViewType.ACTIVE_ONLY
     )
-    finished = [run.info.run_id for run in same if run.info.status == "FINISHED"]
     for run in same:
-        if run.info.status != "FINISHED":
+        if run.info.status == "RUNNING" and is_living(run.data.tags, run.info.start_time):
+            log.warning("run %s holds the same result and is still being written; it is left alone", run.info.run_id)
+        elif run.info.status != "FINISHED":
             client.delete_run(run.info.run_id)
-    return finished[0] if finished else None
+    return next((run.info.run_id for run in same if run.info.status == "FINISHED"), None)
 
 
-def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags: Mapping[str, str]) -> None:
-    """Log tags, params, metrics, curves and data sets in few calls, because each HTTP call has a high overhead."""
+def _log_documents(client: mlflow.MlflowClient, run_id: str, result: Result) -> None:
+    client.log_dict(run_id, asdict(result.lineage), "lineage.json")
+    client.log_dict(run_id, dict(result.metrics), "metrics.json")
+
+
+def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result) -> None:
+    """Log params, metrics, curves and data sets in few calls, because each HTTP call has a high overhead."""
     now = int(mlflow.get_run(run_id).info.start_time)
-    metrics = [Metric(name, value, now, 0) for name, value in result.metrics.items()]
+    metrics = [Metric(name, value, now, 0) for name, value in result.shown.items()]
     metrics += [Metric(name, value, now, step) for name, step, value in result.curves]
-    tag_list = [RunTag(name, value) for name, value in tags.items()]
     params = [Param(name, value) for name, value in result.params.items()]
-    for start in range(0, max(len(tag_list), len(params)), _CALL_LIMIT):
-        client.log_batch(run_id, tags=tag_list[start : start + _CALL_LIMIT])
+    for start in range(0, len(params), _CALL_LIMIT):
         client.log_batch(run_id, params=params[start : start + _CALL_LIMIT])
     for start in range(0, len(metrics), _METRIC_LIMIT):
         client.log_batch(run_id, metrics=metrics[start : start + _METRIC_LIMIT])
@@ -127,25 +139,42 @@ def _log_figures(client: mlflow.MlflowClient, run_id: str, result: Result, tags:
     )
 
 
-def register_model(name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str]) -> Registered:
+def register_model(
+    name: str, run_id: str, files: Mapping[str, Path], tags: Mapping[str, str], *, candidate_only: bool = False
+) -> Registered:
     """Return the version with these weights and thresholds; register it if there is none.
 
     `files` maps each of MODEL_FILES to its path. `tags` identify the content (`weights.sha256`, `calibration.sha256`):
-    a version with equal tags is the same model. The alias `challenger` is moved to the version.
+    a version with equal tags is the same model. The alias `challenger` is moved to the version, unless it is
+    `candidate_only`.
     """
-    with open_store() as client:
+    with store_lock(), open_store() as client:
         known = _find_version(client, name, tags)
-        version = known or _add_version(client, name, run_id, files, tags)
-        client.set_registered_model_alias(name, CHALLENGER, version)
+        version = known or _first_version(client, name, _add_version(client, name, run_id, files, tags), tags)
+        if not candidate_only:
+            client.set_registered_model_alias(name, CHALLENGER, version)
     log.info("%s version %s %s", name, version, "was registered before" if known else "is registered")
     return Registered(name, version, is_new=known is None)
 
 
-def _find_version(client: mlflow.MlflowClient, name: str, tags: Mapping[str, str]) -> str | None:
-    """Return the newest version with all these tags, or None."""
+def _first_version(client: mlflow.MlflowClient, name: str, added: str, tags: Mapping[str, str]) -> str:
+    """Return the first of the versions with these tags; delete the added one if another host was faster.
+
+    The server counts the versions, so that all hosts find the same first one.
+    """
+    first = _find_version(client, name, tags, pick=min) or added
+    if first != added:
+        client.delete_model_version(name, added)
+    return first
+
+
+def _find_version(
+    client: mlflow.MlflowClient, name: str, tags: Mapping[str, str], pick: Callable[..., str | None] = max
+) -> str | None:
+    """Return the newest version with all these tags, or the one that `pick` chooses by number; None without one."""
     conditions = [f"name = '{name}'", *(f"tags.`{key}` = '{value}'" for key, value in sorted(tags.items()))]
     versions = client.search_model_versions(" and ".join(conditions))
-    return max((str(found.version) for found in versions), key=int, default=None)
+    return pick((str(found.version) for found in versions), key=int, default=None)
 
 
 def _add_version(
@@ -193,11 +222,18 @@ def model_signature(dim: int) -> ModelSignature:
     return ModelSignature(outputs=Schema([TensorSpec(np.dtype("float32"), (-1, dim))]), params=ParamSchema([order]))
 
 
+def log_card(registered: Registered, run_id: str, page: str, short: str) -> None:
+    """Log the model card to the run, and write its short form as the description of the version."""
+    with open_store() as client:
+        client.log_text(run_id, page, "card.html")
+        client.update_model_version(registered.name, registered.version, short)
+
+
 def describe(registered: Registered, run_id: str) -> dict[str, Any]:
     """Return the content of version.json: the version, its aliases and links to it."""
     uri = without_password(tracking_uri())
     with open_store() as client:
-        aliases = client.get_registered_model(registered.name).aliases
+        aliases = find_aliases(client, registered.name)
         experiment_id = client.get_run(run_id).info.experiment_id
     links = {
         "run": f"{uri}/#/experiments/{experiment_id}/runs/{run_id}",
@@ -207,7 +243,7 @@ def describe(registered: Registered, run_id: str) -> dict[str, Any]:
         "name": registered.name,
         "version": registered.version,
         "run_id": run_id,
-        "aliases": sorted(alias for alias, target in aliases.items() if str(target) == registered.version),
+        "aliases": sorted(alias for alias, target in aliases.items() if target == registered.version),
         "tracking_uri": uri,
         "links": links if uri.startswith("http") else {"ui": f"mlflow ui --backend-store-uri {uri}"},
     }

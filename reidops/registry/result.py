@@ -5,8 +5,6 @@ This module does not import MLflow; `models.py` logs the result.
 
 import hashlib
 import json
-import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,16 @@ import yaml
 from reidops.files import read_json, sha256
 from reidops.parts import Part, read_parts
 from reidops.registry.comparison import SCORES, Bench
+from reidops.registry.lineage import Lineage, dvc_experiment, read_lineage
+from reidops.registry.shown_metrics import shown_metrics
 from reidops.tracking.evaluation.arm_names import COMBINED, DIFFERENCE
 from reidops.tracking.evaluation.tracking_report import Difference, TrackingReport
 
 ARMS = {DIFFERENCE: "gain"}
 """Names of ablation arms in the metrics of a run; other arms keep their name."""
+
+CURVES = ("loss", "lr", "val_mAP", "val_rank1")
+"""Columns of history.csv that are curves of a result's run; the run of the training has all of them."""
 
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
 TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
@@ -68,14 +71,18 @@ class DatasetInput:
 
 @dataclass(frozen=True)
 class Result:
-    """The content of one run; `curves` holds (name, step, value)."""
+    """The content of one run; `curves` holds (name, step, value).
+
+    `metrics` are all figures. `shown` are those that MLflow gets; the file metrics.json has the others.
+    """
 
     name: str
     description: str
     params: Mapping[str, str]
     metrics: Mapping[str, float]
+    shown: Mapping[str, float]
     curves: tuple[tuple[str, int, float], ...]
-    tags: Mapping[str, str]
+    lineage: Lineage
     datasets: tuple[DatasetInput, ...]
     files: Mapping[Path, str]
     weights_sha256: str
@@ -86,24 +93,42 @@ class Result:
         text = json.dumps([self.weights_sha256, dict(self.params), dict(self.metrics)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """Return the few tags that identify a result."""
+        origin = self.lineage
+        known = {"mlflow.source.git.commit": origin.commit, "dvc.experiment": origin.experiment}
+        changed = {"git.uncommitted_changes": str(origin.is_changed).lower()} if origin.commit else {}
+        identity = {"weights.sha256": self.weights_sha256, "result.digest": self.digest}
+        return identity | changed | {name: value for name, value in known.items() if value}
 
-def read_result(settings: Path, folders: Folders) -> Result:
-    """Read a result from `settings` (params.yaml) and the stages' folders."""
+
+def read_result(settings: Path, folders: Folders, num_metrics: int = 40) -> Result:
+    """Read a result from `settings` (params.yaml) and the stages' folders; `num_metrics` limits the shown metrics."""
     sections = yaml.safe_load(settings.read_text())
     model = read_json(folders.model / "embedder.json")
-    metrics = read_metrics(folders)
+    metrics, lineage = read_metrics(folders), read_lineage(Path("dvc.lock"))
     parts = read_parts(folders.raw)
+    curves = tuple(read_curves(folders.model / "history.csv"))
     return Result(
         name=_run_name(model),
-        description=_description(metrics),
+        description="\n\n".join(filter(None, [_description(metrics), lineage.as_markdown()])),
         params=flatten(sections, separator="."),
         metrics=metrics,
-        curves=tuple(read_curves(folders.model / "history.csv")),
-        tags={"weights.sha256": model["weights_sha256"], **_origin_tags(), **read_dvc_hashes(Path("dvc.lock"))},
-        datasets=tuple(read_datasets(folders.raw, parts)),
+        shown=shown_metrics(metrics, num_metrics - len({name for name, _, _ in curves})),
+        curves=curves,
+        lineage=lineage,
+        datasets=(*read_datasets(folders.raw, parts), *_tracked_datasets(lineage)),
         files=dict(find_files(settings, folders)),
         weights_sha256=model["weights_sha256"],
     )
+
+
+def _tracked_datasets(lineage: Lineage) -> Iterator[DatasetInput]:
+    """Yield the data that DVC tracks, with their md5 in dvc.lock."""
+    for place in ("data/raw", "data/crops", "data/detections"):
+        if lineage.out(place):
+            yield DatasetInput(place, lineage.out(place), place, "dvc", "{}")
 
 
 def read_metrics(folders: Folders) -> dict[str, float]:
@@ -180,10 +205,10 @@ def flatten(tree: Mapping[str, Any], separator: str, prefix: str = "") -> dict[s
 
 
 def read_curves(history_csv: Path) -> Iterator[tuple[str, int, float]]:
-    """Yield (`train/<column>`, epoch, value) for every number in the training history."""
+    """Yield (`train/<column>`, epoch, value) for the loss, the learning rate and the validation in the history."""
     history = pd.read_csv(history_csv)
     steps = history["epoch"] if "epoch" in history else history.index
-    for column in history.select_dtypes("number").columns.drop("epoch", errors="ignore"):
+    for column in history.select_dtypes("number").columns.intersection(CURVES):
         for step, value in zip(steps, history[column], strict=True):
             if pd.notna(value):
                 yield f"train/{column}", int(step), float(value)
@@ -235,15 +260,6 @@ def read_datasets(raw: Path, parts: list[Part]) -> Iterator[DatasetInput]:
         yield DatasetInput(name, str(entry["digest"])[:36], str(entry.get("source", "")), ", ".join(roles), profile)
 
 
-def read_dvc_hashes(lock: Path) -> dict[str, str]:
-    """Return `dvc.<path>` → md5 of all deps and outs in dvc.lock; {} if DVC has not run."""
-    if not lock.is_file():
-        return {}
-    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages") or {}
-    entries = [entry for stage in stages.values() for entry in (*stage.get("deps", ()), *stage.get("outs", ()))]
-    return {f"dvc.{entry['path']}": entry["md5"] for entry in entries if "md5" in entry}
-
-
 def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
     """Yield (file, folder in the run) of the pictures and tables, and of the files that reproduce the result."""
     for name in (settings, Path("dvc.yaml"), Path("dvc.lock")):
@@ -278,8 +294,7 @@ def _run_name(model: Mapping[str, Any]) -> str:
     datasets = trained_on.get("datasets")  # absent if nothing was trained (train.epochs: 0)
     origin = f"on {'+'.join(datasets)}" if datasets else f"from {trained_on.get('started_from', 'unknown weights')}"
     name = f"{model['backbone']} {model['height']}x{model['width']} {origin} ({model['weights_sha256'][:8]})"
-    experiment = os.environ.get("DVC_EXP_NAME")
-    return f"{name} {experiment}" if experiment else name
+    return f"{name} {dvc_experiment()}".strip()
 
 
 def _description(metrics: Mapping[str, float]) -> str:
@@ -288,25 +303,3 @@ def _description(metrics: Mapping[str, float]) -> str:
     names += [f"tracking/{arm}/{s}" for s in ("IDF1", "HOTA", "MOTA") for arm in ("appearance", "no_appearance")]
     rows = [f"| {name} | {metrics[name]:.4f} |" for name in names if name in metrics]
     return "\n".join(["| figure | value |", "|---|---|", *rows])
-
-
-def _origin_tags() -> dict[str, str]:
-    """Return the git commit, whether there are uncommitted changes, and the DVC experiment; {} outside a repository."""
-    commit = _git("rev-parse", "HEAD")
-    tags = (
-        {
-            "mlflow.source.git.commit": commit,
-            "git.uncommitted_changes": str(bool(_git("status", "--porcelain"))).lower(),
-        }
-        if commit
-        else {}
-    )
-    experiment = os.environ.get("DVC_EXP_NAME")
-    return tags | ({"dvc.experiment": experiment} if experiment else {})
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

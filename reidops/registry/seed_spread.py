@@ -5,15 +5,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy import stats
-
 from reidops.files import read_json
-from reidops.registry.comparison import SCORES, SeedSpread
+from reidops.registry.comparison import SCORES
 from reidops.skipped import skipped_reason
 from reidops.tracking.evaluation.tracking_report import TrackingReport
-
-LEAST_TRAININGS = 3
-"""With fewer trainings the standard deviation is too uncertain."""
 
 
 def read_figures(reid: Path, tracking: Path) -> dict[str, float]:
@@ -34,16 +29,3 @@ def describe_spread(seeds: Sequence[int], figures: Sequence[Mapping[str, float]]
         for name, row in values.items()
     }
     return {"num": len(seeds), "seeds": list(seeds), "figures": rows}
-
-
-def read_spread(path: Path, score: str) -> SeedSpread:
-    """Return the spread of a combined tracking score; the half width is 0 for fewer than LEAST_TRAININGS trainings.
-
-    Raises:
-        ReidopsError: the file is missing or not valid JSON.
-    """
-    found = read_json(path)
-    std = found["figures"][f"tracking/{score}"]["std"]
-    if found["num"] < LEAST_TRAININGS:
-        return SeedSpread(found["num"], std)
-    return SeedSpread(found["num"], std, float(stats.t.ppf(0.975, found["num"] - 1)) * std)

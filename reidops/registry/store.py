@@ -3,9 +3,10 @@
 The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` and `mlartifacts/` in the repository.
 """
 
+import hashlib
 import logging
 import os
-import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reidops.errors import ReidopsError, Unreachable
-from reidops.files import repository_root
+from reidops.registry.address import sqlite_file, tracking_uri, without_password
 from reidops.registry.places import ARTIFACTS, moved_from
 
 _REMEDY = "Everything computed is kept: mend MLFLOW_TRACKING_URI or the file, then run `dvc repro register`"
@@ -26,7 +27,6 @@ _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 # Set by another program for its own run: MLflow would log our result into that run or experiment.
 _FOREIGN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
 _NO_DATABASE = ("http", "file:", "databricks", "uc:", "sqlite:")
-_PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
 
 logger = logging.getLogger(__name__)
 _warned: set[str] = set()  # variables that were warned of in this process
@@ -34,24 +34,6 @@ _warned: set[str] = set()  # variables that were warned of in this process
 
 class StoreUnreachable(Unreachable):
     """The tracking server does not answer; the same command may succeed later."""
-
-
-def tracking_uri() -> str:
-    """Return `MLFLOW_TRACKING_URI`, else the sqlite file of this repository.
-
-    A relative sqlite file lies in the repository, and not in the copy of it in which `dvc exp run --temp` runs.
-    """
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri:
-        return f"sqlite:///{_store_root() / 'mlflow.db'}"
-    file = sqlite_file(uri)
-    return uri if file is None or file.is_absolute() else f"sqlite:///{_store_root() / file}"
-
-
-def _store_root() -> Path:
-    """Return the repository of DVC that runs us or holds the current folder, else the current folder."""
-    here = repository_root().resolve()
-    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
 
 
 @contextmanager
@@ -115,11 +97,6 @@ def _find_driver(uri: str) -> None:
         return  # no database's address, or one whose driver SQLAlchemy does not load itself: MLflow judges it
 
 
-def without_password(uri: str) -> str:
-    """Return an address as it may be shown."""
-    return _PASSWORD.sub(r"\1:***@", uri)
-
-
 def _prepare_store(uri: str) -> None:
     """Ask the store for something small: an sqlite file gets its tables, a silent server is found out.
 
@@ -130,12 +107,43 @@ def _prepare_store(uri: str) -> None:
         with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="10"):
             mlflow.MlflowClient(uri).search_experiments(max_results=1)
         return
+    _make_folder(file)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+@contextmanager
+def store_lock() -> Iterator[None]:
+    """Let one process of this host at a time write a result to the store or move an alias.
+
+    The lock file of an sqlite store is beside it; that of a server is in the folder for temporary files, for
+    each user.
+    """
+    uri = tracking_uri()
+    file = sqlite_file(uri)
+    name = f"reidops-{os.getuid()}-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+    place = Path(tempfile.gettempdir()) / name if file is None else file.with_name(f"{file.name}.register.lock")
+    if file is not None:
+        _make_folder(file)
+    with FileLock(place):
+        yield
+
+
+def _make_folder(file: Path) -> None:
+    """Make the folder of an sqlite store.
+
+    Raises:
+        ReidopsError: the system does not allow it.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ReidopsError(f"the tracking store {uri} cannot be made ({error}). {_REMEDY}") from None
-    with FileLock(file.with_name(f"{file.name}.lock")):
-        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+        raise ReidopsError(f"the tracking store {file} cannot be made ({error}). {_REMEDY}") from None
+
+
+def find_aliases(client: mlflow.MlflowClient, name: str) -> dict[str, str]:
+    """Return alias → version of a registered model."""
+    return {alias: str(version) for alias, version in client.get_registered_model(name).aliases.items()}
 
 
 def find_experiment(client: mlflow.MlflowClient, name: str) -> str:
@@ -166,11 +174,6 @@ def check_place(location: str) -> None:
             f"{file}: names {old} for its artifacts, since the repository was moved or copied; run `reidops registry "
             "relocate` to name the folder beside it"
         )
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file behind an sqlite URI, None for other stores."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 @contextmanager

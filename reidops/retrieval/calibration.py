@@ -14,6 +14,7 @@ There are two kinds of distances:
   | `half_cosine` | half of `ema_cosine` | BoT-SORT |
 
   Deep OC-SORT has no published gate; with `ema_cosine` appearance is not used beyond the gate.
+  The evidence tracker has a likelihood table of the same distance in place of a gate, see `likelihoods.py`.
 
 The gate minimises the expected number of wrong decisions. A new detection is assumed to be a returning person or a new
 person with equal probability, and the motion model leaves `num_candidates` lost tracks as candidates. A returning
@@ -37,6 +38,7 @@ from reidops.retrieval.crop_distances import (
     pair_up,
     thinned_rows,
 )
+from reidops.retrieval.likelihoods import PUBLISHED_ROWS, fit_likelihoods
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +151,7 @@ def _report(pairs: Distances, nearest: Distances, average: Distances, num_candid
         "num_impostor": len(pairs.impostor),
         "fnmr_at_fmr": miss_rates(pairs) if pairs.is_enough else {},
         "gates": gates,
+        "likelihoods": {"evidence": fit_likelihoods(average) if average.is_enough else PUBLISHED_ROWS},
         "at_gate": rates_at(nearest, gates["cosine"]),
         "at_ema_gate": rates_at(average, gates["ema_cosine"]),
     }

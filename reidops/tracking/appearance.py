@@ -170,6 +170,15 @@ class Ema:
         means = alphas * self._means[rows] + (1 - alphas) * embeddings[known]
         self._means[rows] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
+    @property
+    def means(self) -> np.ndarray:
+        """The averages, unit rows [num_tracks, dim]; zeros for a track without embedding."""
+        return self._means
+
+    def is_known(self) -> np.ndarray:
+        """Return which tracks have an average, bool [num_tracks]."""
+        return np.asarray(self._means.any(axis=1))
+
     def distances(self, embeddings: np.ndarray) -> np.ndarray:
         """See `Memory`."""
         if not (self._means.shape[1] and len(embeddings)):

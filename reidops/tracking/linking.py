@@ -1,9 +1,9 @@
 """Link tracks of one person after tracking, as StrongSORT's appearance-free linking (AFLink).
 
 After Du et al., "StrongSORT: Make DeepSORT great again", 2023, section 3.3: a track that ends and one that starts soon
-after nearby may be one person. Each track has at most one successor, from a global assignment. The published AFLink
-uses a small network to decide whether two tracks fit, whose weights are not available here. Instead, each track is
-extrapolated at the speed of its end and must meet the other. With embeddings, appearance must also agree.
+after nearby may be one person. Each track has at most one successor, from a global assignment. A network decides
+whether two tracks fit, as published (`link_network.py`), or their motion does: each track is extrapolated at the speed
+of its end and must meet the other. With embeddings, appearance must also agree.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,17 @@ from pydantic import Field
 
 from reidops.params import params_dataclass
 from reidops.tracking.association import match
+from reidops.tracking.link_network import LinkNetwork, track_windows
 
 _BOX = ["left", "top", "width", "height"]
 
 
 @params_dataclass
 class LinkConstants:
-    """The conditions for linking two tracks; gap and distance are AFLink's, the others ours."""
+    """The conditions for linking two tracks; gap, distance and probability are AFLink's, the others ours.
+
+    Miss and growth apply without a network, the probability with one.
+    """
 
     max_gap: Annotated[int, Field(ge=1)] = 30  # frames from the last of one track to the first of the other
     max_distance: Annotated[float, Field(gt=0)] = 75.0  # px between the centres of those two boxes
@@ -30,10 +34,14 @@ class LinkConstants:
     max_miss: Annotated[float, Field(gt=0)] = 0.5
     max_growth: Annotated[float, Field(ge=1)] = 1.5  # factor between the two heights
     max_cosine: Annotated[float, Field(ge=0, le=2)] = 0.3  # cosine distance of the mean embeddings, where there are any
+    min_probability: Annotated[float, Field(ge=0, lt=1)] = 0.95  # that two tracks are one, by the network
 
 
 def link_tracks(
-    tracks: pd.DataFrame, constants: LinkConstants = LinkConstants(), embeddings: Mapping[int, np.ndarray] | None = None
+    tracks: pd.DataFrame,
+    constants: LinkConstants = LinkConstants(),
+    embeddings: Mapping[int, np.ndarray] | None = None,
+    network: LinkNetwork | None = None,
 ) -> pd.DataFrame:
     """Return the table in which linked tracks have one `track_id`, that of the first.
 
@@ -41,12 +49,13 @@ def link_tracks(
         tracks: frame, track_id, left, top, width, height, …; px. Their order is kept.
         embeddings: track_id → a vector [dim], e.g. the mean embedding; other tracks are linked by motion alone. None =
             all by motion.
+        network: decides which tracks fit, instead of their motion.
     """
     ids = np.unique(tracks["track_id"])
     if len(ids) < 2:
         return tracks.copy()
     ends = _track_ends(tracks, ids, constants.window)
-    costs = _motion_costs(ends, constants)
+    costs = _motion_costs(ends, constants) if network is None else _network_costs(tracks, ids, ends, constants, network)
     if embeddings is not None:
         costs = costs + _appearance_costs(ids, embeddings, constants.max_cosine)
     successor = dict(match(costs, 2.0))
@@ -82,6 +91,13 @@ def _speed(frames: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return time @ centres / max(float(time @ time), 1e-9)
 
 
+def _near(ends: dict[str, np.ndarray], constants: LinkConstants) -> np.ndarray:
+    """Return whether track j starts soon enough and near enough to follow track i, mask [n, n]."""
+    gap = ends["first_frame"][None] - ends["last_frame"][:, None]
+    step = ends["first_centre"][None] - ends["last_centre"][:, None]
+    return (gap > 0) & (gap <= constants.max_gap) & (np.linalg.norm(step, axis=2) <= constants.max_distance)
+
+
 def _motion_costs(ends: dict[str, np.ndarray], constants: LinkConstants) -> np.ndarray:
     """Return the cost of track j as the successor of track i, [n, n] in 0 … 1; infinity if impossible."""
     gap = ends["first_frame"][None] - ends["last_frame"][:, None]
@@ -91,9 +107,36 @@ def _motion_costs(ends: dict[str, np.ndarray], constants: LinkConstants) -> np.n
     backwards = np.linalg.norm(step - ends["first_speed"][None] * gap[..., None], axis=2)
     miss = (forwards + backwards) / (2 * height)
     growth = np.abs(np.log(ends["first_height"][None] / ends["last_height"][:, None]))
-    possible = (gap > 0) & (gap <= constants.max_gap) & (np.linalg.norm(step, axis=2) <= constants.max_distance)
-    possible &= (miss <= constants.max_miss) & (growth <= np.log(constants.max_growth))
+    possible = _near(ends, constants) & (miss <= constants.max_miss) & (growth <= np.log(constants.max_growth))
     return np.where(possible, miss / constants.max_miss, np.inf)
+
+
+def _network_costs(
+    tracks: pd.DataFrame, ids: np.ndarray, ends: dict[str, np.ndarray], constants: LinkConstants, network: LinkNetwork
+) -> np.ndarray:
+    """Return the cost of track j as the successor of track i by the network, [n, n] in 0 … 1; infinity if impossible.
+
+    The cost is 0 at probability 1 and 1 at the least probability.
+    """
+    costs = np.full((len(ids), len(ids)), np.inf)
+    pairs = np.argwhere(_near(ends, constants))
+    if not len(pairs):
+        return costs
+    rows_of = _track_rows(tracks, ids)
+    windows = [track_windows(rows_of[before], rows_of[after]) for before, after in pairs.tolist()]
+    before, after = (np.stack(side) for side in zip(*windows, strict=True))
+    found = (1 - network.probabilities(before, after)) / (1 - constants.min_probability)
+    costs[tuple(pairs.T)] = np.where(found <= 1, found, np.inf)
+    return costs
+
+
+def _track_rows(tracks: pd.DataFrame, ids: np.ndarray) -> list[np.ndarray]:
+    """Return frame, centre x, centre y, height of each box in order of time, [n, 4] per track of `ids`."""
+    box = tracks[_BOX].to_numpy(dtype=float)
+    rows = np.column_stack([tracks["frame"], box[:, :2] + box[:, 2:] / 2, box[:, 3]])
+    order = np.lexsort((tracks["frame"], tracks["track_id"]))
+    starts = np.searchsorted(tracks["track_id"].to_numpy()[order], ids)
+    return np.split(rows[order], starts[1:])
 
 
 def _appearance_costs(ids: np.ndarray, embeddings: Mapping[int, np.ndarray], max_cosine: float) -> np.ndarray:

@@ -4,6 +4,7 @@ multi-object tracking", 2023.
 Its three parts: observation-centric momentum (OCM), recovery (OCR) and re-update (ORU).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.appearance import Memory
+from reidops.tracking.association import Pair, StagedPair
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import OcSortConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
@@ -82,10 +84,13 @@ class OcSort:
         ids = self._output_ids(track_of_detection)
         boxes = tracks.reported_boxes(track_of_detection, constants.boxes)
         result = output_detections(detections, seen, ids, boxes)
-        alive = tracks.age <= constants.max_age
-        tracks.keep(alive)
-        self._sightings.keep(alive)
+        self._keep(tracks.age <= constants.max_age)
         return result
+
+    def _keep(self, alive: np.ndarray) -> None:
+        """Remove the tracks outside the mask."""
+        self._tracks.keep(alive)
+        self._sightings.keep(alive)
 
     def _predict(self) -> None:
         """Predict all tracks."""
@@ -116,7 +121,7 @@ class OcSort:
         direction = self._constants.inertia * seen.confidence * (0.5 - terms[DIRECTION])
         return 1 - terms[OVERLAP] + direction
 
-    def _update_tracks(self, pairs: list[tuple[int, int]], seen: Observations) -> np.ndarray:
+    def _update_tracks(self, pairs: Sequence[Pair | StagedPair], seen: Observations) -> np.ndarray:
         """Update matched tracks, start new ones, and return the track row of each detection, `NO_TRACK` for none."""
         tracks = self._tracks
         rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
@@ -146,18 +151,28 @@ class OcSort:
         """Update the appearance of the tracks of these rows; OC-SORT has none."""
 
     def _output_ids(self, track_of_detection: np.ndarray) -> np.ndarray:
-        """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not
-        returned.
-        """
-        tracks, min_hits = self._tracks, self._constants.min_hits
-        after_first = tracks.streak - (tracks.hits == tracks.streak)
-        visible = (tracks.age == 0) & ((after_first >= min_hits) | (self._num_frames <= min_hits))
-        matched = np.flatnonzero(track_of_detection != NO_TRACK)
-        matched = matched[visible[track_of_detection[matched]]]
-        tracks.confirm(track_of_detection[matched])
-        ids = np.full(len(track_of_detection), UNCONFIRMED)
-        ids[matched] = tracks.ids[track_of_detection[matched]]
-        return ids
+        """Return the track id of each detection, `UNCONFIRMED` for one that is not returned."""
+        return confirm_streaks(self._tracks, track_of_detection, self._constants.min_hits, self._num_frames)
+
+
+def confirm_streaks(tracks: Tracks, track_of_detection: np.ndarray, min_hits: int, num_frames: int) -> np.ndarray:
+    """Confirm the tracks to return and return each detection's track id; `UNCONFIRMED` for a detection that is not
+    returned.
+
+    A track is returned after `min_hits` consecutive matches, not counting its first detection; in the first `min_hits`
+    frames of a video all matched tracks are.
+
+    Args:
+        num_frames: the number of the current frame, from 1.
+    """
+    after_first = tracks.streak - (tracks.hits == tracks.streak)
+    visible = (tracks.age == 0) & ((after_first >= min_hits) | (num_frames <= min_hits))
+    matched = np.flatnonzero(track_of_detection != NO_TRACK)
+    matched = matched[visible[track_of_detection[matched]]]
+    tracks.confirm(track_of_detection[matched])
+    ids = np.full(len(track_of_detection), UNCONFIRMED)
+    ids[matched] = tracks.ids[track_of_detection[matched]]
+    return ids
 
 
 def match_stages(stages: dict[str, Stage]) -> list[Match]:

@@ -67,10 +67,14 @@ class Sightings:
         self._origin[rows] = self.last[rows]
         self._recent[rows, 1:] = np.nan
 
-    def references(self) -> np.ndarray:
-        """Return the observation of Δt frames ago or, if there is none, the oldest later one, [n, 4]."""
-        seen = ~np.isnan(self._recent[:, :, 0])
-        oldest = self._recent.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
+    def references(self, interval: int | None = None) -> np.ndarray:
+        """Return the observation of `interval` frames ago or, if there is none, the oldest later one, [n, 4].
+
+        Args:
+            interval: 1 … Δt, None = Δt.
+        """
+        seen = ~np.isnan(self._recent[:, :interval, 0])
+        oldest = seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
         return np.where(seen.any(axis=1)[:, None], self._recent[np.arange(len(self)), oldest], self.last)
 
     def agreement(self, box_ltwh: np.ndarray) -> np.ndarray:
@@ -78,8 +82,8 @@ class Sightings:
 
         It is ½ for the same and −½ for the opposite direction, linear in the angle; 0 for a track without a direction.
         """
-        track_directions = _unit(_centres(self.last) - _centres(self._origin))
-        pair_directions = _unit(_centres(box_ltwh)[None] - _centres(self.references())[:, None])
+        track_directions = unit_vectors(_centres(self.last) - _centres(self._origin))
+        pair_directions = unit_vectors(_centres(box_ltwh)[None] - _centres(self.references())[:, None])
         cosines = np.einsum("tbi,ti->tb", pair_directions, track_directions)
         return 0.5 - np.arccos(np.clip(cosines, -1, 1)) / np.pi
 
@@ -125,6 +129,6 @@ def _centres(box_ltwh: np.ndarray) -> np.ndarray:
     return box_ltwh[..., :2] + box_ltwh[..., 2:] / 2
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
     """Normalize vectors to length 1; a vector near 0 stays near 0."""
     return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)

@@ -16,14 +16,20 @@ from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.sequences import read_sequence
 from reidops.parts import Part
+from reidops.tracking.boosttrack import BoostTrack
 from reidops.tracking.botsort import BotSort
 from reidops.tracking.bytetrack import ByteTrack
 from reidops.tracking.camera_cache import cached_motion
 from reidops.tracking.camera_motion import CameraMotion
+from reidops.tracking.cbiou import CBiou
+from reidops.tracking.constants import AFLINK, MOTION_LINKING, Gate
 from reidops.tracking.decisions import Decisions
 from reidops.tracking.deepocsort import DeepOcSort
 from reidops.tracking.deepsort import DeepSort
+from reidops.tracking.evidence import EvidenceTracker
+from reidops.tracking.hybridsort import HybridSort
 from reidops.tracking.interpolation import interpolate_tracks
+from reidops.tracking.link_network import FILE, load_network
 from reidops.tracking.linking import link_tracks
 from reidops.tracking.ocsort import OcSort
 from reidops.tracking.sort import Sort
@@ -38,7 +44,13 @@ TRACKERS: dict[str, type] = {
     "botsort": BotSort,
     "ocsort": OcSort,
     "deepocsort": DeepOcSort,
+    "cbiou": CBiou,
+    "hybridsort": HybridSort,
+    "boosttrack": BoostTrack,
+    "evidence": EvidenceTracker,
 }
+# Trackers whose constants are in seconds: they take a frame rate, and `update` takes the time of a frame.
+TIMED = ("evidence",)
 
 _TRACK_COLUMNS = ("frame", "track_id", "left", "top", "width", "height", "confidence", "detection")
 
@@ -71,20 +83,38 @@ class Tracker(Protocol):
         """
 
 
-def new_tracker(name: str, gate: float | None, constants: Any, camera: CameraMotion | None = None) -> Tracker:
+def new_tracker(
+    name: str, gate: Gate | None, constants: Any, camera: CameraMotion | None = None, *, frame_rate: float = 30.0
+) -> Tracker:
     """Return a new tracker by its name in params.yaml.
 
     Args:
         gate: of appearance, in the tracker's own cost; None = the published one.
         constants: the tracker's dataclass (`constants.CONSTANTS`).
+        frame_rate: of the frames that it is given, fps; only the trackers of `TIMED` use it.
     """
+    if name in TIMED:
+        return TRACKERS[name](constants, gate, camera, frame_rate)
     return TRACKERS[name](constants, gate, camera)
 
 
-def new_camera(part: Part, camera: tuple[str, Path]) -> CameraMotion:
-    """Return the camera motion of a part's frames, read from the folder, or computed and stored there."""
+def update_tracker(
+    tracker: Tracker,
+    detections: sv.Detections,
+    embeddings: np.ndarray | None = None,
+    frame: np.ndarray | None = None,
+    timestamp: float | None = None,
+) -> sv.Detections:
+    """Return a tracker's output for one frame; the time of the frame [s] is passed to those of `TIMED`."""
+    if isinstance(tracker, EvidenceTracker):
+        return tracker.update(detections, embeddings, frame, timestamp)
+    return tracker.update(detections, embeddings, frame)
+
+
+def new_camera(part: Part, camera: tuple[str, Path], stride: int = 1) -> CameraMotion:
+    """Return the camera motion of every stride-th frame of a part, read from the folder, or computed and stored."""
     method, folder = camera
-    return cached_motion(read_sequence(part.folder), method, folder, range(part.first_frame, part.last_frame + 1))
+    return cached_motion(read_sequence(part.folder), method, folder, part.frames(stride))
 
 
 def track_sequence(
@@ -141,14 +171,25 @@ def _track_table(results: list[tuple[int, list[int], sv.Detections]]) -> pd.Data
 
 @dataclass(frozen=True)
 class Finishing:
-    """Steps after tracking that need the whole sequence, so a live video cannot have them."""
+    """Steps after tracking that need the whole sequence, so a live video cannot have them.
 
-    linking: bool = False
+    Attributes:
+        linking: False = none, `motion` (or True), `aflink` = the network that is shipped, or the file of its weights.
+    """
+
+    linking: bool | str = False
     interpolation: bool = False
 
 
 def finish_tracks(tracks: pd.DataFrame, finishing: Finishing) -> pd.DataFrame:
-    """Return the tracks linked and interpolated, as `finishing` sets."""
-    if finishing.linking:
+    """Return the tracks linked and interpolated, as `finishing` sets.
+
+    Raises:
+        ReidopsError: the weights of the network are missing, or of another one.
+    """
+    if finishing.linking in (True, MOTION_LINKING):
         tracks = link_tracks(tracks)
+    elif finishing.linking:
+        weights = FILE if finishing.linking == AFLINK else Path(str(finishing.linking))
+        tracks = link_tracks(tracks, network=load_network(weights))
     return interpolate_tracks(tracks) if finishing.interpolation else tracks

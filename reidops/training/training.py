@@ -37,7 +37,7 @@ from reidops.training.validation import HeldOut
 
 log = logging.getLogger(__name__)
 
-Follower = Callable[[int, dict[str, float]], None]
+EpochCallback = Callable[[int, dict[str, float]], None]
 """A function that is called after each epoch with its number and its figures."""
 
 
@@ -53,6 +53,11 @@ class TrainingData:
     sampler: IdentitySampler
     augmentation: Augmentation
     held_out: HeldOut | None
+
+    @property
+    def num_people(self) -> int:
+        """Return the number of people, C."""
+        return int(self.labels.max()) + 1
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Trainer:
     Args:
         optimizer: optimizer of the weights of `network` and `losses`.
         schedule: a schedule of timm that is updated after every optimizer step.
-        follower: called after each epoch on rank 0.
+        on_epoch: called after each epoch on rank 0.
     """
 
     def __init__(
@@ -111,9 +116,9 @@ class Trainer:
         checkpoints: Checkpoints,
         loop: Loop,
         freezing: Freezing | None = None,
-        follower: Follower | None = None,
+        on_epoch: EpochCallback | None = None,
     ) -> None:
-        self._data, self._schedule, self._loop, self._follower = data, schedule, loop, follower
+        self._data, self._schedule, self._loop, self._on_epoch = data, schedule, loop, on_epoch
         self._freezing = freezing
         self._fabric, self._checkpoints = fabric, checkpoints
         self._losses = losses.to(fabric.device)
@@ -284,8 +289,8 @@ class Trainer:
         progress.history.append(row)
         progress.sums = {}
         log.info(describe_epoch(row, speed))
-        if self._follower is not None and self._fabric.is_global_zero:
-            self._follower(epoch, row | {"images_per_second": speed})
+        if self._on_epoch is not None and self._fabric.is_global_zero:
+            self._on_epoch(epoch, row | {"images_per_second": speed})
         self._fabric.barrier()
 
     def _save(self) -> None:

@@ -46,7 +46,7 @@ class DownloadParams:
         description="Share of the people of each scene that split: identity tests."
     )
     formats: dict[str, str] = Field(
-        description="Data set → format of its annotations: mot, mot15, visdrone, or the names of the columns, "
+        description="Data set → format of its annotations: mot, mot15, visdrone, uavdt, or the names of the columns, "
         "'frame,id,left,top,right,bottom,class'. {}: the format is recognised from the files."
     )
     people: dict[str, list[int | str]] = Field(

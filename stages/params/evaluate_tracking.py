@@ -9,7 +9,20 @@ from reidops.params import params_dataclass
 from reidops.tracking.constants import check_constants
 from stages.params.types import Count, Positive
 
-Tracker = Literal["sort", "deepsort", "strongsort", "bytetrack", "botsort", "ocsort", "deepocsort"]
+Tracker = Literal[
+    "sort",
+    "deepsort",
+    "strongsort",
+    "bytetrack",
+    "botsort",
+    "ocsort",
+    "deepocsort",
+    "cbiou",
+    "hybridsort",
+    "boosttrack",
+    "evidence",
+]
+Linking = bool | Literal["motion", "aflink"] | Annotated[str, Field(pattern=r"\.npz$")]
 Gate = Literal["calibrated", "published"] | Annotated[float, Field(ge=0, le=2)]
 
 
@@ -35,10 +48,18 @@ class EvaluateTrackingParams:
         "result of the stage tune."
     )
     camera_motion: Literal["published", "none", "sparse_flow", "ecc"] = Field(
-        description="Method that estimates the camera motion. published: ecc for strongsort, sparse_flow for botsort "
-        "and deepocsort, none for the others."
+        description="Method that estimates the camera motion. published: ecc for strongsort, hybridsort and "
+        "boosttrack, sparse_flow for botsort and deepocsort, none for the others."
     )
-    linking: bool = Field(description="Join tracks of the same person after tracking, by their motion.")
+    frame_stride: Positive = Field(
+        description="Every stride-th frame of a sequence is tracked and scored. It shows how the tracker works at a "
+        "lower frame rate."
+    )
+    linking: Linking = Field(
+        description="Join tracks of the same person after tracking. motion (or true): by their speed. aflink: by the "
+        "network of StrongSORT's AFLink, trained on drawn streets. A file .npz: by the weights that `reidops "
+        "train-linking` wrote."
+    )
     interpolation: bool = Field(description="Fill the gaps of tracks after tracking.")
     window: Positive = Field(
         description="Length of the windows of a sequence from which confidence intervals are computed, frames. An "

@@ -1,6 +1,7 @@
 """reidops/datasets/exports.py: sets of other projects and tools become the same boxes in MOTChallenge's layout."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,10 @@ from mot_factory import draw_frame, person_box
 
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BoxRules, choose_boxes
+from reidops.mot.cvat import read_cvat
+from reidops.mot.frame_files import FrameFiles
 from reidops.mot.sequences import read_annotations, read_sequence
+from reidops.mot.video_json import read_video_json
 from reidops.parts import read_parts
 from stages.download import DownloadParams, download
 
@@ -33,6 +37,16 @@ def visdrone(root: Path, name: str) -> None:
     lines = [f"{f},{p},{x},{y},{w},{h},1,1,0,0" for (f, p), (x, y, w, h) in BOXES.items()]
     lines += ["1,90,5,5,40,40,0,0,0,0", "1,91,5,5,40,40,0,0,0,0", "2,92,9,9,20,30,1,4,1,2"]
     (root / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+
+
+def uavdt(root: Path, name: str) -> None:
+    """UAVDT's published folders; people are drawn in place of its vehicles, and id 90 is a truck."""
+    write_frames(root / "UAV-benchmark-M" / name, "img{:06d}.jpg")
+    labels = root / "UAV-benchmark-MOTD_v1.0" / "GT"
+    labels.mkdir(parents=True, exist_ok=True)
+    lines = [f"{f},{p},{x},{y},{w},{h},1,{p},1" for (f, p), (x, y, w, h) in BOXES.items()]
+    (labels / f"{name}_gt_whole.txt").write_text("\n".join([*lines, "2,90,9,9,20,30,3,1,2"]) + "\n")
+    (labels / f"{name}_gt.txt").write_text("".join(f"{line.rsplit(',', 3)[0]},1,1,-1\n" for line in lines))
 
 
 def kitti(root: Path, name: str) -> None:
@@ -165,6 +179,44 @@ def test_a_box_of_every_export_is_cut_out_of_its_own_picture(tmp_path, monkeypat
         assert np.abs(inside.mean(0) - colour).sum() < min(apart)
 
 
+def with_hidden_files(folder: Path) -> None:
+    """Write what macOS leaves beside every file and folder."""
+    for path in list(folder.rglob("*")):
+        (path.with_name(f"._{path.name}") if path.is_file() else path / ".DS_Store").write_bytes(b"\0\5\x16\7")
+
+
+@pytest.mark.parametrize("write", [visdrone, kitti, cvat, coco, bare_mot])
+def test_an_export_in_an_archive_with_a_folder_around_it_is_read(tmp_path, monkeypatch, write):
+    for name in ("one", "two"):
+        write(tmp_path / "export" / "my data", name)
+    with_hidden_files(tmp_path / "export")
+    (tmp_path / "sets").mkdir()
+    with zipfile.ZipFile(tmp_path / "sets" / "mine.zip", "w") as archive:
+        for path in sorted((tmp_path / "export").rglob("*")):
+            archive.write(path, path.relative_to(tmp_path / "export"))
+        archive.writestr("__MACOSX/my data/._train", b"\0\5\x16\7")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    mine = {"local": "sets", "train": ["mine"], "test": ["mine"], "track": ["mine"], "sequences": ["two"]}
+    download(tmp_path / "raw", default_params(DownloadParams, **mine))
+    for part in read_parts(tmp_path / "raw"):
+        sequence = read_sequence(part.folder)
+        assert len(choose_boxes(sequence, BoxRules())[0]) == len(BOXES)
+        assert cv2.imread(str(sequence.frame_path(FRAMES))).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_hidden_files_beside_annotations_are_no_sequences(tmp_path, monkeypatch):
+    def write(root, name):
+        visdrone(root, name)
+        with_hidden_files(root)
+
+    assert {part.sequence for part in downloaded(tmp_path, write, monkeypatch)} == {"one", "two"}
+
+
+def test_a_set_one_folder_further_down_is_named(tmp_path, monkeypatch):
+    with pytest.raises(ReidopsError, match=r"holds no data set.* mine/export holds one: write this name"):
+        downloaded(tmp_path, lambda root, name: bare_mot(root / "export", name), monkeypatch)
+
+
 def test_columns_classes_and_numbering_that_params_name_are_heeded(tmp_path, monkeypatch):
     def write(root, name):
         own_columns(root, name)
@@ -180,8 +232,22 @@ def test_columns_classes_and_numbering_that_params_name_are_heeded(tmp_path, mon
     assert table.loc[table["track_id"] == 77, "class_id"].tolist() == [2]
 
 
+def test_uavdt_is_read_in_its_own_columns_and_its_vehicles_are_named_in_params(tmp_path, monkeypatch):
+    part = downloaded(tmp_path, uavdt, monkeypatch, people={"mine": ["car"]})[0]
+    table = read_annotations(read_sequence(part.folder))
+    chosen = table[table["class_id"] == 1]
+    assert {(row.frame, row.track_id) for row in chosen.itertuples()} == set(BOXES)
+    assert chosen.groupby("track_id")["visibility"].first().tolist() == [1.0, 0.25, 0.5]
+    assert table.loc[table["track_id"] == 90, "class_id"].tolist() == [3]
+
+
+def test_uavdt_without_named_vehicles_is_refused_because_it_holds_no_people(tmp_path, monkeypatch):
+    with pytest.raises(ReidopsError, match=r"one_gt_whole\.txt: .*no people.*download\.people: {.*car, truck, bus"):
+        downloaded(tmp_path, uavdt, monkeypatch)
+
+
 def test_an_unknown_format_is_named(tmp_path, monkeypatch):
-    with pytest.raises(ReidopsError, match=r"download\.formats: mine: motx .*; expected mot, mot15, visdrone"):
+    with pytest.raises(ReidopsError, match=r"download\.formats: mine: motx .*; expected mot, mot15, visdrone, uavdt"):
         downloaded(tmp_path, bare_mot, monkeypatch, formats={"mine": "motx"})
 
 
@@ -195,13 +261,99 @@ def test_frames_that_the_annotations_need_and_are_not_there_are_named(tmp_path, 
 
 
 def test_cvat_keyframes_are_interpolated_and_end_where_they_are_outside(tmp_path):
-    from reidops.mot.cvat import read_cvat
-
     box = '<box frame="{}" outside="{}" occluded="0" keyframe="1" xtl="{}" ytl="0" xbr="{}" ybr="20"/>'
     track = box.format(0, 0, 0, 10) + box.format(4, 0, 8, 18) + box.format(5, 1, 8, 18)
     (tmp_path / "a.xml").write_text(f'<annotations><track id="3" label="person">{track}</track></annotations>')
     table = read_cvat(tmp_path / "a.xml").table
     assert table[["frame", "left", "width"]].to_numpy().tolist() == [[k + 1, 2.0 * k, 10.0] for k in range(5)]
+
+
+FILES = FrameFiles(tuple(range(1, 7)), tuple(f"{n:06d}.jpg" for n in range(1, 7)))
+
+
+def coco_file(tmp_path: Path, images: list[dict], boxes: list[dict]):
+    path = tmp_path / "cam-a" / "annotations.json"
+    path.parent.mkdir(exist_ok=True)
+    rows = [{"id": k, "bbox": [4, 8, 12, 30], "category_id": 1, "track_id": 7} | box for k, box in enumerate(boxes)]
+    content = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "person"}]}
+    path.write_text(json.dumps(content))
+    return read_video_json(path, FILES, WIDTH, HEIGHT)
+
+
+def test_a_coco_file_of_several_videos_gives_the_boxes_of_its_own_sequence(tmp_path):
+    images = [{"id": k, "file_name": f"val/{name}/img1/000002.jpg"} for k, name in enumerate(("cam-a", "cam-b"))]
+    boxes = [{"image_id": 0}, {"image_id": 1, "track_id": 8}]
+    read = coco_file(tmp_path, images, boxes)
+    assert read.table[["frame", "track_id"]].to_numpy().tolist() == [[2, 7]]
+    assert "1 boxes are of other sequences" in read.remark
+    (tmp_path / "cam-a").rename(tmp_path / "cam-x")
+    images = [image | {"file_name": image["file_name"].replace("cam-a", "cam-c")} for image in images]
+    with pytest.raises(ReidopsError, match=r"2 folders \(val/cam-b/img1, val/cam-c/img1\).* none is cam-a"):
+        coco_file(tmp_path, images, boxes)
+
+
+def test_coco_boxes_of_larger_images_are_scaled_to_the_frames(tmp_path):
+    image = {"id": 1, "file_name": "000001.jpg", "width": 2 * WIDTH, "height": 4 * HEIGHT}
+    read = coco_file(tmp_path, [image], [{"image_id": 1}])
+    assert read.table[["left", "top", "width", "height"]].to_numpy().tolist() == [[2, 2, 6, 7.5]]
+    assert "scaled to 160 × 96 px" in read.remark
+
+
+def test_coco_track_ids_that_are_words_are_numbered_and_occlusion_is_heeded(tmp_path):
+    boxes = [{"image_id": 1, "track_id": word} for word in ("p-9", "p-3", "p-9")]
+    boxes[1]["attributes"] = {"occluded": True}
+    table = coco_file(tmp_path, [{"id": 1, "file_name": "000001.jpg"}], boxes).table
+    assert table["track_id"].tolist() == [1, 2, 1] and table["visibility"].tolist() == [1.0, 0.5, 1.0]
+
+
+def studio_file(tmp_path: Path, value: dict, *others: dict):
+    result = {"type": "videorectangle", "value": {"labels": ["person"]} | value}
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps([{"annotations": [*others, {"result": [result]}]}]))
+    return read_video_json(path, FILES, WIDTH, HEIGHT).table
+
+
+def keyframe(frame: int, **more) -> dict:
+    return {"frame": frame, "enabled": True, "x": 50, "y": 25, "width": 10, "height": 50} | more
+
+
+def test_a_label_studio_video_of_another_length_is_refused_because_frames_would_be_shifted(tmp_path):
+    assert studio_file(tmp_path, {"sequence": [keyframe(5)], "framesCount": 7})["frame"].tolist() == [5, 6]
+    with pytest.raises(ReidopsError, match=r"annotations\.json: .* 12 frames, and there are 6 pictures.*frameRate"):
+        studio_file(tmp_path, {"sequence": [keyframe(5)], "framesCount": 12})
+
+
+def test_keyframes_in_any_order_and_a_cancelled_annotation_are_read(tmp_path):
+    keys = [keyframe(4, enabled=False), keyframe(2)]
+    table = studio_file(tmp_path, {"sequence": keys, "framesCount": 6}, {"result": [], "was_cancelled": True})
+    assert table["frame"].tolist() == [2, 3]
+
+
+def test_rotated_boxes_become_the_upright_box_around_them(tmp_path):
+    side = {"width": 10, "height": 100 * 16 / HEIGHT, "rotation": 90}  # 16 × 16 px, turned around its left upper corner
+    table = studio_file(tmp_path, {"sequence": [keyframe(1, **side)]})
+    np.testing.assert_allclose(table[["left", "top", "width", "height"]], [[64, 24, 16, 16]], atol=1e-9)
+    box = '<box frame="0" xtl="10" ytl="10" xbr="14" ybr="20" rotation="90.0"/>'
+    (tmp_path / "a.xml").write_text(f'<annotations><track id="3" label="person">{box}</track></annotations>')
+    table = read_cvat(tmp_path / "a.xml").table
+    np.testing.assert_allclose(table[["left", "top", "width", "height"]], [[7, 13, 10, 4]], atol=1e-9)
+
+
+@pytest.mark.parametrize(("num_pictures", "frames"), [(3, [1, 2, 3]), (40, [11, *range(12, 22)])])
+def test_a_cvat_task_of_a_part_of_a_video_is_counted_by_its_own_pictures(tmp_path, num_pictures, frames):
+    box = '<box frame="{}" outside="0" keyframe="1" xtl="1" ytl="1" xbr="11" ybr="21"/>'
+    task = "<meta><task><size>3</size><start_frame>10</start_frame><frame_filter>step=5</frame_filter></task></meta>"
+    track = "".join(box.format(frame) for frame in (10, 15, 20))
+    text = f'<annotations>{task}<track id="3" label="person">{track}</track></annotations>'
+    (tmp_path / "a.xml").write_text(text)
+    assert read_cvat(tmp_path / "a.xml", num_pictures).table["frame"].tolist() == frames
+
+
+def test_a_cvat_file_with_polygons_only_is_named(tmp_path):
+    track = '<track id="0" label="person"><polygon frame="0" points="1,1;2,2;3,1"/></track>'
+    (tmp_path / "a.xml").write_text(f"<annotations>{track}</annotations>")
+    with pytest.raises(ReidopsError, match=r"a\.xml: holds no track with a box"):
+        read_cvat(tmp_path / "a.xml")
 
 
 def test_params_have_the_new_names_and_are_empty():

@@ -3,7 +3,8 @@ import pytest
 import supervision as sv
 from mot_factory import write_mot_set, write_rows
 
-from reidops.detection.sources import DetectorSource, open_source
+from reidops.detection.detector_source import DetectorSource
+from reidops.detection.sources import open_source
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_detections, read_sequence
 

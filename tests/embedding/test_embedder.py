@@ -66,6 +66,10 @@ def test_a_saved_embedder_embeds_the_same_after_loading(embedder, folder, crops)
     assert loaded.weights_sha256 == sha256(folder / "model.safetensors")
 
 
+def test_saved_weights_can_be_read_by_another_user(folder):
+    assert (folder / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.parametrize("backbone", ["osnet_x0_25", "osnet_ain_x0_25", "seresnet18_ibn_dense"])
 @pytest.mark.parametrize("pooling", ["avg", "gem"])
 def test_networks_of_this_package_are_rebuilt_exactly(tmp_path, crops, backbone, pooling):
@@ -200,7 +204,7 @@ def test_batches_take_turns_on_a_gpu_and_run_in_parallel_on_the_cpu(monkeypatch)
         network = Network()
         monkeypatch.setattr(network, "to", lambda *place, **options: network)
         embedder = Embedder(network, None, device)
-        embedder._device = "cpu"  # there may be no other here
+        embedder._inference._device = "cpu"  # there may be no GPU here
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(embedder.embed_images, [np.zeros((1, 8, 4, 3), np.uint8)] * 6))
         return max(most)

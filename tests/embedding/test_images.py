@@ -6,13 +6,7 @@ import pandas as pd
 import pytest
 from drawn_crops import write_crops
 
-from reidops.embedding.images import (
-    CropStore,
-    GrowingImages,
-    ImageBatches,
-    load_images,
-    run_ahead,
-)
+from reidops.embedding.images import CropStore, GrowingImages, ImageBatches, load_images, run_ahead
 from reidops.embedding.resizing import resize_crop, resize_crops
 from reidops.errors import ReidopsError
 from reidops.tables import CROPS, read_table
@@ -91,7 +85,7 @@ def test_a_crop_in_any_common_format_is_read_and_a_cut_one_is_named(tmp_path, ki
     table = pd.DataFrame({"path": [f"whole{kind}", f"cut{kind}"], "offset": [0, len(encoded)], "size": sizes})
     store = CropStore(tmp_path / "crops.tar", table)
     assert np.array_equal(store.decode(0), cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR))
-    with pytest.raises(ReidopsError, match=rf"cut{kind} .*is no whole JPEG, PNG or BMP"):
+    with pytest.raises(ReidopsError, match=rf"cut{kind} .*JPEG, PNG or BMP"):
         store.decode(1)
 
 
@@ -135,7 +129,7 @@ def test_batches_are_the_same_from_memory_and_from_the_tar(store):
 
 @pytest.mark.parametrize("early", [[(0.6, 64, 32), (0.3, 32, 16)], [(0.3, 64, 32), (0.3, 32, 16)]])
 def test_early_sizes_whose_shares_do_not_rise_are_refused(early):
-    with pytest.raises(ReidopsError, match=r"the shares of early_sizes are \[.*\], expected rising ones"):
+    with pytest.raises(ReidopsError, match=r"the shares of early_sizes are \[.*\]"):
         GrowingImages(ImageBatches, (128, 64), early)
 
 

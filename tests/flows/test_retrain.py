@@ -8,9 +8,9 @@ import pytest
 from test_stage_runs import GRAPH, toy_repository
 
 from flows import retrain as flow
-from flows.stage_runs import StageBusy, StageFailed, StageRun
+from flows.stage_runs import Graph, StageBusy, StageFailed, StageLocked, StageRun
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 FIGURES = {"synthetic": {"mAP": 0.61, "rank1": 0.8}}
 FAILING = """\
@@ -48,11 +48,15 @@ def test_the_flow_brings_the_whole_graph_up_to_date_and_leaves_its_figures(tmp_p
 
 
 def _tables() -> dict[str, list[dict[str, str]]]:
+    return {key: json.loads(data) for key, data in _artifacts("table").items()}
+
+
+def _artifacts(kind: str | None = None) -> dict[str, str]:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts()
-    return {a.key: json.loads(a.data) for a in artifacts if a.type == "table"}
+    return {a.key: a.data for a in artifacts if kind in (None, a.type)}
 
 
 def test_a_failing_stage_is_tried_once_stops_what_needs_it_and_its_message_is_logged(
@@ -68,20 +72,23 @@ def test_a_failing_stage_is_tried_once_stops_what_needs_it_and_its_message_is_lo
     assert any("cook error, the oven is cold" in record.message for record in caplog.records)
 
 
-def test_a_lock_is_tried_again_until_it_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("cause", "num_tries"), [(StageBusy, 3), (StageLocked, 9)])
+def test_a_lock_is_tried_again_until_it_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: type[StageBusy], num_tries: int
+):
     tries = []
 
     def reproduce_stage(name: str, *_: object) -> StageRun:
         tries.append(name)
-        if len(tries) < 3:
-            raise StageBusy(f"{name}: Unable to acquire lock")
+        if len(tries) < num_tries:
+            raise cause(f"{name}: Unable to acquire lock")
         return StageRun(name, "ran")
 
-    monkeypatch.setattr(flow, "read_graph", lambda folder: {"fetch": ()})
+    monkeypatch.setattr(flow, "read_graph", lambda folder: Graph({"fetch": ()}))
     monkeypatch.setattr(flow, "reproduce_stage", reproduce_stage)
     state = flow.retrain(str(tmp_path), return_state=True)
     assert state.is_completed()
-    assert tries == ["fetch"] * 3
+    assert tries == ["fetch"] * num_tries
 
 
 def test_a_failed_training_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -91,8 +98,25 @@ def test_a_failed_training_is_not_tried_again(tmp_path: Path, monkeypatch: pytes
         tries.append(name)
         raise StageFailed(f"{name}: the loss is NaN")
 
-    monkeypatch.setattr(flow, "read_graph", lambda folder: {"train": ()})
+    monkeypatch.setattr(flow, "read_graph", lambda folder: Graph({"train": ()}))
     monkeypatch.setattr(flow, "reproduce_stage", reproduce_stage)
     state = flow.retrain(str(tmp_path), return_state=True)
     assert state.is_failed() and state.message == "train: the loss is NaN"
     assert tries == ["train"]
+
+
+def test_a_failed_flow_shows_the_cause_and_not_the_figures_of_an_earlier_result(tmp_path: Path):
+    toy_repository(tmp_path, FAILING)
+    (tmp_path / "data" / "reid").mkdir(parents=True)
+    (tmp_path / "data" / "reid" / "metrics.json").write_text(json.dumps({"old": {"mAP": 0.11, "rank1": 0.2}}))
+    assert flow.retrain(str(tmp_path), return_state=True).is_failed()
+    artifacts = _artifacts()
+    assert artifacts["failure"] == "- cook: cook error, the oven is cold"
+    assert "reid/old/mAP" not in artifacts.get("figures", "")
+
+
+def test_an_unchanged_graph_starts_no_dvc_process_per_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(flow, "read_graph", lambda folder: Graph({"fetch": (), "cook": ("fetch",)}, frozenset()))
+    monkeypatch.setattr(flow, "reproduce_stage", lambda *_: pytest.fail("a stage was started"))
+    state = flow.retrain(str(tmp_path), return_state=True)
+    assert state.is_completed() and state.message == "2 stages are up to date"

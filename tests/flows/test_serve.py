@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 from flows.deployments import read_deployments
 from flows.retrain import retrain
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
 def test_the_schedule_comes_from_prefect_yaml(root: Path):

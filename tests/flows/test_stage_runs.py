@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from flows import stage_runs
-from flows.stage_runs import StageBusy, StageFailed, interrupt, read_graph, reproduce_stage
+from flows.stage_runs import StageBusy, StageFailed, StageLocked, interrupt, read_graph, reproduce_stage
+from reidops.errors import ReidopsError
 
 pytestmark = pytest.mark.slow
 
@@ -52,13 +53,14 @@ def run(name: str, folder: Path, lines: list[str] | None = None) -> str:
 
 def test_the_graph_is_read_in_an_order_in_which_it_can_run(tmp_path):
     graph = read_graph(toy_repository(tmp_path))
-    assert {name: set(needs) for name, needs in graph.items()} == {
+    assert graph.stale == set(graph.needs)
+    assert {name: set(needs) for name, needs in graph.needs.items()} == {
         "fetch": set(),
         "cut": {"fetch"},
         "cook": {"fetch"},
         "tell": {"cut", "cook"},
     }
-    order = list(graph)
+    order = list(graph.needs)
     assert order[0] == "fetch" and order[-1] == "tell"
 
 
@@ -80,7 +82,7 @@ def test_a_failure_says_what_the_stage_said(tmp_path):
     )
     with pytest.raises(StageFailed) as caught:
         run("fetch", tmp_path)
-    assert str(caught.value) == "fetch: fetch: error: a.zip: is no archive; ask for another"
+    assert str(caught.value) == "fetch: error: a.zip: is no archive; ask for another"
 
 
 def test_a_server_that_does_not_answer_is_told_from_a_failure(tmp_path):
@@ -89,6 +91,46 @@ def test_a_server_that_does_not_answer_is_told_from_a_failure(tmp_path):
     )
     with pytest.raises(StageBusy, match="the tracking server does not answer"):
         run("fetch", tmp_path)
+
+
+def test_a_traceback_of_a_stage_is_one_line(tmp_path):
+    failing_repository(tmp_path, "def f():\n    raise ValueError('the table is empty')\nf()\n")
+    with pytest.raises(StageFailed) as caught:
+        run("fetch", tmp_path)
+    assert str(caught.value) == "fetch: ValueError: the table is empty"
+
+
+def test_only_stages_that_changed_and_what_depends_on_them_are_stale(tmp_path):
+    toy_repository(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=tmp_path, check=True)
+    assert read_graph(tmp_path).stale == frozenset()
+    (tmp_path / "cook.txt").write_text("edited")
+    assert read_graph(tmp_path).stale == {"cook", "tell"}
+
+
+def test_a_graph_that_dvc_cannot_read_is_one_line(tmp_path):
+    toy_repository(tmp_path, "stages:\n  fetch: {outs: [x]}\n")
+    with pytest.raises(ReidopsError, match=r"^\S+: DVC cannot read the graph: [^\n]+$"):
+        read_graph(tmp_path)
+
+
+def test_a_dvc_repro_that_runs_the_same_stage_is_told_from_a_failure(tmp_path):
+    """Two real DVC processes: DVC writes who blocks it into the line that says that the stage failed."""
+    toy_repository(
+        tmp_path, "stages:\n  fetch:\n    cmd: touch begun && sleep 8 && touch fetch.txt\n    outs: [fetch.txt]\n"
+    )
+    with subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=tmp_path, stdout=subprocess.DEVNULL) as other:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.05)
+        with pytest.raises(StageLocked, match=rf"^fetch: '.*fetch.txt' is busy, .* \(PID {other.pid}\): [^\n]*dvc"):
+            run("fetch", tmp_path)
+    assert run("fetch", tmp_path) == "unchanged"
+
+
+def test_dvcs_advice_to_push_is_not_logged(tmp_path):
+    lines: list[str] = []
+    assert run("fetch", toy_repository(tmp_path), lines) == "ran"
+    assert lines and not [line for line in lines if "dvc push" in line]
 
 
 def test_a_lock_that_another_dvc_holds_is_told_from_a_failure(tmp_path):

@@ -4,22 +4,13 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BoxRules, choose_boxes
-from reidops.mot.sequences import (
-    read_annotation_file,
-    read_annotations,
-    read_detection_file,
-    read_results,
-    read_sequence,
-)
+from reidops.mot.sequences import read_annotation_file, read_annotations, read_sequence
 
 INFO = "[Sequence]\nimDir=img1\nframeRate=10\nseqLength=9\nimWidth=640\nimHeight=480\nimExt=.jpg\n"
 BOX = "11,21,30,40"
-QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def sequence(folder: Path, gt: str, info: str = INFO):
@@ -100,11 +91,68 @@ def test_people_name_the_classes_by_number_or_by_word(tmp_path):
         "frame\tid\tcx\tcy\tw\th\n1\t7\t26\t41\t30\t40\n",
         f"1 7 {BOX.replace(',', ' ')} 1 1 1\n",
         f"# frame id box\n1;7;{BOX.replace(',', ';')};1;1;1\n",
+        "1;7;11,0;21,0;30,0;40,0;1;1;1,0\n",
+        "1,0;7,0;11,0;21,0;30,0;40,0;1,0;1,0;1,0\n",
+        "1\t7\t11,0\t21,0\t30\t40\t1\t1\t1\n",
+        "1 7 11,0 21,0 30,0 40,0 1 1 1,0\n",
+        "1, 7, 11.0, 21.0, 30, 40, 1, 1, 1\n",
+        "1 ,\t7 ,\t11 ,\t21 ,\t30 ,\t40\n",
+        "1.0,7.0,11.0,21.0,30.0,40.0,1.0,1.0,1.0\n",
+        '"1","7","11","21","30","40","1","1","1"\n',
+        'sep=;\n"Frame #";"Object ID";"X";"Y";"Width";"Height"\n1;7;11;21;30;40\n',
+        ",image_id,track_id,x,y,w,h\n0,1,7,11,21,30,40\n",
     ],
 )
 def test_named_columns_and_other_separators_give_the_same_box(tmp_path, text):
     rows = read_annotations(sequence(tmp_path, text))
     assert rows.iloc[0].tolist() == [1, 7, 10, 20, 30, 40, True, 1, 1.0]
+
+
+def test_a_file_in_utf_16_is_read_by_its_byte_order_mark_and_refused_without(tmp_path):
+    found = sequence(tmp_path, "")
+    path = found.folder / "gt" / "gt.txt"
+    path.write_text(f"1,7,{BOX},1,1,1\r\n", encoding="utf-16")
+    (found.folder / "seqinfo.ini").write_text(INFO, encoding="utf-16")
+    assert read_annotations(read_sequence(found.folder)).iloc[0].tolist() == [1, 7, 10, 20, 30, 40, True, 1, 1.0]
+    path.write_text(f"1,7,{BOX},1,1,1\n", encoding="utf-16-le")
+    with pytest.raises(ReidopsError, match=r"gt\.txt: holds zero bytes.*expected UTF-8"):
+        read_annotations(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"frame_0105.jpg,7,{BOX},1,1,1\n",
+        f"img1\\frame_0105.jpg,7,{BOX}\n",
+        "file_name;id;x1;y1;x2;y2\nimg1/frame_0105.jpg;7;11;21;41;61\n",
+        "frame,id,x,y,w,h\nframe_0105.jpg,7,11,21,30,40\n",
+    ],
+)
+def test_frames_that_are_named_by_their_pictures_are_found_by_name(tmp_path, text):
+    found = sequence(tmp_path, text)
+    found.frames_dir.mkdir()
+    for number in range(100, 109):
+        (found.frames_dir / f"frame_{number:04d}.jpg").touch()
+    found = read_sequence(found.folder)
+    assert read_annotations(found).iloc[0, :6].tolist() == [6, 7, 10, 20, 30, 40]
+    (found.frames_dir / "frame_0105.jpg").rename(found.frames_dir / "frame_0109.jpg")
+    with pytest.raises(ReidopsError, match=r"frame_0105\.jpg is not among the 9 pictures"):
+        read_annotations(read_sequence(found.folder))
+
+
+@pytest.mark.parametrize(
+    "stated", [r"C:\data\cam-a\frames", "/data/cam-a/frames", '"frames"', r".\frames\\", " frames "]
+)
+def test_a_folder_of_frames_on_another_machine_is_found_by_its_name(tmp_path, stated):
+    found = sequence(tmp_path, f"1,1,{BOX}\n", INFO.replace("img1", stated).replace(".jpg", '".jpg"'))
+    (found.folder / "frames").mkdir()
+    (found.folder / "frames" / "000001.jpg").touch()
+    assert read_sequence(found.folder).frame_path(1) == found.folder / "frames" / "000001.jpg"
+
+
+def test_seqinfo_without_its_section_and_with_a_decimal_comma_is_read(tmp_path):
+    found = sequence(tmp_path, f"1,1,{BOX}\n", INFO.replace("[Sequence]\n", "").replace("=10\n", "=29,97\n"))
+    assert (found.length, found.frame_rate) == (9, 29.97)
 
 
 def test_names_that_are_not_known_are_refused_with_those_that_are(tmp_path):
@@ -126,42 +174,20 @@ def test_frames_that_count_from_0_are_moved_and_said(tmp_path, caplog):
     assert rows["frame"].tolist() == [1, 9] and "frames count from 0" in caplog.text
 
 
-WORD = st.sampled_from(
-    ["1", "0", "-1", "2.5", "nan", "inf", "1e300", "x", "frame", "id", "", " ", "person", "9", "\ufeff"]
-)
-LINE = st.lists(WORD, min_size=0, max_size=12).map(",".join)
-TEXT = st.one_of(st.lists(LINE, max_size=5).map("\n".join), st.text(max_size=60))
-
-
-@QUICK
-@given(text=TEXT)
-def test_any_text_is_a_table_or_one_clear_error(tmp_path, text):
-    path = tmp_path / "any.txt"
-    path.write_text(text, encoding="utf-8", errors="surrogatepass")
-    for read in (read_detection_file, read_results):
-        try:
-            read(path)
-        except ReidopsError as error:
-            assert "any.txt" in str(error)
-    found = sequence(tmp_path, "")
-    (found.folder / "gt" / "gt.txt").write_bytes(path.read_bytes())
-    try:
+@pytest.mark.parametrize("number", ["1", "car"])
+def test_uavdt_is_recognised_by_fields_that_are_no_flag_and_no_visibility(tmp_path, number):
+    found = sequence(tmp_path, f"1,1,{BOX},1,2,1\n1,2,{BOX},3,1,2\n")
+    people = [int(number) if number.isdecimal() else number]
+    table = read_annotation_file(found, people=people).table
+    assert table["class_id"].tolist() == [1, 3] and table["visibility"].tolist() == [0.25, 1.0]
+    with pytest.raises(ReidopsError, match=r"UAVDT's format.*no people.*download\.people: {mine: \[car, truck, bus\]}"):
         read_annotations(found)
-    except ReidopsError as error:
-        assert "gt.txt" in str(error)
 
 
-VALUE = st.sampled_from(["9", "0", "-3", "1e9", "1e999", "nan", "ten", "", "%(x)s", "30000/1001", "1/0", "5.5"])
-
-
-@QUICK
-@given(values=st.lists(VALUE, min_size=4, max_size=4), noise=st.text(max_size=20))
-def test_any_seqinfo_is_a_sequence_or_one_clear_error(tmp_path, values, noise):
-    names = ("frameRate", "seqLength", "imWidth", "imHeight")
-    info = "[Sequence]\n" + "".join(f"{n}={v}\n" for n, v in zip(names, values, strict=True)) + noise
-    (tmp_path / "s").mkdir(exist_ok=True)
-    (tmp_path / "s" / "seqinfo.ini").write_text(info, encoding="utf-8", errors="surrogatepass")
-    try:
-        assert read_sequence(tmp_path / "s").length > 0
-    except ReidopsError as error:
-        assert "seqinfo.ini" in str(error)
+def test_one_in_all_fields_is_motchallenge_unless_params_name_uavdt(tmp_path):
+    found = sequence(tmp_path, f"1,1,{BOX},1,1,1\n")
+    assert read_annotations(found)["class_id"].tolist() == [1]
+    table = read_annotation_file(found, layout="uavdt", people=["truck"]).table
+    assert table["class_id"].tolist() == [3]
+    with pytest.raises(ReidopsError, match=r"not those of UAVDT.*correct download\.formats"):
+        read_annotation_file(sequence(tmp_path, f"1,1,{BOX},1,1\n"), layout="uavdt", people=["truck"])

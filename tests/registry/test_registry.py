@@ -18,7 +18,8 @@ from safetensors.numpy import load_file
 
 from reidops.errors import ReidopsError
 from reidops.registry import models as registry
-from reidops.registry.champion import promote
+from reidops.registry.champion import Trial, promote
+from reidops.registry.overview import read_metrics
 from reidops.registry.promotion import Bench, Bounds, Rule, TrackingResult
 from reidops.registry.result import Folders, Result, read_bench, read_result
 from reidops.serving.onnx_embedder import OnnxEmbedder
@@ -120,9 +121,12 @@ def test_one_run_holds_params_figures_curves_pictures_and_origin(made, place):
     assert run.data.metrics["tracking/appearance/IDF1"] == 0.7
     assert run.data.metrics["tracking/no_appearance/IDF1"] == 0.6
     assert run.data.metrics["tracking/gain/IDF1"] == pytest.approx(0.1)
-    assert run.data.metrics[f"tracking/appearance/{SEQUENCES[0]}/IDF1"] == pytest.approx(0.72)
     assert losses == [(1, 2.5), (2, 1.5)]
-    assert {"reid/distances.png", "data/docs/index.html"} <= files
+    assert {"reid/distances.png", "data/docs/index.html", "lineage.json", "metrics.json"} <= files
+    assert read_metrics(client, run_id)[f"tracking/appearance/{SEQUENCES[0]}/IDF1"] == pytest.approx(0.72)
+    own = {name for name in run.data.tags if not name.startswith("mlflow.")}
+    assert own == {"weights.sha256", "result.digest"} | ({"git.uncommitted_changes"} & own)
+    assert len(run.data.metrics) <= 40
     (data,) = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("synthetic", "d" * 36)
     assert data.tags[0].value == "track, train"
@@ -167,11 +171,11 @@ def test_other_weights_make_another_version_and_the_challenger_moves(made, place
 def test_the_champion_moves_only_to_a_better_version(made, place, tmp_path):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    assert promote(first, scored("1", 0.6, BENCH), POINT).champion
-    worse = promote(second, scored("2", 0.5, BENCH), POINT)
+    assert promote(first, Trial(scored("1", 0.6, BENCH), POINT)).champion
+    worse = promote(second, Trial(scored("2", 0.5, BENCH), POINT))
     assert not worse.champion
     assert aliases_of(place, "1") == ["champion"]
-    better = promote(second, scored("2", 0.7, BENCH), POINT)
+    better = promote(second, Trial(scored("2", 0.7, BENCH), POINT))
     assert better.champion
     assert better.champion_score == 0.6
     assert aliases_of(place, "2") == ["challenger", "champion"]
@@ -180,8 +184,8 @@ def test_the_champion_moves_only_to_a_better_version(made, place, tmp_path):
 def test_a_better_score_without_an_interval_does_not_promote(made, place, tmp_path):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    promote(first, scored("1", 0.6, BENCH), Rule())
-    decision = promote(second, scored("2", 0.60001, BENCH), Rule())
+    promote(first, Trial(scored("1", 0.6, BENCH), Rule()))
+    decision = promote(second, Trial(scored("2", 0.60001, BENCH), Rule()))
     assert not decision.champion
     assert aliases_of(place, "1") == ["champion"]
 
@@ -190,9 +194,9 @@ def test_a_champion_is_compared_by_its_score_on_the_challengers_benchmark(made, 
     """The champion was scored on two benches; the later one is not the challenger's."""
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    promote(first, scored("1", 0.6, BENCH), Rule())
-    promote(first, scored("1", 0.9, replace(BENCH, tracker={"max_age": 60})), Rule())
-    decision = promote(second, scored("2", 0.7, BENCH), POINT)
+    promote(first, Trial(scored("1", 0.6, BENCH), Rule()))
+    promote(first, Trial(scored("1", 0.9, replace(BENCH, tracker={"max_age": 60})), Rule()))
+    decision = promote(second, Trial(scored("2", 0.7, BENCH), POINT))
     assert decision.champion
     assert decision.champion_score == 0.6
 
@@ -217,9 +221,9 @@ def test_a_champion_of_another_benchmark_is_downloaded_and_scored_again(
 ):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    promote(first, scored("1", 0.6, BENCH), Rule())
+    promote(first, Trial(scored("1", 0.6, BENCH), Rule()))
     referee = Referee(lead, again)
-    decision = promote(second, scored("2", 0.9, OTHER_BENCHES[changed]), Rule(), referee)
+    decision = promote(second, Trial(scored("2", 0.9, OTHER_BENCHES[changed]), Rule(), referee))
     assert set(registry.MODEL_FILES) <= set(referee.seen)
     assert (decision.champion, decision.rescored, decision.champion_score) == (wins, True, again)
     assert aliases_of(place, "2") == (["challenger", "champion"] if wins else ["challenger"])
@@ -228,8 +232,8 @@ def test_a_champion_of_another_benchmark_is_downloaded_and_scored_again(
 def test_a_champion_that_cannot_be_scored_again_stays_and_the_cause_is_stated(made, place, tmp_path):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    promote(first, scored("1", 0.6, BENCH), Rule())
-    decision = promote(second, scored("2", 0.9, OTHER_BENCHES["sequences"]), Rule(), Referee(SURE))
+    promote(first, Trial(scored("1", 0.6, BENCH), Rule()))
+    decision = promote(second, Trial(scored("2", 0.9, OTHER_BENCHES["sequences"]), Rule(), Referee(SURE)))
     assert not decision.champion
     assert "could not be scored again on the current benchmark: the sequences are gone" in decision.reason
     assert aliases_of(place, "1") == ["champion"]
@@ -238,9 +242,9 @@ def test_a_champion_that_cannot_be_scored_again_stays_and_the_cause_is_stated(ma
 def test_the_champion_is_not_scored_again_for_a_challenger_that_fails_the_controls(made, place, tmp_path):
     write_result(tmp_path, seed=1)
     first, second = register(made, place), register(tmp_path, place)
-    promote(first, scored("1", 0.6, BENCH), Rule())
+    promote(first, Trial(scored("1", 0.6, BENCH), Rule()))
     referee = Referee(SURE, 0.1)
-    decision = promote(second, scored("2", 0.11, OTHER_BENCHES["code"]), Rule(), referee)
+    decision = promote(second, Trial(scored("2", 0.11, OTHER_BENCHES["code"]), Rule(), referee))
     assert not decision.champion and referee.seen == []
 
 
@@ -286,7 +290,7 @@ def test_constants_of_a_search_are_identified_by_the_search(tmp_path):
 
 def test_a_downloaded_model_equals_the_registered_one(made, place, tmp_path):
     registered = register(made, place)
-    promote(registered, scored("1", 0.6, BENCH), Rule())
+    promote(registered, Trial(scored("1", 0.6, BENCH), Rule()))
     for folder in (
         registry.pull_model(f"models:/{place}@champion"),
         registry.pull_model(f"models:/{place}/1", tmp_path / "pulled"),

@@ -1,3 +1,4 @@
+import io
 import json
 
 import pandas as pd
@@ -6,12 +7,14 @@ from default_params import default_params
 from fake_embedder import FakeEmbedder
 from mot_factory import write_mot_set
 from pydantic import ValidationError
+from rich.console import Console
 
 from reidops.boxes.embeddings import embed_sequence, write_embeddings
 from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_results, read_sequence
 from reidops.parts import Part, write_parts
+from reidops.summary import render_summary
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
 from reidops.tracking.evaluation.arm_names import ARMS
 from reidops.tracking.evaluation.rivals import read_windows
@@ -121,6 +124,16 @@ def test_a_constant_that_nobody_knows_is_refused(constants, says):
         default_params(EvaluateTrackingParams, constants=constants)
 
 
+@pytest.mark.parametrize("linking", [False, True, "motion", "aflink", "own/weights.npz"])
+def test_linking_is_off_by_motion_by_the_network_or_by_a_file_of_weights(linking):
+    assert default_params(EvaluateTrackingParams, linking=linking).linking == linking
+
+
+def test_another_name_of_linking_is_refused():
+    with pytest.raises(ValidationError, match="linking"):
+        default_params(EvaluateTrackingParams, linking="speed")
+
+
 def test_camera_motion_is_computed_once_and_outlives_the_stage(data, monkeypatch, no_pictures):
     monkeypatch.setenv("DVC_ROOT", str(data))
     run(data, camera_motion="sparse_flow")
@@ -142,6 +155,31 @@ def test_equal_tracks_in_all_arms_are_reported_in_the_proof(data, no_pictures):
     """The people of these sequences never meet, so that BoT-SORT's overlap decides everything."""
     said = json.loads((run(data, tracker="botsort") / "proof.json").read_text())["say"]
     assert "all arms give the same tracks" in said and "constant proximity 0.5" in said
+
+
+def test_a_zero_of_a_sequence_is_in_the_proof_the_log_and_the_summary(data, no_pictures, caplog):
+    gt = data / "raw" / "TOY" / "train" / "TOY-01" / "gt" / "gt.txt"
+    gt.write_text(gt.read_text().replace(",1,1,1\n", ",1,3,1\n"))
+    folder = run(data)
+    (found,) = json.loads((folder / "proof.json").read_text())["zeros"]
+    assert found.startswith("TOY-01: 0 annotated people") and "3 (36 boxes)" in found and "download.people" in found
+    assert found in caplog.messages
+    shown = Console(width=400, file=io.StringIO())
+    shown.print(render_summary(data))
+    assert found in shown.file.getvalue()
+
+
+def test_detections_below_the_least_score_are_counted_with_the_highest(data, no_pictures):
+    zeros = json.loads((run(data, min_confidence=0.95) / "proof.json").read_text())["zeros"]
+    assert len(zeros) == 2
+    assert "0 of 36 detections reach evaluate_tracking.min_confidence (0.95)" in zeros[0] and "is 0.9;" in zeros[0]
+
+
+def test_classes_that_are_not_motchallenges_are_refused_with_the_param_of_people(data, no_pictures):
+    gt = data / "raw" / "TOY" / "train" / "TOY-02" / "gt" / "gt.txt"
+    gt.write_text(gt.read_text().replace(",1,1,1\n", ",1,0,1\n"))
+    with pytest.raises(ReidopsError, match=r"its classes are 0 \(36 rows\).*download\.people: {TOY: \[0\]}$"):
+        run(data)
 
 
 def test_tuning_on_a_scene_that_is_reported_is_refused(data, no_pictures):

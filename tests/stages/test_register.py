@@ -3,7 +3,7 @@
 import socket
 import time
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -161,15 +161,6 @@ def test_a_dead_server_leaves_the_previous_registration_and_no_half_one(reposito
     ],
 )
 def test_ill_typed_params_are_refused_before_anything_runs(change, says):
-    values = {
-        "model_name": "person-reid",
-        "experiment": "reid",
-        "score": "IDF1",
-        "min_margin": 0.0,
-        "require_gain": True,
-        "evidence": "interval",
-        "beat_random": True,
-        **change,
-    }
+    values = asdict(PARAMS) | change
     with pytest.raises(ReidopsError, match=says):
         check_section(RegisterParams, {"register": values}, "register", Path("params.yaml"))

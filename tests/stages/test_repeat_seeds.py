@@ -11,7 +11,8 @@ from made_result import write_result
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
-from reidops.registry.seed_spread import describe_spread, read_spread
+from reidops.registry.seed_noise import read_spread
+from reidops.registry.seed_spread import describe_spread
 from stages import repeat_seeds as module
 from stages.repeat_seeds import RepeatSeedsParams, commands, repeat_seeds, run_command
 

@@ -423,7 +423,7 @@ def test_a_corrupt_crop_is_named_and_nothing_is_left_half(tmp_path):
     with open(data / "crops" / "crops.tar", "r+b") as stream:
         stream.seek(512)
         stream.write(bytes(300))
-    with pytest.raises(ReidopsError, match=r"imgs/0000/000000\.jpg .*is no whole JPEG"):
+    with pytest.raises(ReidopsError, match=r"imgs/0000/000000\.jpg .*JPEG, PNG or BMP"):
         run(data)
     assert not (data / "model").exists()
 

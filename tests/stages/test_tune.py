@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def fake_embedder(monkeypatch):
-    monkeypatch.setattr("stages.tune.Embedder", FakeEmbedder)
+    monkeypatch.setattr("reidops.tracking.tuning.scene_search.Embedder", FakeEmbedder)
 
 
 @pytest.fixture

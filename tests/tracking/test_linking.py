@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reidops.tracking.link_network import load_network
 from reidops.tracking.linking import LinkConstants, link_tracks
+from reidops.tracking.trackers import Finishing, finish_tracks
 
 RED, GREEN = np.eye(2)
 
@@ -106,3 +108,54 @@ def test_no_tracks_and_one_track_stay_as_they_are():
     one = track(5, range(1, 4), 0)
     pd.testing.assert_frame_equal(link_tracks(one), one)
     assert len(link_tracks(one[:0])) == 0
+
+
+class Certain:
+    """A network that gives one probability to every pair, and keeps what it was asked."""
+
+    def __init__(self, probability: float) -> None:
+        self.probability, self.asked = probability, 0
+
+    def probabilities(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        self.asked += len(before)
+        return np.full(len(before), self.probability)
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0.96, {1: 1, 2: 1}), (0.94, {1: 1, 2: 2})])
+def test_a_network_links_tracks_from_its_least_probability_on(probability, expected):
+    tracks = track(1, range(1, 30), 0), track(2, range(40, 60), 0)
+    assert linked(*tracks, network=Certain(probability)) == expected
+
+
+def test_a_network_is_asked_only_about_tracks_that_start_soon_and_near():
+    network = Certain(1.0)
+    first, later, far, soon = (
+        track(1, range(1, 30), 0),
+        track(2, range(61, 90), 0),
+        track(3, range(33, 60), 300),
+        track(4, range(31, 40), 0),
+    )
+    assert linked(first, later, far, soon, network=network) == {1: 1, 2: 1, 3: 3, 4: 1}
+    assert network.asked == 2  # 1 → 4 and 4 → 2
+
+
+def test_the_network_that_is_shipped_links_a_steady_walker_and_not_one_who_comes_towards():
+    network = load_network()
+    steady, opposite = (track(2, range(36, 70), left, speed=speed) for left, speed in ((0, 3), (250, -3)))
+    assert linked(track(1, range(1, 30), 0), steady, network=network) == {1: 1, 2: 1}
+    assert linked(track(1, range(1, 30), 0), opposite, network=network) == {1: 1, 2: 2}
+
+
+def test_tracks_of_unsorted_rows_are_linked_by_the_network_as_sorted_ones():
+    table = pd.concat([track(5, range(36, 70), 0), track(9, range(1, 30), 0)], ignore_index=True)
+    shuffled = table.sample(frac=1, random_state=0)
+    network = load_network()
+    assert link_tracks(shuffled, network=network).sort_index()["track_id"].tolist() == [9] * len(table)
+    assert link_tracks(table, network=network)["track_id"].tolist() == [9] * len(table)
+
+
+@pytest.mark.parametrize("linking", [True, "motion", "aflink"])
+def test_the_names_of_linking_join_a_steady_walker(linking):
+    table = pd.concat([track(1, range(1, 30), 0), track(2, range(36, 70), 0)], ignore_index=True)
+    assert set(finish_tracks(table, Finishing(linking))["track_id"]) == {1}
+    assert set(finish_tracks(table, Finishing())["track_id"]) == {1, 2}

@@ -18,6 +18,9 @@ TOLD = {
         "botsort",
         "ocsort",
         "deepocsort",
+        "cbiou",
+        "hybridsort",
+        "boosttrack",
         "ocsort against the `trackers` package's",
     ),
     "scores": ("scores and events of 7 sequences", "the same ÷ TrackEval alone", "without motmetrics"),
@@ -41,3 +44,19 @@ def test_the_benchmark_of_intervals_prints_both_tables(root, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert "| tracked | tracker | windows | way | IDF1 | HOTA | AssA | MOTA |" in ran.stdout
     assert "| units | percentile, autocorrelation 0.0 |" in ran.stdout
+
+
+def test_the_benchmark_of_linking_prints_a_row_per_way(root, tmp_path):
+    command = [sys.executable, str(root / "benchmarks" / "linking.py"), "--quick", "--trackers", "sort"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(root)})
+    assert ran.returncode == 0, ran.stderr
+    assert [f"| drawn streets | sort | {way} |" in ran.stdout for way in ("none", "motion", "aflink")] == [True] * 3
+
+
+def test_the_benchmark_of_rivals_says_what_it_leaves_out(root, tmp_path):
+    command = [sys.executable, str(root / "benchmarks" / "tracking_rivals.py"), "--quick"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(root)})
+    assert ran.returncode == 0, ran.stderr
+    assert "| SORT, max_age 1 | reidops |" in ran.stdout and "| ByteTrack | trackers |" in ran.stdout
+    assert "left out: scores on a MOT17 sequence need --data" in ran.stdout
+    assert ("| similari |" in ran.stdout) != ("similari-trackers-rs is not installed" in ran.stdout)

@@ -10,6 +10,7 @@ import pandas as pd
 from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
 from reidops.boxes.identities import people_of_boxes
 from reidops.cores import usable_cores
+from reidops.mot.classes import check_classes
 from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
@@ -40,6 +41,7 @@ from reidops.tracking.evaluation.setups import TrackerSetup
 from reidops.tracking.evaluation.switches import switch_frames
 from reidops.tracking.evaluation.watching import Watch
 from reidops.tracking.evaluation.windows import FrameTables
+from reidops.tracking.evaluation.zeros import DetectionCounts, count_matched, find_zeros, zero_scores
 from reidops.tracking.trackers import Tracker, finish_tracks, new_camera, new_tracker, track_sequence
 
 SCORERS = ("reported", "motmetrics")
@@ -60,6 +62,7 @@ class ArmResult:
         gaps: counts of people who were out of sight, see `gaps.gap_counts`.
         decided: number of associations that appearance decided.
         moments: decisions of the tracker in the frames of the pictures, by frame.
+        zeros: which counts of the sequence are zero, with reasons and remedies; only of the reported arm.
     """
 
     arm: str
@@ -72,6 +75,7 @@ class ArmResult:
     gaps: pd.DataFrame
     decided: Decided
     moments: Mapping[int, Moment] = field(default_factory=dict)
+    zeros: tuple[str, ...] = ()
 
 
 def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
@@ -86,7 +90,7 @@ def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, 
     arms = arms or arms_of(setup.tracker)
     workers = num_processes(parts, setup.tracker)
     if setup.camera:  # once, before the arms use it
-        map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
+        map_parallel(partial(new_camera, camera=setup.camera, stride=setup.frame_stride), parts, workers, desc="camera")
     # With enough sequences for all processes, one process runs all arms of a sequence and reads it once. The longest
     # sequence is first, so that no process starts it last.
     groups = [arms] if len(parts) >= 2 * usable_cores() else [(arm,) for arm in arms]
@@ -110,30 +114,39 @@ def _evaluate_job(job: tuple[Part, tuple[str, ...]], setup: TrackerSetup) -> lis
 
 @dataclass(frozen=True)
 class SequenceInputs:
-    """What all arms share: ground truth, detections, the person of each detection, and returns after gaps."""
+    """What all arms share: ground truth, detections, the person of each detection, and returns after gaps.
+
+    `counts` are the numbers of detections with and without the least score.
+    """
 
     annotations: pd.DataFrame
     detected: EmbeddedDetections
     people: np.ndarray
     returns: pd.DataFrame
+    counts: DetectionCounts
 
 
 def _read_inputs(part: Part, setup: TrackerSetup) -> SequenceInputs:
     sequence = read_sequence(part.folder)
     detected = read_embeddings(setup.embeddings / f"{part.sequence}.npz", setup.weights_sha256)
     floor = confidence_floor(setup.min_confidence, sequence.detector)
+    counts = DetectionCounts.of(detected.confidence, floor)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
+    if setup.frame_stride > 1:
+        detected = detected.keep(np.isin(detected.frame, part.frames(setup.frame_stride)))
     annotations = read_annotations(sequence)
-    annotations = annotations[annotations["frame"].between(part.first_frame, part.last_frame)]
+    check_classes(annotations["class_id"].to_numpy(), sequence.folder / "gt" / "gt.txt", crops_too=False)
+    annotations = annotations[annotations["frame"].isin(part.frames(setup.frame_stride))]
     people = people_of_boxes(detected.frame, detected.box_ltwh, annotations, among="all")
-    return SequenceInputs(annotations, detected, people, find_returns(detected.frame, people))
+    return SequenceInputs(annotations, detected, people, find_returns(detected.frame, people), counts)
 
 
 def _new_tracker(part: Part, setup: TrackerSetup, arm: str) -> Tracker:
-    camera = new_camera(part, setup.camera) if setup.camera else None
+    camera = new_camera(part, setup.camera, setup.frame_stride) if setup.camera else None
     gate = oracle_gate(setup.tracker) if arm == ORACLE else setup.gate
-    return new_tracker(setup.tracker, gate, setup.constants, camera)
+    frame_rate = read_sequence(part.folder).frame_rate / setup.frame_stride
+    return new_tracker(setup.tracker, gate, setup.constants, camera, frame_rate=frame_rate)
 
 
 def evaluate_arm(
@@ -145,7 +158,7 @@ def evaluate_arm(
         make_tracker: returns a new tracker; it runs a second time if the decisions of the first run were too large to
             keep.
     """
-    frames, appearance = range(part.first_frame, part.last_frame + 1), arm != NO_APPEARANCE
+    frames, appearance = part.frames(setup.frame_stride), arm != NO_APPEARANCE
     embedded = with_arm_embeddings(arm, inputs.detected, inputs.people, part.sequence)
     is_shown = arm == APPEARANCE or arms_of(setup.tracker) == (arm,)
     watch = Watch(keeps=is_shown and setup.num_switches > 0)
@@ -158,18 +171,33 @@ def evaluate_arm(
     moments = watch.moments(wanted) if wanted else {}
     if moments is None:
         moments = record_moments(make_tracker(), embedded, frames, wanted, appearance=appearance)
+    results = official_results(comparison)
     return ArmResult(
         arm,
         part.sequence,
         tracks,
         events,
         count_events(accumulate(comparison)),
-        official_results(comparison),
+        results,
         FrameTables.of(comparison),
         gap_counts(inputs.returns, events, comparison),
         watch.decided,
         moments,
+        _zeros(part, inputs, len(tracks), official_scores(results).IDF1) if is_shown else (),
     )
+
+
+def _zeros(part: Part, inputs: SequenceInputs, num_tracks: int, idf1: float) -> tuple[str, ...]:
+    matched = count_matched(inputs.people)
+    found = find_zeros(
+        part.sequence,
+        inputs.annotations,
+        rules_of(part.dataset),
+        inputs.counts,
+        matched=matched,
+        num_tracks=num_tracks,
+    )
+    return (*found, *zero_scores(part.sequence, idf1, num_tracks=num_tracks, findings=found))
 
 
 def score_table(arms: Sequence[ArmResult]) -> pd.DataFrame:

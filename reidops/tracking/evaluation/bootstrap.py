@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from reidops.tracking.evaluation.windows import FrameTables, window_scores
 
@@ -128,7 +128,7 @@ def margin(influences: np.ndarray, num_projections: int) -> np.ndarray:
     place = (np.arange(num_units) + 0.5) / num_units
     cosines = np.sqrt(2 / num_units) * np.cos(np.pi * np.arange(1, num_projections + 1)[:, None] * place)
     variance = (np.tensordot(cosines, influences, axes=1) ** 2).mean(axis=0)
-    return student.ppf((1 + LEVEL) / 2, num_projections) * np.sqrt(variance / num_units)
+    return stdtrit(num_projections, (1 + LEVEL) / 2) * np.sqrt(variance / num_units)
 
 
 def _total(side: Rows[LeaveOneOut]) -> np.ndarray:

@@ -115,6 +115,10 @@ _LIMITS_OF_APPEARANCE = {
     "deepocsort": "it pairs only boxes that overlap by the constant iou {iou}, and weighs appearance only in frames "
     "where overlap leaves a"
     " choice; lower iou, and set as_coded: false, to let appearance decide more",
+    "hybridsort": "it pairs only boxes whose height-modulated IoU is at least the constant iou {iou}; lower iou to let "
+    "appearance decide more",
+    "boosttrack": "it pairs only boxes that overlap by the constant iou {iou}, or by half of it within the gate; lower "
+    "iou to let appearance decide more",
 }
 
 

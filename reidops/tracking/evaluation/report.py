@@ -47,7 +47,7 @@ def write_report(arms: Rows[ArmResult], folder: Path, window: int = 30, say: str
     """
     scores = score_table(arms)
     tree = score_tree(scores)
-    proof = prove(arms, tree, window) | {"say": say}
+    proof = prove(arms, tree, window) | {"say": say, "zeros": [line for result in arms for line in result.zeros]}
     write_json(tree, folder / METRICS)
     write_json(headline(tree), folder / "headline.json")
     write_json(proof, folder / PROOF)
@@ -111,7 +111,7 @@ def format_report(report: TrackingReport) -> str:
         if arm in report.scores
     ]
     if not report.uses_appearance:
-        return "\n".join([*lines, report.no_gain_reason])
+        return "\n".join([*lines, report.no_gain_reason, *report.zeros])
     gain, lead = report.over_no_appearance[COMBINED], report.over_random[COMBINED]
     for name in ("IDF1", "HOTA"):
         lines.append(f"{name}: {_gain(gain[name])} over no appearance, {_gain(lead[name])} over random embeddings")
@@ -122,7 +122,7 @@ def format_report(report: TrackingReport) -> str:
         f"appearance decided {decided.decided:,} of {decided.pairs:,} associations, {decided.share:.1%};"
         f" in {decided.reordered:,} it preferred another track than the control"
     )
-    return "\n".join([*lines, *filter(None, [report.statement])])
+    return "\n".join([*lines, *filter(None, [report.statement]), *report.zeros])
 
 
 def _figure(scores: Mapping[str, float], name: str) -> str:

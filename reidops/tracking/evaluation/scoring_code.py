@@ -10,6 +10,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2]
 FOLDERS = ("tracking", "mot", "boxes")
+ENDINGS = (".py", ".npz")  # code, and the weights that link tracks
 
 NO_SCORES = frozenset(
     {
@@ -33,7 +34,7 @@ NO_SCORES_FOLDERS = ("tracking/pictures/", "tracking/tuning/", "mot/synthetic/")
 
 def scoring_files(package: Path = PACKAGE) -> list[Path]:
     """Return the files that count, sorted by name."""
-    found = [path for folder in FOLDERS for path in (package / folder).rglob("*.py")]
+    found = [path for folder in FOLDERS for end in ENDINGS for path in (package / folder).rglob(f"*{end}")]
     return sorted(path for path in found if _counts(path.relative_to(package).as_posix()))
 
 

@@ -74,6 +74,7 @@ class TrackingReport:
         window_frames: frames of a window; None without appearance.
         level: level of the confidence intervals; None without appearance.
         statement: what the report states if the embeddings changed no track; else empty.
+        zeros: counts of tracked sequences that are zero, with reasons and remedies.
     """
 
     scores: Mapping[str, Mapping[str, Scores]]
@@ -86,6 +87,7 @@ class TrackingReport:
     window_frames: int | None = None
     level: float | None = None
     statement: str = ""
+    zeros: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> "TrackingReport":
@@ -106,8 +108,9 @@ class TrackingReport:
     @classmethod
     def of(cls, metrics: Mapping[str, Any], proof: Mapping[str, Any]) -> "TrackingReport":
         """Return the report that the contents of metrics.json and proof.json describe."""
+        zeros = tuple(proof.get("zeros", ()))
         if not proof["uses_appearance"]:
-            return cls(metrics, uses_appearance=False, no_gain_reason=proof["reason"])
+            return cls(metrics, uses_appearance=False, no_gain_reason=proof["reason"], zeros=zeros)
         return cls(
             metrics,
             uses_appearance=True,
@@ -118,6 +121,7 @@ class TrackingReport:
             window_frames=proof["bootstrap"]["window_frames"],
             level=proof["bootstrap"]["level"],
             statement=proof.get("say", ""),
+            zeros=zeros,
         )
 
     @property

@@ -65,7 +65,7 @@ class WindowTables:
         weights = np.ones((1, len(self))) if weights is None else weights.astype(float)
         size = max(1, len(self.couples) * len(THRESHOLDS))
         parts = np.array_split(weights, max(1, -(-len(weights) * size // _AT_ONCE)))
-        return np.concatenate([self._counts(part) for part in parts if len(part)])
+        return np.concatenate([np.zeros((0, NUM_COUNTS)), *(self._counts(part) for part in parts if len(part))])
 
     def _counts(self, weights: np.ndarray) -> np.ndarray:
         counts = np.zeros((len(weights), NUM_COUNTS))

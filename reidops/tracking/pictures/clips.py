@@ -41,17 +41,22 @@ def worst_windows(events: pd.DataFrame, frames: range, num_windows: int, length:
     windows: list[range] = []
     while len(windows) < num_windows and sums.max() > 0:
         first = int(sums.argmax())
-        windows.append(range(frames.start + first, frames.start + first + length))
+        windows.append(frames[first : first + length])
         sums[max(0, first - length + 1) : first + length] = 0
     return windows
 
 
 def _error_weights(events: pd.DataFrame, frames: range) -> np.ndarray:
     weights = np.zeros(len(frames))
-    np.add.at(weights, mistaken_rows(events)["frame"].to_numpy(dtype=int) - frames.start, 1.0)
+    np.add.at(weights, _places(mistaken_rows(events), frames), 1.0)
     switches = switch_table(held_rows(events))
-    np.add.at(weights, switches["frame"].to_numpy(dtype=int) - frames.start, switches["torn"].to_numpy(dtype=float))
+    np.add.at(weights, _places(switches, frames), switches["torn"].to_numpy(dtype=float))
     return weights
+
+
+def _places(rows: pd.DataFrame, frames: range) -> np.ndarray:
+    """Return the place of each row's frame among the frames, [num_rows]."""
+    return (rows["frame"].to_numpy(dtype=int) - frames.start) // frames.step
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def write_clip(clip: Clip, path: Path) -> None:
     Raises:
         ReidopsError: a frame is missing or broken.
     """
-    write_video(_pictures(clip), path, clip.sequence.frame_rate)
+    write_video(_pictures(clip), path, clip.sequence.frame_rate / clip.frames.step)
 
 
 def _pictures(clip: Clip) -> Iterator[np.ndarray]:
@@ -86,7 +91,7 @@ def _pictures(clip: Clip) -> Iterator[np.ndarray]:
         captioned = add_caption(
             scene, _caption(clip.sequence, frame, now), _NOTE, colour=MISTAKE if now else _NO_SWITCH
         )
-        for _ in range(1 + (round(_HOLD_SECONDS * clip.sequence.frame_rate) if now else 0)):
+        for _ in range(1 + (round(_HOLD_SECONDS * clip.sequence.frame_rate / clip.frames.step) if now else 0)):
             yield captioned
 
 

@@ -35,7 +35,7 @@ def draw_gaps(table: pd.DataFrame) -> Figure:
         ylabel="IDF1",
         ylim=(0, 1.02),
     )
-    share.legend()
+    figure.legend(*share.get_legend_handles_labels(), loc="outside lower center", ncols=4)  # below, over no curve
     return figure
 
 

@@ -41,11 +41,12 @@ class PicturedArm(Protocol):
 
 @dataclass(frozen=True)
 class PictureBounds:
-    """The largest number of pictures of each kind per sequence."""
+    """The largest number of pictures of each kind per sequence; every `frame_stride`-th frame was tracked."""
 
     num_switches: int = 8
     num_frames: int = 3
     num_clips: int = 1
+    frame_stride: int = 1
 
 
 def write_pictures(part: Part, arms: Rows[PicturedArm], folder: Path, bounds: PictureBounds = PictureBounds()) -> None:
@@ -60,7 +61,7 @@ def write_pictures(part: Part, arms: Rows[PicturedArm], folder: Path, bounds: Pi
     sequence = read_sequence(part.folder)
     of_sequence = {result.arm: result for result in arms if result.sequence == part.sequence}
     shown = next(of_sequence[arm] for arm in SHOWN_ARMS if arm in of_sequence)
-    frames = range(part.first_frame, part.last_frame + 1)
+    frames = part.frames(bounds.frame_stride)
     timelines = {arm: of_sequence[arm].events for arm in TIMELINE_ARMS if arm in of_sequence}
     _save(draw_timeline(timelines, part.sequence), folder / "timelines" / f"{part.sequence}.png")
     _write_switches(sequence, shown, folder / "switches" / f"{part.sequence}.png", bounds.num_switches)
@@ -77,7 +78,8 @@ def _write_switches(sequence: Sequence, shown: PicturedArm, path: Path, num_swit
 def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_frames: int) -> None:
     """Write frames at equal distances from the tracked ones."""
     marks = marks_by_frame(shown.events)
-    for frame in np.linspace(frames.start, frames.stop - 1, num_frames + 2).round().astype(int)[1:-1].tolist():
+    for place in np.linspace(0, len(frames) - 1, num_frames + 2).round().astype(int)[1:-1].tolist():
+        frame = frames[place]
         picture = annotate_frame(
             read_frame(sequence, frame), shown.tracks[shown.tracks["frame"] == frame], marks.get(frame)
         )
@@ -87,7 +89,7 @@ def _write_frames(sequence: Sequence, shown: PicturedArm, frames: range, folder:
 
 
 def _write_clips(sequence: Sequence, shown: PicturedArm, frames: range, folder: Path, num_clips: int) -> None:
-    for window in worst_windows(shown.events, frames, num_clips, clip_length(sequence.frame_rate)):
+    for window in worst_windows(shown.events, frames, num_clips, clip_length(sequence.frame_rate / frames.step)):
         write_clip(
             Clip(sequence, shown.tracks, shown.events, window), folder / f"{sequence.name}-{window.start:06d}.mp4"
         )

@@ -153,9 +153,10 @@ def _results(part: Part, setup: TrackerSetup, appearance: bool) -> Results:
     floor = confidence_floor(setup.min_confidence, sequence.detector)
     if floor is not None:
         detected = detected.keep(detected.confidence >= floor)
-    frames = range(part.first_frame, part.last_frame + 1)
-    camera = new_camera(part, setup.camera) if setup.camera else None
-    tracker = new_tracker(setup.tracker, setup.gate, setup.constants, camera)
+    frames = part.frames(setup.frame_stride)
+    camera = new_camera(part, setup.camera, setup.frame_stride) if setup.camera else None
+    frame_rate = sequence.frame_rate / setup.frame_stride
+    tracker = new_tracker(setup.tracker, setup.gate, setup.constants, camera, frame_rate=frame_rate)
     tracks = finish_tracks(track_sequence(tracker, detected, frames, appearance=appearance), setup.finishing)
     annotations = read_annotations(sequence)
     return official_results(

@@ -38,6 +38,25 @@ SEARCH_SPACES: dict[str, dict[str, Any]] = {
     "botsort": _BYTETRACK,
     "ocsort": _OC_SORT,
     "deepocsort": _OC_SORT,
+    "cbiou": {
+        "small": [0.0, 0.5],
+        "large": [0.3, 1.0],
+        "window": [1, 10],
+        "biou": [0.01, 0.5],
+        "max_age": [10, 120],
+        "min_hits": [1, 5],
+    },
+    "hybridsort": _OC_SORT
+    | {"low": [0.05, 0.3], "confidence_weight": [0.0, 2.0], "second_confidence_weight": [0.0, 2.0]},
+    "boosttrack": {
+        "high": [0.3, 0.8],
+        "iou": [0.1, 0.5],
+        "iou_weight": [0.0, 1.0],
+        "mahalanobis_weight": [0.0, 1.0],
+        "shape_weight": [0.0, 1.0],
+        "max_age": [10, 120],
+        "min_hits": [0, 5],
+    },
 }
 
 

@@ -1,0 +1,44 @@
+"""A source of detections that runs a detector on the frames."""
+
+import pandas as pd
+import supervision as sv
+
+from reidops.boxes.box_crops import read_picture
+from reidops.detection.detectors import Detector
+from reidops.mot.boxes import ltrb_to_ltwh
+from reidops.mot.sequences import Sequence
+from reidops.progress_bar import progress_bar
+from reidops.tables import DETECTIONS
+
+
+class DetectorSource:
+    """A detector that runs once on every frame."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
+        """Return the detections of `frames` in frame order, and in descending confidence within a frame.
+
+        Raises:
+            ReidopsError: a frame is missing or damaged.
+        """
+        bar = progress_bar(frames, desc=f"detect {sequence.name}", unit="frames")
+        tables = [
+            detection_table(frame, self._detector.detect(read_picture(sequence.frame_path(frame)))) for frame in bar
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else detection_table(1, sv.Detections.empty())
+
+
+def detection_table(frame: int, detections: sv.Detections) -> pd.DataFrame:
+    """Return the detections of one frame as a table (tables.DETECTIONS)."""
+    left, top, width, height = ltrb_to_ltwh(detections.xyxy).T
+    columns = {
+        "frame": frame,
+        "left": left,
+        "top": top,
+        "width": width,
+        "height": height,
+        "confidence": detections.confidence,
+    }
+    return pd.DataFrame(columns)[list(DETECTIONS.columns)].astype(DETECTIONS.dtypes)

@@ -1,0 +1,54 @@
+"""The Kalman motion model of BoostTrack: centre, height and aspect ratio of a box, with the same noise for every box.
+
+After Stanojević and Todorović, "BoostTrack: boosting the similarity measure and detection confidence for improved
+multiple object tracking", 2024. It is SORT's filter with the height in place of the area; the paper gives no variances,
+so those of SORT are used, with a smaller one for the measured aspect ratio.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from reidops.tracking.motion import BoxMotion
+
+_HEIGHT, _HEIGHT_VELOCITY, _ASPECT, _ASPECT_VELOCITY = 2, 6, 3, 7
+
+
+class XyhrMotion(BoxMotion):
+    """The state is (x, y, h, r, ẋ, ẏ, ḣ, ṙ): the centre [px], the height [px] and the ratio width / height.
+
+    If the predicted height or ratio is not positive, its velocity is set to 0.
+    """
+
+    _size_velocities: ClassVar[tuple[int, ...]] = (_HEIGHT_VELOCITY,)
+    _START: ClassVar[tuple[float, ...]] = (10, 10, 10, 10, 1e4, 1e4, 1e4, 1e4)
+    _PROCESS: ClassVar[tuple[float, ...]] = (1, 1, 1, 1, 1e-2, 1e-2, 1e-2, 1e-2)
+    _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 1e-2)
+
+    def _keep_valid(self, means: np.ndarray) -> None:
+        for value, velocity in ((_HEIGHT, _HEIGHT_VELOCITY), (_ASPECT, _ASPECT_VELOCITY)):
+            means[means[:, value] + means[:, velocity] <= 0, velocity] = 0
+
+    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+        left, top, width, height = np.asarray(box_ltwh, dtype=float).T
+        return np.stack([left + width / 2, top + height / 2, height, width / height], axis=1)
+
+    def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
+        x, y, height, aspect = measured.T
+        width = height * aspect
+        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+
+    def _start_variances(self, measured: np.ndarray) -> np.ndarray:
+        return np.tile(self._START, (len(measured), 1))
+
+    def _process_variances(self, means: np.ndarray) -> np.ndarray:
+        return np.tile(self._PROCESS, (len(means), 1))
+
+    def _measured_variances(self, means: np.ndarray) -> np.ndarray:
+        return np.tile(self._NOISE, (len(means), 1))
+
+    def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
+        """Transform the centre linearly, scale the height by the root of the determinant, keep the aspect ratio."""
+        one = np.eye(4)
+        one[:2, :2], one[_HEIGHT, _HEIGHT] = linear, np.sqrt(abs(np.linalg.det(linear)))
+        return np.kron(np.eye(2), one)

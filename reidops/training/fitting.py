@@ -1,0 +1,101 @@
+"""Train a network with losses, an optimizer and a learning rate curve that are given as settings."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from lightning_fabric import Fabric
+from torch.optim import Optimizer
+
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
+from reidops.training.checkpoints import Checkpoints
+from reidops.training.freezing import Freezing
+from reidops.training.keeping import TrainedWeights
+from reidops.training.losses import BranchLosses, build_losses
+from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
+from reidops.training.training import EpochCallback, Loop, Trainer, TrainingData, steps_per_epoch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The settings of a training.
+
+    Attributes:
+        losses: loss → weight, see `losses.build_losses`; the options of a loss by its name in `loss_options`.
+        optimizer: name in timm; `head_factor` is the rate of all modules except the backbone, relative to it.
+        freeze: modules that are frozen for the first `freeze_epochs` epochs (0 = all epochs), see `Freezing`.
+    """
+
+    epochs: int
+    losses: Mapping[str, float]
+    learning_rate: float
+    weight_decay: float
+    curve: RateCurve
+    loop: Loop
+    optimizer: str = "adamw"
+    optimizer_options: Mapping[str, Any] = field(default_factory=dict)
+    loss_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    head_factor: float = 1.0
+    freeze: Literal["backbone"] | tuple[str, ...] | None = None
+    freeze_epochs: int = 0
+
+
+def fit_network(
+    network: EmbeddingNetwork,
+    data: TrainingData,
+    settings: FitSettings,
+    *,
+    fabric: Fabric,
+    checkpoints: Checkpoints,
+    on_epoch: EpochCallback | None = None,
+) -> TrainedWeights:
+    """Train the network, from the last checkpoint if there is one, and return the best weights.
+
+    `on_epoch` is called after each epoch on rank 0.
+
+    Raises:
+        ReidopsError: as `Trainer.fit`, or a setting is invalid.
+    """
+    training_network = TrainingNetwork(network, data.num_people)
+    losses = _losses(network, data.num_people, settings)
+    optimizer = _optimizer(training_network, losses, settings)
+    num_steps = steps_per_epoch(len(data.sampler), settings.loop.accumulate)
+    schedule = build_schedule(optimizer, settings.curve, settings.epochs, num_steps)
+    freezing = Freezing(training_network, settings.freeze, settings.freeze_epochs)
+    trainer = Trainer(
+        training_network,
+        losses,
+        optimizer,
+        schedule,
+        data,
+        fabric=fabric,
+        checkpoints=checkpoints,
+        loop=settings.loop,
+        freezing=freezing,
+        on_epoch=on_epoch,
+    )
+    trained = trainer.fit(settings.epochs)
+    log.info("trained for %d epochs; the weights of epoch %d are kept", settings.epochs, trained.epoch)
+    return trained
+
+
+def _losses(network: EmbeddingNetwork, num_people: int, settings: FitSettings) -> BranchLosses:
+    """Return the losses of each branch of the network."""
+    build = partial(build_losses, settings.losses, settings.loss_options, num_people=num_people, dim=network.branch_dim)
+    return BranchLosses([build() for _ in range(network.num_branches)])
+
+
+def _optimizer(network: TrainingNetwork, losses: BranchLosses, settings: FitSettings) -> Optimizer:
+    return build_optimizer(
+        network,
+        settings.optimizer,
+        settings.learning_rate,
+        settings.weight_decay,
+        losses=losses,
+        options=settings.optimizer_options,
+        head_factor=settings.head_factor,
+    )

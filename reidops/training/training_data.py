@@ -1,0 +1,71 @@
+"""Read the training data of one rank from a crops table and its crops.tar."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+from lightning_fabric import Fabric
+
+from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
+from reidops.training.augmentation import Augmentation
+from reidops.training.sampling import IdentitySampler
+from reidops.training.training import TrainingData
+from reidops.training.training_crops import find_training_crops
+from reidops.training.validation import HeldOut
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches of `people_per_batch` × `crops_per_person` crops.
+
+    Attributes:
+        prefer_cameras: sample the crops of a person from several cameras, if possible.
+    """
+
+    people_per_batch: int
+    crops_per_person: int
+    seed: int = 0
+    prefer_cameras: bool = True
+
+
+def read_training_data(
+    store: CropStore,
+    table: pd.DataFrame,
+    batches: Batches,
+    augmentation: Augmentation,
+    *,
+    size: tuple[int, int],
+    fabric: Fabric,
+    read_held_out: Callable[[], HeldOut | None],
+    early_sizes: Sequence[tuple[float, int, int]] = (),
+) -> TrainingData:
+    """Return the crops of the split `train` with this rank's share of the batches.
+
+    Args:
+        table: tables.CROPS of the crops in `store`.
+        size: height and width of the network's input, px; `early_sizes` as in `GrowingImages`.
+        read_held_out: reads the people on whom the checkpoint is chosen; called on rank 0 only.
+
+    Raises:
+        ReidopsError: there is no training crop, or the batches need more people than there are.
+    """
+    crops = find_training_crops(table, store.path.with_name("crops.parquet"))
+    sampler = IdentitySampler(
+        crops.labels,
+        batches.people_per_batch,
+        batches.crops_per_person,
+        seed=batches.seed,
+        camids=crops.camids if batches.prefer_cameras else None,
+        rank=fabric.global_rank,
+        num_ranks=fabric.world_size,
+    )
+    held_out = read_held_out() if fabric.is_global_zero else None
+    log.info(
+        "training on %s crops of %d people, %d steps per epoch", f"{len(crops.rows):,}", crops.num_people, len(sampler)
+    )
+    images = GrowingImages(partial(ImageBatches, store, crops.rows), size, early_sizes)
+    return TrainingData(images, crops.labels, sampler, augmentation, held_out)
