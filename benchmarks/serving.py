@@ -4,20 +4,21 @@
 
 Prints crops/s of batches (the bare session on resized pixels, the embedder on crops, the service's batcher with
 several threads) and the milliseconds of one crop (bare session, embedder, pyfunc from an array and from a JPEG, HTTP
-on loopback). The ways are measured in turns, so that other load meets all of them; the medians are printed.
+on loopback). The ways are measured in turns, so that other load meets all of them. Medians are printed of wall
+times and of the CPU times of this process (client and service), which other load changes less.
 """
 
 import argparse
+import http.client
 import io
-import statistics
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import requests
 import uvicorn
 from PIL import Image
 
@@ -64,61 +65,62 @@ def print_batches(embedder: OnnxEmbedder, crops: list[np.ndarray], rounds: int) 
             },
             rounds,
         )
-    seconds["batcher, two threads at once, crops"] /= 2
     bare = seconds["bare session, resized pixels"]
-    print(f"batches of {BATCH}: crops/s, ratio to the bare session")
+    print(f"batches of {BATCH}: crops/s and ratio to the bare session; wall time, CPU time")
     for name, value in seconds.items():
-        print(f"  {name}: {BATCH / value:.0f}, {bare / value:.2f}")
+        num = BATCH * (2 if "two threads" in name else 1)
+        rates = [f"{num / value[i]:.0f}, {num / value[i] * bare[i] / BATCH:.2f}" for i in (0, 1)]
+        print(f"  {name}: {'; '.join(rates)}")
 
 
 def print_singles(embedder: OnnxEmbedder, crop: np.ndarray, options: argparse.Namespace) -> None:
     """Print the milliseconds of one crop in each way."""
     image, encoded = resize_crops([crop], *embedder.input_size), as_jpeg(crop)
-    with requests.Session() as session:
-        url = start_service(options.model, options.threads)
+    start_service(options.model, options.threads)
+    with closing(http.client.HTTPConnection("127.0.0.1", PORT)) as connection:
         seconds = measure(
             {
                 "bare session, resized pixels": lambda: embedder.embed_images(image),
                 "embedder, crop": lambda: embedder.embed([crop]),
                 "model's predict, array": lambda: embedder.embed(read_crops(crop)),
                 "model's predict, JPEG": lambda: embedder.embed(read_crops(encoded)),
-                "HTTP on loopback, JPEG": lambda: ask(session, url, encoded),
+                "HTTP on loopback, JPEG": lambda: ask(connection, encoded),
             },
             options.singles,
         )
     bare = seconds["bare session, resized pixels"]
-    print("one crop: ms, ms above the bare session")
+    print("one crop: ms and ms above the bare session; wall time, CPU time")
     for name, value in seconds.items():
-        print(f"  {name}: {1e3 * value:.2f}, {1e3 * (value - bare):+.2f}")
+        print(f"  {name}: {'; '.join(f'{1e3 * value[i]:.2f}, {1e3 * (value[i] - bare[i]):+.2f}' for i in (0, 1))}")
 
 
-def measure(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each way; the ways take turns."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
+def measure(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Return the median wall time and CPU time of each way, in seconds; the ways take turns."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for round_ in range(rounds + 2):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             way()
             if round_ >= 2:  # the first rounds warm up
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+                times[name].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    return {name: tuple(np.median(values, axis=0).tolist()) for name, values in times.items()}
 
 
-def start_service(model: Path, threads: int) -> str:
-    """Start the service in a thread of this process, and return its address."""
+def start_service(model: Path, threads: int) -> None:
+    """Start the service in a thread of this process."""
     source = FolderSource(model, lambda folder: BatchingEmbedder(OnnxEmbedder(folder, threads=threads)))
     application = create_application(Service(CurrentModel(source), ServiceSettings(), Metrics()))
     server = uvicorn.Server(uvicorn.Config(application, port=PORT, log_level="error"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
         time.sleep(0.01)
-    return f"http://127.0.0.1:{PORT}/embed"
 
 
-def ask(session: requests.Session, url: str, encoded: bytes) -> None:
+def ask(connection: http.client.HTTPConnection, encoded: bytes) -> None:
     """Send one JPEG, and read the embedding."""
     headers = {"content-type": "image/jpeg", "accept": "application/x-npy"}
-    np.load(io.BytesIO(session.post(url, data=encoded, headers=headers).content))
+    connection.request("POST", "/embed", encoded, headers)
+    np.load(io.BytesIO(connection.getresponse().read()))
 
 
 def as_jpeg(crop_bgr: np.ndarray) -> bytes:

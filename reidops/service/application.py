@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ import supervision as sv
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reidops.boxes.cutting import MIN_CROP_SIDE
 from reidops.cores import usable_cores
@@ -99,6 +100,7 @@ class Service:
     def show_metrics(self) -> Response:
         """Answer GET /metrics."""
         self.metrics.sessions.set(len(self.sessions))
+        self.metrics.waiting.set(self.num_waiting)
         return Response(self.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     def reload(self) -> None:
@@ -209,30 +211,47 @@ def create_application(service: Service) -> FastAPI:
     application.add_exception_handler(Refused, _refuse)
     application.add_exception_handler(ReidopsError, _refuse)
 
-    @application.middleware("http")
-    async def measure(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        return await _measure(service, request, answer)
-
+    application.add_middleware(Measured, service=service)
     return application
 
 
-async def _measure(service: Service, request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Count and time a request; refuse it if too many are being answered."""
-    path = next((path for path in _PATHS if request.url.path.startswith(path)), "other")
-    start = time.perf_counter()
-    if path in ("/embed", "/track") and service.num_waiting >= service.settings.max_waiting:
-        response: Response = _refuse(request, Busy(f"{service.num_waiting} requests are being answered; try again"))
-    else:
-        service.num_waiting += 1
-        service.metrics.waiting.set(service.num_waiting)
+class Measured:
+    """ASGI middleware that counts and times requests, and refuses them if too many are being answered."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = next((path for path in _PATHS if scope["path"].startswith(path)), "other")
+        start, status = time.perf_counter(), 500
+
+        async def remember(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
         try:
-            response = await answer(request)
+            await self._answer(path, scope, receive, remember)
+        finally:
+            metrics = self._service.metrics
+            metrics.requests.labels(path, status).inc()
+            metrics.seconds.labels(path).observe(time.perf_counter() - start)
+
+    async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        service = self._service
+        if path in ("/embed", "/track") and service.num_waiting >= service.settings.max_waiting:
+            busy = Busy(f"{service.num_waiting} requests are being answered; try again")
+            await _refuse(Request(scope), busy)(scope, receive, send)
+            return
+        service.num_waiting += 1
+        try:
+            await self._app(scope, receive, send)
         finally:
             service.num_waiting -= 1
-            service.metrics.waiting.set(service.num_waiting)
-    service.metrics.requests.labels(path, response.status_code).inc()
-    service.metrics.seconds.labels(path).observe(time.perf_counter() - start)
-    return response
 
 
 async def _watch(service: Service) -> None:
