@@ -59,7 +59,7 @@ def write_card(source: CardSource) -> str:
 def short_card(source: CardSource) -> str:
     """Return the card in a few lines of Markdown, for the description of the model version."""
     decision, facts = source.entry["decision"], _model(source)
-    rows = [f"| {tile.label} | {tile.value} {tile.note} |" for tile in _tiles(source)]
+    rows = [f"| {tile.label} | {tile.value} ({tile.note}) |" for tile in _tiles(source)]
     conditions = [
         f"| {row['name']} | {row['found']} | {row['required']} | {'yes' if row['met'] else '**no**'} |"
         for row in decision["conditions"]
