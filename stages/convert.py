@@ -1,6 +1,6 @@
 """Cut crops of people from MOT sequences, add ReID sets, and split both into train, val, query and gallery.
 
-Reads:  data/raw/parts.csv, data/raw/inventory.json, the sets that they name
+Reads:  data/raw/parts.csv, data/raw/inventory.json, the sets that they name; data/raw/leave_out.json if there is one
 Writes: data/crops/ crops.tar, crops.parquet, meta/train_80.txt, meta/val_20.txt, report.json
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from reidops.datasets.conversion import cut_and_pack, report_crops
 from reidops.datasets.inventory import check_inventory
 from reidops.datasets.label_lists import write_lists
+from reidops.datasets.leave_out import noted_leave_out
 from reidops.datasets.packing import CutRules
 from reidops.datasets.planning import SplitRules, plan_crops
 from reidops.files import whole_folder, write_json
@@ -26,7 +27,7 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
     """Make `crops` from the train and test rows of `raw/parts.csv`."""
     parts = read_parts(raw)
     check_inventory(parts, raw)
-    plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params))
+    plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params), noted_leave_out(raw))
     with whole_folder(crops) as folder:
         table = cut_and_pack(plan, folder / "crops.tar", _cut_rules(params), workers=params.workers)
         write_table(table, folder / "crops.parquet", CROPS)
@@ -36,6 +37,9 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
     sizes = ", ".join(f"{split} {count['crops']:,} of {count['people']:,}" for split, count in report["splits"].items())
     if (losses := str(left_out)) != "nothing":
         log.info("left out: %s", losses)
+    for name, row in left_out.named.items():
+        people, cut = (f"{sum(scene[unit] for scene in row['scenes'].values()):,}" for unit in ("people", "crops"))
+        log.info("%s: %s people with %s crops do not train, because %s names them", name, people, cut, row["file"])
     log.info("cut %s crops of %s people (%s)", f"{len(table):,}", f"{report['num_people']:,}", sizes)
 
 

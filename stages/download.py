@@ -1,8 +1,8 @@
 """Obtain the data sets, and assign their frames to the parts train, test and track.
 
-Reads:  params (names, addresses, the user's folder)
-Writes: data/raw/ parts.csv, inventory.json, and the sets that were generated, fetched or unpacked; fetched archives are
-        kept in data/archives/
+Reads:  params (names, addresses, the user's folder), the files of download.leave_out
+Writes: data/raw/ parts.csv, inventory.json, leave_out.json (if download.leave_out names a file), and the sets that were
+        generated, fetched or unpacked; fetched archives are kept in data/archives/
 """
 
 import logging
@@ -13,6 +13,7 @@ from reidops.datasets.exports import Reading, in_mot_layout
 from reidops.datasets.families import base_name
 from reidops.datasets.inventory import write_inventory
 from reidops.datasets.layouts import SetFolder
+from reidops.datasets.leave_out import read_leave_out, write_leave_out
 from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set, with_protocol_of
 from reidops.datasets.roles import Roles, assign_parts
 from reidops.files import repository_root, whole_folder
@@ -38,6 +39,7 @@ def download(raw: Path, params: DownloadParams) -> None:
         for name in roles.names:
             sets[name] = _obtain(name, folder, params, sets)
         parts = assign_parts(sets, roles)
+        write_leave_out(read_leave_out(params.leave_out, parts), folder)
         write_parts(parts, folder, params.local)
         write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
         bare = [

@@ -1,6 +1,6 @@
 """Train the embedder on the training people, and choose its checkpoint on the held-out people.
 
-Reads:  data/crops (crops.tar, crops.parquet), data/validation/report.json
+Reads:  data/crops (crops.tar, crops.parquet, report.json), data/validation/report.json
 Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
         data/checkpoints/ during the training, from which an interrupted run continues
         a run in MLflow with live curves, if train.track names an experiment
@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from reidops.datasets.origin import Origin, check_start, origin_of_start
+from reidops.datasets.origin import Origin, check_start, origin_of_start, with_training
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork, check_backbone
@@ -82,7 +82,8 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
             else:
                 trained = keep_loaded_weights(network)
             if fabric.is_global_zero:
-                _write(network, trained, table, model, params, start)
+                origin = with_training(start, table, _leave_out_counts(crops)) if params.epochs else start
+                _write(network, trained, table, model, params, origin)
                 checkpoints.delete()
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
@@ -114,6 +115,12 @@ def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> Abs
     digest = checkpoints.folder.name
     name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
     return live_run(params.track, name, digest, _lasting(params))
+
+
+def _leave_out_counts(crops: Path) -> dict[str, Any]:
+    """Return the counts of the people whom download.leave_out names, by data set, from the report of `convert`."""
+    path = crops / "report.json"
+    return read_json(path).get("leave_out", {}) if path.is_file() else {}
 
 
 def _check_report(path: Path) -> None:
@@ -178,13 +185,13 @@ def _write(
     table: pd.DataFrame,
     model: Path,
     params: TrainParams,
-    start: Origin,
+    origin: Origin,
 ) -> None:
-    num_classes, facts = 0, start.facts | {"epoch": trained.epoch}
+    num_classes, facts = 0, origin.facts | {"epoch": trained.epoch}
     if params.epochs:
         num_classes = table.loc[table["split"] == "train", "pid"].nunique()
         facts = training_facts(
-            start, table, trained, checkpoint_people=params.checkpoint_people, precision=params.precision
+            origin, table, trained, checkpoint_people=params.checkpoint_people, precision=params.precision
         )
     description = describe(network, **_arguments(describe, params), num_classes=num_classes)
     write_trained_model(Embedder(network, description), trained, model, facts)

@@ -20,8 +20,12 @@ def cut_and_pack(
 
 
 def report_crops(crops: pd.DataFrame, left_out: LeftOut) -> dict[str, Any]:
-    """Return counts per split and data set, and the numbers of left-out boxes and people by reason."""
-    return {
+    """Return counts per split and data set, and the numbers of left-out boxes and people by reason.
+
+    With `download.leave_out`, `leave_out` has the counts of `leave_out.count_left_out`.
+    """
+    named = {"leave_out": left_out.named} if left_out.named else {}
+    return named | {
         "num_crops": len(crops),
         "num_people": int(crops.loc[crops["pid"] >= 0, "pid"].nunique()),
         "num_cameras": int(crops["camid"].nunique()),

@@ -45,13 +45,13 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
 
 
 def _as_crops(lines: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """Return one crop per line; `published_pid` is the position of the person's folder in sorted order."""
+    """Return one crop per line, with `folder`; `published_pid` is the position of the folder in sorted order."""
     number = {person: pid for pid, person in enumerate(sorted(set(lines["person"])))}
     rows = [
         {"file": f"{folder}/{path}", "name": path.rpartition("/")[2], "published_pid": number[person]}
         for path, person in zip(lines["path"], lines["person"], strict=True)
     ]
-    return with_cameras(crops_table(rows))
+    return with_cameras(crops_table(rows)).assign(folder=lines["person"].to_numpy())
 
 
 def _found(meta: Path, part: str) -> Path | None:

@@ -46,7 +46,8 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
     sides = _part_sides(folder, part)
     everybody = with_cameras(pd.concat([_list_side(folder, side) for side in _sides(folder)], ignore_index=True))
     crops = _numbered(everybody)
-    crops = crops[crops["side"].isin(sides)].drop(columns=["side", "person"]).reset_index(drop=True)
+    crops = crops[crops["side"].isin(sides)].drop(columns="side").rename(columns={"person": "folder"})
+    crops = crops.reset_index(drop=True)
     check_people(crops, f"{folder} ({part})")
     taken = Counter({"crops": len(crops)}) + _passed_over(folder, sides, len(crops))
     if part == "test" and sides != ("query", "gallery"):

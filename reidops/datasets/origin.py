@@ -18,8 +18,10 @@ from reidops.files import read_json, sha256
 RANDOM, PUBLISHED = "random weights", "published weights of timm"
 _DESCRIPTION = "embedder.json"
 
-# dataset, scene, sequence, first_frame, last_frame (0 for ReID sets), num_people, people (track_ids; MOT sets only)
-Scene = Mapping[str, Any]
+# dataset, scene, sequence, first_frame, last_frame (0 for ReID sets), num_people, people (track_ids; MOT sets only),
+# left_out (num_people and file; sets of download.leave_out only)
+Scene = dict[str, Any]
+LeaveOutCounts = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,19 @@ def read_origin(trained_on: Mapping[str, Any], name: str) -> Origin:
     return Origin(trained_on.get("started_from", name), rows, name)
 
 
-def with_training(start: Origin, crops: pd.DataFrame) -> Origin:
+def with_training(start: Origin, crops: pd.DataFrame, leave_out: LeaveOutCounts | None = None) -> Origin:
     """Return the origin of weights that started at `start` and were trained with the crops of train and val.
 
     val counts because it chooses the checkpoint.
+
+    Args:
+        leave_out: the entry `leave_out` in the report of `convert`: for each set its file and the people by scene.
     """
     learnt = crops[crops["split"].isin(["train", "val"])]
-    own = [_scene(str(dataset), str(scene), rows) for (dataset, scene), rows in learnt.groupby(["dataset", "scene"])]
+    own = [
+        _scene(str(dataset), str(scene), rows) | _left_out((leave_out or {}).get(dataset), str(scene))
+        for (dataset, scene), rows in learnt.groupby(["dataset", "scene"])
+    ]
     return Origin(start.started_from, (*own, *(row for row in start.scenes if row not in own)), start.unknown_start)
 
 
@@ -85,6 +93,13 @@ def _scene(dataset: str, scene: str, crops: pd.DataFrame) -> Scene:
         "last_frame": int(frames.max()),
         "people": people,
     }
+
+
+def _left_out(counts: Mapping[str, Any] | None, scene: str) -> Scene:
+    """Return the entry `left_out` of a scene; {} if no file names people of the set."""
+    if counts is None:
+        return {}
+    return {"left_out": {"num_people": counts["scenes"].get(scene, {"people": 0})["people"], "file": counts["file"]}}
 
 
 def is_same_video(row: Scene, dataset: str, scene: str) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 from reidops.errors import ReidopsError
 
 ONE_CROP = "people with one crop (gallery only)"
+NAMED_BY_FOLDER = ("folder-per-identity", "file-list")  # layouts whose people are named by folders
 
 _MOST_QUERIES = 4
 _CAMERA = re.compile(r"_c(\d+)")

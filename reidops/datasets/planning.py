@@ -3,14 +3,17 @@
 import logging
 import zlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from reidops.datasets.leave_out import LeaveOut, count_left_out, is_left_out
 from reidops.datasets.packing import CropSource
-from reidops.datasets.remedies import BETWEEN, BEYOND, NO_PART, RARE, main_reason, remedy_of
+from reidops.datasets.remedies import BETWEEN, BEYOND, NAMED, NO_PART, RARE, main_reason, remedy_of
 from reidops.datasets.sets import LAYOUTS
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BELOW_VISIBILITY, BoxRules, check_frames, choose_boxes
@@ -44,10 +47,12 @@ class LeftOut:
     """Numbers of boxes, crops and people that were left out, by reason.
 
     `boxes` has a counter per sequence or ReID set, which also holds the total; `people` has a number per reason.
+    `named` has an entry per set of `download.leave_out`, as `count_left_out` returns it.
     """
 
     boxes: dict[str, Counter]
     people: dict[str, int]
+    named: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return every reason with its number, "nothing" if nothing was left out."""
@@ -66,22 +71,29 @@ class _Candidates:
     taken: Counter
 
 
-def plan_crops(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> tuple[pd.DataFrame, LeftOut]:
+def plan_crops(
+    parts: list[Part], box_rules: BoxRules, split_rules: SplitRules, leave_out: Rows[LeaveOut] = ()
+) -> tuple[pd.DataFrame, LeftOut]:
     """Return one row per crop in packing order, and what was left out.
+
+    The people of `leave_out` are neither in train nor in val.
 
     Columns are those of tables.CROPS without `offset` and `size`, and `person` (folder name), `file`, `x1` … `y2`
     (px, inclusive; −1 for the whole file), `frame_width` and `frame_height`.
 
     Raises:
-        ReidopsError: a split is empty, or there are fewer than two people to train on.
+        ReidopsError: a split is empty, there are fewer than two people to train on, or `leave_out` names no person of
+            a set.
     """
     candidates = _candidates(parts, box_rules, split_rules)
     chosen = pd.concat([found.crops.assign(source=found.source) for found in candidates], ignore_index=True)
     # `split` holds the split of a crop, or the reason why the crop is left out.
-    train, test = (chosen[chosen["part"] == part] for part in ("train", "test"))
-    chosen = chosen.assign(split=pd.concat([_train_splits(train, split_rules), _test_splits(test, split_rules)]))
+    named = is_left_out(chosen, leave_out)
+    train, test = (chosen[(chosen["part"] == part) & ~named] for part in ("train", "test"))
+    splits = [_train_splits(train, split_rules), _test_splits(test, split_rules), _named_splits(chosen[named])]
+    chosen = chosen.assign(split=pd.concat(splits))
     _check_paths(chosen)
-    left_out = _left_out(candidates, chosen)
+    left_out = replace(_left_out(candidates, chosen), named=count_left_out(chosen, named, leave_out))
     planned = chosen[chosen["split"].isin(SPLITS)]
     plan = _Plan(parts, box_rules, split_rules, left_out)
     _check_train(planned, plan)
@@ -323,6 +335,10 @@ def _thinned(crops: pd.DataFrame, rules: SplitRules) -> np.ndarray:
     return np.concatenate(kept) if kept else np.empty(0, dtype=int)
 
 
+def _named_splits(crops: pd.DataFrame) -> pd.Series:
+    return pd.Series(NAMED, index=crops.index, dtype="str")
+
+
 def _test_splits(crops: pd.DataFrame, rules: SplitRules) -> pd.Series:
     """Return query, gallery or the reason for leaving it out, for each crop.
 
@@ -349,7 +365,8 @@ def _left_out(candidates: list[_Candidates], chosen: pd.DataFrame) -> LeftOut:
         "thinned to max_per_person crops": lost.loc[lost["split"] == BEYOND, "person"].nunique(),
         "gallery only, seen for less than gap frames": tested.loc[~tested["person"].isin(queried), "person"].nunique(),
     }
-    return LeftOut(boxes, people)
+    named = lost.loc[lost["split"] == NAMED, "person"].nunique()
+    return LeftOut(boxes, people | ({"named in download.leave_out": named} if named else {}))
 
 
 def _number(plan: pd.DataFrame) -> pd.DataFrame:

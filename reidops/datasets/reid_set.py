@@ -19,6 +19,7 @@ from reidops.errors import ReidopsError
 # "". `name` is the file name of the crop, unique among the crops of its person. `published_pid` is the person's number
 # in the set; `distractor` marks crops without a match. `camera` and `frame` are the numbers of the set, 0 if it has
 # none; `tracklet` is unique within the set, -1 for single pictures. `role` is query or gallery, "" for training people.
+# Own sets also have `folder`, the name of the person's folder.
 COLUMNS = {
     "file": "str",
     "member": "str",

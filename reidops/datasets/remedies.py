@@ -14,6 +14,7 @@ from reidops.mot.crops import (
 )
 
 RARE = "people with fewer than min_per_person crops"
+NAMED = "people named in download.leave_out"
 BEYOND = "crops beyond max_per_person"
 BETWEEN = "crops between query and gallery"
 NO_PART = "frames of no part"
@@ -44,6 +45,7 @@ def remedy_of(reason: str, rules: BoxRules, classes: Sequence[int] = ()) -> str:
         TOO_SMALL: f"lower convert.min_width ({rules.min_width}) or convert.min_height ({rules.min_height})",
         STRIDE: f"lower convert.stride ({rules.stride})",
         RARE: "lower convert.min_per_person",
+        NAMED: "name fewer people in the files of download.leave_out",
     }
     return remedies.get(reason, "")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from reidops.datasets.origin import Origin, with_training
+from reidops.datasets.origin import Origin
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.files import whole_file, whole_folder
@@ -44,8 +44,12 @@ def write_trained_model(embedder: Embedder, trained: TrainedWeights, model: Path
             draw_curves(trained.history, folder / "curves.png")
 
 
-def training_facts(start: Origin, table: pd.DataFrame, trained: TrainedWeights, **settings: object) -> dict[str, Any]:
-    """Return the record of a training for embedder.json: its data, those of its start, its epoch and `settings`."""
+def training_facts(origin: Origin, table: pd.DataFrame, trained: TrainedWeights, **settings: object) -> dict[str, Any]:
+    """Return the record of a training for embedder.json: its data, those of its start, its epoch and `settings`.
+
+    Args:
+        origin: of the trained weights, as `with_training` returns it.
+    """
     learnt = table[table["split"] == "train"]
     data = {"datasets": sorted(learnt["dataset"].unique()), "num_crops": len(learnt)}
-    return {**with_training(start, table).facts, "epoch": trained.epoch, **settings, **data}
+    return {**origin.facts, "epoch": trained.epoch, **settings, **data}

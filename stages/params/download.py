@@ -59,6 +59,12 @@ class DownloadParams:
     hashes: dict[str, Hash] = Field(
         description="Hash of the archive of a data set, md5:… or sha256:…. An archive with another hash is refused."
     )
+    leave_out: dict[str, str] = Field(
+        description="Training set → file that names people of it who do not train and validate, because they are "
+        "tracked or tested elsewhere: {Market-1501: tracked_people.csv}. One person per row, or a CSV with a column "
+        "market_pid, pid or person. A path is relative to the repository. After an edit of the file run `dvc repro -f "
+        "download`."
+    )
     max_pixels: Positive = Field(
         description="Largest picture that any stage decodes, px (width × height). Larger pictures are refused by their "
         "header. Increase it for frames above 100 megapixels."

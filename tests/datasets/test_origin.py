@@ -91,3 +91,18 @@ def test_weights_that_were_trained_on_tested_people_are_refused(row):
 def test_weights_may_start_where_other_frames_scenes_or_people_are_tested(row):
     scene, track_id, frame, split = row
     check_start(Origin("old.pt", (ROW,)), crops(("MOT17", scene, f"MOT17-{scene}", track_id, frame, split)))
+
+
+def test_the_record_states_how_many_people_which_file_left_out():
+    table = crops(
+        ("MOT17", "09", "MOT17-09-FRCNN", 5, 1, "train"),
+        ("MOT17", "02", "MOT17-02-FRCNN", 1, 1, "train"),
+        ("MOT20", "01", "MOT20-01", 1, 4, "train"),
+    )
+    counts = {"MOT17": {"file": "people.csv", "scenes": {"09": {"people": 3, "crops": 40}}}}
+    rows = {row["scene"]: row.get("left_out") for row in with_training(Origin("random weights"), table, counts).scenes}
+    assert rows == {
+        "09": {"num_people": 3, "file": "people.csv"},
+        "02": {"num_people": 0, "file": "people.csv"},
+        "01": None,
+    }

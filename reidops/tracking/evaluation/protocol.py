@@ -142,8 +142,9 @@ def _untrained(origin: Origin) -> str:
 
 
 def _trained_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data set, the frames of a MOT scene, and the people whom download.leave_out left out, if any."""
     names = ("dataset", "sequence", "scene", "first_frame", "last_frame") if row["first_frame"] else ("dataset",)
-    return {name: row[name] for name in names}
+    return {name: row[name] for name in (*names, *(["left_out"] if "left_out" in row else []))}
 
 
 def _kind(part: Part, origin: Origin) -> str:

@@ -139,3 +139,10 @@ def test_constants_of_another_tracker_are_refused(tmp_path):
     )
     with pytest.raises(ReidopsError, match="holds constants of botsort, but evaluate_tracking.tracker is deepsort"):
         read_tuning(tmp_path / "tuned.json", "deepsort")
+
+
+def test_the_protocol_states_how_many_people_of_a_training_set_which_file_left_out():
+    left_out = {"num_people": 64, "file": "tracked/people.csv"}
+    (row,) = trained_here(CROSS).scenes
+    origin = Origin("random weights", (row | {"left_out": left_out},))
+    assert described(CROSS, origin)["trained_on"] == [{"dataset": "Market-1501", "left_out": left_out}]
