@@ -75,6 +75,22 @@ def test_train_on_market_and_track_mot17_converts(sets: Path) -> None:
     }
 
 
+def test_people_whom_a_file_names_are_noted_by_download_and_left_out_by_convert(
+    repository: Path, sets: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (repository / "people.csv").write_text("id,market_pid\n7,0003\n")
+    roles = {"train": ["Market-1501"], "test": ["Market-1501"]}
+    download(Path("data/raw"), mot17(**roles, leave_out={"Market-1501": "people.csv"}))
+    convert(Path("data/raw"), Path("data/crops"), default_params(ConvertParams, gap=4, workers=1))
+    lists = Path("data/crops/meta/train_80.txt").read_text() + Path("data/crops/meta/val_20.txt").read_text()
+    assert "Market-1501_000002/" in lists and "Market-1501_000003/" not in lists
+    assert "Market-1501: 1 people with 3 crops do not train, because people.csv names them" in caplog.text
+    (repository / "people.csv").write_text("id,market_pid\n7,0004\n")
+    with pytest.raises(ReidopsError, match="dvc repro -f download"):
+        convert(Path("data/raw"), Path("data/crops"), default_params(ConvertParams, gap=4, workers=1))
+
+
 def test_half_of_a_tracked_sequence_trains(sets: Path) -> None:
     download(Path("data/raw"), mot17(split="half", sequences=[]))
     frames = {(part.part, part.scene): (part.first_frame, part.last_frame) for part in read_parts(Path("data/raw"))}

@@ -447,6 +447,14 @@ def test_weights_that_are_kept_as_they_are_name_no_training_set_of_this_run(data
     assert begun == {"epoch": 0, "scenes": [], "started_from": "random weights", "unknown_start": ""}
 
 
+def test_the_model_records_how_many_people_which_file_left_out(tmp_path):
+    data = write_crops(tmp_path / "left_out")
+    counts = {"drawn": {"file": "people.csv", "scenes": {"drawn": {"people": 4, "crops": 20}}}}
+    write_json({"leave_out": counts}, data / "crops" / "report.json")
+    (scene,) = read_json(run(data, epochs=1) / "embedder.json")["trained_on"]["scenes"]
+    assert scene["left_out"] == {"num_people": 4, "file": "people.csv"}
+
+
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_a_checkpoint_that_was_trained_on_a_tested_scene_is_refused_as_a_start(data, undisturbed, tmp_path, epochs):
     model = shutil.copytree(data / "undisturbed", tmp_path / "before")
