@@ -68,7 +68,7 @@ def noted_leave_out(raw: Path) -> list[LeaveOut]:
         file = repository_path(entry["file"])
         if not file.is_file() or sha256(file) != entry["digest"]:
             raise ReidopsError(
-                f"{file}: changed after download read the people of {dataset} to leave out; run "
+                f"{file}: changed or was removed after download read the people of {dataset} to leave out; run "
                 f"`dvc repro -f download` and then `dvc repro`"
             )
     return [LeaveOut(name, row["file"], row["digest"], tuple(row["people"])) for name, row in entries.items()]

@@ -178,7 +178,9 @@ def test_a_file_that_was_edited_or_removed_after_download_is_refused(market, rep
     path.unlink()
     if text:
         path.write_text(text)
-    with pytest.raises(ReidopsError, match=rf"people\.csv: changed after download .*{MARKET}.*dvc repro -f download"):
+    with pytest.raises(
+        ReidopsError, match=rf"people\.csv: changed or was removed after download .*{MARKET}.*dvc repro -f download"
+    ):
         noted_leave_out(repository)
 
 
