@@ -129,4 +129,4 @@ def _train_epoch(
 def write_weights(weights: dict[str, np.ndarray], path: Path) -> None:
     """Write weights as a compressed .npz file; it appears whole or not at all."""
     with whole_file(path) as partial, open(partial, "wb") as stream:
-        np.savez_compressed(stream, **weights)
+        np.savez_compressed(stream, allow_pickle=False, **weights)
