@@ -112,6 +112,9 @@ _LIMITS_OF_APPEARANCE = {
     "botsort": "it uses appearance only where 1 − IoU is at most the constant proximity {proximity}; raise proximity "
     "to 1.0 to let"
     " appearance decide",
+    "evidence": "its evidence is a table of the calibration, small if the model separates held-out people badly, and the "
+    "motion decides in frames that follow each other soon; raise the constant freedom {freedom} to 1000 or lower it to "
+    "1 to change the weight of motion",
     "deepocsort": "it pairs only boxes that overlap by the constant iou {iou}, and weighs appearance only in frames "
     "where overlap leaves a"
     " choice; lower iou, and set as_coded: false, to let appearance decide more",
