@@ -45,7 +45,7 @@ class FrameDetections(Protocol):
 
 
 class DetectorAtWork:
-    """A detector that looks at every picture."""
+    """A detector that runs on every picture."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -107,7 +107,7 @@ class DetectionFile:
         return sv.Detections(xyxy=box_ltrb, confidence=self._confidence[rows], class_id=np.ones(len(rows), dtype=int))
 
     def _fit(self, *, width: int, height: int) -> None:
-        """Find the scale where the size was told, and refuse or warn of boxes that cannot be of this video."""
+        """Set the scale if the size is given; raise or warn if the boxes cannot be of this video."""
         self._is_fitted = True
         if self._size is not None:
             self._scale = np.array([width, height]) / self._size

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reidops.datasets.layouts import SetFolder
+from reidops.datasets.motchallenge import PUBLISHED
 from reidops.datasets.set_sequences import Found, find_exports
 from reidops.errors import ReidopsError
 from reidops.image_headers import read_size
@@ -83,8 +84,8 @@ def in_mot_layout(found: SetFolder, raw: Path, reading: Reading, local: str | No
 
 
 def _log_unused(found: SetFolder) -> None:
-    """Log the annotated sequences beside `train`, which are not read."""
-    for name in ("val", "test"):
+    """Warn of annotated sequences beside `train` of an own set, which are not read."""
+    for name in () if found.name in PUBLISHED else ("val", "test"):
         annotated = [path for path in (found.folder / name).glob("*/gt/gt.txt") if not path.parts[-3].startswith(".")]
         if annotated:
             logger.warning(

@@ -44,13 +44,13 @@ def list_part(folder: Path, part: str, protocol: str = PROTOCOLS[0]) -> Listing:
     """
     crops = pd.concat([_list_folder(folder / name) for name in _FOLDERS], ignore_index=True)
     is_probe = crops["role"] == "query"
-    nobody = crops["distractor"] & ~is_probe
+    distractors = crops["distractor"] & ~is_probe
     paired = crops["published_pid"].isin(
         set(crops.loc[is_probe, "published_pid"]) & set(crops.loc[~is_probe, "published_pid"]) - {_NOBODY}
     )
     trains = crops["published_pid"].isin(_training_people(folder / PARTITIONS, int(protocol)))
-    chosen = crops[paired & trains].assign(role="") if part == "train" else crops[paired & ~trains | nobody]
-    num_unpaired = int((~paired & ~nobody).sum())
+    chosen = crops[paired & trains].assign(role="") if part == "train" else crops[paired & ~trains | distractors]
+    num_unpaired = int((~paired & ~distractors).sum())
     return chosen.reset_index(drop=True), Counter({"crops": len(chosen) + num_unpaired, UNPAIRED: num_unpaired})
 
 

@@ -87,7 +87,7 @@ class Embedder:
     def embed(self, crops: Sequence[np.ndarray], batch_size: int = 64, *, desc: str | None = None) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of crops of any sizes, each BGR uint8 [h, w, 3].
 
-        A crop without a pixel, of a box outside its frame, has a zero embedding, which matches nobody.
+        A crop without a pixel, of a box outside its frame, has a zero embedding, which matches no person.
 
         Args:
             desc: label of the progress bar; None = no bar.

@@ -139,7 +139,7 @@ def promote(registered: Registered, trial: Trial) -> Decision:
 
 
 def _conclude(client: mlflow.MlflowClient, registered: Registered, trial: Trial, decision: Decision) -> Decision:
-    """Move the alias if the decision says so and nobody vetoes it; return the final decision."""
+    """Move the alias if the decision says so and there is no veto; return the final decision."""
     if not decision.champion or find_aliases(client, registered.name).get(CHAMPION) == registered.version:
         return decision
     veto = find_veto(client, registered.name, registered.version)

@@ -68,7 +68,7 @@ def comparison_table(client: mlflow.MlflowClient, name: str, first: str, second:
     return table
 
 
-def compared_rows(first: Mapping[str, float], second: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
+def compared_rows(first: Mapping[str, float], second: Mapping[str, float]) -> list[tuple[str, ...]]:
     """Return name, both values and the difference of each figure that differs, the most important first."""
     names = shown_metrics({**first, **second}, len(first) + len(second))
     pairs = [(name, first.get(name), second.get(name)) for name in names]

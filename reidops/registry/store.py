@@ -61,7 +61,7 @@ def open_store(*, must_exist: bool = False) -> Iterator[mlflow.MlflowClient]:
     # it would warn of a silent server at each sample
     logging.getLogger("mlflow.system_metrics").setLevel(logging.ERROR)
     try:
-        # MLflow itself sets the variable when it is told an address; the next caller may mean another store.
+        # MLflow itself sets the variable when it gets an address; the next caller may use another store.
         with _without(*_FOREIGN), _environment(**_QUIET, MLFLOW_TRACKING_URI=uri):
             _find_driver(uri)
             _prepare_store(uri)  # with limits of its own, which later ones must not precede

@@ -192,7 +192,7 @@ def read_detections(content: Mapping[str, Any], settings: ServiceSettings) -> sv
 
 
 def create_application(service: Service) -> FastAPI:
-    """Return the ASGI application of a service; it looks for a new version of the model while it runs."""
+    """Return the ASGI application of a service; it checks for a new version of the model while it runs."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

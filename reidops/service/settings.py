@@ -16,7 +16,7 @@ class ServiceSettings:
         max_batch: crops of one run of the network; crops of several requests share a batch.
         max_sessions: cameras that are tracked at once.
         session_seconds: time after which a camera without a frame is forgotten.
-        reload_seconds: time between two looks at the registry's alias.
+        reload_seconds: time between two checks of the registry's alias.
     """
 
     max_body_bytes: int = 32 << 20

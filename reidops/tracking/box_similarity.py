@@ -41,9 +41,9 @@ def soft_biou(track_ltrb: np.ndarray, box_ltrb: np.ndarray, confidence: np.ndarr
     Args:
         confidence: of the tracks, [num_tracks], in 0 … 1; at 1 the soft BIoU is the IoU.
     """
-    doubt = (1 - confidence)[:, None, None]
-    tracks = _enlarged(track_ltrb[:, None], _TRACK_BUFFER * doubt)
-    boxes = _enlarged(box_ltrb[None], _DETECTION_BUFFER * doubt)
+    uncertainty = (1 - confidence)[:, None, None]
+    tracks = _enlarged(track_ltrb[:, None], _TRACK_BUFFER * uncertainty)
+    boxes = _enlarged(box_ltrb[None], _DETECTION_BUFFER * uncertainty)
     shared = areas_ltrb(
         np.concatenate(
             [np.maximum(tracks[..., :2], boxes[..., :2]), np.minimum(tracks[..., 2:], boxes[..., 2:])], axis=-1

@@ -17,6 +17,7 @@ from reidops.drift.scenes import observe_sequences, reference_of_parts
 from reidops.errors import ReidopsError
 from reidops.parts import Part
 from reidops.serving.onnx_embedder import OnnxEmbedder
+from stages.register import model_files
 
 NAMES = tuple(f"TOY-{number:02d}" for number in range(1, 7))
 
@@ -104,3 +105,11 @@ def test_scenes_without_detections_give_no_reference(model, tmp_path, caplog):
     (dataset / "train" / NAMES[0] / "det" / "det.txt").unlink()
     assert reference_of_parts(parts_of(dataset, NAMES[:1]), OnnxEmbedder(model, threads=1), 0.3) is None
     assert "no drift reference" in caplog.text
+
+
+@pytest.mark.parametrize("has_reference", [True, False])
+def test_a_version_carries_the_reference_if_the_data_allowed_one(tmp_path, has_reference):
+    if has_reference:
+        (tmp_path / REFERENCE).write_bytes(b"x")
+    files = model_files(tmp_path, tmp_path, tmp_path)
+    assert (REFERENCE in files) is has_reference and "model.onnx" in files

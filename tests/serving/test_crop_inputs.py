@@ -136,7 +136,7 @@ def test_boxes_of_another_kind_are_refused(given_boxes):
         Image.new("I", (4, 4)),
         "bad\0name",
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_picture_gives_a_short_message_with_its_index(bad):
     with pytest.raises(ReidopsError, match="crop 1") as caught:

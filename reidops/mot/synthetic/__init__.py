@@ -1,7 +1,7 @@
 """A MOTChallenge data set drawn from a seed, in MOT17's exact layout.
 
-People with lasting looks walk through drawn street scenes, cover each other, vanish behind furniture, leave and come
-back.
+People with a constant appearance walk through drawn street scenes. They cover each other, pass behind furniture, leave
+and come back.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A person as a picture: a skeleton that walks, dressed in shaded limbs and wrapped textures.
+"""A person as a picture: a walking skeleton with shaded limbs and wrapped textures.
 
 The skeleton is turned to the walking direction, put on the street and projected joint by joint, so that front, side and
 back views and their foreshortening come by themselves.
@@ -54,14 +54,14 @@ class _Drawing:
     """One figure in one stance on its way to a sprite."""
 
     def __init__(self, figure: Figure, stance: Stance, camera: Camera) -> None:
-        self.figure, self.looks, self.camera = figure, figure.appearance, camera
+        self.figure, self.appearance, self.camera = figure, figure.appearance, camera
         self.forward = np.array([stance.heading[0], stance.heading[1]])
-        joints = skeleton(stance, self.looks.height, self.looks.girth)
+        joints = skeleton(stance, self.appearance.height, self.appearance.girth)
         names, body = list(joints), np.array(list(joints.values()))
         world = self._world(stance, body)
         pixels = camera.project(world)
         self.scale = camera.pixels_per_metre(stance.z) * SUPERSAMPLING
-        margin = 0.16 * self.looks.height * camera.pixels_per_metre(stance.z)
+        margin = 0.16 * self.appearance.height * camera.pixels_per_metre(stance.z)
         self.left, self.top = (int(value) for value in np.floor(pixels.min(axis=0) - margin))
         width, height = (int(value) for value in np.ceil(pixels.max(axis=0) + margin))
         self.canvas = np.zeros(((height - self.top) * SUPERSAMPLING, (width - self.left) * SUPERSAMPLING, 4), np.uint8)
@@ -111,7 +111,7 @@ class _Drawing:
         """Draw a tapered limb between two joints, lit from one side; `widths` in parts of the body's height, at both
         ends.
         """
-        half = self.looks.height * self.scale / 2
+        half = self.appearance.height * self.scale / 2
         a, b, radii = self.pixel[start], self.pixel[end], (widths[0] * half, widths[1] * half)
         mean = (radii[0] + radii[1]) / 2
         if mean < 5.5:  # a taper of less than a pixel is not seen
@@ -149,21 +149,23 @@ class _Drawing:
         self._dot(b, q, colour)
 
     def _leg(self, side: str) -> None:
-        looks, girth = self.looks, self.looks.girth
-        cloth = looks.bottom.colour
-        thigh = looks.skin if looks.bottom.cut == "skirt" else cloth
-        shin = cloth if looks.bottom.cut == "trousers" else looks.skin
-        self._limb(f"{side}_ankle", f"{side}_toe", (0.05, 0.034), looks.shoes)
+        appearance, girth = self.appearance, self.appearance.girth
+        cloth = appearance.bottom.colour
+        thigh = appearance.skin if appearance.bottom.cut == "skirt" else cloth
+        shin = cloth if appearance.bottom.cut == "trousers" else appearance.skin
+        self._limb(f"{side}_ankle", f"{side}_toe", (0.05, 0.034), appearance.shoes)
         self._limb(f"{side}_knee", f"{side}_ankle", (0.072 * girth, 0.05), shin)
         self._limb(f"{side}_hip", f"{side}_knee", (0.108 * girth, 0.078 * girth), thigh)
 
     def _arm(self, side: str) -> None:
-        looks, girth = self.looks, self.looks.girth
-        short = looks.top.cut == "shirt"
-        self._limb(f"{side}_elbow", f"{side}_hand", (0.05 * girth, 0.036), looks.skin if short else looks.top.colour)
-        self._dot(self.pixel[f"{side}_hand"], 0.02 * looks.height * self.scale, _tone(looks.skin, 0.9))
-        self._limb(f"{side}_shoulder", f"{side}_elbow", (0.068 * girth, 0.056 * girth), looks.top.colour)
-        if looks.top.pattern == "stripes":
+        appearance, girth = self.appearance, self.appearance.girth
+        short = appearance.top.cut == "shirt"
+        self._limb(
+            f"{side}_elbow", f"{side}_hand", (0.05 * girth, 0.036), appearance.skin if short else appearance.top.colour
+        )
+        self._dot(self.pixel[f"{side}_hand"], 0.02 * appearance.height * self.scale, _tone(appearance.skin, 0.9))
+        self._limb(f"{side}_shoulder", f"{side}_elbow", (0.068 * girth, 0.056 * girth), appearance.top.colour)
+        if appearance.top.pattern == "stripes":
             self._sleeve_stripes(side)
 
     def _sleeve_stripes(self, side: str) -> None:
@@ -173,23 +175,23 @@ class _Drawing:
             np.array([-along[1], along[0]])
             / max(1e-6, float(np.hypot(*along)))
             * 0.028
-            * self.looks.height
+            * self.appearance.height
             * self.scale
         )
         for share in (0.2, 0.5, 0.8):
             centre = a + share * along
-            self._stroke(centre - normal, centre + normal, self.scale * 0.035, _tone(self.looks.top.second, 0.9))
+            self._stroke(centre - normal, centre + normal, self.scale * 0.035, _tone(self.appearance.top.second, 0.9))
 
     def _trunk(self) -> None:
         """Draw neck, skirt, torso and the long part of a coat."""
-        looks = self.looks
-        unit = looks.height * self.scale * looks.girth
-        self._limb("neck", "head", (0.055, 0.05), looks.skin)
+        appearance = self.appearance
+        unit = appearance.height * self.scale * appearance.girth
+        self._limb("neck", "head", (0.055, 0.05), appearance.skin)
         neck, hips = self.pixel["neck"], self.pixel["hips"]
         shoulders = unit * np.hypot(0.116 * np.cos(self.facing), 0.08 * np.sin(self.facing))
-        if looks.bottom.cut == "skirt":
+        if appearance.bottom.cut == "skirt":
             self._wrap("bottom", "flare", hips - (0, 0.03 * unit), self._hem(0.42), shoulders * 1.05)
-        if looks.top.cut == "coat":
+        if appearance.top.cut == "coat":
             self._wrap("top", "flare", hips - (0, 0.06 * unit), self._hem(0.3), shoulders * 1.0)
         self._wrap("top", "torso", neck - (0, 0.008 * unit), hips + (0, 0.035 * unit), shoulders)
 
@@ -200,24 +202,24 @@ class _Drawing:
         return hips + (knees - hips) * (share / 0.5)
 
     def _head(self) -> None:
-        unit = self.looks.height * self.scale
+        unit = self.appearance.height * self.scale
         centre = self.pixel["head"]
         half = unit * (0.05 + 0.006 * abs(np.sin(self.facing)))
         self._wrap("head", "ball", centre - (0, 0.078 * unit), centre + (0, 0.062 * unit), half)
-        if self.looks.haircut == "bun" and self.looks.hat == "none":
+        if self.appearance.haircut == "bun" and self.appearance.hat == "none":
             self._bun(unit)
-        if self.looks.hat in ("cap", "brim"):
+        if self.appearance.hat in ("cap", "brim"):
             self._brim(unit, half)
 
     def _bun(self, unit: float) -> None:
         aside = np.sin(self.facing) * 0.055 * unit  # the bun sits at the back: seen from the right, it lies to the left
-        self._dot(self.pixel["head"] + (-aside, -0.06 * unit), 0.03 * unit, _tone(self.looks.hair, 0.85))
+        self._dot(self.pixel["head"] + (-aside, -0.06 * unit), 0.03 * unit, _tone(self.appearance.hair, 0.85))
 
     def _brim(self, unit: float, half: float) -> None:
         """Draw a hat's brim: all round, or a cap's shade at the front only."""
-        colour = _tone(self.looks.hat_colour, 0.72)
+        colour = _tone(self.appearance.hat_colour, 0.72)
         centre = self.pixel["head"] - (0, 0.026 * unit)
-        if self.looks.hat == "brim":
+        if self.appearance.hat == "brim":
             self._oval(centre, (half * 1.75, half * 0.42), colour)
         elif np.cos(self.facing) > -0.35:
             aside = np.sin(self.facing) * half * 1.1
@@ -229,22 +231,22 @@ class _Drawing:
 
     def _hair_fall(self) -> None:
         """Draw long hair down to the shoulders."""
-        if self.looks.haircut != "long":
+        if self.appearance.haircut != "long":
             return
-        unit = self.looks.height * self.scale
+        unit = self.appearance.height * self.scale
         aside = np.sin(self.facing) * 0.03 * unit
         top, end = self.pixel["head"] + (-aside, -0.01 * unit), self.pixel["neck"] + (-aside * 1.3, 0.045 * unit)
-        self._capsule(top, end, (0.05 * unit, 0.042 * unit), _tone(self.looks.hair, 0.85))
-        self._capsule(top, end, (0.024 * unit, 0.02 * unit), _tone(self.looks.hair, 1.15))
+        self._capsule(top, end, (0.05 * unit, 0.042 * unit), _tone(self.appearance.hair, 0.85))
+        self._capsule(top, end, (0.024 * unit, 0.02 * unit), _tone(self.appearance.hair, 1.15))
 
     def _bag(self, behind: bool) -> None:
         """Draw a backpack (`behind`), or else a shoulder bag or hand bag."""
-        unit, colour = self.looks.height * self.scale, self.looks.bag_colour
-        if self.looks.bag == "backpack" and behind:
+        unit, colour = self.appearance.height * self.scale, self.appearance.bag_colour
+        if self.appearance.bag == "backpack" and behind:
             self._backpack(unit, colour)
-        elif self.looks.bag == "shoulder" and not behind:
+        elif self.appearance.bag == "shoulder" and not behind:
             self._strap_and_pouch(unit, colour)
-        elif self.looks.bag == "hand" and not behind:
+        elif self.appearance.bag == "hand" and not behind:
             hand = self.pixel["right_hand"]
             self._box(
                 hand + (0, 0.07 * unit),

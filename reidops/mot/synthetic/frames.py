@@ -62,11 +62,11 @@ class Film:
         self.rng, self.num_frames, self.frame_rate = rng, num_frames, frame_rate
         self.street = plan_street(rng, index, *size)
         routes = plan_routes(rng, self.street, num_people, num_frames / frame_rate)
-        looks = _cast(draw_crowd(rng, num_people), routes)
+        appearances = _cast(draw_crowd(rng, num_people), routes)
         ids = rng.permutation(num_people) + 1
         self.people = [
-            Actor(int(track_id), PEDESTRIAN, Figure(look), follow(route, num_frames, frame_rate))
-            for track_id, look, route in zip(ids, looks, routes, strict=True)
+            Actor(int(track_id), PEDESTRIAN, Figure(appearance), follow(route, num_frames, frame_rate))
+            for track_id, appearance, route in zip(ids, appearances, routes, strict=True)
         ]
         self.lens = Lens(rng, self.street, num_frames, frame_rate)
         self._furnish()
@@ -92,12 +92,15 @@ class Film:
         for actor, sprite in self.dummies:
             self.owners.cover(sprite, actor.track_id)
 
-    def _still(self, track_id: int, class_id: int, looks: Appearance, place: tuple[float, float]) -> Actor:
+    def _still(self, track_id: int, class_id: int, appearance: Appearance, place: tuple[float, float]) -> Actor:
         """Return somebody who stands (or sits) in one place and faces the camera, more or less."""
         turn = self.rng.uniform(-0.7, 0.7)
         heading, phase = np.array([[np.sin(turn), -np.cos(turn)]]), self.rng.uniform(0, 6)
         return Actor(
-            track_id, class_id, Figure(looks), Walk(np.array([place]), heading, np.array([phase]), np.array([0.15]))
+            track_id,
+            class_id,
+            Figure(appearance),
+            Walk(np.array([place]), heading, np.array([phase]), np.array([0.15])),
         )
 
     def _pane_places(self, count: int) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""What a drawn person looks like, for good: build, skin, hair, garments, bag and hat, and the textures made of them.
+"""The constant appearance of a drawn person: build, skin, hair, garments, bag and hat, and the textures made of them.
 
 A texture is a cylinder that is cut open at the back and unrolled: rows run from top to bottom, columns run around the
 body from −π over 0 (the front) to π, positive towards the person's right side. Colours are BGR, 0 … 255.
@@ -56,7 +56,7 @@ class Garment:
 
 @dataclass(frozen=True)
 class Appearance:
-    """One person's lasting looks; `height` in metres, `girth` 1 for an average build."""
+    """One person's constant appearance; `height` in metres, `girth` 1 for an average build."""
 
     height: float
     girth: float
@@ -103,7 +103,7 @@ def draw_alike(rng: np.random.Generator, model: Appearance) -> Appearance:
 
 
 def draw_crowd(rng: np.random.Generator, count: int) -> list[Appearance]:
-    """Draw `count` people, of whom one in six is dressed like somebody else of them."""
+    """Draw `count` people, of whom one in six has the clothes of another one."""
     num_alike = max(1, count // 6)
     crowd = [draw_appearance(rng) for _ in range(count - num_alike)]
     return crowd + [draw_alike(rng, crowd[k]) for k in range(num_alike)]

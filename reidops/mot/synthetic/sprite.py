@@ -58,7 +58,7 @@ class Owners:
     """Who is seen at each pixel of the canvas; sprites are laid down from far to near."""
 
     def __init__(self, height: int, width: int) -> None:
-        """Start with nobody; −1 is the backdrop, −2 furniture."""
+        """Start without people; −1 is the backdrop, −2 furniture."""
         self.map = np.full((height, width), -1, np.int16)
 
     def cover(self, sprite: Sprite, owner: int, through: np.ndarray | None = None) -> None:

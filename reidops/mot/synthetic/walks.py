@@ -1,4 +1,4 @@
-"""Where everybody goes: paths that cross, meet behind furniture, turn where nobody sees it, leave and come back.
+"""The paths of the people: they cross, meet behind furniture, turn while hidden, leave and come back.
 
 An itinerary is a list of (seconds, x, z): where somebody is when; between its points people keep a steady pace. Acts
 write itineraries for one or two people. Lengths are in metres; the film runs from 0 to `seconds`.
@@ -134,8 +134,7 @@ def _behind(
     """Walk from `side` behind what `o` hides at depth `z`, be gone for one to three seconds around `meet`, come out
     there or beyond.
 
-    How far and how fast somebody walks while hidden follows from the time that it takes, so that nobody can tell from
-    the outside.
+    The hidden distance and speed follow from the time of the absence.
     """
     middle, reach = o.x * z / o.z, o.width / 2 * z / o.z
     gone = float(rng.uniform(1.3, 2.6) if turns else max(rng.uniform(1.3, 3.0), 2 * reach / 2.0))

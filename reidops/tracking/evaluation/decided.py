@@ -112,6 +112,9 @@ _LIMITS_OF_APPEARANCE = {
     "botsort": "it uses appearance only where 1 − IoU is at most the constant proximity {proximity}; raise proximity "
     "to 1.0 to let"
     " appearance decide",
+    "evidence": "it adds the evidence of motion and appearance, and motion is certain between near frames (constant "
+    "speed_x {speed_x}); raise speed_x to let appearance decide more, or train a model that separates the held-out "
+    "people better",
     "deepocsort": "it pairs only boxes that overlap by the constant iou {iou}, and weighs appearance only in frames "
     "where overlap leaves a"
     " choice; lower iou, and set as_coded: false, to let appearance decide more",
