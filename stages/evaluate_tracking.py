@@ -21,6 +21,7 @@ from reidops.files import repository_path, whole_folder, write_json
 from reidops.parallel import map_parallel
 from reidops.parts import Part, read_parts, tracked_parts
 from reidops.skipped import write_skipped
+from reidops.tracking.constants import describe_gate
 from reidops.tracking.evaluation.arm_results import ArmResult, by_arm, evaluate_parts, num_processes
 from reidops.tracking.evaluation.decided import appearance_rule, appearance_statement
 from reidops.tracking.evaluation.protocol import (
@@ -72,7 +73,7 @@ def evaluate_tracking(
     for line in report.zeros:
         log.warning("%s", line)
     num_frames = sum(part.num_frames for part in tracked)
-    gate = "published gate" if setup.gate is None else f"gate {setup.gate:.3f}"
+    gate = "published gate" if setup.gate is None else f"gate {describe_gate(setup.gate)}"
     log.info(
         "tracked %s frames of %d sequences by %s, %s\n%s",
         f"{num_frames:,}",

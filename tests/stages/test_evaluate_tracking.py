@@ -105,6 +105,15 @@ def test_every_tracker_runs_by_its_name(data, tracker, no_pictures):
     assert proof["arms"]["no_appearance"]["IDF1"] > 0.8
 
 
+def test_the_evidence_tracker_runs_with_its_calibrated_table_and_the_log_describes_it(data, no_pictures, caplog):
+    caplog.set_level("INFO")
+    table = [[0.0, 4.0], [0.3, 0.0], [1.0, -4.0]]
+    calibration = {"weights_sha256": FakeEmbedder.weights_sha256, "gates": {}, "likelihoods": {"evidence": table}}
+    write_json(calibration, data / "calibration.json")
+    run(data, tracker="evidence")
+    assert "by evidence, gate likelihood table (0 at 0.300)" in caplog.text
+
+
 def test_constants_go_to_the_tracker_that_they_are_named_for(data, no_pictures):
     lax = run(data, constants={"deepsort": {"n_init": 1}, "sort": {"max_age": 3}})
     assert json.loads((lax / "metrics.json").read_text())["no_appearance"]["combined"]["FN"] == 0
