@@ -104,7 +104,7 @@ class EvidenceTracker:
         measured = self._motion.measure(seen.box_ltwh)
         self._anyone.add(measured, seen.box_ltrb)
         certainty = 1 - self._constants.occlusion * covered_shares(seen.box_ltrb)
-        evidence, self.decisions = self._compute_decisions(seen, self._anyone.log_densities(measured), certainty)
+        evidence, self.decisions = self._compute_decisions(seen, measured, certainty)
         track_of_detection = self._update_tracks(seen, certainty, evidence)
         ids = self._tracks.ids_of(track_of_detection)
         self._remove_tracks()
@@ -134,20 +134,20 @@ class EvidenceTracker:
         return max(timestamp - last, SHORTEST)
 
     def _compute_decisions(
-        self, seen: Observations, of_anyone: np.ndarray, certainty: np.ndarray
+        self, seen: Observations, measured: np.ndarray, certainty: np.ndarray
     ) -> tuple[np.ndarray, Decisions]:
         """Return the evidence of presence and motion, [num_tracks, num_detections], and the association.
 
         Args:
-            of_anyone: log density of each box given anyone, [num_detections].
+            measured: see `DecayingMotion.measure`, [num_detections, 4].
             certainty: weight of the appearance of each box, [num_detections].
         """
         tracks, c = self._tracks, self._constants
         overlap = tracks.overlaps(seen)
-        distances, densities = self._motion.log_densities(tracks.state, seen.box_ltwh, c.freedom)
+        distances, densities = self._motion.log_densities(tracks.state, measured, c.freedom)
         arrivals = c.arrivals * min(self._seconds, 1.0)
         presence = self._chain.log_odds(tracks[_PRESENCE]) - np.log(arrivals)
-        evidence = presence[:, None] + densities - of_anyone
+        evidence = presence[:, None] + densities - self._anyone.log_densities(measured)
         terms = {OVERLAP: 1 - overlap, MOTION: distances}
         total = evidence
         if seen.embeddings is not None:

@@ -52,20 +52,22 @@ class DecayingMotion(BoxMotion):
         covariances[:, 2, 2] = np.minimum(covariances[:, 2, 2], LARGEST_ASPECT_STD**2)
         return State(state.means @ transition.T, covariances)
 
-    def log_densities(self, state: State, box_ltwh: np.ndarray, freedom: float) -> tuple[np.ndarray, np.ndarray]:
+    def log_densities(self, state: State, measured: np.ndarray, freedom: float) -> tuple[np.ndarray, np.ndarray]:
         """Return squared Mahalanobis distances and log densities of the boxes given each track, both [n, num_boxes].
 
         The density is a multivariate Student's t in the units of a measurement, so a sudden move is unlikely but not
-        impossible.
+        impossible. The four numbers are treated as independent: only a rotation of the camera would correlate them.
 
         Args:
+            measured: [num_boxes, 4], see `measure`.
             freedom: degrees of freedom of the distribution.
         """
-        distances = self.gate_distances(state, box_ltwh)
-        scatter = state.covariances[:, :MEASURED, :MEASURED].copy()
-        each = np.arange(MEASURED)
-        scatter[:, each, each] += self._measured_variances(state.means)
-        volumes = np.linalg.slogdet(scatter)[1] / 2
+        variances = np.einsum("nii->ni", state.covariances)[:, :MEASURED] + self._measured_variances(state.means)
+        distances = np.zeros((len(state), len(measured)))
+        for axis in range(MEASURED):  # one at a time: an array [n, num_boxes, 4] of 10,000 boxes exceeds memory
+            differences = measured[:, axis] - state.means[:, axis, None]
+            distances += differences * differences / variances[:, axis, None]
+        volumes = np.log(variances).sum(axis=1) / 2
         tails = (freedom + MEASURED) / 2 * np.log1p(distances / freedom)
         # Γ(ν/2 + 2) / Γ(ν/2) = (ν/2)(ν/2 + 1), for the four dimensions of a measurement
         scale = np.log(freedom / 2 * (freedom / 2 + 1)) - MEASURED / 2 * np.log(freedom * np.pi)

@@ -117,8 +117,9 @@ def test_tracks_and_memory_of_a_stream_that_never_ends_are_bounded():
 def test_the_density_of_a_box_is_that_of_a_students_t():
     state = MOTION.predict(MOTION.start(np.array([[100.0, 50, 40, 100], [300, 80, 50, 120]])))
     box = np.array([[104.0, 52, 42, 99], [310, 70, 48, 125], [100, 50, 40, 100]])
-    _, densities = MOTION.log_densities(state, box, 6.0)
     measured = MOTION.measure(box)
+    distances, densities = MOTION.log_densities(state, measured, 6.0)
+    np.testing.assert_allclose(distances, MOTION.gate_distances(state, box), rtol=1e-9)
     for row in range(2):
         scatter = state.covariances[row, :4, :4] + np.diag(MOTION._measured_variances(state.means)[row])
         expected = multivariate_t(state.means[row, :4], scatter, df=6.0).logpdf(measured)
