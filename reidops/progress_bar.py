@@ -84,6 +84,13 @@ class _LogBar(tqdm):
         _reporter.remove(self)
         super().close()
 
+    def __del__(self) -> None:
+        """Do nothing: the reporter refers to open bars, so only closed ones are deleted.
+
+        The garbage collector deletes a bar in any thread at any time, also in a thread that holds the lock of the
+        reporter. tqdm would close the bar again, which waits for this lock forever.
+        """
+
     def describe(self) -> str:
         """Return the fraction or number of completed units, units per second since the start, and the time left."""
         facts = self.format_dict

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import threading
 import time
 
 import pytest
@@ -102,3 +103,19 @@ def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch, caplog):
         bar.refresh()
         time.sleep(0.1)
     assert type(bar) is tqdm and "train" in terminal.getvalue() and not caplog.records
+
+
+def test_a_bar_that_the_garbage_collector_deletes_while_the_reporter_is_locked_does_not_wait(fast):
+    bars = [progress_bar(total=3, desc="closed", unit="items"), progress_bar(total=3, desc="hidden", shown=False)]
+    for bar in bars:
+        bar.close()
+    del bar
+
+    def delete() -> None:
+        with module._reporter._lock:
+            bars.clear()
+
+    thread = threading.Thread(target=delete, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
