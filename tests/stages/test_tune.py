@@ -34,7 +34,11 @@ def data(tmp_path):
         hide_people(tmp_path / "raw" / "TOY" / "train" / name / "det" / "det.txt")
     share_out(tmp_path, {"TOY-01": ["train"], "TOY-02": ["train"], "TOY-03": ["test", "track"]})
     write_json(
-        {"weights_sha256": FakeEmbedder.weights_sha256, "gates": {"cosine": 0.3, "ema_cosine": 0.25}},
+        {
+            "weights_sha256": FakeEmbedder.weights_sha256,
+            "gates": {"cosine": 0.3, "ema_cosine": 0.25},
+            "likelihoods": {"evidence": [[0.0, 4.0], [1.0, -4.0]]},
+        },
         tmp_path / "calibration.json",
     )
     return tmp_path
