@@ -16,7 +16,7 @@ from reidops.mot.classes import as_people, number_of_name
 from reidops.mot.columns import named_table
 from reidops.mot.text_rows import TextRows
 from reidops.mot.uavdt import is_uavdt, uavdt_table
-from reidops.mot.visdrone import is_visdrone, visdrone_table
+from reidops.mot.visdrone import is_visdrone, outside_ranges, visdrone_table
 
 FIELDS = ("frame", "track_id", "left", "top", "width", "height", "considered", "class_id", "visibility")
 MOT, MOT15, VISDRONE, UAVDT = "mot", "mot15", "visdrone", "uavdt"
@@ -88,6 +88,11 @@ def _by_fields(rows: TextRows, layout: str) -> Boxes:
             raise ReidopsError(
                 f"{rows.path}: its lines have {num_fields} fields, expected 10 (VisDrone); correct download.formats"
             )
+        rows.refuse(
+            "is not VisDrone's (score 0 or 1, category 0 … 11, truncation and occlusion 0 … 2); correct the row, or "
+            "download.formats",
+            outside_ranges(rows.values),
+        )
         return Boxes(*visdrone_table(rows.values))
     if layout == MOT15:
         remark = "MOT15's format, without classes: every row is a fully visible person" if num_fields == 10 else ""

@@ -24,9 +24,14 @@ _VISIBILITY_OF = np.array([1.0, 0.75, 0.25])  # by occlusion: none, up to half, 
 
 def is_visdrone(values: np.ndarray) -> bool:
     """Return whether the last four fields of rows [n, 10] are in the ranges of VisDrone everywhere."""
-    score, category, truncation, occlusion = values[:, 6:10].T
-    ranges = ((score, 1), (category, len(_CLASS_OF) - 1), (truncation, 2), (occlusion, 2))
-    return bool(len(values)) and all(np.isin(column, np.arange(most + 1)).all() for column, most in ranges)
+    return bool(len(values)) and not outside_ranges(values).any()
+
+
+def outside_ranges(values: np.ndarray) -> np.ndarray:
+    """Return which rows [n, 10] have a score, category, truncation or occlusion that VisDrone has not, bool [n]."""
+    most = (1, len(_CLASS_OF) - 1, 2, 2)
+    columns = zip(values[:, 6:10].T, most, strict=True)
+    return np.any([~np.isin(column, np.arange(largest + 1)) for column, largest in columns], axis=0)
 
 
 def visdrone_table(values: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, str]:

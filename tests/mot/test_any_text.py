@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reidops.errors import ReidopsError
@@ -76,6 +76,8 @@ BOX = ("frame", "left", "top", "width", "height")
     "name", ["gt", "gt visdrone", "gt mot15", "gt uavdt", "gt columns", "det", "det of sequence", "raw det", "results"]
 )
 @QUICK
+@example(content=b"1,1,0,0,5,5,1,12,0,0")  # no category of VisDrone
+@example(content=b"1,1,0,0,5,5,1,1,0,3")  # no occlusion of VisDrone
 @given(content=BYTES)
 def test_any_text_file_is_a_finite_table_or_an_error_with_its_name(tmp_path, name, content):
     sequence = _sequence(tmp_path)
