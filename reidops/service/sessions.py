@@ -45,7 +45,9 @@ class Session:
 class Sessions:
     """The cameras that are tracked."""
 
-    def __init__(self, models: CurrentModel, *, most: int, seconds: float, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, models: CurrentModel, *, most: int, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._models, self._most, self._seconds, self._clock = models, most, seconds, clock
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()

@@ -5,19 +5,18 @@ Its three parts: camera motion compensation, dynamic appearance, adaptive weight
 """
 
 import numpy as np
-import supervision as sv
 
-from reidops.tracking.appearance import FARTHEST, Ema
-from reidops.tracking.camera_motion import CameraMotion, identity
+from reidops.tracking.appearance import Ema
+from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import DeepOcSortConstants
 from reidops.tracking.decisions import APPEARANCE, OVERLAP
 from reidops.tracking.motion_xysr import XysrMotion
 from reidops.tracking.motion_xywh import XywhMotion
-from reidops.tracking.ocsort import OcSort
-from reidops.tracking.tracks import Observations, observe
+from reidops.tracking.ocsort_appearance import OcSortWithAppearance
+from reidops.tracking.tracks import Observations
 
 
-class DeepOcSort(OcSort):
+class DeepOcSort(OcSortWithAppearance):
     """OC-SORT with camera motion compensation and appearance, whose weight depends on how distinctive the best match
     is.
 
@@ -43,25 +42,8 @@ class DeepOcSort(OcSort):
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._memory = Ema(constants.alpha)
-        self._initialize(constants, self._memory, XywhMotion() if constants.filter == "xywh" else XysrMotion())
-        self._gate = constants.gate if gate is None else gate
-        self._camera = camera
-
-    def update(
-        self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
-    ) -> sv.Detections:
-        """Return the detections of tracks with enough consecutive matches, with `tracker_id` set; see `Tracker`."""
-        seen = observe(detections, embeddings)
-        if self._camera is not None:
-            self._move(self._camera.affine(self._num_frames + 1, frame))
-        return self._track_frame(detections, seen)
-
-    def _move(self, affine: np.ndarray) -> None:
-        """Apply camera motion to the tracks and their observations."""
-        if not np.array_equal(affine, identity()):
-            self._tracks.warp(affine)
-            self._sightings.warp(self._tracks.motion, affine)
+        motion = XywhMotion() if constants.filter == "xywh" else XysrMotion()
+        self._initialize_appearance(constants, Ema(constants.alpha), motion, gate=gate, camera=camera)
 
     def _predict(self) -> None:
         """Predict all tracks; with the motion model over width and height lost tracks keep their size."""
@@ -103,16 +85,6 @@ class DeepOcSort(OcSort):
             if self._constants.as_coded
             else weight + match_margin(similarity, clearest)
         )
-
-    def _similarity(self, distances: np.ndarray) -> np.ndarray:
-        """Return the similarity of each pair; 0 = not compared, no embedding, or a distance at or above the gate.
-
-        As published, it is the cosine similarity. With a gate it decreases linearly to 0 at the gate, which avoids a
-        discontinuity there.
-        """
-        if self._gate is None:
-            return np.where(distances < FARTHEST, 1 - distances, 0)
-        return np.fmax(self._gate - distances, 0) / max(self._gate, 1e-6)
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
         """Update the average embeddings, weighted by confidence; weight 0 for a detection at the threshold (dynamic

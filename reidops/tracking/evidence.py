@@ -33,7 +33,7 @@ ASSIGNED = "evidence"
 AGAINST = "evidence against"
 SHORTEST = 1e-3  # s; the least time between two frames, if the time stamps stand still
 # columns of the tracks
-_PRESENCE, _LOST, _BORN, _NUMBER, _SAMPLES = "presence", "lost", "born", "number", "samples"
+_PRESENCE, _LOST, _NUMBER, _SAMPLES = "presence", "lost", "number", "samples"
 
 
 class EvidenceTracker:
@@ -78,7 +78,7 @@ class EvidenceTracker:
             c.height_change,
             (c.noise_x, c.noise_y, c.noise_aspect, c.noise_height),
         )
-        columns = {_PRESENCE: (NUM_STATES,), _LOST: (), _BORN: (), _NUMBER: (), _SAMPLES: ()}
+        columns = {_PRESENCE: (NUM_STATES,), _LOST: (), _NUMBER: (), _SAMPLES: ()}
         self._motion = motion
         self._memory = Ema()
         self._tracks = Tracks(motion, self._memory, columns)
@@ -187,7 +187,6 @@ class EvidenceTracker:
         numbers = tracks[_NUMBER][lost].astype(int)
         new = tracks.start(seen, columns)
         tracks[_PRESENCE][num_before:, VISIBLE] = 1
-        tracks[_BORN][num_before:] = self._now
         tracks[_SAMPLES][num_before:] = 1
         tracks[_NUMBER][num_before:] = self._num_started + np.arange(len(columns))
         self._num_started += len(columns)
@@ -242,9 +241,9 @@ class EvidenceTracker:
         self._returns.forget(self._now)
 
     def _likeness(self, row: int, other: int) -> float:
-        """Return the log likelihood ratio that two tracks are one person, from their mean embeddings."""
-        means = self._memory.means
-        return float(self._table(1 - means[row] @ means[other]))
+        """Return the log likelihood ratio that two tracks are one person, from their mean embeddings; 0 without one."""
+        means, is_known = self._memory.means, self._memory.is_known()
+        return float(self._table(1 - means[row] @ means[other])) if is_known[row] and is_known[other] else 0.0
 
     def _remove_tracks(self) -> None:
         """Remove people who have left, and tentative tracks without a match."""

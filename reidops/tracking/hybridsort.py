@@ -8,25 +8,25 @@ robust observation-centric momentum (ROCM, `corner_sightings.py`).
 from collections.abc import Sequence
 
 import numpy as np
-import supervision as sv
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
-from reidops.tracking.appearance import FARTHEST, Ema
+from reidops.tracking.appearance import Ema
 from reidops.tracking.association import Pair, StagedPair, split_pairs
-from reidops.tracking.camera_motion import CameraMotion, identity
+from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.confidence_state import ConfidenceState
 from reidops.tracking.constants import HybridSortConstants
 from reidops.tracking.corner_sightings import CornerSightings
 from reidops.tracking.decisions import APPEARANCE, OVERLAP
 from reidops.tracking.motion_xysr import XysrMotion
-from reidops.tracking.ocsort import DIRECTION, FIRST, LOW_SCORE, RECOVERED, OcSort, Stage
-from reidops.tracking.tracks import NO_TRACK, Observations, observe
+from reidops.tracking.ocsort import DIRECTION, FIRST, LOW_SCORE, RECOVERED, Stage
+from reidops.tracking.ocsort_appearance import OcSortWithAppearance
+from reidops.tracking.tracks import NO_TRACK, Observations
 
 # Terms of the decisions: 1 − HMIoU, and the differences between the confidence of a detection and the predicted one.
 HEIGHT_OVERLAP, CONFIDENCE, LOW_CONFIDENCE = "overlap with height", "confidence", "low confidence"
 
 
-class HybridSort(OcSort):
+class HybridSort(OcSortWithAppearance):
     """OC-SORT whose associations also weigh the height and the confidence of a box, and with embeddings appearance.
 
     HMIoU replaces the IoU in all associations. The first association subtracts the difference to the confidence that a
@@ -51,27 +51,9 @@ class HybridSort(OcSort):
         gate: float | None = None,
         camera: CameraMotion | None = None,
     ) -> None:
-        self._memory = Ema(constants.ema)
-        self._initialize(constants, self._memory, XysrMotion())
+        self._initialize_appearance(constants, Ema(constants.ema), XysrMotion(), gate=gate, camera=camera)
         self._sightings = CornerSightings(self._tracks.state, constants.delta)
         self._confidences = ConfidenceState()
-        self._gate = constants.gate if gate is None else gate
-        self._camera = camera
-
-    def update(
-        self, detections: sv.Detections, embeddings: np.ndarray | None = None, frame: np.ndarray | None = None
-    ) -> sv.Detections:
-        """Return the detections of tracks with enough consecutive matches, with `tracker_id` set; see `Tracker`."""
-        seen = observe(detections, embeddings)
-        if self._camera is not None:
-            self._move(self._camera.affine(self._num_frames + 1, frame))
-        return self._track_frame(detections, seen)
-
-    def _move(self, affine: np.ndarray) -> None:
-        """Apply camera motion to the tracks and their observations."""
-        if not np.array_equal(affine, identity()):
-            self._tracks.warp(affine)
-            self._sightings.warp(self._tracks.motion, affine)
 
     def _predict(self) -> None:
         super()._predict()
@@ -113,12 +95,6 @@ class HybridSort(OcSort):
         if APPEARANCE in terms:
             scores += constants.appearance_weight * self._similarity(terms[APPEARANCE])
         return scores
-
-    def _similarity(self, distances: np.ndarray) -> np.ndarray:
-        """Return the similarity of each pair; with a gate it decreases linearly to 0 at the gate."""
-        if self._gate is None:
-            return np.where(distances < FARTHEST, 1 - distances, 0)
-        return np.fmax(self._gate - distances, 0) / max(self._gate, 1e-6)
 
     def _update_tracks(self, pairs: Sequence[Pair | StagedPair], seen: Observations) -> np.ndarray:
         """Update the confidences, too; see `OcSort`."""
