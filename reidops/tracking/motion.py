@@ -158,6 +158,26 @@ class BoxMotion:
         raise NotImplementedError
 
 
+class ConstantNoiseMotion(BoxMotion):
+    """Base class of models whose variances are the same for every box.
+
+    A subclass sets the diagonals of the initial [d], the process-noise [d] and the measurement-noise covariance [4].
+    """
+
+    _START: ClassVar[tuple[float, ...]]
+    _PROCESS: ClassVar[tuple[float, ...]]
+    _NOISE: ClassVar[tuple[float, ...]]
+
+    def _start_variances(self, measured: np.ndarray) -> np.ndarray:
+        return np.tile(self._START, (len(measured), 1))
+
+    def _process_variances(self, means: np.ndarray) -> np.ndarray:
+        return np.tile(self._PROCESS, (len(means), 1))
+
+    def _measured_variances(self, means: np.ndarray) -> np.ndarray:
+        return np.tile(self._NOISE, (len(means), 1))
+
+
 def ltwh_to_xyah(box_ltwh: np.ndarray) -> np.ndarray:
     """Return centre x, centre y, width / height, height, [n, 4]; heights must be positive."""
     left, top, width, height = np.asarray(box_ltwh, dtype=float).T

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from reidops.tracking.motion import BoxMotion
+from reidops.tracking.motion import ConstantNoiseMotion
 
 _HEIGHT, _HEIGHT_VELOCITY, _ASPECT, _ASPECT_VELOCITY = 2, 6, 3, 7
 
 
-class XyhrMotion(BoxMotion):
+class XyhrMotion(ConstantNoiseMotion):
     """The state is (x, y, h, r, ẋ, ẏ, ḣ, ṙ): the centre [px], the height [px] and the ratio width / height.
 
     If the predicted height or ratio is not positive, its velocity is set to 0.
@@ -37,15 +37,6 @@ class XyhrMotion(BoxMotion):
         x, y, height, aspect = measured.T
         width = height * aspect
         return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
-
-    def _start_variances(self, measured: np.ndarray) -> np.ndarray:
-        return np.tile(self._START, (len(measured), 1))
-
-    def _process_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._PROCESS, (len(means), 1))
-
-    def _measured_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._NOISE, (len(means), 1))
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
         """Transform the centre linearly, scale the height by the root of the determinant, keep the aspect ratio."""

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from reidops.tracking.motion import BoxMotion
+from reidops.tracking.motion import ConstantNoiseMotion
 
 _AREA, _AREA_VELOCITY = 2, 6
 
 
-class XysrMotion(BoxMotion):
+class XysrMotion(ConstantNoiseMotion):
     """The state is (x, y, s, r, ẋ, ẏ, ṡ): the centre [px], the area [px²] and the ratio width / height, which has no
     velocity.
 
@@ -41,15 +41,6 @@ class XysrMotion(BoxMotion):
         area, aspect = np.maximum(area, 0), np.maximum(aspect, 1e-6)
         width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
         return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
-
-    def _start_variances(self, measured: np.ndarray) -> np.ndarray:
-        return np.tile(self._START, (len(measured), 1))
-
-    def _process_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._PROCESS, (len(means), 1))
-
-    def _measured_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._NOISE, (len(means), 1))
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
         """Transform the centre linearly, scale the area by the determinant, keep the aspect ratio."""

@@ -207,3 +207,10 @@ def test_returns_name_the_most_likely_lost_person_and_forget_old_tracks():
 def test_without_calibration_the_table_is_that_of_the_constants():
     constants = EvidenceConstants()
     assert EvidenceTracker()._table(np.array([constants.gate])) == pytest.approx(0)
+
+
+def test_a_track_without_embedding_gives_no_evidence_of_appearance_to_another():
+    tracker = EvidenceTracker(gate=TABLE)
+    tracker.update(boxes((100, 100), (300, 100), (500, 100)), np.stack([RED, RED, np.zeros(8, np.float32)]))
+    assert tracker._likeness(0, 1) == pytest.approx(6.0)
+    assert tracker._likeness(0, 2) == tracker._likeness(2, 1) == 0
