@@ -66,7 +66,7 @@ DETECTIONS = Table(
 PARTS = Table(
     "parts",
     {
-        "part": Column("str", "use of the frames", values=("train", "test", "track")),
+        "part": Column("str", "use of the frames", values=("train", "adapt", "test", "track")),
         "dataset": Column("str", "name of the data set, e.g. MOT17"),
         "layout": Column("str", "folder layout: mot, or that of a ReID set (market1501, msmt17 …)"),
         "folder": Column("str", "path below data/raw, or the user's folder after `local:`"),
@@ -99,7 +99,29 @@ CROPS = Table(
         "width": Column("int", "width of the crop, px", minimum=1),
         "height": Column("int", "height of the crop, px", minimum=1),
         "visibility": Column("float", "fraction not occluded; 1 if the set does not state it", minimum=0, maximum=1),
-        "split": Column("str", "part of the split", values=("train", "val", "query", "gallery")),
+        "split": Column("str", "part of the split", values=("train", "val", "query", "gallery", "adapt")),
+    },
+)
+
+TRACKLETS = Table(
+    "tracklets",
+    {
+        "tracklet": Column("int", "number of the tracklet, unique in the table", minimum=0),
+        "dataset": Column("str", "data set of the sequence"),
+        "scene": Column("str", "the video, without data set or detector"),
+        "camid": Column("int", "camera (view), unique in the table; in MOT one per scene", minimum=0),
+        "first_frame": Column("int", "first frame of the tracklet, 1-based, inclusive", minimum=0),
+        "last_frame": Column("int", "last frame of the tracklet, inclusive", minimum=0),
+        "num_boxes": Column("int", "boxes of the tracklet before crops are chosen", minimum=1),
+    },
+)
+
+TRACKLET_TRUTH = Table(
+    "tracklet truth",
+    {
+        "tracklet": Column("int", "number of the tracklet", minimum=0),
+        "pid": Column("int", "annotated person of most of its boxes, unique in the table; -1 = unknown", minimum=-1),
+        "share": Column("float", "share of its annotated boxes that are of this person", minimum=0, maximum=1),
     },
 )
 

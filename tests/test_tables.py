@@ -37,7 +37,7 @@ def test_a_scene_with_a_leading_zero_stays_text_in_csv(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"part": "trian"}, "row 0 is 'trian', expected one of train, test, track"),
+        ({"part": "trian"}, "row 0 is 'trian', expected one of train, adapt, test, track"),
         ({"first_frame": -1}, "expected 0 ≤ int"),
     ],
 )
