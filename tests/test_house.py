@@ -165,6 +165,7 @@ FOUNDATION = {
         "errors",
         "files",
         "params",
+        "parent_processes",
         "knobs",
         "exponents",
         "tables",
