@@ -12,6 +12,7 @@ from typing import TypeVar
 from joblib import Parallel, delayed
 
 from reidops.cores import usable_cores
+from reidops.parent_processes import end_with_dvc
 from reidops.progress_bar import progress_bar
 
 # After Ctrl-C the resource tracker of joblib, which is another process, warns of semaphores that it then cleans up.
@@ -37,7 +38,7 @@ def map_parallel(
     items = list(items)
     workers = min(workers or usable_cores(), max(1, len(items)))
     bar = progress_bar(total=len(items), desc=desc or "", unit="items", shown=desc is not None)
-    with bar, Parallel(n_jobs=workers, return_as="generator") as pool:
+    with bar, Parallel(n_jobs=workers, return_as="generator", initializer=end_with_dvc) as pool:
         results = []
         with _ignored_interrupts():
             coming = pool(delayed(function)(item) for item in items)

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import suppress
 from functools import cache
+from multiprocessing import current_process
 
 import psutil
 
@@ -19,7 +20,8 @@ def end_with_dvc() -> None:
     """Send SIGTERM to this process as soon as DVC, or a process between DVC and this one, has ended.
 
     A daemon thread checks twice a second. A training that receives SIGTERM saves its checkpoint. A stage that was
-    started without DVC is not affected: it may survive the terminal that started it (`nohup`).
+    started without DVC is not affected: it may survive the terminal that started it (`nohup`). Workers of a stage call
+    this, too.
     """
     stage = os.environ.get(_STAGE)
     above = _processes_up_to_dvc(stage) if stage else None
@@ -55,10 +57,9 @@ def _has_stage(process: psutil.Process, stage: str) -> bool:
 def _end_with(above: list[psutil.Process], stage: str) -> None:
     while above and all(_is_alive(process) for process in above):
         time.sleep(_SECONDS)
-    with suppress(OSError, ValueError):  # the error stream may be closed
-        print(
-            f"{stage}: DVC has ended, and this stage ends with it; `dvc repro` continues", file=sys.stderr, flush=True
-        )
+    if current_process().name == "MainProcess":  # not a worker of `map_parallel`
+        with suppress(OSError, ValueError):  # the error stream may be closed
+            print(f"{stage}: DVC has ended, so this stage ends; `dvc repro` continues", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -14,6 +14,19 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+WORKERS = """\
+import os, time
+from pathlib import Path
+from reidops.parallel import map_parallel
+
+def work(number):
+    Path(f'{os.getpid()}.worker').touch()
+    time.sleep(30)
+
+if __name__ == '__main__':
+    Path('pid').write_text(str(os.getpid()))
+    map_parallel(work, range(4), 2)
+"""
 STAGE = """\
 import os, signal, sys, time
 from pathlib import Path
@@ -98,3 +111,18 @@ def test_a_stage_that_was_started_by_hand_outlives_its_shell(project):
     stage = wait_for_stage(project)
     time.sleep(1.5)
     assert stage.is_running() and stage.status() != psutil.STATUS_ZOMBIE
+
+
+def test_the_workers_of_a_stage_end_with_it(project, monkeypatch):
+    """Without a parent, workers of joblib wait five minutes for work."""
+    monkeypatch.setenv("DVC_STAGE", "slow")
+    (project / "workers.py").write_text(WORKERS)
+    stage = subprocess.Popen([sys.executable, "workers.py"], cwd=project)
+    while len(found := list(project.glob("*.worker"))) < 2:
+        time.sleep(0.05)
+        assert stage.poll() is None
+    workers = [psutil.Process(int(path.stem)) for path in found]
+    stage.terminate()
+    stage.wait()
+    _, living = psutil.wait_procs(workers, timeout=5)
+    assert not living
