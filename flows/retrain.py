@@ -113,10 +113,16 @@ def _failure(future: PrefectFuture) -> str | None:
 
 
 def main() -> None:
-    """Run the flow in this process; exit 1 with the message of the stage if one failed."""
+    """Run the flow in this process; exit 1 with the message of the stage if one failed.
+
+    If no server is named and no stage changed, no flow runs: a temporary server takes longer than the comparison.
+    """
     logging.getLogger("prefect").setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO"))
     try:
-        check_named_server()
+        graph = None if check_named_server() else read_graph(Path())
+        if graph and not graph.stale:
+            print(f"{len(graph.needs)} stages are up to date; nothing ran")
+            return
     except ReidopsError as error:
         print(f"retrain: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""End a stage when DVC ends, so that no stage runs on without DVC's lock."""
+"""End a process with those that started it: a stage with DVC, whose lock it needs, and DVC with its flow."""
 
 import os
 import signal
@@ -25,8 +25,18 @@ def end_with_dvc() -> None:
     """
     stage = os.environ.get(_STAGE)
     above = _processes_up_to_dvc(stage) if stage else None
-    if stage and above is not None:
-        threading.Thread(target=_end_with, args=(above, stage), daemon=True, name="end with DVC").start()
+    if above is not None:
+        _watch(above, f"{stage}: DVC has ended, so this stage ends; `dvc repro` continues")
+
+
+def end_with_parent(pid: int, message: str) -> None:
+    """Send SIGTERM to this process as soon as its parent, process `pid`, has ended, and print the message."""
+    parent = psutil.Process().parent()
+    _watch([parent] if parent is not None and parent.pid == pid else [], message)
+
+
+def _watch(above: list[psutil.Process], message: str) -> None:
+    threading.Thread(target=_end_with, args=(above, message), daemon=True, name="watch the parents").start()
 
 
 def _processes_up_to_dvc(stage: str) -> list[psutil.Process] | None:
@@ -54,12 +64,12 @@ def _has_stage(process: psutil.Process, stage: str) -> bool:
         return False
 
 
-def _end_with(above: list[psutil.Process], stage: str) -> None:
+def _end_with(above: list[psutil.Process], message: str) -> None:
     while above and all(_is_alive(process) for process in above):
         time.sleep(_SECONDS)
     if current_process().name == "MainProcess":  # not a worker of `map_parallel`
         with suppress(OSError, ValueError):  # the error stream may be closed
-            print(f"{stage}: DVC has ended, so this stage ends; `dvc repro` continues", file=sys.stderr, flush=True)
+            print(message, file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
