@@ -1,4 +1,4 @@
-"""Serve the flow on its schedules until Ctrl-C: `python -m flows.serve`.
+"""Serve the flows on their schedules until Ctrl-C: `python -m flows.serve`.
 
 Names, schedules and limits come from prefect.yaml. Without PREFECT_API_URL a local server is started, with its UI.
 """
@@ -10,27 +10,33 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect import serve
+from prefect import Flow, serve
 from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deployments import Deployment, read_deployments
+from flows.automations import crash_automation, write_automation
+from flows.backfill import backfill_models
+from flows.deployments import ENTRYPOINTS, Deployment, read_deployments
+from flows.drift import drift
 from flows.prefect_api import answers, check_named_server
+from flows.promote import promote
 from flows.retrain import retrain
 from reidops.errors import ReidopsError
 
 HOST, PORT = "127.0.0.1", 4200
 STARTUP_SECONDS = 120
+FLOWS: dict[str, Flow] = dict(zip(ENTRYPOINTS, (retrain, drift, promote, backfill_models), strict=True))
 
 
 def serve_all(deployments: list[Deployment]) -> None:
-    """Serve the flow on the schedules of all deployments until it is interrupted."""
+    """Serve the flows of all deployments until they are interrupted, and end runs whose process was killed."""
+    write_automation(crash_automation())
     serve(*(runner_deployment(deployment) for deployment in deployments))
 
 
 def runner_deployment(deployment: Deployment) -> RunnerDeployment:
-    """Return a Prefect deployment of the flow."""
-    return retrain.to_deployment(
+    """Return a Prefect deployment of the flow of an entry."""
+    return FLOWS[deployment.entrypoint].to_deployment(
         name=deployment.name,
         schedules=deployment.schedules,
         concurrency_limit=deployment.limit,

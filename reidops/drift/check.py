@@ -9,8 +9,8 @@ from reidops.drift.reference import REFERENCE, read_reference
 from reidops.drift.report import describe, write_report
 from reidops.drift.scenes import observe_sequences
 from reidops.errors import ReidopsError
-from reidops.registry.drift_run import log_drift
 from reidops.registry.models import pull_model
+from reidops.registry.report_run import log_report
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def check_drift(
     write_report(comparison, reference, output)
     log.info("%s; wrote %s", describe(comparison), output)
     if experiment is not None:
-        log_drift(experiment, describe(comparison), _figures(comparison), {"model": model}, output)
+        log_report(experiment, describe(comparison), _figures(comparison), {"model": model}, output)
     return comparison
 
 
