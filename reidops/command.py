@@ -230,7 +230,22 @@ def train_linking(sequences: tuple[Path, ...], streets: int, seed: int, output: 
 @click.option("--max-sessions", type=click.IntRange(1), default=64, help="Most cameras that are tracked at once.")
 @click.option("--session-seconds", type=click.FloatRange(0, min_open=True), default=300.0, help="Silence of a camera.")
 @click.option("--reload-seconds", type=click.FloatRange(0, min_open=True), default=10.0, help="Time between reloads.")
-def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **limits: Any) -> None:
+@click.option("--sample-log", type=_FOLDER, help="Folder for samples of the tracked frames, which `drift` reads.")
+@click.option(
+    "--sample-rate", type=click.FloatRange(0, 1, min_open=True), default=0.01, help="Share of frames sampled."
+)
+@click.option("--sample-mb", type=click.IntRange(1), default=100, help="Largest size of the log; the oldest go first.")
+def serve(
+    model: str,
+    host: str,
+    port: int,
+    threads: int,
+    max_body_mb: int,
+    sample_log: Path | None,
+    sample_rate: float,
+    sample_mb: int,
+    **limits: Any,
+) -> None:
     """Answer embeddings of pictures and tracks of cameras over HTTP.
 
     POST /embed, POST and DELETE /track/CAMERA, GET /health and /metrics; docs/serving.md describes them. When the alias
@@ -238,12 +253,14 @@ def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **li
 
     Example: reidops serve --model models:/person-reid@champion --port 8000
     """
+    from reidops.service.sampling import SampleSettings
     from reidops.service.server import serve as run_service
     from reidops.service.settings import ServiceSettings
 
     _log_to_stderr()
     settings = ServiceSettings(max_body_bytes=max_body_mb << 20, **limits)
-    run_service(model, settings, host=host, port=port, threads=threads)
+    samples = None if sample_log is None else SampleSettings(sample_log, sample_rate, sample_mb << 20)
+    run_service(model, settings, host=host, port=port, threads=threads, samples=samples)
 
 
 @main.command()
@@ -255,8 +272,8 @@ def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **li
 def drift(sequences: tuple[Path, ...], model: str, output: Path, alpha: float, experiment: str) -> None:
     """Compare SEQUENCES with the drift reference of a model: sizes, light, colour, detector, embeddings, gate margins.
 
-    SEQUENCES are folders in MOTChallenge's layout with det/det.txt, or data sets of such folders. The exit code is 0
-    without drift, 3 with drift, 1 on an error.
+    SEQUENCES are folders in MOTChallenge's layout with det/det.txt, data sets of such folders, or the folder of
+    `reidops serve --sample-log`. The exit code is 0 without drift, 3 with drift, 1 on an error.
 
     Example: reidops drift new/train/street-7 --model models:/person-reid@champion
     """
