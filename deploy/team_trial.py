@@ -129,7 +129,7 @@ def start_servers(folder: Path, moto: str, stack: ExitStack) -> Servers:
     stack.enter_context(
         server([moto, "-H", HOST, "-p", str(s3_port)], f"{s3}/moto-api/", folder / "s3.log", environment)
     )
-    make_buckets(s3)
+    output([sys.executable, str(ROOT / "deploy" / "buckets.py"), s3, "dvc", "mlflow"], folder, environment)
     environment |= {
         "MLFLOW_S3_ENDPOINT_URL": s3,
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://team@{HOST}:{port}/prefect",
@@ -180,17 +180,6 @@ def server(command: Sequence[str], health: str, log: Path, environment: dict[str
     finally:
         process.terminate()
         process.wait(60)
-
-
-def make_buckets(s3: str) -> None:
-    """Make the buckets of DVC and MLflow."""
-    import boto3
-
-    client = boto3.client(
-        "s3", endpoint_url=s3, aws_access_key_id="team", aws_secret_access_key="team-secret", region_name="us-east-1"
-    )
-    for name in ("dvc", "mlflow"):
-        client.create_bucket(Bucket=name)
 
 
 def clone(source: Path, target: Path, s3: str, environment: dict[str, str]) -> Path:
