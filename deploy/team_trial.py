@@ -132,6 +132,7 @@ def start_servers(folder: Path, moto: str, stack: ExitStack) -> Servers:
     output([sys.executable, str(ROOT / "deploy" / "buckets.py"), s3, "dvc", "mlflow"], folder, environment)
     environment |= {
         "MLFLOW_S3_ENDPOINT_URL": s3,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://team@{HOST}:{port}/prefect",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
@@ -210,6 +211,7 @@ def change_params(path: Path) -> None:
 def worker(folder: Path, environment: dict[str, str], log: Path) -> Iterator[None]:
     """Deploy prefect.yaml, write the automations and run a worker for the block."""
     prefect = [sys.executable, "-m", "prefect"]
+    environment = environment | {"PWD": str(folder)}  # prefect.yaml names the folder by $PWD
     output([*prefect, "work-pool", "create", "local-process", "--type", "process"], folder, environment)
     output([*prefect, "--no-prompt", "deploy", "--all"], folder, environment)
     output([sys.executable, "-m", "flows.automations"], folder, environment)
@@ -258,7 +260,8 @@ def use_champion(first: Path, second: Path, environment: dict[str, str]) -> None
 
 def output(command: Sequence[str], folder: Path, environment: dict[str, str]) -> str:
     """Return the output of a command; exit with its last lines if it fails."""
-    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    here = environment | {"PWD": str(folder)}
+    ran = subprocess.run(command, cwd=folder, env=here, capture_output=True, text=True)
     expect(ran.returncode == 0, f"{' '.join(command)} failed in {folder}:\n{(ran.stdout + ran.stderr)[-3000:]}")
     return ran.stdout
 
