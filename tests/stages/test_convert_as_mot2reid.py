@@ -206,6 +206,7 @@ def test_the_unpacked_lists_read_back_to_the_crops_table(tmp_path: Path, toy: Pa
     } == {split: set(rows["path"]) for split, rows in crops.groupby("split")}
 
 
+@pytest.mark.slow
 def test_the_cuts_of_mot17_are_mot2reids(real_data: Path, tmp_path: Path) -> None:
     names = tuple(f"MOT17-{scene}-FRCNN" for scene in ("02", "05", "10", "13"))
     there, here = both(real_data / "MOT17", names, tmp_path, Options(min_per_person=2))

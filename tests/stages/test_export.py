@@ -23,8 +23,8 @@ def data(tmp_path_factory) -> Path:
     """Return a folder with `crops` and an untrained `model`."""
     folder = write_crops(tmp_path_factory.mktemp("data"))
     torch.manual_seed(0)
-    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=16)
-    told = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 16, "pooling": "avg", "last_stride": 2}
+    network = EmbeddingNetwork("test_byobnet", embedding_dim=16)
+    told = {"backbone": "test_byobnet", "embedding_dim": 16, "pooling": "avg", "last_stride": 2}
     Embedder(network, describe(network, **told, height=64, width=32, num_classes=2)).save(folder / "model")
     return folder
 
