@@ -103,8 +103,10 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    ("form", "legacy"),
+    [*((form, False) for form in FORMS), ("torchreid", True), ("lightning", True), ("numpy arrays", True)],
+)
 def test_every_trainings_checkpoint_is_loaded_whole(backbone, tmp_path, form, legacy):
     network = loads(FORMS[form](backbone), tmp_path / "ckpt.t7", _use_new_zipfile_serialization=not legacy)
     if form == "half precision":
