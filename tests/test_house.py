@@ -44,10 +44,16 @@ def module_name(path: Path) -> str:
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file; each file is parsed once."""
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path: Path) -> frozenset[str]:
-    """Return every module that a file imports, at its top or inside a function; each file is parsed once."""
+    """Return every module that a file imports, at its top or inside a function."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -216,7 +222,7 @@ def test_what_describes_the_params_is_no_dependency_of_a_stage():
 def top_imports(path: Path) -> frozenset[str]:
     """Return every module that a file imports when it is imported itself, without those of TYPE_CHECKING."""
     found: set[str] = set()
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -262,7 +268,7 @@ def test_stages_and_flows_import_at_the_top_of_the_file():
         for folder in ("stages", "flows")
         for path in (ROOT / folder).rglob("*.py")
         if path.name not in IDLE_BY_DEFAULT
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset
     ]
     assert not late

@@ -36,6 +36,7 @@ class Match:
 
     @property
     def is_whole(self) -> bool:
+        """Whether tensors fit and none is missing, misshapen or unknown."""
         return bool(self.fitting) and not (self.missing or self.misshapen or self.unknown)
 
 
