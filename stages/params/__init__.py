@@ -14,6 +14,7 @@ from stages.params.evaluate_tracking import EvaluateTrackingParams
 from stages.params.export import ExportParams
 from stages.params.register import RegisterParams
 from stages.params.repeat_seeds import RepeatSeedsParams
+from stages.params.tracklets import TrackletsParams
 from stages.params.train import TrainParams
 from stages.params.tune import TuneParams
 from stages.params.validate import ValidateParams
@@ -24,9 +25,10 @@ SECTIONS: dict[str, type] = {
     "convert": ConvertParams,
     "validate": ValidateParams,
     "train": TrainParams,
+    "detect": DetectParams,
+    "tracklets": TrackletsParams,
     "adapt": AdaptParams,
     "export": ExportParams,
-    "detect": DetectParams,
     "embed": EmbedParams,
     "evaluate_reid": EvaluateReidParams,
     "tune": TuneParams,
