@@ -17,6 +17,10 @@ class AdaptParams:
         "trained model is copied unchanged."
     )
     epochs: Positive = Field(description="Number of epochs of a round. An epoch uses each clustered crop about once.")
+    stable: Share = Field(
+        description="Stability at which the adaptation ends: adjusted Rand index of the clusters of two rounds. 1: all "
+        "rounds are run."
+    )
     constraints: Literal["both", "must-link", "cannot-link", "none"] = Field(
         description="Knowledge of the tracker that clusters keep. must-link: the crops of a tracklet are one person. "
         "cannot-link: two tracklets of one camera that share a frame are two people."
@@ -26,13 +30,17 @@ class AdaptParams:
     )
     k1: Positive = Field(description="Number of nearest neighbours of the k-reciprocal encoding.")
     k2: Positive = Field(description="Number of nearest neighbours over which an encoding is averaged.")
-    clustering: Literal["dbscan", "hdbscan"] = Field(description="Algorithm of scikit-learn that clusters the crops.")
+    clustering: Literal["average", "dbscan", "hdbscan"] = Field(
+        description="Algorithm that clusters. average: average linkage, which joins no two tracklets of different "
+        "people. dbscan, hdbscan: of scikit-learn; clusters with such tracklets are split."
+    )
     eps: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="Largest Jaccard distance of two neighbours, 0 … 1. hdbscan takes it as cluster_selection_epsilon."
+        description="Largest Jaccard distance, 0 … 1: of two clusters that are joined, as the mean over their pairs "
+        "(average), of two neighbours (dbscan), or cluster_selection_epsilon (hdbscan)."
     )
     min_samples: Positive = Field(
         description="Number of neighbours, itself included, that make a tracklet (without must-link: a crop) the core "
-        "of a cluster."
+        "of a cluster of dbscan or hdbscan. 1: a single tracklet is a cluster. From 2 on it is an outlier."
     )
     outliers: Literal["drop", "instance"] = Field(
         description="Tracklets (without must-link: crops) outside clusters. drop: they do not train. instance: each is "
