@@ -153,7 +153,7 @@ def _write(
     """Write the files of the trained model with the adapted weights, and the report; `folders` are both models'."""
     trained, model = folders
     rows = rows_with_truth(adapted, tracklets, people)
-    num_rivals = len(find_rivals(tracklets.tracklets, tracklets.views)) // 2
+    num_rivals = len(find_rivals(tracklets.tracklets, tracklets.videos)) // 2
     transductive = any(row.get("transductive", False) for row in origin.scenes)
     facts = describe_adaptation(adapted, rows, tracklets, num_rivals=num_rivals, transductive=transductive)
     embedder.network.load_state_dict(adapted.weights)

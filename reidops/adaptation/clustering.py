@@ -81,7 +81,7 @@ def find_clusters(embeddings: np.ndarray, tracklets: TrackletSet, settings: Clus
     crops = tracklets.trains
     of_crop, rows = tracklets.of_crop[crops], embeddings[crops]
     if settings.centre_cameras:
-        rows = centre_cameras(rows, tracklets.views[of_crop])
+        rows = centre_cameras(rows, tracklets.cameras[of_crop])
     units, unit_of_crop = np.unique(of_crop, return_inverse=True) if settings.must_link else (of_crop, None)
     rows = rows if unit_of_crop is None else pool(rows, unit_of_crop)
     rivals = _rivals(tracklets, settings)
@@ -112,7 +112,7 @@ def cluster_units(
 
 
 def _rivals(tracklets: TrackletSet, settings: ClusterSettings) -> Rivals:
-    pairs = find_rivals(tracklets.tracklets, tracklets.views) if settings.cannot_link else np.empty((0, 2), np.int64)
+    pairs = find_rivals(tracklets.tracklets, tracklets.videos) if settings.cannot_link else np.empty((0, 2), np.int64)
     return Rivals(pairs, len(tracklets.tracklets))
 
 

@@ -5,22 +5,22 @@ import pandas as pd
 from scipy import sparse
 
 
-def find_rivals(tracklets: pd.DataFrame, views: np.ndarray) -> np.ndarray:
-    """Return all pairs of tracklets of one camera that share a frame, int [P, 2], both orders of each pair, sorted.
+def find_rivals(tracklets: pd.DataFrame, videos: np.ndarray) -> np.ndarray:
+    """Return all pairs of tracklets of one video that share a frame, int [P, 2], both orders of each pair, sorted.
 
     Args:
         tracklets: tables.TRACKLETS with T rows.
-        views: the camera of each tracklet, [T].
+        videos: the video of each tracklet, [T].
     """
     first, last = (tracklets[name].to_numpy() for name in ("first_frame", "last_frame"))
-    pairs = [_overlaps(np.flatnonzero(views == view), first, last) for view in np.unique(views)]
+    pairs = [_overlaps(np.flatnonzero(videos == video), first, last) for video in np.unique(videos)]
     found = np.concatenate([np.empty((0, 2), np.int64), *pairs])
     both = np.concatenate([found, found[:, ::-1]])
     return both[np.lexsort((both[:, 1], both[:, 0]))]
 
 
 def _overlaps(own: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return the pairs of overlapping intervals among the tracklets `own` of one camera, [p, 2]."""
+    """Return the pairs of overlapping intervals among the tracklets `own` of one video, [p, 2]."""
     own = own[np.argsort(first[own], kind="stable")]
     # A tracklet overlaps with those that begin after it and not after its last frame.
     stops = np.searchsorted(first[own], last[own], side="right")

@@ -4,18 +4,18 @@ import numpy as np
 from scipy import sparse
 
 
-def centre_cameras(embeddings: np.ndarray, views: np.ndarray) -> np.ndarray:
+def centre_cameras(embeddings: np.ndarray, cameras: np.ndarray) -> np.ndarray:
     """Return unit embeddings [N, dim] without the mean of their camera; with one camera they are unchanged.
 
     An embedding that equals the mean of its camera is unchanged, too, because nothing would be left of it.
 
     Args:
         embeddings: unit rows, float32 [N, dim].
-        views: the camera of each crop, [N].
+        cameras: the camera of each crop, [N].
     """
-    if len(np.unique(views)) < 2:
+    if len(np.unique(cameras)) < 2:
         return embeddings
-    centred = embeddings - group_means(embeddings, views)[views]
+    centred = embeddings - group_means(embeddings, cameras)[cameras]
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.where(lengths > 1e-6, centred / np.maximum(lengths, 1e-6), embeddings).astype(np.float32)
 

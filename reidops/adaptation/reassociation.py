@@ -36,8 +36,8 @@ def find_halves(tracklets: TrackletSet) -> np.ndarray:
     Divided are the held-out tracklets with at least two crops in cameras where another such tracklet is.
     """
     able = tracklets.is_held_out & (tracklets.num_crops >= 2)
-    in_view = np.bincount(tracklets.views[able], minlength=tracklets.views.max(initial=-1) + 1)
-    divided = np.flatnonzero(able & (in_view[tracklets.views] >= 2))
+    in_camera = np.bincount(tracklets.cameras[able], minlength=tracklets.cameras.max(initial=-1) + 1)
+    divided = np.flatnonzero(able & (in_camera[tracklets.cameras] >= 2))
     halves, frames = np.full(len(tracklets.of_crop), -1), tracklets.crops["frame"].to_numpy()
     for number, tracklet in enumerate(divided):
         own = np.flatnonzero(tracklets.of_crop == tracklet)
@@ -57,8 +57,8 @@ def measure_reassociation(embeddings: np.ndarray, tracklets: TrackletSet, halves
         return Reassociation()
     pooled = pool(embeddings, halves)
     one_crop = np.unique(halves, return_index=True)[1][-len(pooled) :]
-    views = tracklets.views[tracklets.of_crop[one_crop]]
-    ranks = np.concatenate([_ranks(pooled[views == view]) for view in np.unique(views)])
+    cameras = tracklets.cameras[tracklets.of_crop[one_crop]]
+    ranks = np.concatenate([_ranks(pooled[cameras == camera]) for camera in np.unique(cameras)])
     of_tracklet = (1 / ranks).reshape(-1, 2).mean(axis=1)
     error = of_tracklet.std(ddof=1) / math.sqrt(len(of_tracklet)) if len(of_tracklet) > 1 else math.nan
     return Reassociation(float((ranks == 1).mean()), float(of_tracklet.mean()), float(error), len(of_tracklet))

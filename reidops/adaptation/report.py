@@ -33,7 +33,7 @@ def describe_adaptation(
     own = tracklets.crops
     return {
         "datasets": sorted(own["dataset"].unique().tolist()),
-        "cameras": int(tracklets.views.max(initial=-1)) + 1,
+        "cameras": int(tracklets.cameras.max(initial=-1)) + 1,
         "num_crops": len(own),
         "num_tracklets": len(tracklets.tracklets),
         "num_held_out_tracklets": int(tracklets.is_held_out.sum()),

@@ -9,7 +9,7 @@ import pandas as pd
 from reidops.errors import ReidopsError
 from reidops.tables import CROPS, TRACKLETS, read_table
 
-_VIEW = ["dataset", "scene", "camid"]
+_VIDEO = ["dataset", "scene", "camid"]
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,16 @@ class TrackletSet:
         crops: tables.CROPS with N rows; `pid` is -1.
         tracklets: tables.TRACKLETS with T rows, in ascending order of `tracklet`.
         of_crop: the tracklet's row of each crop, 0 … T − 1, [N].
-        views: the camera of each tracklet as a number 0 … V − 1, [T]; a camera of two scenes counts as two.
+        cameras: the camera of each tracklet as a number 0 … V − 1, [T].
+        videos: the video of each tracklet (data set, scene and camera) as a number, [T]; only it counts its frames.
         is_held_out: whether the tracklet never trains, bool [T].
     """
 
     crops: pd.DataFrame
     tracklets: pd.DataFrame
     of_crop: np.ndarray
-    views: np.ndarray
+    cameras: np.ndarray
+    videos: np.ndarray
     is_held_out: np.ndarray
 
     @property
@@ -81,14 +83,15 @@ def make_tracklet_set(
             f"{where}: row {row} is of tracklet {crops['tracklet'].iloc[row]}, which tracklets.parquet does not have; "
             "run `dvc repro -f tracklets`"
         )
-    views = pd.factorize(pd.MultiIndex.from_frame(tracklets[_VIEW]), sort=True)[0]
-    return TrackletSet(crops, tracklets, of_crop, views, _hold_out(views, held_out, seed))
+    cameras = np.unique(tracklets["camid"], return_inverse=True)[1]
+    videos = pd.factorize(pd.MultiIndex.from_frame(tracklets[_VIDEO]), sort=True)[0]
+    return TrackletSet(crops, tracklets, of_crop, cameras, videos, _hold_out(cameras, held_out, seed))
 
 
-def _hold_out(views: np.ndarray, share: float, seed: int) -> np.ndarray:
+def _hold_out(cameras: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Return a random `share` of the tracklets of each camera, rounded down, bool [T]."""
-    rng, chosen = np.random.default_rng([seed, 0]), np.zeros(len(views), bool)
-    for view in np.unique(views):
-        own = rng.permutation(np.flatnonzero(views == view))
+    rng, chosen = np.random.default_rng([seed, 0]), np.zeros(len(cameras), bool)
+    for camera in np.unique(cameras):
+        own = rng.permutation(np.flatnonzero(cameras == camera))
         chosen[own[: int(share * len(own))]] = True
     return chosen
