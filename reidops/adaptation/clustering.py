@@ -137,13 +137,7 @@ def _hdbscan(graph: sparse.csr_array, settings: ClusterSettings) -> np.ndarray:
     missing = missing - missing.multiply(graph.astype(bool))
     joined = sparse.csr_matrix(graph.maximum(1e-6 * graph.astype(bool)) + missing)
     joined.eliminate_zeros()
-    model = HDBSCAN(
-        min_cluster_size=size,
-        min_samples=settings.min_samples,
-        cluster_selection_epsilon=settings.eps,
-        metric="precomputed",
-        copy=True,
-    )
+    model = HDBSCAN(min_cluster_size=size, min_samples=settings.min_samples, metric="precomputed", copy=True)
     return np.maximum(model.fit_predict(joined.astype(np.float64)), -1)
 
 

@@ -36,7 +36,7 @@ class AdaptParams:
     )
     eps: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Largest Jaccard distance, 0 … 1: of two clusters that are joined, as the mean over their pairs "
-        "(average), of two neighbours (dbscan), or cluster_selection_epsilon (hdbscan)."
+        "(average), or of two neighbours (dbscan). hdbscan needs none."
     )
     min_samples: Positive = Field(
         description="Number of neighbours, itself included, that make a tracklet (without must-link: a crop) the core "
