@@ -25,6 +25,7 @@ from reidops.adaptation.tracklet_set import TrackletSet
 from reidops.embedding.collapse import find_collapse
 from reidops.embedding.images import GrowingImages, ImageBatches
 from reidops.embedding.network import EmbeddingNetwork
+from reidops.errors import ReidopsError
 from reidops.progress_bar import progress_bar
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
@@ -155,7 +156,8 @@ class Rounds:
         """Adapt the network, from the last checkpoint if there is one.
 
         Raises:
-            ReidopsError: the process received SIGTERM, memory is too small, or a crop cannot be read.
+            ReidopsError: the network's embeddings have collapsed before the first round, the process received SIGTERM,
+                memory is too small, or a crop cannot be read.
         """
         state, embeddings, clusters = self._begin()
         while len(state.rows) <= self._settings.rounds and not state.ended:
@@ -178,9 +180,11 @@ class Rounds:
             log.info("continue after round %d, from %s", len(self._state.rows) - 1, self._checkpoints.folder)
         started = time.perf_counter()
         embeddings = self._embed()
+        if saved is None and (collapse := find_collapse(embeddings)):
+            raise ReidopsError(f"the model that is to be adapted has collapsed ({collapse}); train it again")
         clusters = find_clusters(embeddings[: self._num_own], self._data.tracklets, self._settings.clusters)
         if saved is None:
-            collapse = find_collapse(embeddings) or _unusable(clusters)
+            collapse = _unusable(clusters)
             self._record({}, embeddings, clusters, {"clustering": time.perf_counter() - started}, collapse)
         return self._state, embeddings, clusters
 
@@ -191,7 +195,7 @@ class Rounds:
         try:
             figures = self._train(number, embeddings, clusters)
         except Divergence as error:
-            self._end(number, str(error))
+            self._end(number, str(error).partition(";")[0])
             return embeddings, clusters
         trained = time.perf_counter()
         embeddings = self._embed()
@@ -326,7 +330,7 @@ def _unusable(clusters: Clusters) -> str | None:
     if clusters.num_classes < 2:
         return f"{clusters.num_clusters} clusters and {clusters.num_classes} classes, expected at least two classes"
     counts = np.bincount(clusters.labels[clusters.in_cluster], minlength=1)
-    share = counts.max() / (clusters.labels.size and max(1, (clusters.labels >= 0).sum()))
+    share = counts.max() / (clusters.labels >= 0).sum()
     if share > GIANT:
         return f"one cluster holds {share:.0%} of the crops"
     return None
