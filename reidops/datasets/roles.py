@@ -212,8 +212,8 @@ def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[s
             held[name] = _select(scenes[name], roles.sequences, name)
         else:
             raise ReidopsError(
-                f"download: {name} is in {_learnt_as(name, roles)} and in test, so that its people would be on both sides; name the "
-                f"scenes to test in download.sequences ({', '.join(scenes[name])})"
+                f"download: {name} is in {_learnt_as(name, roles)} and in test, so that its people would be on both "
+                f"sides; name the scenes to test in download.sequences ({', '.join(scenes[name])})"
             )
     if roles.test or roles.track:  # else no scene is held out, whatever `sequences` names
         _check_sequences(scenes, held, roles.sequences)
