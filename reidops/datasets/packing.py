@@ -82,10 +82,9 @@ def pack_crops(
     """Write `tar` with one member per source, in order, and return int64 [num_crops, 4]: offset, size, width, height.
 
     `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a
-    file or has another format (WebP, TIFF), else the bytes of the file. Sources of one image file must be adjacent, those of a video
-    ordered by frame. A
-    copied JPEG, PNG or BMP is not decoded; only its end and its number of pixels are checked, and `validate` detects
-    damage in its middle.
+    file or has another format (WebP, TIFF), else the bytes of the file. Sources of one image file must be adjacent,
+    those of a video ordered by frame. A copied JPEG, PNG or BMP is not decoded; only its end and its number of pixels
+    are checked, and `validate` detects damage in its middle.
 
     Raises:
         ReidopsError: an image is missing, unreadable, damaged, truncated, of an unexpected size, or has more pixels

@@ -45,8 +45,8 @@ def find_footage(folder: Path) -> list[Footage]:
     found = list(_below(folder, ()))
     if not found:
         raise ReidopsError(
-            f"download.videos: {folder} holds no video ({', '.join(VIDEO_SUFFIXES[:5])}, …) and no folder of frames; it "
-            f"holds {listing(folder)}"
+            f"download.videos: {folder} holds no video ({', '.join(VIDEO_SUFFIXES[:5])}, …) and no folder of frames; "
+            f"it holds {listing(folder)}"
         )
     names = [footage.name for footage in found]
     for name in names:
