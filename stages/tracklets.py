@@ -15,7 +15,7 @@ from typing import Any
 
 from reidops.errors import ReidopsError
 from reidops.files import whole_folder, write_json
-from reidops.parts import Part, adapt_parts
+from reidops.parts import Part, adapt_parts, read_parts
 from reidops.tables import CROPS, TRACKLET_TRUTH, TRACKLETS, write_table
 from stages import run_stage
 from stages.params.tracklets import TrackletsParams
@@ -57,7 +57,8 @@ def _cut(parts: list[Part], raw: Path, detections: Path, folder: Path, params: T
     from reidops.tracklets.report import name_fault, report_tracklets
     from reidops.tracklets.rules import CropRules, JoinRules
 
-    check_inventory(parts, raw)
+    used = {part.dataset for part in parts}
+    check_inventory([part for part in read_parts(raw) if part.dataset in used], raw)
     rules = Rules(
         JoinRules(
             tracker=params.tracker,

@@ -60,8 +60,9 @@ def _runs(crops: pd.DataFrame, run_gap: int) -> np.ndarray:
     keys = crops[["camera", "published_pid", "tracklet", "shot"]]
     other = (keys != keys.shift()).any(axis=1).to_numpy()
     step = crops["frame"].diff().fillna(0).to_numpy()
-    is_timed = crops.groupby("camera")["frame"].transform("nunique").to_numpy() > 1
-    is_apart = np.where(is_timed, (step > run_gap) & (crops["tracklet"] < 0), crops["tracklet"] < 0)
+    is_timed = (crops["frame"] > 0).any()
+    is_apart = (step > run_gap) | (not is_timed)
+    is_apart &= (crops["tracklet"] < 0).to_numpy()
     return np.cumsum(other | is_apart)
 
 
@@ -71,9 +72,10 @@ def _frames(crops: pd.DataFrame) -> np.ndarray:
     The recordings of a camera follow one another. Published tracklets and crops without frame numbers do too.
     """
     frames = np.zeros(len(crops), int)
+    is_timed = (crops["frame"] > 0).any() and (crops["tracklet"] < 0).all()
     for rows in crops.groupby("camera").indices.values():
         own = crops.iloc[rows]
-        if own["frame"].nunique() <= 1 or (own["tracklet"] >= 0).any():
+        if not is_timed:
             frames[rows] = np.arange(1, len(rows) + 1)
             continue
         ends = own.groupby("shot")["frame"].max() + _BETWEEN

@@ -74,7 +74,7 @@ def _reasons(boxes: pd.DataFrame, times: np.ndarray, cuts: np.ndarray, rules: Jo
 def _jumps(boxes: pd.DataFrame, times: np.ndarray, max_jump: float) -> np.ndarray:
     """Return whether each box is far from where the last boxes of its track lead, bool [n].
 
-    The expected position is that of the mean speed over the last boxes; for the second box of a track it is the first.
+    The expected position is that of the mean speed over the last boxes, so that the second box of a track is none.
     """
     frame, track, height = (boxes[name].to_numpy() for name in ("frame", "track", "height"))
     centre = (boxes[["left", "top"]].to_numpy() + boxes[["width", "height"]].to_numpy() / 2).astype(float)
@@ -85,7 +85,7 @@ def _jumps(boxes: pd.DataFrame, times: np.ndarray, max_jump: float) -> np.ndarra
         if track[row] != track[row - 1] or jumps[row - 1]:
             start = row if track[row] != track[row - 1] else row - 1
         first, last = max(start, row - _SPEED_BOXES), row - 1
-        if track[row] != track[last]:
+        if track[row] != track[last] or first == last:
             continue
         passed = second[last] - second[first]
         speed = (centre[last] - centre[first]) / passed if passed > 0 else np.zeros(2)
