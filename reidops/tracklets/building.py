@@ -146,6 +146,8 @@ def _join(tables: list[_Table], cuts: tuple[Cut, ...]) -> Built:
         )
         for name in ("crops", "pieces", "truth")
     )
+    crops, pieces = crops.astype({"piece": int}), pieces.astype({"piece": int})  # tables without rows have no type
+    truth = truth.astype({"piece": int, "person": int, "share": float})
     key = ["dataset", "scene", "piece"]
     pieces = pieces.sort_values(key, kind="stable").reset_index(drop=True)
     pieces = pieces.assign(
