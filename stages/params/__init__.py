@@ -4,6 +4,7 @@ A section of params.yaml is one frozen dataclass in a file of this package. The 
 and no field has a default. This package imports nothing heavy, because every stage checks all sections before it runs.
 """
 
+from stages.params.adapt import AdaptParams
 from stages.params.convert import ConvertParams
 from stages.params.detect import DetectParams
 from stages.params.download import DownloadParams
@@ -26,6 +27,7 @@ SECTIONS: dict[str, type] = {
     "train": TrainParams,
     "detect": DetectParams,
     "tracklets": TrackletsParams,
+    "adapt": AdaptParams,
     "export": ExportParams,
     "embed": EmbedParams,
     "evaluate_reid": EvaluateReidParams,
