@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reidops.datasets.inventory import check_inventory
 from reidops.datasets.layouts import SetFolder, listing
 from reidops.errors import ReidopsError
 from reidops.image_headers import read_size
@@ -18,7 +19,7 @@ from reidops.mot.frame_files import VIDEO_SUFFIXES, has_pictures, is_video, list
 from reidops.mot.frame_times import write_times
 from reidops.mot.sequences import LOCAL_FRAMES, read_sequence
 from reidops.mot.video_facts import DEFAULT_FRAME_RATE, read_facts
-from reidops.parts import LOCAL, local_folder
+from reidops.parts import LOCAL, Part, local_folder, read_parts
 
 log = logging.getLogger(__name__)
 
@@ -146,3 +147,30 @@ def _folder_facts(footage: Footage) -> dict[str, object]:
         size, rate, length = read_size(first.read_bytes(), str(first)), DEFAULT_FRAME_RATE, len(files.names)
         log.info("%s: a frame rate of %g fps is assumed; set it in seqinfo.ini", footage.frames, rate)
     return {"frameRate": f"{rate:g}", "seqLength": length, "imWidth": size[0], "imHeight": size[1]}
+
+
+def changed_footage(videos: str, raw: Path) -> list[str]:
+    """Return the names of the videos that were added, removed or changed since `download` described them in `raw`.
+
+    Args:
+        videos: download.videos.
+
+    Raises:
+        ReidopsError: the folder is missing or holds no video.
+    """
+    folder = local_folder(videos)
+    found = {footage.name for footage in find_footage(folder)}
+    if not (raw / "parts.csv").is_file():
+        return sorted(found)
+    parts = [part for part in read_parts(raw) if part.part == "adapt" and part.dataset == folder.resolve().name]
+    differing = found ^ {part.sequence for part in parts}
+    return sorted(differing) if differing else _changed(parts, raw)
+
+
+def _changed(parts: list[Part], raw: Path) -> list[str]:
+    """Return the names of the parts if the content of any of them differs from the inventory."""
+    try:
+        check_inventory(parts, raw)
+    except ReidopsError:
+        return [part.sequence for part in parts]
+    return []
