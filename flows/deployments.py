@@ -15,7 +15,7 @@ from reidops.errors import ReidopsError
 
 Made = TypeVar("Made")
 
-ENTRYPOINT = "flows/retrain.py:retrain"
+RETRAIN, ADAPT = "flows/retrain.py:retrain", "flows/adapt.py:adapt"
 _KINDS = ("cron", "interval", "rrule")
 _OF_SCHEDULE = ("active", "max_scheduled_runs", "parameters", "slug")  # further fields of a schedule
 _OF_TIME = {
@@ -39,19 +39,19 @@ class Deployment:
     paused: bool | None = None
 
 
-def read_deployments(path: Path = Path("prefect.yaml")) -> list[Deployment]:
-    """Return the deployments of a prefect.yaml that run this flow, in file order.
+def read_deployments(path: Path = Path("prefect.yaml"), entrypoint: str = RETRAIN) -> list[Deployment]:
+    """Return the deployments of a prefect.yaml that run a flow, in file order; `retrain` by default.
 
     Raises:
         ReidopsError: the file is missing or not YAML, no deployment runs this flow, or Prefect does not allow an entry;
             the message names the deployment and the entry.
     """
     entries = _entries(path)
-    own = [entry for entry in entries if entry.get("entrypoint") in (None, ENTRYPOINT)]
-    if not own:
+    own = [entry for entry in entries if (entry.get("entrypoint") or RETRAIN) == entrypoint]
+    if not own and entrypoint == RETRAIN:
         known = ", ".join(str(entry.get("name")) for entry in entries) or "none"
         raise ReidopsError(
-            f"{path}: no deployment has the entrypoint {ENTRYPOINT} (deployments: {known}); add one as in the "
+            f"{path}: no deployment has the entrypoint {RETRAIN} (deployments: {known}); add one as in the "
             "prefect.yaml of the repository"
         )
     deployments = [_deployment(entry, f"{path}: deployment {entry.get('name')!r}") for entry in own]

@@ -1,4 +1,4 @@
-"""Serve the flow on its schedules until Ctrl-C: `python -m flows.serve`.
+"""Serve the flows retrain and adapt on their schedules until Ctrl-C: `python -m flows.serve`.
 
 Names, schedules and limits come from prefect.yaml. Without PREFECT_API_URL a local server is started, with its UI.
 """
@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect import serve
+from prefect import Flow, serve
 from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deployments import Deployment, read_deployments
+from flows.adapt import adapt
+from flows.deployments import ADAPT, RETRAIN, Deployment, read_deployments
 from flows.prefect_api import answers, check_named_server
 from flows.retrain import retrain
 from reidops.errors import ReidopsError
@@ -23,14 +24,14 @@ HOST, PORT = "127.0.0.1", 4200
 STARTUP_SECONDS = 120
 
 
-def serve_all(deployments: list[Deployment]) -> None:
-    """Serve the flow on the schedules of all deployments until it is interrupted."""
-    serve(*(runner_deployment(deployment) for deployment in deployments))
+def serve_all(deployments: list[tuple[Flow, Deployment]]) -> None:
+    """Serve the flows on the schedules of all deployments until it is interrupted."""
+    serve(*(runner_deployment(flow, deployment) for flow, deployment in deployments))
 
 
-def runner_deployment(deployment: Deployment) -> RunnerDeployment:
-    """Return a Prefect deployment of the flow."""
-    return retrain.to_deployment(
+def runner_deployment(flow: Flow, deployment: Deployment) -> RunnerDeployment:
+    """Return a Prefect deployment of a flow."""
+    return flow.to_deployment(
         name=deployment.name,
         schedules=deployment.schedules,
         concurrency_limit=deployment.limit,
@@ -78,7 +79,11 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 def main() -> None:
     """Serve until Ctrl-C."""
     try:
-        deployments = read_deployments()
+        deployments = [
+            (flow, deployment)
+            for flow, entrypoint in ((retrain, RETRAIN), (adapt, ADAPT))
+            for deployment in read_deployments(entrypoint=entrypoint)
+        ]
         if check_named_server():
             serve_all(deployments)
             return

@@ -183,7 +183,7 @@ FOUNDATION = {
     for name in (
         "sequences", "boxes", "frame_files", "numbering", "text_rows", "ground_truth", "classes", "columns", "visdrone",
         "uavdt", "picture_names",
-        "box_units",
+        "box_units", "video_frames", "video_facts", "frame_times",
     )
 }  # fmt: skip
 

@@ -42,6 +42,10 @@ class TrackletsParams:
     )
     min_length: Positive = Field(description="Least number of boxes of a tracklet of a video.")
     min_height: Positive = Field(description="Least height of a box that becomes a crop, px.")
+    min_visible: Share = Field(
+        description="Least share of a box that becomes a crop that is inside the frame and not covered by a box in "
+        "front of it."
+    )
     run_gap: Positive = Field(
         description="Largest distance between consecutive crops of a tracklet of a ReID set, in frames of the file "
         "names."

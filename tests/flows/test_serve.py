@@ -8,7 +8,7 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 
-from flows.deployments import read_deployments
+from flows.deployments import ADAPT, read_deployments
 from flows.retrain import retrain
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 def test_the_schedule_comes_from_prefect_yaml(root: Path):
     (deployment,) = read_deployments(root / "prefect.yaml")
-    (entry,) = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    entry, adapt = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    assert [deployment.name for deployment in read_deployments(root / "prefect.yaml", ADAPT)] == [adapt["name"]]
     assert deployment.name == entry["name"]
     assert [row.schedule.cron for row in deployment.schedules] == [row["cron"] for row in entry["schedules"]]
     assert deployment.limit.limit == 1
