@@ -21,6 +21,7 @@ ENTRYPOINTS = (
     "flows/drift.py:drift",
     "flows/promote.py:promote",
     "flows/backfill.py:backfill_models",
+    "flows/adapt.py:adapt",
 )
 """The flows of this repository; an entry without an entrypoint runs the first."""
 _KINDS = ("cron", "interval", "rrule")

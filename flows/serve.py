@@ -14,6 +14,7 @@ from prefect import Flow, serve
 from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.adapt import adapt
 from flows.automations import crash_automation, write_automation
 from flows.backfill import backfill_models
 from flows.deployments import ENTRYPOINTS, Deployment, read_deployments
@@ -25,7 +26,7 @@ from reidops.errors import ReidopsError
 
 HOST, PORT = "127.0.0.1", 4200
 STARTUP_SECONDS = 120
-FLOWS: dict[str, Flow] = dict(zip(ENTRYPOINTS, (retrain, drift, promote, backfill_models), strict=True))
+FLOWS: dict[str, Flow] = dict(zip(ENTRYPOINTS, (retrain, drift, promote, backfill_models, adapt), strict=True))
 
 
 def serve_all(deployments: list[Deployment]) -> None:

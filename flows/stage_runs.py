@@ -94,7 +94,12 @@ def read_graph(folder: Path) -> Graph:
 
 
 def reproduce_stage(
-    name: str, folder: Path, log_line: Callable[[str], None], running: set[subprocess.Popen[str]]
+    name: str,
+    folder: Path,
+    log_line: Callable[[str], None],
+    running: set[subprocess.Popen[str]],
+    *,
+    force: bool = False,
 ) -> StageRun:
     """Run one stage if it changed.
 
@@ -103,6 +108,7 @@ def reproduce_stage(
         folder: the folder of dvc.yaml.
         log_line: called with each line of output.
         running: holds the process while it runs.
+        force: run the stage although nothing that DVC knows of changed.
 
     Raises:
         StageFailed: the stage failed; the error has its message.
@@ -110,7 +116,7 @@ def reproduce_stage(
         StageBusy: a server did not respond.
     """
     process = subprocess.Popen(
-        _dvc("repro", "--single-item", name),
+        _dvc("repro", "--single-item", *(["--force"] if force else []), name),
         cwd=folder,
         env=_environment(),
         text=True,

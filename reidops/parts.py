@@ -1,4 +1,4 @@
-"""Read and write data/raw/parts.csv: the frames of sequences and the ReID sets in train, test and track.
+"""Read and write data/raw/parts.csv: the frames of sequences and the ReID sets in each part.
 
 `download` writes the file and all later stages read it, so that the division is defined in one place.
 """
@@ -14,16 +14,19 @@ from reidops.tables import PARTS, read_table, write_table
 
 LOCAL = "local:"
 IDENTITY = "identity:"
+TRANSDUCTIVE = "transductive"
+LEARNING = ("train", "adapt")  # parts whose frames change the weights
 CLASSIC_CUHK03 = "-classic-"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Frames of one sequence, or a whole ReID set, in one part (train, test, track).
+    """Frames of one sequence, or a whole ReID set, in one part (train, adapt, test, track).
 
     `folder` is the folder of the sequence for the layout `mot`, and of the set for others. Frames are 1-based and
-    inclusive, 0 and 0 for a ReID set. `protocol` is the published split of a ReID set ("" if it has only one), or
-    `identity:SHARE` for frames whose people are divided between train and test.
+    inclusive, 0 and 0 for a ReID set. `protocol` is the published split of a ReID set ("" if it has only one),
+    `identity:SHARE` for frames whose people are divided between train and test, or `transductive` for tested or tracked
+    frames that are also used without labels (download.adapt_on_test_frames).
     """
 
     part: str
@@ -40,6 +43,16 @@ class Part:
     def divides_people(self) -> bool:
         """Return whether the people of these frames are divided between train and test."""
         return self.protocol.startswith(IDENTITY)
+
+    @property
+    def is_transductive(self) -> bool:
+        """Return whether these frames are used without labels and are tested or tracked too."""
+        return self.protocol == TRANSDUCTIVE
+
+    @property
+    def is_learnt(self) -> bool:
+        """Return whether the model learns from these frames or crops, with or without labels."""
+        return self.part in LEARNING
 
     @property
     def is_single_gallery_shot(self) -> bool:
@@ -60,7 +73,7 @@ def read_parts(raw: Path) -> list[Part]:
     """Return the rows of `raw/parts.csv` with resolved folders.
 
     Raises:
-        ReidopsError: the table is missing or breaks its contract, or frames are both in train and in test or track.
+        ReidopsError: the table is missing or breaks its contract, or learnt frames are also in test or track.
     """
     path = Path(raw) / "parts.csv"
     rows = read_table(path, PARTS).to_dict("records")
@@ -100,11 +113,28 @@ def find_tracked_parts(raw: Path) -> list[Part]:
     return parts
 
 
+def adapt_parts(raw: Path) -> list[Part]:
+    """Return the parts that are used without labels; there may be none.
+
+    Raises:
+        ReidopsError: two sequences have the same name, so that their detections would overwrite each other.
+    """
+    parts = [part for part in read_parts(raw) if part.part == "adapt"]
+    names = [part.sequence for part in parts if part.sequence]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ReidopsError(
+            f"{raw}/parts.csv: {', '.join(twice)} is in several sets of download.adapt and download.videos; rename one "
+            f"of the videos, or remove one of the sets"
+        )
+    return parts
+
+
 def write_parts(parts: list[Part], raw: Path, local: str | None = None) -> None:
     """Write `raw/parts.csv`; folders outside `raw` are written relative to `local`, independent of the machine.
 
     Raises:
-        ReidopsError: frames are both in train and in test or track.
+        ReidopsError: learnt frames are also in test or track.
     """
     check_parts(parts, "parts")
     rows = [{**vars(part), "folder": _address(part.folder, Path(raw), local)} for part in parts]
@@ -117,20 +147,20 @@ def local_folder(local: str) -> Path:
 
 
 def check_parts(parts: list[Part], where: str) -> None:
-    """Check that no frames are both in train and in test or track.
+    """Check that no learnt frames are also in test or track.
 
     Raises:
         ReidopsError: the message gives the sequence and the frames.
     """
-    for train in (part for part in parts if part.part == "train" and part.layout == "mot"):
-        for other in (part for part in parts if part.part != "train" and _same_sequence(part, train)):
-            if train.divides_people and train.protocol == other.protocol:
+    for learnt in (part for part in parts if part.is_learnt and part.layout == "mot" and not part.is_transductive):
+        for other in (part for part in parts if not part.is_learnt and _same_sequence(part, learnt)):
+            if learnt.divides_people and learnt.protocol == other.protocol:
                 continue  # convert puts each person on one side
-            first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
+            first, last = max(learnt.first_frame, other.first_frame), min(learnt.last_frame, other.last_frame)
             if first <= last:
                 raise ReidopsError(
-                    f"{where}: frames {first} … {last} of {train.sequence} are in train and in {other.part}; correct "
-                    "download.split in params.yaml"
+                    f"{where}: frames {first} … {last} of {learnt.sequence} are in {learnt.part} and in {other.part}; "
+                    "correct download.split in params.yaml"
                 )
 
 

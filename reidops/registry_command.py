@@ -1,5 +1,6 @@
 """The commands `reidops registry …`: list versions, move the aliases, compare versions, mend the store."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,25 @@ def unfreeze(why: str, name: str) -> None:
 
     version = _change(lambda client, actor: unfreeze_version(client, name, actor), why)
     click.echo(f"{name} version {version} is not frozen any more; promotions are allowed")
+
+
+@registry.command()
+@click.argument("version")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@_NAME
+def pull(version: str, folder: Path, name: str) -> None:
+    """Write the files of VERSION, a number or an alias, to FOLDER, e.g. as the start of a training (train.weights).
+
+    Example: reidops registry pull champion base
+    """
+    from reidops.files import whole_folder
+    from reidops.registry.models import pull_model
+
+    place = pull_model(f"models:/{name}/{version}" if version.isdecimal() else f"models:/{name}@{version}")
+    with whole_folder(folder) as unfinished:
+        for path in place.iterdir():
+            shutil.copyfile(path, unfinished / path.name)
+    click.echo(f"wrote {folder}; train.weights: {folder / 'model.safetensors'}")
 
 
 @registry.command()

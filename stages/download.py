@@ -1,12 +1,14 @@
-"""Obtain the data sets, and assign their frames to the parts train, test and track.
+"""Obtain the data sets, and assign their frames to the parts train, adapt, test and track.
 
 Reads:  params (names, addresses, the user's folder), the files of download.leave_out
-Writes: data/raw/ parts.csv, inventory.json, leave_out.json (if download.leave_out names a file), and the sets that were
-        generated, fetched or unpacked; fetched archives are kept in data/archives/
+Writes: data/raw/ parts.csv, inventory.json, leave_out.json (if download.leave_out names a file), the sets that were
+        generated, fetched or unpacked, and seqinfo.ini of each video of download.videos; fetched archives are kept in
+        data/archives/
 """
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from reidops.datasets.exports import Reading, in_mot_layout
@@ -16,6 +18,7 @@ from reidops.datasets.layouts import SetFolder
 from reidops.datasets.leave_out import read_leave_out, write_leave_out
 from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set, with_protocol_of
 from reidops.datasets.roles import Roles, assign_parts
+from reidops.datasets.videos import write_video_set
 from reidops.files import repository_root, whole_folder
 from reidops.mot.synthetic import write_synthetic
 from reidops.parts import write_parts
@@ -38,14 +41,23 @@ def download(raw: Path, params: DownloadParams) -> None:
         sets: dict[str, SetFolder] = {}
         for name in roles.names:
             sets[name] = _obtain(name, folder, params, sets)
+        if params.videos is not None:
+            videos = write_video_set(params.videos, folder)
+            sets[videos.name] = videos
+            roles = replace(roles, adapt=(*roles.adapt, videos.name))
         parts = assign_parts(sets, roles)
         write_leave_out(read_leave_out(params.leave_out, parts), folder)
         write_parts(parts, folder, params.local)
         write_inventory(parts, folder, {name: found.source for name, found in sets.items()})
         bare = [
-            part.sequence for part in parts if part.part == "track" and not (part.folder / "det" / "det.txt").is_file()
+            part.sequence
+            for part in parts
+            if part.layout == "mot"
+            and part.part in ("track", "adapt")
+            and not (part.folder / "det" / "det.txt").is_file()
         ]
-    counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in ("train", "test", "track"))
+    roles_shown = ("train", "test", "track", *(("adapt",) if roles.adapt else ()))
+    counts = ", ".join(f"{sum(part.part == name for part in parts)} {name}" for name in roles_shown)
     for name in (name for name in ("train", "test", "track") if not getattr(roles, name)):
         log.info("download.%s is []: %s", name, _WITHOUT[name])
     if bare:
@@ -82,6 +94,8 @@ def _roles(params: DownloadParams) -> Roles:
         num_folds=params.num_folds,
         fold=params.fold,
         test_share=params.test_share,
+        adapt=tuple(params.adapt),
+        adapt_on_test_frames=params.adapt_on_test_frames,
     )
 
 

@@ -5,12 +5,14 @@ Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/rei
 Writes: an MLflow run and a version of the registered model; data/registration/version.json
 
 If the champion was scored on another bench, it is downloaded, and the same detections are embedded, tracked and scored
-with it. The rule is described in docs/promotion.md.
+with it. The rule is described in docs/promotion.md. A model that was adapted without labels is registered without
+scores if nothing is tracked: it becomes the challenger and never the champion.
 """
 
 import logging
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 from reidops.files import sha256, whole_folder, write_json
 from reidops.registry import models as registry
@@ -22,7 +24,7 @@ from reidops.registry.conditions import Limits
 from reidops.registry.latency import BATCH, measure_latencies
 from reidops.registry.lineage import dvc_experiment
 from reidops.registry.model_facts import digest_ranking, read_model_facts
-from reidops.registry.result import Folders, read_bench, read_result
+from reidops.registry.result import ADAPTATION, Folders, read_bench, read_result
 from reidops.registry.seed_noise import read_spread
 from reidops.skipped import skipped_reason
 from stages import run_stage
@@ -37,6 +39,13 @@ def register(
 ) -> None:  # fmt: skip
     """Log, register and compare the model, and write the decision to `registration/version.json`."""
     reason = skipped_reason(tracking)
+    folders = Folders(raw, crops, validation, model, export, reid, tracking)
+    if reason and (model / ADAPTATION).is_file():
+        entry = _register_unscored(settings, folders, params, reason)
+        with whole_folder(registration) as folder:
+            write_json(entry, folder / "version.json")
+        log.info("%s version %s is not champion: %s", entry["name"], entry["version"], entry["decision"]["reason"])
+        return
     if reason:
         with whole_folder(registration) as folder:
             write_json({"skipped": reason}, folder / "version.json")
@@ -45,7 +54,6 @@ def register(
     limits = Limits(**{field.name: getattr(params, field.name) for field in fields(Limits)})
     rule = Rule(**{field.name: getattr(params, field.name) for field in fields(Rule)})
     experiment = dvc_experiment()
-    folders = Folders(raw, crops, validation, model, export, reid, tracking)
     result = read_result(settings, folders, params.num_metrics)
     run_id = registry.log_result(result, params.experiment)
     content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
@@ -76,6 +84,26 @@ def register(
         write_json(entry, folder / "version.json")
     status = "champion" if decision.champion else "not champion"
     log.info("%s version %s is %s: %s", registered.name, registered.version, status, decision.reason)
+
+
+def _register_unscored(settings: Path, folders: Folders, params: RegisterParams, reason: str) -> dict[str, Any]:
+    """Register an adapted model without tracking scores as challenger, and return the content of version.json."""
+    result = read_result(settings, folders, params.num_metrics)
+    run_id = registry.log_result(result, params.experiment)
+    content = {
+        "weights.sha256": result.weights_sha256,
+        "calibration.sha256": sha256(folders.reid / "calibration.json"),
+    }
+    files = model_files(folders.model, folders.export, folders.reid)
+    registered = registry.register_model(
+        params.model_name, run_id, files, content, candidate_only=bool(dvc_experiment())
+    )
+    why = (
+        f"it was adapted without labels and {reason}: without ground truth there is no score, so that it is never "
+        f"promoted by itself; `reidops registry promote {registered.version}` promotes it by hand"
+    )
+    registry.note(registered, f"Adapted without labels. Not promoted: {why}")
+    return registry.describe(registered, run_id) | {"decision": {"champion": False, "reason": why}}
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:

@@ -64,7 +64,7 @@ def tune(
                 tracking.camera_motion,
                 tracking.frame_stride,
             ),
-            detected=Detected(detect.source, detect.detector, embed.nms, embed.batch_size),
+            detected=Detected(detect.source, detect.detector, embed.nms, embed.batch_size, detect.scale),
         )
 
 

@@ -26,8 +26,10 @@ STAGES = (
     "convert",
     "validate",
     "train",
-    "export",
     "detect",
+    "tracklets",
+    "adapt",
+    "export",
     "embed",
     "evaluate_reid",
     "tune",
@@ -188,7 +190,7 @@ FOUNDATION = {
     for name in (
         "sequences", "boxes", "frame_files", "numbering", "text_rows", "ground_truth", "classes", "columns", "visdrone",
         "uavdt", "picture_names",
-        "box_units",
+        "box_units", "video_frames", "video_facts", "frame_times",
     )
 }  # fmt: skip
 
@@ -241,13 +243,15 @@ def top_closure(start: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["detect", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"])
+@pytest.mark.parametrize(
+    "name", ["adapt", "detect", "tracklets", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"]
+)
 def test_a_stage_that_seldom_runs_a_network_starts_without_torch(name):
     heavy = {"torch", "torchvision", "timm", "lightning_fabric"}
     assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
 
 
-@pytest.mark.parametrize("name", ["detect", "tune", "repeat_seeds"])
+@pytest.mark.parametrize("name", ["adapt", "detect", "tracklets", "tune", "repeat_seeds"])
 def test_a_stage_with_nothing_to_do_by_default_starts_without_trackers_and_figures(name):
     heavy = {"supervision", "matplotlib", "mlflow", "motmetrics", "trackeval", "scipy"}
     assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
@@ -259,7 +263,7 @@ def test_the_embedder_can_be_imported_without_torch_and_pandas():
 
 
 # A stage that does nothing by default may import what it then needs inside its function.
-IDLE_BY_DEFAULT = ("tune.py",)
+IDLE_BY_DEFAULT = ("tune.py", "adapt.py", "tracklets.py")
 
 
 def test_stages_and_flows_import_at_the_top_of_the_file():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reidops.errors import ReidopsError
-from reidops.parts import Part, read_parts, write_parts
+from reidops.parts import TRANSDUCTIVE, Part, read_parts, write_parts
 
 
 def part(folder: Path, **changes: object) -> Part:
@@ -59,3 +59,12 @@ def test_test_and_track_may_share_frames(tmp_path: Path) -> None:
 def test_a_missing_table_is_reported_with_the_stage(tmp_path: Path) -> None:
     with pytest.raises(ReidopsError, match="parts.csv"):
         read_parts(tmp_path)
+
+
+def test_unlabelled_frames_are_kept_apart_from_scored_ones_unless_they_say_so(tmp_path):
+    folder = tmp_path / "raw" / "TOY" / "train" / "TOY-01"
+    tracked = Part("track", "TOY", "mot", folder, "TOY-01", "01", 7, 12)
+    for last, protocol in ((6, ""), (12, TRANSDUCTIVE)):
+        write_parts([Part("adapt", "TOY", "mot", folder, "TOY-01", "01", 1, last, protocol), tracked], tmp_path / "raw")
+    with pytest.raises(ReidopsError, match=r"frames 7 … 9 of TOY-01 are in adapt and in track"):
+        write_parts([Part("adapt", "TOY", "mot", folder, "TOY-01", "01", 1, 9), tracked], tmp_path / "raw")

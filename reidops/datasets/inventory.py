@@ -121,7 +121,8 @@ def _places(parts: list[Part]) -> dict[str, list[Path]]:
             known = LAYOUTS[part.layout]
             editions = (name for name in known.also_reads if (part.folder / name).is_dir())
             places[part.dataset].update(
-                part.folder / name for name in (*known.reads(part.part, part.protocol), *editions)
+                part.folder / name
+                for name in (*known.reads("train" if part.is_learnt else part.part, part.protocol), *editions)
             )
     return {dataset: sorted(found) for dataset, found in sorted(places.items())}
 

@@ -146,9 +146,9 @@ def _listing(names: list[str]) -> str:
 
 
 def _read_file(dataset: str, file: str, parts: Rows[Part]) -> LeaveOut:
-    train = [part for part in parts if part.part == "train" and part.dataset == dataset]
+    train = [part for part in parts if part.is_learnt and part.dataset == dataset]
     if not train:
-        known = ", ".join(dict.fromkeys(part.dataset for part in parts if part.part == "train")) or "none"
+        known = ", ".join(dict.fromkeys(part.dataset for part in parts if part.is_learnt)) or "none"
         raise ReidopsError(f"download.leave_out: {dataset} is not a training set; the training sets are: {known}")
     path = repository_path(file)
     people = (_name_of(person, path, train) for person in read_people(path))

@@ -4,7 +4,7 @@ The record is `trained_on` in `embedder.json`. `scenes` has a row per data set (
 and of all earlier ones. `unknown_start` names initial weights whose training data are unknown, "" if all are known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ RANDOM, PUBLISHED = "random weights", "published weights of timm"
 _DESCRIPTION = "embedder.json"
 
 # dataset, scene, sequence, first_frame, last_frame (0 for ReID sets), num_people, people (track_ids; MOT sets only),
-# left_out (num_people and file; sets of download.leave_out only)
+# left_out (num_people and file; sets of download.leave_out only). Rows of an adaptation without labels have `adapted`
+# true, `transductive` (whether tested or tracked frames were allowed), num_tracklets and num_crops, and no people.
 Scene = dict[str, Any]
 LeaveOutCounts = Mapping[str, Mapping[str, Any]]
 
@@ -81,6 +82,36 @@ def with_training(start: Origin, crops: pd.DataFrame, leave_out: LeaveOutCounts 
     return Origin(start.started_from, (*own, *(row for row in start.scenes if row not in own)), start.unknown_start)
 
 
+def with_adaptation(start: Origin, crops: pd.DataFrame, *, transductive: bool) -> Origin:
+    """Return the origin of weights that started at `start` and were adapted to the tracklets of `crops` without labels.
+
+    Args:
+        crops: tables.CROPS of data/tracklets.
+        transductive: whether frames that are tested or tracked were allowed.
+    """
+    own = [
+        _adapted(str(dataset), str(scene), rows) | {"transductive": transductive}
+        for (dataset, scene), rows in crops.groupby(["dataset", "scene"])
+    ]
+    return Origin(start.started_from, (*own, *(row for row in start.scenes if row not in own)), start.unknown_start)
+
+
+def _adapted(dataset: str, scene: str, crops: pd.DataFrame) -> Scene:
+    frames = crops["frame"]
+    return {
+        "dataset": dataset,
+        "scene": scene,
+        "sequence": scene,
+        "first_frame": int(frames.min()),
+        "last_frame": int(frames.max()),
+        "num_people": 0,
+        "people": [],
+        "num_tracklets": int(crops["tracklet"].nunique()),
+        "num_crops": len(crops),
+        "adapted": True,
+    }
+
+
 def _scene(dataset: str, scene: str, crops: pd.DataFrame) -> Scene:
     row = {"dataset": dataset, "scene": scene, "num_people": int(crops["pid"].nunique())}
     if (crops["track_id"] < 0).all():
@@ -113,33 +144,61 @@ def check_start(start: Origin, crops: pd.DataFrame) -> None:
     Raises:
         ReidopsError: they were; the message has the weights, the frames and the scene.
     """
+    for row, shared in _tested_frames(start.scenes, crops):
+        raise ReidopsError(
+            f"train.weights: {start.started_from} was trained on {_called(row)} (see its {_DESCRIPTION}), and "
+            f"{shared:,} query and gallery crops are people of these frames; start from other "
+            f"weights, or test other scenes (download.sequences, download.split)"
+        )
+
+
+def check_adaptation(origin: Origin, crops: pd.DataFrame) -> None:
+    """Check that no frame of the test split is adapted to, unless the adaptation is transductive.
+
+    Args:
+        crops: tables.CROPS of data/crops.
+
+    Raises:
+        ReidopsError: one is; the message has the frames and the scene.
+    """
+    for row, shared in _tested_frames([row for row in origin.scenes if row.get("adapted")], crops):
+        raise ReidopsError(
+            f"data/tracklets has crops of {_called(row)}, and {shared:,} query and gallery crops are of these frames; "
+            "adapt to other scenes (download.adapt, download.sequences, download.split)"
+        )
+
+
+def _tested_frames(scenes: Iterable[Scene], crops: pd.DataFrame) -> Iterator[tuple[Scene, int]]:
+    """Yield each row of an origin whose people and frames are in the test split, and the number of such crops."""
     tested = crops[crops["split"].isin(["query", "gallery"]) & (crops["track_id"] >= 0)]
     for (dataset, scene), rows in tested.groupby(["dataset", "scene"]):
-        for row in (row for row in start.scenes if is_same_video(row, str(dataset), str(scene))):
+        for row in scenes:
+            if row.get("transductive") or not is_same_video(row, str(dataset), str(scene)):
+                continue
             shared = rows["frame"].between(row["first_frame"], row["last_frame"])
-            if row["dataset"] == dataset:  # other data sets have other numbers for the same people
+            # Other data sets have other numbers for the same people, and an adaptation knows no people.
+            if row["dataset"] == dataset and not row.get("adapted"):
                 shared &= rows["track_id"].isin(row["people"])
             if shared.any():
-                raise ReidopsError(
-                    f"train.weights: {start.started_from} was trained on {_called(row)} (see its {_DESCRIPTION}), and "
-                    f"{int(shared.sum()):,} query and gallery crops are people of these frames; start from other "
-                    f"weights, or test other scenes (download.sequences, download.split)"
-                )
+                yield row, int(shared.sum())
 
 
 def check_tracked(origin: Origin, sequence: str, dataset: str, scene: str, frames: tuple[int, int]) -> None:
     """Check that weights were not trained on the tracked (first, last) `frames` of a sequence.
 
+    An adaptation without labels counts as a training, unless it was transductive by a param that says so.
+
     Raises:
         ReidopsError: they were; the message has the frames and the scene.
     """
-    for row in (row for row in origin.scenes if is_same_video(row, dataset, scene)):
+    for row in (row for row in origin.scenes if is_same_video(row, dataset, scene) and not row.get("transductive")):
         first, last = max(row["first_frame"], frames[0]), min(row["last_frame"], frames[1])
         if first <= last:
             raise ReidopsError(
                 f"frames {first} … {last} of {sequence} are tracked, but the model (started from "
-                f"{origin.started_from}) was trained on {_called(row)} (see its {_DESCRIPTION}); name other weights in "
-                f"train.weights, or track other sequences (download.sequences)"
+                f"{origin.started_from}) was {'adapted to' if row.get('adapted') else 'trained on'} {_called(row)} "
+                f"(see its {_DESCRIPTION}); name other weights in train.weights, or track other sequences "
+                "(download.sequences)"
             )
 
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, zip_longest
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -27,6 +27,7 @@ from reidops.datasets.tar_members import write_end, write_member
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_size, check_whole, read_size, states_size
 from reidops.memory import keep_freed_memory
+from reidops.mot.video_frames import decode_frames
 from reidops.parallel import map_parallel
 
 _FRAMES_PER_CHUNK = 8
@@ -41,7 +42,7 @@ class CropSource:
     """The source of one crop: the pixels `box` of an image file, the picture `member` inside a file, or a whole file.
 
     `box` is (x1, y1, x2, y2) in px, 0-based, both ends inclusive; `frame_size` is the expected (width, height) of the
-    image.
+    image. `frame` is the number of a frame of a video, 1-based; 0 for other files.
     """
 
     path: str
@@ -49,10 +50,13 @@ class CropSource:
     box: tuple[int, int, int, int] | None = None
     frame_size: tuple[int, int] | None = None
     member: str = ""
+    frame: int = 0
 
     @property
     def kind(self) -> str:
-        """Return the operation: cut, member or copy."""
+        """Return the operation: frame, cut, member or copy."""
+        if self.frame:
+            return "frame"
         if self.box is not None:
             return "cut"
         return "member" if self.member else "copy"
@@ -78,9 +82,9 @@ def pack_crops(
     """Write `tar` with one member per source, in order, and return int64 [num_crops, 4]: offset, size, width, height.
 
     `offset` and `size` are bytes of the image inside the tar: a JPEG if it was cut, a PNG if it was a picture inside a
-    file or has another format (WebP, TIFF), else the bytes of the file. Sources of one image file must be adjacent. A
-    copied JPEG, PNG or BMP is not decoded; only its end and its number of pixels are checked, and `validate` detects
-    damage in its middle.
+    file or has another format (WebP, TIFF), else the bytes of the file. Sources of one image file must be adjacent,
+    those of a video ordered by frame. A copied JPEG, PNG or BMP is not decoded; only its end and its number of pixels
+    are checked, and `validate` detects damage in its middle.
 
     Raises:
         ReidopsError: an image is missing, unreadable, damaged, truncated, of an unexpected size, or has more pixels
@@ -98,9 +102,11 @@ def pack_crops(
 
 
 def _chunks(sources: list[CropSource]) -> Iterator[list[CropSource]]:
-    """Yield runs of one kind: `_FRAMES_PER_CHUNK` whole image files to cut, or `_CROPS_PER_CHUNK` crops."""
+    """Yield runs of one kind: a video, `_FRAMES_PER_CHUNK` whole image files to cut, or `_CROPS_PER_CHUNK` crops."""
     for kind, run in groupby(sources, key=lambda source: source.kind):
-        if kind == "cut":
+        if kind == "frame":
+            yield from (list(video) for _, video in groupby(run, key=lambda source: source.file))
+        elif kind == "cut":
             frames = (list(frame) for _, frame in groupby(run, key=lambda source: source.file))
             yield from (list(chain.from_iterable(several)) for several in _batched(frames, _FRAMES_PER_CHUNK))
         else:
@@ -149,7 +155,9 @@ def _write_chunk(sources: list[CropSource], stream: BinaryIO, rules: CutRules) -
 
 def _images(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, int, int]]:
     """Yield (the image file's bytes, width, height) of each crop of one kind."""
-    if sources[0].kind == "cut":
+    if sources[0].kind == "frame":
+        yield from _cut_video(sources, rules)
+    elif sources[0].kind == "cut":
         yield from _cut(sources, rules)
     elif sources[0].kind == "member":
         yield from map(_extract, sources)
@@ -168,10 +176,23 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
             # `frame` keeps the last image while the next one is decoded. If it were freed first, the allocator would
             # return its 6 MB to the kernel and request them again, which takes as long as the decoding.
             frame, file = _decode(source), source.file
-        crop = _within(frame, source.box)
-        if rules.size:
-            crop = _resize(crop, *rules.size)
-        yield _encode(crop, rules.jpeg_quality), crop.shape[1], crop.shape[0]
+        yield _finish(_within(frame, source.box), rules)
+
+
+def _cut_video(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the crops of one video, whose frames are in ascending order."""
+    by_frame = {frame: list(crops) for frame, crops in groupby(sources, key=lambda source: source.frame)}
+    frames = decode_frames(Path(sources[0].file), list(by_frame))
+    for (number, crops), (_, picture) in zip_longest(by_frame.items(), frames, fillvalue=(0, None)):
+        if picture is None:
+            raise ReidopsError(f"{sources[0].file}: frame {number} cannot be read; run `dvc repro -f download`")
+        yield from (_finish(_within(picture, source.box), rules) for source in crops)
+
+
+def _finish(crop: np.ndarray, rules: CutRules) -> tuple[bytes, int, int]:
+    if rules.size:
+        crop = _resize(crop, *rules.size)
+    return _encode(crop, rules.jpeg_quality), crop.shape[1], crop.shape[0]
 
 
 def _within(frame: np.ndarray, box: tuple[int, int, int, int] | None) -> np.ndarray:

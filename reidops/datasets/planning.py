@@ -88,6 +88,7 @@ def plan_crops(
     candidates = _candidates(parts, box_rules, split_rules)
     chosen = pd.concat([found.crops.assign(source=found.source) for found in candidates], ignore_index=True)
     # `split` holds the split of a crop, or the reason why the crop is left out.
+    leave_out = [row for row in leave_out if (chosen.loc[chosen["part"] == "train", "dataset"] == row.dataset).any()]
     named = is_left_out(chosen, leave_out)
     train, test = (chosen[(chosen["part"] == part) & ~named] for part in ("train", "test"))
     splits = [_train_splits(train, split_rules), _test_splits(test, split_rules), _named_splits(chosen[named])]

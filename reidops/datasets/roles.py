@@ -1,4 +1,4 @@
-"""Assign data sets to the parts train, test and track without shared people or frames."""
+"""Assign data sets to the parts train, adapt, test and track without shared people or frames."""
 
 import difflib
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from reidops.errors import ReidopsError
 from reidops.mot.crops import check_frames
 from reidops.mot.sequences import Sequence, find_sequences, read_sequence
 from reidops.mot.splits import FrameRange, split_half, split_scenes
-from reidops.parts import IDENTITY, Part
+from reidops.parts import IDENTITY, TRANSDUCTIVE, Part
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class Roles:
     `split` is how a set is divided that is used for training and for test or tracking: by `scene`, by `half`, by
     `k-fold` (scenes; fold `fold` of `num_folds` is held out) or by `identity` (people; the share `test_share` of the
     people of each held-out scene is tested).
+
+    The sets of `adapt` are used without labels. They are divided as training sets are, except that their held-out
+    scenes are left out under `identity`, because people cannot be told apart without labels. `adapt_on_test_frames`
+    uses the tested and tracked frames too.
     """
 
     train: tuple[str, ...]
@@ -36,18 +40,25 @@ class Roles:
     num_folds: int = 5
     fold: int = 0
     test_share: float = 0.5
+    adapt: tuple[str, ...] = ()
+    adapt_on_test_frames: bool = False
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """Return the names of the sets that the model learns from, with or without labels."""
+        return (*self.train, *self.adapt)
 
     @property
     def names(self) -> list[str]:
         """Return the unique names of all sets in the order of the parts."""
-        return list(dict.fromkeys((*self.train, *self.test, *self.track)))
+        return list(dict.fromkeys((*self.train, *self.test, *self.track, *self.adapt)))
 
 
 Scenes = dict[str, list[Sequence]]  # scene → its detector copies, in the order of `detectors`
 
 
 def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
-    """Return the parts: train first, then test, then track.
+    """Return the parts: train first, then adapt, test and track.
 
     A scene that is tested or tracked is held out. It is not used for training (`scene`, `k-fold`), or only its first
     half (`half`) or some of its people (`identity`) are. Sets of one family share scenes: MOT16-02 and Venice-2 of
@@ -61,12 +72,13 @@ def assign_parts(sets: Mapping[str, SetFolder], roles: Roles) -> list[Part]:
     held = _held_scenes(scenes, roles)
     parts = [part for name in roles.train for part in _train_parts(sets[name], scenes.get(name), held, roles)]
     if not roles.names:
-        raise ReidopsError("download: train, test and track are all []; name a data set in one of them")
+        raise ReidopsError("download: train, test, track and adapt are all []; name a data set in one of them")
     if roles.train and not parts:
         raise ReidopsError(
             f"download: every scene of {', '.join(roles.train)} is tested or tracked, so that no training data are "
             f"left; name some of the scenes in download.sequences, or set download.split to half"
         )
+    parts += _adapt_parts(sets, scenes, held, roles)
     parts += [part for name in roles.test for part in _test_parts(sets[name], scenes.get(name), held, roles)]
     parts += [
         _part("track", sets[name], copy, _held_frames(copy, roles))
@@ -90,26 +102,31 @@ def _check_roles(sets: Mapping[str, SetFolder], scenes: Mapping[str, Scenes], ro
 
 
 def _check_twins(scenes: Mapping[str, Scenes], roles: Roles) -> None:
-    """Raise an error if two sets in train share people, or a ReID set in test shares people with another in train.
+    """Raise an error if two sets in train, or two in adapt, share people, or a ReID set in test does with one of them.
 
     MOT sets of one family share people in common scenes; `_train_parts` leaves the tested scenes out.
     """
-    families = defaultdict(list)
-    for name in dict.fromkeys(roles.train):
-        families[family_of(name)].append(name)
-    for twins in families.values():
-        shared = _shared_scenes(twins, scenes)
-        if shared:
-            raise ReidopsError(
-                f"download.train: {' and '.join(twins)} show the same people{_listing(shared)}; name only one of them"
-            )
-    for name in roles.test:
-        for twin in families.get(family_of(name), []):
-            if twin != name and name not in scenes:
+    for part, names in (("train", roles.train), ("adapt", roles.adapt)):
+        families = defaultdict(list)
+        for name in dict.fromkeys(names):
+            families[family_of(name)].append(name)
+        for twins in families.values():
+            shared = _shared_scenes(twins, scenes)
+            if shared:
                 raise ReidopsError(
-                    f"download: {twin} is in train and {name} is in test, and they show the same people; name one data "
-                    f"set, with one protocol, in both"
+                    f"download.{part}: {' and '.join(twins)} show the same people{_listing(shared)}; name only one of "
+                    f"them"
                 )
+        for name in (name for name in roles.test if name not in scenes):
+            _check_tested_twins(name, families.get(family_of(name), []), part)
+
+
+def _check_tested_twins(name: str, twins: list[str], part: str) -> None:
+    for twin in (twin for twin in twins if twin != name):
+        raise ReidopsError(
+            f"download: {twin} is in {part} and {name} is in test, and they show the same people; name one data set, "
+            f"with one protocol, in both"
+        )
 
 
 def _shared_scenes(twins: list[str], scenes: Mapping[str, Scenes]) -> list[str]:
@@ -180,27 +197,31 @@ def _wanted_copies(by_detector: dict[str, Sequence], detectors: tuple[str, ...])
 
 def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[str]]:
     """Return the scenes of each set that are tested or tracked."""
-    training = {family_of(name) for name in roles.train}
+    learnt = {family_of(name) for name in roles.learnt}
     held = {}
     for name in dict.fromkeys((*roles.track, *roles.test)):
         if name not in scenes:
             continue
-        if roles.split == "k-fold" and family_of(name) in training:
+        if roles.split == "k-fold" and family_of(name) in learnt:
             held[name] = _fold(scenes[name], roles, name)
         elif name in roles.track:
             held[name] = _select(scenes[name], roles.sequences, name)
-        elif family_of(name) not in training:
+        elif family_of(name) not in learnt:
             held[name] = list(scenes[name])
         elif roles.sequences or roles.split == "identity":
             held[name] = _select(scenes[name], roles.sequences, name)
         else:
             raise ReidopsError(
-                f"download: {name} is in train and in test, so that its people would be on both sides; name the scenes "
-                f"to test in download.sequences ({', '.join(scenes[name])})"
+                f"download: {name} is in {_learnt_as(name, roles)} and in test, so that its people would be on both "
+                f"sides; name the scenes to test in download.sequences ({', '.join(scenes[name])})"
             )
     if roles.test or roles.track:  # else no scene is held out, whatever `sequences` names
         _check_sequences(scenes, held, roles.sequences)
     return held
+
+
+def _learnt_as(name: str, roles: Roles) -> str:
+    return "train" if family_of(name) in {family_of(other) for other in roles.train} else "adapt"
 
 
 def _fold(scenes: Scenes, roles: Roles, name: str) -> list[str]:
@@ -245,7 +266,7 @@ def _check_sequences(scenes: Mapping[str, Scenes], held: Mapping[str, list[str]]
 def _train_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list[str]], roles: Roles) -> list[Part]:
     if scenes is None:
         return [_reid_part("train", found)]
-    held_here = {scene for name, names in held.items() if family_of(name) == family_of(found.name) for scene in names}
+    held_here = _held_of_family(found, held)
     parts = []
     for scene, copies in scenes.items():
         if scene not in held_here:
@@ -257,6 +278,46 @@ def _train_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, lis
     return parts
 
 
+def _held_of_family(found: SetFolder, held: Mapping[str, list[str]]) -> set[str]:
+    """Return the tested and tracked scenes of all sets of a family."""
+    return {scene for name, names in held.items() if family_of(name) == family_of(found.name) for scene in names}
+
+
+def _adapt_parts(
+    sets: Mapping[str, SetFolder], scenes: Mapping[str, Scenes], held: Mapping[str, list[str]], roles: Roles
+) -> list[Part]:
+    """Return the parts that are used without labels.
+
+    Raises:
+        ReidopsError: every scene of a set is tested or tracked.
+    """
+    parts = []
+    for name in dict.fromkeys(roles.adapt):
+        found = sets[name]
+        added = _unlabelled(found, scenes[name], held, roles) if name in scenes else [_reid_part("adapt", found)]
+        if not added:
+            raise ReidopsError(
+                f"download.adapt: every scene of {name} is tested or tracked, so that no frames are left; name some of "
+                f"the scenes in download.sequences, or set download.split to half"
+            )
+        parts += added
+    return parts
+
+
+def _unlabelled(found: SetFolder, scenes: Scenes, held: Mapping[str, list[str]], roles: Roles) -> list[Part]:
+    held_here = _held_of_family(found, held)
+    parts = []
+    for scene, (copy, *_) in scenes.items():
+        whole = FrameRange(1, copy.last_frame)
+        if scene not in held_here:
+            parts.append(_part("adapt", found, copy, whole))
+        elif roles.adapt_on_test_frames:
+            parts.append(_part("adapt", found, copy, whole, TRANSDUCTIVE))
+        elif roles.split == "half":
+            parts.append(_part("adapt", found, copy, split_half(copy.length)[0]))
+    return parts
+
+
 def _divided(roles: Roles) -> str:
     return f"{IDENTITY}{roles.test_share:g}"
 
@@ -265,7 +326,7 @@ def _test_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list
     if scenes is None:
         return [_reid_part("test", found)]
     trains = family_of(found.name) in {family_of(name) for name in roles.train}
-    whole = not trains and found.name not in roles.track
+    whole = family_of(found.name) not in {family_of(name) for name in roles.learnt} and found.name not in roles.track
     protocol = _divided(roles) if roles.split == "identity" and trains else ""
     return [
         _part("test", found, copy, FrameRange(1, copy.length) if whole else _held_frames(copy, roles), protocol)
@@ -298,14 +359,15 @@ def _check_part(part: Part) -> None:
     Raises:
         ReidopsError: a file or folder is missing or empty, or a frame is missing.
     """
+    learnt = "train" if part.is_learnt else part.part
     if part.layout == "mot":
         # det.txt is checked by the stage `detect`, which may use other detections; frames are checked below.
-        needed: tuple[str, ...] = ("gt/gt.txt",)
+        needed: tuple[str, ...] = () if part.part == "adapt" else ("gt/gt.txt",)
     else:
-        needed = LAYOUTS[part.layout].reads(part.part, part.protocol)
+        needed = LAYOUTS[part.layout].reads(learnt, part.protocol)
         if not needed:
             raise ReidopsError(
-                f"download.{part.part}: {part.dataset} has no {'training' if part.part == 'train' else 'test'} people; "
+                f"download.{part.part}: {part.dataset} has no {'training' if part.is_learnt else 'test'} people; "
                 f"name another data set"
             )
     missing = [name for name in needed if not _is_there(part.folder / name)]

@@ -3,7 +3,7 @@
 import pandas as pd
 import supervision as sv
 
-from reidops.boxes.box_crops import read_picture
+from reidops.boxes.frames import read_frames
 from reidops.detection.detectors import Detector
 from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence
@@ -21,12 +21,11 @@ class DetectorSource:
         """Return the detections of `frames` in frame order, and in descending confidence within a frame.
 
         Raises:
-            ReidopsError: a frame is missing or damaged.
+            ReidopsError: a picture is missing or damaged, or no frame of a video can be read.
         """
-        bar = progress_bar(frames, desc=f"detect {sequence.name}", unit="frames")
-        tables = [
-            detection_table(frame, self._detector.detect(read_picture(sequence.frame_path(frame)))) for frame in bar
-        ]
+        pictures = read_frames(sequence, frames)
+        bar = progress_bar(pictures, desc=f"detect {sequence.name}", total=len(frames), unit="frames")
+        tables = [detection_table(frame, self._detector.detect(picture)) for frame, picture in bar]
         return pd.concat(tables, ignore_index=True) if tables else detection_table(1, sv.Detections.empty())
 
 

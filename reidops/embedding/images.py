@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,14 @@ from reidops.image_headers import check_whole, states_size
 from reidops.progress_bar import progress_bar
 
 Item = TypeVar("Item")
+
+
+class CropReader(Protocol):
+    """Crops by their rows."""
+
+    def decode(self, i: int) -> np.ndarray:
+        """Return the crop of row `i`, BGR uint8 [h, w, 3]."""
+        ...
 
 
 class CropStore:
@@ -55,7 +63,7 @@ class CropStore:
 
 
 def load_images(
-    store: CropStore, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None
+    store: CropReader, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None
 ) -> np.ndarray:
     """Return rows of the crops table, decoded and resized, RGB uint8 [N, height, width, 3].
 
@@ -77,7 +85,7 @@ class ImageBatches:
     """Batches of resized crops. They are decoded once if they fit into memory, else for each batch."""
 
     def __init__(
-        self, store: CropStore, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30
+        self, store: CropReader, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30
     ) -> None:
         self._store, self._rows, self.size = store, np.asarray(rows), (height, width)
         fits = len(rows) * height * width * 3 <= memory_bytes

@@ -68,10 +68,17 @@ def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
             RESOLUTION,
             f"the middle of {outside:.0%} of the boxes is outside the {width} × {height} px (they reach to "
             f"{most[0]:.0f} × {most[1]:.0f})",
-            "they are of another resolution or of another sequence: scale them, or use the file of this sequence",
+            f"they are of another resolution or of another sequence: scale them (detections by detect.scale"
+            f"{_likely_scale(most, width, height)}), or use the file of this sequence",
             enough and outside > _MOST_OUTSIDE,
         )
     return None
+
+
+def _likely_scale(most: np.ndarray, width: int, height: int) -> str:
+    """Return the factor that makes boxes that reach to `most` fit the frame, if it is equal for both sides."""
+    across, down = width / most[0], height / most[1]
+    return f", probably {min(across, down):.3g}" if abs(across - down) <= 0.05 * across else ""
 
 
 def _are_corners(boxes: np.ndarray, width: int, height: int) -> bool:

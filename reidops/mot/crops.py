@@ -68,11 +68,13 @@ def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Cou
 def check_frames(sequence: Sequence, first: int, last: int) -> None:
     """Check that the frames `first` … `last` of a sequence exist.
 
-    Images past seqLength are not used; `validate` reports them.
+    Images past seqLength are not used; `validate` reports them. Those of a video are not checked.
 
     Raises:
         ReidopsError: a frame is missing; the message names the first one.
     """
+    if sequence.is_video and sequence.frames_dir.is_file():
+        return
     present = {path.name for path in sequence.frames_dir.iterdir()} if sequence.frames_dir.is_dir() else set()
     missing = [n for n in range(first, last + 1) if sequence.frame_path(n).name not in present]
     if missing:

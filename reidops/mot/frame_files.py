@@ -12,6 +12,9 @@ from pathlib import Path
 from reidops.errors import ReidopsError
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff")
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp",
+)  # fmt: skip
 _NUMBER = re.compile(r"\d+")
 
 
@@ -109,6 +112,15 @@ def find_pictures(folder: Path) -> Path:
             f"frames, or set imDir in seqinfo.ini"
         )
     return named[0] if named else folder
+
+
+def is_video(path: Path) -> bool:
+    """Return whether a path has the suffix of a video.
+
+    >>> is_video(Path("street.MP4")), is_video(Path("img1")), is_video(Path("000001.jpg"))
+    (True, False, False)
+    """
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _pictures(folder: Path) -> Iterable[str]:

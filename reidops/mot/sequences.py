@@ -17,7 +17,7 @@ import pandas as pd
 from reidops.errors import ReidopsError
 from reidops.files import repository_root, whole_file
 from reidops.mot.columns import frame_column, named_detections
-from reidops.mot.frame_files import FrameFiles, list_frames
+from reidops.mot.frame_files import FrameFiles, is_video, list_frames
 from reidops.mot.ground_truth import FIELDS, Boxes, recognise
 from reidops.mot.numbering import FROM_ONE, PICTURES, Numbering, possible_numberings
 from reidops.mot.picture_names import with_picture_numbers
@@ -42,6 +42,9 @@ class Sequence:
 
     Frames are the images of `frames_dir` in the order of their numbers (`files`). Without images, a frame's name is its
     number with 6 digits. `root` is the sequence's folder if it is not the parent of `frames_dir`.
+
+    `frames_dir` may also be a video file. `readable` is then the number of its frames that can be read, if the video
+    breaks off before its end.
     """
 
     name: str
@@ -54,6 +57,17 @@ class Sequence:
     extension: str = ".jpg"
     files: FrameFiles | None = field(default=None, repr=False)
     root: Path | None = None
+    readable: int | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Return whether the frames are those of a video file, which is not unpacked."""
+        return is_video(self.frames_dir) and not self.frames_dir.is_dir()
+
+    @property
+    def last_frame(self) -> int:
+        """Return the last frame that can be read: the length, or less for a video that breaks off."""
+        return self.length if self.readable is None else min(self.readable, self.length)
 
     @property
     def folder(self) -> Path:
@@ -155,6 +169,7 @@ def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
         extension="." + (extension or ".jpg").lstrip("."),
         files=files,
         root=folder,
+        readable=_whole(info["readable"]) if "readable" in info else None,
     )
 
 

@@ -30,7 +30,7 @@ class ModelFacts:
 
     `reid` and `histogram` map each test set to the mAP of the model and of the colour histogram. `max_difference` is
     the largest difference of an embedding value between torch and ONNX. `withdrawn` maps each used set that its authors
-    withdrew to the reason.
+    withdrew to the reason. `transductive` are the scenes whose scored frames were used without labels.
     """
 
     reid: Mapping[str, float]
@@ -39,6 +39,7 @@ class ModelFacts:
     tolerance: float
     num_errors: int = 0
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    transductive: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def check_alone(facts: ModelFacts, limits: Limits) -> tuple[Condition, ...]:
         conditions.append(_parity(facts))
     if limits.require_valid_data:
         conditions.append(_validation(facts))
-    return (*conditions, *_withdrawn(facts, limits))
+    return (*conditions, *_withdrawn(facts, limits), *_transductive(facts))
 
 
 def check_against(facts: ModelFacts, rival: RivalFacts, limits: Limits) -> tuple[Condition, ...]:
@@ -142,6 +143,20 @@ def _withdrawn(facts: ModelFacts, limits: Limits) -> list[Condition]:
             name in limits.allow_withdrawn,
         )
         for name, reason in sorted(facts.withdrawn.items())
+    ]
+
+
+def _transductive(facts: ModelFacts) -> list[Condition]:
+    if not facts.transductive:
+        return []
+    return [
+        Condition(
+            "adaptation to scored frames",
+            "download.adapt_on_test_frames",
+            f"tested or tracked frames were allowed in {', '.join(facts.transductive)}",
+            "an adaptation to other frames",
+            met=False,
+        )
     ]
 
 

@@ -18,20 +18,24 @@ from reidops.registry.store import find_experiment, open_store
 
 log = logging.getLogger(__name__)
 
+_COUNTERS = ("epoch", "round")
 _WEIGHTS, _TRAINING = "weights.sha256", "training"
 
 
 @dataclass
 class LiveRun:
-    """The run of one training; without a run id nothing is sent."""
+    """The run of one training; without a run id nothing is sent. `stage` is the head of the names of its metrics."""
 
     run_id: str | None = None
+    stage: str = "train"
 
     def log_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Log the finite figures of an epoch as the metrics `train/<name>`."""
+        """Log the finite figures of an epoch or round as the metrics `<stage>/<name>`."""
         now = int(time.time() * 1000)
-        known = {name: float(value) for name, value in figures.items() if name != "epoch" and math.isfinite(value)}
-        metrics = [Metric(f"train/{name}", value, now, epoch) for name, value in known.items()]
+        known = {
+            name: float(value) for name, value in figures.items() if name not in _COUNTERS and math.isfinite(value)
+        }
+        metrics = [Metric(f"{self.stage}/{name}", value, now, epoch) for name, value in known.items()]
         self._send(lambda client: client.log_batch(self.run_id, metrics=metrics))
 
     def name_weights(self, weights_sha256: str) -> None:
@@ -50,13 +54,15 @@ class LiveRun:
 
 
 @contextmanager
-def live_run(experiment: str, name: str, digest: str, params: Mapping[str, object]) -> Iterator[LiveRun]:
+def live_run(
+    experiment: str, name: str, digest: str, params: Mapping[str, object], *, stage: str = "train"
+) -> Iterator[LiveRun]:
     """Yield a run with system metrics; an interrupted training of the same `digest` continues in its previous run."""
-    live = LiveRun()
+    live = LiveRun(stage=stage)
     try:
         with open_store() as client:
             live.run_id = _start(client, find_experiment(client, experiment), name, digest)
-            client.log_batch(live.run_id, params=[Param(f"train.{key}", str(value)) for key, value in params.items()])
+            client.log_batch(live.run_id, params=[Param(f"{stage}.{key}", str(value)) for key, value in params.items()])
     except (ReidopsError, OSError) as error:
         _warn(error)
         live.run_id = None

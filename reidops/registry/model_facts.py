@@ -36,6 +36,7 @@ def read_model_facts(raw: Path, validation: Path, model: Path, export: Path, rei
         parity["tolerance"],
         len(read_json(validation / "report.json").get("errors", ())),
         find_withdrawn(used),
+        tuple(dict.fromkeys(f"{row['dataset']} {row['scene']}" for row in scenes if row.get("transductive"))),
     )
 
 

@@ -229,6 +229,12 @@ def log_card(registered: Registered, run_id: str, page: str, short: str) -> None
         client.update_model_version(registered.name, registered.version, short)
 
 
+def note(registered: Registered, text: str) -> None:
+    """Write the description of a version that has no model card."""
+    with open_store() as client:
+        client.update_model_version(registered.name, registered.version, text)
+
+
 def describe(registered: Registered, run_id: str) -> dict[str, Any]:
     """Return the content of version.json: the version, its aliases and links to it."""
     uri = without_password(tracking_uri())

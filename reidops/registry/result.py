@@ -18,6 +18,7 @@ from reidops.parts import Part, read_parts
 from reidops.registry.comparison import SCORES, Bench
 from reidops.registry.lineage import Lineage, dvc_experiment, read_lineage
 from reidops.registry.shown_metrics import shown_metrics
+from reidops.skipped import skipped_reason
 from reidops.tracking.evaluation.arm_names import COMBINED, DIFFERENCE
 from reidops.tracking.evaluation.tracking_report import Difference, TrackingReport
 
@@ -26,6 +27,9 @@ ARMS = {DIFFERENCE: "gain"}
 
 CURVES = ("loss", "lr", "val_mAP", "val_rank1")
 """Columns of history.csv that are curves of a result's run; the run of the training has all of them."""
+
+ADAPTATION = "adaptation.json"
+"""File in the model's folder with the label-free evidence of an adaptation."""
 
 PICTURES = ("*.png", "*.jpg", "*.csv", "*.json")
 TRACKING_PICTURES = ("timelines", "switches", "clips", "frames")
@@ -133,13 +137,15 @@ def _tracked_datasets(lineage: Lineage) -> Iterator[DatasetInput]:
 
 def read_metrics(folders: Folders) -> dict[str, float]:
     """Return all metrics by flat names, e.g. `reid/synthetic/mAP`, `tracking/appearance/IDF1`, `tracking/gain/IDF1`."""
-    calibration, report = read_json(folders.reid / "calibration.json"), TrackingReport.read(folders.tracking)
+    calibration = read_json(folders.reid / "calibration.json")
+    report = None if skipped_reason(folders.tracking) else TrackingReport.read(folders.tracking)
     figures = {
         "reid": read_json(folders.reid / "metrics.json"),
         "calibration": {name: calibration[name] for name in ("eer", "eer_threshold", "gates") if name in calibration},
         "export": read_json(folders.export / "parity.json"),
         "data": read_json(folders.validation / "report.json").get("counts", {}),
-        "tracking": flatten_tracking(report.scores) | flatten_gains(report),
+        "tracking": {} if report is None else flatten_tracking(report.scores) | flatten_gains(report),
+        "adaptation": read_json(folders.model / ADAPTATION) if (folders.model / ADAPTATION).is_file() else {},
     }
     return numbers(figures)
 

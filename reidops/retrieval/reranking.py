@@ -57,6 +57,39 @@ def reranked_blocks(
         yield distances
 
 
+def jaccard_graph(embeddings: np.ndarray, *, k1: int = 20, k2: int = 6, radius: float = 0.6) -> sparse.csr_array:
+    """Return the k-reciprocal Jaccard distances of all pairs that are at most `radius` apart, symmetric [n, n].
+
+    The diagonal is empty, and a distance of 0 is stored as the smallest positive one, so that every stored entry is a
+    pair. Memory grows with the number of such pairs.
+
+    Args:
+        embeddings: one per crop or tracklet, [n, dim].
+        radius: 0 ≤ radius < 1; pairs that share no neighbour have the distance 1.
+
+    Raises:
+        ReidopsError: embeddings are invalid, or a constant is out of its range.
+    """
+    crops = unit_rows(embeddings, "crop")
+    _check_constants(k1, k2, 0)
+    if not 0 <= radius < 1:
+        raise ReidopsError(f"the radius of the Jaccard graph is {radius}, expected 0 ≤ radius < 1")
+    if len(crops) < 2:
+        return sparse.csr_array((len(crops), len(crops)), dtype=np.float32)
+    encoded = _encode(crops, nearest(crops, min(k1, len(crops) - 1)), k1, k2)
+    columns, smallest = encoded.tocsc(), 2 * (1 - radius) / (2 - radius)
+    near, distances = [], []
+    for row in range(len(crops)):
+        overlaps = _overlaps(encoded, row, columns)[row + 1 :]
+        later = np.flatnonzero(overlaps >= smallest)
+        near.append((later + row + 1).astype(np.int32))
+        distances.append((1 - overlaps[later] / (2 - overlaps[later])).astype(np.float32))
+    starts = np.concatenate([[0], np.cumsum([len(found) for found in near])])
+    values = np.maximum(np.concatenate(distances), np.finfo(np.float32).tiny)
+    half = sparse.csr_array((values, np.concatenate(near), starts), shape=encoded.shape)
+    return (half + half.T).tocsr()
+
+
 def _encode(crops: np.ndarray, neighbours: Neighbours, k1: int, k2: int) -> sparse.csr_array:
     """Return each crop's weights over its expanded k-reciprocal neighbours, averaged over its k2 nearest crops.
 
@@ -111,14 +144,19 @@ def _pair_distances(crops: np.ndarray, rows: np.ndarray, columns: np.ndarray) ->
 
 def _jaccard_distances(queries: sparse.csr_array, row: int, gallery: sparse.csc_array) -> np.ndarray:
     """Return the Jaccard distance of one query to every gallery crop, [num_gallery] (equation 10)."""
+    overlap = _overlaps(queries, row, gallery)
+    return 1 - overlap / (2 - overlap)
+
+
+def _overlaps(queries: sparse.csr_array, row: int, gallery: sparse.csc_array) -> np.ndarray:
+    """Return the sum of the smaller weights of one query and every gallery crop, [num_gallery]."""
     own = slice(queries.indptr[row], queries.indptr[row + 1])
     members, weights = queries.indices[own], queries.data[own]
     start, stop = gallery.indptr[members], gallery.indptr[members + 1]
     counts = stop - start
     entries = np.arange(counts.sum()) + np.repeat(start - np.cumsum(counts) + counts, counts)
     shared = np.minimum(gallery.data[entries], np.repeat(weights, counts))
-    overlap = np.bincount(gallery.indices[entries], shared, minlength=gallery.shape[0])
-    return 1 - overlap / (2 - overlap)
+    return np.bincount(gallery.indices[entries], shared, minlength=gallery.shape[0])
 
 
 def _check_constants(k1: int, k2: int, weight: float) -> None:

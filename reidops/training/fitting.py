@@ -51,17 +51,18 @@ def fit_network(
     *,
     fabric: Fabric,
     checkpoints: Checkpoints,
+    losses: BranchLosses | None = None,
     on_epoch: EpochCallback | None = None,
 ) -> TrainedWeights:
     """Train the network, from the last checkpoint if there is one, and return the best weights.
 
-    `on_epoch` is called after each epoch on rank 0.
+    `on_epoch` is called after each epoch on rank 0. `losses` replace those of the settings.
 
     Raises:
         ReidopsError: as `Trainer.fit`, or a setting is invalid.
     """
     training_network = TrainingNetwork(network, data.num_people)
-    losses = _losses(network, data.num_people, settings)
+    losses = _losses(network, data.num_people, settings) if losses is None else losses
     optimizer = _optimizer(training_network, losses, settings)
     num_steps = steps_per_epoch(len(data.sampler), settings.loop.accumulate)
     schedule = build_schedule(optimizer, settings.curve, settings.epochs, num_steps)

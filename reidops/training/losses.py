@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidops.errors import ReidopsError
+from reidops.training.cluster_contrast import ClusterContrast
 
 Option = float | str
 
@@ -135,6 +136,7 @@ LOSSES = {
     "multi-similarity": _Kind(
         "embeddings", _multi_similarity, {"alpha": 2.0, "beta": 50.0, "base": 0.5, "epsilon": 0.1}, compares=True
     ),
+    "cluster-contrast": _Kind("embeddings", ClusterContrast, {"temperature": 0.05, "momentum": 0.1}),
 }
 
 

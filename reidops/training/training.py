@@ -81,6 +81,10 @@ class Loop:
     compiled: bool = False
 
 
+class Divergence(ReidopsError):
+    """The loss, a feature or a weight of a training is not finite."""
+
+
 @dataclass(frozen=True)
 class _Batch:
     """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W] and labels [n]."""
@@ -253,7 +257,7 @@ class Trainer:
         """Add the last step's losses to the epoch's sums.
 
         Raises:
-            ReidopsError: the loss or a feature is not finite.
+            Divergence: the loss or a feature is not finite.
         """
         losses, self._unchecked = {name: float(value) for name, value in self._unchecked.items()}, {}
         if not math.isfinite(losses.get("loss", 0)):
@@ -265,15 +269,15 @@ class Trainer:
         """Check that the state is finite; a step with a finite loss may have had a gradient that is not.
 
         Raises:
-            ReidopsError: the last step's loss or a weight is not finite.
+            Divergence: the last step's loss or a weight is not finite.
         """
         self._check_last_step()
         if not torch.stack([torch.isfinite(parameter).all() for parameter in self._network.parameters()]).all():
             raise self._divergence_error("the weights are not finite")
 
-    def _divergence_error(self, what: str) -> ReidopsError:
+    def _divergence_error(self, what: str) -> Divergence:
         epoch, step = divmod(self._progress.step - 1, self._epoch_steps)
-        return ReidopsError(
+        return Divergence(
             f"{what} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step} in total);"
             " lower train.learning_rate, raise train.warmup_epochs or set train.clip."
             f" The last valid checkpoint, if any, is kept in {self._checkpoints.folder}"

@@ -313,6 +313,14 @@ def scenes_suite() -> Suite:
             remedy="Nothing if download.split: identity is intended; scene and k-fold test on other videos.",
             level=WARNING,
         ),
+        expect_in(
+            "transductive",
+            _NO_FAULT,
+            "no scored frame is used without labels",
+            because="The model adapts to the people on whom it is scored, so that scores are not comparable.",
+            remedy="Nothing if it is intended; else set download.adapt_on_test_frames to false.",
+            level=WARNING,
+        ),
     ]
 
 
@@ -350,7 +358,8 @@ def frame_copies_suite() -> Suite:
             _NO_FAULT,
             "no training frame has the same bytes as a test or tracking frame of another sequence",
             because="It is the same video under another name, so the model would be scored on what it was trained on.",
-            remedy="Remove one of the two sequences: from download.train, or from download.test and download.track.",
+            remedy="Remove one of the two sequences: from download.train, download.adapt or download.videos, or from "
+            "download.test and download.track.",
         ),
         expect_in(
             "twin_fault",

@@ -1,4 +1,7 @@
-"""Find training frames with the same content as test or tracking frames, independent of folder and file names.
+"""Find learnt frames with the same content as test or tracking frames, independent of folder and file names.
+
+Learnt frames are those of train and adapt. A frame of a video has no file: of its near-duplicates, those whose pictures
+are equal everywhere count as copies.
 
 All frames are compared by file size and SHA-256. A sample is also compared by a difference hash of 16 × 16 cells, to
 find near-duplicates such as frames that were encoded again. Encoding a frame again changes few of its 256 bits. Frames
@@ -22,7 +25,8 @@ import pandas as pd
 from reidops.files import sha256
 from reidops.image_headers import size_fault, stated_size
 from reidops.mot.sequences import Sequence, read_sequence
-from reidops.parts import Part
+from reidops.mot.video_frames import decode_frames
+from reidops.parts import LEARNING, Part
 from reidops.progress_bar import progress_bar
 from reidops.validation.leaks import scene_key
 from reidops.validation.near_duplicates import difference_bits
@@ -31,6 +35,8 @@ _CELLS = 16
 _BITS_PER_BIT = _CELLS * _CELLS // 64  # bits of this hash per bit of the hash of crops
 _NUM_RUNS = 3  # runs of neighbouring frames per test or tracking sequence
 _MIN_CONTRAST = 4.0  # standard deviation in grey levels; below it the hash depends on noise
+_BLOCKS = (48, 27)  # blocks of a picture that are compared, across and down
+_SAME_LEVELS = 10  # grey levels; encoding a picture again changes the mean of a block by less, a person by more
 _SMALL = 400  # px; a picture with a shorter side is decoded at full size
 
 COLUMNS = ["file", "row", "sequence", "copy_fault", "twin_fault"]
@@ -57,11 +63,35 @@ class Hashes:
     bits: np.ndarray
 
 
-def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, max_bits: int) -> pd.DataFrame:
-    """Return one row per training MOT sequence: file, row (its first frame), sequence, copy_fault, twin_fault.
+@dataclass(frozen=True)
+class Twin:
+    """A learnt frame and its near-duplicate; `is_copy` if it is a frame of a video and both pictures are equal."""
 
-    `copy_fault` describes the first frame with the bytes of a test or tracking frame, `twin_fault` the nearest
-    near-duplicate; "" for none.
+    own: Frames
+    number: int
+    other: Frames
+    other_number: int
+    bits: int
+
+    @property
+    def is_copy(self) -> bool:
+        """Return whether no block of the two pictures differs."""
+        if not (self.own.sequence.is_video or self.other.sequence.is_video):
+            return False  # files have been compared by their bytes
+        ours, theirs = _grey(self.own, self.number), _grey(self.other, self.other_number)
+        return ours is not None and theirs is not None and _largest_difference(ours, theirs) < _SAME_LEVELS
+
+    def __str__(self) -> str:
+        """Return both frames and their distance."""
+        pair = f"frame {self.number} of {self.own.name} is a near-duplicate of frame {self.other_number} of "
+        return f"{pair}{self.other.name} ({self.bits} of {_CELLS * _CELLS} bits differ)"
+
+
+def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, max_bits: int) -> pd.DataFrame:
+    """Return one row per learnt MOT sequence: file, row (its first frame), sequence, copy_fault, twin_fault.
+
+    `copy_fault` describes the first frame with the bytes of a test or tracking frame, or of a video with its picture;
+    `twin_fault` the nearest near-duplicate; "" for none.
 
     Args:
         shown: the name of each part's folder in messages.
@@ -69,16 +99,19 @@ def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, 
         max_bits: the largest distance of near-duplicates, in bits of 64.
     """
     labels = dict(zip((part.folder for part in parts), shown, strict=True))
-    trained, scored = _frames_of(parts, ("train",)), _frames_of(parts, ("track", "test"))
+    learnt = [part for part in parts if not part.is_transductive]
+    trained, scored = _frames_of(learnt, LEARNING), _frames_of(parts, ("track", "test"))
     copies = _first_copies(trained, scored)
     twins = _nearest_twins(trained, scored, sample, max_bits * _BITS_PER_BIT) if sample else {}
+    same = {name for name, twin in twins.items() if twin.is_copy}
+    copies |= {name: str(twins[name]) for name in same}
     records = [
         {
             "file": labels[own.sequence.folder],
             "row": own.numbers.start,
             "sequence": own.sequence.name,
             "copy_fault": copies.get(own.name, ""),
-            "twin_fault": twins.get(own.name, ""),
+            "twin_fault": str(twins[own.name]) if own.name in twins.keys() - same else "",
         }
         for own in trained
     ]
@@ -148,8 +181,8 @@ def _digest(frame: tuple[Frames, int]) -> str:
     return sha256(frame[0].sequence.frame_path(frame[1]))
 
 
-def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max_bits: int) -> dict[str, str]:
-    """Return the fault text of each training sequence that has a near-duplicate, by the name of its frames."""
+def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max_bits: int) -> dict[str, Twin]:
+    """Return the nearest near-duplicate of each learnt sequence that has one, by the name of its frames."""
     steps = {own.name: math.ceil(len(own.numbers) / sample) for own in trained}
     samples: list[tuple[Frames, Iterable[int]]] = [(own, own.numbers[:: steps[own.name]]) for own in trained]
     samples += [(other, _runs(other.numbers, max(steps.values(), default=1))) for other in scored]
@@ -162,11 +195,10 @@ def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max
         others = [
             (other, other_hashes) for other, other_hashes in zip(scored, theirs, strict=True) if other.key != own.key
         ]
-        near = [(*_nearest(own_hashes, other_hashes), other.name) for other, other_hashes in others]
-        bits, number, other_number, other = min(near, default=(max_bits + 1, 0, 0, ""))
+        near = [(*_nearest(own_hashes, other_hashes), place) for place, (_, other_hashes) in enumerate(others)]
+        bits, number, other_number, place = min(near, default=(max_bits + 1, 0, 0, 0))
         if bits <= max_bits:
-            pair = f"frame {number} of {own.name} is a near-duplicate of frame {other_number} of {other}"
-            found[own.name] = f"{pair} ({bits} of {_CELLS * _CELLS} bits differ)"
+            found[own.name] = Twin(own, number, others[place][0], other_number, bits)
     return found
 
 
@@ -197,13 +229,36 @@ def _nearest(ours: Hashes, theirs: Hashes) -> tuple[int, int, int]:
 
 def _hash_frames(own: Frames, numbers: Iterable[int]) -> Hashes:
     """Return the hashes of the frames that can be decoded and have contrast; other suites report damaged frames."""
-    found = [(number, _grey(own.sequence.frame_path(number))) for number in numbers]
+    found = _greys(own, numbers)
     kept = [(number, grey) for number, grey in found if grey is not None and grey.std() >= _MIN_CONTRAST]
     bits = [difference_bits(grey, _CELLS).ravel() for _, grey in kept]
     return Hashes([number for number, _ in kept], np.array(bits, dtype=bool).reshape(len(kept), _CELLS * _CELLS))
 
 
-def _grey(path: Path) -> np.ndarray | None:
+def _greys(own: Frames, numbers: Iterable[int]) -> list[tuple[int, np.ndarray | None]]:
+    if own.sequence.is_video:
+        decoded = decode_frames(own.sequence.frames_dir, numbers)
+        return [(number, _small(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))) for number, picture in decoded]
+    return [(number, _read_grey(own.sequence.frame_path(number))) for number in numbers]
+
+
+def _grey(own: Frames, number: int) -> np.ndarray | None:
+    return next((grey for _, grey in _greys(own, [number])), None)
+
+
+def _small(grey: np.ndarray) -> np.ndarray:
+    height, width = grey.shape
+    scale = 4 if min(height, width) >= _SMALL else 1
+    return cv2.resize(grey, (width // scale, height // scale), interpolation=cv2.INTER_AREA)
+
+
+def _largest_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the largest difference of the mean grey level of a block of the two pictures."""
+    blocks = [cv2.resize(grey, _BLOCKS, interpolation=cv2.INTER_AREA).astype(int) for grey in (ours, theirs)]
+    return float(np.abs(blocks[0] - blocks[1]).max())
+
+
+def _read_grey(path: Path) -> np.ndarray | None:
     """Return a frame in grey, uint8; None if it cannot be decoded.
 
     Large frames are decoded at a quarter of their size, which is faster for JPEGs.

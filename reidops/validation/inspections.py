@@ -26,6 +26,7 @@ from reidops.validation import (
 from reidops.validation.expectations import Inspection
 from reidops.validation.frame_copies import frame_copies_table
 from reidops.validation.sequence_tables import SequenceJob, evenly, inspect_sequences
+from reidops.validation.unlabelled_crops import unlabelled_copies
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,11 @@ def inspect_raw(
         ReidopsError: a seqinfo.ini is missing or invalid. The suites report all other faults.
     """
     tracked = {part.folder for part in parts if part.part == "track"}
+    needing = {part.folder for part in parts if part.part != "adapt"}
     folders = sorted({part.folder for part in parts if part.layout == "mot"})
     jobs = [
-        SequenceJob(read_sequence(folder), shown(folder, raw), folder in tracked, image_sample) for folder in folders
+        SequenceJob(read_sequence(folder), shown(folder, raw), folder in tracked, image_sample, folder in needing)
+        for folder in folders
     ]
     found = inspect_sequences(jobs)
     tables = {
@@ -219,6 +222,7 @@ def inspect_sides(
         Inspection("videos on both sides", scenes, crop_suites.scenes_suite(), also=("sequence",)),
         Inspection("people on both sides", sides, crop_suites.sides_suite(), also=("pid",)),
         Inspection("crops on both sides", leaks.copies_table(crops), crop_suites.copies_suite()),
+        Inspection("unlabelled crops", unlabelled_copies(parts, crops), crop_suites.copies_suite(), row_word=""),
         Inspection("near-duplicates", twins, crop_suites.near_duplicates_suite(max_share)),
     ]
     counts = {"num_near_duplicates": len(pairs), **leaks.count_videos(scenes, crops)}

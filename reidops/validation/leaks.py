@@ -25,37 +25,41 @@ def scene_key(dataset: str, scene: str) -> str:
 
 
 def scenes_table(parts: Rows[Part], file: str) -> pd.DataFrame:
-    """Return one row per pair of a train row and a test or track row of parts.csv with the same video.
+    """Return one row per pair of a train or adapt row and a test or track row of parts.csv with the same video.
 
-    The columns are file, row, sequence, fault and divided. `fault` describes shared frames, or a split elsewhere than
-    at the half. `divided` describes frames with some people in train and others in test (download.split: identity).
-    Both are "" if the video is split at its half.
+    The columns are file, row, sequence, fault, divided and transductive. `fault` describes shared frames, or a split
+    elsewhere than at the half. `divided` describes frames with some people in train and others in test (download.split:
+    identity), `transductive` scored frames that are used without labels (download.adapt_on_test_frames). All are "" if
+    the video is split at its half.
     """
-    trains = [(row, part) for row, part in enumerate(parts) if part.part == "train" and part.layout == "mot"]
-    scored = [part for part in parts if part.part != "train" and part.layout == "mot"]
+    trains = [(row, part) for row, part in enumerate(parts) if part.is_learnt and part.layout == "mot"]
+    scored = [part for part in parts if not part.is_learnt and part.layout == "mot"]
     records = [
         {"file": file, "row": row, "sequence": train.sequence, **_shared(train, other)}
         for row, train in trains
         for other in scored
         if scene_key(train.dataset, train.scene) == scene_key(other.dataset, other.scene)
     ]
-    return pd.DataFrame(records, columns=["file", "row", "sequence", "fault", "divided"])
+    return pd.DataFrame(records, columns=["file", "row", "sequence", "fault", "divided", "transductive"])
 
 
 def _shared(train: Part, other: Part) -> dict[str, str]:
-    """Return `fault` and `divided` of a video that is in both parts."""
+    """Return `fault`, `divided` and `transductive` of a video that is in both parts."""
+    sound = {"fault": "", "divided": "", "transductive": ""}
     first, last = max(train.first_frame, other.first_frame), min(train.last_frame, other.last_frame)
     frames = f"frames {first} … {last} also in {other.part} ({other.sequence})"
     if first <= last and train.divides_people and other.divides_people:
-        return {"fault": "", "divided": f"{frames}, with other people"}
+        return sound | {"divided": f"{frames}, with other people"}
+    if first <= last and train.is_transductive:
+        return sound | {"transductive": f"{frames}, without labels"}
     if first <= last:
-        return {"fault": frames, "divided": ""}
+        return sound | {"fault": frames}
     half = split_half(other.last_frame)[0]
     if (train.first_frame, train.last_frame) == (half.first, half.last):
-        return {"fault": "", "divided": ""}
-    frames = f"frames {train.first_frame} … {train.last_frame} are in train"
+        return sound
+    frames = f"frames {train.first_frame} … {train.last_frame} are in {train.part}"
     other_frames = f"{other.first_frame} … {other.last_frame} in {other.part} ({other.sequence})"
-    return {"fault": f"{frames}, {other_frames}; the half ends at {half.last}", "divided": ""}
+    return sound | {"fault": f"{frames}, {other_frames}; the half ends at {half.last}"}
 
 
 def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
@@ -63,7 +67,7 @@ def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
 
     They are split by time, or their people are divided between train and test, or between train and val.
     """
-    sound = scenes[scenes["fault"] == ""]
+    sound = scenes[(scenes["fault"] == "") & (scenes["transductive"] == "")]
     learnt = crops[crops["track_id"] >= 0].groupby(["dataset", "scene"])["split"].agg(set)
     return {
         "num_halved_videos": sound.loc[sound["divided"] == "", "sequence"].nunique(),
@@ -86,7 +90,7 @@ def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:
 
     Videos with divided people (download.split: identity) are left out; `scenes_table` reports them.
     """
-    scored = [part for part in parts if part.part != "train" and part.layout == "mot" and not part.divides_people]
+    scored = [part for part in parts if not part.is_learnt and part.layout == "mot" and not part.divides_people]
     learnt = crops["split"].isin(["train", "val"]).to_numpy()
     pairs = crops.groupby(["dataset", "scene"]).indices
     leaks = np.full(len(crops), "", dtype=object)

@@ -44,12 +44,14 @@ class SequenceJob:
     """A sequence to inspect; `label` is the name of its folder in messages.
 
     Detections are read only if the sequence is tracked. `image_sample` frames, spread evenly, are decoded; -1 = all.
+    Frames of videos are not: `download` checks that they can be read. Without labels, ground truth may be missing.
     """
 
     sequence: Sequence
     label: str
     is_tracked: bool
     image_sample: int
+    is_scored_or_labelled: bool = True
 
 
 def inspect_sequences(jobs: list[SequenceJob]) -> list[SequenceTables]:
@@ -84,7 +86,9 @@ def evenly(num_rows: int, sample: int) -> np.ndarray:
 def inspect_sequence(job: SequenceJob) -> SequenceTables:
     """Return the tables of one sequence; its record holds the faults of files that cannot be read."""
     sequence = job.sequence
-    annotations, lines, annotations_fault = _annotations(sequence)
+    annotations, lines, annotations_fault = _empty(ANNOTATIONS.dtypes), np.empty(0, dtype=np.int64), ""
+    if job.is_scored_or_labelled or (sequence.folder / "gt" / "gt.txt").is_file():
+        annotations, lines, annotations_fault = _annotations(sequence)
     detections, detections_fault = _empty(DETECTIONS.dtypes), ""
     # Without det.txt the stage `detect` makes the detections, or raises.
     has_detections = job.is_tracked and (sequence.folder / "det" / "det.txt").is_file()
@@ -214,13 +218,14 @@ def _num_images(sequence: Sequence) -> int:
 def _frames(job: SequenceJob) -> pd.DataFrame:
     """Return one row per frame of seqinfo.ini: file, row (the frame), exists."""
     sequence = job.sequence
-    names = [sequence.frame_path(frame).name for frame in range(1, sequence.length + 1)]
+    numbers = range(1, 1 if sequence.is_video else sequence.length + 1)
+    names = [sequence.frame_path(frame).name for frame in numbers]
     present = {entry.name for entry in os.scandir(sequence.frames_dir)} if sequence.frames_dir.is_dir() else set()
     return pd.DataFrame(
         {
             "file": [f"{job.label}/{sequence.frames_dir.name}/{name}" for name in names],
-            "row": np.arange(1, sequence.length + 1),
-            "exists": [name in present for name in names],
+            "row": np.array(numbers, dtype=np.int64),
+            "exists": np.array([name in present for name in names], dtype=bool),
         }
     )
 

@@ -4,6 +4,7 @@ A section of params.yaml is one frozen dataclass in a file of this package. The 
 and no field has a default. This package imports nothing heavy, because every stage checks all sections before it runs.
 """
 
+from stages.params.adapt import AdaptParams
 from stages.params.convert import ConvertParams
 from stages.params.detect import DetectParams
 from stages.params.download import DownloadParams
@@ -13,6 +14,7 @@ from stages.params.evaluate_tracking import EvaluateTrackingParams
 from stages.params.export import ExportParams
 from stages.params.register import RegisterParams
 from stages.params.repeat_seeds import RepeatSeedsParams
+from stages.params.tracklets import TrackletsParams
 from stages.params.train import TrainParams
 from stages.params.tune import TuneParams
 from stages.params.validate import ValidateParams
@@ -23,8 +25,10 @@ SECTIONS: dict[str, type] = {
     "convert": ConvertParams,
     "validate": ValidateParams,
     "train": TrainParams,
-    "export": ExportParams,
     "detect": DetectParams,
+    "tracklets": TrackletsParams,
+    "adapt": AdaptParams,
+    "export": ExportParams,
     "embed": EmbedParams,
     "evaluate_reid": EvaluateReidParams,
     "tune": TuneParams,

@@ -26,6 +26,18 @@ class DownloadParams:
     )
     test: list[str] = Field(description="Data sets whose people are ranked in the ReID evaluation. []: no ranking.")
     track: list[str] = Field(description="MOT data sets that are tracked. []: no tracking.")
+    adapt: list[str] = Field(
+        description="Data sets whose frames or crops are used without labels by adapt. As in `train`, tested and "
+        "tracked frames and people are left out. []: none."
+    )
+    videos: str | None = Field(
+        description="Folder of videos, or of folders of frames, that are used without labels by adapt; relative to the "
+        "repository. After a new video run `dvc repro -f download`, or `python -m flows.adapt`. null: none."
+    )
+    adapt_on_test_frames: bool = Field(
+        description="Use the tested and tracked frames of the sets in `adapt` too, without labels (transductive). "
+        "Scores on these frames are then not comparable, and no such model becomes champion."
+    )
     sequences: list[str] = Field(
         description="Scenes or sequences that are tested and tracked. []: all of the tracked sets."
     )

@@ -202,3 +202,51 @@ def test_a_market_folder_that_is_missing_is_named(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(ReidopsError, match="query is missing or empty; test needs query, bounding_box_test"):
         assign_parts({"Market-1501": found}, Roles(("Market-1501",), ("Market-1501",), ()))
+
+
+ADAPT = replace(MOT17, train=(), adapt=("MOT17",))
+
+
+def test_unlabelled_frames_are_those_that_train(sets: dict[str, SetFolder]) -> None:
+    for split in ("scene", "half", "k-fold"):
+        roles = replace(MOT17, split=split, **({"sequences": (), "num_folds": 3} if split == "k-fold" else {}))
+        trained = told(assign_parts(sets, roles))
+        unlabelled = told(assign_parts(sets, replace(roles, train=(), adapt=("MOT17",))))
+        assert unlabelled == [("adapt" if part == "train" else part, *row) for part, *row in trained]
+
+
+def test_people_cannot_be_divided_without_labels_so_their_scenes_are_left_out(sets: dict[str, SetFolder]) -> None:
+    roles = Roles(
+        ("Square",), ("Square", "MOT17"), (), sequences=("Square-b", "09"), split="identity", adapt=("MOT17",)
+    )
+    adapted = [row for row in told(assign_parts(sets, roles)) if row[0] == "adapt"]
+    assert adapted == [("adapt", "MOT17-02-FRCNN", 1, 7), ("adapt", "MOT17-04-FRCNN", 1, 7)]
+
+
+def test_tested_frames_are_used_without_labels_only_on_request_and_the_parts_say_so(
+    sets: dict[str, SetFolder],
+) -> None:
+    only = replace(ADAPT, sequences=("02", "04", "09"))
+    with pytest.raises(ReidopsError, match=r"download\.adapt: every scene of MOT17 is tested or tracked"):
+        assign_parts(sets, only)
+    adapted = [part for part in assign_parts(sets, replace(ADAPT, adapt_on_test_frames=True)) if part.part == "adapt"]
+    assert [(part.sequence, part.protocol) for part in adapted] == [
+        ("MOT17-02-FRCNN", ""),
+        ("MOT17-04-FRCNN", ""),
+        ("MOT17-09-FRCNN", "transductive"),
+    ]
+
+
+def test_a_scene_of_another_set_of_the_family_is_not_used_without_labels(sets: dict[str, SetFolder]) -> None:
+    adapted = told(assign_parts(sets, replace(MOT17, train=(), adapt=("MOT16",))))
+    names = [name for part, name, *_ in adapted if part == "adapt"]
+    assert names == ["MOT16-02"]  # not MOT16-09, which shows MOT17-09
+
+
+def test_a_reid_set_is_used_without_labels_by_its_training_crops_unless_another_protocol_is_tested(
+    sets: dict[str, SetFolder],
+) -> None:
+    roles = Roles((), ("Market-1501",), (), adapt=("Market-1501",))
+    assert told(assign_parts(sets, roles)) == [("adapt", "Market-1501", 0, 0), ("test", "Market-1501", 0, 0)]
+    with pytest.raises(ReidopsError, match="Market-1501:x is in adapt and Market-1501 is in test"):
+        assign_parts(sets, replace(roles, adapt=("Market-1501:x",)))

@@ -57,7 +57,9 @@ def test_one_file_is_of_one_sequence(sequences, tmp_path):
     write_rows(tmp_path / "own.txt", [(3, -1, 1, 5, 10, 20, 0.5)])
     source = open_source(str(tmp_path / "own.txt"))
     assert len(source.detections(sequences[0], range(1, 13))) == 1
-    with pytest.raises(ReidopsError, match="own.txt: is one file, but TOY-01 and TOY-02 are tracked; name a folder"):
+    with pytest.raises(
+        ReidopsError, match="own.txt: is one file, but detections of TOY-01 and TOY-02 are needed; name a folder"
+    ):
         source.detections(sequences[1], range(1, 13))
 
 
@@ -97,3 +99,13 @@ def test_a_frame_that_a_detector_cannot_see_is_told(sequences):
         ReidopsError, match="000006.jpg: its .* bytes are no whole picture; copy or unpack the frames again"
     ):
         DetectorSource(Nobody()).detections(sequences[0], range(1, 13))
+
+
+def test_boxes_of_another_resolution_are_scaled_by_sequence_and_a_detector_takes_no_scale(sequences, tmp_path):
+    write_rows(tmp_path / "own.txt", [(3, -1, 1, 5, 10, 20, 0.5)])
+    halved = open_source(str(tmp_path / "own.txt"), scale={"TOY-01": 0.5}).detections(sequences[0], range(1, 13))
+    assert halved.iloc[0].tolist() == [3, 0, 2, 5, 10, 0.5]
+    same = open_source(str(tmp_path / "own.txt"), scale={"another": 0.5}).detections(sequences[0], range(1, 13))
+    assert same.iloc[0].tolist() == [3, 0, 4, 10, 20, 0.5]
+    with pytest.raises(ReidopsError, match="detect.scale is 0.5, but detect.source fcos_resnet50_fpn is a detector"):
+        open_source("fcos_resnet50_fpn", scale=0.5)

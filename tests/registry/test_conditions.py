@@ -41,6 +41,7 @@ def unmet(conditions) -> list[str]:
         (replace(FACTS, withdrawn={"D": "gone"}), Limits(), ["allow_withdrawn"]),
         (replace(FACTS, withdrawn={"D": "gone"}), Limits(allow_withdrawn=("E",)), ["allow_withdrawn"]),
         (replace(FACTS, withdrawn={"D": "gone"}), Limits(allow_withdrawn=("D",)), []),
+        (replace(FACTS, transductive=["MOT17 09"]), Limits(), ["download.adapt_on_test_frames"]),
     ],
 )
 def test_each_condition_has_its_switch(facts, limits, failures):

@@ -12,7 +12,7 @@ from reidops.retrieval import neighbours
 from reidops.retrieval.exact_counting import unit_rows
 from reidops.retrieval.neighbours import nearest
 from reidops.retrieval.ranking import score_distances
-from reidops.retrieval.reranking import rerank
+from reidops.retrieval.reranking import jaccard_graph, rerank
 
 
 def people(seed: int, num_people: int, num_crops: int, spread: float, dim: int = 24) -> tuple[np.ndarray, np.ndarray]:
@@ -105,3 +105,38 @@ def test_constants_out_of_range_are_reported(constants: dict[str, float]) -> Non
 def test_embeddings_of_two_models_are_refused() -> None:
     with pytest.raises(ReidopsError, match="2 dimensions, gallery embeddings 3"):
         rerank(np.eye(2), np.eye(3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    num=st.integers(2, 40),
+    k1=st.integers(1, 12),
+    k2=st.integers(1, 4),
+    radius=st.floats(0, 0.99),
+)
+def test_the_graph_holds_the_jaccard_distances_up_to_its_radius(
+    seed: int, num: int, k1: int, k2: int, radius: float
+) -> None:
+    crops, _ = people(seed, 6, num, 0.7)
+    k2 = min(k2, k1 + 1)
+    graph = jaccard_graph(crops, k1=k1, k2=k2, radius=radius).toarray()
+    # With the weight 0 a re-ranked distance is the Jaccard distance.
+    expected = dense_rerank(crops[:1], crops[1:], k1, k2, 0)[0]
+    stored = graph[0, 1:] > 0
+    np.testing.assert_allclose(graph[0, 1:][stored], expected[stored], atol=1e-6)
+    assert (expected[~stored] > radius - 1e-6).all() and (graph <= radius + 1e-6).all()
+    np.testing.assert_array_equal(graph, graph.T)
+    assert not graph.diagonal().any()
+
+
+def test_the_graph_of_equal_crops_stores_their_pairs_and_that_of_one_crop_is_empty() -> None:
+    graph = jaccard_graph(np.ones((3, 4), np.float32), k1=2, k2=1, radius=0.5)
+    assert graph.nnz == 6 and (graph.data < 1e-6).all()
+    assert jaccard_graph(np.ones((1, 4), np.float32)).shape == (1, 1)
+
+
+@pytest.mark.parametrize("radius", [-0.1, 1.0])
+def test_a_radius_outside_0_to_1_is_refused(radius: float) -> None:
+    with pytest.raises(ReidopsError, match="radius"):
+        jaccard_graph(np.eye(3, dtype=np.float32), radius=radius)

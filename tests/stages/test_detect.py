@@ -25,7 +25,7 @@ def raw(tmp_path):
 
 def run(raw, source="public", **settings):
     folder = raw.parent / "detections"
-    detect(raw, folder, DetectParams(source, DetectorSettings(**settings)))
+    detect(raw, folder, DetectParams(source, 1.0, DetectorSettings(**settings)))
     return {path.name: read_detection_file(path) for path in sorted(folder.iterdir())}
 
 

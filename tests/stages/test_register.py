@@ -1,5 +1,6 @@
 """The last stage: an MLflow run, a model version, and a decision that says why."""
 
+import shutil
 import socket
 import time
 from contextlib import closing
@@ -14,6 +15,7 @@ from made_result import SEQUENCES, write_result
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 from reidops.params import check_section
+from reidops.skipped import write_skipped
 from stages.register import RegisterParams, register
 
 pytestmark = pytest.mark.slow  # each registration starts processes
@@ -164,3 +166,14 @@ def test_ill_typed_params_are_refused_before_anything_runs(change, says):
     values = asdict(PARAMS) | change
     with pytest.raises(ReidopsError, match=says):
         check_section(RegisterParams, {"register": values}, "register", Path("params.yaml"))
+
+
+def test_an_adapted_model_without_a_scored_sequence_is_a_challenger_that_is_never_promoted(repository):
+    data = write_result(repository)
+    shutil.rmtree(data / "tracking")
+    write_skipped(data / "tracking", "download.track is []")
+    assert run_register(repository) == {"skipped": "download.track is []"}
+    write_json({"rounds": [], "chosen": 2}, data / "model" / "adaptation.json")
+    entry = run_register(repository)
+    assert (entry["version"], entry["aliases"], entry["decision"]["champion"]) == ("1", ["challenger"], False)
+    assert "adapted without labels and download.track is []" in entry["decision"]["reason"]

@@ -1,6 +1,7 @@
 """A copy of a tracked video among the training videos is detected under any folder and frame names."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -122,3 +123,36 @@ def test_empty_missing_and_flat_frames_are_no_copies(tmp_path: Path) -> None:
         (folder / "img1" / "000002.jpg").write_bytes(b"")
         (folder / "img1" / "000003.jpg").unlink()
     assert levels_of(table_of(part("train", videos[0]), part("track", videos[1]))) == []
+
+
+def write_unlabelled_video(folder: Path, pictures: list[np.ndarray]) -> Path:
+    folder.mkdir()
+    writer = cv2.VideoWriter(str(folder / "cam.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (320, 240))
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    text = SEQINFO.format(length=len(pictures)).replace("img1", f"local:{folder / 'cam.avi'}")
+    (folder / "seqinfo.ini").write_text(text)
+    return folder
+
+
+def test_an_unlabelled_copy_of_a_tracked_video_is_an_error_in_files_and_in_a_video(
+    tracked: Part, tmp_path: Path, street: list[np.ndarray]
+) -> None:
+    copy = part("adapt", shutil.copytree(tracked.folder, tmp_path / "CAM-01"))
+    video = part("adapt", write_unlabelled_video(tmp_path / "CAM-02", street[20:]))
+    for unlabelled in (copy, video):
+        table = table_of(unlabelled, tracked)
+        assert f"of {unlabelled.sequence} of OWN (adapt)" in table["copy_fault"].item()
+        assert levels_of(table)[0] == "error"
+
+
+def test_another_time_of_the_same_camera_is_no_copy(tracked: Part, tmp_path: Path) -> None:
+    later = [draw_street(1, frame) for frame in range(200, 230)]
+    table = table_of(part("adapt", write_unlabelled_video(tmp_path / "CAM-02", later)), tracked)
+    assert table["copy_fault"].item() == ""
+
+
+def test_frames_that_are_used_on_request_are_not_compared(tracked: Part, tmp_path: Path) -> None:
+    copy = part("adapt", shutil.copytree(tracked.folder, tmp_path / "CAM-01"))
+    assert not len(table_of(replace(copy, protocol="transductive"), tracked))

@@ -142,13 +142,16 @@ def _untrained(origin: Origin) -> str:
 
 
 def _trained_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data set, the frames of a MOT scene, and the people whom download.leave_out left out, if any."""
+    """Return the data set, the frames of a MOT scene, and what is special: people left out, or no labels."""
     names = ("dataset", "sequence", "scene", "first_frame", "last_frame") if row["first_frame"] else ("dataset",)
-    return {name: row[name] for name in (*names, *(["left_out"] if "left_out" in row else []))}
+    special = ("left_out", "adapted", "transductive", "num_tracklets", "num_crops")
+    return {name: row[name] for name in (*names, *(name for name in special if name in row))}
 
 
 def _kind(part: Part, origin: Origin) -> str:
     """Return how closely the reported frames are related to the training data."""
+    if any(row.get("transductive") and is_same_video(row, part.dataset, part.scene) for row in origin.scenes):
+        return "transductive: frames of this scene, which may be the reported ones, trained without labels"
     if any(is_same_video(row, part.dataset, part.scene) for row in origin.scenes):
         return "half: other frames of this scene trained"
     if any(family_of(part.dataset) == family_of(row["dataset"]) for row in origin.scenes):

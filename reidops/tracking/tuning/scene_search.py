@@ -51,6 +51,7 @@ class Detected:
     detector: DetectorSettings
     nms: float | None
     batch_size: int
+    scale: float | Mapping[str, float] = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _embed(
     detected: Detected,
 ) -> None:
     """Write the detections of each scene with the model's embeddings, or with zeros without an embedder."""
-    source = open_source(detected.source, detected.detector)
+    source = open_source(detected.source, detected.detector, detected.scale)
     for part in parts:
         sequence = read_sequence(part.folder)
         found = source.detections(sequence, part.frames())

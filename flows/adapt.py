@@ -1,0 +1,129 @@
+"""Adapt the model to new videos of one's own cameras, if there are some: `python -m flows.adapt`.
+
+The folder is download.videos. With a new, changed or removed video the stages from `download` on are run, as `dvc
+repro` does. Without one the flow ends in seconds. The model that results is a challenger; it becomes the champion only
+by scores on tracked sequences with ground truth.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed, Failed, State
+
+from flows.prefect_api import check_named_server
+from flows.result_artifacts import promotion_text, write_failure_artifact
+from flows.retrain import retrain
+from flows.stage_runs import interrupt, read_graph, reproduce_stage
+from reidops.datasets.videos import changed_footage
+from reidops.errors import ReidopsError
+from reidops.files import read_json
+
+_ALWAYS = {"store", "register"}  # DVC always runs `store`, so that `register` counts as changed
+_running: set[subprocess.Popen[str]] = set()
+
+
+@flow(name="adapt", persist_result=False)
+def adapt(folder: str = ".") -> State:
+    """Run the pipeline in `folder` if download.videos holds a video that was not used yet, and report the result."""
+    root = Path(folder).resolve()
+    try:
+        videos, rounds = _settings(root)
+        if videos is None:
+            return Completed(
+                message="download.videos is null: nothing to adapt to; set it to the folder of your videos"
+            )
+        with chdir(root):  # params name files and folders relative to the repository
+            new = changed_footage(videos, Path("data/raw"))
+        if not new and not _unfinished(root):
+            return Completed(message=f"no new video in {videos}: nothing to adapt to")
+        if new:
+            describe_videos(root)
+    except ReidopsError as error:
+        write_failure_artifact([str(error)])
+        return Failed(message=str(error))
+    state = retrain(str(root), return_state=True)
+    if not state.is_completed():
+        return Failed(message=f"retrain failed: {state.message}")
+    what = f"new videos: {', '.join(new)}" if new else "an interrupted run was finished"
+    note = "" if rounds else "; adapt.rounds is 0, so that the model was not adapted"
+    text = report_text(root / "data")
+    create_markdown_artifact(text, key="adaptation", description=what)
+    return Completed(message=f"{what}{note}")
+
+
+@task(task_run_name="download", cache_policy=NO_CACHE, persist_result=False)
+def describe_videos(folder: Path) -> None:
+    """Run the stage `download` again, because DVC does not see the user's folders."""
+    logger = get_run_logger()
+    try:
+        reproduce_stage("download", folder, lambda line: logger.info(line) if line else None, _running, force=True)
+    finally:
+        interrupt(list(_running))
+
+
+def report_text(data: Path) -> str:
+    """Return the tracklets, the evidence of the adaptation without labels, and the registered version as Markdown."""
+    blocks = []
+    for title, path in (("Tracklets", data / "tracklets/report.json"), ("Adaptation", data / "model/adaptation.json")):
+        if path.is_file():
+            rows = [f"| {name} | {value} |" for name, value in _figures(read_json(path)).items()]
+            blocks.append("\n".join([f"**{title}**\n", "| figure | value |", "|---|---|", *rows]))
+    return "\n\n".join([*blocks, *filter(None, [promotion_text(data)])])
+
+
+def _figures(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the numbers and words of a report by dotted names; lists are left out."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            found |= _figures(value, f"{prefix}{name}.")
+        elif value is not None and not isinstance(value, list):
+            found[f"{prefix}{name}"] = f"{value:.4g}" if isinstance(value, float) else value
+    return found
+
+
+def _settings(root: Path) -> tuple[str | None, int]:
+    """Return download.videos and adapt.rounds.
+
+    Raises:
+        ReidopsError: params.yaml cannot be read.
+    """
+    path = root / "params.yaml"
+    try:
+        sections = yaml.safe_load(path.read_text())
+        return sections["download"]["videos"], sections["adapt"]["rounds"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ReidopsError(f"{path}: download.videos and adapt.rounds cannot be read: {error}") from None
+
+
+def _unfinished(root: Path) -> bool:
+    """Return whether stages before the registration still have to run."""
+    return bool(read_graph(root).stale - _ALWAYS) or not (root / "data/registration/version.json").is_file()
+
+
+def main() -> None:
+    """Run the flow in this process; exit 1 with the message if it failed."""
+    logging.getLogger("prefect").setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO"))
+    try:
+        check_named_server()
+    except ReidopsError as error:
+        print(f"adapt: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    state = adapt(return_state=True)
+    print(state.message)
+    if not state.is_completed():
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

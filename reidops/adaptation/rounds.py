@@ -1,0 +1,380 @@
+"""Adapt a network in rounds: embed, cluster, train on the clusters, and keep the last round that is not worse.
+
+Nothing here reads a label of a tracklet. The state is saved after every round and within it, so that a killed
+adaptation continues; on a CPU it then ends with bit-identical weights.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from sklearn.metrics import adjusted_rand_score
+from torch import Tensor
+
+from reidops.adaptation.clustering import Clusters, ClusterSettings, find_clusters
+from reidops.adaptation.memory import find_proxies, start_memory
+from reidops.adaptation.reassociation import find_halves, measure_reassociation
+from reidops.adaptation.round_crops import RoundSampler, SourceCrops, add_source
+from reidops.adaptation.tracklet_set import TrackletSet
+from reidops.embedding.collapse import find_collapse
+from reidops.embedding.images import GrowingImages, ImageBatches
+from reidops.embedding.network import EmbeddingNetwork
+from reidops.errors import ReidopsError
+from reidops.progress_bar import progress_bar
+from reidops.training.augmentation import Augmentation
+from reidops.training.checkpoints import Checkpoints
+from reidops.training.fitting import FitSettings, fit_network
+from reidops.training.optimization import RateCurve
+from reidops.training.training import Divergence, Loop, TrainingData
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, float]
+RoundCallback = Callable[[Row, Clusters, Mapping[str, float]], None]
+"""A function that is called after each round with its row, its clusters and its times in seconds."""
+
+GIANT = 0.9
+"""Share of the training crops that one cluster must not hold."""
+EMBED_BATCH = 128
+
+
+@dataclass(frozen=True)
+class AdaptationSettings:
+    """How a network is adapted; see the params of `adapt`."""
+
+    rounds: int
+    epochs: int = 1
+    clusters: ClusterSettings = ClusterSettings()
+    temperature: float = 0.05
+    momentum: float = 0.8
+    update: Literal["mean", "hard", "each"] = "each"
+    camera_proxies: bool = True
+    rival_weight: float = 1.0
+    source_share: float = 0.0
+    people_per_batch: int = 16
+    crops_per_person: int = 4
+    optimizer: str = "adamw"
+    learning_rate: float = 3.5e-4
+    final_share: float = 0.05
+    warmup_steps: int = 0
+    weight_decay: float = 5e-4
+    ema: float = 0.0
+    stable: float = 1.0
+    seed: int = 0
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """Return the options of the cluster memory."""
+        return {name: getattr(self, name) for name in ("temperature", "momentum", "update", "rival_weight")}
+
+    def rate(self, number: int) -> float:
+        """Return the learning rate of round `number` (1 … rounds)."""
+        share = (number - 1) / max(1, self.rounds - 1)
+        curve = (1 + math.cos(math.pi * share)) / 2
+        return self.learning_rate * (self.final_share + (1 - self.final_share) * curve)
+
+
+@dataclass(frozen=True)
+class AdaptationData:
+    """The tracklets' crops [N], then labelled crops [S]: their images, and the augmentation in training."""
+
+    tracklets: TrackletSet
+    source: SourceCrops
+    images: GrowingImages
+    augmentation: Augmentation
+
+    @property
+    def camids(self) -> np.ndarray:
+        """Return the camera of each crop, [N + S]."""
+        return np.concatenate([self.tracklets.crops["camid"].to_numpy(), self.source.camids])
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The result of an adaptation.
+
+    Attributes:
+        weights: of the embedding network, of round `chosen` (0 = the start, unchanged).
+        rows: a row per round, from 0 on; see `Rounds`.
+        labels: the class of each crop after each round, int [N] per row.
+        num_clusters: number of clusters after each round; larger classes are single outliers.
+        ended: why the adaptation ended before its last round; "" = it did not.
+    """
+
+    weights: dict[str, Tensor]
+    chosen: int
+    rows: list[Row]
+    labels: list[np.ndarray]
+    num_clusters: list[int]
+    ended: str
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds: tensors and plain values.
+
+    `weights` are those that are embedded, averaged with `ema`; the training continues from the `raw` ones.
+    """
+
+    weights: dict[str, Tensor]
+    raw: dict[str, Tensor] = field(default_factory=dict)
+    chosen: int = 0
+    chosen_weights: dict[str, Tensor] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    labels: list[Tensor] = field(default_factory=list)
+    num_clusters: list[int] = field(default_factory=list)
+    ended: str = ""
+
+
+class Rounds:
+    """The rounds of one adaptation.
+
+    A row has the figures of a round, which need no label:
+    - `clusters`, `share_clustered`: number of clusters, and the share of the training crops that are in one;
+    - `split_clusters`: clusters that held two people by the tracker's knowledge, and were split;
+    - `stability`: adjusted Rand index of these clusters and those of the round before, on crops that are in both;
+    - `reassociation_rank1`, `reassociation_mrr`, `reassociation_error`: see `reassociation.Reassociation`;
+    - `loss`, `lr`: of the last epoch.
+    """
+
+    def __init__(
+        self,
+        network: EmbeddingNetwork,
+        data: AdaptationData,
+        settings: AdaptationSettings,
+        *,
+        fabric: Fabric,
+        checkpoints: Checkpoints,
+        on_round: RoundCallback | None = None,
+    ) -> None:
+        self._network, self._data, self._settings = network.to(fabric.device), data, settings
+        self._fabric, self._checkpoints, self._on_round = fabric, checkpoints, on_round
+        self._halves = find_halves(data.tracklets)
+        self._state = _State(_copy(network))
+
+    def run(self) -> Adapted:
+        """Adapt the network, from the last checkpoint if there is one.
+
+        Raises:
+            ReidopsError: the network's embeddings have collapsed before the first round, the process received SIGTERM,
+                memory is too small, or a crop cannot be read.
+        """
+        state, embeddings, clusters = self._begin()
+        while len(state.rows) <= self._settings.rounds and not state.ended:
+            embeddings, clusters = self._round(embeddings, clusters)
+        return Adapted(
+            state.chosen_weights,
+            state.chosen,
+            state.rows,
+            [labels.numpy() for labels in state.labels],
+            state.num_clusters,
+            state.ended,
+        )
+
+    def _begin(self) -> tuple[_State, np.ndarray, Clusters]:
+        """Return the saved state, or that of the start, with the embeddings and the clusters of its weights."""
+        saved = self._checkpoints.load()
+        if saved is not None:
+            self._state = _State(**saved)
+            self._network.load_state_dict(self._state.weights)
+            log.info("continue after round %d, from %s", len(self._state.rows) - 1, self._checkpoints.folder)
+        started = time.perf_counter()
+        embeddings = self._embed()
+        if saved is None and (collapse := find_collapse(embeddings)):
+            raise ReidopsError(f"the model that is to be adapted has collapsed ({collapse}); train it again")
+        clusters = find_clusters(embeddings[: self._num_own], self._data.tracklets, self._settings.clusters)
+        if saved is None:
+            collapse = _unusable(clusters)
+            self._record({}, embeddings, clusters, {"clustering": time.perf_counter() - started}, collapse)
+        return self._state, embeddings, clusters
+
+    def _round(self, embeddings: np.ndarray, clusters: Clusters) -> tuple[np.ndarray, Clusters]:
+        """Train on the clusters, and return the embeddings and clusters of the new weights."""
+        number, started = len(self._state.rows), time.perf_counter()
+        log.info("round %d of %d: %d classes", number, self._settings.rounds, clusters.num_classes)
+        try:
+            figures = self._train(number, embeddings, clusters)
+        except Divergence as error:
+            self._end(number, str(error).partition(";")[0])
+            return embeddings, clusters
+        trained = time.perf_counter()
+        embeddings = self._embed()
+        collapse = find_collapse(embeddings)
+        if collapse:
+            self._end(number, collapse)
+            return embeddings, clusters
+        embedded = time.perf_counter()
+        clusters = find_clusters(embeddings[: self._num_own], self._data.tracklets, self._settings.clusters)
+        times = {"training": trained - started, "embedding": embedded - trained}
+        times["clustering"] = time.perf_counter() - embedded
+        self._record(figures, embeddings, clusters, times, _unusable(clusters))
+        return embeddings, clusters
+
+    def _train(self, number: int, embeddings: np.ndarray, clusters: Clusters) -> Row:
+        """Train the network for one round, and return the loss and the learning rate of its last epoch."""
+        settings, data = self._settings, self._data
+        seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
+        labels = add_source(clusters.labels, data.source, settings.source_share, seed)
+        self._network.load_state_dict(self._state.raw or self._state.weights)
+        torch.manual_seed(seed)
+        several = len(np.unique(data.tracklets.cameras)) > 1
+        proxies = find_proxies(labels, data.camids) if settings.camera_proxies and several else None
+        losses = start_memory(
+            embeddings, labels, clusters, data.tracklets, network=self._network, proxies=proxies, **settings.memory
+        )
+        sampler = RoundSampler(
+            labels, settings.people_per_batch, settings.crops_per_person, seed=seed, camids=data.camids
+        )
+        within = Checkpoints(self._checkpoints.folder, {"round": number})
+        trained = fit_network(
+            self._network,
+            TrainingData(data.images, labels if proxies is None else proxies.labels, sampler, data.augmentation, None),
+            _fit_settings(settings, number, seed),
+            fabric=self._fabric,
+            checkpoints=within,
+            losses=losses,
+        )
+        self._state.raw = _copy(self._network)
+        self._network.load_state_dict(trained.weights)
+        last = trained.history.iloc[-1]
+        return {"loss": float(last["loss"]), "lr": float(last["lr"])}
+
+    def _record(
+        self,
+        figures: Row,
+        embeddings: np.ndarray,
+        clusters: Clusters,
+        times: Mapping[str, float],
+        collapse: str | None,
+    ) -> None:
+        """Add the row of a round, and keep its weights if it is not worse; end the adaptation if it collapsed."""
+        state = self._state
+        if collapse and state.rows:
+            self._end(len(state.rows), collapse)
+            return
+        row = self._row(figures, embeddings, clusters)
+        state.rows.append(row)
+        state.labels.append(torch.from_numpy(clusters.labels))
+        state.num_clusters.append(clusters.num_clusters)
+        state.weights = _copy(self._network)
+        if _is_not_worse(state.rows):
+            state.chosen, state.chosen_weights = len(state.rows) - 1, state.weights
+        if collapse:
+            state.ended = f"the model gives no clusters to train on: {collapse}"
+            log.warning("the model is kept unchanged: %s", collapse)
+        elif row["stability"] >= self._settings.stable and self._settings.stable < 1:
+            state.ended = f"the clusters are stable (adjusted Rand index {row['stability']:.3f})"
+        log.info(_describe(row))
+        self._save()
+        if self._on_round is not None:
+            self._on_round(row, clusters, times)
+
+    def _row(self, figures: Row, embeddings: np.ndarray, clusters: Clusters) -> Row:
+        tracklets = self._data.tracklets
+        found = measure_reassociation(embeddings[: self._num_own], tracklets, self._halves)
+        before = self._state.labels[-1].numpy() if self._state.labels else None
+        return {
+            "round": len(self._state.rows),
+            "clusters": clusters.num_clusters,
+            "share_clustered": float(clusters.in_cluster.sum() / max(1, len(tracklets.trains))),
+            "split_clusters": clusters.num_split,
+            "stability": _stability(before, clusters, self._state.num_clusters),
+            "reassociation_rank1": found.rank1,
+            "reassociation_mrr": found.reciprocal_rank,
+            "reassociation_error": found.error,
+            "loss": math.nan,
+            "lr": math.nan,
+        } | figures
+
+    def _end(self, number: int, reason: str) -> None:
+        """End the adaptation with the weights of the chosen round."""
+        self._state.ended = f"round {number} collapsed and is undone: {reason}"
+        log.warning("%s; the weights of round %d are kept", self._state.ended, self._state.chosen)
+        self._network.load_state_dict(self._state.chosen_weights)
+        self._save()
+
+    def _save(self) -> None:
+        self._checkpoints.save(dict(vars(self._state)))
+        # The state within the round is complete in this one.
+        Checkpoints(self._checkpoints.folder, {"round": len(self._state.rows) - 1}).delete()
+
+    def _embed(self) -> np.ndarray:
+        """Return unit embeddings of all crops, float32 [N + S, dim]."""
+        return embed_crops(self._network, self._data.images.at(1.0), self._fabric)
+
+    @property
+    def _num_own(self) -> int:
+        return len(self._data.tracklets.of_crop)
+
+
+def embed_crops(network: EmbeddingNetwork, images: ImageBatches, fabric: Fabric) -> np.ndarray:
+    """Return unit embeddings of all images, float32 [N, dim], in the precision of the training."""
+    network.eval()
+    starts = range(0, len(images), EMBED_BATCH)
+    batches = (np.arange(start, min(start + EMBED_BATCH, len(images))) for start in starts)
+    bar = progress_bar(images.stream(batches), total=len(starts), desc="embed", unit="batches")
+    with torch.inference_mode(), fabric.autocast():
+        found = [network(torch.from_numpy(batch).to(fabric.device)).cpu() for _, batch in bar]
+    return torch.cat(found).numpy()
+
+
+def _fit_settings(settings: AdaptationSettings, number: int, seed: int) -> FitSettings:
+    """Return the settings of round `number`: a constant rate, because it falls from round to round."""
+    return FitSettings(
+        settings.epochs,
+        {},
+        settings.rate(number),
+        settings.weight_decay,
+        curve=RateCurve("step", warmup_steps=settings.warmup_steps),
+        loop=Loop(seed, ema_decay=settings.ema),
+        optimizer=settings.optimizer,
+    )
+
+
+def _unusable(clusters: Clusters) -> str | None:
+    """Return why the clusters cannot train, or None."""
+    if clusters.num_classes < 2:
+        return f"{clusters.num_clusters} clusters and {clusters.num_classes} classes, expected at least two classes"
+    counts = np.bincount(clusters.labels[clusters.in_cluster], minlength=1)
+    share = counts.max() / (clusters.labels >= 0).sum()
+    if share > GIANT:
+        return f"one cluster holds {share:.0%} of the crops"
+    return None
+
+
+def _stability(before: np.ndarray | None, clusters: Clusters, num_clusters: list[int]) -> float:
+    """Return the adjusted Rand index of two clusterings on crops that are in a cluster of both; NaN without any."""
+    if before is None:
+        return math.nan
+    both = clusters.in_cluster & (before >= 0) & (before < num_clusters[-1])
+    return float(adjusted_rand_score(before[both], clusters.labels[both])) if both.any() else math.nan
+
+
+def _is_not_worse(rows: list[Row]) -> bool:
+    """Return whether the last round's re-association is within one standard error of the best round's.
+
+    Without held-out tracklets every round counts as not worse.
+    """
+    last, best = rows[-1], max((row["reassociation_mrr"] for row in rows), default=math.nan)
+    error = last["reassociation_error"]
+    return not last["reassociation_mrr"] < best - (error if math.isfinite(error) else 0)
+
+
+def _copy(network: EmbeddingNetwork) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _describe(row: Row) -> str:
+    """Return a round's row as a line of text."""
+    shown = [f"round {row['round']:.0f}: {row['clusters']:.0f} clusters with {row['share_clustered']:.0%} of the crops"]
+    if math.isfinite(row["stability"]):
+        shown.append(f"stability {row['stability']:.3f}")
+    if math.isfinite(row["reassociation_mrr"]):
+        shown.append(f"re-association rank1 {row['reassociation_rank1']:.3f}, MRR {row['reassociation_mrr']:.3f}")
+    return ", ".join(shown)
