@@ -1,6 +1,7 @@
 """Train the embedder on the training people, and choose its checkpoint on the held-out people.
 
 Reads:  data/crops (crops.tar, crops.parquet, report.json), data/validation/report.json
+        data/generated (crops.tar, crops.parquet), if train.generated is set
 Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
         data/checkpoints/ during the training, from which an interrupted run continues
         a run in MLflow with live curves, if train.track names an experiment
@@ -52,7 +53,7 @@ from stages.params.train import TrainParams
 ELSEWHERE = ("processes", "track")  # params that do not affect the result of a training
 
 
-def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
+def train(crops: Path, validation: Path, generated: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
     _check_report(validation / "report.json")
     _check_names(params)
@@ -105,7 +106,9 @@ def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
 
 
 def _lasting(params: TrainParams) -> dict[str, Any]:
-    return {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
+    """Return the params that affect the result of this training."""
+    unused = () if params.generated else ("generated", "generated_share")
+    return {name: value for name, value in vars(params).items() if name not in (*ELSEWHERE, *unused)}
 
 
 def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:

@@ -11,6 +11,7 @@ from stages.params.embed import EmbedParams
 from stages.params.evaluate_reid import EvaluateReidParams
 from stages.params.evaluate_tracking import EvaluateTrackingParams
 from stages.params.export import ExportParams
+from stages.params.generate import GenerateParams
 from stages.params.register import RegisterParams
 from stages.params.repeat_seeds import RepeatSeedsParams
 from stages.params.train import TrainParams
@@ -22,6 +23,7 @@ SECTIONS: dict[str, type] = {
     "download": DownloadParams,
     "convert": ConvertParams,
     "validate": ValidateParams,
+    "generate": GenerateParams,
     "train": TrainParams,
     "export": ExportParams,
     "detect": DetectParams,
