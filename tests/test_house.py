@@ -177,6 +177,7 @@ FOUNDATION = {
         "parts",
         "image_headers",
         "skipped",
+        "validated",
     )
 } | {
     f"reidops/mot/{name}.py"
