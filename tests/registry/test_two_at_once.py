@@ -24,7 +24,7 @@ from stages.register import register
 pytestmark = pytest.mark.slow
 
 FOLDERS = (
-    "raw", "crops", "validation", "model", "export", "reid", "detections", "embeddings", "tracking", "seeds",
+    "raw", "crops", "validation", "generated", "model", "export", "reid", "detections", "embeddings", "tracking", "seeds",
     "registration",
 )  # fmt: skip
 PARAMS = default_params(RegisterParams, experiment="reid")

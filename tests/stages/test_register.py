@@ -22,6 +22,7 @@ FOLDERS = (
     "raw",
     "crops",
     "validation",
+    "generated",
     "model",
     "export",
     "reid",
