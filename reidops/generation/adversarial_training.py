@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from reidops.embedding.images import ImageBatches
 from reidops.errors import ReidopsError
-from reidops.generation.losses import critic_loss, generator_loss
-from reidops.generation.networks import Critic, Generator, initialise
+from reidops.generation.losses import critic_loss, generator_loss, penalty
+from reidops.generation.networks import Critic, Generator
 from reidops.generation.settings import GanSettings
 from reidops.progress_bar import progress_bar
 from reidops.training.checkpoints import Checkpoints
@@ -64,10 +64,7 @@ class AdversarialTraining:
         self._images, self._settings, self._checkpoints, self._device = images, settings, checkpoints, device
         torch.manual_seed(settings.seed)
         self._generator = Generator(settings.height, settings.latent_dim, settings.channels)
-        self._critic = Critic(settings.height, settings.channels, normalised=settings.loss == "hinge")
-        initialise(self._generator)
-        if settings.loss == "wgan-gp":  # spectral normalization needs no small weights
-            initialise(self._critic)
+        self._critic = Critic(settings.height, settings.channels)
         for network in (self._generator, self._critic):
             network.to(device, memory_format=torch.channels_last)
         self._average = ModelEmaV3(self._generator, settings.ema, use_warmup=True) if settings.ema > 0 else None
@@ -129,24 +126,26 @@ class AdversarialTraining:
         settings, draws = self._settings, self._draws(self._progress.step, _LATENT_STREAM)
         with torch.no_grad():
             fake = self._generator(self._latents(len(real), draws))
-        loss, score_real, score_fake = critic_loss(
-            self._critic,
-            real,
-            fake,
-            name=settings.loss,
-            gradient_penalty=settings.gradient_penalty,
-            generator=draws,
-        )
-        self._update(1, loss)
-        values = {"critic": loss.detach(), "score_real": score_real, "score_generated": score_fake}
+        values = self._train_critic(real, fake, draws)
         if (self._progress.step + 1) % settings.critic_steps == 0:
             values["generator"] = self._train_generator(draws)
         self._count_step(values)
 
+    def _train_critic(self, real: Tensor, fake: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
+        """Update the critic, and return its loss without the penalty and its mean scores."""
+        settings = self._settings
+        scores_real, scores_fake = self._critic(torch.cat([real, fake])).chunk(2)
+        loss = critic_loss(settings.loss, scores_real, scores_fake)
+        extra = penalty(settings.loss, self._critic, real, fake, step=self._progress.step, generator=draws)
+        self._update(1, loss if extra is None else loss + settings.gradient_penalty * extra)
+        values = {"critic": loss, "score_real": scores_real.mean(), "score_generated": scores_fake.mean()}
+        return {name: value.detach() for name, value in values.items()}
+
     def _train_generator(self, draws: torch.Generator) -> Tensor:
         """Update the generator and its average, and return its loss."""
         self._critic.requires_grad_(False)
-        loss = generator_loss(self._critic, self._generator(self._latents(self._settings.batch_size, draws)))
+        fake = self._generator(self._latents(self._settings.batch_size, draws))
+        loss = generator_loss(self._settings.loss, self._critic(fake))
         self._update(0, loss)
         self._critic.requires_grad_(True)
         if self._average is not None:

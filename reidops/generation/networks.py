@@ -7,7 +7,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 _FIRST = (4, 2)  # height and width of the smallest map, px
 
@@ -29,6 +28,7 @@ class Generator(nn.Module):
         self.first_norm = nn.BatchNorm2d(widths[0])
         self.blocks = nn.Sequential(*(_grow(*pair) for pair in zip(widths[:-1], widths[1:], strict=True)))
         self.last = nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1)
+        _initialise(self)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return crops, RGB in −1 … 1 [N, 3, height, height / 2], of standard normal values [N, latent_dim]."""
@@ -41,28 +41,27 @@ class Critic(nn.Module):
 
     Args:
         height, channels: as for the generator.
-        normalised: bound the Lipschitz constant by spectral normalization (Miyato et al. 2018). There is no batch
-            normalization, because the gradient penalty is defined for each crop alone (Gulrajani et al. 2017).
+
+    There is no batch normalization, because the penalties are defined for each crop alone (Gulrajani et al. 2017).
     """
 
-    def __init__(self, height: int, channels: int, *, normalised: bool) -> None:
+    def __init__(self, height: int, channels: int) -> None:
         super().__init__()
         widths = [3, *_widths(height, channels)]
-        bound = spectral_norm if normalised else nn.Identity()
         layers: list[nn.Module] = []
         for before, after in zip(widths[:-1], widths[1:], strict=True):
-            layers += [bound(nn.Conv2d(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), bound(nn.Linear(widths[-1] * math.prod(_FIRST), 1)))
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * math.prod(_FIRST), 1))
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return scores [N] of crops, RGB in −1 … 1 [N, 3, height, height / 2]."""
         return self.layers(crops)[:, 0]
 
 
-def initialise(network: nn.Module) -> None:
+def _initialise(network: nn.Module) -> None:
     """Draw the weights from a normal distribution of standard deviation 0.02, as DCGAN does."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, std=0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

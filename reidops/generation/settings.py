@@ -28,5 +28,5 @@ class GanSettings:
 
     @property
     def betas(self) -> tuple[float, float]:
-        """Return the decays of Adam as published: WGAN-GP uses no momentum, DCGAN little."""
-        return (0.0, 0.9) if self.loss == "wgan-gp" else (0.5, 0.999)
+        """Return the decays of Adam as published for WGAN-GP and for networks with R1: both use no momentum."""
+        return (0.0, 0.9) if self.loss == "wgan-gp" else (0.0, 0.99)

@@ -17,14 +17,14 @@ class GenerateParams:
     height: Literal[32, 64, 128] = Field(
         description="Height of the generated crops, px. The width is half of it. 128 needs a GPU or hours of a CPU."
     )
-    loss: Literal["wgan-gp", "hinge"] = Field(
-        description="Loss of both networks. wgan-gp: Wasserstein distance with a gradient penalty. hinge: hinge loss "
-        "with spectral normalization, several times as fast."
+    loss: Literal["wgan-gp", "logistic"] = Field(
+        description="Loss of both networks. wgan-gp: Wasserstein distance with a gradient penalty. logistic: "
+        "cross-entropy of real against generated with the R1 penalty, several times as fast."
     )
     critic_steps: Positive = Field(
         description="Number of steps of the critic per step of the generator. WGAN-GP is published with 5."
     )
-    gradient_penalty: NotNegative = Field(description="Weight of the gradient penalty of wgan-gp.")
+    gradient_penalty: NotNegative = Field(description="Weight of the penalty. WGAN-GP is published with 10.")
     latent_dim: Positive = Field(description="Number of random values from which a crop is generated.")
     channels: Positive = Field(
         description="Number of channels of the largest map of both networks. Each smaller map has twice as many."

@@ -14,7 +14,7 @@ from reidops.generation.settings import GanSettings
 from reidops.training.checkpoints import Checkpoints
 
 TINY = GanSettings(
-    epochs=2, height=32, loss="hinge", critic_steps=1, gradient_penalty=10.0, latent_dim=4, channels=2, batch_size=4,
+    epochs=2, height=32, loss="logistic", critic_steps=1, gradient_penalty=10.0, latent_dim=4, channels=2, batch_size=4,
     learning_rate=0.01, ema=0.9, seed=0,
 )  # fmt: skip
 

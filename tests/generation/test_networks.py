@@ -1,10 +1,12 @@
 """reidops/generation/networks.py and losses.py: shapes, and losses that agree with plain formulas."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from reidops.generation.losses import critic_loss, generator_loss, penalise_gradients
+from reidops.generation.losses import critic_loss, generator_loss, penalise_interpolated, penalise_real, penalty
 from reidops.generation.networks import Critic, Generator
 
 
@@ -12,12 +14,11 @@ from reidops.generation.networks import Critic, Generator
 def test_the_generator_gives_crops_of_the_size_that_the_critic_scores(height):
     crops = Generator(height, latent_dim=5, channels=2)(torch.randn(3, 5))
     assert crops.shape == (3, 3, height, height // 2) and crops.abs().max() <= 1
-    assert Critic(height, channels=2, normalised=True)(crops).shape == (3,)
+    assert Critic(height, channels=2)(crops).shape == (3,)
 
 
-@pytest.mark.parametrize("normalised", [True, False])
-def test_the_score_of_a_crop_does_not_depend_on_the_others_of_its_batch(normalised):
-    critic, crops = Critic(32, 2, normalised=normalised).eval(), torch.randn(4, 3, 32, 16)
+def test_the_score_of_a_crop_does_not_depend_on_the_others_of_its_batch():
+    critic, crops = Critic(32, 2), torch.randn(4, 3, 32, 16)
     torch.testing.assert_close(critic(crops)[:2], critic(crops[:2]))
 
 
@@ -38,23 +39,27 @@ REAL, FAKE = (
 )
 
 
-def test_the_gradient_penalty_is_the_squared_distance_of_the_norm_from_1():
-    penalty = penalise_gradients(Linear(), REAL, FAKE, torch.Generator().manual_seed(0))
-    assert penalty.item() == pytest.approx((5 - 1) ** 2)
+def test_the_penalty_of_wgan_is_the_squared_distance_of_the_norm_from_1():
+    loss = penalise_interpolated(Linear(), REAL, FAKE, torch.Generator().manual_seed(0))
+    assert loss.item() == pytest.approx((5 - 1) ** 2)
 
 
-def test_the_wasserstein_loss_is_the_difference_of_the_scores_with_its_penalty():
-    loss, real, fake = critic_loss(
-        Linear(), REAL, FAKE, name="wgan-gp", gradient_penalty=10, generator=torch.Generator().manual_seed(0)
-    )
-    assert (real.item(), fake.item()) == (pytest.approx((3 + 0.3) / 2), pytest.approx(0))
-    assert loss.item() == pytest.approx(0 - 1.65 + 10 * 16)
+def test_the_penalty_r1_is_half_the_squared_norm_and_every_eighth_step_has_it_for_all():
+    critic, draws = Linear(), torch.Generator()
+    assert penalise_real(critic, REAL).item() == pytest.approx(25 / 2)
+    by_step = [penalty("logistic", critic, REAL, FAKE, step=step, generator=draws) for step in range(9)]
+    assert [value is not None for value in by_step] == [True, *[False] * 7, True]
+    assert by_step[0].item() == pytest.approx(8 * 25 / 2)
 
 
-def test_the_hinge_loss_ignores_scores_beyond_the_margin():
-    loss, _, _ = critic_loss(Linear(), REAL, FAKE, name="hinge", gradient_penalty=0, generator=torch.Generator())
-    assert loss.item() == pytest.approx((0 + 0.7) / 2 + (5 + 0) / 2)
+def test_the_wasserstein_losses_are_differences_of_scores():
+    real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, -1.0])
+    assert critic_loss("wgan-gp", real, fake).item() == -0.5 - 2 and generator_loss("wgan-gp", fake).item() == 0.5
 
 
-def test_the_generator_loss_is_minus_the_mean_score():
-    assert generator_loss(Linear(), REAL).item() == pytest.approx(-1.65)
+def test_the_logistic_losses_are_cross_entropies():
+    real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, -1.0])
+    of_critic = (math.log1p(math.exp(-1)) + math.log1p(math.exp(-3)) + math.log(2) + math.log1p(math.exp(-1))) / 2
+    assert critic_loss("logistic", real, fake).item() == pytest.approx(of_critic)
+    of_generator = (math.log(2) + math.log1p(math.exp(1))) / 2
+    assert generator_loss("logistic", fake).item() == pytest.approx(of_generator)
