@@ -24,7 +24,9 @@ class GenerateParams:
     critic_steps: Positive = Field(
         description="Number of steps of the critic per step of the generator. WGAN-GP is published with 5."
     )
-    gradient_penalty: NotNegative = Field(description="Weight of the penalty. WGAN-GP is published with 10.")
+    gradient_penalty: NotNegative = Field(
+        description="Weight of the penalty. WGAN-GP is published with 10; R1 needs 0.01 to 1, less for small crops."
+    )
     latent_dim: Positive = Field(description="Number of random values from which a crop is generated.")
     channels: Positive = Field(
         description="Number of channels of the largest map of both networks. Each smaller map has twice as many."
