@@ -66,7 +66,7 @@ class AdversarialTraining:
         self._generator = Generator(settings.height, settings.latent_dim, settings.channels)
         self._critic = Critic(settings.height, settings.channels)
         for network in (self._generator, self._critic):
-            network.to(device, memory_format=torch.channels_last)
+            network.to(device)
         self._average = ModelEmaV3(self._generator, settings.ema, use_warmup=True) if settings.ema > 0 else None
         self._optimizers = [
             torch.optim.Adam(network.parameters(), settings.learning_rate, settings.betas)
@@ -119,16 +119,17 @@ class AdversarialTraining:
         for indices, images in self._images.stream(order[start : start + batch] for start in starts):
             crops = to_unit_range(images)
             mirrored = torch.from_numpy(is_mirrored[indices])[:, None, None, None]
-            yield torch.where(mirrored, crops.flip(3), crops).to(self._device, memory_format=torch.channels_last)
+            yield torch.where(mirrored, crops.flip(3), crops).to(self._device)
 
     def _train_step(self, real: Tensor) -> None:
         """Update the critic, and after every `critic_steps` of its steps the generator."""
-        settings, draws = self._settings, self._draws(self._progress.step, _LATENT_STREAM)
-        with torch.no_grad():
+        draws = self._draws(self._progress.step, _LATENT_STREAM)
+        trains_generator = (self._progress.step + 1) % self._settings.critic_steps == 0
+        with torch.set_grad_enabled(trains_generator):
             fake = self._generator(self._latents(len(real), draws))
-        values = self._train_critic(real, fake, draws)
-        if (self._progress.step + 1) % settings.critic_steps == 0:
-            values["generator"] = self._train_generator(draws)
+        values = self._train_critic(real, fake.detach(), draws)
+        if trains_generator:
+            values["generator"] = self._train_generator(fake)
         self._count_step(values)
 
     def _train_critic(self, real: Tensor, fake: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
@@ -141,10 +142,9 @@ class AdversarialTraining:
         values = {"critic": loss, "score_real": scores_real.mean(), "score_generated": scores_fake.mean()}
         return {name: value.detach() for name, value in values.items()}
 
-    def _train_generator(self, draws: torch.Generator) -> Tensor:
-        """Update the generator and its average, and return its loss."""
+    def _train_generator(self, fake: Tensor) -> Tensor:
+        """Update the generator with the crops that it gave, and its average; return its loss."""
         self._critic.requires_grad_(False)
-        fake = self._generator(self._latents(self._settings.batch_size, draws))
         loss = generator_loss(self._settings.loss, self._critic(fake))
         self._update(0, loss)
         self._critic.requires_grad_(True)

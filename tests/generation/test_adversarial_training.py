@@ -97,8 +97,8 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch):
     training = training_of(tmp_path)
     update = training._train_generator
 
-    def update_and_spoil(draws):
-        loss = update(draws)
+    def update_and_spoil(fake):
+        loss = update(fake)
         if training._progress.step == 2:
             training._generator.last.bias.data.fill_(torch.nan)
         return loss
