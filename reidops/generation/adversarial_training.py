@@ -1,4 +1,4 @@
-"""Train a generator and a critic against each other.
+"""Train a generator, first as the decoder of an autoencoder and then against a critic.
 
 The random values of a step depend only on the seed and the step's number. So a killed training can be resumed, and on a
 CPU the resumed training gives bit-identical weights.
@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from reidops.embedding.images import ImageBatches
 from reidops.errors import ReidopsError
+from reidops.generation.autoencoder import autoencoder_loss
 from reidops.generation.losses import critic_loss, generator_loss, penalty
-from reidops.generation.networks import Critic, Generator
+from reidops.generation.networks import Critic, Encoder, Generator
 from reidops.generation.settings import GanSettings
 from reidops.progress_bar import progress_bar
 from reidops.training.checkpoints import Checkpoints
@@ -31,7 +32,11 @@ log = logging.getLogger(__name__)
 LEAST_DIVERSITY = 0.1
 """Diversity of generated crops, as a share of that of real ones, below which the generator has collapsed."""
 
+_COLUMNS = ["epoch", "autoencoder", "critic", "generator", "score_real", "score_generated", "diversity"]
+_GENERATOR, _CRITIC, _AUTOENCODER = range(3)  # places of the optimizers
+_AUTOENCODER_RATE = 0.002  # learning rate of the autoencoder
 _NUM_PROBES = 64  # crops that measure the diversity
+_LOSSES = ("autoencoder", "critic", "generator")
 _BATCH_STREAM, _LATENT_STREAM, _PROBE_STREAM = 1, 2, 3
 
 
@@ -65,13 +70,16 @@ class AdversarialTraining:
         torch.manual_seed(settings.seed)
         self._generator = Generator(settings.height, settings.latent_dim, settings.channels)
         self._critic = Critic(settings.height, settings.channels)
-        for network in (self._generator, self._critic):
+        self._encoder = Encoder(settings.height, settings.latent_dim, settings.channels)
+        for network in (self._generator, self._critic, self._encoder):
             network.to(device)
         self._average = ModelEmaV3(self._generator, settings.ema, use_warmup=True) if settings.ema > 0 else None
         self._optimizers = [
             torch.optim.Adam(network.parameters(), settings.learning_rate, settings.betas)
             for network in (self._generator, self._critic)
         ]
+        both = [*self._generator.parameters(), *self._encoder.parameters()]
+        self._optimizers.append(torch.optim.Adam(both, _AUTOENCODER_RATE))
         self._steps_per_epoch = len(images) // settings.batch_size
         self._real_spread = self._measure_real_spread()
         self._progress = _Progress()
@@ -91,7 +99,7 @@ class AdversarialTraining:
         with bar, stop_request() as stop:
             while progress.step < total:
                 self._train_epoch(bar, stop)
-        return self._kept, pd.DataFrame(progress.history)
+        return self._kept, pd.DataFrame(progress.history, columns=_COLUMNS).dropna(axis=1, how="all")
 
     @property
     def _kept(self) -> Generator:
@@ -100,8 +108,9 @@ class AdversarialTraining:
     def _train_epoch(self, bar: tqdm, stop: threading.Event) -> None:
         """Train the rest of the current epoch, add its row to the history and save a checkpoint."""
         epoch, num_done = divmod(self._progress.step, self._steps_per_epoch)
+        train_step = self._train_autoencoder if epoch < self._settings.autoencoder_epochs else self._train_step
         for real in self._read_batches(epoch, num_done):
-            self._train_step(real)
+            train_step(real)
             bar.update(self._settings.batch_size)
             if stop.is_set():
                 self._save()
@@ -121,6 +130,14 @@ class AdversarialTraining:
             mirrored = torch.from_numpy(is_mirrored[indices])[:, None, None, None]
             yield torch.where(mirrored, crops.flip(3), crops).to(self._device)
 
+    def _train_autoencoder(self, real: Tensor) -> None:
+        """Update encoder and generator."""
+        draws = self._draws(self._progress.step, _LATENT_STREAM)
+        loss = autoencoder_loss(self._encoder, self._generator, real, draws)
+        self._update(_AUTOENCODER, loss)
+        self._follow()
+        self._count_step({"autoencoder": loss.detach()})
+
     def _train_step(self, real: Tensor) -> None:
         """Update the critic, and after every `critic_steps` of its steps the generator."""
         draws = self._draws(self._progress.step, _LATENT_STREAM)
@@ -138,7 +155,7 @@ class AdversarialTraining:
         scores_real, scores_fake = self._critic(torch.cat([real, fake])).chunk(2)
         loss = critic_loss(settings.loss, scores_real, scores_fake)
         extra = penalty(settings.loss, self._critic, real, fake, step=self._progress.step, generator=draws)
-        self._update(1, loss if extra is None else loss + settings.gradient_penalty * extra)
+        self._update(_CRITIC, loss if extra is None else loss + settings.gradient_penalty * extra)
         values = {"critic": loss, "score_real": scores_real.mean(), "score_generated": scores_fake.mean()}
         return {name: value.detach() for name, value in values.items()}
 
@@ -146,11 +163,14 @@ class AdversarialTraining:
         """Update the generator with the crops that it gave, and its average; return its loss."""
         self._critic.requires_grad_(False)
         loss = generator_loss(self._settings.loss, self._critic(fake))
-        self._update(0, loss)
+        self._update(_GENERATOR, loss)
         self._critic.requires_grad_(True)
-        if self._average is not None:
-            self._average.update(self._generator, (self._progress.step + 1) // self._settings.critic_steps)
+        self._follow()
         return loss.detach()
+
+    def _follow(self) -> None:
+        if self._average is not None:
+            self._average.update(self._generator, self._progress.step + 1)
 
     def _update(self, which: int, loss: Tensor) -> None:
         self._optimizers[which].zero_grad()
@@ -175,7 +195,7 @@ class AdversarialTraining:
         Raises:
             ReidopsError: a weight is not finite, or the generator has collapsed.
         """
-        parameters = [*self._generator.parameters(), *self._critic.parameters()]
+        parameters = [*self._generator.parameters(), *self._critic.parameters(), *self._encoder.parameters()]
         if not torch.stack([torch.isfinite(values).all() for values in parameters]).all():
             raise self._failure("the weights are not finite")
         progress, every = self._progress, self._settings.critic_steps
@@ -183,13 +203,8 @@ class AdversarialTraining:
         row = {name: total / num_steps.get(name, self._steps_per_epoch) for name, total in progress.sums.items()}
         row = {"epoch": epoch, **row, "diversity": self._measure_diversity()}
         progress.sums = {}
-        log.info(
-            "epoch %d: critic %.3f, generator %.3f, diversity %.2f of that of training crops",
-            epoch,
-            row["critic"],
-            row.get("generator", math.nan),
-            row["diversity"],
-        )
+        losses = ", ".join(f"{name} {row[name]:.3f}" for name in _LOSSES if name in row)
+        log.info("epoch %d: %s, diversity %.2f of that of training crops", epoch, losses, row["diversity"])
         self._refuse_collapse(row)
         progress.history.append(row)
 
@@ -238,6 +253,7 @@ class AdversarialTraining:
             {
                 "generator": self._generator.state_dict(),
                 "critic": self._critic.state_dict(),
+                "encoder": self._encoder.state_dict(),
                 "average": None if self._average is None else self._average.module.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
                 "progress": dict(vars(self._progress)),
@@ -250,6 +266,7 @@ class AdversarialTraining:
             return
         self._generator.load_state_dict(state["generator"])
         self._critic.load_state_dict(state["critic"])
+        self._encoder.load_state_dict(state["encoder"])
         if self._average is not None:
             self._average.module.load_state_dict(state["average"])
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):

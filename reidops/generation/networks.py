@@ -1,6 +1,6 @@
-"""The two networks of the adversarial training: a generator and a critic of convolutions (DCGAN, Radford et al. 2016).
+"""The networks of the adversarial training: generator and critic of convolutions (DCGAN, Radford et al. 2016), encoder.
 
-Maps double from 4 × 2 to the size of the crops in the generator, and halve in the critic.
+Maps double from 4 × 2 to the size of the crops in the generator, and halve in the critic and the encoder.
 """
 
 import math
@@ -56,6 +56,27 @@ class Critic(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """Return scores [N] of crops, RGB in −1 … 1 [N, 3, height, height / 2]."""
         return self.layers(crops)[:, 0]
+
+
+class Encoder(nn.Module):
+    """Map crops to distributions of the latents of a generator, for the autoencoder.
+
+    Args:
+        height, latent_dim, channels: as for the generator.
+    """
+
+    def __init__(self, height: int, latent_dim: int, channels: int) -> None:
+        super().__init__()
+        widths = [3, *_widths(height, channels)]
+        layers: list[nn.Module] = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * math.prod(_FIRST), 2 * latent_dim))
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and log variances [N, latent_dim] of crops, RGB in −1 … 1 [N, 3, height, height / 2]."""
+        means, log_variances = self.layers(crops).chunk(2, dim=1)
+        return means, log_variances.clamp(-8, 4)
 
 
 def _initialise(network: nn.Module) -> None:

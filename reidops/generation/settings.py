@@ -10,6 +10,7 @@ class GanSettings:
     """The settings of an adversarial training; stages/params/generate.py describes them."""
 
     epochs: int
+    autoencoder_epochs: int
     height: int
     loss: LossName
     critic_steps: int

@@ -13,6 +13,10 @@ class GenerateParams:
     """A generative network that draws crops of people who do not exist, for `train.generated`."""
 
     epochs: Count = Field(description="Number of epochs over the training crops. 0: no crops are generated.")
+    autoencoder_epochs: Count = Field(
+        description="Number of the first of these epochs in which the generator learns as the decoder of a variational "
+        "autoencoder, which gives blurred people in few steps. 0: none."
+    )
     num_crops: Positive = Field(description="Number of crops that are generated after the training.")
     height: Literal[32, 64, 128] = Field(
         description="Height of the generated crops, px. The width is half of it. 128 needs a GPU or hours of a CPU."

@@ -14,7 +14,8 @@ from reidops.generation.settings import GanSettings
 from reidops.training.checkpoints import Checkpoints
 
 TINY = GanSettings(
-    epochs=2, height=32, loss="logistic", critic_steps=1, gradient_penalty=10.0, latent_dim=4, channels=2, batch_size=4,
+    epochs=2, autoencoder_epochs=0, height=32, loss="logistic", critic_steps=1, gradient_penalty=10.0, latent_dim=4,
+    channels=2, batch_size=4,
     learning_rate=0.01, ema=0.9, seed=0,
 )  # fmt: skip
 
@@ -64,7 +65,7 @@ def die_after(training: AdversarialTraining, step: int, monkeypatch) -> None:
     monkeypatch.setattr(training, "_count_step", count_and_die)
 
 
-@pytest.mark.parametrize("change", [{}, {"loss": "wgan-gp", "critic_steps": 2}, {"ema": 0.0}])
+@pytest.mark.parametrize("change", [{}, {"loss": "wgan-gp", "critic_steps": 2}, {"ema": 0.0, "autoencoder_epochs": 1}])
 @pytest.mark.parametrize("step", [2, 4])
 def test_a_training_that_dies_goes_on_to_the_same_weights(tmp_path, monkeypatch, change, step):
     settings = replace(TINY, **change)
@@ -80,8 +81,15 @@ def test_a_training_that_dies_goes_on_to_the_same_weights(tmp_path, monkeypatch,
 
 def test_the_history_has_a_row_per_epoch(tmp_path):
     _, history = training_of(tmp_path, replace(TINY, critic_steps=2)).fit()
-    assert list(history) == ["epoch", "critic", "score_real", "score_generated", "generator", "diversity"]
+    assert list(history) == ["epoch", "critic", "generator", "score_real", "score_generated", "diversity"]
     assert history["epoch"].tolist() == [1, 2] and history.notna().all(axis=None)
+
+
+def test_an_autoencoder_starts_the_training_and_has_its_own_column(tmp_path):
+    _, history = training_of(tmp_path, replace(TINY, epochs=3, autoencoder_epochs=2)).fit()
+    assert history["autoencoder"].notna().tolist() == [True, True, False]
+    assert history["critic"].notna().tolist() == [False, False, True]
+    assert history["autoencoder"][1] < history["autoencoder"][0]
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_checkpoint(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from reidops.generation.autoencoder import autoencoder_loss, divergence
 from reidops.generation.losses import critic_loss, generator_loss, penalise_interpolated, penalise_real, penalty
-from reidops.generation.networks import Critic, Generator
+from reidops.generation.networks import Critic, Encoder, Generator
 
 
 @pytest.mark.parametrize("height", [32, 64, 128])
@@ -63,3 +64,17 @@ def test_the_logistic_losses_are_cross_entropies():
     assert critic_loss("logistic", real, fake).item() == pytest.approx(of_critic)
     of_generator = (math.log(2) + math.log1p(math.exp(1))) / 2
     assert generator_loss("logistic", fake).item() == pytest.approx(of_generator)
+
+
+def test_the_divergence_is_that_of_normal_distributions():
+    means, log_variances = torch.tensor([[0.0, 0.0], [2.0, 1.0]]), torch.tensor([[0.0, 0.0], [0.0, math.log(4)]])
+    assert divergence(means, log_variances).tolist() == pytest.approx([0, (4 + 1 + 4 - 1 - math.log(4)) / 2])
+
+
+def test_the_loss_of_the_autoencoder_is_the_squared_error_of_a_certain_latent_and_the_divergence():
+    encoder, crops = Encoder(32, 4, 2).eval(), torch.zeros(3, 3, 32, 16)
+    encoder.layers[-1].weight.data.zero_()
+    encoder.layers[-1].bias.data = torch.tensor([0.0] * 4 + [-8.0] * 4)
+    loss = autoencoder_loss(encoder, lambda latents: crops + 0.5, crops, torch.Generator().manual_seed(0))
+    expected = 0.25 * 3 * 32 * 16 / 0.6 + 4 * (math.exp(-8) - 1 + 8) / 2
+    assert loss.item() == pytest.approx(expected, rel=1e-5)

@@ -17,7 +17,8 @@ from reidops.files import read_json, write_json
 from stages.generate import GenerateParams, generate
 
 SMALL = {
-    "epochs": 2, "height": 32, "channels": 8, "batch_size": 4, "learning_rate": 0.003, "num_crops": 40, "threads": 1,
+    "epochs": 2, "autoencoder_epochs": 1, "height": 32, "channels": 8, "batch_size": 4, "learning_rate": 0.003,
+    "num_crops": 40, "threads": 1,
 }  # fmt: skip
 KILLED = """
 import os, signal, sys, torch
