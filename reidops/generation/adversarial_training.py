@@ -34,6 +34,7 @@ LEAST_DIVERSITY = 0.1
 
 _COLUMNS = ["epoch", "autoencoder", "critic", "generator", "score_real", "score_generated", "diversity"]
 _GENERATOR, _CRITIC, _AUTOENCODER = range(3)  # places of the optimizers
+_ANCHOR_EVERY = 2  # steps against the critic per step of the autoencoder, so that the shapes of people are not lost
 _AUTOENCODER_RATE = 0.002  # learning rate of the autoencoder
 _NUM_PROBES = 64  # crops that measure the diversity
 _LOSSES = ("autoencoder", "critic", "generator")
@@ -132,11 +133,15 @@ class AdversarialTraining:
 
     def _train_autoencoder(self, real: Tensor) -> None:
         """Update encoder and generator."""
-        draws = self._draws(self._progress.step, _LATENT_STREAM)
+        loss = self._reconstruct(real, self._draws(self._progress.step, _LATENT_STREAM))
+        self._follow()
+        self._count_step({"autoencoder": loss})
+
+    def _reconstruct(self, real: Tensor, draws: torch.Generator) -> Tensor:
+        """Make a step of the autoencoder and return its loss."""
         loss = autoencoder_loss(self._encoder, self._generator, real, draws)
         self._update(_AUTOENCODER, loss)
-        self._follow()
-        self._count_step({"autoencoder": loss.detach()})
+        return loss.detach()
 
     def _train_step(self, real: Tensor) -> None:
         """Update the critic, and after every `critic_steps` of its steps the generator."""
@@ -147,6 +152,8 @@ class AdversarialTraining:
         values = self._train_critic(real, fake.detach(), draws)
         if trains_generator:
             values["generator"] = self._train_generator(fake)
+        if self._settings.autoencoder_epochs and self._progress.step % _ANCHOR_EVERY == 0:
+            self._reconstruct(real, draws)
         self._count_step(values)
 
     def _train_critic(self, real: Tensor, fake: Tensor, draws: torch.Generator) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from reidops.generation.networks import Encoder
 
-_VARIANCE = 0.3
+_VARIANCE = 0.15
 """Variance of a pixel around its reconstruction, of values in −1 … 1. A smaller one gives sharper reconstructions, but
 random latents then give crops that are less like people.
 """

@@ -76,5 +76,5 @@ def test_the_loss_of_the_autoencoder_is_the_squared_error_of_a_certain_latent_an
     encoder.layers[-1].weight.data.zero_()
     encoder.layers[-1].bias.data = torch.tensor([0.0] * 4 + [-8.0] * 4)
     loss = autoencoder_loss(encoder, lambda latents: crops + 0.5, crops, torch.Generator().manual_seed(0))
-    expected = 0.25 * 3 * 32 * 16 / 0.6 + 4 * (math.exp(-8) - 1 + 8) / 2
+    expected = 0.25 * 3 * 32 * 16 / 0.3 + 4 * (math.exp(-8) - 1 + 8) / 2
     assert loss.item() == pytest.approx(expected, rel=1e-5)
