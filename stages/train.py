@@ -206,7 +206,7 @@ def _write(
     num_classes, facts = 0, origin.facts | {"epoch": trained.epoch}
     if params.epochs:
         num_classes = table.loc[table["split"] == "train", "pid"].nunique()
-        settings = {"checkpoint_people": params.checkpoint_people, "precision": params.precision}
+        settings: dict[str, Any] = {"checkpoint_people": params.checkpoint_people, "precision": params.precision}
         if params.generated:
             settings |= {"generated": params.generated, "generated_share": params.generated_share}
         facts = training_facts(origin, table, trained, **settings)
