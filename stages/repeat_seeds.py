@@ -1,7 +1,7 @@
 """Repeat training, embedding, ReID and tracking with other seeds to measure the seed noise; off by default.
 
-Reads:  params.yaml, data/crops, data/validation/report.json, data/raw, data/detections, data/tuning, and of the first
-        training data/reid/metrics.json, data/tracking/metrics.json
+Reads:  params.yaml, data/crops, data/validation/report.json, data/generated, data/raw, data/detections, data/tuning,
+        and of the first training data/reid/metrics.json, data/tracking/metrics.json
 Writes: data/seeds/spread.json (the values of each metric per seed, their mean and standard deviation)
 
 The repetitions run in a temporary folder. They affect neither the model nor the constants of a search.
@@ -33,6 +33,7 @@ def repeat_seeds(
     settings: Path,
     crops: Path,
     validation: Path,
+    generated: Path,
     raw: Path,
     detections: Path,
     tuning: Path,
@@ -45,7 +46,14 @@ def repeat_seeds(
     sections = read_sections(settings)
     first = int(sections["train"]["seed"])
     figures = [read_figures(reid, tracking)]
-    inputs = {"crops": crops, "validation": validation, "raw": raw, "detections": detections, "tuning": tuning}
+    inputs = {
+        "crops": crops,
+        "validation": validation,
+        "generated": generated,
+        "raw": raw,
+        "detections": detections,
+        "tuning": tuning,
+    }
     with whole_folder(seeds) as folder:
         for seed in range(first + 1, first + params.num):
             log.info("training %d of %d, seed %d", seed - first + 1, params.num, seed)
@@ -80,7 +88,7 @@ def commands(inputs: dict[str, Path], scratch: Path) -> dict[str, dict[str, Path
     """Return the stages of one repetition in order, with their paths by option."""
     made = {name: scratch / name for name in ("model", "embeddings", "reid", "tracking")}
     options = {
-        "train": ("crops", "validation", "model"),
+        "train": ("crops", "validation", "generated", "model"),
         "embed": ("raw", "detections", "model", "embeddings"),
         "evaluate_reid": ("model", "crops", "raw", "embeddings", "reid"),
         "evaluate_tracking": ("embeddings", "raw", "tuning", "tracking"),

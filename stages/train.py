@@ -1,6 +1,7 @@
 """Train the embedder on the training people, and choose its checkpoint on the held-out people.
 
 Reads:  data/crops (crops.tar, crops.parquet, report.json), data/validation/report.json
+        data/generated (crops.tar, crops.parquet), if train.generated is set
 Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
         data/checkpoints/ during the training, from which an interrupted run continues
         a run in MLflow with live curves, if train.track names an experiment
@@ -25,7 +26,6 @@ from reidops.datasets.origin import Origin, check_start, origin_of_start, with_t
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork, check_backbone
-from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_path, repository_root, sha256
 from reidops.registry.live_run import LiveRun, live_run
 from reidops.retrieval.ranking import score_embeddings
@@ -36,6 +36,7 @@ from reidops.training.checkpoints import Checkpoints
 from reidops.training.compiling import check_compiler
 from reidops.training.fitting import FitSettings, fit_network
 from reidops.training.freezing import check_freeze
+from reidops.training.generated import GeneratedSource, check_generated, check_present
 from reidops.training.keeping import TrainedWeights
 from reidops.training.losses import check_losses
 from reidops.training.optimization import RateCurve, check_optimizer
@@ -46,15 +47,16 @@ from reidops.training.training import Loop, TrainingData
 from reidops.training.training_data import Batches, read_training_data
 from reidops.training.validation import read_held_out
 from reidops.training.weights import check_pretrained, load_weights
+from reidops.validated import check_validated
 from stages import run_stage
 from stages.params.train import TrainParams
 
 ELSEWHERE = ("processes", "track")  # params that do not affect the result of a training
 
 
-def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
+def train(crops: Path, validation: Path, generated: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
-    _check_report(validation / "report.json")
+    check_validated(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
     network = _build_network(params)
@@ -67,10 +69,11 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     with launched(params.processes, precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
-        checkpoints = _open_checkpoints(crops, fabric, params)
+        checkpoints = _open_checkpoints(crops, generated, fabric, params)
         with _watch(checkpoints, fabric, params) as live:
             if params.epochs:
-                data = _read_data(table, crops / "crops.tar", network, fabric, params)
+                source = _generated_source(generated, params)
+                data = _read_data(table, crops / "crops.tar", network, fabric, params, generated=source)
                 trained = fit_network(
                     network,
                     data,
@@ -89,23 +92,35 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
                     live.name_weights(sha256(model / "model.safetensors"))
 
 
-def _open_checkpoints(crops: Path, fabric: Fabric, params: TrainParams) -> Checkpoints:
+def _open_checkpoints(crops: Path, generated: Path, fabric: Fabric, params: TrainParams) -> Checkpoints:
     """Return the checkpoints of this training; rank 0 deletes old ones of other trainings."""
-    checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
+    checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, generated, params))
     if fabric.is_global_zero:
         checkpoints.prune()
     return checkpoints
 
 
-def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
+def _identity(crops: Path, generated: Path, params: TrainParams) -> dict[str, Any]:
     """Return the params and hashes that identify a training; a run with the same identity continues an earlier one."""
     start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
     hashes = {"tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
-    return {"params": _lasting(params), **hashes, **start}
+    extra = {"generated": sha256(generated / "crops.tar")} if _generated_source(generated, params) else {}
+    return {"params": _lasting(params), **hashes, **start, **extra}
+
+
+def _generated_source(generated: Path, params: TrainParams) -> GeneratedSource | None:
+    """Return the generated crops that join the training; None if there are none or nothing is trained."""
+    if params.generated is None or params.epochs == 0:
+        return None
+    source = GeneratedSource(generated, params.generated, params.generated_share)
+    check_present(source)
+    return source
 
 
 def _lasting(params: TrainParams) -> dict[str, Any]:
-    return {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
+    """Return the params that affect the result of this training."""
+    unused = () if params.generated else ("generated", "generated_share")
+    return {name: value for name, value in vars(params).items() if name not in (*ELSEWHERE, *unused)}
 
 
 def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:
@@ -123,17 +138,11 @@ def _leave_out_counts(crops: Path) -> dict[str, Any]:
     return read_json(path).get("leave_out", {}) if path.is_file() else {}
 
 
-def _check_report(path: Path) -> None:
-    report = read_json(path)
-    if not report["passed"]:
-        errors = "; ".join(map(str, report["errors"]))
-        raise ReidopsError(f"{path}: the data did not pass validation: {errors}; correct the data and run `dvc repro`")
-
-
 def _check_names(params: TrainParams) -> None:
     """Check the names of backbone, losses, optimizer and augmentation policy before the data are read."""
     batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
     check_losses(params.losses, params.loss_options, **batch)
+    check_generated(params.generated, params.losses.get("cross-entropy", 0.0))
     check_backbone(params.backbone)
     check_optimizer(params.optimizer, params.optimizer_options)
     if params.auto_augment:
@@ -156,7 +165,13 @@ def _build_network(params: TrainParams) -> EmbeddingNetwork:
 
 
 def _read_data(
-    table: pd.DataFrame, tar: Path, network: EmbeddingNetwork, fabric: Fabric, params: TrainParams
+    table: pd.DataFrame,
+    tar: Path,
+    network: EmbeddingNetwork,
+    fabric: Fabric,
+    params: TrainParams,
+    *,
+    generated: GeneratedSource | None,
 ) -> TrainingData:
     store, size = CropStore(tar, table), (params.height, params.width)
     return read_training_data(
@@ -168,6 +183,7 @@ def _read_data(
         fabric=fabric,
         read_held_out=partial(read_held_out, store, table, *size, score_embeddings, params.checkpoint_people),
         early_sizes=params.early_sizes,
+        generated=generated,
     )
 
 
@@ -190,9 +206,10 @@ def _write(
     num_classes, facts = 0, origin.facts | {"epoch": trained.epoch}
     if params.epochs:
         num_classes = table.loc[table["split"] == "train", "pid"].nunique()
-        facts = training_facts(
-            origin, table, trained, checkpoint_people=params.checkpoint_people, precision=params.precision
-        )
+        settings: dict[str, Any] = {"checkpoint_people": params.checkpoint_people, "precision": params.precision}
+        if params.generated:
+            settings |= {"generated": params.generated, "generated_share": params.generated_share}
+        facts = training_facts(origin, table, trained, **settings)
     description = describe(network, **_arguments(describe, params), num_classes=num_classes)
     write_trained_model(Embedder(network, description), trained, model, facts)
 

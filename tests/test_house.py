@@ -19,12 +19,14 @@ GROUND = (
     "reidops.detection",
     "reidops.boxes",
     "reidops.training",
+    "reidops.generation",
 )
 FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation")
 STAGES = (
     "download",
     "convert",
     "validate",
+    "generate",
     "train",
     "detect",
     "tracklets",
@@ -184,6 +186,7 @@ FOUNDATION = {
         "parts",
         "image_headers",
         "skipped",
+        "validated",
     )
 } | {
     f"reidops/mot/{name}.py"
@@ -244,14 +247,15 @@ def top_closure(start: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["adapt", "detect", "tracklets", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"]
+    "name",
+    ["adapt", "detect", "generate", "tracklets", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"],
 )
 def test_a_stage_that_seldom_runs_a_network_starts_without_torch(name):
     heavy = {"torch", "torchvision", "timm", "lightning_fabric"}
     assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
 
 
-@pytest.mark.parametrize("name", ["adapt", "detect", "tracklets", "tune", "repeat_seeds"])
+@pytest.mark.parametrize("name", ["adapt", "detect", "generate", "tracklets", "tune", "repeat_seeds"])
 def test_a_stage_with_nothing_to_do_by_default_starts_without_trackers_and_figures(name):
     heavy = {"supervision", "matplotlib", "mlflow", "motmetrics", "trackeval", "scipy"}
     assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
@@ -263,7 +267,7 @@ def test_the_embedder_can_be_imported_without_torch_and_pandas():
 
 
 # A stage that does nothing by default may import what it then needs inside its function.
-IDLE_BY_DEFAULT = ("tune.py", "adapt.py", "tracklets.py")
+IDLE_BY_DEFAULT = ("tune.py", "adapt.py", "tracklets.py", "generate.py")
 
 
 def test_stages_and_flows_import_at_the_top_of_the_file():

@@ -61,7 +61,7 @@ def fit_network(
     Raises:
         ReidopsError: as `Trainer.fit`, or a setting is invalid.
     """
-    training_network = TrainingNetwork(network, data.num_people)
+    training_network = TrainingNetwork(network, data.num_classes)
     losses = _losses(network, data.num_people, settings) if losses is None else losses
     optimizer = _optimizer(training_network, losses, settings)
     num_steps = steps_per_epoch(len(data.sampler), settings.loop.accumulate)

@@ -78,12 +78,20 @@ class TrainParams:
     )
     step_factor: AboveZero = Field(description="Factor of the learning rate at each milestone of the step schedule.")
     losses: dict[str, NotNegative] = Field(
-        description="Losses and their weights in the sum: cross-entropy, triplet (batch-hard), center, circle, "
-        "circle-softmax, arcface, cosface, supcon, multi-similarity, cluster-contrast."
+        description="Losses and their weights in the sum: cross-entropy, triplet (batch-hard), weighted-triplet "
+        "(AGW), center, circle, circle-softmax, arcface, cosface, supcon, multi-similarity, cluster-contrast."
     )
     loss_options: dict[str, dict[str, float | str]] = Field(
         description="Options of the losses. reidops/training/losses.py lists all options and the values of those that "
         "are not given here. A triplet margin is soft or a Euclidean distance."
+    )
+    generated: Literal["lsro", "extra-class", "pseudo"] | None = Field(
+        description="How the crops of the stage generate join the cross-entropy. lsro: with a uniform label. "
+        "extra-class: as one more person. pseudo: with the person that the network finds most likely. null: they do "
+        "not train."
+    )
+    generated_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="Generated crops in a batch, as a share of the whole batch, if `generated` is set."
     )
     flip: Share = Field(description="Probability that a crop is mirrored.")
     pad: Share = Field(description="Largest random shift of a crop, as a share of its height.")

@@ -17,7 +17,7 @@ from stages import repeat_seeds as module
 from stages.repeat_seeds import RepeatSeedsParams, commands, repeat_seeds, run_command
 
 SETTINGS = "train: {seed: 5, track: reidops, epochs: 2}\nevaluate_tracking: {tracker: deepsort, num_clips: 3}\n"
-FOLDERS = ("crops", "validation", "raw", "detections", "tuning", "reid", "tracking", "seeds")
+FOLDERS = ("crops", "validation", "generated", "raw", "detections", "tuning", "reid", "tracking", "seeds")
 
 
 class FakeStages:
@@ -97,7 +97,7 @@ def test_a_repetition_that_fails_is_named():
 
 
 def test_the_repeated_stages_are_given_each_path_that_they_take():
-    inputs = {name: Path(name) for name in ("crops", "validation", "raw", "detections", "tuning")}
+    inputs = {name: Path(name) for name in ("crops", "validation", "generated", "raw", "detections", "tuning")}
     for stage, paths in commands(inputs, Path("scratch")).items():
         taken = inspect.signature(getattr(importlib.import_module(f"stages.{stage}"), stage)).parameters
         assert set(paths) | {"params"} == set(taken)

@@ -47,7 +47,7 @@ def save_half(state, path):
         os.kill(os.getpid(), signal.SIGKILL)
 torch.save = save_half
 data = Path(sys.argv[1])
-train(data / "crops", data / "validation", data / "killed", TrainParams(**eval(sys.argv[2])))
+train(data / "crops", data / "validation", data / "generated", data / "killed", TrainParams(**eval(sys.argv[2])))
 """
 
 
@@ -62,7 +62,7 @@ def count_and_tell(trainer, losses):
     print(trainer._progress.step, flush=True)
 Trainer._count_step = count_and_tell
 data = Path(sys.argv[1])
-train(data / "crops", data / "validation", data / sys.argv[2], TrainParams(**eval(sys.argv[3])))
+train(data / "crops", data / "validation", data / "generated", data / sys.argv[2], TrainParams(**eval(sys.argv[3])))
 """
 
 
@@ -71,7 +71,7 @@ def params_of(**changes: object) -> TrainParams:
 
 
 def run(data: Path, name: str = "model", **changes: object) -> Path:
-    train(data / "crops", data / "validation", data / name, params_of(**changes))
+    train(data / "crops", data / "validation", data / "generated", data / name, params_of(**changes))
     return data / name
 
 
