@@ -22,9 +22,10 @@ import torch
 from lightning_fabric import Fabric
 
 from reidops.datasets.origin import Origin, check_start, origin_of_start, with_training
+from reidops.embedding.backbones import check_backbone
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
-from reidops.embedding.network import EmbeddingNetwork, check_backbone
+from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_path, repository_root, sha256
 from reidops.registry.live_run import LiveRun, live_run

@@ -12,7 +12,8 @@ from huggingface_hub import constants, try_to_load_from_cache
 from timm.models import PretrainedCfg
 from torch import Tensor
 
-from reidops.embedding.network import EmbeddingNetwork, check_backbone
+from reidops.embedding.backbones import check_backbone
+from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.weight_files import TensorGroup, read_tensor_groups
 from reidops.training.weight_matching import Match, find_neck, match_tensors
