@@ -22,7 +22,7 @@ import torch
 from lightning_fabric import Fabric
 
 from reidops.datasets.origin import Origin, check_start, origin_of_start, with_training
-from reidops.embedding.backbones import check_backbone
+from reidops.embedding.backbones import check_backbone, check_size
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork
@@ -58,7 +58,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     _check_report(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
-    network = _build_network(params)
+    network = _build_network(params, table)
     start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
     check_start(start, table)
     wanted, precision = params.precision, choose_precision(params.precision, network)
@@ -141,7 +141,7 @@ def _check_names(params: TrainParams) -> None:
         check_policy(params.auto_augment)
 
 
-def _build_network(params: TrainParams) -> EmbeddingNetwork:
+def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork:
     if params.threads:
         torch.set_num_threads(params.threads)
     if params.compile:
@@ -149,7 +149,10 @@ def _build_network(params: TrainParams) -> EmbeddingNetwork:
     torch.manual_seed(params.seed)
     if params.pretrained:
         check_pretrained(params.backbone)
-    network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params))
+    num_cameras = table.loc[table["split"] == "train", "camid"].nunique() if params.camera_embedding else 0
+    network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params), num_cameras=num_cameras)
+    for _, *size in params.early_sizes:
+        check_size(network.backbone, (size[0], size[1]), "train.early_sizes")
     check_freeze(network, params.freeze)
     if params.weights:
         load_weights(network, repository_path(params.weights))
@@ -169,6 +172,7 @@ def _read_data(
         fabric=fabric,
         read_held_out=partial(read_held_out, store, table, *size, score_embeddings, params.checkpoint_people),
         early_sizes=params.early_sizes,
+        with_cameras=params.camera_embedding,
     )
 
 

@@ -26,7 +26,8 @@ class FitSettings:
 
     Attributes:
         losses: loss → weight, see `losses.build_losses`; the options of a loss by its name in `loss_options`.
-        optimizer: name in timm; `head_factor` is the rate of all modules except the backbone, relative to it.
+        optimizer: name in timm; `head_factor` is the rate of all modules except the backbone, relative to it,
+            `layer_decay` the factor from each layer of the backbone to the one before it.
         freeze: modules that are frozen for the first `freeze_epochs` epochs (0 = all epochs), see `Freezing`.
     """
 
@@ -40,6 +41,7 @@ class FitSettings:
     optimizer_options: Mapping[str, Any] = field(default_factory=dict)
     loss_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     head_factor: float = 1.0
+    layer_decay: float = 1.0
     freeze: Literal["backbone"] | tuple[str, ...] | None = None
     freeze_epochs: int = 0
 
@@ -98,4 +100,5 @@ def _optimizer(network: TrainingNetwork, losses: BranchLosses, settings: FitSett
         losses=losses,
         options=settings.optimizer_options,
         head_factor=settings.head_factor,
+        layer_decay=settings.layer_decay,
     )

@@ -45,7 +45,8 @@ EpochCallback = Callable[[int, Mapping[str, float]], None]
 class TrainingData:
     """The training crops with labels 0 … C − 1 [N], their sampler and augmentation, and the held-out people.
 
-    The sampler yields this rank's share of each batch; only rank 0 needs held-out people.
+    `cameras` are the cameras 0 … num_cameras − 1 [N] of the crops, for a camera embedding; None = not used. The sampler
+    yields this rank's share of each batch; only rank 0 needs held-out people.
     """
 
     images: GrowingImages
@@ -53,6 +54,7 @@ class TrainingData:
     sampler: IdentitySampler
     augmentation: Augmentation
     held_out: HeldOut | None
+    cameras: np.ndarray | None = None
 
     @property
     def num_people(self) -> int:
@@ -83,11 +85,12 @@ class Loop:
 
 @dataclass(frozen=True)
 class _Batch:
-    """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W] and labels [n]."""
+    """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W], labels and cameras [n]."""
 
     number: int
     inputs: Tensor
     labels: Tensor
+    cameras: Tensor | None
 
 
 def steps_per_epoch(num_batches: int, accumulate: int) -> int:
@@ -200,7 +203,9 @@ class Trainer:
         inputs = self._data.augmentation(
             torch.from_numpy(images), generator, rank=self._fabric.global_rank, num_ranks=self._fabric.world_size
         )
-        return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(self._data.labels[indices])))
+        labels, cameras = self._data.labels[indices], self._data.cameras
+        own_cameras = None if cameras is None else self._to_device(torch.from_numpy(cameras[indices]))
+        return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(labels)), own_cameras)
 
     def _to_device(self, values: Tensor) -> Tensor:
         if self._fabric.device.type == "cuda":
@@ -229,7 +234,9 @@ class Trainer:
         """Add the gradient of `weight` times the loss of a batch of all ranks; return the losses times `weight`."""
         # Dropout in a backbone draws from this generator.
         torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))
-        features, logits, embeddings = (gather(self._fabric, values) for values in self._model(batch.inputs))
+        features, logits, embeddings = (
+            gather(self._fabric, values) for values in self._model(batch.inputs, batch.cameras)
+        )
         loss, values = self._losses(features, logits, gather(self._fabric, batch.labels), embeddings)
         # DDP waits for the gradient of every parameter. If no loss uses the logits, this makes the classifier's zero.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()

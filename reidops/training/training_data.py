@@ -42,6 +42,7 @@ def read_training_data(
     fabric: Fabric,
     read_held_out: Callable[[], HeldOut | None],
     early_sizes: Sequence[tuple[float, int, int]] = (),
+    with_cameras: bool = False,
 ) -> TrainingData:
     """Return the crops of the split `train` with this rank's share of the batches.
 
@@ -49,6 +50,7 @@ def read_training_data(
         table: tables.CROPS of the crops in `store`.
         size: height and width of the network's input, px; `early_sizes` as in `GrowingImages`.
         read_held_out: reads the people on whom the checkpoint is chosen; called on rank 0 only.
+        with_cameras: whether the network embeds the cameras of the crops.
 
     Raises:
         ReidopsError: there is no training crop, or the batches need more people than there are.
@@ -68,4 +70,5 @@ def read_training_data(
         "training on %s crops of %d people, %d steps per epoch", f"{len(crops.rows):,}", crops.num_people, len(sampler)
     )
     images = GrowingImages(partial(ImageBatches, store, crops.rows), size, early_sizes)
-    return TrainingData(images, crops.labels, sampler, augmentation, held_out)
+    cameras = pd.factorize(crops.camids, sort=True)[0] if with_cameras else None
+    return TrainingData(images, crops.labels, sampler, augmentation, held_out, cameras)

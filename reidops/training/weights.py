@@ -17,6 +17,7 @@ from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.weight_files import TensorGroup, read_tensor_groups
 from reidops.training.weight_matching import Match, find_neck, match_tensors
+from reidops.training.weight_translation import translate
 
 log = logging.getLogger(__name__)
 
@@ -60,16 +61,16 @@ def _is_cached(config: PretrainedCfg) -> bool:
 def load_weights(network: EmbeddingNetwork, path: Path) -> None:
     """Load weights of this network, or of its backbone alone, from a file of any of the usual trainings.
 
-    The tensors may lie under any key and any prefix. Heads that only training needs are left over. The neck and the
-    projection may be missing; a neck that was never trained changes no angle, so that the network then embeds as its
-    backbone does.
+    The tensors may lie under any key and any prefix. Weights of the backbone's authors get timm's names, and position
+    embeddings are resized. Heads that only training needs are left over. The neck and the projection may be missing; a
+    neck that was never trained changes no angle, so that the network then embeds as its backbone does.
 
     Raises:
         ReidopsError: the file is missing or unreadable, a key or shape does not fit, or a value is NaN or infinite; the
             keys are named.
     """
     groups = read_tensor_groups(path)
-    whole = [(group, match) for group in groups if (match := _match(network, group)).is_whole]
+    whole = _whole_matches(network, groups) or _whole_matches(network, _translated(network, groups))
     if not whole:
         raise ReidopsError(f"{path}: {_misfit(network, groups)}")
     group, match = whole[0]
@@ -82,6 +83,24 @@ def load_weights(network: EmbeddingNetwork, path: Path) -> None:
     _report(path, group, match, has_neck=bool(neck))
     if len(whole) > 1:
         log.warning("%s: %s would fit, too; it is not used", path, _few([other.where for other, _ in whole[1:]]))
+
+
+def _whole_matches(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> list[tuple[TensorGroup, Match]]:
+    return [(group, match) for group in groups if (match := _match(network, group)).is_whole]
+
+
+def _translated(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> list[TensorGroup]:
+    """Return the groups whose tensors of the backbone timm can translate, translated; what lies beside them is kept."""
+    translated = []
+    expected = network.backbone.state_dict()
+    for group in groups:
+        prefix = match_tensors(group.tensors, expected).prefix
+        own = {n.removeprefix(prefix): values for n, values in group.tensors.items() if n.startswith(prefix)}
+        tensors = translate(network.backbone, network.backbone_name, own)
+        if tensors is not None:
+            beside = {n: values for n, values in group.tensors.items() if not n.startswith(prefix)}
+            translated.append(TensorGroup(group.where, {**beside, **tensors}))
+    return translated
 
 
 def _match(network: EmbeddingNetwork, group: TensorGroup) -> Match:

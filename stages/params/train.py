@@ -35,10 +35,21 @@ class TrainParams:
     parts: Count = Field(
         description="Number of horizontal stripes that are embedded beside the whole crop. 0: the whole crop only."
     )
-    pooling: Literal["avg", "max", "avgmax", "gem"] = Field(description="Pooling of the last feature map.")
+    pooling: Literal["avg", "max", "avgmax", "gem", "token"] = Field(
+        description="Pooling of the last feature map. token: the class token or the attention pooling of a "
+        "transformer, as in its published weights."
+    )
     last_stride: Literal[1, 2] = Field(
         description="Stride of the last stage of the backbone. 1 doubles the height and width of the last feature map. "
         "OSNet has no such stride."
+    )
+    patch_stride: Positive | None = Field(
+        description="Distance of a transformer's patches, px. Less than their size: the patches overlap, as in "
+        "TransReID. null: no overlap."
+    )
+    camera_embedding: bool = Field(
+        description="Add a learned vector per camera to the tokens of a transformer, as in TransReID. After the "
+        "training all crops get the mean of the vectors."
     )
     freeze: Literal["backbone"] | tuple[str, ...] | None = Field(
         description="Layers that do not train. backbone: all of the backbone. A list names the only modules that "
@@ -61,6 +72,10 @@ class TrainParams:
     )
     head_factor: AboveZero = Field(
         description="Learning rate of all layers outside the backbone, as a multiple of learning_rate."
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="Factor of the learning rate from each layer of the backbone to the one before it, for "
+        "transformers 0.65 to 0.9. 1: all layers have the same rate."
     )
     schedule: Literal["cosine", "step"] = Field(description="How the learning rate decreases.")
     warmup_epochs: NotNegative = Field(

@@ -2,8 +2,10 @@
 
 import pytest
 import requests
+import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed
 
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
@@ -74,6 +76,31 @@ def test_weights_of_a_pooling_without_an_exponent_are_loaded(tmp_path):
     taker = EmbeddingNetwork("osnet_x0_25", pooling="gem")
     load_weights(taker, tmp_path / "weights.pt")
     assert taker.backbone.global_pool.exponent.item() == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"patch_stride": 12}, {"num_cameras": 3}])
+def test_a_published_transformer_of_another_input_size_is_loaded_with_resized_position_embeddings(tmp_path, options):
+    torch.manual_seed(1)
+    published = timm.create_model("test_vit")
+    torch.save({"model": published.state_dict()}, tmp_path / "weights.pth")
+    taker = EmbeddingNetwork("test_vit", pooling="token", height=64, width=32, **options)
+    load_weights(taker, tmp_path / "weights.pth")
+    assert torch.equal(taker.backbone.blocks[0].attn.qkv.weight, published.blocks[0].attn.qkv.weight)
+    assert torch.equal(taker.backbone.norm.weight, published.norm.weight)
+    grid = [5, 2] if options.get("patch_stride") else [4, 2]
+    expected = resample_abs_pos_embed(published.pos_embed, grid, num_prefix_tokens=1)
+    torch.testing.assert_close(taker.backbone.pos_embed, expected)
+
+
+def test_an_own_transformer_of_another_input_size_is_loaded_with_its_neck(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork("test_vit", pooling="avg", height=64, width=32)
+    giver.neck.weight.data.uniform_()
+    save_file(giver.state_dict(), tmp_path / "model.safetensors")
+    taker = EmbeddingNetwork("test_vit", pooling="avg", height=96, width=48)
+    load_weights(taker, tmp_path / "model.safetensors")
+    assert torch.equal(taker.neck.weight, giver.neck.weight)
+    assert torch.equal(taker.backbone.blocks[1].mlp.fc1.weight, giver.backbone.blocks[1].mlp.fc1.weight)
 
 
 def test_a_wider_osnet_names_the_shapes(tmp_path):
