@@ -27,7 +27,7 @@ from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
-from reidops.files import read_json, repository_path, repository_root, sha256
+from reidops.files import read_json, repository_root, sha256
 from reidops.registry.live_run import LiveRun, live_run
 from reidops.retrieval.ranking import score_embeddings
 from reidops.tables import CROPS, read_table
@@ -42,6 +42,7 @@ from reidops.training.losses import check_losses
 from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
+from reidops.training.starts import are_in_order, find_weights
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
 from reidops.training.training import Loop, TrainingData
 from reidops.training.training_data import Batches, read_training_data
@@ -59,7 +60,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
     network = _build_network(params, table)
-    start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    start = origin_of_start(_weights_file(params), pretrained=params.pretrained)
     check_start(start, table)
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
@@ -100,7 +101,8 @@ def _open_checkpoints(crops: Path, fabric: Fabric, params: TrainParams) -> Check
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
     """Return the params and hashes that identify a training; a run with the same identity continues an earlier one."""
-    start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
+    weights = _weights_file(params)
+    start = {"weights": sha256(weights)} if weights else {}
     hashes = {"tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
     return {"params": _lasting(params), **hashes, **start}
 
@@ -154,9 +156,14 @@ def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork
     for _, *size in params.early_sizes:
         check_size(network.backbone, (size[0], size[1]), "train.early_sizes")
     check_freeze(network, params.freeze)
-    if params.weights:
-        load_weights(network, repository_path(params.weights))
+    weights = _weights_file(params)
+    if weights:
+        load_weights(network, weights, in_order=are_in_order(str(params.weights)))
     return network
+
+
+def _weights_file(params: TrainParams) -> Path | None:
+    return find_weights(params.weights, params.backbone) if params.weights else None
 
 
 def _read_data(

@@ -150,7 +150,7 @@ def overlap_patches(backbone: nn.Module, name: str, stride: int, size: Size) -> 
     Raises:
         ReidopsError: the backbone has no patches of one size, or the stride exceeds them.
     """
-    embed = getattr(backbone, "patch_embed", None)
+    embed: Any = getattr(backbone, "patch_embed", None)
     conv = getattr(embed, "proj", None)
     if not isinstance(conv, nn.Conv2d) or not hasattr(embed, "grid_size") or conv.kernel_size != conv.stride:
         raise ReidopsError(

@@ -50,3 +50,22 @@ def _with_resized_positions(backbone: nn.Module, tensors: Mapping[str, Tensor]) 
     rows = min((r for r in range(1, num + 1) if num % r == 0), key=lambda r: abs(math.log(r / wanted)))
     resized = resample_abs_pos_embed(positions, list(grid), [rows, num // rows], num_prefix_tokens=prefix)
     return {**tensors, "pos_embed": resized}
+
+
+def rename_in_order(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """Return the tensors under the expected names, in their order; None if an ending of a name or a shape differs.
+
+    The tensors of a classifier at the end may be additional. Counts of batches are left out.
+    """
+    given, wanted = (
+        [(name, values) for name, values in group.items() if not name.endswith("num_batches_tracked")]
+        for group in (tensors, expected)
+    )
+    pairs = list(zip(given, wanted, strict=False))
+    fit = all(
+        theirs.rpartition(".")[2] == ours.rpartition(".")[2] and values.shape == place.shape
+        for (theirs, values), (ours, place) in pairs
+    )
+    if not fit or len(given) - len(wanted) not in (0, 2):
+        return None
+    return {ours: values for (_, values), (ours, _) in pairs}

@@ -17,7 +17,7 @@ from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.weight_files import TensorGroup, read_tensor_groups
 from reidops.training.weight_matching import Match, find_neck, match_tensors
-from reidops.training.weight_translation import translate
+from reidops.training.weight_translation import rename_in_order, translate
 
 log = logging.getLogger(__name__)
 
@@ -58,18 +58,23 @@ def _is_cached(config: PretrainedCfg) -> bool:
     return (Path(torch.hub.get_dir()) / "checkpoints" / Path(config.url).name).is_file()
 
 
-def load_weights(network: EmbeddingNetwork, path: Path) -> None:
+def load_weights(network: EmbeddingNetwork, path: Path, *, in_order: bool = False) -> None:
     """Load weights of this network, or of its backbone alone, from a file of any of the usual trainings.
 
     The tensors may lie under any key and any prefix. Weights of the backbone's authors get timm's names, and position
     embeddings are resized. Heads that only training needs are left over. The neck and the projection may be missing; a
     neck that was never trained changes no angle, so that the network then embeds as its backbone does.
 
+    Args:
+        in_order: the file has the backbone's tensors under other names, in the backbone's order.
+
     Raises:
         ReidopsError: the file is missing or unreadable, a key or shape does not fit, or a value is NaN or infinite; the
             keys are named.
     """
     groups = read_tensor_groups(path)
+    if in_order:
+        groups = [_renamed(network, group) for group in groups]
     whole = _whole_matches(network, groups) or _whole_matches(network, _translated(network, groups))
     if not whole:
         raise ReidopsError(f"{path}: {_misfit(network, groups)}")
@@ -101,6 +106,12 @@ def _translated(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> lis
             beside = {n: values for n, values in group.tensors.items() if not n.startswith(prefix)}
             translated.append(TensorGroup(group.where, {**beside, **tensors}))
     return translated
+
+
+def _renamed(network: EmbeddingNetwork, group: TensorGroup) -> TensorGroup:
+    """Return the group under the backbone's names if its tensors have the backbone's order, else unchanged."""
+    tensors = rename_in_order(group.tensors, network.backbone.state_dict())
+    return group if tensors is None else TensorGroup(group.where, tensors)
 
 
 def _match(network: EmbeddingNetwork, group: TensorGroup) -> Match:

@@ -21,7 +21,9 @@ class TrainParams:
     )
     weights: str | None = Field(
         description="File with the weights to start from, relative to the repository: safetensors, a torch state dict "
-        "or the checkpoint of another training. null: random weights, or those of `pretrained`."
+        "or the checkpoint of another training. package:efficientnet-lite0 and package:mobilenetv2: ImageNet weights "
+        "of the extra `starts`, without download. zoo:NAME: published ReID weights, fetched once (docs/training.md). "
+        "null: random weights, or those of `pretrained`."
     )
     height: Positive = Field(description="Height of the network's input, px.")
     width: Positive = Field(description="Width of the network's input, px.")
