@@ -9,7 +9,16 @@ import torch
 from timm.layers import resample_abs_pos_embed, set_layer_config
 from torch import Tensor, nn
 
-from reidops.embedding import osnet, resnet_ibn  # noqa: F401 – they register their networks with timm
+from reidops.embedding import (  # noqa: F401 – they register their networks with timm
+    deep_sort_net,
+    hacnn,
+    mlfn,
+    mudeep,
+    osnet,
+    resnet_ibn,
+    resnet_mid,
+    torchvision_networks,
+)
 from reidops.errors import ReidopsError
 
 Size = tuple[int, int]  # height and width, px

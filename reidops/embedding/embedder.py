@@ -141,6 +141,7 @@ def describe(
         dim=network.dim,
         embedding_dim=embedding_dim,
         parts=network.parts,
+        whole=network.whole,
         patch_stride=patch_stride,
         num_cameras=network.num_cameras,
         pooling=pooling,

@@ -58,6 +58,7 @@ def _build(description: EmbedderDescription) -> EmbeddingNetwork:
         description.backbone,
         embedding_dim=description.embedding_dim,
         parts=description.parts,
+        whole=description.whole,
         pooling=description.pooling,
         last_stride=description.last_stride,
         height=description.height,

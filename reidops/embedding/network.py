@@ -2,6 +2,7 @@
 
 The map of a crop is pooled as a whole and, if `parts` is above 0, also in `parts` horizontal stripes (Sun et al. 2018,
 PCB). The whole and each stripe are branches with their own projection, neck and classifier; the whole is the first.
+Without `whole` the stripes are the only branches, as in PCB.
 """
 
 import torch
@@ -28,6 +29,7 @@ class EmbeddingNetwork(nn.Module):
         backbone: a model name of timm, including the OSNet and ResNet-IBN-a models that this package registers.
         embedding_dim: width of the projection after the pooling of each branch, 0 = none.
         parts: number of horizontal stripes that are embedded in addition to the whole, 0 = none.
+        whole: whether the whole is embedded beside the stripes; without stripes it always is.
         pooling: avg, max, avgmax or gem; token = the class token or the attention pooling of a transformer, as in its
             published weights.
         last_stride: 1 doubles the height and width of the last stage's map; 2 keeps the backbone unchanged. The last
@@ -51,6 +53,7 @@ class EmbeddingNetwork(nn.Module):
         *,
         embedding_dim: int = 0,
         parts: int = 0,
+        whole: bool = True,
         pooling: str = "avg",
         last_stride: int = 2,
         height: int | None = None,
@@ -65,7 +68,8 @@ class EmbeddingNetwork(nn.Module):
         super().__init__()
         _check_pooling(pooling, parts)
         self.backbone_name = backbone
-        self.parts, self.num_branches = parts, 1 + parts
+        self.parts, self.whole = parts, whole or not parts
+        self.num_branches = int(self.whole) + parts
         own_pool = pooling == "gem" and not _pools_by_gem(backbone)
         size = (height or PROBE_SIZE[0], width or PROBE_SIZE[1])
         self.backbone = create_backbone(backbone, "" if parts or own_pool else pooling, size, pretrained=pretrained)
@@ -95,8 +99,13 @@ class EmbeddingNetwork(nn.Module):
         maps = self._maps(inputs)
         if not self.parts:
             return self.projection(self.pool(maps))
-        pooled = [self.pool(maps), *(self.pool(stripe) for stripe in cut_stripes(maps, self.parts))]
-        return torch.cat([project(branch) for project, branch in zip(self.projection, pooled, strict=True)], dim=1)
+        branches = [*([maps] if self.whole else []), *cut_stripes(maps, self.parts)]
+        pooled = [self.pool(branch) for branch in branches]
+        return torch.cat([project(branch) for project, branch in zip(self._projections, pooled, strict=True)], dim=1)
+
+    @property
+    def _projections(self) -> list[nn.Module]:
+        return list(self.projection) if isinstance(self.projection, nn.ModuleList) else [self.projection]
 
     def _maps(self, inputs: Tensor) -> Tensor:
         """Return the backbone's maps, [N, C, h, w], or its pooled features, [N, C]."""

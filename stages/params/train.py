@@ -13,8 +13,9 @@ class TrainParams:
     """Network, batches, losses, optimizer, schedule and augmentation."""
 
     backbone: str = Field(
-        description="Name of the network: one of timm, of OSNet (osnet_x1_0, osnet_ain_x1_0, …) or of ResNet-IBN-a "
-        "(resnet50_ibn_a, seresnet18_ibn_dense, …)."
+        description="Name of the network: one of timm, of OSNet (osnet_x1_0, osnet_ain_x1_0, …), of ResNet-IBN-a "
+        "(resnet50_ibn_a, seresnet18_ibn_dense, …), or hacnn, mlfn, mudeep, resnet50mid, squeezenet1_0, "
+        "shufflenetv2_x1_0, deep_sort_net."
     )
     pretrained: bool = Field(
         description="Start from timm's published weights (ImageNet). The first run downloads them."
@@ -36,6 +37,9 @@ class TrainParams:
     )
     parts: Count = Field(
         description="Number of horizontal stripes that are embedded beside the whole crop. 0: the whole crop only."
+    )
+    whole: bool = Field(
+        description="Embed the whole crop beside the stripes of `parts`. false: the stripes only, as in PCB."
     )
     pooling: Literal["avg", "max", "avgmax", "gem", "token"] = Field(
         description="Pooling of the last feature map. token: the class token or the attention pooling of a "
