@@ -35,6 +35,7 @@ from reidops.training.augmentation import Augmentation
 from reidops.training.auto_augment import check_policy
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.compiling import check_compiler
+from reidops.training.finished_state import FinishedState
 from reidops.training.fitting import FitSettings, fit_network
 from reidops.training.freezing import check_freeze
 from reidops.training.keeping import TrainedWeights
@@ -69,9 +70,11 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     with launched(params.processes, precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
-        checkpoints = _open_checkpoints(crops, fabric, params)
+        checkpoints, finished = _open_checkpoints(crops, fabric, params)
         with _watch(checkpoints, fabric, params) as live:
             if params.epochs:
+                if params.resume and fabric.is_global_zero:
+                    finished.continue_from(checkpoints, params.epochs)
                 data = _read_data(table, crops / "crops.tar", network, fabric, params)
                 trained = fit_network(
                     network,
@@ -86,17 +89,18 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
             if fabric.is_global_zero:
                 origin = with_training(start, table, _leave_out_counts(crops)) if params.epochs else start
                 _write(network, trained, table, model, params, origin)
-                checkpoints.delete()
+                finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
 
 
-def _open_checkpoints(crops: Path, fabric: Fabric, params: TrainParams) -> Checkpoints:
-    """Return the checkpoints of this training; rank 0 deletes old ones of other trainings."""
-    checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
+def _open_checkpoints(crops: Path, fabric: Fabric, params: TrainParams) -> tuple[Checkpoints, FinishedState]:
+    """Return the checkpoints and the finished state of this training; rank 0 deletes old ones of other trainings."""
+    root, identity = repository_root() / "data" / "checkpoints", _identity(crops, params)
+    checkpoints = Checkpoints(root, identity)
     if fabric.is_global_zero:
         checkpoints.prune()
-    return checkpoints
+    return checkpoints, FinishedState(root, identity)
 
 
 def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
@@ -158,7 +162,7 @@ def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork
     check_freeze(network, params.freeze)
     weights = _weights_file(params)
     if weights:
-        load_weights(network, weights, in_order=are_in_order(str(params.weights)))
+        load_weights(network, weights, in_order=are_in_order(str(params.weights)), match=params.weights_match)
     return network
 
 

@@ -328,6 +328,20 @@ class Trainer:
         self._data.sampler.load_state_dict(state["sampler"])
         self._progress = Progress(**state["progress"])
         log.info("continue after step %d, from %s", self._progress.step, self._checkpoints.folder)
+        self._set_rate()
+
+    def _set_rate(self) -> None:
+        """Set the learning rate of the schedule; a longer training has another one than at the end of the shorter."""
+        before = self._optimizer.param_groups[0]["lr"]
+        self._schedule.step_update(self._progress.step)
+        rate = self._optimizer.param_groups[0]["lr"]
+        if not math.isclose(before, rate, rel_tol=1e-6):
+            log.warning(
+                "the learning rate was %.3g and is now %.3g, by the schedule of the longer training; set "
+                "train.learning_rate or train.final_share for another one",
+                before,
+                rate,
+            )
 
     def _update_bar(self, batches: list[_Batch], bar: tqdm) -> int:
         """Update the progress bar and return the number of images of all ranks."""

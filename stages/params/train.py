@@ -26,6 +26,10 @@ class TrainParams:
         "of the extra `starts`, without download. zoo:NAME: published ReID weights, fetched once (docs/training.md). "
         "null: random weights, or those of `pretrained`."
     )
+    weights_match: Literal["exact", "fitting"] = Field(
+        description="exact: all tensors of the backbone must be in the file of `weights`. fitting: those that fit are "
+        "loaded and the others are logged, for a backbone that differs in some layers."
+    )
     height: Positive = Field(description="Height of the network's input, px.")
     width: Positive = Field(description="Width of the network's input, px.")
     early_sizes: tuple[tuple[Share, Positive, Positive], ...] = Field(
@@ -70,6 +74,10 @@ class TrainParams:
     )
     prefer_cameras: bool = Field(description="Sample the K crops of a person from several cameras, if possible.")
     epochs: Count = Field(description="Number of epochs. 0: keep the loaded weights as they are.")
+    resume: bool = Field(
+        description="Lengthen the last finished training to `epochs` epochs; all other values must be the same. The "
+        "learning rate continues by the schedule of the longer training, and a change of it is logged."
+    )
     optimizer: str = Field(description="Name of the optimizer in timm: adamw, adam, sgd, ….")
     learning_rate: AboveZero = Field(description="Peak learning rate of the optimizer, for the whole batch.")
     weight_decay: NotNegative = Field(description="Weight decay of the optimizer.")

@@ -183,3 +183,31 @@ def test_pretrained_offline_fails_at_once(monkeypatch, tmp_path, backbone):
     monkeypatch.setattr("reidops.training.weights.try_to_load_from_cache", lambda *_: None)
     with pytest.raises(ReidopsError, match="hub does not answer"):
         check_pretrained(backbone)
+
+
+def test_fitting_loads_what_fits_and_logs_what_was_taken_and_left(tmp_path, caplog):
+    torch.manual_seed(1)
+    published = timm.create_model("test_resnet").state_dict()
+    published["layer1.0.conv1.weight"] = torch.zeros(1, 2, 3, 3)
+    del published["layer2.0.bn1.weight"]
+    torch.save(published, tmp_path / "weights.pth")
+    with pytest.raises(ReidopsError, match="train.weights_match to fitting"):
+        load_weights(EmbeddingNetwork("test_resnet"), tmp_path / "weights.pth")
+    taker = EmbeddingNetwork("test_resnet")
+    before = taker.backbone.layer1[0].conv1.weight.clone()
+    with caplog.at_level("INFO"):
+        load_weights(taker, tmp_path / "weights.pth", match="fitting")
+    assert torch.equal(taker.backbone.layer3[0].conv2.weight, published["layer3.0.conv2.weight"])
+    assert torch.equal(taker.backbone.layer1[0].conv1.weight, before)
+    for named in (
+        "tensors fit",
+        "file lacks: layer2.0.bn1.weight",
+        "another shape: layer1.0.conv1.weight [1, 2, 3, 3]",
+    ):
+        assert named in caplog.text
+
+
+def test_fitting_refuses_a_file_of_which_nothing_fits(giver, tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(ReidopsError, match="nothing fits"):
+        load_weights(EmbeddingNetwork(TINY), tmp_path / "model.safetensors", match="fitting")
