@@ -21,13 +21,13 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from reidops.datasets.origin import Origin, check_start, origin_of_start, with_training
+from reidops.datasets.origin import Origin, check_start, origin_of_start, read_origin, with_training
 from reidops.embedding.backbones import check_backbone, check_size
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
-from reidops.files import read_json, repository_root, sha256
+from reidops.files import read_json, repository_path, repository_root, sha256
 from reidops.registry.live_run import LiveRun, live_run
 from reidops.retrieval.ranking import score_embeddings
 from reidops.tables import CROPS, read_table
@@ -35,6 +35,7 @@ from reidops.training.augmentation import Augmentation
 from reidops.training.auto_augment import check_policy
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.compiling import check_compiler
+from reidops.training.distillation import Teacher, check_distillation
 from reidops.training.finished_state import FinishedState
 from reidops.training.fitting import FitSettings, fit_network
 from reidops.training.freezing import check_freeze
@@ -63,6 +64,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     network = _build_network(params, table)
     start = origin_of_start(_weights_file(params), pretrained=params.pretrained)
     check_start(start, table)
+    teacher = _load_teacher(network, table, params)
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
@@ -83,6 +85,7 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
                     fabric=fabric,
                     checkpoints=checkpoints,
                     on_epoch=live.log_epoch if live else None,
+                    teacher=teacher,
                 )
             else:
                 trained = keep_loaded_weights(network)
@@ -108,7 +111,8 @@ def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
     weights = _weights_file(params)
     start = {"weights": sha256(weights)} if weights else {}
     hashes = {"tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
-    return {"params": _lasting(params), **hashes, **start}
+    taught = {"teacher": Embedder.load(_teacher_source(params)).weights_sha256} if params.teacher else {}
+    return {"params": _lasting(params), **hashes, **start, **taught}
 
 
 def _lasting(params: TrainParams) -> dict[str, Any]:
@@ -143,6 +147,8 @@ def _check_names(params: TrainParams) -> None:
     check_losses(params.losses, params.loss_options, **batch)
     check_backbone(params.backbone)
     check_optimizer(params.optimizer, params.optimizer_options)
+    if params.teacher:
+        check_distillation(params.teacher_losses)
     if params.auto_augment:
         check_policy(params.auto_augment)
 
@@ -164,6 +170,24 @@ def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork
     if weights:
         load_weights(network, weights, in_order=are_in_order(str(params.weights)), match=params.weights_match)
     return network
+
+
+def _load_teacher(network: EmbeddingNetwork, table: pd.DataFrame, params: TrainParams) -> Teacher | None:
+    """Return the teacher.
+
+    Raises:
+        ReidopsError: it cannot be loaded, or it was trained on people and frames of the test split.
+    """
+    if not params.teacher or not params.epochs:
+        return None
+    embedder = Embedder.load(_teacher_source(params))
+    check_start(read_origin(embedder.description.trained_on, params.teacher), table)
+    return Teacher(embedder.network, embedder.input_size, network)
+
+
+def _teacher_source(params: TrainParams) -> str:
+    source = str(params.teacher)
+    return source if source.startswith("models:/") else str(repository_path(source))
 
 
 def _weights_file(params: TrainParams) -> Path | None:

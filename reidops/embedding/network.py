@@ -120,16 +120,22 @@ class EmbeddingNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3]; includes the preprocessing."""
         inputs = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
+        return self.embed(inputs)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return unit embeddings, float32 [N, dim], of normalized inputs [N, 3, H, W]."""
         embeddings = self._embed(inputs)
         if self.flip_average:
             embeddings = functional.normalize(embeddings + self._embed(inputs.flip(3)))
         return embeddings
 
+    def join_branches(self, embeddings: Tensor) -> Tensor:
+        """Return one vector [N, dim] of the embeddings of the branches [N, B, d]; each branch has the same weight."""
+        return functional.normalize(embeddings, dim=2).flatten(1) if self.parts else embeddings.flatten(1)
+
     def _embed(self, inputs: Tensor) -> Tensor:
         embeddings = self.neck(self.features(inputs)).float()
-        if self.parts:  # gives each branch the same weight
-            embeddings = functional.normalize(self.split_branches(embeddings), dim=2).flatten(1)
-        return functional.normalize(embeddings)
+        return functional.normalize(self.join_branches(self.split_branches(embeddings)))
 
     def set_cameras(self, camids: Tensor | None) -> None:
         """Set the cameras, [N] in 0 … num_cameras − 1, of the images of the next calls; None = unknown."""

@@ -26,6 +26,7 @@ from reidops.errors import ReidopsError
 from reidops.progress_bar import progress_bar
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
+from reidops.training.distillation import Teacher
 from reidops.training.freezing import Freezing
 from reidops.training.interruptions import out_of_memory_errors, stop_request
 from reidops.training.keeping import Keeper, TrainedWeights
@@ -105,6 +106,7 @@ class Trainer:
         optimizer: optimizer of the weights of `network` and `losses`.
         schedule: a schedule of timm that is updated after every optimizer step.
         on_epoch: called after each epoch on rank 0.
+        teacher: embeds the batches for `losses.distillation`; None = no distillation.
     """
 
     def __init__(
@@ -120,7 +122,9 @@ class Trainer:
         loop: Loop,
         freezing: Freezing | None = None,
         on_epoch: EpochCallback | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
+        self._teacher = teacher.to(fabric.device) if teacher else None
         self._data, self._schedule, self._loop, self._on_epoch = data, schedule, loop, on_epoch
         self._freezing = freezing
         self._fabric, self._checkpoints = fabric, checkpoints
@@ -238,6 +242,11 @@ class Trainer:
             gather(self._fabric, values) for values in self._model(batch.inputs, batch.cameras)
         )
         loss, values = self._losses(features, logits, gather(self._fabric, batch.labels), embeddings)
+        if self._teacher is not None:
+            taught = gather(self._fabric, self._teacher.embed(batch.inputs))
+            joined = self._network.embedding.join_branches(embeddings)
+            distilled, more = self._losses.distillation(joined, taught)
+            loss, values = loss + distilled, values | more
         # DDP waits for the gradient of every parameter. If no loss uses the logits, this makes the classifier's zero.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
         self._fabric.backward(weight * total)

@@ -114,6 +114,14 @@ class TrainParams:
         description="Options of the losses. reidops/training/losses.py lists all options and the values of those that "
         "are not given here. A triplet margin is soft or a Euclidean distance."
     )
+    teacher: str | None = Field(
+        description="Trained model whose embeddings the network learns as well (distillation): a folder with "
+        "model.safetensors and embedder.json, relative to the repository, or models:/NAME@ALIAS. null: none."
+    )
+    teacher_losses: dict[str, NotNegative] = Field(
+        description="Losses between the embeddings of network and teacher, with their weights. similarity: squared "
+        "differences of the cosines within a batch. features: 1 − cosine after a learned projection."
+    )
     flip: Share = Field(description="Probability that a crop is mirrored.")
     pad: Share = Field(description="Largest random shift of a crop, as a share of its height.")
     erasing: Share = Field(description="Probability that a random rectangle of a crop is erased.")
