@@ -35,7 +35,7 @@ def test_features_are_compared_after_a_learned_projection():
         [1 - float(a @ b) for a, b in zip(unit(losses.projection(student).detach()), taught, strict=True)]
     )
     total, values = losses(student, taught)
-    assert float(total) == pytest.approx(expected, abs=1e-6) and set(values) == {"teacher_features"}
+    assert total.item() == pytest.approx(expected, abs=1e-6) and set(values) == {"teacher_features"}
 
 
 def test_a_student_that_embeds_as_its_teacher_has_no_loss():
