@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from reidops.embedding.network import EmbeddingNetwork
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.distillation import Distillation, Teacher, check_distillation
+from reidops.training.losses import BranchLosses, build_losses
+from reidops.training.optimization import build_optimizer
 
 TINY = "test_resnet"
 
@@ -42,7 +44,7 @@ def test_a_student_that_embeds_as_its_teacher_has_no_loss():
     taught = unit(torch.randn(4, 6))
     losses = Distillation({"similarity": 1.0, "features": 1.0}, 6, 6)
     torch.nn.init.eye_(losses.projection.weight)
-    assert float(losses(3 * taught, taught)[0]) == pytest.approx(0, abs=1e-6)
+    assert losses(3 * taught, taught)[0].item() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_teacher_sees_the_pixels_of_its_student_with_its_own_mean_and_standard_deviation():
@@ -55,6 +57,25 @@ def test_a_teacher_sees_the_pixels_of_its_student_with_its_own_mean_and_standard
     ).view(3, 1, 1)
     torch.testing.assert_close(Teacher(network, (64, 32), student).embed(inputs), network(images), atol=1e-5, rtol=0)
     assert Teacher(network, (96, 48), student).embed(inputs).shape == (3, network.dim)
+
+
+def test_a_student_and_its_projection_learn_the_embeddings_of_a_teacher():
+    torch.manual_seed(0)
+    student = TrainingNetwork(EmbeddingNetwork(TINY), 2)
+    teacher = Teacher(EmbeddingNetwork(TINY, embedding_dim=16), (64, 32), student.embedding)
+    distillation = Distillation({"features": 1.0, "similarity": 10.0}, student.embedding.dim, teacher.dim)
+    own = build_losses({"cross-entropy": 1.0}, num_people=2, dim=student.embedding.dim)
+    optimizer = build_optimizer(student, "adamw", 1e-3, 0.0, losses=BranchLosses([own], distillation))
+    inputs, history = torch.randn(6, 3, 64, 32), []
+    for _ in range(12):
+        _, _, embeddings = student.train()(inputs)
+        total, values = distillation(student.embedding.join_branches(embeddings), teacher.embed(inputs))
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(values)
+    assert history[-1]["teacher_features"] < 0.8 * history[0]["teacher_features"]
+    assert history[-1]["teacher_similarity"] < history[0]["teacher_similarity"]
 
 
 def test_a_teacher_does_not_learn():
