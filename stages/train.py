@@ -22,10 +22,12 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from reidops.datasets.origin import Origin, check_start, origin_of_start, with_training
+from reidops.datasets.origin import Origin, check_start, origin_of_start, read_origin, with_training
+from reidops.embedding.backbones import check_backbone, check_size
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
-from reidops.embedding.network import EmbeddingNetwork, check_backbone
+from reidops.embedding.network import EmbeddingNetwork
+from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_path, repository_root, sha256
 from reidops.registry.live_run import LiveRun, live_run
 from reidops.retrieval.ranking import score_embeddings
@@ -34,6 +36,8 @@ from reidops.training.augmentation import Augmentation
 from reidops.training.auto_augment import check_policy
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.compiling import check_compiler
+from reidops.training.distillation import Teacher, check_distillation
+from reidops.training.finished_state import FinishedState
 from reidops.training.fitting import FitSettings, fit_network
 from reidops.training.freezing import check_freeze
 from reidops.training.generated import GeneratedSource, check_generated, check_present
@@ -42,6 +46,7 @@ from reidops.training.losses import check_losses
 from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
+from reidops.training.starts import are_in_order, find_weights
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
 from reidops.training.training import Loop, TrainingData
 from reidops.training.training_data import Batches, read_training_data
@@ -59,9 +64,10 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     check_validated(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
-    network = _build_network(params)
-    start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    network = _build_network(params, table)
+    start = origin_of_start(_weights_file(params), pretrained=params.pretrained)
     check_start(start, table)
+    teacher = _load_teacher(network, table, params)
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
@@ -69,9 +75,11 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     with launched(params.processes, precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
-        checkpoints = _open_checkpoints(crops, generated, fabric, params)
+        checkpoints, finished = _open_checkpoints(crops, generated, fabric, params)
         with _watch(checkpoints, fabric, params) as live:
             if params.epochs:
+                if params.resume and fabric.is_global_zero:
+                    finished.continue_from(checkpoints, params.epochs)
                 source = _generated_source(generated, params)
                 data = _read_data(table, crops / "crops.tar", network, fabric, params, generated=source)
                 trained = fit_network(
@@ -81,31 +89,37 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
                     fabric=fabric,
                     checkpoints=checkpoints,
                     on_epoch=live.log_epoch if live else None,
+                    teacher=teacher,
                 )
             else:
                 trained = keep_loaded_weights(network)
             if fabric.is_global_zero:
                 origin = with_training(start, table, _leave_out_counts(crops)) if params.epochs else start
                 _write(network, trained, table, model, params, origin)
-                checkpoints.delete()
+                finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
 
 
-def _open_checkpoints(crops: Path, generated: Path, fabric: Fabric, params: TrainParams) -> Checkpoints:
-    """Return the checkpoints of this training; rank 0 deletes old ones of other trainings."""
-    checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, generated, params))
+def _open_checkpoints(
+    crops: Path, generated: Path, fabric: Fabric, params: TrainParams
+) -> tuple[Checkpoints, FinishedState]:
+    """Return the checkpoints and the finished state of this training; rank 0 deletes old ones of other trainings."""
+    root, identity = repository_root() / "data" / "checkpoints", _identity(crops, generated, params)
+    checkpoints = Checkpoints(root, identity)
     if fabric.is_global_zero:
         checkpoints.prune()
-    return checkpoints
+    return checkpoints, FinishedState(root, identity)
 
 
 def _identity(crops: Path, generated: Path, params: TrainParams) -> dict[str, Any]:
     """Return the params and hashes that identify a training; a run with the same identity continues an earlier one."""
-    start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
+    weights = _weights_file(params)
+    start = {"weights": sha256(weights)} if weights else {}
     hashes = {"tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
     extra = {"generated": sha256(generated / "crops.tar")} if _generated_source(generated, params) else {}
-    return {"params": _lasting(params), **hashes, **start, **extra}
+    taught = {"teacher": Embedder.load(_teacher_source(params)).weights_sha256} if params.teacher else {}
+    return {"params": _lasting(params), **hashes, **start, **extra, **taught}
 
 
 def _generated_source(generated: Path, params: TrainParams) -> GeneratedSource | None:
@@ -143,13 +157,20 @@ def _check_names(params: TrainParams) -> None:
     batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
     check_losses(params.losses, params.loss_options, **batch)
     check_generated(params.generated, params.losses.get("cross-entropy", 0.0))
+    if params.generated and params.camera_embedding:
+        raise ReidopsError(
+            "train.generated is set, but generated crops have no camera; set train.generated to null or "
+            "train.camera_embedding to false"
+        )
     check_backbone(params.backbone)
     check_optimizer(params.optimizer, params.optimizer_options)
+    if params.teacher:
+        check_distillation(params.teacher_losses)
     if params.auto_augment:
         check_policy(params.auto_augment)
 
 
-def _build_network(params: TrainParams) -> EmbeddingNetwork:
+def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork:
     if params.threads:
         torch.set_num_threads(params.threads)
     if params.compile:
@@ -157,11 +178,37 @@ def _build_network(params: TrainParams) -> EmbeddingNetwork:
     torch.manual_seed(params.seed)
     if params.pretrained:
         check_pretrained(params.backbone)
-    network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params))
+    num_cameras = table.loc[table["split"] == "train", "camid"].nunique() if params.camera_embedding else 0
+    network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params), num_cameras=num_cameras)
+    for _, *size in params.early_sizes:
+        check_size(network.backbone, (size[0], size[1]), "train.early_sizes")
     check_freeze(network, params.freeze)
-    if params.weights:
-        load_weights(network, repository_path(params.weights))
+    weights = _weights_file(params)
+    if weights:
+        load_weights(network, weights, in_order=are_in_order(str(params.weights)), match=params.weights_match)
     return network
+
+
+def _load_teacher(network: EmbeddingNetwork, table: pd.DataFrame, params: TrainParams) -> Teacher | None:
+    """Return the teacher.
+
+    Raises:
+        ReidopsError: it cannot be loaded, or it was trained on people and frames of the test split.
+    """
+    if not params.teacher or not params.epochs:
+        return None
+    embedder = Embedder.load(_teacher_source(params))
+    check_start(read_origin(embedder.description.trained_on, params.teacher), table)
+    return Teacher(embedder.network, embedder.input_size, network)
+
+
+def _teacher_source(params: TrainParams) -> str:
+    source = str(params.teacher)
+    return source if source.startswith("models:/") else str(repository_path(source))
+
+
+def _weights_file(params: TrainParams) -> Path | None:
+    return find_weights(params.weights, params.backbone) if params.weights else None
 
 
 def _read_data(
@@ -184,6 +231,7 @@ def _read_data(
         read_held_out=partial(read_held_out, store, table, *size, score_embeddings, params.checkpoint_people),
         early_sizes=params.early_sizes,
         generated=generated,
+        with_cameras=params.camera_embedding,
     )
 
 

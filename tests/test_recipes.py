@@ -44,6 +44,10 @@ def test_a_recipe_learns_in_a_step(path):
             parts=params.parts,
             pooling=params.pooling,
             last_stride=params.last_stride,
+            height=64,
+            width=32,
+            patch_stride=params.patch_stride,
+            num_cameras=2 * params.camera_embedding,
         ),
         NUM_PEOPLE,
     )
@@ -67,6 +71,7 @@ def test_a_recipe_learns_in_a_step(path):
         losses=losses,
         options=params.optimizer_options,
         head_factor=params.head_factor,
+        layer_decay=params.layer_decay,
     )
     Freezing(network, params.freeze, params.freeze_epochs).apply(params.freeze_epochs)
     epochs = max(params.epochs, 1)  # 0 where published weights are kept: training on from them has to work, too

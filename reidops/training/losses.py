@@ -200,11 +200,16 @@ class WeightedLosses(nn.Module):
 
 
 class BranchLosses(nn.Module):
-    """The mean of the losses of a network's branches (global and stripes); each branch has its own losses."""
+    """The mean of the losses of a network's branches (global and stripes); each branch has its own losses.
 
-    def __init__(self, branches: list[WeightedLosses]) -> None:
+    `distillation` compares the joined branches with a teacher's embeddings, and is added.
+    """
+
+    def __init__(self, branches: list[WeightedLosses], distillation: nn.Module | None = None) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
+        if distillation is not None:
+            self.distillation = distillation
 
     def forward(
         self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor

@@ -26,6 +26,7 @@ from reidops.errors import ReidopsError
 from reidops.progress_bar import progress_bar
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
+from reidops.training.distillation import Teacher
 from reidops.training.freezing import Freezing
 from reidops.training.generated import GeneratedCrops, generated_loss, split_generated
 from reidops.training.interruptions import out_of_memory_errors, stop_request
@@ -46,8 +47,8 @@ EpochCallback = Callable[[int, Mapping[str, float]], None]
 class TrainingData:
     """The training crops with labels 0 … C − 1 [N], their sampler and augmentation, and the held-out people.
 
-    The sampler yields this rank's share of each batch; only rank 0 needs held-out people. Generated crops are added to
-    each batch.
+    `cameras` are the cameras 0 … num_cameras − 1 [N] of the crops, for a camera embedding; None = not used. The sampler
+    yields this rank's share of each batch; only rank 0 needs held-out people. Generated crops are added to each batch.
     """
 
     images: GrowingImages
@@ -56,6 +57,7 @@ class TrainingData:
     augmentation: Augmentation
     held_out: HeldOut | None
     generated: GeneratedCrops | None = None
+    cameras: np.ndarray | None = None
 
     @property
     def num_people(self) -> int:
@@ -96,7 +98,7 @@ class Divergence(ReidopsError):
 
 @dataclass(frozen=True)
 class _Batch:
-    """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W] and labels [n].
+    """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W], labels and cameras [n].
 
     Inputs of generated crops follow the others and have no label.
     """
@@ -104,6 +106,7 @@ class _Batch:
     number: int
     inputs: Tensor
     labels: Tensor
+    cameras: Tensor | None
 
 
 def steps_per_epoch(num_batches: int, accumulate: int) -> int:
@@ -118,6 +121,7 @@ class Trainer:
         optimizer: optimizer of the weights of `network` and `losses`.
         schedule: a schedule of timm that is updated after every optimizer step.
         on_epoch: called after each epoch on rank 0.
+        teacher: embeds the batches for `losses.distillation`; None = no distillation.
     """
 
     def __init__(
@@ -133,7 +137,9 @@ class Trainer:
         loop: Loop,
         freezing: Freezing | None = None,
         on_epoch: EpochCallback | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
+        self._teacher = teacher.to(fabric.device) if teacher else None
         self._data, self._schedule, self._loop, self._on_epoch = data, schedule, loop, on_epoch
         self._freezing = freezing
         self._fabric, self._checkpoints = fabric, checkpoints
@@ -217,7 +223,9 @@ class Trainer:
         if self._data.generated is not None:
             extra = self._data.generated.batch(number, *images.shape[1:3])
             inputs = torch.cat([inputs, self._change(extra, number, self._fabric.world_size)])
-        return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(self._data.labels[indices])))
+        labels, cameras = self._data.labels[indices], self._data.cameras
+        own_cameras = None if cameras is None else self._to_device(torch.from_numpy(cameras[indices]))
+        return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(labels)), own_cameras)
 
     def _change(self, images: np.ndarray, *place: int) -> Tensor:
         """Return the augmented inputs; random values are drawn for the whole batch, by its place in the training."""
@@ -253,8 +261,15 @@ class Trainer:
         """Add the gradient of `weight` times the loss of a batch of all ranks; return the losses times `weight`."""
         # Dropout in a backbone draws from this generator.
         torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))
-        features, logits, embeddings = (gather(self._fabric, values) for values in self._model(batch.inputs))
+        features, logits, embeddings = (
+            gather(self._fabric, values) for values in self._model(batch.inputs, batch.cameras)
+        )
         loss, values = self._compute_losses(features, logits, gather(self._fabric, batch.labels), embeddings)
+        if self._teacher is not None:
+            taught = gather(self._fabric, self._teacher.embed(batch.inputs))
+            joined = self._network.embedding.join_branches(embeddings)
+            distilled, more = self._losses.distillation(joined, taught)
+            loss, values = loss + distilled, values | more
         # DDP waits for the gradient of every parameter. If no loss uses the logits, this makes the classifier's zero.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
         self._fabric.backward(weight * total)
@@ -361,6 +376,20 @@ class Trainer:
         self._data.sampler.load_state_dict(state["sampler"])
         self._progress = Progress(**state["progress"])
         log.info("continue after step %d, from %s", self._progress.step, self._checkpoints.folder)
+        self._set_rate()
+
+    def _set_rate(self) -> None:
+        """Set the learning rate of the schedule; a longer training has another one than at the end of the shorter."""
+        before = self._optimizer.param_groups[0]["lr"]
+        self._schedule.step_update(self._progress.step)
+        rate = self._optimizer.param_groups[0]["lr"]
+        if not math.isclose(before, rate, rel_tol=1e-6):
+            log.warning(
+                "the learning rate was %.3g and is now %.3g, by the schedule of the longer training; set "
+                "train.learning_rate or train.final_share for another one",
+                before,
+                rate,
+            )
 
     def _update_bar(self, batches: list[_Batch], bar: tqdm) -> int:
         """Update the progress bar and return the number of images of all ranks."""

@@ -44,6 +44,7 @@ def read_training_data(
     read_held_out: Callable[[], HeldOut | None],
     early_sizes: Sequence[tuple[float, int, int]] = (),
     generated: GeneratedSource | None = None,
+    with_cameras: bool = False,
 ) -> TrainingData:
     """Return the crops of the split `train` with this rank's share of the batches.
 
@@ -52,6 +53,7 @@ def read_training_data(
         size: height and width of the network's input, px; `early_sizes` as in `GrowingImages`.
         read_held_out: reads the people on whom the checkpoint is chosen; called on rank 0 only.
         generated: generated crops that join each batch; None = none.
+        with_cameras: whether the network embeds the cameras of the crops.
 
     Raises:
         ReidopsError: there is no training crop, or the batches need more people or generated crops than there are.
@@ -72,7 +74,8 @@ def read_training_data(
     )
     images = GrowingImages(partial(ImageBatches, store, crops.rows), size, early_sizes)
     extra = _read_generated(generated, batches, fabric) if generated else None
-    return TrainingData(images, crops.labels, sampler, augmentation, held_out, extra)
+    cameras = pd.factorize(crops.camids, sort=True)[0] if with_cameras else None
+    return TrainingData(images, crops.labels, sampler, augmentation, held_out, extra, cameras)
 
 
 def _read_generated(source: GeneratedSource, batches: Batches, fabric: Fabric) -> GeneratedCrops:

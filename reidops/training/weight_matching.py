@@ -16,8 +16,8 @@ HEADS = frozenset(
 # What a neck is called: strong baseline, fast-reid.
 _NECKS = ("bottleneck.", "heads.bottleneck.0.", "heads.bnneck.", "bnneck.", "neck.")
 _NECK_TENSORS = ("weight", "bias", "running_mean", "running_var")
-# old files count no batches; who pooled by the average has no exponent
-OPTIONAL = ("num_batches_tracked", "global_pool.exponent")
+# old files count no batches; a pooling by the average has no exponent; published transformers know no cameras
+OPTIONAL = ("num_batches_tracked", "global_pool.exponent", "pos_drop.cameras")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork, check_backbone
+from reidops.embedding.backbones import check_backbone
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.embedding.pooling import GeM, cut_stripes
 from reidops.errors import ReidopsError
 
@@ -122,12 +123,27 @@ def test_maps_with_channels_last_are_pooled_over_positions(pooling):
     assert network.dim == 1152
 
 
-def test_a_backbone_for_one_image_size_is_an_error():
-    with pytest.raises(
-        ReidopsError,
-        match="the backbone gmlp_ti16_224 does not accept an image of 128 × 64 px .*train.backbone",
-    ):
-        EmbeddingNetwork("gmlp_ti16_224")
+def test_a_backbone_that_accepts_only_square_images_is_an_error():
+    with pytest.raises(ReidopsError, match="nest_tiny_jx .*256 × 128 px .*train.height and train.width"):
+        EmbeddingNetwork("nest_tiny_jx", height=256, width=128)
+
+
+@pytest.mark.parametrize("backbone", ["gmlp_ti16_224", "test_vit", "test_vit3", "xcit_nano_12_p16_224"])
+def test_a_backbone_for_one_image_size_is_built_for_the_size_of_the_params(backbone):
+    network = EmbeddingNetwork(backbone, height=64, width=32).eval()
+    images = torch.zeros(2, 64, 32, 3, dtype=torch.uint8)
+    assert network(images).shape == (2, network.dim)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["hiera_tiny_224", "inception_v4", "inception_resnet_v2", "cait_xxs24_224"])
+def test_a_backbone_that_refuses_small_images_accepts_the_size_of_the_params(backbone):
+    assert EmbeddingNetwork(backbone, height=256, width=128).dim > 0
+
+
+def test_a_last_stride_whose_branches_then_differ_is_an_error():
+    with pytest.raises(ReidopsError, match="branches of the backbone hrnet_w18_small .*set train.last_stride to 2"):
+        EmbeddingNetwork("hrnet_w18_small", last_stride=1)
 
 
 def test_the_bias_of_the_neck_is_not_trained():

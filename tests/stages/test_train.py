@@ -393,7 +393,7 @@ def test_checkpoints_of_trainings_that_were_given_up_are_pruned_to_the_newest(da
         (checkpoints / f"{age_hours}h").mkdir(parents=True)
         os.utime(checkpoints / f"{age_hours}h", (time.time() - 3700 * age_hours,) * 2)
     run(data, "pruning", epochs=1)
-    assert sorted(folder.name for folder in checkpoints.iterdir()) == ["1h", "2h"]
+    assert sorted(folder.name for folder in checkpoints.iterdir()) == ["1h", "2h", "finished"]
 
 
 @pytest.mark.parametrize(
@@ -478,3 +478,18 @@ def test_a_checkpoint_that_was_trained_on_a_tested_scene_is_refused_as_a_start(d
         ReidopsError, match=r"train\.weights: model\.safetensors was trained on frames 1 … 99 of MOT17-09 of MOT17"
     ):
         run(tmp_path, epochs=epochs, weights=str(model / "model.safetensors"))
+
+
+def test_a_lengthened_training_goes_on_from_the_finished_one_and_states_the_rate(data, caplog):
+    run(data, "short")
+    epochs = len(pd.read_csv(data / "short" / "history.csv"))
+    run(data, "long", epochs=epochs + 1, resume=True)
+    short, long = (pd.read_csv(data / name / "history.csv") for name in ("short", "long"))
+    assert len(long) == epochs + 1 and long["loss"][:epochs].tolist() == short["loss"].tolist()
+    assert "the learning rate was" in caplog.text and "and is now" in caplog.text
+
+
+def test_a_teacher_changes_the_weights_and_its_losses_are_in_the_history(data, undisturbed):
+    history = pd.read_csv(run(data, "student", teacher=str(data / "undisturbed")) / "history.csv")
+    assert history[["loss_teacher_similarity", "loss_teacher_features"]].notna().all(axis=None)
+    assert not equal(weights(data / "student"), undisturbed)
