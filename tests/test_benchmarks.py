@@ -12,7 +12,9 @@ from drawn_crops import write_crops
 pytestmark = pytest.mark.slow
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SMALL = "--backbone test_byobnet --height 32 --width 16 --people 3 --crops-each 2 --workers 0 --seconds 0.1"
+SMALL = (
+    "--backbone mobilenetv4_conv_small_050 --height 32 --width 16 --people 3 --crops-each 2 --workers 0 --seconds 0.1"
+)
 
 
 @pytest.mark.parametrize("name", ["convert", "validate", "tracking_constants"])

@@ -10,7 +10,9 @@ from reidops.mot.synthetic import SyntheticParams, write_synthetic
 from reidops.steps import TrainingSettings
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_and_track.py"
-TINY = TrainingSettings(backbone="test_byobnet", height=64, width=32, epochs=1, people_per_batch=4, crops_per_person=2)
+TINY = TrainingSettings(
+    backbone="mobilenetv4_conv_small_050", height=64, width=32, epochs=1, people_per_batch=4, crops_per_person=2
+)
 
 
 @pytest.mark.slow

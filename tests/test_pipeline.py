@@ -23,17 +23,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 
 TINY = {
-    "download": {
-        "sequences": ["03"],
-        "synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180, "min_people": 8, "max_people": 8},
-    },
+
+
+             "download": {"sequences": ["03"], "synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180,
+                                                      "min_people": 8, "max_people": 8}},
     "convert": {"min_per_person": 4, "gap": 10, "workers": 1},
     "validate": {"image_sample": 2, "contact_sheet_people": 6},
-    "train": {"backbone": "test_byobnet", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 2,
-              "warmup_epochs": 1, "val_every": 1, "precision": "32-true"},
-    "export": {"num_crops": 7},
-    "evaluate_reid": {"gallery_rows": 1, "gallery_columns": 4},
-    "evaluate_tracking": {"num_switches": 0, "num_frames": 0, "num_clips": 0},
+    "train": {"backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 4,
+              "warmup_epochs": 1, "val_every": 2, "precision": "32-true"},
     # one street of 60 frames proves nothing
     "register": {"evidence": "point", "require_gain": False, "beat_random": False, "beat_histogram": False},
 }  # fmt: skip

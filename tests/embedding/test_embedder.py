@@ -20,14 +20,14 @@ from reidops.files import read_json, sha256, write_json
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
     torch.manual_seed(0)
-    network = EmbeddingNetwork("test_byobnet", embedding_dim=48, last_stride=1)
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=48, last_stride=1)
     for module in network.modules():  # statistics as after a training, so that no layer is a mere copy
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.8, 1.2)
     description = describe(
         network,
-        backbone="test_byobnet",
+        backbone="mobilenetv4_conv_small_050",
         embedding_dim=48,
         pooling="avg",
         last_stride=1,
@@ -82,7 +82,7 @@ def test_networks_of_this_package_are_rebuilt_exactly(tmp_path, crops, backbone,
     assert all(torch.equal(value, loaded[name]) for name, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize("backbone", ["test_byobnet", "osnet_x0_25"])
+@pytest.mark.parametrize("backbone", ["mobilenetv4_conv_small_050", "osnet_x0_25"])
 @pytest.mark.parametrize("pooling", ["avg", "gem"])
 def test_a_network_with_stripes_is_saved_and_loaded(tmp_path, crops, backbone, pooling):
     torch.manual_seed(0)
@@ -96,8 +96,8 @@ def test_a_network_with_stripes_is_saved_and_loaded(tmp_path, crops, backbone, p
 
 
 def test_replaced_weights_that_the_self_test_does_not_detect_are_an_error(tmp_path):
-    network = EmbeddingNetwork("test_byobnet", embedding_dim=32, parts=1)
-    options = {"backbone": "test_byobnet", "embedding_dim": 32, "pooling": "avg", "last_stride": 2}
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=32, parts=1)
+    options = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 32, "pooling": "avg", "last_stride": 2}
     Embedder(network, describe(network, **options, height=64, width=32, num_classes=5)).save(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     weights["projection.1.weight"] += 0.5

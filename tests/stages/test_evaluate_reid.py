@@ -45,7 +45,7 @@ TESTED = range(4, 9)
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a tiny embedder that was never trained."""
     torch.manual_seed(0)
-    name = "test_byobnet"
+    name = "mobilenetv4_conv_small_050"
     network = EmbeddingNetwork(name, embedding_dim=16, last_stride=2)
     folder = tmp_path_factory.mktemp("model")
     described = describe(

@@ -28,7 +28,7 @@ from stages.train import TrainParams, train
 pytestmark = pytest.mark.slow
 
 TINY = {
-    "backbone": "test_byobnet", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3,
+    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 3,
     "crops_per_person": 2,
     "epochs": 3, "warmup_epochs": 1, "val_every": 1, "precision": "32-true", "threads": 1, "ema": 0.9, "track": None,
     "erasing": 0.3, "jitter": 0.2,
@@ -353,11 +353,11 @@ def test_a_checkpoint_with_nan_is_refused_by_its_tensor_whether_or_not_it_is_tra
     data, undisturbed, tmp_path, epochs
 ):
     spoiled = {name: values.clone() for name, values in undisturbed.items()}
-    spoiled["backbone.stem.conv.weight"].view(-1)[:5] = torch.nan
+    spoiled["backbone.conv_stem.weight"].view(-1)[:5] = torch.nan
     save_file(spoiled, tmp_path / "nan.safetensors")
     with pytest.raises(
         ReidopsError,
-        match=r"nan\.safetensors: NaN or infinite values in backbone\.stem\.conv\.weight \(5 of \d+ values\)",
+        match=r"nan\.safetensors: NaN or infinite values in backbone\.conv_stem\.weight \(5 of \d+ values\)",
     ):
         run(data, "refused", epochs=epochs, weights=str(tmp_path / "nan.safetensors"))
     assert not (data / "refused").exists()

@@ -17,7 +17,7 @@ from stages.params.train import TrainParams
 pytestmark = pytest.mark.slow
 
 PARAMS = {
-    "backbone": "test_byobnet", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 4,
+    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 4,
     "crops_per_person": 2,
     "epochs": 2, "warmup_epochs": 1, "val_every": 2, "threads": 1, "ema": 0.9, "track": None, "clip": 5.0,
     "accumulate": 3,

@@ -11,7 +11,7 @@ from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.weights import check_pretrained, load_weights
 
-TINY = "test_byobnet"
+TINY = "mobilenetv4_conv_small_050"
 
 
 @pytest.fixture
