@@ -21,7 +21,7 @@ GROUND = (
     "reidops.training",
     "reidops.generation",
 )
-FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation")
+FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation", "reidops.adaptation")
 STAGES = (
     "download",
     "convert",
