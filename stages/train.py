@@ -239,7 +239,15 @@ def _fit_settings(params: TrainParams) -> FitSettings:
     return FitSettings(
         **_arguments(FitSettings, params),
         curve=RateCurve(params.schedule, **_arguments(RateCurve, params)),
-        loop=Loop(params.seed, params.accumulate, params.ema, params.clip, params.val_every, params.compile),
+        loop=Loop(
+            params.seed,
+            params.accumulate,
+            params.ema,
+            params.clip,
+            params.val_every,
+            params.compile,
+            params.sync_norms,
+        ),
     )
 
 

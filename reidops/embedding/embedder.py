@@ -140,6 +140,7 @@ def describe(
         backbone=backbone,
         dim=network.dim,
         embedding_dim=embedding_dim,
+        hidden_dim=network.hidden_dim,
         parts=network.parts,
         whole=network.whole,
         patch_stride=patch_stride,

@@ -57,6 +57,7 @@ def _build(description: EmbedderDescription) -> EmbeddingNetwork:
     return EmbeddingNetwork(
         description.backbone,
         embedding_dim=description.embedding_dim,
+        hidden_dim=description.hidden_dim,
         parts=description.parts,
         whole=description.whole,
         pooling=description.pooling,

@@ -28,6 +28,7 @@ class EmbeddingNetwork(nn.Module):
     Args:
         backbone: a model name of timm, including the OSNet and ResNet-IBN-a models that this package registers.
         embedding_dim: width of the projection after the pooling of each branch, 0 = none.
+        hidden_dim: width of a layer with batch normalization and ReLU before the projection, 0 = none.
         parts: number of horizontal stripes that are embedded in addition to the whole, 0 = none.
         whole: whether the whole is embedded beside the stripes; without stripes it always is.
         pooling: avg, max, avgmax or gem; token = the class token or the attention pooling of a transformer, as in its
@@ -52,6 +53,7 @@ class EmbeddingNetwork(nn.Module):
         backbone: str,
         *,
         embedding_dim: int = 0,
+        hidden_dim: int = 0,
         parts: int = 0,
         whole: bool = True,
         pooling: str = "avg",
@@ -85,7 +87,8 @@ class EmbeddingNetwork(nn.Module):
         num_features = self._num_features(backbone, size)
         self.branch_dim = embedding_dim or num_features
         self.dim = self.num_branches * self.branch_dim
-        self.projection = _projections(num_features, embedding_dim, self.num_branches)
+        self.hidden_dim = hidden_dim
+        self.projection = _make_projections(num_features, hidden_dim, embedding_dim, self.num_branches)
         self.neck = nn.BatchNorm1d(self.dim)
         self.neck.bias.requires_grad_(False)  # BNNeck of Luo et al. 2019 has no bias
         config = self.backbone.pretrained_cfg
@@ -223,9 +226,28 @@ def _check_token(backbone: nn.Module, name: str) -> None:
         )
 
 
-def _projections(num_features: int, embedding_dim: int, num_branches: int) -> nn.Module:
-    layers = [nn.Linear(num_features, embedding_dim) if embedding_dim else nn.Identity() for _ in range(num_branches)]
+def _make_projections(num_features: int, hidden_dim: int, embedding_dim: int, num_branches: int) -> nn.Module:
+    if hidden_dim and not embedding_dim:
+        raise ReidopsError(
+            f"hidden_dim is {hidden_dim}, but embedding_dim is 0, so that no projection follows; set "
+            "train.embedding_dim, or set train.hidden_dim to 0"
+        )
+    layers = [_make_projection(num_features, hidden_dim, embedding_dim) for _ in range(num_branches)]
     return layers[0] if num_branches == 1 else nn.ModuleList(layers)
+
+
+def _make_projection(num_features: int, hidden_dim: int, embedding_dim: int) -> nn.Module:
+    """Return the layers after a pooling: none, a linear one, or a hidden layer and a linear one."""
+    if not embedding_dim:
+        return nn.Identity()
+    if not hidden_dim:
+        return nn.Linear(num_features, embedding_dim)
+    return nn.Sequential(
+        nn.Linear(num_features, hidden_dim),
+        nn.BatchNorm1d(hidden_dim),
+        nn.ReLU(inplace=True),
+        nn.Linear(hidden_dim, embedding_dim),
+    )
 
 
 def _pools_by_gem(name: str) -> bool:

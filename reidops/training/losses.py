@@ -136,6 +136,12 @@ def _weighted_triplet(num_people: int, dim: int) -> nn.Module:
     return WeightedRegularizedTriplet()
 
 
+def _random_triplet(num_people: int, dim: int, margin: float) -> nn.Module:
+    """Return the triplet loss on one drawn triplet per anchor; the margin is a Euclidean distance."""
+    distance = LpDistance(normalize_embeddings=False)
+    return pml.TripletMarginLoss(margin, distance=distance, reducer=MeanReducer(), triplets_per_anchor=1)
+
+
 def _circle(num_people: int, dim: int, margin: float, scale: float) -> nn.Module:
     return pml.CircleLoss(m=margin, gamma=scale, reducer=MeanReducer())
 
@@ -161,6 +167,7 @@ LOSSES = {
     "cross-entropy": _Kind("logits", _cross_entropy, {"label_smoothing": 0.1}),
     "triplet": _Kind("features", _triplet, {"margin": "soft"}, compares=True),
     "weighted-triplet": _Kind("features", _weighted_triplet, compares=True),
+    "triplet-random": _Kind("features", _random_triplet, {"margin": 1.0}, compares=True),
     "center": _Kind("features", CenterLoss, {"rate": 0.5}),
     "circle": _Kind("embeddings", _circle, {"margin": 0.25, "scale": 128.0}, compares=True),
     "circle-softmax": _Kind("embeddings", CircleSoftmax, {"margin": 0.35, "scale": 64.0, "label_smoothing": 0.1}),

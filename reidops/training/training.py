@@ -82,6 +82,7 @@ class Loop:
         clip: largest norm of the gradient; 0 = no limit.
         val_every: epochs between two evaluations on held-out people; the last epoch is always evaluated.
         compiled: compile the network with torch.compile.
+        sync_norms: batch normalization over the crops of all ranks; false = of each rank.
     """
 
     seed: int = 0
@@ -90,6 +91,7 @@ class Loop:
     clip: float = 0.0
     val_every: int = 1
     compiled: bool = False
+    sync_norms: bool = True
 
 
 class Divergence(ReidopsError):
@@ -146,7 +148,8 @@ class Trainer:
         self._losses = losses.to(fabric.device)
         self._cross_entropy_weight = losses.branches[0].weights.get("cross-entropy", 0.0)
         self._network = network.to(fabric.device, memory_format=torch.channels_last)
-        synchronise_norms(self._network, fabric)
+        if loop.sync_norms:
+            synchronise_norms(self._network, fabric)
         self._keeper = Keeper(self._network, loop.ema_decay, data.held_out, fabric)
         compiled = torch.compile(self._network) if loop.compiled else self._network
         self._model, self._optimizer = fabric.setup(compiled, optimizer)

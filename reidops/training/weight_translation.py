@@ -11,6 +11,14 @@ from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
+# The head of mmdetection's ReID models, and where a network with `hidden_dim` has these layers.
+_MMDETECTION_HEAD = {
+    "head.fcs.0.fc.": "projection.0.",
+    "head.fcs.0.bn.": "projection.1.",
+    "head.fcs.0.bn1.": "projection.1.",
+    "head.fc_out.": "projection.3.",
+    "head.bn.": "neck.",
+}
 # What timm's functions raise for weights of another architecture; such weights stay untranslated.
 _FOREIGN = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
@@ -30,6 +38,18 @@ def translate(backbone: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> 
     except _FOREIGN as error:
         log.debug("the weights are not translated for %s: %s", name, error)
         return None
+
+
+def rename_mmdetection(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return the tensors with the names of this package for the layers of mmdetection's ReID head, if any."""
+    if not any(name.startswith("head.fcs.0.") for name in tensors):
+        return tensors
+    return {_renamed(name): values for name, values in tensors.items()}
+
+
+def _renamed(name: str) -> str:
+    start = next((start for start in _MMDETECTION_HEAD if name.startswith(start)), "")
+    return _MMDETECTION_HEAD.get(start, "") + name.removeprefix(start)
 
 
 def _with_resized_positions(backbone: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

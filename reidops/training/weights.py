@@ -18,7 +18,7 @@ from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.weight_files import TensorGroup, read_tensor_groups
 from reidops.training.weight_matching import Match, find_neck, match_tensors
-from reidops.training.weight_translation import rename_in_order, translate
+from reidops.training.weight_translation import rename_in_order, rename_mmdetection, translate
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ def load_weights(
             keys are named.
     """
     groups = read_tensor_groups(path)
+    if network.hidden_dim:
+        groups = [TensorGroup(group.where, rename_mmdetection(group.tensors)) for group in groups]
     if in_order:
         groups = [_renamed(network, group) for group in groups]
     whole = _whole_matches(network, groups) or _whole_matches(network, _translated(network, groups))

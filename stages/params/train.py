@@ -39,6 +39,10 @@ class TrainParams:
     embedding_dim: Count = Field(
         description="Size of a linear projection after the backbone, per part. 0: no projection."
     )
+    hidden_dim: Count = Field(
+        description="Size of a layer with batch normalization and ReLU before the projection, per part, as in the head "
+        "of mmdetection. 0: none."
+    )
     parts: Count = Field(
         description="Number of horizontal stripes that are embedded beside the whole crop. 0: the whole crop only."
     )
@@ -108,7 +112,7 @@ class TrainParams:
     step_factor: AboveZero = Field(description="Factor of the learning rate at each milestone of the step schedule.")
     losses: dict[str, NotNegative] = Field(
         description="Losses and their weights in the sum: cross-entropy, triplet (batch-hard), weighted-triplet "
-        "(AGW), center, circle, circle-softmax, arcface, cosface, supcon, multi-similarity, cluster-contrast."
+        "(AGW), triplet-random, center, circle, circle-softmax, arcface, cosface, supcon, multi-similarity, cluster-contrast."
     )
     loss_options: dict[str, dict[str, float | str]] = Field(
         description="Options of the losses. reidops/training/losses.py lists all options and the values of those that "
@@ -163,6 +167,10 @@ class TrainParams:
     processes: Positive = Field(
         description="Number of training processes on this host, which share the batch: one per GPU, or each with its "
         "share of the cores. torchrun overrides it."
+    )
+    sync_norms: bool = Field(
+        description="Compute batch normalization over the crops of all processes, so that their number does not "
+        "change the result. false: over those of each process, which is faster."
     )
     track: str | None = Field(
         description="MLflow experiment that shows the training curves while it runs. null: no run is logged."

@@ -160,3 +160,11 @@ def test_an_unknown_backbone_is_an_error_with_similar_names():
 def test_an_unknown_pooling_is_an_error():
     with pytest.raises(ReidopsError, match="expected one of avg, max, avgmax, gem"):
         EmbeddingNetwork(TINY, pooling="average")
+
+
+def test_a_hidden_layer_lies_before_the_projection_of_each_branch():
+    network = EmbeddingNetwork(TINY, hidden_dim=12, embedding_dim=8, parts=2)
+    assert [type(layer).__name__ for layer in network.projection[1]] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert network.projection[2][3].out_features == 8 and network.dim == 24
+    with pytest.raises(ReidopsError, match="hidden_dim is 12, but embedding_dim is 0"):
+        EmbeddingNetwork(TINY, hidden_dim=12)

@@ -344,3 +344,16 @@ def batch_of_branches(num_branches: int) -> tuple[torch.Tensor, ...]:
     labels = torch.arange(4).repeat_interleave(2) % num_people
     features, embeddings = (torch.randn(8, num_branches, dim, generator=generator) for _ in range(2))
     return features, torch.randn(8, num_branches, num_people, generator=generator), labels, embeddings
+
+
+def test_a_random_triplet_is_drawn_for_each_anchor_and_gives_the_mean_over_many_draws(batch):
+    features, logits, labels, _ = batch
+    rows = features.numpy()
+    expected = []
+    for i, anchor in enumerate(rows):
+        same = [math.dist(anchor, rows[j]) for j in range(12) if labels[j] == labels[i] and j != i]
+        other = [math.dist(anchor, rows[j]) for j in range(12) if labels[j] != labels[i]]
+        expected.append(np.mean([max(0.0, p - n + 1.0) for p in same for n in other]))
+    loss = one_loss("triplet-random", margin=1.0)
+    drawn = [loss(features, logits, labels)[0].item() for _ in range(400)]
+    assert len(set(drawn)) > 1 and np.mean(drawn) == pytest.approx(np.mean(expected), rel=0.05)

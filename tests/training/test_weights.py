@@ -211,3 +211,17 @@ def test_fitting_refuses_a_file_of_which_nothing_fits(giver, tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(ReidopsError, match="nothing fits"):
         load_weights(EmbeddingNetwork(TINY), tmp_path / "model.safetensors", match="fitting")
+
+
+def test_the_head_of_mmdetection_is_loaded_into_the_hidden_layer_the_projection_and_the_neck(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork("test_resnet", hidden_dim=12, embedding_dim=8)
+    theirs = {"projection.0.": "head.fcs.0.fc.", "projection.1.": "head.fcs.0.bn.", "projection.3.": "head.fc_out."}
+    theirs["neck."] = "head.bn."
+    state = giver.state_dict()
+    for ours, name in theirs.items():
+        state = {key.replace(ours, name) if key.startswith(ours) else key: values for key, values in state.items()}
+    torch.save({"state_dict": {**state, "head.classifier.weight": torch.zeros(5, 8)}}, tmp_path / "epoch_6.pth")
+    taker = EmbeddingNetwork("test_resnet", hidden_dim=12, embedding_dim=8)
+    load_weights(taker, tmp_path / "epoch_6.pth")
+    assert same(giver, taker)
