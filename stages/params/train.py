@@ -112,7 +112,8 @@ class TrainParams:
     step_factor: AboveZero = Field(description="Factor of the learning rate at each milestone of the step schedule.")
     losses: dict[str, NotNegative] = Field(
         description="Losses and their weights in the sum: cross-entropy, triplet (batch-hard), weighted-triplet "
-        "(AGW), triplet-random, center, circle, circle-softmax, arcface, cosface, supcon, multi-similarity, cluster-contrast."
+        "(AGW), triplet-random, center, circle, circle-softmax, arcface, cosface, supcon, multi-similarity, "
+        "cluster-contrast."
     )
     loss_options: dict[str, dict[str, float | str]] = Field(
         description="Options of the losses. reidops/training/losses.py lists all options and the values of those that "
