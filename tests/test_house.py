@@ -20,7 +20,7 @@ GROUND = (
     "reidops.boxes",
     "reidops.training",
 )
-FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation")
+FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation", "reidops.adaptation")
 STAGES = (
     "download",
     "convert",

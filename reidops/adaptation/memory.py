@@ -1,5 +1,7 @@
 """The memory of a round: the mean embedding of each class, and what is certainly another person."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -7,6 +9,7 @@ from reidops.adaptation.clustering import Clusters
 from reidops.adaptation.pooling import pool
 from reidops.adaptation.tracklet_set import TrackletSet
 from reidops.embedding.network import EmbeddingNetwork
+from reidops.training.camera_contrast import CameraContrast
 from reidops.training.cluster_contrast import ClusterContrast
 from reidops.training.losses import BranchLosses, WeightedLosses
 
@@ -45,6 +48,29 @@ def find_class_rivals(
     return _padded(kept, others, num_classes), others
 
 
+@dataclass(frozen=True)
+class Proxies:
+    """The pairs of a class and a camera in which it was seen.
+
+    Attributes:
+        labels: the pair of each crop, 0 … Q − 1, −1 = does not train, [N].
+        class_of, camera_of: the class and the camera of each pair, [Q].
+    """
+
+    labels: np.ndarray
+    class_of: np.ndarray
+    camera_of: np.ndarray
+
+
+def find_proxies(labels: np.ndarray, camids: np.ndarray) -> Proxies:
+    """Return the proxies of crops with a class (−1 = none) and a camera, [N] each."""
+    trains = labels >= 0
+    pairs, numbers = np.unique(np.column_stack([labels[trains], camids[trains]]), axis=0, return_inverse=True)
+    found = np.full(len(labels), -1)
+    found[trains] = numbers.ravel()
+    return Proxies(found, pairs[:, 0], pairs[:, 1])
+
+
 def start_memory(
     embeddings: np.ndarray,
     labels: np.ndarray,
@@ -52,13 +78,15 @@ def start_memory(
     tracklets: TrackletSet,
     *,
     network: EmbeddingNetwork,
+    proxies: Proxies | None = None,
     **options: object,
 ) -> BranchLosses:
-    """Return the cluster contrast of each branch of the network, with the mean embeddings of the classes.
+    """Return the contrast of each branch of the network, with the mean embeddings of the classes.
 
     Args:
         embeddings: unit rows of the tracklets' crops and the labelled crops, float32 [N + S, dim].
         labels: the class of each, −1 = does not train, [N + S].
+        proxies: the labels of the training are these pairs in place of the classes.
         options: of `ClusterContrast`.
     """
     num_own, num_classes = len(tracklets.of_crop), int(labels.max()) + 1
@@ -71,8 +99,14 @@ def start_memory(
         memory = ClusterContrast(num_classes, network.branch_dim, **options)
         of_others = pool(branch[:num_own], tracklets.of_crop)[others] if len(others) else branch[:0]
         memory.start(*(torch.from_numpy(values) for values in (pool(branch, labels), of_others, rivals)))
-        branches.append(WeightedLosses({NAME: memory}, {NAME: 1.0}))
+        loss = memory if proxies is None else _camera_contrast(memory, branch, proxies)
+        branches.append(WeightedLosses({NAME: loss}, {NAME: 1.0}))
     return BranchLosses(branches)
+
+
+def _camera_contrast(memory: ClusterContrast, embeddings: np.ndarray, proxies: Proxies) -> CameraContrast:
+    means = pool(embeddings, proxies.labels)
+    return CameraContrast(memory, *map(torch.from_numpy, (means, proxies.class_of, proxies.camera_of)))
 
 
 def _hardest(entry: np.ndarray, rivals: list[int], entries: np.ndarray, of_tracklets: np.ndarray) -> list[int]:

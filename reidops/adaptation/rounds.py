@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from reidops.adaptation.clustering import Clusters, ClusterSettings, find_clusters
-from reidops.adaptation.memory import start_memory
+from reidops.adaptation.memory import find_proxies, start_memory
 from reidops.adaptation.reassociation import find_halves, measure_reassociation
 from reidops.adaptation.round_crops import RoundSampler, SourceCrops, add_source
 from reidops.adaptation.tracklet_set import TrackletSet
@@ -52,15 +52,17 @@ class AdaptationSettings:
     epochs: int = 1
     clusters: ClusterSettings = ClusterSettings()
     temperature: float = 0.05
-    momentum: float = 0.1
-    update: Literal["mean", "hard"] = "mean"
+    momentum: float = 0.8
+    update: Literal["mean", "hard", "each"] = "each"
+    camera_proxies: bool = True
     rival_weight: float = 1.0
     source_share: float = 0.0
     people_per_batch: int = 16
     crops_per_person: int = 4
     optimizer: str = "adamw"
     learning_rate: float = 3.5e-4
-    final_share: float = 0.1
+    final_share: float = 0.05
+    warmup_steps: int = 0
     weight_decay: float = 5e-4
     ema: float = 0.0
     stable: float = 1.0
@@ -115,9 +117,13 @@ class Adapted:
 
 @dataclass
 class _State:
-    """What a checkpoint holds: tensors and plain values."""
+    """What a checkpoint holds: tensors and plain values.
+
+    `weights` are those that are embedded, averaged with `ema`; the training continues from the `raw` ones.
+    """
 
     weights: dict[str, Tensor]
+    raw: dict[str, Tensor] = field(default_factory=dict)
     chosen: int = 0
     chosen_weights: dict[str, Tensor] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -180,12 +186,13 @@ class Rounds:
             log.info("continue after round %d, from %s", len(self._state.rows) - 1, self._checkpoints.folder)
         started = time.perf_counter()
         embeddings = self._embed()
+        embedded = time.perf_counter()
         if saved is None and (collapse := find_collapse(embeddings)):
             raise ReidopsError(f"the model that is to be adapted has collapsed ({collapse}); train it again")
         clusters = find_clusters(embeddings[: self._num_own], self._data.tracklets, self._settings.clusters)
         if saved is None:
-            collapse = _unusable(clusters)
-            self._record({}, embeddings, clusters, {"clustering": time.perf_counter() - started}, collapse)
+            times = {"embedding": embedded - started, "clustering": time.perf_counter() - embedded}
+            self._record({}, embeddings, clusters, times, _unusable(clusters))
         return self._state, embeddings, clusters
 
     def _round(self, embeddings: np.ndarray, clusters: Clusters) -> tuple[np.ndarray, Clusters]:
@@ -215,20 +222,26 @@ class Rounds:
         settings, data = self._settings, self._data
         seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
         labels = add_source(clusters.labels, data.source, settings.source_share, seed)
+        self._network.load_state_dict(self._state.raw or self._state.weights)
         torch.manual_seed(seed)
-        losses = start_memory(embeddings, labels, clusters, data.tracklets, network=self._network, **settings.memory)
+        several = len(np.unique(data.tracklets.cameras)) > 1
+        proxies = find_proxies(labels, data.camids) if settings.camera_proxies and several else None
+        losses = start_memory(
+            embeddings, labels, clusters, data.tracklets, network=self._network, proxies=proxies, **settings.memory
+        )
         sampler = RoundSampler(
             labels, settings.people_per_batch, settings.crops_per_person, seed=seed, camids=data.camids
         )
         within = Checkpoints(self._checkpoints.folder, {"round": number})
         trained = fit_network(
             self._network,
-            TrainingData(data.images, labels, sampler, data.augmentation, None),
+            TrainingData(data.images, labels if proxies is None else proxies.labels, sampler, data.augmentation, None),
             _fit_settings(settings, number, seed),
             fabric=self._fabric,
             checkpoints=within,
             losses=losses,
         )
+        self._state.raw = _copy(self._network)
         self._network.load_state_dict(trained.weights)
         last = trained.history.iloc[-1]
         return {"loss": float(last["loss"]), "lr": float(last["lr"])}
@@ -319,7 +332,7 @@ def _fit_settings(settings: AdaptationSettings, number: int, seed: int) -> FitSe
         {},
         settings.rate(number),
         settings.weight_decay,
-        curve=RateCurve("step"),
+        curve=RateCurve("step", warmup_steps=settings.warmup_steps),
         loop=Loop(seed, ema_decay=settings.ema),
         optimizer=settings.optimizer,
     )

@@ -288,7 +288,9 @@ def _tracker(source: CardSource) -> str:
 def _trained_on(facts: Mapping[str, Any]) -> str:
     trained = facts.get("trained_on") or {}
     sets = trained.get("datasets")
-    return f"trained on {', '.join(sets)}" if sets else f"from {trained.get('started_from', 'unknown weights')}"
+    start = f"trained on {', '.join(sets)}" if sets else f"from {trained.get('started_from', 'unknown weights')}"
+    adapted = trained.get("adaptation", {}).get("datasets", ())
+    return f"{start}, adapted without labels to {', '.join(adapted)}" if adapted else start
 
 
 def _models_first(row: tuple[str, object]) -> tuple[bool, str]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Update = Literal["mean", "hard"]
+Update = Literal["mean", "hard", "each"]
 _UNSEEN = -1
 
 
@@ -23,7 +23,8 @@ class ClusterContrast(nn.Module):
         dim: width of the embeddings.
         temperature: of the softmax over the entries.
         momentum: share of an entry that an update keeps.
-        update: the mean of the class's crops in the batch, or the crop that is least similar to the entry.
+        update: the mean of the class's crops in the batch, the crop that is least similar to the entry, or each crop in
+            turn.
         rival_weight: weight of a class's rivals in the denominator of the softmax, see `start`.
     """
 
@@ -63,10 +64,10 @@ class ClusterContrast(nn.Module):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of embeddings [N, dim] and labels [N]; in training also update the entries."""
         units = functional.normalize(embeddings.float())
-        logits = units @ torch.cat([self.entries, self.others]).T.detach() / self._temperature
+        logits = units @ torch.cat([self.entries, self.others]).T / self._temperature
         loss = functional.cross_entropy(logits + self._offsets(labels), labels)
         if self.training:
-            self._renew(units.detach(), labels)
+            renew(self.entries, units.detach(), labels, self._momentum, self._update)
         return loss
 
     def _offsets(self, labels: Tensor) -> Tensor:
@@ -79,18 +80,43 @@ class ClusterContrast(nn.Module):
         offsets.scatter_(1, torch.where(places < 0, num_entries + num_others, places), self._bonus)
         return offsets[:, :-1]
 
-    @torch.no_grad()
-    def _renew(self, units: Tensor, labels: Tensor) -> None:
-        classes, own = torch.unique(labels, return_inverse=True)
-        new = self._means(units, own, len(classes)) if self._update == "mean" else self._hardest(units, labels, classes)
-        mixed = self._momentum * self.entries[classes] + (1 - self._momentum) * new
-        self.entries[classes] = functional.normalize(mixed)
 
-    def _means(self, units: Tensor, own: Tensor, num: int) -> Tensor:
-        sums = torch.zeros(num, units.shape[1], device=units.device).index_add_(0, own, units)
-        return sums / torch.bincount(own, minlength=num)[:, None]
+@torch.no_grad()
+def renew(entries: Tensor, units: Tensor, labels: Tensor, momentum: float, update: Update) -> None:
+    """Move the entries [C, dim] of the classes of a batch towards its crops, in place.
 
-    def _hardest(self, units: Tensor, labels: Tensor, classes: Tensor) -> Tensor:
-        similar = (units * self.entries[labels]).sum(dim=1)
-        is_own = classes[:, None] == labels
-        return units[torch.where(is_own, similar, torch.inf).argmin(dim=1)]
+    Args:
+        units: unit embeddings, [N, dim].
+        labels: their classes, 0 … C − 1, [N].
+        momentum: share of an entry that an update keeps.
+        update: as in `ClusterContrast`.
+    """
+    classes, own = torch.unique(labels, return_inverse=True)
+    if update == "mean":
+        steps = [(classes, _means(units, own, len(classes)))]
+    elif update == "hard":
+        steps = [(classes, units[_hardest(units, entries[labels], own, len(classes))])]
+    else:
+        steps = [(labels[rows], units[rows]) for rows in _in_turn(own)]
+    for numbers, new in steps:
+        entries[numbers] = functional.normalize(momentum * entries[numbers] + (1 - momentum) * new)
+
+
+def _means(units: Tensor, own: Tensor, num: int) -> Tensor:
+    sums = torch.zeros(num, units.shape[1], device=units.device).index_add_(0, own, units)
+    return sums / torch.bincount(own, minlength=num)[:, None]
+
+
+def _hardest(units: Tensor, entries: Tensor, own: Tensor, num: int) -> Tensor:
+    """Return the crop of each class that is least similar to its entry, [num]."""
+    similar = (units * entries).sum(dim=1)
+    is_own = torch.arange(num, device=own.device)[:, None] == own
+    return torch.where(is_own, similar, torch.inf).argmin(dim=1)
+
+
+def _in_turn(own: Tensor) -> list[Tensor]:
+    """Return the first crops of all classes, then the second ones, and so on."""
+    order = torch.argsort(own, stable=True)
+    counts = torch.bincount(own)
+    turns = torch.arange(len(own), device=own.device) - (torch.cumsum(counts, 0) - counts)[own[order]]
+    return [order[turns == turn] for turn in range(int(counts.max()))]

@@ -54,9 +54,13 @@ class AdaptParams:
     momentum: Share = Field(
         description="Share of its old value that an entry of the cluster memory keeps in an update."
     )
-    update: Literal["mean", "hard"] = Field(
-        description="Crops of a batch that update the memory entry of their cluster. mean: all. hard: the least "
-        "similar."
+    update: Literal["mean", "hard", "each"] = Field(
+        description="How the crops of a batch update the memory entry of their cluster. mean: by their mean. hard: by "
+        "the least similar crop. each: by each crop in turn."
+    )
+    camera_proxies: bool = Field(
+        description="Contrast crops also with the mean of each cluster in each camera, across cameras and within the "
+        "crop's camera, if there are several cameras."
     )
     rival_weight: Annotated[float, Field(ge=1)] = Field(
         description="Weight of clusters and tracklets that cannot be the same person as a crop, in the denominator of "
@@ -72,6 +76,9 @@ class AdaptParams:
     learning_rate: AboveZero = Field(description="Learning rate of the first round.")
     final_share: Share = Field(
         description="Learning rate of the last round, as a share of the first. It falls along a cosine over the rounds."
+    )
+    warmup_steps: Count = Field(
+        description="Number of steps in which the learning rate rises at the start of each round."
     )
     weight_decay: NotNegative = Field(description="Weight decay of the optimizer.")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(

@@ -7,7 +7,7 @@ from made_tracklets import tables
 
 from reidops.adaptation.clustering import Clusters
 from reidops.adaptation.constraints import Rivals, find_rivals
-from reidops.adaptation.memory import find_class_rivals, start_memory
+from reidops.adaptation.memory import find_class_rivals, find_proxies, start_memory
 from reidops.adaptation.round_crops import JoinedCrops, RoundSampler, SourceCrops, add_source
 from reidops.adaptation.tracklet_set import TrackletSet, make_tracklet_set
 from reidops.embedding.network import EmbeddingNetwork
@@ -93,3 +93,18 @@ def test_a_memory_starts_with_the_mean_embedding_of_each_class_and_branch(parts)
             mean = embeddings[labels == label, columns].mean(axis=0)
             np.testing.assert_allclose(memory.entries[label], mean / np.linalg.norm(mean), atol=1e-5)
         assert sorted(memory.rivals[0].tolist()) == [1, 3, 4] and (memory.rivals[2] == -1).all()
+
+
+def test_proxies_are_the_pairs_of_class_and_camera_and_start_with_their_means():
+    found, clusters, _ = overlapping_set()
+    camids = np.arange(10) % 2
+    proxies = find_proxies(clusters.labels, camids)
+    assert proxies.class_of.tolist() == [0, 0, 1, 1] and proxies.camera_of.tolist() == [0, 1, 0, 1]
+    assert proxies.labels.tolist() == [0, 1, 2, 3, -1, -1, 0, 1, -1, -1]
+    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=6)
+    embeddings = unit_rows(np.random.default_rng(0).standard_normal((10, 6)), "crop")
+    losses = start_memory(embeddings, clusters.labels, clusters, found, network=network, proxies=proxies)
+    memory = losses.branches[0].losses["cluster-contrast"]
+    mean = embeddings[[1, 7]].mean(axis=0)
+    np.testing.assert_allclose(memory.proxies[1], mean / np.linalg.norm(mean), atol=1e-5)
+    assert len(memory.clusters.entries) == 2
