@@ -99,6 +99,10 @@ def test_the_ground_floor_does_not_look_up(room):
     assert not [row for row in importers(room) if row.startswith(GROUND)]
 
 
+def test_tracklets_use_trackers_and_nothing_below_uses_tracklets():
+    assert not [row for row in importers("reidops.tracklets", ("reidops.tracklets", "stages"))]
+
+
 def test_mot_and_embedding_do_not_know_each_other():
     assert not [row for row in importers("reidops.mot") if row.startswith("reidops.embedding")]
     assert not [row for row in importers("reidops.embedding") if row.startswith("reidops.mot")]
