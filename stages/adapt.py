@@ -20,6 +20,7 @@ def adapt(trained: Path, tracklets: Path, crops: Path, model: Path, params: Adap
     if not params.rounds:
         copy_model(trained, model)
         return
+    # Imported here, because the default adapts nothing, and torch takes seconds to import.
     from reidops.adaptation.adapting import adapt_model
 
     adapt_model(trained, tracklets, crops, model, vars(params))

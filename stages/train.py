@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from reidops.datasets.origin import Origin, check_start, origin_of_start, read_origin, with_training
+from reidops.datasets.origin import Origin, check_start, origin_of_start, read_origin, with_teacher, with_training
 from reidops.embedding.backbones import check_backbone, check_size
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
@@ -67,7 +67,7 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     network = _build_network(params, table)
     start = origin_of_start(_weights_file(params), pretrained=params.pretrained)
     check_start(start, table)
-    teacher = _load_teacher(network, table, params)
+    teacher, start = _load_teacher(network, table, start, params)
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
@@ -118,7 +118,9 @@ def _identity(crops: Path, generated: Path, params: TrainParams) -> dict[str, An
     start = {"weights": sha256(weights)} if weights else {}
     hashes = {"tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
     extra = {"generated": sha256(generated / "crops.tar")} if _generated_source(generated, params) else {}
-    taught = {"teacher": Embedder.load(_teacher_source(params)).weights_sha256} if params.teacher else {}
+    taught = (
+        {"teacher": Embedder.load(_teacher_source(params)).weights_sha256} if params.teacher and params.epochs else {}
+    )
     return {"params": _lasting(params), **hashes, **start, **extra, **taught}
 
 
@@ -189,17 +191,20 @@ def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork
     return network
 
 
-def _load_teacher(network: EmbeddingNetwork, table: pd.DataFrame, params: TrainParams) -> Teacher | None:
-    """Return the teacher.
+def _load_teacher(
+    network: EmbeddingNetwork, table: pd.DataFrame, start: Origin, params: TrainParams
+) -> tuple[Teacher | None, Origin]:
+    """Return the teacher, and the origin of weights that start at `start` and learn from it.
 
     Raises:
         ReidopsError: it cannot be loaded, or it was trained on people and frames of the test split.
     """
     if not params.teacher or not params.epochs:
-        return None
+        return None, start
     embedder = Embedder.load(_teacher_source(params))
-    check_start(read_origin(embedder.description.trained_on, params.teacher), table)
-    return Teacher(embedder.network, embedder.input_size, network)
+    taught = read_origin(embedder.description.trained_on, params.teacher)
+    check_start(taught, table)
+    return Teacher(embedder.network, embedder.input_size, network), with_teacher(start, taught)
 
 
 def _teacher_source(params: TrainParams) -> str:

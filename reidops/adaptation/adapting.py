@@ -65,7 +65,7 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
     people = read_people(tracklets, found)
     with launched(1, precision) as fabric, _watch(checkpoints, params) as live:
         data = read_data(embedder, found, store, crops, params)
-        on_round = partial(_tell, live, found, people)
+        on_round = partial(_log_round, live, found, people)
         rounds = Rounds(
             embedder.network, data, settings_of(params), fabric=fabric, checkpoints=checkpoints, on_round=on_round
         )
@@ -121,7 +121,7 @@ def _watch(checkpoints: Checkpoints, params: Mapping[str, Any]) -> AbstractConte
     return live_run(params["track"], f"adapt ({digest[:8]})", digest, _lasting(params), stage="adapt")
 
 
-def _tell(
+def _log_round(
     live: LiveRun | None,
     tracklets: TrackletSet,
     people: np.ndarray | None,

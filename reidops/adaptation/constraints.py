@@ -1,4 +1,4 @@
-"""What a tracker knows about people: tracklets of one camera that share a frame are different people."""
+"""Constraints from tracking: tracklets of one camera that share a frame are different people."""
 
 import numpy as np
 import pandas as pd

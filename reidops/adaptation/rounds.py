@@ -202,7 +202,7 @@ class Rounds:
         try:
             figures = self._train(number, embeddings, clusters)
         except Divergence as error:
-            self._end(number, str(error).partition(";")[0])
+            self._end(number, str(error).partition(". The last")[0])
             return embeddings, clusters
         trained = time.perf_counter()
         embeddings = self._embed()
@@ -333,7 +333,7 @@ def _fit_settings(settings: AdaptationSettings, number: int, seed: int) -> FitSe
         settings.rate(number),
         settings.weight_decay,
         curve=RateCurve("step", warmup_steps=settings.warmup_steps),
-        loop=Loop(seed, ema_decay=settings.ema),
+        loop=Loop(seed, ema_decay=settings.ema, section="adapt"),
         optimizer=settings.optimizer,
     )
 

@@ -1,7 +1,8 @@
 """Record the scenes, sequences and people on which the weights of an embedder were trained.
 
 The record is `trained_on` in `embedder.json`. `scenes` has a row per data set (MOT sets: per scene) of this training
-and of all earlier ones. `unknown_start` names initial weights whose training data are unknown, "" if all are known.
+and of all earlier ones, those of a teacher included. `unknown_start` names initial weights (also of a teacher) whose
+training data are unknown, "" if all are known.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -94,6 +95,13 @@ def with_adaptation(start: Origin, crops: pd.DataFrame, *, transductive: bool) -
         for (dataset, scene), rows in crops.groupby(["dataset", "scene"])
     ]
     return Origin(start.started_from, (*own, *(row for row in start.scenes if row not in own)), start.unknown_start)
+
+
+def with_teacher(start: Origin, teacher: Origin) -> Origin:
+    """Return the origin of weights that started at `start` and also learnt the embeddings of a teacher."""
+    learnt = (row for row in teacher.scenes if row not in start.scenes)
+    unknown = dict.fromkeys(name for name in (start.unknown_start, teacher.unknown_start) if name)
+    return Origin(start.started_from, (*start.scenes, *learnt), " and ".join(unknown))
 
 
 def _adapted(dataset: str, scene: str, crops: pd.DataFrame) -> Scene:

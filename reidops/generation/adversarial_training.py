@@ -25,7 +25,7 @@ from reidops.generation.networks import Critic, Encoder, Generator
 from reidops.generation.settings import GanSettings
 from reidops.progress_bar import progress_bar
 from reidops.training.checkpoints import Checkpoints
-from reidops.training.interruptions import stop_request
+from reidops.training.interruptions import out_of_memory_errors, stop_request
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,8 @@ class AdversarialTraining:
         bar = progress_bar(
             total=total * batch, initial=progress.step * batch, desc="generate", unit="images", leave=True
         )
-        with bar, stop_request() as stop:
+        remedy = "Lower generate.batch_size, generate.channels or generate.height"
+        with bar, stop_request() as stop, out_of_memory_errors(f"batches of {batch} crops", remedy):
             while progress.step < total:
                 self._train_epoch(bar, stop)
         return self._kept, pd.DataFrame(progress.history, columns=_COLUMNS).dropna(axis=1, how="all")

@@ -31,7 +31,7 @@ class FeatureNetwork:
 def load_features(embedder: str | None) -> FeatureNetwork:
     """Return the network of an embedder: a folder or models:/NAME@ALIAS; None = a network with fixed random weights.
 
-    Random convolutions respond to colours and edges, but know no people.
+    Random convolutions respond to colours and edges; they were not trained on people.
 
     Raises:
         ReidopsError: the embedder cannot be loaded.

@@ -132,7 +132,7 @@ def read_sequence(folder: Path) -> Sequence:
     path = Path(folder) / "seqinfo.ini"
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; put it beside img1/ and gt/, as in MOTChallenge")
-    parser = configparser.ConfigParser()
+    parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(_with_section(read_text(path)))
         sections = {name.lower(): parser[name] for name in parser.sections()}

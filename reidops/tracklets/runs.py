@@ -1,6 +1,6 @@
 """The tracklets of ReID sets: runs of one person in one camera, by the frame numbers of the crops.
 
-A set with published tracklets keeps them; their frame numbers do not tell which of them were seen at the same time. A
+A set with published tracklets keeps them; their frame numbers do not state which of them were seen at the same time. A
 set without frame numbers has tracklets of one crop. The people are written to the truth table only.
 """
 

@@ -1,8 +1,8 @@
 """Contrast crops with one proxy per class and camera (after Wang et al. 2021, Camera-Aware Proxies).
 
-A class that a single memory entry stands for is the mean of all its cameras, and a crop's nearest entries are often of
-its own camera. Proxies separate both: within a camera people are told apart, and across cameras they are brought
-together.
+The single memory entry of a class is the mean over all its cameras, so that the most similar entries of a crop are
+often of its own camera. With proxies the loss within a camera separates people, and the loss across cameras makes the
+proxies of a person similar.
 """
 
 import torch

@@ -1,6 +1,5 @@
 """Train a network with losses, an optimizer and a learning rate curve that are given as settings."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,8 +16,6 @@ from reidops.training.keeping import TrainedWeights
 from reidops.training.losses import BranchLosses, build_losses
 from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
 from reidops.training.training import EpochCallback, Loop, Trainer, TrainingData, steps_per_epoch
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,9 +84,7 @@ def fit_network(
         on_epoch=on_epoch,
         teacher=teacher,
     )
-    trained = trainer.fit(settings.epochs)
-    log.info("trained for %d epochs; the weights of epoch %d are kept", settings.epochs, trained.epoch)
-    return trained
+    return trainer.fit(settings.epochs)
 
 
 def _losses(network: EmbeddingNetwork, num_people: int, settings: FitSettings, teacher: Teacher | None) -> BranchLosses:

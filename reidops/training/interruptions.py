@@ -30,8 +30,8 @@ def stop_request() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def out_of_memory_errors(batch: str) -> Iterator[None]:
-    """Convert failed allocations on a GPU or in main memory into an error with the batch and the params to lower.
+def out_of_memory_errors(batch: str, remedy: str) -> Iterator[None]:
+    """Convert failed allocations on a GPU or in main memory into an error with the batch and what to change.
 
     Raises:
         ReidopsError: the batch does not fit into memory.
@@ -42,11 +42,7 @@ def out_of_memory_errors(batch: str) -> Iterator[None]:
         if not _is_out_of_memory(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ReidopsError(
-            f"out of memory with {batch}: {reason}. Lower train.people_per_batch (train.accumulate sums the gradients "
-            "of several batches), train.height and train.width, or set train.precision to bf16-mixed if the GPU or CPU "
-            "supports it; the last checkpoint is kept"
-        ) from None
+        raise ReidopsError(f"out of memory with {batch}: {reason}. {remedy}; the last checkpoint is kept") from None
 
 
 def _is_out_of_memory(error: Exception) -> bool:

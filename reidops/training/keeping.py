@@ -86,7 +86,6 @@ class Keeper:
             raise ReidopsError(ALL_COLLAPSED)
         check_finite(best["weights"] if best else self._copy(), "the trained weights")
         if best is None:
-            log.info("no held-out people: the weights of the last epoch are kept without a score")
             return TrainedWeights(self._copy(), epochs, history)
         log.info("kept epoch %d: held-out mAP %.3f", best["epoch"], best["mAP"])
         return TrainedWeights(best["weights"], best["epoch"], history)

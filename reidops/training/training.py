@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -38,6 +39,17 @@ from reidops.training.sampling import IdentitySampler
 from reidops.training.validation import HeldOut
 
 log = logging.getLogger(__name__)
+
+_LESS_MEMORY = {
+    "train": "Lower train.people_per_batch (train.accumulate sums the gradients of several batches), train.height and "
+    "train.width, or set train.precision to bf16-mixed if the GPU or CPU supports it",
+    "adapt": "Lower adapt.people_per_batch or adapt.crops_per_person, or set adapt.precision to bf16-mixed if the GPU "
+    "or CPU supports it",
+}
+_CALMER = {
+    "train": "lower train.learning_rate, raise train.warmup_epochs or set train.clip",
+    "adapt": "lower adapt.learning_rate or raise adapt.warmup_steps",
+}
 
 EpochCallback = Callable[[int, Mapping[str, float]], None]
 """A function that is called after each epoch with its number and its figures."""
@@ -83,6 +95,7 @@ class Loop:
         val_every: epochs between two evaluations on held-out people; the last epoch is always evaluated.
         compiled: compile the network with torch.compile.
         sync_norms: batch normalization over the crops of all ranks; false = of each rank.
+        section: the section of params.yaml with these settings, for messages.
     """
 
     seed: int = 0
@@ -92,6 +105,7 @@ class Loop:
     val_every: int = 1
     compiled: bool = False
     sync_norms: bool = True
+    section: Literal["train", "adapt"] = "train"
 
 
 class Divergence(ReidopsError):
@@ -180,7 +194,9 @@ class Trainer:
         with (
             bar,
             stop_request() as stop,
-            out_of_memory_errors(f"batches of {self._batch_size} crops of {size} px per process"),
+            out_of_memory_errors(
+                f"batches of {self._batch_size} crops of {size} px per process", _LESS_MEMORY[self._loop.section]
+            ),
         ):
             while self._progress.step < epochs * self._epoch_steps:
                 self._train_epoch(epochs, bar, stop)
@@ -333,7 +349,7 @@ class Trainer:
         epoch, step = divmod(self._progress.step - 1, self._epoch_steps)
         return Divergence(
             f"{what} at step {step + 1} of epoch {epoch + 1} (step {self._progress.step} in total);"
-            " lower train.learning_rate, raise train.warmup_epochs or set train.clip."
+            f" {_CALMER[self._loop.section]}."
             f" The last valid checkpoint, if any, is kept in {self._checkpoints.folder}"
         )
 

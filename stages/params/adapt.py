@@ -46,7 +46,7 @@ class AdaptParams:
         description="Tracklets (without must-link: crops) outside clusters. drop: they do not train. instance: each is "
         "a class of its own."
     )
-    held_out: Share = Field(
+    held_out: Annotated[float, Field(ge=0, lt=1)] = Field(
         description="Share of the tracklets of each camera that never train. They measure the re-association that "
         "chooses the round."
     )

@@ -13,6 +13,7 @@ from reidops.datasets.origin import (
     origin_of_start,
     read_origin,
     with_adaptation,
+    with_teacher,
     with_training,
 )
 from reidops.errors import ReidopsError
@@ -66,6 +67,18 @@ def test_what_trained_the_weights_before_stays_in_the_record(tmp_path):
     start = origin_of_start(before, pretrained=False)
     table = crops(("MOT20", "01", "MOT20-01", 1, 4, "train"))
     assert [row["dataset"] for row in with_training(start, table).scenes] == ["MOT20", "MOT17"]
+
+
+def test_a_student_has_the_trainings_of_its_teacher_in_its_record():
+    teacher = Origin("teacher.pt", (ROW,), "teacher.pt")
+    origin = with_training(
+        with_teacher(Origin("random weights"), teacher), crops(("MOT20", "01", "MOT20-01", 1, 4, "train"))
+    )
+    assert [row["dataset"] for row in origin.scenes] == ["MOT20", "MOT17"]
+    assert (origin.started_from, origin.unknown_start) == ("random weights", "teacher.pt")
+    with pytest.raises(ReidopsError, match="frames 100 … 200 of MOT17-09-FRCNN are tracked"):
+        check_tracked(origin, "MOT17-09-FRCNN", "MOT17", "09", (100, 200))
+    assert with_teacher(teacher, teacher) == teacher
 
 
 def test_weights_without_a_record_of_their_own_are_unknown(tmp_path):

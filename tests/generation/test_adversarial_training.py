@@ -153,3 +153,10 @@ def test_equal_seeds_draw_equal_crops_of_any_batch_size():
 
 def test_pixels_become_values_from_minus_1_to_1():
     assert to_unit_range(np.array([[[[0, 255, 51]]]], np.uint8)).flatten().tolist() == pytest.approx([-1, 1, -0.6])
+
+
+def test_too_little_memory_names_the_batch_and_what_to_lower(tmp_path, monkeypatch):
+    training = training_of(tmp_path)
+    monkeypatch.setattr(training, "_count_step", lambda values: torch.empty(2**60))
+    with pytest.raises(ReidopsError, match=r"out of memory with batches of 4 crops: .*Lower generate\.batch_size"):
+        training.fit()

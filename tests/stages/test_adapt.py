@@ -21,6 +21,7 @@ from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 from reidops.tables import CROPS, TRACKLET_TRUTH, read_table, write_table
+from reidops.training.training import Trainer
 from stages.adapt import adapt
 from stages.params.adapt import AdaptParams
 
@@ -165,6 +166,14 @@ def test_an_adaptation_writes_the_model_its_report_and_its_origin(data, undistur
     Embedder.load(undisturbed)
     with pytest.raises(ReidopsError, match="was adapted to frames 1 … "):
         check_tracked(read_origin(trained_on, ""), "street1", "videos", "street1", (100, 200))
+
+
+@pytest.mark.slow
+def test_a_round_without_enough_memory_names_the_params_of_adapt(data, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(Trainer, "_count_step", lambda trainer, losses: torch.empty(2**60))
+    with pytest.raises(ReidopsError, match=r"out of memory with batches of 8 crops .*Lower adapt\.people_per_batch"):
+        run(data, "large")
+    assert not (data / "large").exists() and "no held-out people" not in caplog.text
 
 
 @pytest.mark.slow
