@@ -30,7 +30,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 KEYS = {"AWS_ACCESS_KEY_ID": "team", "AWS_SECRET_ACCESS_KEY": "team-secret", "AWS_DEFAULT_REGION": "us-east-1"}
 HOST = "127.0.0.1"
-STARTUP_SECONDS, RUN_SECONDS = 240, 2400
+STARTUP_SECONDS, RUN_SECONDS = 600, 2400
 SMALL = {
     "download": {"sequences": ["03"]},
     "download.synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180, "min_people": 8, "max_people": 8},

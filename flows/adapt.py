@@ -20,21 +20,26 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 
+from flows.notifications import Notification, send_notification
 from flows.prefect_api import check_named_server
 from flows.result_artifacts import promotion_text, write_failure_artifact
-from flows.retrain import retrain
+from flows.retrain import RETRIES, RETRY_SECONDS, may_pass, retrain
 from flows.stage_runs import interrupt, read_graph, reproduce_stage
 from reidops.datasets.videos import changed_footage
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 
-_ALWAYS = {"store", "register"}  # DVC always runs `store`, so that `register` counts as changed
 _running: set[subprocess.Popen[str]] = set()
 
 
 @flow(name="adapt", persist_result=False)
-def adapt(folder: str = ".") -> State:
-    """Run the pipeline in `folder` if download.videos holds a video that was not used yet, and report the result."""
+def adapt(folder: str = ".", notify: str = "") -> State:
+    """Run the pipeline in `folder` if download.videos holds a video that was not used yet, and report the result.
+
+    Args:
+        folder: the folder of dvc.yaml.
+        notify: webhook or notification block that gets failures and promotions; see `flows.notifications`.
+    """
     root = Path(folder).resolve()
     try:
         videos, rounds = _settings(root)
@@ -50,18 +55,26 @@ def adapt(folder: str = ".") -> State:
             describe_videos(root)
     except ReidopsError as error:
         write_failure_artifact([str(error)])
+        send_notification(notify, Notification("failure", f"{root.name}: adapt failed", str(error)))
         return Failed(message=str(error))
-    state = retrain(str(root), return_state=True)
+    state = retrain(str(root), notify, return_state=True)
     if not state.is_completed():
         return Failed(message=f"retrain failed: {state.message}")
-    what = f"new videos: {', '.join(new)}" if new else "an interrupted run was finished"
+    what = f"new videos: {', '.join(new)}" if new else "what was not up to date was run"
     note = "" if rounds else "; adapt.rounds is 0, so that the model was not adapted"
     text = report_text(root / "data")
     create_markdown_artifact(text, key="adaptation", description=what)
     return Completed(message=f"{what}{note}")
 
 
-@task(task_run_name="download", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    task_run_name="download",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=may_pass,  # another run that trains holds the lock of DVC
+)
 def describe_videos(folder: Path) -> None:
     """Run the stage `download` again, because DVC does not see the user's folders."""
     logger = get_run_logger()
@@ -107,8 +120,8 @@ def _settings(root: Path) -> tuple[str | None, int]:
 
 
 def _unfinished(root: Path) -> bool:
-    """Return whether stages before the registration still have to run."""
-    return bool(read_graph(root).stale - _ALWAYS) or not (root / "data/registration/version.json").is_file()
+    """Return whether stages still have to run, e.g. after an interruption or a change of params."""
+    return bool(read_graph(root).stale)
 
 
 def main() -> None:

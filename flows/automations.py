@@ -30,7 +30,7 @@ def crash_automation(block: str = "", silence_seconds: float = SILENCE_SECONDS) 
     """Return the automation that ends a run whose process was killed, so that it does not block the next one.
 
     Args:
-        block: a notification block, TYPE/NAME, which is told; "" = none.
+        block: a notification block, TYPE/NAME, that gets a message; "" = none.
         silence_seconds: time without a heartbeat; at least 10.
     """
     message = f"no heartbeat for {silence_seconds:g} s: the process of the flow was killed, or its host is gone"
@@ -59,14 +59,20 @@ def _notification(block: NotificationBlock, message: str) -> SendNotification:
     )
 
 
-def write_automation(wanted: Automation) -> None:
-    """Create an automation on the server, or replace the one of the same name."""
+def write_automation(wanted: Automation, *, keep_notification: bool = False) -> None:
+    """Create an automation on the server, or replace the one of the same name.
+
+    Args:
+        keep_notification: keep the notifications of the one that is replaced.
+    """
     try:
         known = Automation.read(name=wanted.name)
     except ValueError:
         wanted.create()
         return
     wanted.id = known.id
+    if keep_notification:
+        wanted.actions += [action for action in known.actions if isinstance(action, SendNotification)]
     wanted.update()
 
 

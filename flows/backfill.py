@@ -44,13 +44,23 @@ def backfill_models(models: list[str], folder: str = ".", notify: str = "") -> S
         folder: the repository.
         notify: webhook or notification block that gets failures; see `flows.notifications`.
     """
-    found = [score(model, Path(folder).resolve()) for model in models]
-    faults = [f"{one.model}: {obstacle}" for one in found for obstacle in one.obstacles]
+    try:
+        found = [score(model, Path(folder).resolve()) for model in models]
+    except ReidopsError as error:  # of the folder, not of one model
+        return _failed([str(error)], notify)
     create_table_artifact(table=[_row(one) for one in found], key="backfill", description="Models on the current data")
-    if faults:
-        send_notification(notify, Notification("failure", "backfill failed", "\n".join(faults)))
-        return Failed(message="\n".join(faults))
-    return Completed(message="\n".join(_line(one) for one in found))
+    faults = [_fault(one.model, obstacle) for one in found for obstacle in one.obstacles]
+    return _failed(faults, notify) if faults else Completed(message="\n".join(_line(one) for one in found))
+
+
+def _failed(faults: list[str], notify: str) -> State:
+    text = "\n".join(faults)
+    send_notification(notify, Notification("failure", "backfill failed", text))
+    return Failed(message=text)
+
+
+def _fault(model: str, obstacle: str) -> str:
+    return obstacle if obstacle.startswith(f"{model}: ") else f"{model}: {obstacle}"
 
 
 def _row(found: Backfill) -> dict[str, str]:

@@ -5,7 +5,7 @@ from prefect.settings import PREFECT_API_URL
 
 from reidops.errors import ReidopsError, Unreachable
 
-_PATIENCE_SECONDS = 2
+_PATIENCE_SECONDS = 10  # a server on a busy machine takes seconds
 
 
 def answers(url: str) -> bool:

@@ -25,13 +25,13 @@ from flows.retrain import retrain
 from reidops.errors import ReidopsError
 
 HOST, PORT = "127.0.0.1", 4200
-STARTUP_SECONDS = 120
+STARTUP_SECONDS = 600
 FLOWS: dict[str, Flow] = dict(zip(ENTRYPOINTS, (retrain, drift, promote, backfill_models, adapt), strict=True))
 
 
 def serve_all(deployments: list[Deployment]) -> None:
     """Serve the flows of all deployments until they are interrupted, and end runs whose process was killed."""
-    write_automation(crash_automation())
+    write_automation(crash_automation(), keep_notification=True)
     serve(*(runner_deployment(deployment) for deployment in deployments))
 
 

@@ -57,10 +57,14 @@ def track(arguments: tuple[str, ...]) -> None:
 @main.command()
 @click.option("-i", "--input", "source", type=_FOLDER, required=True, help="Folder of a MOT data set, above train.")
 @click.option("-o", "--output", type=_FOLDER, required=True, help="Folder to write: imgs and meta.")
-@click.option("--val-split", default=0.2, help="Share of the people in the val list.")
-@click.option("--vis-threshold", default=0.3, help="Least visibility of a box that becomes a crop.")
-@click.option("--min-per-person", default=8, help="People with fewer crops are left out.")
-@click.option("--max-per-person", default=1000, help="Most crops of a person; of more, some are sampled.")
+@click.option("--val-split", type=click.FloatRange(0, 1), default=0.2, help="Share of the people in the val list.")
+@click.option(
+    "--vis-threshold", type=click.FloatRange(0, 1), default=0.3, help="Least visibility of a box that becomes a crop."
+)
+@click.option("--min-per-person", type=click.IntRange(1), default=8, help="People with fewer crops are left out.")
+@click.option(
+    "--max-per-person", type=click.IntRange(1), default=1000, help="Most crops of a person; of more, some are sampled."
+)
 def mot2reid(source: Path, output: Path, **options: Any) -> None:
     """Cut the people of a MOT data set into a folder per person, with lists of labels.
 

@@ -39,4 +39,6 @@ def test_the_flags_of_mot2reid_give_its_crops_and_lists(dataset, tmp_path):
 
 def test_another_layout_and_an_existing_output_are_refused(dataset, tmp_path):
     assert "MOTChallenge's layout" in mot2reid("-i", tmp_path, "-o", tmp_path / "reid").output
-    assert "exists already" in mot2reid("-i", dataset, "-o", tmp_path).output
+    shown = mot2reid("-i", dataset, "-o", tmp_path)
+    assert shown.exit_code == 1 and "exists already" in shown.output
+    assert mot2reid("-i", dataset, "-o", tmp_path / "reid", "--val-split", "20").exit_code == 2

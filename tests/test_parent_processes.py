@@ -14,6 +14,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+PATIENCE_SECONDS = 60  # for a busy machine; what must end lives for 600
+
 WORKERS = """\
 import os, time
 from pathlib import Path
@@ -21,7 +23,7 @@ from reidops.parallel import map_parallel
 
 def work(number):
     Path(f'{os.getpid()}.worker').touch()
-    time.sleep(30)
+    time.sleep(600)
 
 if __name__ == '__main__':
     Path('pid').write_text(str(os.getpid()))
@@ -37,7 +39,7 @@ if 'tidy' in sys.argv:
     signal.signal(signal.SIGTERM, lambda *_: (Path('saved').touch(), sys.exit(1)))
 Path('pid.partial').write_text(str(os.getpid()))
 Path('pid.partial').rename('pid')
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -62,7 +64,7 @@ def start_repro(folder: Path, command: str) -> subprocess.Popen:
 
 
 def wait_for_stage(folder: Path) -> psutil.Process:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 4 * PATIENCE_SECONDS
     while not (folder / "pid").exists():
         assert time.monotonic() < deadline, (folder / "log").read_text()
         time.sleep(0.05)
@@ -76,13 +78,13 @@ def wait_for_stage(folder: Path) -> psutil.Process:
         ("sh -c 'python stage.py; true' && true", "/bin/sh", signal.SIGKILL),  # two shells wait in between
     ],
 )
-def test_a_stage_ends_within_seconds_of_dvc(project, monkeypatch, command, shell, signal_of_dvc):
+def test_a_stage_ends_soon_after_dvc(project, monkeypatch, command, shell, signal_of_dvc):
     monkeypatch.setenv("SHELL", shell)
     repro = start_repro(project, command.replace("python", sys.executable))
     stage = wait_for_stage(project)
     repro.send_signal(signal_of_dvc)
     repro.wait()
-    psutil.wait_procs([stage], timeout=5)
+    psutil.wait_procs([stage], timeout=PATIENCE_SECONDS)
     assert not stage.is_running()
     assert "slow: DVC has ended" in (project / "log").read_text()
 
@@ -92,17 +94,17 @@ def test_a_stage_that_handles_sigterm_can_save_first(project):
     stage = wait_for_stage(project)
     repro.kill()
     repro.wait()
-    psutil.wait_procs([stage], timeout=5)
+    psutil.wait_procs([stage], timeout=PATIENCE_SECONDS)
     assert not stage.is_running() and (project / "saved").exists()
 
 
 def test_a_stage_whose_dvc_ended_before_it_looked_ends_at_once(project):
     """It is adopted by a process of another session, as after a kill during the imports."""
-    python = f"echo $$ > pid; sleep 0.5; DVC_STAGE=slow exec {sys.executable} -c 'exec(open(\"stage.py\").read())'"
-    (project / "orphan.sh").write_text(python)
+    python = f"{sys.executable} -c 'exec(open(\"stage.py\").read())'"
+    (project / "orphan.sh").write_text(f"echo $$ > new && mv new pid; sleep 0.5; DVC_STAGE=slow exec {python}")
     subprocess.run(["setsid", "sh", "-c", "sh orphan.sh 2>log &"], cwd=project, check=True)
     stage = wait_for_stage(project)
-    psutil.wait_procs([stage], timeout=20)
+    psutil.wait_procs([stage], timeout=PATIENCE_SECONDS)
     assert not stage.is_running() and "slow: DVC has ended" in (project / "log").read_text()
 
 
@@ -124,5 +126,5 @@ def test_the_workers_of_a_stage_end_with_it(project, monkeypatch):
     workers = [psutil.Process(int(path.stem)) for path in found]
     stage.terminate()
     stage.wait()
-    _, living = psutil.wait_procs(workers, timeout=5)
+    _, living = psutil.wait_procs(workers, timeout=PATIENCE_SECONDS)
     assert not living

@@ -72,7 +72,7 @@ class Repository:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=self.env, stdout=log, stderr=log, start_new_session=True
             )
-        deadline = time.monotonic() + 400
+        deadline = time.monotonic() + 900
         try:
             while not reached():
                 assert process.poll() is None and time.monotonic() < deadline, output.read_text()

@@ -27,7 +27,7 @@ def fast(monkeypatch, caplog):
 
 
 def wait_for(messages, number: int = 1) -> list[str]:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while len(messages()) < number and time.monotonic() < end:
         time.sleep(0.01)
     return messages()
@@ -52,7 +52,7 @@ def test_units_done_before_do_not_count_in_the_rate(fast):
 
 
 def test_many_short_bars_in_a_row_are_logged(fast):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     with named_work("embed"):
         while not fast() and time.monotonic() < end:
             for _ in progress_bar(range(2), desc="short", unit="frames"):

@@ -40,10 +40,11 @@ def is_sample_log(folder: Path) -> bool:
 def read_samples(folder: Path, weights_sha256: str) -> list[Observations]:
     """Return the observations of each camera in a log, from pairs of frames that are spread over its time.
 
-    As in the reference, a camera has about MAX_BOXES boxes.
+    As in the reference, a camera has about MAX_BOXES boxes. A camera without boxes is left out, and a file that the
+    service deleted in the meantime.
 
     Raises:
-        ReidopsError: the log has no samples of this model, or too few pairs of each camera.
+        ReidopsError: the log has no samples of this model, or too few pairs of each camera, or no box.
     """
     files = find_samples(folder, weights_sha256)
     if not files:
@@ -51,19 +52,26 @@ def read_samples(folder: Path, weights_sha256: str) -> list[Observations]:
     cameras: dict[str, list[Observations]] = {}
     for file in files:
         pair = _read_sample(file)
-        cameras.setdefault(pair.scene, []).append(pair)
+        if pair is not None:
+            cameras.setdefault(pair.scene, []).append(pair)
     enough = {camera: pairs for camera, pairs in cameras.items() if len(pairs) >= MIN_PAIRS}
     if not enough:
         counts = ", ".join(f"{camera} {len(pairs)}" for camera, pairs in cameras.items())
         raise ReidopsError(f"{folder}: at least {MIN_PAIRS} pairs of frames of a camera are needed; found {counts}")
-    return [_join(camera, _thin(pairs)) for camera, pairs in enough.items()]
+    scenes = [scene for camera, pairs in enough.items() if len(scene := _join(camera, _thin(pairs)))]
+    if not scenes:
+        raise ReidopsError(f"{folder}: the sampled frames of {', '.join(enough)} have no box of 4 px or more")
+    return scenes
 
 
-def _read_sample(path: Path) -> Observations:
+def _read_sample(path: Path) -> Observations | None:
+    """Return a sample, or None if the file is no longer there."""
     try:
         with np.load(path, allow_pickle=False) as file:
             columns = {name: file[name] for name in COLUMNS}
             camera, embeddings = str(file["camera"]), file["embeddings"].astype(np.float32)
+    except FileNotFoundError:
+        return None
     except (BadZipFile, ValueError, KeyError, OSError, EOFError) as error:
         raise ReidopsError(f"{path}: is not a sample of a service ({str(error)[:80]}); delete it") from None
     return Observations(camera, pair=np.zeros(len(embeddings), int), embeddings=embeddings, num_frames=2, **columns)
@@ -78,7 +86,5 @@ def _thin(pairs: Sequence[Observations]) -> list[Observations]:
 
 def _join(camera: str, pairs: Sequence[Observations]) -> Observations:
     columns = {name: np.concatenate([getattr(pair, name) for pair in pairs]) for name in (*COLUMNS, "embeddings")}
-    if not len(columns["height"]):
-        raise ReidopsError(f"camera {camera}: the sampled frames have no box of 4 px or more")
     index = np.concatenate([np.full(len(pair), number) for number, pair in enumerate(pairs)])
     return Observations(camera, pair=index, num_frames=2 * len(pairs), **columns)

@@ -10,5 +10,5 @@ def prefect_server() -> Iterator[None]:
     """Keep a server with a database of its own up for the session."""
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=600):
         yield

@@ -27,12 +27,16 @@ def test_it_is_replaced_and_not_doubled():
     assert [action.type for action in found.actions] == ["change-flow-run-state"]
 
 
-def test_a_block_is_told_of_a_crash():
+def test_a_block_gets_a_message_of_a_crash_until_it_is_removed():
     block = CustomWebhookNotificationBlock(name="team", url="http://127.0.0.1:1/")
     document = block.save("team", overwrite=True)
     write_automation(crash_automation("custom-webhook/team"))
     (found,) = written()
     assert found.actions[1].type == "send-notification" and found.actions[1].block_document_id == document
+    write_automation(crash_automation(), keep_notification=True)  # as `python -m flows.serve` does
+    assert [action.type for action in written()[0].actions] == ["change-flow-run-state", "send-notification"]
+    write_automation(crash_automation())
+    assert [action.type for action in written()[0].actions] == ["change-flow-run-state"]
     with pytest.raises(ReidopsError, match="slack-webhook/none"):
         load_block("slack-webhook/none")
 

@@ -19,9 +19,9 @@ from flows.serve import standing_server
 
 pytestmark = pytest.mark.slow
 
-SLOW = "stages:\n  fetch:\n    cmd: rm -f pid; echo $$ > pid.new && mv pid.new pid && sleep 300\n"
+SLOW = "stages:\n  fetch:\n    cmd: rm -f pid; echo $$ > pid.new && mv pid.new pid && sleep 900\n"
 DEPLOYMENT = "deployments:\n  - name: nightly\n    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}\n"
-PATIENCE_SECONDS = 150
+PATIENCE_SECONDS = 400
 ENDED = {"CANCELLED", "COMPLETED", "CRASHED", "FAILED"}
 
 
@@ -73,20 +73,20 @@ def wait_until(found: Callable[[], object], folder: Path) -> object:
 
 def start_run(api: str, folder: Path) -> tuple[str, psutil.Process]:
     """Start a run of the deployment; return its id and the process of its stage."""
-    wait_until(lambda: requests.get(f"{api}/deployments/name/retrain/nightly", timeout=30).ok, folder)
-    deployment = requests.get(f"{api}/deployments/name/retrain/nightly", timeout=30).json()["id"]
-    run = requests.post(f"{api}/deployments/{deployment}/create_flow_run", json={}, timeout=30).json()["id"]
+    wait_until(lambda: requests.get(f"{api}/deployments/name/retrain/nightly", timeout=120).ok, folder)
+    deployment = requests.get(f"{api}/deployments/name/retrain/nightly", timeout=120).json()["id"]
+    run = requests.post(f"{api}/deployments/{deployment}/create_flow_run", json={}, timeout=120).json()["id"]
     wait_until((folder / "pid").exists, folder)
     return run, psutil.Process(int((folder / "pid").read_text()))
 
 
 def state_of(api: str, run: str) -> str:
-    return requests.get(f"{api}/flow_runs/{run}", timeout=30).json()["state"]["type"]
+    return requests.get(f"{api}/flow_runs/{run}", timeout=120).json()["state"]["type"]
 
 
 def test_a_cancelled_run_takes_its_stage_with_it(api, runner, tmp_path):
     run, stage = start_run(api, tmp_path)
-    requests.post(f"{api}/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLING"}}, timeout=30)
+    requests.post(f"{api}/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLING"}}, timeout=120)
     wait_until(lambda: not stage.is_running(), tmp_path)
     assert wait_until(lambda: state_of(api, run) in ENDED and state_of(api, run), tmp_path) == "CANCELLED"
 
@@ -99,6 +99,7 @@ def test_a_killed_run_becomes_crashed_and_the_next_one_runs(api, runner, tmp_pat
         if process.is_running() and "dvc" not in " ".join(process.cmdline()) and process.pid != stage.pid:
             process.kill()
     assert wait_until(lambda: state_of(api, run) in ENDED and state_of(api, run), tmp_path) == "CRASHED"
+    write_automation(crash_automation())  # ten seconds are less than the time between two heartbeats
     (tmp_path / "pid").unlink()
     again, _ = start_run(api, tmp_path)
     assert state_of(api, again) == "RUNNING"

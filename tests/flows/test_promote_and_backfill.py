@@ -41,7 +41,7 @@ def test_backfill_scores_each_model_and_names_what_it_could_not_score(tmp_path, 
     logged = []
     known = {
         "models:/person-reid/1": Backfill("models:/person-reid/1", {"IDF1": 0.5}, {"new": 0.4}),
-        "other": Backfill("other", obstacles=("other: has no embedder.json",)),
+        "other": Backfill("other", obstacles=("other: has no embedder.json", "ReID: no test people")),
     }
     monkeypatch.setattr(backfill_module, "backfill", lambda model, comparer: known[model])
     monkeypatch.setattr(backfill_module, "log_backfill", logged.append)
@@ -49,5 +49,8 @@ def test_backfill_scores_each_model_and_names_what_it_could_not_score(tmp_path, 
     state = run(["models:/person-reid/1"], str(tmp_path), return_state=True)
     assert state.is_completed() and state.message == "models:/person-reid/1: tracking/IDF1 0.5000, reid/new/mAP 0.4000"
     state = run(list(known), str(tmp_path), return_state=True)
-    assert state.is_failed() and state.message == "other: other: has no embedder.json"
+    assert state.is_failed() and state.message == "other: has no embedder.json\nother: ReID: no test people"
     assert [one.model for one in logged] == ["models:/person-reid/1"] * 2
+    with webhook() as (url, bodies):
+        state = run(["other"], str(tmp_path / "nowhere"), notify=url, return_state=True)
+    assert state.is_failed() and "nowhere/params.yaml" in state.message and bodies[0]["event"] == "failure"

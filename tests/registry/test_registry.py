@@ -343,18 +343,18 @@ def test_a_server_that_refuses_connections_is_reported_at_once(made, monkeypatch
     started = time.monotonic()
     with pytest.raises(registry.StoreUnreachable, match="Everything computed is kept") as caught:
         registry.log_result(read_made(made), "dead")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert f"http://127.0.0.1:{port}" in str(caught.value)
     assert "dvc repro register" in str(caught.value)
 
 
-def test_a_server_that_does_not_answer_is_reported_within_20_seconds(made, monkeypatch):
+def test_a_server_that_does_not_answer_is_reported_within_a_minute(made, monkeypatch):
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{listener.getsockname()[1]}")
         started = time.monotonic()
         with pytest.raises(registry.StoreUnreachable, match="does not answer"):
             registry.log_result(read_made(made), "silent")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 FIRST_USER = (

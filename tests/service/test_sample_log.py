@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from reidops.drift.check import check_drift
 from reidops.drift.reference import REFERENCE, write_reference
-from reidops.drift.samples import MIN_PAIRS, SUFFIX, is_sample_log, read_samples
+from reidops.drift.samples import MIN_PAIRS, SUFFIX, find_samples, is_sample_log, read_samples
 from reidops.drift.scenes import reference_of_parts
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_detections, read_sequence
@@ -49,10 +49,12 @@ class Clock:
         return self.now
 
 
-def show(log: SampleLog, clock: Clock, times: list[float], model: FakeModel, camera: str = "a/../b") -> None:
+def show(
+    log: SampleLog, clock: Clock, times: list[float], model: FakeModel, camera: str = "a/../b", *, num_boxes: int = 2
+) -> None:
     for time in times:
         clock.now = time
-        log.consider(camera, PICTURE, BOXES, SCORES, model)
+        log.consider(camera, PICTURE, BOXES[:num_boxes], SCORES[:num_boxes], model)
 
 
 def samples(folder: Path) -> list[Path]:
@@ -100,6 +102,18 @@ def test_samples_of_another_model_are_not_read_and_few_are_named(tmp_path):
         read_samples(tmp_path, "b" * 64)
     with pytest.raises(ReidopsError, match=r"at least 4 pairs .* found a/\.\./b 1"):
         read_samples(tmp_path, "a" * 64)
+
+
+def test_a_camera_without_boxes_and_a_deleted_file_are_left_out(tmp_path, monkeypatch):
+    clock, times = Clock(), [0.6 * i for i in range(2 * MIN_PAIRS)]
+    log = SampleLog(SampleSettings(tmp_path, rate=1.0), clock, lambda: 0.0)
+    show(log, clock, times, FakeModel(), "empty", num_boxes=0)
+    with pytest.raises(ReidopsError, match="empty have no box"):
+        read_samples(tmp_path, "a" * 64)
+    show(log, clock, times, FakeModel(), "busy")
+    found = [*find_samples(tmp_path, "a" * 64), tmp_path / f"gone{SUFFIX}"]
+    monkeypatch.setattr("reidops.drift.samples.find_samples", lambda *_: found)
+    assert [scene.scene for scene in read_samples(tmp_path, "a" * 64)] == ["busy"]
 
 
 def test_a_reload_between_two_frames_makes_no_pair(tmp_path):

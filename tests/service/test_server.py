@@ -81,10 +81,10 @@ def server(store: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 
 
 def wait_for(url: str, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 300
     while time.monotonic() < end and process.poll() is None:
         try:
-            if requests.get(f"{url}/health", timeout=5).ok:
+            if requests.get(f"{url}/health", timeout=30).ok:
                 return
         except requests.ConnectionError:
             time.sleep(0.2)
@@ -93,7 +93,7 @@ def wait_for(url: str, process: subprocess.Popen) -> None:
 
 
 def embed(session: requests.Session, url: str) -> requests.Response:
-    return session.post(f"{url}/embed", files=JPEGS, timeout=20)
+    return session.post(f"{url}/embed", files=JPEGS, timeout=60)
 
 
 def test_the_model_is_replaced_under_load_without_a_lost_request(server, store):
@@ -109,7 +109,7 @@ def test_the_model_is_replaced_under_load_without_a_lost_request(server, store):
     for thread in threads:
         thread.start()
     set_alias(store, "2")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end and not (answers and answers[-1].json().get("model_version") == "2"):
         time.sleep(0.1)
     stop.set()
@@ -119,7 +119,7 @@ def test_the_model_is_replaced_under_load_without_a_lost_request(server, store):
     assert {answer.json()["model_version"] for answer in answers} == {"1", "2"}
 
 
-def raw(url: str, request: bytes, wait: float = 6.0) -> bytes:
+def raw(url: str, request: bytes, wait: float = 60.0) -> bytes:
     """Send bytes as they are, and return the beginning of the answer."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=wait) as connection:
@@ -139,7 +139,7 @@ def test_slow_and_broken_clients_are_refused_and_the_service_lives(server):
         host, _, port = url.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\nabc")
-    assert requests.get(f"{url}/health", timeout=5).json()["status"] == "ok"
+    assert requests.get(f"{url}/health", timeout=30).json()["status"] == "ok"
 
 
 def test_many_mixed_requests_leave_no_memory_behind(server):
@@ -151,14 +151,14 @@ def test_many_mixed_requests_leave_no_memory_behind(server):
             if round_ == 100:
                 before = memory().rss
             assert embed(session, url).status_code == 200
-            assert session.post(f"{url}/embed", **bad[round_ % 3], timeout=20).status_code in (400, 415)
+            assert session.post(f"{url}/embed", **bad[round_ % 3], timeout=60).status_code in (400, 415)
     assert (memory().rss - before) / 2**20 < GROWTH_MB
 
 
 def test_the_embeddings_over_http_are_those_of_the_version(server, store, tmp_path, monkeypatch):
     url, _ = server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    answer = requests.post(f"{url}/embed", files=JPEGS, timeout=20).json()
+    answer = requests.post(f"{url}/embed", files=JPEGS, timeout=60).json()
     folder = registry.pull_model(f"models:/{NAME}/{answer['model_version']}", tmp_path)
     # JPEGs decoded by another library may differ by a grey level.
     expected = OnnxEmbedder(folder).embed([crop_of(part) for part in JPEGS])

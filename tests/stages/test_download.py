@@ -263,12 +263,12 @@ def start_download(folder: Path, params: DownloadParams) -> subprocess.Popen:
 
 def stop_when(process: subprocess.Popen, reached: Callable[[], bool], number: signal.Signals) -> str:
     """Send a signal once `reached`; return what the process told."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not reached():
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.002)
     process.send_signal(number)
-    told = process.communicate(timeout=30)[1]
+    told = process.communicate(timeout=120)[1]
     assert process.returncode == -number
     return told
 

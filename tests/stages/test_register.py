@@ -149,7 +149,7 @@ def test_a_dead_server_leaves_the_previous_registration_and_no_half_one(reposito
     started = time.monotonic()
     with pytest.raises(ReidopsError, match="does not answer.*kept.*dvc repro register"):
         run_register(repository)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert not (data / "registration").exists()
     assert not list(data.glob(".*"))
 
