@@ -22,7 +22,7 @@ HERE := XDG_CACHE_HOME=$(CURDIR)/.cache XDG_CONFIG_HOME=$(CURDIR)/.cache/config 
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test test-fast lint env clean
+.PHONY: repro test test-fast test-faults lint env clean
 .DEFAULT_GOAL := repro
 
 repro: env
@@ -35,6 +35,11 @@ test: env
 # Without processes, trainings and servers.
 test-fast: env
 	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1 -m "not slow"
+
+# Each stage is killed at random moments; the result must be that of an undisturbed run. Long.
+test-faults: env
+	rm -rf .cache/faults
+	$(HERE) python benchmarks/faults.py --folder .cache/faults --kills-per-stage 4
 
 lint: env
 	ruff check .

@@ -15,7 +15,15 @@ from reidops.errors import ReidopsError
 
 Made = TypeVar("Made")
 
-RETRAIN, ADAPT = "flows/retrain.py:retrain", "flows/adapt.py:adapt"
+ENTRYPOINT = "flows/retrain.py:retrain"
+ENTRYPOINTS = (
+    ENTRYPOINT,
+    "flows/drift.py:drift",
+    "flows/promote.py:promote",
+    "flows/backfill.py:backfill_models",
+    "flows/adapt.py:adapt",
+)
+"""The flows of this repository; an entry without an entrypoint runs the first."""
 _KINDS = ("cron", "interval", "rrule")
 _OF_SCHEDULE = ("active", "max_scheduled_runs", "parameters", "slug")  # further fields of a schedule
 _OF_TIME = {
@@ -31,6 +39,7 @@ class Deployment:
 
     name: str
     schedules: list[DeploymentScheduleCreate]
+    entrypoint: str = ENTRYPOINT
     limit: int | ConcurrencyLimitConfig | None = None
     description: str | None = None
     version: str | None = None
@@ -39,25 +48,25 @@ class Deployment:
     paused: bool | None = None
 
 
-def read_deployments(path: Path = Path("prefect.yaml"), entrypoint: str = RETRAIN) -> list[Deployment]:
-    """Return the deployments of a prefect.yaml that run a flow, in file order; `retrain` by default.
+def read_deployments(path: Path = Path("prefect.yaml")) -> list[Deployment]:
+    """Return the deployments of a prefect.yaml that run a flow of this repository, in file order.
 
     Raises:
-        ReidopsError: the file is missing or not YAML, no deployment runs this flow, or Prefect does not allow an entry;
-            the message names the deployment and the entry.
+        ReidopsError: the file is missing or not YAML, no deployment runs such a flow, or Prefect does not allow an
+            entry; the message names the deployment and the entry.
     """
     entries = _entries(path)
-    own = [entry for entry in entries if (entry.get("entrypoint") or RETRAIN) == entrypoint]
-    if not own and entrypoint == RETRAIN:
+    own = [entry for entry in entries if entry.get("entrypoint") in (None, *ENTRYPOINTS)]
+    if not own:
         known = ", ".join(str(entry.get("name")) for entry in entries) or "none"
         raise ReidopsError(
-            f"{path}: no deployment has the entrypoint {RETRAIN} (deployments: {known}); add one as in the "
-            "prefect.yaml of the repository"
+            f"{path}: no deployment has the entrypoint {' or '.join(ENTRYPOINTS)} (deployments: {known}); add one as "
+            "in the prefect.yaml of the repository"
         )
     deployments = [_deployment(entry, f"{path}: deployment {entry.get('name')!r}") for entry in own]
-    names = [deployment.name for deployment in deployments]
+    names = [f"{deployment.entrypoint.split(':')[1]}/{deployment.name}" for deployment in deployments]
     if len(set(names)) < len(names):
-        raise ReidopsError(f"{path}: two deployments of this flow have the same name ({', '.join(names)}); rename one")
+        raise ReidopsError(f"{path}: two deployments of a flow have the same name ({', '.join(names)}); rename one")
     return deployments
 
 
@@ -83,6 +92,7 @@ def _deployment(entry: Mapping[str, Any], where: str) -> Deployment:
     return Deployment(
         name=entry["name"],
         schedules=[_schedule(row, f"{where}: schedule {number}") for number, row in enumerate(rows, 1)],
+        entrypoint=entry.get("entrypoint") or ENTRYPOINT,
         limit=_limit(entry.get("concurrency_limit"), where),
         description=entry.get("description"),
         version=None if entry.get("version") is None else str(entry["version"]),

@@ -12,6 +12,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 
+from flows.notifications import Notification, send_notification
 from flows.prefect_api import check_named_server
 from flows.retrain import retrain
 from reidops.drift.check import check_drift
@@ -37,6 +38,7 @@ def drift(
     output: str = "data/drift",
     alpha: float = ALPHA,
     start_retrain: bool = True,
+    notify: str = "",
 ) -> State:
     """Compare `sequences` with the reference of `model`; on drift run the flow `retrain` in `folder`.
 
@@ -45,13 +47,20 @@ def drift(
         output: folder of the report, relative to `folder`.
         alpha: probability of a false alarm.
         start_retrain: whether drift starts `retrain`.
+        notify: webhook or notification block that gets drift, failures and promotions; see `flows.notifications`.
     """
     root = Path(folder).resolve()
-    comparison = compare_with_reference(sequences, model, root / output, alpha)
+    try:
+        comparison = compare_with_reference(sequences, model, root / output, alpha)
+    except ReidopsError as error:
+        send_notification(notify, Notification("failure", f"{root.name}: drift failed", str(error)))
+        raise
     write_artifacts(comparison, root / output)
+    if comparison.is_drift:
+        send_notification(notify, Notification("drift", f"{root.name}: drift against {model}", describe(comparison)))
     if not (comparison.is_drift and start_retrain):
         return Completed(message=describe(comparison))
-    state = retrain(str(root), return_state=True)
+    state = retrain(str(root), notify, return_state=True)
     if not state.is_completed():
         return Failed(message=f"{describe(comparison)}; retrain failed: {state.message}")
     return Completed(message=f"{describe(comparison)}; retrain has run")
@@ -78,6 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m flows.drift", description=__doc__)
     parser.add_argument("sequences", nargs="+", help="folders of sequences or data sets with det/det.txt")
     parser.add_argument("--model", default=CHAMPION)
+    parser.add_argument("--notify", default="", help="webhook or notification block")
     parser.add_argument("--no-retrain", action="store_true", help="only report")
     options = parser.parse_args()
     try:
@@ -85,7 +95,8 @@ def main() -> None:
     except ReidopsError as error:
         print(f"drift: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    state = drift(options.sequences, options.model, start_retrain=not options.no_retrain, return_state=True)
+    chosen = {"start_retrain": not options.no_retrain, "notify": options.notify}
+    state = drift(options.sequences, options.model, **chosen, return_state=True)
     print(state.message)
     if not state.is_completed():
         sys.exit(1)

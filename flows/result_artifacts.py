@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,39 @@ def write_failure_artifact(failures: list[str]) -> None:
     create_markdown_artifact("\n".join(f"- {text}" for text in failures), key="failure", description="Why this failed")
 
 
-def promotion_text(data: Path) -> str | None:
-    """Return the decision and its conditions as Markdown, or None if no version was registered."""
-    if not (data / VERSION).is_file():
-        return None
-    entry = read_json(data / VERSION)
-    if "decision" not in entry:
+@dataclass(frozen=True)
+class Promotion:
+    """The decision about the version of the last result."""
+
+    name: str
+    version: str
+    champion: bool
+    reason: str
+
+
+def read_promotion(data: Path) -> Promotion | None:
+    """Return the decision about the last result, or None if no version was registered."""
+    entry = _read_entry(data)
+    if entry is None:
         return None
     decision = entry["decision"]
-    standing = "champion" if decision["champion"] else "not champion"
-    rows = [_row(condition) for condition in decision.get("conditions", ())]
+    return Promotion(entry["name"], str(entry["version"]), bool(decision["champion"]), decision["reason"])
+
+
+def promotion_text(data: Path) -> str | None:
+    """Return the decision and its conditions as Markdown, or None if no version was registered."""
+    entry, promotion = _read_entry(data), read_promotion(data)
+    if entry is None or promotion is None:
+        return None
+    rank = "champion" if promotion.champion else "not champion"
+    rows = [_row(condition) for condition in entry["decision"].get("conditions", ())]
     table = "\n".join([_HEAD, *rows]) if rows else ""
-    return f"**{entry['name']} version {entry['version']}: {standing}**\n\n{decision['reason']}\n\n{table}".strip()
+    return f"**{promotion.name} version {promotion.version}: {rank}**\n\n{promotion.reason}\n\n{table}".strip()
+
+
+def _read_entry(data: Path) -> Mapping[str, Any] | None:
+    entry = read_json(data / VERSION) if (data / VERSION).is_file() else {}
+    return entry if "decision" in entry else None
 
 
 def _row(condition: Mapping[str, Any]) -> str:

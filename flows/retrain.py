@@ -11,15 +11,17 @@ import sys
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from flows.notifications import Notification, send_notification
 from flows.prefect_api import check_named_server
-from flows.result_artifacts import write_failure_artifact, write_result_artifacts
+from flows.result_artifacts import read_promotion, write_failure_artifact, write_result_artifacts
 from flows.stage_runs import (
     Graph,
     StageBusy,
@@ -74,21 +76,47 @@ def reproduce(stage: str, folder: Path, *, stale: bool = True) -> State[StageRun
 
 
 @flow(name="retrain", task_runner=ThreadPoolTaskRunner(max_workers=MAX_PARALLEL), persist_result=False)
-def retrain(folder: str = ".") -> State:
-    """Run every stage of dvc.yaml in `folder`, and write the result or the causes of a failure as artifacts."""
+def retrain(folder: str = ".", notify: str = "") -> State:
+    """Run every stage of dvc.yaml in `folder`, and write the result or the causes of a failure as artifacts.
+
+    Args:
+        folder: the folder of dvc.yaml.
+        notify: webhook or notification block that gets failures and promotions; see `flows.notifications`.
+    """
     root = Path(folder).resolve()
+    before = read_promotion(root / "data")
     try:
-        futures = _submit(read_graph(root), root)
-        wait(list(futures.values()))
+        num_stages, failures = _run_graph(root)
     except ReidopsError as error:
-        return _failed([str(error)])
+        failures = [str(error)]
     finally:
         interrupt(list(_running))  # processes still run here only if the flow itself was interrupted
-    failures = [text for future in futures.values() if (text := _failure(future))]
     if failures:
+        send_notification(notify, Notification("failure", f"{root.name}: retrain failed", "\n".join(failures)))
         return _failed(failures)
     write_result_artifacts(root / "data")
-    return Completed(message=f"{len(futures)} stages are up to date")
+    after = read_promotion(root / "data")
+    if after is not None and after.champion and after != before:
+        send_notification(
+            notify, Notification("promotion", f"{after.name} version {after.version} is champion", after.reason)
+        )
+    return Completed(message=f"{num_stages} stages are up to date")
+
+
+def _run_graph(root: Path) -> tuple[int, list[str]]:
+    """Run the stages; return their number and the messages of those that failed."""
+    futures = _submit(read_graph(root), root)
+    _follow(futures)
+    return len(futures), [text for future in futures.values() if (text := _failure(future))]
+
+
+def _follow(futures: dict[str, PrefectFuture]) -> None:
+    """Wait for all stages, and show their progress as an artifact."""
+    progress = create_progress_artifact(0.0, key="progress", description=f"0 of {len(futures)} stages")
+    for number, future in enumerate(as_completed(list(futures.values())), 1):
+        future.wait()  # reads the final state
+        text = f"{number} of {len(futures)} stages"
+        update_progress_artifact(progress, 100.0 * number / len(futures), description=text)
 
 
 def _submit(graph: Graph, root: Path) -> dict[str, PrefectFuture]:
@@ -113,10 +141,16 @@ def _failure(future: PrefectFuture) -> str | None:
 
 
 def main() -> None:
-    """Run the flow in this process; exit 1 with the message of the stage if one failed."""
+    """Run the flow in this process; exit 1 with the message of the stage if one failed.
+
+    If no server is named and no stage changed, no flow runs: a temporary server takes longer than the comparison.
+    """
     logging.getLogger("prefect").setLevel(os.environ.get("PREFECT_LOGGING_LEVEL", "INFO"))
     try:
-        check_named_server()
+        graph = None if check_named_server() else read_graph(Path())
+        if graph and not graph.stale:
+            print(f"{len(graph.needs)} stages are up to date; nothing ran")
+            return
     except ReidopsError as error:
         print(f"retrain: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

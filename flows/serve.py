@@ -1,4 +1,4 @@
-"""Serve the flows retrain and adapt on their schedules until Ctrl-C: `python -m flows.serve`.
+"""Serve the flows on their schedules until Ctrl-C: `python -m flows.serve`.
 
 Names, schedules and limits come from prefect.yaml. Without PREFECT_API_URL a local server is started, with its UI.
 """
@@ -15,23 +15,29 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.adapt import adapt
-from flows.deployments import ADAPT, RETRAIN, Deployment, read_deployments
+from flows.automations import crash_automation, write_automation
+from flows.backfill import backfill_models
+from flows.deployments import ENTRYPOINTS, Deployment, read_deployments
+from flows.drift import drift
 from flows.prefect_api import answers, check_named_server
+from flows.promote import promote
 from flows.retrain import retrain
 from reidops.errors import ReidopsError
 
 HOST, PORT = "127.0.0.1", 4200
 STARTUP_SECONDS = 120
+FLOWS: dict[str, Flow] = dict(zip(ENTRYPOINTS, (retrain, drift, promote, backfill_models, adapt), strict=True))
 
 
-def serve_all(deployments: list[tuple[Flow, Deployment]]) -> None:
-    """Serve the flows on the schedules of all deployments until it is interrupted."""
-    serve(*(runner_deployment(flow, deployment) for flow, deployment in deployments))
+def serve_all(deployments: list[Deployment]) -> None:
+    """Serve the flows of all deployments until they are interrupted, and end runs whose process was killed."""
+    write_automation(crash_automation())
+    serve(*(runner_deployment(deployment) for deployment in deployments))
 
 
-def runner_deployment(flow: Flow, deployment: Deployment) -> RunnerDeployment:
-    """Return a Prefect deployment of a flow."""
-    return flow.to_deployment(
+def runner_deployment(deployment: Deployment) -> RunnerDeployment:
+    """Return a Prefect deployment of the flow of an entry."""
+    return FLOWS[deployment.entrypoint].to_deployment(
         name=deployment.name,
         schedules=deployment.schedules,
         concurrency_limit=deployment.limit,
@@ -79,11 +85,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 def main() -> None:
     """Serve until Ctrl-C."""
     try:
-        deployments = [
-            (flow, deployment)
-            for flow, entrypoint in ((retrain, RETRAIN), (adapt, ADAPT))
-            for deployment in read_deployments(entrypoint=entrypoint)
-        ]
+        deployments = read_deployments()
         if check_named_server():
             serve_all(deployments)
             return

@@ -83,9 +83,8 @@ def read_graph(folder: Path) -> Graph:
     Raises:
         ReidopsError: DVC cannot read the graph.
     """
-    here = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
     run = subprocess.run(
-        [sys.executable, "-m", "flows.dvc_graph"], cwd=folder, env=_environment() | here, capture_output=True, text=True
+        [sys.executable, "-m", "flows.dvc_graph"], cwd=folder, env=_environment(), capture_output=True, text=True
     )
     if run.returncode:
         raise ReidopsError(f"{folder}: DVC cannot read the graph: {run.stderr.strip()}")
@@ -187,10 +186,11 @@ def _outcome(lines: list[str]) -> Outcome:
 
 
 def _dvc(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dvc", *arguments]
+    return [sys.executable, "-m", "flows.dvc_command", str(os.getpid()), *arguments]
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a stage, without telemetry and with this interpreter's programs first in PATH."""
+    """Return the environment of a stage, without telemetry, with this interpreter's programs and this package first."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {**QUIET, **os.environ, "PATH": path}
+    library = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    return {**QUIET, **os.environ, "PATH": path, "PYTHONPATH": library}

@@ -55,6 +55,26 @@ def track(arguments: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.option("-i", "--input", "source", type=_FOLDER, required=True, help="Folder of a MOT data set, above train.")
+@click.option("-o", "--output", type=_FOLDER, required=True, help="Folder to write: imgs and meta.")
+@click.option("--val-split", default=0.2, help="Share of the people in the val list.")
+@click.option("--vis-threshold", default=0.3, help="Least visibility of a box that becomes a crop.")
+@click.option("--min-per-person", default=8, help="People with fewer crops are left out.")
+@click.option("--max-per-person", default=1000, help="Most crops of a person; of more, some are sampled.")
+def mot2reid(source: Path, output: Path, **options: Any) -> None:
+    """Cut the people of a MOT data set into a folder per person, with lists of labels.
+
+    The flags are those of mot2reid of mmtracking and mmdetection.
+
+    Example: reidops mot2reid -i data/MOT17 -o data/MOT17/reid --val-split 0.2 --vis-threshold 0.3
+    """
+    from reidops.mot2reid import Mot2ReidOptions
+    from reidops.mot2reid import mot2reid as convert
+
+    click.echo(f"cut {convert(source, output, Mot2ReidOptions(**options)):,} crops to {output}")
+
+
+@main.command()
 @click.option("--data", type=_FOLDER, default=Path("data"), help="Folder of the pipeline's results.")
 def summary(data: Path) -> None:
     """Print the results of a finished pipeline on one screen.
@@ -230,7 +250,22 @@ def train_linking(sequences: tuple[Path, ...], streets: int, seed: int, output: 
 @click.option("--max-sessions", type=click.IntRange(1), default=64, help="Most cameras that are tracked at once.")
 @click.option("--session-seconds", type=click.FloatRange(0, min_open=True), default=300.0, help="Silence of a camera.")
 @click.option("--reload-seconds", type=click.FloatRange(0, min_open=True), default=10.0, help="Time between reloads.")
-def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **limits: Any) -> None:
+@click.option("--sample-log", type=_FOLDER, help="Folder for samples of the tracked frames, which `drift` reads.")
+@click.option(
+    "--sample-rate", type=click.FloatRange(0, 1, min_open=True), default=0.01, help="Share of frames sampled."
+)
+@click.option("--sample-mb", type=click.IntRange(1), default=100, help="Largest size of the log; the oldest go first.")
+def serve(
+    model: str,
+    host: str,
+    port: int,
+    threads: int,
+    max_body_mb: int,
+    sample_log: Path | None,
+    sample_rate: float,
+    sample_mb: int,
+    **limits: Any,
+) -> None:
     """Answer embeddings of pictures and tracks of cameras over HTTP.
 
     POST /embed, POST and DELETE /track/CAMERA, GET /health and /metrics; docs/serving.md describes them. When the alias
@@ -238,12 +273,14 @@ def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **li
 
     Example: reidops serve --model models:/person-reid@champion --port 8000
     """
+    from reidops.service.sampling import SampleSettings
     from reidops.service.server import serve as run_service
     from reidops.service.settings import ServiceSettings
 
     _log_to_stderr()
     settings = ServiceSettings(max_body_bytes=max_body_mb << 20, **limits)
-    run_service(model, settings, host=host, port=port, threads=threads)
+    samples = None if sample_log is None else SampleSettings(sample_log, sample_rate, sample_mb << 20)
+    run_service(model, settings, host=host, port=port, threads=threads, samples=samples)
 
 
 @main.command()
@@ -255,8 +292,8 @@ def serve(model: str, host: str, port: int, threads: int, max_body_mb: int, **li
 def drift(sequences: tuple[Path, ...], model: str, output: Path, alpha: float, experiment: str) -> None:
     """Compare SEQUENCES with the drift reference of a model: sizes, light, colour, detector, embeddings, gate margins.
 
-    SEQUENCES are folders in MOTChallenge's layout with det/det.txt, or data sets of such folders. The exit code is 0
-    without drift, 3 with drift, 1 on an error.
+    SEQUENCES are folders in MOTChallenge's layout with det/det.txt, data sets of such folders, or the folder of
+    `reidops serve --sample-log`. The exit code is 0 without drift, 3 with drift, 1 on an error.
 
     Example: reidops drift new/train/street-7 --model models:/person-reid@champion
     """

@@ -1,4 +1,4 @@
-"""Map a function over items in one or several processes, and over batches in one thread per core."""
+"""Map a function over items in one or several processes or on a Dask cluster, and over batches in threads."""
 
 import os
 import signal
@@ -7,15 +7,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 
 from reidops.cores import usable_cores
+from reidops.errors import ReidopsError, Unreachable
+from reidops.parent_processes import end_with_dvc
 from reidops.progress_bar import progress_bar
 
 # After Ctrl-C the resource tracker of joblib, which is another process, warns of semaphores that it then cleans up.
+_PATIENCE_SECONDS = 10
 _QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
+
+SCHEDULER = "REIDOPS_SCHEDULER"
+"""Environment variable with the address of a Dask scheduler, tcp://HOST:PORT. It is no param, because the result does
+not depend on where the items are processed."""
 
 MAX_BATCHES = 8  # batches that `map_on_cores` processes at the same time
 
@@ -29,15 +37,26 @@ def map_parallel(
     """Return `function` of every item, in the order of the items.
 
     Args:
-        workers: number of processes; None = one per usable core; 1 = this process, with an ordinary traceback.
+        workers: number of processes; None = one per usable core; 1 = this process, with an ordinary traceback. If
+            REIDOPS_SCHEDULER names a Dask cluster, several items are processed there unless this is 1.
         desc: label of the progress bar; None = no bar.
+
+    Raises:
+        Unreachable: the Dask cluster does not answer.
+        ReidopsError: the package distributed is not installed.
     """
     if _QUIET not in os.environ.get("PYTHONWARNINGS", ""):
         os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _QUIET]))
     items = list(items)
     workers = min(workers or usable_cores(), max(1, len(items)))
     bar = progress_bar(total=len(items), desc=desc or "", unit="items", shown=desc is not None)
-    with bar, Parallel(n_jobs=workers, return_as="generator") as pool:
+    scheduler = os.environ.get(SCHEDULER)
+    if scheduler and workers > 1:
+        function = partial(_call_in, os.getcwd(), function)
+        opened = _cluster(scheduler)
+    else:
+        opened = Parallel(n_jobs=workers, return_as="generator", initializer=end_with_dvc)
+    with bar, opened as pool:
         results = []
         with _ignored_interrupts():
             coming = pool(delayed(function)(item) for item in items)
@@ -45,6 +64,32 @@ def map_parallel(
             results.append(result)
             bar.update()
     return results
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Parallel]:
+    """Yield a pool of the workers of a Dask cluster."""
+    try:
+        from distributed import Client  # an extra, which only a cluster needs
+    except ImportError:
+        raise ReidopsError(
+            f"{SCHEDULER} is {address}, but distributed is not installed: pip install distributed"
+        ) from None
+    try:
+        client = Client(address, timeout=_PATIENCE_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise Unreachable(
+            f"{SCHEDULER}: no Dask scheduler answers at {address} ({error}); start it or unset it"
+        ) from None
+    with client, parallel_config(backend="dask", client=client), Parallel(n_jobs=-1, return_as="generator") as pool:
+        yield pool
+
+
+def _call_in(folder: str, function: Callable[[Item], Result], item: Item) -> Result:
+    """Return `function(item)` with this working directory: paths of the pipeline are relative to the repository."""
+    if os.getcwd() != folder:
+        os.chdir(folder)
+    return function(item)
 
 
 def map_on_cores(function: Callable[[Item], Result], batches: Iterable[Item]) -> Iterator[Result]:

@@ -115,6 +115,7 @@ class _NamedWork:
         self._name, self._started = name, time.monotonic()
 
     def describe(self) -> str:
+        """Return the name and the time since the start."""
         return f"{self._name}: running for {tqdm.format_interval(time.monotonic() - self._started)}"
 
 
@@ -128,6 +129,7 @@ class _Reporter:
         self._all_closed = threading.Event()
 
     def add(self, work: _LogBar | _NamedWork) -> None:
+        """Report `work` from now on; start the thread if there is none."""
         with self._lock:
             self._open.append(work)
             if self._thread is None or not self._thread.is_alive() or self._all_closed.is_set():
@@ -138,6 +140,7 @@ class _Reporter:
                 self._thread.start()
 
     def remove(self, work: _LogBar | _NamedWork) -> None:
+        """Stop reporting `work`; with the last one the thread ends."""
         with self._lock:
             self._open = [other for other in self._open if other is not work]
             if not self._open:

@@ -19,9 +19,10 @@ from reidops.datasets.layouts import SetFolder, expected_layout, layout_of
 from reidops.datasets.origin import check_start, origin_of_start, with_training
 from reidops.datasets.planning import SplitRules, plan_crops
 from reidops.datasets.roles import Roles, assign_parts
+from reidops.embedding.backbones import check_backbone
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
-from reidops.embedding.network import EmbeddingNetwork, check_backbone
+from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.files import sha256, whole_folder
 from reidops.mot.crops import BoxRules

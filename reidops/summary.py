@@ -227,6 +227,8 @@ _PICTURES = {
     "Data Docs": "validation/docs/index.html",
     "people, as cut": "validation/contact_sheet.jpg",
     "training curves": "model/curves.png",
+    "adaptation curves": "model/adaptation.png",
+    "clusters": "model/clusters.jpg",
     "ranked galleries": "reid/gallery_*.png",
     "distances and gate": "reid/distances.png",
     "people out of sight": "tracking/gaps.png",

@@ -21,6 +21,7 @@ from reidops.errors import ReidopsError
 from reidops.image_headers import bound_pixels
 from reidops.memory import keep_freed_memory
 from reidops.params import check_all
+from reidops.parent_processes import end_with_dvc
 from reidops.progress_bar import named_work
 from stages.params import SECTIONS
 
@@ -32,6 +33,7 @@ def run_stage(stage: Callable[..., None]) -> None:
     """
     name = stage.__name__
     arguments = _parser(stage).parse_args()
+    end_with_dvc()
     configure_logging()
     keep_freed_memory()
     try:
@@ -84,6 +86,7 @@ def _add_params_option(parser: argparse.ArgumentParser) -> None:
 
 def _prepare() -> None:
     """Set up OpenMP and check the params before the file of the stage imports torch and other heavy packages."""
+    end_with_dvc()
     share_cores()
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     _add_params_option(parser)

@@ -4,7 +4,8 @@ Reads:  data/model, data/crops (crops.tar, crops.parquet), data/embeddings, data
         rows; gt.txt, det.txt and frames of the `train` rows if gates are fitted on detections)
 Writes: data/reid/ headline.json (mAP and rank1), metrics.json, calibration.json, cmc.csv, queries.csv,
         reassociation.csv, gallery_<data set>.png, people_<data set>.png, cmc.png, distances.png,
-        calibration_tables.png, reassociation.png; drift_reference.npz if there are enough scenes with detections
+        calibration_tables.png, reassociation.png; drift_reference.npz if there are enough scenes with detections;
+        ranked/ with the nearest crops of every query if evaluate_reid.visualize_ranks is above 0
 """
 
 import logging
@@ -33,6 +34,7 @@ from reidops.retrieval.evaluation import (
     refuse_collapsed,
     score_tests,
 )
+from reidops.retrieval.ranked_results import write_ranked
 from reidops.retrieval.ranking_sets import find_ranking_sets
 from reidops.retrieval.reassociation import Reassociation, SceneBoxes, reassociate, tabulate
 from reidops.skipped import write_skipped
@@ -85,6 +87,9 @@ def evaluate_reid(
                 num_rows=params.gallery_rows,
                 num_columns=params.gallery_columns,
             )
+        if params.visualize_ranks:
+            pairs = [(test, scores[test.name]) for test in embedded.tests]
+            write_ranked(table, pairs, embedded.embeddings, store, folder, params.visualize_ranks)
         _write_reference(raw, plain, calibration, folder)
     report.log_findings(embedded.tests, scores, calibration, reassociated)
 

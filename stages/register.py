@@ -1,7 +1,7 @@
 """Log the result in MLflow, register its model and decide whether it becomes the champion.
 
-Reads:  data/raw, data/crops, data/validation, data/model, data/export, data/reid, data/detections, data/embeddings,
-        data/tracking, data/seeds, and params.yaml as the run's params
+Reads:  data/raw, data/crops, data/validation, data/generated, data/model, data/export, data/reid, data/detections,
+        data/embeddings, data/tracking, data/seeds, and params.yaml as the run's params
 Writes: an MLflow run and a version of the registered model; data/registration/version.json
 
 If the champion was scored on another bench, it is downloaded, and the same detections are embedded, tracked and scored
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 
 def register(
-    settings: Path, raw: Path, crops: Path, validation: Path, model: Path, export: Path, reid: Path, detections: Path,
-    embeddings: Path, tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
+    settings: Path, raw: Path, crops: Path, validation: Path, generated: Path, model: Path, export: Path, reid: Path,
+    detections: Path, embeddings: Path, tracking: Path, seeds: Path, registration: Path, params: RegisterParams,
 ) -> None:  # fmt: skip
     """Log, register and compare the model, and write the decision to `registration/version.json`."""
     reason = skipped_reason(tracking)
-    folders = Folders(raw, crops, validation, model, export, reid, tracking)
+    folders = Folders(raw, crops, validation, model, export, reid, tracking, generated)
     if reason and (model / ADAPTATION).is_file():
         entry = _register_unscored(settings, folders, params, reason)
         with whole_folder(registration) as folder:

@@ -1,7 +1,8 @@
-"""Repeat training, embedding, ReID and tracking with other seeds to measure the seed noise; off by default.
+"""Repeat training, adaptation, embedding, ReID and tracking with other seeds to measure the seed noise; off by default.
 
-Reads:  params.yaml, data/crops, data/validation/report.json, data/raw, data/detections, data/tuning, and of the first
-        training data/reid/metrics.json, data/tracking/metrics.json
+Reads:  params.yaml, data/crops, data/validation/report.json, data/generated, data/raw, data/detections, data/tracklets,
+        data/tuning,
+        and of the first training data/reid/metrics.json, data/tracking/metrics.json
 Writes: data/seeds/spread.json (the values of each metric per seed, their mean and standard deviation)
 
 The repetitions run in a temporary folder. They affect neither the model nor the constants of a search.
@@ -33,8 +34,10 @@ def repeat_seeds(
     settings: Path,
     crops: Path,
     validation: Path,
+    generated: Path,
     raw: Path,
     detections: Path,
+    tracklets: Path,
     tuning: Path,
     reid: Path,
     tracking: Path,
@@ -45,7 +48,15 @@ def repeat_seeds(
     sections = read_sections(settings)
     first = int(sections["train"]["seed"])
     figures = [read_figures(reid, tracking)]
-    inputs = {"crops": crops, "validation": validation, "raw": raw, "detections": detections, "tuning": tuning}
+    inputs = {
+        "crops": crops,
+        "validation": validation,
+        "generated": generated,
+        "raw": raw,
+        "detections": detections,
+        "tracklets": tracklets,
+        "tuning": tuning,
+    }
     with whole_folder(seeds) as folder:
         for seed in range(first + 1, first + params.num):
             log.info("training %d of %d, seed %d", seed - first + 1, params.num, seed)
@@ -65,6 +76,7 @@ def _repeat(seed: int, sections: dict[str, Any], inputs: dict[str, Path], folder
         scratch = Path(name)
         changed = sections | {
             "train": sections["train"] | {"seed": seed, "track": None},
+            "adapt": sections["adapt"] | {"seed": seed, "track": None},
             "evaluate_tracking": sections["evaluate_tracking"] | NO_PICTURES,
         }
         (scratch / "params.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
@@ -78,14 +90,16 @@ def _repeat(seed: int, sections: dict[str, Any], inputs: dict[str, Path], folder
 
 def commands(inputs: dict[str, Path], scratch: Path) -> dict[str, dict[str, Path]]:
     """Return the stages of one repetition in order, with their paths by option."""
-    made = {name: scratch / name for name in ("model", "embeddings", "reid", "tracking")}
+    made = {name: scratch / name for name in ("trained", "model", "embeddings", "reid", "tracking")}
     options = {
-        "train": ("crops", "validation", "model"),
+        "train": ("crops", "validation", "generated", "model"),
+        "adapt": ("trained", "tracklets", "crops", "model"),
         "embed": ("raw", "detections", "model", "embeddings"),
         "evaluate_reid": ("model", "crops", "raw", "embeddings", "reid"),
         "evaluate_tracking": ("embeddings", "raw", "tuning", "tracking"),
     }
     paths = {stage: {name: (inputs | made)[name] for name in names} for stage, names in options.items()}
+    paths["train"]["model"] = made["trained"]
     paths["evaluate_tracking"]["calibration"] = made["reid"] / "calibration.json"
     return paths
 

@@ -1,6 +1,7 @@
 """Train the embedder on the training people, and choose its checkpoint on the held-out people.
 
 Reads:  data/crops (crops.tar, crops.parquet, report.json), data/validation/report.json
+        data/generated (crops.tar, crops.parquet), if train.generated is set
 Writes: data/model/ model.safetensors, embedder.json, history.csv, curves.png
         data/checkpoints/ during the training, from which an interrupted run continues
         a run in MLflow with live curves, if train.track names an experiment
@@ -21,10 +22,11 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from reidops.datasets.origin import Origin, check_start, origin_of_start, with_training
+from reidops.datasets.origin import Origin, check_start, origin_of_start, read_origin, with_training
+from reidops.embedding.backbones import check_backbone, check_size
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
-from reidops.embedding.network import EmbeddingNetwork, check_backbone
+from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_path, repository_root, sha256
 from reidops.registry.live_run import LiveRun, live_run
@@ -34,32 +36,38 @@ from reidops.training.augmentation import Augmentation
 from reidops.training.auto_augment import check_policy
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.compiling import check_compiler
+from reidops.training.distillation import Teacher, check_distillation
+from reidops.training.finished_state import FinishedState
 from reidops.training.fitting import FitSettings, fit_network
 from reidops.training.freezing import check_freeze
+from reidops.training.generated import GeneratedSource, check_generated, check_present
 from reidops.training.keeping import TrainedWeights
 from reidops.training.losses import check_losses
 from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
+from reidops.training.starts import are_in_order, find_weights
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
 from reidops.training.training import Loop, TrainingData
 from reidops.training.training_data import Batches, read_training_data
 from reidops.training.validation import read_held_out
 from reidops.training.weights import check_pretrained, load_weights
+from reidops.validated import check_validated
 from stages import run_stage
 from stages.params.train import TrainParams
 
 ELSEWHERE = ("processes", "track")  # params that do not affect the result of a training
 
 
-def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> None:
+def train(crops: Path, validation: Path, generated: Path, model: Path, params: TrainParams) -> None:
     """Train on `crops` into `model`."""
-    _check_report(validation / "report.json")
+    check_validated(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
-    network = _build_network(params)
-    start = origin_of_start(repository_path(params.weights) if params.weights else None, pretrained=params.pretrained)
+    network = _build_network(params, table)
+    start = origin_of_start(_weights_file(params), pretrained=params.pretrained)
     check_start(start, table)
+    teacher = _load_teacher(network, table, params)
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
@@ -67,10 +75,13 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
     with launched(params.processes, precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
-        checkpoints = _open_checkpoints(crops, fabric, params)
+        checkpoints, finished = _open_checkpoints(crops, generated, fabric, params)
         with _watch(checkpoints, fabric, params) as live:
             if params.epochs:
-                data = _read_data(table, crops / "crops.tar", network, fabric, params)
+                if params.resume and fabric.is_global_zero:
+                    finished.continue_from(checkpoints, params.epochs)
+                source = _generated_source(generated, params)
+                data = _read_data(table, crops / "crops.tar", network, fabric, params, generated=source)
                 trained = fit_network(
                     network,
                     data,
@@ -78,34 +89,52 @@ def train(crops: Path, validation: Path, model: Path, params: TrainParams) -> No
                     fabric=fabric,
                     checkpoints=checkpoints,
                     on_epoch=live.log_epoch if live else None,
+                    teacher=teacher,
                 )
             else:
                 trained = keep_loaded_weights(network)
             if fabric.is_global_zero:
                 origin = with_training(start, table, _leave_out_counts(crops)) if params.epochs else start
                 _write(network, trained, table, model, params, origin)
-                checkpoints.delete()
+                finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
 
 
-def _open_checkpoints(crops: Path, fabric: Fabric, params: TrainParams) -> Checkpoints:
-    """Return the checkpoints of this training; rank 0 deletes old ones of other trainings."""
-    checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", _identity(crops, params))
+def _open_checkpoints(
+    crops: Path, generated: Path, fabric: Fabric, params: TrainParams
+) -> tuple[Checkpoints, FinishedState]:
+    """Return the checkpoints and the finished state of this training; rank 0 deletes old ones of other trainings."""
+    root, identity = repository_root() / "data" / "checkpoints", _identity(crops, generated, params)
+    checkpoints = Checkpoints(root, identity)
     if fabric.is_global_zero:
         checkpoints.prune()
-    return checkpoints
+    return checkpoints, FinishedState(root, identity)
 
 
-def _identity(crops: Path, params: TrainParams) -> dict[str, Any]:
+def _identity(crops: Path, generated: Path, params: TrainParams) -> dict[str, Any]:
     """Return the params and hashes that identify a training; a run with the same identity continues an earlier one."""
-    start = {"weights": sha256(repository_path(params.weights))} if params.weights else {}
+    weights = _weights_file(params)
+    start = {"weights": sha256(weights)} if weights else {}
     hashes = {"tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
-    return {"params": _lasting(params), **hashes, **start}
+    extra = {"generated": sha256(generated / "crops.tar")} if _generated_source(generated, params) else {}
+    taught = {"teacher": Embedder.load(_teacher_source(params)).weights_sha256} if params.teacher else {}
+    return {"params": _lasting(params), **hashes, **start, **extra, **taught}
+
+
+def _generated_source(generated: Path, params: TrainParams) -> GeneratedSource | None:
+    """Return the generated crops that join the training; None if there are none or nothing is trained."""
+    if params.generated is None or params.epochs == 0:
+        return None
+    source = GeneratedSource(generated, params.generated, params.generated_share)
+    check_present(source)
+    return source
 
 
 def _lasting(params: TrainParams) -> dict[str, Any]:
-    return {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
+    """Return the params that affect the result of this training."""
+    unused = () if params.generated else ("generated", "generated_share")
+    return {name: value for name, value in vars(params).items() if name not in (*ELSEWHERE, *unused)}
 
 
 def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:
@@ -123,24 +152,25 @@ def _leave_out_counts(crops: Path) -> dict[str, Any]:
     return read_json(path).get("leave_out", {}) if path.is_file() else {}
 
 
-def _check_report(path: Path) -> None:
-    report = read_json(path)
-    if not report["passed"]:
-        errors = "; ".join(map(str, report["errors"]))
-        raise ReidopsError(f"{path}: the data did not pass validation: {errors}; correct the data and run `dvc repro`")
-
-
 def _check_names(params: TrainParams) -> None:
     """Check the names of backbone, losses, optimizer and augmentation policy before the data are read."""
     batch = {"people_per_batch": params.people_per_batch, "crops_per_person": params.crops_per_person}
     check_losses(params.losses, params.loss_options, **batch)
+    check_generated(params.generated, params.losses.get("cross-entropy", 0.0))
+    if params.generated and params.camera_embedding:
+        raise ReidopsError(
+            "train.generated is set, but generated crops have no camera; set train.generated to null or "
+            "train.camera_embedding to false"
+        )
     check_backbone(params.backbone)
     check_optimizer(params.optimizer, params.optimizer_options)
+    if params.teacher:
+        check_distillation(params.teacher_losses)
     if params.auto_augment:
         check_policy(params.auto_augment)
 
 
-def _build_network(params: TrainParams) -> EmbeddingNetwork:
+def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork:
     if params.threads:
         torch.set_num_threads(params.threads)
     if params.compile:
@@ -148,15 +178,47 @@ def _build_network(params: TrainParams) -> EmbeddingNetwork:
     torch.manual_seed(params.seed)
     if params.pretrained:
         check_pretrained(params.backbone)
-    network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params))
+    num_cameras = table.loc[table["split"] == "train", "camid"].nunique() if params.camera_embedding else 0
+    network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params), num_cameras=num_cameras)
+    for _, *size in params.early_sizes:
+        check_size(network.backbone, (size[0], size[1]), "train.early_sizes")
     check_freeze(network, params.freeze)
-    if params.weights:
-        load_weights(network, repository_path(params.weights))
+    weights = _weights_file(params)
+    if weights:
+        load_weights(network, weights, in_order=are_in_order(str(params.weights)), match=params.weights_match)
     return network
 
 
+def _load_teacher(network: EmbeddingNetwork, table: pd.DataFrame, params: TrainParams) -> Teacher | None:
+    """Return the teacher.
+
+    Raises:
+        ReidopsError: it cannot be loaded, or it was trained on people and frames of the test split.
+    """
+    if not params.teacher or not params.epochs:
+        return None
+    embedder = Embedder.load(_teacher_source(params))
+    check_start(read_origin(embedder.description.trained_on, params.teacher), table)
+    return Teacher(embedder.network, embedder.input_size, network)
+
+
+def _teacher_source(params: TrainParams) -> str:
+    source = str(params.teacher)
+    return source if source.startswith("models:/") else str(repository_path(source))
+
+
+def _weights_file(params: TrainParams) -> Path | None:
+    return find_weights(params.weights, params.backbone) if params.weights else None
+
+
 def _read_data(
-    table: pd.DataFrame, tar: Path, network: EmbeddingNetwork, fabric: Fabric, params: TrainParams
+    table: pd.DataFrame,
+    tar: Path,
+    network: EmbeddingNetwork,
+    fabric: Fabric,
+    params: TrainParams,
+    *,
+    generated: GeneratedSource | None,
 ) -> TrainingData:
     store, size = CropStore(tar, table), (params.height, params.width)
     return read_training_data(
@@ -168,6 +230,8 @@ def _read_data(
         fabric=fabric,
         read_held_out=partial(read_held_out, store, table, *size, score_embeddings, params.checkpoint_people),
         early_sizes=params.early_sizes,
+        generated=generated,
+        with_cameras=params.camera_embedding,
     )
 
 
@@ -175,7 +239,15 @@ def _fit_settings(params: TrainParams) -> FitSettings:
     return FitSettings(
         **_arguments(FitSettings, params),
         curve=RateCurve(params.schedule, **_arguments(RateCurve, params)),
-        loop=Loop(params.seed, params.accumulate, params.ema, params.clip, params.val_every, params.compile),
+        loop=Loop(
+            params.seed,
+            params.accumulate,
+            params.ema,
+            params.clip,
+            params.val_every,
+            params.compile,
+            params.sync_norms,
+        ),
     )
 
 
@@ -190,9 +262,10 @@ def _write(
     num_classes, facts = 0, origin.facts | {"epoch": trained.epoch}
     if params.epochs:
         num_classes = table.loc[table["split"] == "train", "pid"].nunique()
-        facts = training_facts(
-            origin, table, trained, checkpoint_people=params.checkpoint_people, precision=params.precision
-        )
+        settings: dict[str, Any] = {"checkpoint_people": params.checkpoint_people, "precision": params.precision}
+        if params.generated:
+            settings |= {"generated": params.generated, "generated_share": params.generated_share}
+        facts = training_facts(origin, table, trained, **settings)
     description = describe(network, **_arguments(describe, params), num_classes=num_classes)
     write_trained_model(Embedder(network, description), trained, model, facts)
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import socketserver
 import subprocess
@@ -66,14 +67,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import files, and folders, of which every test is slow where slow tests are left out: it takes seconds."""
+    if config.option.markexpr != "not slow":
+        return None
+    files = [collection_path] if collection_path.is_file() else list(collection_path.rglob("test_*.py"))
+    return bool(files) and all(map(_is_slow, files)) or None
+
+
+def _is_slow(path: Path) -> bool:
+    """Return whether `path` marks all its tests as slow."""
+    return re.search(r"^pytestmark = \[?pytest\.mark\.slow\b", path.read_text(), re.MULTILINE) is not None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[object]:
-    """Collect no garbage while the libraries are imported: nearly nothing of them is garbage."""
+    """Collect no garbage while the libraries are imported, and look for none in them later: they are never garbage."""
     gc.disable()
     try:
         return (yield)
     finally:
+        gc.freeze()
         gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter collect at its end what was left alone since the collection."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -55,3 +55,12 @@ def test_the_benchmark_of_neighbours_compares_one_process_with_two(monkeypatch, 
     neighbours.main()
     name, alone, both, ratios = capsys.readouterr().out.splitlines()[-1].strip("| ").split(" | ")
     assert name == spinning and float(alone) > 0 and float(both) > 0 and ratios.startswith("1.00, ")
+
+
+def test_the_benchmark_of_the_adaptation_clusters_drawn_crops(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    adaptation = importlib.import_module("adaptation")
+    monkeypatch.setattr(sys, "argv", ["adaptation.py", "--drawn", "400"])
+    adaptation.main()
+    drawn, clusters = capsys.readouterr().out.splitlines()
+    assert drawn.startswith("400 drawn crops, average: ") and clusters == "20 clusters of 20 people"

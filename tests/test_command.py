@@ -12,7 +12,19 @@ from reidops import summary, track
 from reidops.command import main
 from reidops.errors import Unreachable
 
-COMMANDS = ("drift", "embed", "params", "pull", "recipe", "serve", "summary", "track", "train-linking", "registry")
+COMMANDS = (
+    "drift",
+    "embed",
+    "mot2reid",
+    "params",
+    "pull",
+    "recipe",
+    "serve",
+    "summary",
+    "track",
+    "train-linking",
+    "registry",
+)
 
 
 def run(*arguments):

@@ -19,12 +19,14 @@ GROUND = (
     "reidops.detection",
     "reidops.boxes",
     "reidops.training",
+    "reidops.generation",
 )
-FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation")
+FIRST_FLOOR = ("reidops.retrieval", "reidops.tracking", "reidops.validation", "reidops.adaptation")
 STAGES = (
     "download",
     "convert",
     "validate",
+    "generate",
     "train",
     "detect",
     "tracklets",
@@ -46,10 +48,16 @@ def module_name(path: Path) -> str:
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file; each file is parsed once."""
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path: Path) -> frozenset[str]:
-    """Return every module that a file imports, at its top or inside a function; each file is parsed once."""
+    """Return every module that a file imports, at its top or inside a function."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -89,6 +97,10 @@ def test_a_flow_imports_no_stage():
 @pytest.mark.parametrize("room", FIRST_FLOOR)
 def test_the_ground_floor_does_not_look_up(room):
     assert not [row for row in importers(room) if row.startswith(GROUND)]
+
+
+def test_tracklets_use_trackers_and_nothing_below_uses_tracklets():
+    assert not [row for row in importers("reidops.tracklets", ("reidops.tracklets", "stages"))]
 
 
 def test_mot_and_embedding_do_not_know_each_other():
@@ -167,6 +179,7 @@ FOUNDATION = {
         "errors",
         "files",
         "params",
+        "parent_processes",
         "knobs",
         "exponents",
         "tables",
@@ -177,6 +190,7 @@ FOUNDATION = {
         "parts",
         "image_headers",
         "skipped",
+        "validated",
     )
 } | {
     f"reidops/mot/{name}.py"
@@ -217,7 +231,7 @@ def test_what_describes_the_params_is_no_dependency_of_a_stage():
 def top_imports(path: Path) -> frozenset[str]:
     """Return every module that a file imports when it is imported itself, without those of TYPE_CHECKING."""
     found: set[str] = set()
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -237,14 +251,15 @@ def top_closure(start: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["adapt", "detect", "tracklets", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"]
+    "name",
+    ["adapt", "detect", "generate", "tracklets", "tune", "repeat_seeds", "register", "validate", "evaluate_tracking"],
 )
 def test_a_stage_that_seldom_runs_a_network_starts_without_torch(name):
     heavy = {"torch", "torchvision", "timm", "lightning_fabric"}
     assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
 
 
-@pytest.mark.parametrize("name", ["adapt", "detect", "tracklets", "tune", "repeat_seeds"])
+@pytest.mark.parametrize("name", ["adapt", "detect", "generate", "tracklets", "tune", "repeat_seeds"])
 def test_a_stage_with_nothing_to_do_by_default_starts_without_trackers_and_figures(name):
     heavy = {"supervision", "matplotlib", "mlflow", "motmetrics", "trackeval", "scipy"}
     assert not heavy & {module.split(".")[0] for module in top_closure(ROOT / "stages" / f"{name}.py")}
@@ -256,7 +271,7 @@ def test_the_embedder_can_be_imported_without_torch_and_pandas():
 
 
 # A stage that does nothing by default may import what it then needs inside its function.
-IDLE_BY_DEFAULT = ("tune.py", "adapt.py", "tracklets.py")
+IDLE_BY_DEFAULT = ("tune.py", "adapt.py", "tracklets.py", "generate.py")
 
 
 def test_stages_and_flows_import_at_the_top_of_the_file():
@@ -265,7 +280,7 @@ def test_stages_and_flows_import_at_the_top_of_the_file():
         for folder in ("stages", "flows")
         for path in (ROOT / folder).rglob("*.py")
         if path.name not in IDLE_BY_DEFAULT
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset
     ]
     assert not late

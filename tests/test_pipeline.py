@@ -112,7 +112,7 @@ def test_a_kill_in_convert_leaves_no_incomplete_crops(repository):
 def test_a_kill_in_train_leaves_no_incomplete_model(repository):
     data = repository.folder / "data"
     repository.kill_repro_when(lambda: any((data / "checkpoints").glob("*/state.pt")))
-    assert (data / "crops" / "crops.parquet").exists() and not (data / "model").exists()
+    assert (data / "crops" / "crops.parquet").exists() and not (data / "trained").exists()
 
 
 def test_dvc_repro_completes_after_the_kills(repository):

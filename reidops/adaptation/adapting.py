@@ -58,6 +58,7 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
     origin = _origin(embedder, found, crops, transductive=transductive)
     store = CropStore(tracklets / "crops.tar", found.crops)
     precision = choose_precision(params["precision"], embedder.network)
+    params = {**params, "precision": precision}
     identity = {"params": _lasting(params), "model": embedder.weights_sha256, **_digests(tracklets, crops, params)}
     checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", {"adapt": identity})
     checkpoints.prune()
@@ -69,7 +70,7 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
             embedder.network, data, settings_of(params), fabric=fabric, checkpoints=checkpoints, on_round=on_round
         )
         adapted = rounds.run()
-        _write(embedder, adapted, (trained, model), found, store, people=people, origin=origin, params=params)
+        _write(embedder, adapted, (trained, model), found, store, people=people, origin=origin)
         if live:
             live.name_weights(sha256(model / "model.safetensors"))
     checkpoints.delete()
@@ -148,7 +149,6 @@ def _write(
     *,
     people: np.ndarray | None,
     origin: Origin,
-    params: Mapping[str, Any],
 ) -> None:
     """Write the files of the trained model with the adapted weights, and the report; `folders` are both models'."""
     trained, model = folders
@@ -162,7 +162,7 @@ def _write(
         if adapted.chosen > 0:
             known = {**embedder.description.trained_on, **origin.facts}
             embedder.save(folder, trained_on=known | {"adaptation": _short(facts)})
-        write_report(folder, facts | {"params": _lasting(params)}, rows, adapted, tracklets, store=store)
+        write_report(folder, facts, rows, adapted, tracklets, store=store)
     log.info("kept round %d of %d: %s", adapted.chosen, len(rows) - 1, adapted.ended or "all rounds were run")
 
 

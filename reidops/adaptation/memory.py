@@ -1,6 +1,7 @@
 """The memory of a round: the mean embedding of each class, and what is certainly another person."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ def start_memory(
     *,
     network: EmbeddingNetwork,
     proxies: Proxies | None = None,
-    **options: object,
+    **options: Any,
 ) -> BranchLosses:
     """Return the contrast of each branch of the network, with the mean embeddings of the classes.
 

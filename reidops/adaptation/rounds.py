@@ -186,12 +186,13 @@ class Rounds:
             log.info("continue after round %d, from %s", len(self._state.rows) - 1, self._checkpoints.folder)
         started = time.perf_counter()
         embeddings = self._embed()
+        embedded = time.perf_counter()
         if saved is None and (collapse := find_collapse(embeddings)):
             raise ReidopsError(f"the model that is to be adapted has collapsed ({collapse}); train it again")
         clusters = find_clusters(embeddings[: self._num_own], self._data.tracklets, self._settings.clusters)
         if saved is None:
-            collapse = _unusable(clusters)
-            self._record({}, embeddings, clusters, {"clustering": time.perf_counter() - started}, collapse)
+            times = {"embedding": embedded - started, "clustering": time.perf_counter() - embedded}
+            self._record({}, embeddings, clusters, times, _unusable(clusters))
         return self._state, embeddings, clusters
 
     def _round(self, embeddings: np.ndarray, clusters: Clusters) -> tuple[np.ndarray, Clusters]:

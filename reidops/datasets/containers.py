@@ -84,6 +84,7 @@ class ZipContainer:
             raise zipfile.BadZipFile(f"its directory has {found} entries, but declares {declared}")
 
     def members(self) -> Iterator[Member]:
+        """Yield the members in the order of the archive's directory."""
         for info in self._zip.infolist():
             mode = stat.S_IFMT(info.external_attr >> 16)
             is_folder = info.filename.endswith(("/", "\\"))
@@ -91,6 +92,7 @@ class ZipContainer:
             yield Member(info.filename, info.file_size, kind, partial(self._zip.open, info))
 
     def position(self) -> int:
+        """Return the position in the archive's file, bytes."""
         return self._zip.fp.tell() if self._zip.fp else self.num_bytes
 
 
@@ -123,6 +125,7 @@ class TarContainer:
             pass  # reading to the end verifies the checksum of the compressed stream
 
     def position(self) -> int:
+        """Return the position in the archive's file, bytes."""
         return self._file.tell()
 
 
@@ -130,6 +133,11 @@ class _Tar(tarfile.TarFile):
     members: list[tarfile.TarInfo]  # its stub leaves this out
 
     def open_member(self, info: tarfile.TarInfo) -> IO[bytes]:
+        """Return the content of a member.
+
+        Raises:
+            tarfile.ReadError: the member is no file.
+        """
         stream = self.extractfile(info)
         if stream is None:
             raise tarfile.ReadError(f"{info.name} is a folder or a device, not a file")
@@ -143,6 +151,12 @@ class _Bounded:
         self._stream, self._limit, self._position, self.last = stream, limit, 0, b""
 
     def read(self, num_bytes: int) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            tarfile.ReadError: a header asks for more than 1 MiB.
+            TooLarge: the stream has more than `limit` bytes.
+        """
         if num_bytes > _READ_BYTES:
             raise tarfile.ReadError(f"a header of {num_bytes:,} bytes")
         self.last = self._stream.read(num_bytes)
@@ -152,12 +166,19 @@ class _Bounded:
         return self.last
 
     def seekable(self) -> bool:
+        """Return False: a compressed stream goes forwards only."""
         return False
 
     def tell(self) -> int:
+        """Return the number of bytes that were read."""
         return self._position
 
     def seek(self, position: int) -> None:
+        """Read on to `position`, or to the end of the stream.
+
+        Raises:
+            tarfile.ReadError: `position` was passed already.
+        """
         if position < self._position:
             raise tarfile.ReadError("the members overlap")
         while position > self._position and self.read(min(_READ_BYTES, position - self._position)):

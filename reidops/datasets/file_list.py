@@ -1,4 +1,5 @@
-"""The layout of mmdetection: `imgs/<person>/000000.jpg` and the lists `meta/train_80.txt` and `meta/val_20.txt`.
+"""The layout of mmdetection: `imgs/<person>/000000.jpg` and the lists `meta/train_80.txt` and `meta/val_20.txt`, or
+`meta/train.txt` and `meta/val.txt`.
 
 A line of a list is `<person>/000000.jpg <label>`. Labels may start at 0 in each list, as those of mot2reid do; people
 are identified by their folders, and the labels must agree within a list. The pipeline's own crops have this layout if
@@ -16,7 +17,7 @@ from reidops.datasets.reid_set import Listing, ReidSet, crops_table
 from reidops.errors import ReidopsError
 
 _TRAIN, _VAL = "train_*.txt", "val_*.txt"
-_ALL = "train.txt"
+_ALL, _PLAIN_VAL = "train.txt", "val.txt"
 
 
 def reads(part: str, protocol: str = "") -> tuple[str, ...]:
@@ -55,18 +56,22 @@ def _as_crops(lines: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 
 def _found(meta: Path, part: str) -> Path | None:
-    """Return the list of a part, None if it is missing; train falls back to train.txt, which joins all lists."""
+    """Return the list of a part, None if it is missing.
+
+    Without train_<n>.txt and val_<n>.txt these are train.txt and val.txt. mot2reid's train.txt joins all lists.
+    """
     paths = sorted(meta.glob(_TRAIN if part == "train" else _VAL))
+    plain = meta / (_ALL if part == "train" else _PLAIN_VAL)
     if len(paths) == 1:
         return paths[0]
-    return meta / _ALL if part == "train" and (meta / _ALL).is_file() else None
+    return plain if plain.is_file() else None
 
 
 def _list_of(meta: Path, part: str) -> Path:
     path = _found(meta, part)
     if path is None:
         there = ", ".join(sorted(found.name for found in meta.glob("*.txt"))) or "no list"
-        wanted = "one train_<n>.txt, or train.txt" if part == "train" else "one val_<n>.txt"
+        wanted = "one train_<n>.txt, or train.txt" if part == "train" else "one val_<n>.txt, or val.txt"
         raise ReidopsError(f"{meta}: holds {there}; expected {wanted} to {part} on")
     return path
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, groupby, islice, zip_longest
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -182,11 +182,11 @@ def _cut(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, in
 def _cut_video(sources: list[CropSource], rules: CutRules) -> Iterator[tuple[bytes, int, int]]:
     """Yield the crops of one video, whose frames are in ascending order."""
     by_frame = {frame: list(crops) for frame, crops in groupby(sources, key=lambda source: source.frame)}
-    frames = decode_frames(Path(sources[0].file), list(by_frame))
-    for (number, crops), (_, picture) in zip_longest(by_frame.items(), frames, fillvalue=(0, None)):
-        if picture is None:
-            raise ReidopsError(f"{sources[0].file}: frame {number} cannot be read; run `dvc repro -f download`")
-        yield from (_finish(_within(picture, source.box), rules) for source in crops)
+    last = 0
+    for last, picture in decode_frames(Path(sources[0].file), list(by_frame)):
+        yield from (_finish(_within(picture, source.box), rules) for source in by_frame[last])
+    if last < max(by_frame):
+        raise ReidopsError(f"{sources[0].file}: ends after frame {last}; run `dvc repro -f download`")
 
 
 def _finish(crop: np.ndarray, rules: CutRules) -> tuple[bytes, int, int]:

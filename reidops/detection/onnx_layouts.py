@@ -50,6 +50,7 @@ class Facts:
 
     @property
     def num_classes(self) -> int | None:
+        """Number of named classes, None if no name is known."""
         return len(self.names) or None
 
 
@@ -62,10 +63,12 @@ class Output:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
         return self.values.shape
 
     @property
     def is_float(self) -> bool:
+        """Whether the values are floating-point numbers."""
         return self.values.dtype.kind == "f"
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from reidops.drift.comparison import ALPHA, Comparison, compare
 from reidops.drift.reference import REFERENCE, read_reference
 from reidops.drift.report import describe, write_report
+from reidops.drift.samples import is_sample_log, read_samples
 from reidops.drift.scenes import observe_sequences
 from reidops.errors import ReidopsError
-from reidops.registry.drift_run import log_drift
 from reidops.registry.models import pull_model
+from reidops.registry.report_run import log_report
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ def check_drift(
     """Compare sequences with the reference of a model, and write drift.json and drift.html into `output`.
 
     Args:
-        sequences: folders of sequences with det/det.txt, or of data sets with such sequences in `train`.
+        sequences: folders of sequences with det/det.txt, of data sets with such sequences in `train`, or sampled logs
+            of the service.
         model: models:/NAME@ALIAS, or a folder with model.onnx (and `reid` beside it).
         alpha: probability of a false alarm.
         experiment: of MLflow, to which the comparison is logged; None = it is not logged.
@@ -42,12 +44,16 @@ def check_drift(
             f"{path}: made for the model {reference.weights_sha256[:12]}, and {folder} holds "
             f"{embedder.weights_sha256[:12]}; run `dvc repro evaluate_reid`"
         )
-    comparison = compare(observe_sequences(sequences, embedder), reference, alpha=alpha)
+    logs = [folder for folder in sequences if is_sample_log(folder)]
+    scenes = [camera for folder in logs for camera in read_samples(folder, embedder.weights_sha256)]
+    if len(logs) < len(sequences):
+        scenes += observe_sequences([folder for folder in sequences if folder not in logs], embedder)
+    comparison = compare(scenes, reference, alpha=alpha)
     output.mkdir(parents=True, exist_ok=True)
     write_report(comparison, reference, output)
     log.info("%s; wrote %s", describe(comparison), output)
     if experiment is not None:
-        log_drift(experiment, describe(comparison), _figures(comparison), {"model": model}, output)
+        log_report(experiment, describe(comparison), _figures(comparison), {"model": model}, output)
     return comparison
 
 

@@ -118,10 +118,16 @@ def _observe_frame(
     """Return the figures and the crops of a frame's boxes that are large enough."""
     if not len(detections):
         return [], []
-    picture = read_frame(sequence, frame)
-    rows, crops = [], []
     boxes = detections[["left", "top", "width", "height"]].to_numpy(float)
-    for box_ltwh, confidence in zip(boxes, detections["confidence"], strict=True):
+    return observe_picture(read_frame(sequence, frame), boxes, detections["confidence"].to_numpy(float))
+
+
+def observe_picture(
+    picture: np.ndarray, boxes_ltwh: np.ndarray, confidences: np.ndarray
+) -> tuple[list[dict[str, float]], list[np.ndarray]]:
+    """Return the figures and the crops of the boxes [n, 4] of a picture, BGR uint8 [h, w, 3], that are large enough."""
+    rows, crops = [], []
+    for box_ltwh, confidence in zip(boxes_ltwh, confidences, strict=True):
         crop = cut_box(picture, box_ltwh)
         if min(crop.shape[:2]) >= MIN_CROP_SIDE:
             rows.append({"height": box_ltwh[3], "width": box_ltwh[2], **colours(crop), "confidence": confidence})

@@ -23,7 +23,11 @@ class EmbedderDescription:
     Attributes:
         dim: length of an embedding.
         embedding_dim: width of the projection layer of each branch, 0 = none.
+        hidden_dim: width of the layer before the projection, 0 = none.
         parts: number of horizontal stripes that are embedded in addition to the whole crop.
+        whole: whether the whole crop is embedded beside the stripes.
+        patch_stride: px between the patches of a transformer, None = they do not overlap.
+        num_cameras: number of cameras of the camera embedding of a transformer, 0 = none.
         height, width: size of the network's input, px.
         colour_order: colour order of the network's input; crops are always passed as BGR.
         mean, std: per channel, in 0 … 1; the network applies them.
@@ -46,6 +50,10 @@ class EmbedderDescription:
     weights_sha256: str
     golden: tuple[float, ...]
     parts: int = 0
+    hidden_dim: int = 0
+    whole: bool = True
+    patch_stride: int | None = None
+    num_cameras: int = 0
     flip_average: bool = False
     normalised: bool = True
     colour_order: str = "rgb"

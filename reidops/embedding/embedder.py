@@ -133,13 +133,18 @@ def describe(
     height: int,
     width: int,
     num_classes: int,
+    patch_stride: int | None = None,
 ) -> EmbedderDescription:
     """Return the description of a network that was never saved; `Embedder.save` fills in digest and golden values."""
     return EmbedderDescription(
         backbone=backbone,
         dim=network.dim,
         embedding_dim=embedding_dim,
+        hidden_dim=network.hidden_dim,
         parts=network.parts,
+        whole=network.whole,
+        patch_stride=patch_stride,
+        num_cameras=network.num_cameras,
         pooling=pooling,
         last_stride=last_stride,
         height=height,

@@ -2,20 +2,22 @@
 
 The map of a crop is pooled as a whole and, if `parts` is above 0, also in `parts` horizontal stripes (Sun et al. 2018,
 PCB). The whole and each stripe are branches with their own projection, neck and classifier; the whole is the first.
+Without `whole` the stripes are the only branches, as in PCB.
 """
 
-import difflib
-from collections.abc import Callable
-from typing import Any
-
-import timm
 import torch
-from timm.layers import set_layer_config
 from timm.models import is_model_in_modules
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reidops.embedding import osnet, resnet_ibn  # noqa: F401 – they register their networks with timm
+from reidops.embedding.backbones import (
+    PROBE_SIZE,
+    create_backbone,
+    overlap_patches,
+    probe,
+    remove_last_stride,
+)
+from reidops.embedding.cameras import embed_cameras
 from reidops.embedding.pooling import POOLINGS, GeM, cut_stripes, make_pool
 from reidops.errors import ReidopsError
 
@@ -26,16 +28,23 @@ class EmbeddingNetwork(nn.Module):
     Args:
         backbone: a model name of timm, including the OSNet and ResNet-IBN-a models that this package registers.
         embedding_dim: width of the projection after the pooling of each branch, 0 = none.
+        hidden_dim: width of a layer with batch normalization and ReLU before the projection, 0 = none.
         parts: number of horizontal stripes that are embedded in addition to the whole, 0 = none.
-        pooling: avg, max, avgmax or gem.
+        whole: whether the whole is embedded beside the stripes; without stripes it always is.
+        pooling: avg, max, avgmax or gem; token = the class token or the attention pooling of a transformer, as in its
+            published weights.
         last_stride: 1 doubles the height and width of the last stage's map; 2 keeps the backbone unchanged. The last
             stage of OSNet has no stride, so the value has no effect.
         mean, std: of the input per RGB channel, in 0 … 1; None = those of the backbone.
+        height, width: of the input, px, for which the backbone is built; None = 128 × 64, a size that most backbones
+            accept. A network without position embeddings accepts other sizes, too.
+        patch_stride: px between the patches of a transformer, less than their size = they overlap; None = no overlap.
+        num_cameras: cameras that the training knows, for the camera embedding of a transformer; 0 = none.
         pretrained: whether to load the weights of timm.
         flip_average: whether to average the embeddings of each image and its mirror image.
 
     Raises:
-        ReidopsError: the backbone or the pooling is unknown, they are incompatible, or the backbone accepts only one
+        ReidopsError: the backbone or the pooling is unknown, they are incompatible, or the backbone does not accept the
             image size.
     """
 
@@ -44,28 +53,42 @@ class EmbeddingNetwork(nn.Module):
         backbone: str,
         *,
         embedding_dim: int = 0,
+        hidden_dim: int = 0,
         parts: int = 0,
+        whole: bool = True,
         pooling: str = "avg",
         last_stride: int = 2,
+        height: int | None = None,
+        width: int | None = None,
+        patch_stride: int | None = None,
+        num_cameras: int = 0,
         pretrained: bool = False,
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
         flip_average: bool = False,
     ) -> None:
         super().__init__()
-        if pooling not in POOLINGS:
-            raise ReidopsError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
+        _check_pooling(pooling, parts)
         self.backbone_name = backbone
-        self.parts, self.num_branches = parts, 1 + parts
+        self.parts, self.whole = parts, whole or not parts
+        self.num_branches = int(self.whole) + parts
         own_pool = pooling == "gem" and not _pools_by_gem(backbone)
-        self.backbone = _create_backbone(backbone, "" if parts or own_pool else pooling, pretrained)
+        size = (height or PROBE_SIZE[0], width or PROBE_SIZE[1])
+        self.backbone = create_backbone(backbone, "" if parts or own_pool else pooling, size, pretrained=pretrained)
+        if pooling == "token":
+            _check_token(self.backbone, backbone)
         if last_stride == 1 and getattr(self.backbone, "last_stage_stride", 2) == 2:
-            _remove_last_stride(self.backbone, backbone)
+            remove_last_stride(self.backbone, backbone, size)
+        if patch_stride is not None:
+            overlap_patches(self.backbone, backbone, patch_stride, size)
+        self.num_cameras = num_cameras
+        self._cameras = [embed_cameras(self.backbone, backbone, num_cameras)] if num_cameras else []
         self.pool = make_pool(pooling) if parts or own_pool else nn.Identity()
-        num_features = self._num_features(backbone)
+        num_features = self._num_features(backbone, size)
         self.branch_dim = embedding_dim or num_features
         self.dim = self.num_branches * self.branch_dim
-        self.projection = _projections(num_features, embedding_dim, self.num_branches)
+        self.hidden_dim = hidden_dim
+        self.projection = _make_projections(num_features, hidden_dim, embedding_dim, self.num_branches)
         self.neck = nn.BatchNorm1d(self.dim)
         self.neck.bias.requires_grad_(False)  # BNNeck of Luo et al. 2019 has no bias
         config = self.backbone.pretrained_cfg
@@ -79,8 +102,13 @@ class EmbeddingNetwork(nn.Module):
         maps = self._maps(inputs)
         if not self.parts:
             return self.projection(self.pool(maps))
-        pooled = [self.pool(maps), *(self.pool(stripe) for stripe in cut_stripes(maps, self.parts))]
-        return torch.cat([project(branch) for project, branch in zip(self.projection, pooled, strict=True)], dim=1)
+        branches = [*([maps] if self.whole else []), *cut_stripes(maps, self.parts)]
+        pooled = [self.pool(branch) for branch in branches]
+        return torch.cat([project(branch) for project, branch in zip(self._projections, pooled, strict=True)], dim=1)
+
+    @property
+    def _projections(self) -> list[nn.Module]:
+        return list(self.projection) if isinstance(self.projection, nn.ModuleList) else [self.projection]
 
     def _maps(self, inputs: Tensor) -> Tensor:
         """Return the backbone's maps, [N, C, h, w], or its pooled features, [N, C]."""
@@ -95,22 +123,33 @@ class EmbeddingNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return unit embeddings, float32 [N, dim], of RGB uint8 images [N, H, W, 3]; includes the preprocessing."""
         inputs = (images.permute(0, 3, 1, 2).float() - self._mean) / self._std
+        return self.embed(inputs)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return unit embeddings, float32 [N, dim], of normalized inputs [N, 3, H, W]."""
         embeddings = self._embed(inputs)
         if self.flip_average:
             embeddings = functional.normalize(embeddings + self._embed(inputs.flip(3)))
         return embeddings
 
+    def join_branches(self, embeddings: Tensor) -> Tensor:
+        """Return one vector [N, dim] of the embeddings of the branches [N, B, d]; each branch has the same weight."""
+        return functional.normalize(embeddings, dim=2).flatten(1) if self.parts else embeddings.flatten(1)
+
     def _embed(self, inputs: Tensor) -> Tensor:
         embeddings = self.neck(self.features(inputs)).float()
-        if self.parts:  # gives each branch the same weight
-            embeddings = functional.normalize(self.split_branches(embeddings), dim=2).flatten(1)
-        return functional.normalize(embeddings)
+        return functional.normalize(self.join_branches(self.split_branches(embeddings)))
 
-    def _num_features(self, name: str) -> int:
+    def set_cameras(self, camids: Tensor | None) -> None:
+        """Set the cameras, [N] in 0 … num_cameras − 1, of the images of the next calls; None = unknown."""
+        for embedding in self._cameras:
+            embedding.camids = camids
+
+    def _num_features(self, name: str, size: tuple[int, int]) -> int:
         """Return the width of the pooled features by running the backbone; timm's `num_features` ignores some heads."""
         training = self.training
         with torch.inference_mode():
-            maps = _tried(self.eval()._maps, name)
+            maps = probe(self.eval()._maps, size)
             if self.parts and maps.ndim != 4:
                 raise ReidopsError(
                     f"parts is {self.parts}, but the output of the backbone {name} has the shape {list(maps.shape)} "
@@ -143,13 +182,15 @@ class TrainingNetwork(nn.Module):
         for classifier in self.classifier:
             nn.init.normal_(classifier.weight, std=0.001)
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, inputs: Tensor, camids: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features before the neck, the logits, and the embeddings after the neck, of B branches.
 
         The shapes are [N, B, d], [N, B, num_people] and [N, B, d]. `inputs` are normalized, [N, 3, H, W]; the
-        embeddings are not scaled to unit length.
+        embeddings are not scaled to unit length. `camids` [N] are the cameras, for a camera embedding.
         """
+        self.embedding.set_cameras(camids)
         features = self.embedding.features(inputs)
+        self.embedding.set_cameras(None)
         embeddings = self.embedding.split_branches(self.embedding.neck(features))
         logits = [classify(branch) for classify, branch in zip(self.classifier, embeddings.unbind(1), strict=True)]
         return self.embedding.split_branches(features), torch.stack(logits, dim=1), embeddings
@@ -169,99 +210,46 @@ def _is_frozen(module: nn.Module) -> bool:
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
 
-def check_backbone(name: str) -> None:
-    """Check that timm has a model of that name, with or without a tag (resnet18, resnet18.a1_in1k).
+def _check_pooling(pooling: str, parts: int) -> None:
+    if pooling not in POOLINGS:
+        raise ReidopsError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
+    if parts and pooling == "token":
+        raise ReidopsError(f"parts is {parts}, but pooling is token, which has no stripes; set train.parts to 0")
 
-    Raises:
-        ReidopsError: the model or the tag is unknown; similar names are suggested.
-    """
-    model, _, tag = name.partition(".")
-    if not timm.is_model(model):
-        near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
+
+def _check_token(backbone: nn.Module, name: str) -> None:
+    own = getattr(backbone, "global_pool", "avg")
+    if own not in ("token", "map"):
         raise ReidopsError(
-            f"timm {timm.__version__} has no backbone {name!r}; similar names: {', '.join(near) or 'none'}"
-        )
-    if tag and name not in timm.list_pretrained():
-        near = timm.list_pretrained(f"{model}.*")
-        raise ReidopsError(
-            f"timm {timm.__version__} has no weights {tag!r} of {model}; known: {', '.join(near) or 'none'}"
+            f"pooling is token, but the published backbone {name} has neither a class token nor an attention pooling; "
+            "set train.pooling to avg"
         )
 
 
-def _projections(num_features: int, embedding_dim: int, num_branches: int) -> nn.Module:
-    layers = [nn.Linear(num_features, embedding_dim) if embedding_dim else nn.Identity() for _ in range(num_branches)]
+def _make_projections(num_features: int, hidden_dim: int, embedding_dim: int, num_branches: int) -> nn.Module:
+    if hidden_dim and not embedding_dim:
+        raise ReidopsError(
+            f"hidden_dim is {hidden_dim}, but embedding_dim is 0, so that no projection follows; set "
+            "train.embedding_dim, or set train.hidden_dim to 0"
+        )
+    layers = [_make_projection(num_features, hidden_dim, embedding_dim) for _ in range(num_branches)]
     return layers[0] if num_branches == 1 else nn.ModuleList(layers)
 
 
-def _create_backbone(name: str, global_pool: str, pretrained: bool) -> nn.Module:
-    check_backbone(name)
-    # Fused attention cannot be exported to ONNX with every version of torch.
-    with set_layer_config(exportable=True):
-        try:
-            return timm.create_model(
-                name, pretrained=pretrained, num_classes=0, global_pool=global_pool, **_input_size(name)
-            )
-        except OSError as error:  # raised by requests, by the model hub and for disk errors
-            raise ReidopsError(
-                f"the published weights of {name} cannot be loaded: {error}; set train.pretrained to false"
-            ) from None
+def _make_projection(num_features: int, hidden_dim: int, embedding_dim: int) -> nn.Module:
+    """Return the layers after a pooling: none, a linear one, or a hidden layer and a linear one."""
+    if not embedding_dim:
+        return nn.Identity()
+    if not hidden_dim:
+        return nn.Linear(num_features, embedding_dim)
+    return nn.Sequential(
+        nn.Linear(num_features, hidden_dim),
+        nn.BatchNorm1d(hidden_dim),
+        nn.ReLU(inplace=True),
+        nn.Linear(hidden_dim, embedding_dim),
+    )
 
 
 def _pools_by_gem(name: str) -> bool:
     """Return whether the backbone applies GeM itself, as OSNet does before its embedding layer."""
     return is_model_in_modules(name, "osnet")
-
-
-def _input_size(name: str) -> dict[str, Any]:
-    """Return options that make transformers, which are built for one input size, accept any size."""
-    return (
-        {"dynamic_img_size": True}
-        if name.startswith(("vit_", "deit", "eva", "swin_", "swinv2_")) and "_cr_" not in name
-        else {}
-    )
-
-
-def _remove_last_stride(backbone: nn.Module, name: str) -> None:
-    """Set the stride of the backbone's last reduction from 2 to 1.
-
-    These are all layers of stride 2 whose input is the smallest map.
-    """
-    seen: dict[str, int] = {}
-    strided = {
-        n: m
-        for n, m in backbone.named_modules()
-        if isinstance(m, nn.Conv2d | nn.AvgPool2d | nn.MaxPool2d) and _stride(m) == 2
-    }
-    hooks = [
-        m.register_forward_pre_hook(lambda _, x, n=n: seen.__setitem__(n, x[0].shape[2])) for n, m in strided.items()
-    ]
-    with torch.inference_mode():
-        _tried(backbone.eval(), name)
-    for hook in hooks:
-        hook.remove()
-    backbone.train()
-    if not seen:
-        raise ReidopsError(
-            f"last_stride is 1, but the backbone {name} has no layer of stride 2; set train.last_stride to 2"
-        )
-    for n in (n for n, size in seen.items() if size == min(seen.values())):
-        if isinstance(strided[n], nn.Conv2d):
-            strided[n].stride = (1, 1)
-        else:
-            backbone.set_submodule(n, nn.Identity())
-
-
-def _tried(network: Callable[[Tensor], Tensor], name: str) -> Tensor:
-    """Return the output of a network for an image of 128 × 64 px."""
-    try:
-        return network(torch.zeros(1, 3, 128, 64))
-    except (AssertionError, RuntimeError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise ReidopsError(
-            f"the backbone {name} does not accept an image of 128 × 64 px ({reason}); set train.backbone to one for "
-            "images of any size"
-        ) from None
-
-
-def _stride(module: nn.Module) -> int:
-    return module.stride[0] if isinstance(module.stride, tuple) else module.stride

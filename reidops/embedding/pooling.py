@@ -4,7 +4,7 @@ import torch
 from timm.layers import SelectAdaptivePool2d
 from torch import Tensor, nn
 
-POOLINGS = ("avg", "max", "avgmax", "gem")
+POOLINGS = ("avg", "max", "avgmax", "gem", "token")
 
 
 class GeM(nn.Module):
@@ -22,7 +22,7 @@ class GeM(nn.Module):
 
 
 def make_pool(pooling: str) -> nn.Module:
-    """Return the pooling layer from maps [N, C, h, w] to [N, C]; `pooling` is one of POOLINGS."""
+    """Return the pooling layer from maps [N, C, h, w] to [N, C]; `pooling` is one of POOLINGS but token."""
     return GeM() if pooling == "gem" else SelectAdaptivePool2d(pool_type=pooling, flatten=True)
 
 

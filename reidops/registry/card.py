@@ -10,6 +10,7 @@ import yaml
 from reidops.files import read_json
 from reidops.registry import card_page as html
 from reidops.registry.card_data import data_html, licence_of, validation_html
+from reidops.registry.card_drift import drift_html
 from reidops.registry.card_page import Section, Tile
 from reidops.registry.card_tracking import switches_html, tracking_html
 from reidops.registry.card_weaknesses import weak_crops, weak_sequences
@@ -115,6 +116,7 @@ def _sections(source: CardSource) -> Iterator[Section]:
     yield Section("tracking", "Tracking", tracking_html(folders.tracking))
     yield Section("switches", "Identity switches", switches_html(folders.tracking))
     yield Section("calibration", "Calibration", _calibration_html(folders.reid))
+    yield Section("drift", "Drift reference", drift_html(folders.reid))
     yield Section("speed", "Latency and export", _speed_html(source))
     yield Section("promotion", "Promotion", _promotion_html(source.entry["decision"]))
     yield Section("lineage", "Lineage", _lineage_html(source))
@@ -288,7 +290,9 @@ def _tracker(source: CardSource) -> str:
 def _trained_on(facts: Mapping[str, Any]) -> str:
     trained = facts.get("trained_on") or {}
     sets = trained.get("datasets")
-    return f"trained on {', '.join(sets)}" if sets else f"from {trained.get('started_from', 'unknown weights')}"
+    start = f"trained on {', '.join(sets)}" if sets else f"from {trained.get('started_from', 'unknown weights')}"
+    adapted = trained.get("adaptation", {}).get("datasets", ())
+    return f"{start}, adapted without labels to {', '.join(adapted)}" if adapted else start
 
 
 def _models_first(row: tuple[str, object]) -> tuple[bool, str]:

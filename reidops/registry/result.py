@@ -60,6 +60,7 @@ class Folders:
     export: Path
     reid: Path
     tracking: Path
+    generated: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +279,8 @@ def find_files(settings: Path, folders: Folders) -> Iterator[tuple[Path, str]]:
         "tracking": folders.tracking,
         "export": folders.export,
     }
+    if folders.generated is not None and (folders.generated / "crops.parquet").is_file():
+        pictures["generated"] = folders.generated
     for place, folder in pictures.items():
         for path in sorted(p for pattern in PICTURES for p in folder.glob(pattern)):
             yield path, place

@@ -11,8 +11,9 @@ import pandas as pd
 from reidops.embedding.images import CropStore
 from reidops.retrieval.calibration import Calibration
 from reidops.retrieval.evaluation import HISTOGRAM, name_of_histogram
-from reidops.retrieval.galleries import RankedRow, choose_queries, draw_galleries, nearest_rows
+from reidops.retrieval.galleries import choose_queries, draw_galleries
 from reidops.retrieval.pictures import draw_cmc, draw_distances, draw_map, draw_reassociation, draw_tables
+from reidops.retrieval.ranked_results import ranked_row
 from reidops.retrieval.ranking import RankingScores
 from reidops.retrieval.ranking_sets import RankingSet
 from reidops.retrieval.reassociation import GAPS, KINDS, SCORES
@@ -117,7 +118,7 @@ def draw_test_set(
     )
     sections = {
         f"{name} queries, by average precision (AP)": [
-            _ranked_row(test, query, scores, embeddings, num_columns) for query in queries
+            ranked_row(test, query, scores, embeddings, num_columns) for query in queries
         ]
         for name, queries in chosen.items()
     }
@@ -182,16 +183,4 @@ def log_gate(calibration: Calibration) -> None:
         " (also used to choose the checkpoint)" if fitted_on["chose_checkpoint"] else "",
         f"{fitted_on['num_genuine_returns']:,}",
         fitted_on["scope"],
-    )
-
-
-def _ranked_row(test: RankingSet, query: int, scores: RankingScores, embeddings: np.ndarray, number: int) -> RankedRow:
-    junk = test.junk_mask(np.array([query]))[0]
-    found, distances = nearest_rows(embeddings[test.query[query]], embeddings[test.gallery], junk, number)
-    return RankedRow(
-        caption=f"AP {scores.average_precisions[query]:.2f}",
-        query=int(test.query[query]),
-        found=test.gallery[found],
-        distances=distances,
-        is_right=test.labels["gallery_pids"][found] == test.labels["query_pids"][query],
     )

@@ -24,6 +24,7 @@ from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.service.bodies import JSON, MULTIPART, content_type, parse_object, read_body, read_json_body, read_parts
 from reidops.service.metrics import Metrics
 from reidops.service.refusals import Busy, Refused
+from reidops.service.sampling import SampleLog
 from reidops.service.served_model import CurrentModel
 from reidops.service.sessions import Sessions
 from reidops.service.settings import ServiceSettings
@@ -37,7 +38,10 @@ Answer = TypeVar("Answer")
 class Service:
     """The parts of the service that its requests share."""
 
-    def __init__(self, models: CurrentModel, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(
+        self, models: CurrentModel, settings: ServiceSettings, metrics: Metrics, samples: SampleLog | None = None
+    ) -> None:
+        self.samples = samples
         self.models, self.settings, self.metrics = models, settings, metrics
         self.sessions = Sessions(models, most=settings.max_sessions, seconds=settings.session_seconds)
         self.num_waiting = 0
@@ -158,6 +162,9 @@ class Service:
         picture = decode_picture(encoded, FRAME)
         session = self.sessions.find(camera, name, options)
         tracked = session.follow(picture, detections)
+        if self.samples is not None:
+            boxes, confidences = ltrb_to_ltwh(detections.xyxy), np.asarray(detections.confidence)
+            self.samples.consider(camera, picture, boxes, confidences, session.model.embedder)
         return JSONResponse(
             {
                 "model_version": session.model.version,

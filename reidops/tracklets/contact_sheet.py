@@ -32,12 +32,13 @@ def draw_contact_sheet(tracklets: pd.DataFrame, crops: pd.DataFrame, truth: pd.D
     sheet = Image.new("RGB", (_COLUMNS * width, _HEADER + rows * height), "white")
     title = f"{len(chosen)} of {len(tracklets):,} tracklets. One row per tracklet; below each crop its frame."
     ImageDraw.Draw(sheet).text((_GAP, 6), title, fill=_INK, font=ImageFont.load_default(14))
-    share = truth.set_index("tracklet")["share"]
+    shares = truth[truth["pid"] >= 0].set_index("tracklet")["share"]
+    known = set(truth["tracklet"])
     of_tracklet = crops.groupby("tracklet").indices
     for place, row in enumerate(chosen.itertuples()):
         own = crops.iloc[of_tracklet[row.tracklet]].sort_values("frame", kind="stable")
         corner = (_GAP + place // rows * width, _HEADER + place % rows * height)
-        _draw_label(sheet, corner, row, share.get(row.tracklet))
+        _draw_label(sheet, corner, row, _purity(shares.get(row.tracklet), row.tracklet in known))
         for number, crop in enumerate(own.iloc[_evenly(len(own), _NUM_CROPS)].itertuples()):
             picture = _read(tar, crop.offset, crop.size)
             _draw_crop(sheet, picture, str(crop.frame), (corner[0] + _LABEL + number * (_TILE[0] + _GAP), corner[1]))
@@ -48,16 +49,22 @@ def _evenly(number: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, number - 1, min(number, most)).astype(int)) if number else np.zeros(0, int)
 
 
-def _draw_label(sheet: Image.Image, corner: tuple[int, int], row: pd.Series, share: float | None) -> None:
+def _purity(share: float | None, has_truth: bool) -> tuple[str, str]:
+    """Return a text on the purity of a tracklet and its colour; "" without ground truth."""
+    if share is None:
+        return ("no annotated person", _SOFT) if has_truth else ("", _SOFT)
+    return f"purity {share:.2f}", _SOFT if share >= 1 else _IMPURE
+
+
+def _draw_label(sheet: Image.Image, corner: tuple[int, int], row: pd.Series, purity: tuple[str, str]) -> None:
     draw = ImageDraw.Draw(sheet)
     lines = [
         (f"tracklet {row.tracklet}", _INK),
         (str(row.scene)[:20], _SOFT),
         (f"frames {row.first_frame} … {row.last_frame}", _SOFT),
         (f"{row.num_boxes:,} boxes", _SOFT),
+        purity,
     ]
-    if share is not None:
-        lines.append((f"purity {share:.2f}", _SOFT if share >= 1 else _IMPURE))
     for number, (text, fill) in enumerate(lines):
         draw.text((corner[0], corner[1] + 4 + 16 * number), text, fill=fill, font=ImageFont.load_default(12))
 

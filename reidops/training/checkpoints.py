@@ -16,6 +16,7 @@ from reidops.files import whole_file
 
 log = logging.getLogger(__name__)
 
+FINISHED = "finished"  # folder of `FinishedState`
 _NUM_KEPT = 3  # trainings, including the current one
 _LIVE_SECONDS = 3600  # a folder that was modified within this time may belong to a running training
 
@@ -56,18 +57,29 @@ class Checkpoints:
         Raises:
             ReidopsError: the file is damaged.
         """
-        if not self._path.is_file():
-            return None
+        return self.read(self._path) if self._path.is_file() else None
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """Return the state in a file; only tensors and plain values are unpickled.
+
+        Raises:
+            ReidopsError: the file is damaged.
+        """
         try:
-            return torch.load(self._path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise ReidopsError(
-                f"{self._path}: the checkpoint is damaged ({error}); delete {self.folder} to train from the start"
+                f"{path}: the checkpoint is damaged ({error}); delete {path.parent} to train from the start"
             ) from None
 
     def prune(self) -> None:
-        """Delete the folders of all but the three newest trainings, except those modified within the last hour."""
-        others = [folder for folder in self.folder.parent.glob("*") if folder.is_dir() and folder != self.folder]
+        """Delete the folders of all but the three newest trainings, except those modified within the last hour.
+
+        The state of the last finished training is kept.
+        """
+        kept = (self.folder.name, FINISHED)
+        others = [folder for folder in self.folder.parent.glob("*") if folder.is_dir() and folder.name not in kept]
         others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
         for folder in others[_NUM_KEPT - 1 :]:
             if time.time() - folder.stat().st_mtime > _LIVE_SECONDS:

@@ -56,6 +56,35 @@ class CenterLoss(nn.Module):
         return offsets.square().sum(dim=1).mean()
 
 
+class WeightedRegularizedTriplet(nn.Module):
+    """The weighted regularized triplet loss of AGW (Ye et al. 2021, "Deep Learning for Person Re-identification").
+
+    Each crop is compared with all crops of the batch. Its distance to those of its person is an average in which large
+    distances have large weights, and its distance to those of other people an average in which small ones have. The
+    weights are a softmax of the Euclidean distances and of their negatives. There is no margin.
+    """
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean of log(1 + exp(own − other)) of features [N, D] and labels [N].
+
+        Crops without another crop of their person, or without another person, are left out.
+        """
+        distances = torch.cdist(features.float(), features.float(), compute_mode="donot_use_mm_for_euclid_dist")
+        same = labels[:, None] == labels
+        positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+        used = positive.any(dim=1) & ~same.all(dim=1)
+        if not used.any():
+            return 0 * features.sum()
+        own = _softmax_mean(distances[used], distances[used], positive[used])
+        other = _softmax_mean(distances[used], -distances[used], ~same[used])
+        return functional.softplus(own - other).mean()
+
+
+def _softmax_mean(values: Tensor, exponents: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of the masked values of each row, weighted by the softmax of their exponents, all [N, M]."""
+    return (exponents.masked_fill(~mask, -math.inf).softmax(dim=1) * values).sum(dim=1)
+
+
 class CircleSoftmax(nn.Module):
     """Circle loss with class-level labels: embeddings and one learned direction per person (Sun et al. 2020, eq. 6)."""
 
@@ -103,6 +132,16 @@ def _triplet(num_people: int, dim: int, margin: Option) -> nn.Module:
     return MinedLoss(loss, BatchHardMiner(distance=distance))
 
 
+def _weighted_triplet(num_people: int, dim: int) -> nn.Module:
+    return WeightedRegularizedTriplet()
+
+
+def _random_triplet(num_people: int, dim: int, margin: float) -> nn.Module:
+    """Return the triplet loss on one drawn triplet per anchor; the margin is a Euclidean distance."""
+    distance = LpDistance(normalize_embeddings=False)
+    return pml.TripletMarginLoss(margin, distance=distance, reducer=MeanReducer(), triplets_per_anchor=1)
+
+
 def _circle(num_people: int, dim: int, margin: float, scale: float) -> nn.Module:
     return pml.CircleLoss(m=margin, gamma=scale, reducer=MeanReducer())
 
@@ -127,6 +166,8 @@ def _multi_similarity(num_people: int, dim: int, alpha: float, beta: float, base
 LOSSES = {
     "cross-entropy": _Kind("logits", _cross_entropy, {"label_smoothing": 0.1}),
     "triplet": _Kind("features", _triplet, {"margin": "soft"}, compares=True),
+    "weighted-triplet": _Kind("features", _weighted_triplet, compares=True),
+    "triplet-random": _Kind("features", _random_triplet, {"margin": 1.0}, compares=True),
     "center": _Kind("features", CenterLoss, {"rate": 0.5}),
     "circle": _Kind("embeddings", _circle, {"margin": 0.25, "scale": 128.0}, compares=True),
     "circle-softmax": _Kind("embeddings", CircleSoftmax, {"margin": 0.35, "scale": 64.0, "label_smoothing": 0.1}),
@@ -166,11 +207,16 @@ class WeightedLosses(nn.Module):
 
 
 class BranchLosses(nn.Module):
-    """The mean of the losses of a network's branches (global and stripes); each branch has its own losses."""
+    """The mean of the losses of a network's branches (global and stripes); each branch has its own losses.
 
-    def __init__(self, branches: list[WeightedLosses]) -> None:
+    `distillation` compares the joined branches with a teacher's embeddings, and is added.
+    """
+
+    def __init__(self, branches: list[WeightedLosses], distillation: nn.Module | None = None) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
+        if distillation is not None:
+            self.distillation = distillation
 
     def forward(
         self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor

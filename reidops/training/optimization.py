@@ -4,9 +4,16 @@ import difflib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
-from timm.optim import create_optimizer_v2, get_optimizer_class, list_optimizers, param_groups_weight_decay
+from timm.optim import (
+    create_optimizer_v2,
+    get_optimizer_class,
+    list_optimizers,
+    param_groups_layer_decay,
+    param_groups_weight_decay,
+)
 from timm.scheduler import CosineLRScheduler, MultiStepLRScheduler
 from timm.scheduler.scheduler import Scheduler
 from torch import nn
@@ -51,6 +58,7 @@ def build_optimizer(
     losses: nn.Module | None = None,
     options: Mapping[str, Any] | None = None,
     head_factor: float = 1.0,
+    layer_decay: float = 1.0,
 ) -> Optimizer:
     """Return timm's optimizer of that name; biases and normalization layers have no weight decay.
 
@@ -58,13 +66,15 @@ def build_optimizer(
         losses: losses with parameters that are also optimized.
         options: options of the optimizer, such as amsgrad, betas, eps, momentum.
         head_factor: learning rate of all modules except the backbone, as a multiple of the backbone's rate.
+        layer_decay: factor of the learning rate from each layer of the backbone to the one before it.
 
     Raises:
         ReidopsError: the name or an option is unknown (similar names are suggested), or a value is invalid.
     """
     check_optimizer(name, options or {})
     everything = nn.ModuleList([network, *([losses] if losses is not None else [])])
-    grouped = None if head_factor == 1 else lambda _: _groups(network, losses, weight_decay, head_factor)
+    own_groups = partial(_groups, network, losses, weight_decay, head_factor=head_factor, layer_decay=layer_decay)
+    grouped = None if head_factor == layer_decay == 1 else lambda _: own_groups()
     try:
         return create_optimizer_v2(
             everything, opt=name, lr=learning_rate, weight_decay=weight_decay, param_group_fn=grouped, **(options or {})
@@ -137,13 +147,21 @@ def _milestones(curve: RateCurve, steps_per_epoch: int) -> list[int]:
 
 
 def _groups(
-    network: TrainingNetwork, losses: nn.Module | None, weight_decay: float, head_factor: float
+    network: TrainingNetwork, losses: nn.Module | None, weight_decay: float, *, head_factor: float, layer_decay: float
 ) -> list[dict[str, Any]]:
-    """Return parameter groups with and without weight decay, of the backbone and of the head.
+    """Return parameter groups with and without weight decay, of the backbone's layers and of the head.
 
-    The schedule multiplies the learning rate of the head by `lr_scale`.
+    The schedule multiplies the learning rate of a group by its `lr_scale`.
     """
     children = (*network.embedding.named_children(), *network.named_children(), ("losses", losses))
     head = nn.ModuleList([m for name, m in children if name not in ("backbone", "embedding") and m is not None])
     head_groups = [group | {"lr_scale": head_factor} for group in param_groups_weight_decay(head, weight_decay)]
-    return [*param_groups_weight_decay(network.embedding.backbone, weight_decay), *head_groups]
+    return [*_backbone_groups(network.embedding.backbone, weight_decay, layer_decay), *head_groups]
+
+
+def _backbone_groups(backbone: nn.Module, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:
+    """Return the groups of the backbone: two, or two for each layer with its own rate."""
+    if layer_decay == 1:
+        return param_groups_weight_decay(backbone, weight_decay)
+    kept = backbone.no_weight_decay() if hasattr(backbone, "no_weight_decay") else ()
+    return param_groups_layer_decay(backbone, weight_decay, no_weight_decay_list=kept, layer_decay=layer_decay)

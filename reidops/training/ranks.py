@@ -115,12 +115,14 @@ class _SumOverRanks(torch.autograd.Function):
 
     @staticmethod
     def forward(context: torch.autograd.function.FunctionCtx, values: Tensor) -> Tensor:
+        """Return the sum of `values` over the ranks."""
         total = values.clone()
         torch.distributed.all_reduce(total)
         return total
 
     @staticmethod
     def backward(context: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        """Return the sum of the gradients over the ranks."""
         total = gradient.clone()
         torch.distributed.all_reduce(total)
         return total

@@ -26,7 +26,9 @@ from reidops.errors import ReidopsError
 from reidops.progress_bar import progress_bar
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
+from reidops.training.distillation import Teacher
 from reidops.training.freezing import Freezing
+from reidops.training.generated import GeneratedCrops, generated_loss, split_generated
 from reidops.training.interruptions import out_of_memory_errors, stop_request
 from reidops.training.keeping import Keeper, TrainedWeights
 from reidops.training.losses import BranchLosses
@@ -45,7 +47,8 @@ EpochCallback = Callable[[int, Mapping[str, float]], None]
 class TrainingData:
     """The training crops with labels 0 … C − 1 [N], their sampler and augmentation, and the held-out people.
 
-    The sampler yields this rank's share of each batch; only rank 0 needs held-out people.
+    `cameras` are the cameras 0 … num_cameras − 1 [N] of the crops, for a camera embedding; None = not used. The sampler
+    yields this rank's share of each batch; only rank 0 needs held-out people. Generated crops are added to each batch.
     """
 
     images: GrowingImages
@@ -53,11 +56,19 @@ class TrainingData:
     sampler: IdentitySampler
     augmentation: Augmentation
     held_out: HeldOut | None
+    generated: GeneratedCrops | None = None
+    cameras: np.ndarray | None = None
 
     @property
     def num_people(self) -> int:
         """Return the number of people, C."""
         return int(self.labels.max()) + 1
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of classes of the classifier: C, and one for generated crops that are a class."""
+        has_extra = self.generated is not None and self.generated.mode == "extra-class"
+        return self.num_people + has_extra
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class Loop:
         clip: largest norm of the gradient; 0 = no limit.
         val_every: epochs between two evaluations on held-out people; the last epoch is always evaluated.
         compiled: compile the network with torch.compile.
+        sync_norms: batch normalization over the crops of all ranks; false = of each rank.
     """
 
     seed: int = 0
@@ -79,6 +91,7 @@ class Loop:
     clip: float = 0.0
     val_every: int = 1
     compiled: bool = False
+    sync_norms: bool = True
 
 
 class Divergence(ReidopsError):
@@ -87,11 +100,15 @@ class Divergence(ReidopsError):
 
 @dataclass(frozen=True)
 class _Batch:
-    """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W] and labels [n]."""
+    """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W], labels and cameras [n].
+
+    Inputs of generated crops follow the others and have no label.
+    """
 
     number: int
     inputs: Tensor
     labels: Tensor
+    cameras: Tensor | None
 
 
 def steps_per_epoch(num_batches: int, accumulate: int) -> int:
@@ -106,6 +123,7 @@ class Trainer:
         optimizer: optimizer of the weights of `network` and `losses`.
         schedule: a schedule of timm that is updated after every optimizer step.
         on_epoch: called after each epoch on rank 0.
+        teacher: embeds the batches for `losses.distillation`; None = no distillation.
     """
 
     def __init__(
@@ -121,13 +139,17 @@ class Trainer:
         loop: Loop,
         freezing: Freezing | None = None,
         on_epoch: EpochCallback | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
+        self._teacher = teacher.to(fabric.device) if teacher else None
         self._data, self._schedule, self._loop, self._on_epoch = data, schedule, loop, on_epoch
         self._freezing = freezing
         self._fabric, self._checkpoints = fabric, checkpoints
         self._losses = losses.to(fabric.device)
+        self._cross_entropy_weight = losses.branches[0].weights.get("cross-entropy", 0.0)
         self._network = network.to(fabric.device, memory_format=torch.channels_last)
-        synchronise_norms(self._network, fabric)
+        if loop.sync_norms:
+            synchronise_norms(self._network, fabric)
         self._keeper = Keeper(self._network, loop.ema_decay, data.held_out, fabric)
         compiled = torch.compile(self._network) if loop.compiled else self._network
         self._model, self._optimizer = fabric.setup(compiled, optimizer)
@@ -199,12 +221,21 @@ class Trainer:
         return batches if self._fabric.device.type == "cpu" else run_ahead(batches, 2)
 
     def _augment(self, number: int, indices: np.ndarray, images: np.ndarray) -> _Batch:
-        """Augment this rank's RGB uint8 images [n, H, W, 3]; random values are drawn for the whole batch."""
-        generator = torch.Generator().manual_seed(self._draw_seed(number))
-        inputs = self._data.augmentation(
+        """Augment this rank's RGB uint8 images [n, H, W, 3] and add generated ones."""
+        inputs = self._change(images, number)
+        if self._data.generated is not None:
+            extra = self._data.generated.batch(number, *images.shape[1:3])
+            inputs = torch.cat([inputs, self._change(extra, number, self._fabric.world_size)])
+        labels, cameras = self._data.labels[indices], self._data.cameras
+        own_cameras = None if cameras is None else self._to_device(torch.from_numpy(cameras[indices]))
+        return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(labels)), own_cameras)
+
+    def _change(self, images: np.ndarray, *place: int) -> Tensor:
+        """Return the augmented inputs; random values are drawn for the whole batch, by its place in the training."""
+        generator = torch.Generator().manual_seed(self._draw_seed(*place))
+        return self._data.augmentation(
             torch.from_numpy(images), generator, rank=self._fabric.global_rank, num_ranks=self._fabric.world_size
         )
-        return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(self._data.labels[indices])))
 
     def _to_device(self, values: Tensor) -> Tensor:
         if self._fabric.device.type == "cuda":
@@ -233,8 +264,15 @@ class Trainer:
         """Add the gradient of `weight` times the loss of a batch of all ranks; return the losses times `weight`."""
         # Dropout in a backbone draws from this generator.
         torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))
-        features, logits, embeddings = (gather(self._fabric, values) for values in self._model(batch.inputs))
-        loss, values = self._losses(features, logits, gather(self._fabric, batch.labels), embeddings)
+        features, logits, embeddings = (
+            gather(self._fabric, values) for values in self._model(batch.inputs, batch.cameras)
+        )
+        loss, values = self._compute_losses(features, logits, gather(self._fabric, batch.labels), embeddings)
+        if self._teacher is not None:
+            taught = gather(self._fabric, self._teacher.embed(batch.inputs))
+            joined = self._network.embedding.join_branches(embeddings)
+            distilled, more = self._losses.distillation(joined, taught)
+            loss, values = loss + distilled, values | more
         # DDP waits for the gradient of every parameter. If no loss uses the logits, this makes the classifier's zero.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
         self._fabric.backward(weight * total)
@@ -244,6 +282,22 @@ class Trainer:
             **{f"loss_{name}": value for name, value in values.items()},
         }
         return {name: weight * value for name, value in shown.items()}
+
+    def _compute_losses(
+        self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss and its parts; a generated crop has the weight of a real one in the cross-entropy."""
+        generated = self._data.generated
+        if generated is None:
+            return self._losses(features, logits, labels, embeddings)
+        (features, _), (logits, extra), (embeddings, _) = (
+            split_generated(values, generated.num_own, self._fabric.world_size)
+            for values in (features, logits, embeddings)
+        )
+        loss, values = self._losses(features, logits, labels, embeddings)
+        own_loss = generated_loss(extra, generated.mode)
+        weight = self._cross_entropy_weight * len(extra) / len(labels)
+        return loss + weight * own_loss, values | {"generated": own_loss.detach()}
 
     def _count_step(self, losses: dict[str, Tensor]) -> None:
         """Count a completed step; its loss is checked after the next step, to avoid waiting for a GPU."""
@@ -325,6 +379,20 @@ class Trainer:
         self._data.sampler.load_state_dict(state["sampler"])
         self._progress = Progress(**state["progress"])
         log.info("continue after step %d, from %s", self._progress.step, self._checkpoints.folder)
+        self._set_rate()
+
+    def _set_rate(self) -> None:
+        """Set the learning rate of the schedule; a longer training has another one than at the end of the shorter."""
+        before = self._optimizer.param_groups[0]["lr"]
+        self._schedule.step_update(self._progress.step)
+        rate = self._optimizer.param_groups[0]["lr"]
+        if not math.isclose(before, rate, rel_tol=1e-6):
+            log.warning(
+                "the learning rate was %.3g and is now %.3g, by the schedule of the longer training; set "
+                "train.learning_rate or train.final_share for another one",
+                before,
+                rate,
+            )
 
     def _update_bar(self, batches: list[_Batch], bar: tqdm) -> int:
         """Update the progress bar and return the number of images of all ranks."""

@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 
 from reidops.embedding.images import CropStore, GrowingImages, ImageBatches
 from reidops.training.augmentation import Augmentation
+from reidops.training.generated import GeneratedCrops, GeneratedSource, read_generated
 from reidops.training.sampling import IdentitySampler
 from reidops.training.training import TrainingData
 from reidops.training.training_crops import find_training_crops
@@ -42,6 +43,8 @@ def read_training_data(
     fabric: Fabric,
     read_held_out: Callable[[], HeldOut | None],
     early_sizes: Sequence[tuple[float, int, int]] = (),
+    generated: GeneratedSource | None = None,
+    with_cameras: bool = False,
 ) -> TrainingData:
     """Return the crops of the split `train` with this rank's share of the batches.
 
@@ -49,9 +52,11 @@ def read_training_data(
         table: tables.CROPS of the crops in `store`.
         size: height and width of the network's input, px; `early_sizes` as in `GrowingImages`.
         read_held_out: reads the people on whom the checkpoint is chosen; called on rank 0 only.
+        generated: generated crops that join each batch; None = none.
+        with_cameras: whether the network embeds the cameras of the crops.
 
     Raises:
-        ReidopsError: there is no training crop, or the batches need more people than there are.
+        ReidopsError: there is no training crop, or the batches need more people or generated crops than there are.
     """
     crops = find_training_crops(table, store.path.with_name("crops.parquet"))
     sampler = IdentitySampler(
@@ -68,4 +73,14 @@ def read_training_data(
         "training on %s crops of %d people, %d steps per epoch", f"{len(crops.rows):,}", crops.num_people, len(sampler)
     )
     images = GrowingImages(partial(ImageBatches, store, crops.rows), size, early_sizes)
-    return TrainingData(images, crops.labels, sampler, augmentation, held_out)
+    extra = _read_generated(generated, batches, fabric) if generated else None
+    cameras = pd.factorize(crops.camids, sort=True)[0] if with_cameras else None
+    return TrainingData(images, crops.labels, sampler, augmentation, held_out, extra, cameras)
+
+
+def _read_generated(source: GeneratedSource, batches: Batches, fabric: Fabric) -> GeneratedCrops:
+    num_real = batches.people_per_batch * batches.crops_per_person
+    ranks = {"rank": fabric.global_rank, "num_ranks": fabric.world_size}
+    crops = read_generated(source, num_real, seed=batches.seed, **ranks)
+    log.info("%d generated crops join each batch of %d (%s)", crops.num_per_batch, num_real, source.mode)
+    return crops

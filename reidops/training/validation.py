@@ -24,10 +24,12 @@ class Scores(Protocol):
     """The scores of a ranking: fractions 0 … 1."""
 
     @property
-    def mAP(self) -> float: ...
+    def mAP(self) -> float:
+        """Mean average precision."""
 
     @property
-    def rank1(self) -> float: ...
+    def rank1(self) -> float:
+        """Share of the queries whose first match has rank 1."""
 
 
 Ranking = Callable[..., Scores]

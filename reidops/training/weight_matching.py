@@ -16,8 +16,8 @@ HEADS = frozenset(
 # What a neck is called: strong baseline, fast-reid.
 _NECKS = ("bottleneck.", "heads.bottleneck.0.", "heads.bnneck.", "bnneck.", "neck.")
 _NECK_TENSORS = ("weight", "bias", "running_mean", "running_var")
-# old files count no batches; who pooled by the average has no exponent
-OPTIONAL = ("num_batches_tracked", "global_pool.exponent")
+# old files count no batches; a pooling by the average has no exponent; published transformers know no cameras
+OPTIONAL = ("num_batches_tracked", "global_pool.exponent", "pos_drop.cameras")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Match:
 
     @property
     def is_whole(self) -> bool:
+        """Whether tensors fit and none is missing, misshapen or unknown."""
         return bool(self.fitting) and not (self.missing or self.misshapen or self.unknown)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import requests
 import timm
@@ -12,15 +13,18 @@ from huggingface_hub import constants, try_to_load_from_cache
 from timm.models import PretrainedCfg
 from torch import Tensor
 
-from reidops.embedding.network import EmbeddingNetwork, check_backbone
+from reidops.embedding.backbones import check_backbone
+from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.weight_files import TensorGroup, read_tensor_groups
 from reidops.training.weight_matching import Match, find_neck, match_tensors
+from reidops.training.weight_translation import rename_in_order, rename_mmdetection, translate
 
 log = logging.getLogger(__name__)
 
 _BACKBONE = "backbone."
 _PATIENCE_SECONDS = 5
+_HINT = "; or set train.weights_match to fitting, to load what fits"
 
 
 def check_pretrained(backbone: str) -> None:
@@ -56,31 +60,75 @@ def _is_cached(config: PretrainedCfg) -> bool:
     return (Path(torch.hub.get_dir()) / "checkpoints" / Path(config.url).name).is_file()
 
 
-def load_weights(network: EmbeddingNetwork, path: Path) -> None:
+def load_weights(
+    network: EmbeddingNetwork, path: Path, *, in_order: bool = False, match: Literal["exact", "fitting"] = "exact"
+) -> None:
     """Load weights of this network, or of its backbone alone, from a file of any of the usual trainings.
 
-    The tensors may lie under any key and any prefix. Heads that only training needs are left over. The neck and the
-    projection may be missing; a neck that was never trained changes no angle, so that the network then embeds as its
-    backbone does.
+    The tensors may lie under any key and any prefix. Weights of the backbone's authors get timm's names, and position
+    embeddings are resized. Heads that only training needs are left over. The neck and the projection may be missing; a
+    neck that was never trained changes no angle, so that the network then embeds as its backbone does.
+
+    Args:
+        in_order: the file has the backbone's tensors under other names, in the backbone's order.
+        match: exact = all tensors of the backbone must fit; fitting = those that fit are loaded, the others keep their
+            random values and are logged.
 
     Raises:
         ReidopsError: the file is missing or unreadable, a key or shape does not fit, or a value is NaN or infinite; the
             keys are named.
     """
     groups = read_tensor_groups(path)
-    whole = [(group, match) for group in groups if (match := _match(network, group)).is_whole]
+    if network.hidden_dim:
+        groups = [TensorGroup(group.where, rename_mmdetection(group.tensors)) for group in groups]
+    if in_order:
+        groups = [_renamed(network, group) for group in groups]
+    whole = _whole_matches(network, groups) or _whole_matches(network, _translated(network, groups))
+    if not whole and match == "fitting":
+        whole = _best_fit(network, [*groups, *_translated(network, groups)])
     if not whole:
-        raise ReidopsError(f"{path}: {_misfit(network, groups)}")
-    group, match = whole[0]
-    fitting, neck = dict(match.fitting), {}
+        raise ReidopsError(f"{path}: {_misfit(network, groups)}{_HINT if match == 'exact' else ''}")
+    group, matched = whole[0]
+    fitting, neck = dict(matched.fitting), {}
     if not any(name.startswith("neck.") for name in fitting):
-        neck = find_neck(group.tensors, match.left_over, network.dim)
+        neck = find_neck(group.tensors, matched.left_over, network.dim)
         fitting |= {f"neck.{name}": values for name, values in neck.items()}
     check_finite(fitting, str(path))
     network.load_state_dict(fitting, strict=False)
-    _report(path, group, match, has_neck=bool(neck))
+    _report(path, group, matched, has_neck=bool(neck))
     if len(whole) > 1:
         log.warning("%s: %s would fit, too; it is not used", path, _few([other.where for other, _ in whole[1:]]))
+
+
+def _best_fit(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> list[tuple[TensorGroup, Match]]:
+    """Return the group of which most tensors fit; nothing if none fits."""
+    matches = [(group, _match(network, group)) for group in groups]
+    best = max(matches, key=lambda pair: len(pair[1].fitting))
+    return [best] if best[1].fitting else []
+
+
+def _whole_matches(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> list[tuple[TensorGroup, Match]]:
+    return [(group, match) for group in groups if (match := _match(network, group)).is_whole]
+
+
+def _translated(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> list[TensorGroup]:
+    """Return the groups whose tensors of the backbone timm can translate, translated; what lies beside them is kept."""
+    translated = []
+    expected = network.backbone.state_dict()
+    for group in groups:
+        prefix = match_tensors(group.tensors, expected).prefix
+        own = {n.removeprefix(prefix): values for n, values in group.tensors.items() if n.startswith(prefix)}
+        tensors = translate(network.backbone, network.backbone_name, own)
+        if tensors is not None:
+            beside = {n: values for n, values in group.tensors.items() if not n.startswith(prefix)}
+            translated.append(TensorGroup(group.where, {**beside, **tensors}))
+    return translated
+
+
+def _renamed(network: EmbeddingNetwork, group: TensorGroup) -> TensorGroup:
+    """Return the group under the backbone's names if its tensors have the backbone's order, else unchanged."""
+    tensors = rename_in_order(group.tensors, network.backbone.state_dict())
+    return group if tensors is None else TensorGroup(group.where, tensors)
 
 
 def _match(network: EmbeddingNetwork, group: TensorGroup) -> Match:
@@ -119,6 +167,13 @@ def _report(path: Path, group: TensorGroup, match: Match, *, has_neck: bool) -> 
     log.info("%s: %d tensors fit%s", path, len(match.fitting) + 4 * has_neck, f", {where}" if where else "")
     if has_neck:
         log.info("%s: its neck is loaded, too", path)
+    if not match.is_whole:
+        log.warning(
+            "%s: not loaded (train.weights_match is fitting): %d tensors of the network that the file lacks: %s; %d of "
+            "another shape: %s; %d of the file that the network lacks: %s",
+            path,
+            *(part for names in (match.missing, match.misshapen, match.unknown) for part in (len(names), _few(names))),
+        )
     if match.left_over:
         log.info("%s: %d tensors are left over: %s", path, len(match.left_over), _few(match.left_over))
 

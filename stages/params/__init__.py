@@ -12,6 +12,7 @@ from stages.params.embed import EmbedParams
 from stages.params.evaluate_reid import EvaluateReidParams
 from stages.params.evaluate_tracking import EvaluateTrackingParams
 from stages.params.export import ExportParams
+from stages.params.generate import GenerateParams
 from stages.params.register import RegisterParams
 from stages.params.repeat_seeds import RepeatSeedsParams
 from stages.params.tracklets import TrackletsParams
@@ -24,6 +25,7 @@ SECTIONS: dict[str, type] = {
     "download": DownloadParams,
     "convert": ConvertParams,
     "validate": ValidateParams,
+    "generate": GenerateParams,
     "train": TrainParams,
     "detect": DetectParams,
     "tracklets": TrackletsParams,

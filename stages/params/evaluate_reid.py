@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from reidops.params import params_dataclass
-from stages.params.types import NotNegative, Positive
+from stages.params.types import Count, NotNegative, Positive
 
 
 @params_dataclass
@@ -50,3 +50,7 @@ class EvaluateReidParams:
     )
     gallery_rows: Positive = Field(description="Number of queries that are drawn as best, as median and as worst ones.")
     gallery_columns: Positive = Field(description="Number of gallery crops that are drawn for each query.")
+    visualize_ranks: Count = Field(
+        description="Number of nearest gallery crops that are drawn for every query, one sheet each, and listed in "
+        "ranked/ranked.parquet. 0: none."
+    )

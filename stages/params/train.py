@@ -13,15 +13,22 @@ class TrainParams:
     """Network, batches, losses, optimizer, schedule and augmentation."""
 
     backbone: str = Field(
-        description="Name of the network: one of timm, of OSNet (osnet_x1_0, osnet_ain_x1_0, …) or of ResNet-IBN-a "
-        "(resnet50_ibn_a, seresnet18_ibn_dense, …)."
+        description="Name of the network: one of timm, of OSNet (osnet_x1_0, osnet_ain_x1_0, …), of ResNet-IBN-a "
+        "(resnet50_ibn_a, seresnet18_ibn_dense, …), or hacnn, mlfn, mudeep, resnet50mid, squeezenet1_0, "
+        "shufflenetv2_x1_0, deep_sort_net."
     )
     pretrained: bool = Field(
         description="Start from timm's published weights (ImageNet). The first run downloads them."
     )
     weights: str | None = Field(
         description="File with the weights to start from, relative to the repository: safetensors, a torch state dict "
-        "or the checkpoint of another training. null: random weights, or those of `pretrained`."
+        "or the checkpoint of another training. package:efficientnet-lite0 and package:mobilenetv2: ImageNet weights "
+        "of the extra `starts`, without download. zoo:NAME: published ReID weights, fetched once (docs/training.md). "
+        "null: random weights, or those of `pretrained`."
+    )
+    weights_match: Literal["exact", "fitting"] = Field(
+        description="exact: all tensors of the backbone must be in the file of `weights`. fitting: those that fit are "
+        "loaded and the others are logged, for a backbone that differs in some layers."
     )
     height: Positive = Field(description="Height of the network's input, px.")
     width: Positive = Field(description="Width of the network's input, px.")
@@ -32,13 +39,31 @@ class TrainParams:
     embedding_dim: Count = Field(
         description="Size of a linear projection after the backbone, per part. 0: no projection."
     )
+    hidden_dim: Count = Field(
+        description="Size of a layer with batch normalization and ReLU before the projection, per part, as in the head "
+        "of mmdetection. 0: none."
+    )
     parts: Count = Field(
         description="Number of horizontal stripes that are embedded beside the whole crop. 0: the whole crop only."
     )
-    pooling: Literal["avg", "max", "avgmax", "gem"] = Field(description="Pooling of the last feature map.")
+    whole: bool = Field(
+        description="Embed the whole crop beside the stripes of `parts`. false: the stripes only, as in PCB."
+    )
+    pooling: Literal["avg", "max", "avgmax", "gem", "token"] = Field(
+        description="Pooling of the last feature map. token: the class token or the attention pooling of a "
+        "transformer, as in its published weights."
+    )
     last_stride: Literal[1, 2] = Field(
         description="Stride of the last stage of the backbone. 1 doubles the height and width of the last feature map. "
         "OSNet has no such stride."
+    )
+    patch_stride: Positive | None = Field(
+        description="Distance of a transformer's patches, px. Less than their size: the patches overlap, as in "
+        "TransReID. null: no overlap."
+    )
+    camera_embedding: bool = Field(
+        description="Add a learned vector per camera to the tokens of a transformer, as in TransReID. After the "
+        "training all crops get the mean of the vectors."
     )
     freeze: Literal["backbone"] | tuple[str, ...] | None = Field(
         description="Layers that do not train. backbone: all of the backbone. A list names the only modules that "
@@ -53,6 +78,10 @@ class TrainParams:
     )
     prefer_cameras: bool = Field(description="Sample the K crops of a person from several cameras, if possible.")
     epochs: Count = Field(description="Number of epochs. 0: keep the loaded weights as they are.")
+    resume: bool = Field(
+        description="Lengthen the last finished training to `epochs` epochs; all other values must be the same. The "
+        "learning rate continues by the schedule of the longer training, and a change of it is logged."
+    )
     optimizer: str = Field(description="Name of the optimizer in timm: adamw, adam, sgd, ….")
     learning_rate: AboveZero = Field(description="Peak learning rate of the optimizer, for the whole batch.")
     weight_decay: NotNegative = Field(description="Weight decay of the optimizer.")
@@ -61,6 +90,10 @@ class TrainParams:
     )
     head_factor: AboveZero = Field(
         description="Learning rate of all layers outside the backbone, as a multiple of learning_rate."
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="Factor of the learning rate from each layer of the backbone to the one before it, for "
+        "transformers 0.65 to 0.9. 1: all layers have the same rate."
     )
     schedule: Literal["cosine", "step"] = Field(description="How the learning rate decreases.")
     warmup_epochs: NotNegative = Field(
@@ -78,12 +111,29 @@ class TrainParams:
     )
     step_factor: AboveZero = Field(description="Factor of the learning rate at each milestone of the step schedule.")
     losses: dict[str, NotNegative] = Field(
-        description="Losses and their weights in the sum: cross-entropy, triplet (batch-hard), center, circle, "
-        "circle-softmax, arcface, cosface, supcon, multi-similarity, cluster-contrast."
+        description="Losses and their weights in the sum: cross-entropy, triplet (batch-hard), weighted-triplet "
+        "(AGW), triplet-random, center, circle, circle-softmax, arcface, cosface, supcon, multi-similarity, "
+        "cluster-contrast."
     )
     loss_options: dict[str, dict[str, float | str]] = Field(
         description="Options of the losses. reidops/training/losses.py lists all options and the values of those that "
         "are not given here. A triplet margin is soft or a Euclidean distance."
+    )
+    generated: Literal["lsro", "extra-class", "pseudo"] | None = Field(
+        description="How the crops of the stage generate join the cross-entropy. lsro: with a uniform label. "
+        "extra-class: as one more person. pseudo: with the person that the network finds most likely. null: they do "
+        "not train."
+    )
+    generated_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="Generated crops in a batch, as a share of the whole batch, if `generated` is set."
+    )
+    teacher: str | None = Field(
+        description="Trained model whose embeddings the network learns as well (distillation): a folder with "
+        "model.safetensors and embedder.json, relative to the repository, or models:/NAME@ALIAS. null: none."
+    )
+    teacher_losses: dict[str, NotNegative] = Field(
+        description="Losses between the embeddings of network and teacher, with their weights. similarity: squared "
+        "differences of the cosines within a batch. features: 1 − cosine after a learned projection."
     )
     flip: Share = Field(description="Probability that a crop is mirrored.")
     pad: Share = Field(description="Largest random shift of a crop, as a share of its height.")
@@ -118,6 +168,10 @@ class TrainParams:
     processes: Positive = Field(
         description="Number of training processes on this host, which share the batch: one per GPU, or each with its "
         "share of the cores. torchrun overrides it."
+    )
+    sync_norms: bool = Field(
+        description="Compute batch normalization over the crops of all processes, so that their number does not "
+        "change the result. false: over those of each process, which is faster."
     )
     track: str | None = Field(
         description="MLflow experiment that shows the training curves while it runs. null: no run is logged."

@@ -72,6 +72,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         list_part(tmp_path, "train", "0")
 
 
+@pytest.mark.slow
 def test_a_set_of_the_published_size_has_the_published_counts(tmp_path: Path) -> None:
     (tmp_path / "campus").mkdir()
     for pid in range(1, 972):

@@ -78,7 +78,7 @@ def test_a_missing_list_is_named(tmp_path: Path) -> None:
     folder = write_set(tmp_path)
     (folder / "meta" / "val_20.txt").unlink()
     with pytest.raises(
-        ReidopsError, match=r"meta: holds train\.txt, train_80\.txt; expected one val_<n>\.txt to test on"
+        ReidopsError, match=r"meta: holds train\.txt, train_80\.txt; expected one val_<n>\.txt, or val\.txt to test on"
     ):
         SET.list_part(folder, "test", "")
 
@@ -107,3 +107,11 @@ def test_what_this_pipeline_leaves_is_read_again(tmp_path: Path) -> None:
     assert (len(train), len(test), train["published_pid"].nunique(), test["published_pid"].nunique()) == (6, 6, 2, 2)
     assert set(train["camera"]) == {1, 2, 3}
     assert not set(train["published_pid"]) & set(test["published_pid"])
+
+
+def test_plain_lists_are_read_without_numbers_in_their_names(tmp_path: Path) -> None:
+    folder = write_set(tmp_path)
+    (folder / "meta" / "train_80.txt").rename(folder / "meta" / "train.txt")
+    (folder / "meta" / "val_20.txt").rename(folder / "meta" / "val.txt")
+    train, test = (SET.list_part(folder, part, "")[0] for part in ("train", "test"))
+    assert (set(train["folder"]), set(test["folder"])) == (set(TRAIN), set(VAL))

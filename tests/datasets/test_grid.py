@@ -150,6 +150,7 @@ def test_a_partition_that_is_not_there_is_named(tmp_path: Path) -> None:
         list_part(folder, "train", "0")
 
 
+@pytest.mark.slow
 def test_a_set_of_the_published_size_has_the_published_counts(tmp_path: Path) -> None:
     for name in ("probe", "gallery"):
         (tmp_path / name).mkdir()

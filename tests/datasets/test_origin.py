@@ -5,7 +5,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reidops.datasets.origin import Origin, check_start, origin_of_start, read_origin, with_training
+from reidops.datasets.origin import (
+    Origin,
+    check_adaptation,
+    check_start,
+    check_tracked,
+    origin_of_start,
+    read_origin,
+    with_adaptation,
+    with_training,
+)
 from reidops.errors import ReidopsError
 from reidops.files import sha256, write_json
 
@@ -106,3 +115,52 @@ def test_the_record_states_how_many_people_which_file_left_out():
         "02": {"num_people": 0, "file": "people.csv"},
         "01": None,
     }
+
+
+def tracklet_crops(scene: str = "09", first: int = 1, last: int = 100) -> pd.DataFrame:
+    """Return two crops of one tracklet of a MOT17 scene."""
+    return pd.DataFrame({"dataset": "MOT17", "scene": scene, "frame": [first, last], "tracklet": 5, "track_id": -1})
+
+
+def test_an_adaptation_adds_its_frames_to_the_origin_without_people():
+    origin = with_adaptation(Origin("w.pt", (ROW,), "w.pt"), tracklet_crops("04"), transductive=False)
+    assert origin.scenes == (
+        {
+            "dataset": "MOT17", "scene": "04", "sequence": "04", "first_frame": 1, "last_frame": 100, "num_people": 0,
+            "people": [], "num_tracklets": 1, "num_crops": 2, "adapted": True, "transductive": False,
+        },
+        ROW,
+    )  # fmt: skip
+    assert (origin.started_from, origin.unknown_start) == ("w.pt", "w.pt")
+    assert read_origin(origin.facts, "") == origin
+
+
+@pytest.mark.parametrize(("frames", "transductive", "refused"), [
+    ((90, 300), False, True), ((101, 300), False, False), ((90, 300), True, False),
+])  # fmt: skip
+def test_tracked_frames_that_were_adapted_to_are_refused_unless_it_was_transductive(frames, transductive, refused):
+    origin = with_adaptation(Origin("random weights"), tracklet_crops(), transductive=transductive)
+    if not refused:
+        check_tracked(origin, "MOT16-09", "MOT16", "09", frames)
+        return
+    with pytest.raises(ReidopsError, match="frames 90 … 100 of MOT16-09 are tracked.* was adapted to frames 1 … 100"):
+        check_tracked(origin, "MOT16-09", "MOT16", "09", frames)
+
+
+@pytest.mark.parametrize(
+    ("frame", "transductive", "refused"), [(50, False, True), (101, False, False), (50, True, False)]
+)
+def test_tested_frames_are_refused_whoever_is_on_them(frame, transductive, refused):
+    origin = with_adaptation(Origin("random weights"), tracklet_crops(), transductive=transductive)
+    tested = crops(("MOT17", "09", "MOT17-09-FRCNN", 77, frame, "query"))
+    for check in (check_adaptation, check_start):
+        if not refused:
+            check(origin, tested)
+            continue
+        with pytest.raises(ReidopsError, match="frames 1 … 100 of 09 of MOT17.*1 query and gallery crops"):
+            check(origin, tested)
+
+
+def test_a_labelled_training_on_tested_frames_is_no_matter_of_the_adaptation():
+    tested = crops(("MOT17", "09", "MOT17-09-FRCNN", 3, 5, "query"))
+    check_adaptation(Origin("w.pt", (ROW,)), tested)

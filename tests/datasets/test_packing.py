@@ -119,6 +119,7 @@ def test_a_jpeg_that_is_cut_off_is_named(tmp_path: Path, frames: list[Path], kep
         pack_crops(sources, tmp_path / "crops.tar", workers=1)
 
 
+@pytest.mark.slow
 def test_the_error_of_a_worker_process_arrives(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_frame_that_is_damaged_in_its_middle_is_named(tmp_path: Path, frames: 
         pack_crops(cuts(frames), tmp_path / "crops.tar", workers=1)
 
 
+@pytest.mark.slow
 def test_nothing_but_the_tar_is_left_behind(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,30 +36,36 @@ def write_set(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of `write_set` that no test changes."""
+    return write_set(tmp_path_factory.mktemp("published"))
+
+
 @pytest.mark.parametrize("number", range(10))
-def test_the_people_who_were_seen_long_enough_are_halved(tmp_path: Path, number: int) -> None:
-    folder = write_set(tmp_path)
+def test_the_people_who_were_seen_long_enough_are_halved(published: Path, number: int) -> None:
+    folder = published
     train, test = (set(list_part(folder, part, str(number))[0]["published_pid"]) for part in ("train", "test"))
     assert (len(train), train | test, train & test) == (3, set(LONG), set())
 
 
-def test_the_halves_differ_and_never_change(tmp_path: Path) -> None:
-    folder = write_set(tmp_path)
+def test_the_halves_differ_and_never_change(published: Path) -> None:
+    folder = published
     halves = [tuple(sorted(set(list_part(folder, "train", str(number))[0]["published_pid"]))) for number in range(10)]
     assert len(set(halves)) > 3
     assert halves[0] == (2, 4, 8)
 
 
-def test_the_list_says_who_trains(tmp_path: Path) -> None:
-    folder = write_set(tmp_path)
+def test_the_list_says_who_trains(published: Path) -> None:
+    folder = published
     assert set(list_part(folder, "train", "splits-0")[0]["published_pid"]) == {1, 2, 8}
     assert set(list_part(folder, "test", "splits-0")[0]["published_pid"]) == {4, 5, 7}
     assert set(list_part(folder, "train", "splits-9")[0]["published_pid"]) == {4, 5, 7}
     assert SPLITS_FILE in reads("train", "splits-0") and SPLITS_FILE not in reads("train", "0")
 
 
-def test_camera_a_asks_and_camera_b_answers(tmp_path: Path) -> None:
-    crops, _ = list_part(write_set(tmp_path), "test", "splits-0")
+def test_camera_a_asks_and_camera_b_answers(published: Path) -> None:
+    crops, _ = list_part(published, "test", "splits-0")
     assert {tuple(pair) for pair in crops[["camera", "role"]].to_numpy()} == {(1, "query"), (2, "gallery")}
     groups = crops.groupby("tracklet")
     assert (len(groups), set(groups.size()), groups["published_pid"].nunique().max()) == (6, {27}, 1)

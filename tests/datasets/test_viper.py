@@ -120,6 +120,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         list_part(folder, "test", "0")
 
 
+@pytest.mark.slow
 def test_a_set_of_the_published_size_has_the_published_counts(tmp_path: Path) -> None:
     for view in ("cam_a", "cam_b"):
         (tmp_path / view).mkdir()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork, check_backbone
+from reidops.embedding.backbones import check_backbone
+from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
 from reidops.embedding.pooling import GeM, cut_stripes
 from reidops.errors import ReidopsError
 
@@ -16,8 +17,7 @@ def images() -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 64, 32, 3), np.uint8))
 
 
-@pytest.mark.parametrize("pooling", ["avg", "max", "avgmax", "gem"])
-@pytest.mark.parametrize("embedding_dim", [0, 24])
+@pytest.mark.parametrize(("pooling", "embedding_dim"), [("avg", 0), ("max", 24), ("avgmax", 0), ("gem", 24)])
 def test_embeddings_are_unit_rows_of_the_networks_dim(images, pooling, embedding_dim):
     network = EmbeddingNetwork(TINY, pooling=pooling, embedding_dim=embedding_dim).eval()
     embeddings = network(images)
@@ -26,7 +26,7 @@ def test_embeddings_are_unit_rows_of_the_networks_dim(images, pooling, embedding
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(3))
 
 
-@pytest.mark.parametrize("backbone", ["resnet10t", "resnet18", TINY, "repvgg_a0", "convnext_atto"])
+@pytest.mark.parametrize("backbone", ["resnet10t", TINY, "repvgg_a0", "convnext_atto"])
 def test_last_stride_1_doubles_the_last_map_and_keeps_every_weight(backbone):
     inputs = torch.zeros(1, 3, 128, 64)
     usual, finer = EmbeddingNetwork(backbone).eval(), EmbeddingNetwork(backbone, last_stride=1).eval()
@@ -123,12 +123,27 @@ def test_maps_with_channels_last_are_pooled_over_positions(pooling):
     assert network.dim == 1152
 
 
-def test_a_backbone_for_one_image_size_is_an_error():
-    with pytest.raises(
-        ReidopsError,
-        match="the backbone gmlp_ti16_224 does not accept an image of 128 × 64 px .*train.backbone",
-    ):
-        EmbeddingNetwork("gmlp_ti16_224")
+def test_a_backbone_that_accepts_only_square_images_is_an_error():
+    with pytest.raises(ReidopsError, match="nest_tiny_jx .*256 × 128 px .*train.height and train.width"):
+        EmbeddingNetwork("nest_tiny_jx", height=256, width=128)
+
+
+@pytest.mark.parametrize("backbone", ["gmlp_ti16_224", "test_vit", "test_vit3", "xcit_nano_12_p16_224"])
+def test_a_backbone_for_one_image_size_is_built_for_the_size_of_the_params(backbone):
+    network = EmbeddingNetwork(backbone, height=64, width=32).eval()
+    images = torch.zeros(2, 64, 32, 3, dtype=torch.uint8)
+    assert network(images).shape == (2, network.dim)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["hiera_tiny_224", "inception_v4", "inception_resnet_v2", "cait_xxs24_224"])
+def test_a_backbone_that_refuses_small_images_accepts_the_size_of_the_params(backbone):
+    assert EmbeddingNetwork(backbone, height=256, width=128).dim > 0
+
+
+def test_a_last_stride_whose_branches_then_differ_is_an_error():
+    with pytest.raises(ReidopsError, match="branches of the backbone hrnet_w18_small .*set train.last_stride to 2"):
+        EmbeddingNetwork("hrnet_w18_small", last_stride=1)
 
 
 def test_the_bias_of_the_neck_is_not_trained():
@@ -145,3 +160,11 @@ def test_an_unknown_backbone_is_an_error_with_similar_names():
 def test_an_unknown_pooling_is_an_error():
     with pytest.raises(ReidopsError, match="expected one of avg, max, avgmax, gem"):
         EmbeddingNetwork(TINY, pooling="average")
+
+
+def test_a_hidden_layer_lies_before_the_projection_of_each_branch():
+    network = EmbeddingNetwork(TINY, hidden_dim=12, embedding_dim=8, parts=2)
+    assert [type(layer).__name__ for layer in network.projection[1]] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert network.projection[2][3].out_features == 8 and network.dim == 24
+    with pytest.raises(ReidopsError, match="hidden_dim is 12, but embedding_dim is 0"):
+        EmbeddingNetwork(TINY, hidden_dim=12)

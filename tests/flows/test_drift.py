@@ -23,7 +23,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, found: Comparison | Excep
     ran: list[str] = []
 
     @flow(name="retrain", persist_result=False)
-    def retrain(folder: str) -> State:
+    def retrain(folder: str, notify: str) -> State:
         ran.append(folder)
         return options.get("outcome", Completed(message="12 stages are up to date"))
 

@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from flows.result_artifacts import link_lines, promotion_text
+
+pytestmark = pytest.mark.slow
 
 
 def write(path: Path, content: object) -> None:

@@ -121,3 +121,11 @@ def test_an_unchanged_graph_starts_no_dvc_process_per_stage(tmp_path: Path, monk
     monkeypatch.setattr(flow, "reproduce_stage", lambda *_: pytest.fail("a stage was started"))
     state = flow.retrain(str(tmp_path), return_state=True)
     assert state.is_completed() and state.message == "2 stages are up to date"
+
+
+def test_the_command_starts_no_server_if_nothing_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setattr(flow, "check_named_server", lambda: None)
+    monkeypatch.setattr(flow, "read_graph", lambda folder: Graph({"fetch": (), "cook": ("fetch",)}, frozenset()))
+    monkeypatch.setattr(flow, "retrain", lambda **_: pytest.fail("the flow was started"))
+    flow.main()
+    assert capsys.readouterr().out == "2 stages are up to date; nothing ran\n"

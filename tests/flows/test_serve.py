@@ -8,21 +8,25 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy
 
-from flows.deployments import ADAPT, read_deployments
+from flows.deployments import ENTRYPOINTS, read_deployments
 from flows.retrain import retrain
+from flows.serve import FLOWS, runner_deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
-def test_the_schedule_comes_from_prefect_yaml(root: Path):
-    (deployment,) = read_deployments(root / "prefect.yaml")
-    entry, adapt = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
-    assert [deployment.name for deployment in read_deployments(root / "prefect.yaml", ADAPT)] == [adapt["name"]]
-    assert deployment.name == entry["name"]
-    assert [row.schedule.cron for row in deployment.schedules] == [row["cron"] for row in entry["schedules"]]
-    assert deployment.limit.limit == 1
-    assert deployment.limit.collision_strategy is ConcurrencyLimitStrategy.CANCEL_NEW
-    assert entry["entrypoint"] == "flows/retrain.py:retrain"
+def test_schedules_and_flows_come_from_prefect_yaml(root: Path):
+    deployments = read_deployments(root / "prefect.yaml")
+    entries = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    assert [one.name for one in deployments] == [entry["name"] for entry in entries]
+    assert [one.entrypoint for one in deployments] == list(ENTRYPOINTS)
+    for deployment, entry in zip(deployments, entries, strict=True):
+        assert [row.schedule.cron for row in deployment.schedules] == [row["cron"] for row in entry["schedules"]]
+        file, name = deployment.entrypoint.split(":")
+        assert (root / file).is_file() and runner_deployment(deployment).flow_name == FLOWS[deployment.entrypoint].name
+        assert FLOWS[deployment.entrypoint].fn.__name__ == name
+    assert deployments[0].limit.limit == 1
+    assert deployments[0].limit.collision_strategy is ConcurrencyLimitStrategy.CANCEL_NEW
 
 
 def test_a_deployment_gets_its_runs_from_the_scheduler(root: Path):

@@ -1,11 +1,13 @@
 """Stages run as DVC runs them, and how they end is told apart."""
 
+import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows import stage_runs
@@ -143,6 +145,41 @@ def test_a_lock_that_another_dvc_holds_is_told_from_a_failure(tmp_path):
         with pytest.raises(StageBusy, match="Unable to acquire lock"):
             run("fetch", tmp_path)
         process.communicate("\n")
+
+
+def test_a_stage_that_dvc_always_runs_is_settled_before_the_others_are_compared(tmp_path):
+    """As `store`: what needs it is stale only if it wrote something else."""
+    graph = (
+        "stages:\n  store:\n    cmd: cat address > store.txt\n    always_changed: true\n    outs: [store.txt]\n"
+        "  register:\n    cmd: cat store.txt > register.txt\n    deps: [store.txt]\n    outs: [register.txt]\n"
+    )
+    (tmp_path / "address").write_text("here")
+    toy_repository(tmp_path, graph)
+    assert read_graph(tmp_path).stale == {"register"}
+    assert run("register", tmp_path) == "ran" and read_graph(tmp_path).stale == frozenset()
+    (tmp_path / "address").write_text("elsewhere")
+    assert read_graph(tmp_path).stale == {"register"}
+
+
+def test_a_stage_ends_with_a_flow_that_is_killed(tmp_path, root):
+    """The flow, DVC and the stage are three processes; DVC would go on alone and keep its lock."""
+    toy_repository(tmp_path, "stages:\n  fetch:\n    cmd: echo $PPID > dvc.pid && sleep 20\n")
+    flow = (
+        "from pathlib import Path; from flows.stage_runs import reproduce_stage as r; r('fetch', Path(), print, set())"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", flow],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdout=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "dvc.pid").exists() or not (text := (tmp_path / "dvc.pid").read_text().strip()):
+        time.sleep(0.05)
+    dvc = psutil.Process(int(text))
+    process.kill()
+    process.wait()
+    psutil.wait_procs([dvc], timeout=5)
+    assert not dvc.is_running()
 
 
 def test_an_interrupted_run_takes_its_stage_with_it(tmp_path, monkeypatch):

@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from drawn_scenes import draw_scene
 from made_result import write_result
 from PIL import Image
 
+from reidops.drift.reference import REFERENCE, make_reference, write_reference
 from reidops.files import read_json, write_json
 from reidops.registry.card import CardSource, short_card, write_card
 from reidops.registry.card_page import Section, beside, page, pictures, table
@@ -50,6 +53,16 @@ def test_a_card_has_the_figures_the_conditions_and_the_origin(source):
         "use", "data", "validation", "training", "reid", "tracking", "calibration", "speed", "promotion", "lineage",
         "load",
     ]  # fmt: skip
+
+
+def test_a_card_shows_the_drift_reference_if_there_is_one(source):
+    assert 'id="drift"' not in write_card(source)
+    scenes = [draw_scene(seed) for seed in range(4)]
+    write_reference(make_reference(scenes, 0.4, "a" * 64), source.folders.reid / REFERENCE)
+    card = write_card(source)
+    brightness = np.array([scene.brightness.mean() for scene in scenes])
+    shown = f"{brightness.mean():.4g} ± {brightness.std(ddof=1):.2g}"
+    assert shown in card and ", ".join(scene.scene for scene in scenes) in card
 
 
 def test_text_from_files_is_escaped(source):

@@ -38,6 +38,15 @@ def test_curves_are_logged_during_the_training_and_the_weights_identify_the_run(
     assert "train/val_mAP" in run.data.metrics and "train/epoch" not in run.data.metrics
 
 
+def test_the_metrics_and_params_of_an_adaptation_have_its_name():
+    with live_run.live_run("watched", "adapt-a", "digest-d", {"rounds": 1}, stage="adapt") as live:
+        live.log_epoch(1, {"round": 1, "clusters": 5, "stability": math.nan})
+    with open_store() as client:
+        run = client.get_run(live.run_id)
+    names = {name for name in run.data.metrics if not name.startswith("system/")}
+    assert names == {"adapt/clusters"} and run.data.params == {"adapt.rounds": "1"}
+
+
 def test_an_interrupted_training_continues_its_run_and_a_finished_one_gets_another():
     with pytest.raises(KeyboardInterrupt), live_run.live_run("watched", "train-b", "digest-b", {}) as broken:
         raise KeyboardInterrupt

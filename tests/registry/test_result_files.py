@@ -6,7 +6,7 @@ from reidops.files import read_json
 from reidops.registry.result import MOST_PICTURES, TRACKING_PICTURES, Folders, find_files, flatten_gains
 from reidops.tracking.evaluation.tracking_report import TrackingReport
 
-STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking")
+STAGES = ("raw", "crops", "validation", "model", "export", "reid", "tracking", "generated")
 
 
 def shown(root):
@@ -37,6 +37,15 @@ def test_a_run_shows_every_kind_of_tracking_picture(tmp_path):
         "tracking/clips": ["A-000007.mp4"],
         "tracking/frames": ["A-000001.jpg"],
     }
+
+
+def test_generated_crops_are_shown_if_there_are_any(tmp_path):
+    generated = write_result(tmp_path) / "generated"
+    for name in ("report.json", "contact_sheet.jpg", "crops.tar"):
+        write(generated / name)
+    assert "generated" not in shown(tmp_path)
+    write(generated / "crops.parquet")
+    assert [path.name for path in shown(tmp_path)["generated"]] == ["contact_sheet.jpg", "report.json"]
 
 
 def test_missing_pictures_are_not_an_error(tmp_path):

@@ -24,8 +24,8 @@ from stages.register import register
 pytestmark = pytest.mark.slow
 
 FOLDERS = (
-    "raw", "crops", "validation", "model", "export", "reid", "detections", "embeddings", "tracking", "seeds",
-    "registration",
+    "raw", "crops", "validation", "generated", "model", "export", "reid", "detections", "embeddings", "tracking",
+    "seeds", "registration",
 )  # fmt: skip
 PARAMS = default_params(RegisterParams, experiment="reid")
 REGISTER = """

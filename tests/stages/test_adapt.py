@@ -154,13 +154,13 @@ def test_an_adaptation_writes_the_model_its_report_and_its_origin(data, undistur
         "clusters.jpg",
     }  # fmt: skip
     report, rows = read_json(undisturbed / "adaptation.json"), pd.read_csv(undisturbed / "adaptation.csv")
-    assert rows["round"].tolist() == [0, 1, 2] and report["kept_round"] == 2
+    assert rows["round"].tolist() == [0, 1, 2] and report["kept_round"] in (1, 2)
     assert (rows["clusters"] >= 2).all() and rows["purity"].between(0, 1).all()
     assert not same_weights(data / "trained", undisturbed)
     trained_on = read_json(undisturbed / "embedder.json")["trained_on"]
     assert trained_on["adaptation"] == {
         "datasets": ["videos"], "num_crops": 108, "num_tracklets": 36, "transductive": False, "rounds": 2,
-        "kept_round": 2,
+        "kept_round": report["kept_round"],
     }  # fmt: skip
     Embedder.load(undisturbed)
     with pytest.raises(ReidopsError, match="was adapted to frames 1 … "):

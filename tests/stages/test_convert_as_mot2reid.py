@@ -25,7 +25,7 @@ from reidops.tables import CROPS, read_table
 from stages.convert import ConvertParams, convert
 
 NAMES = ("TOY-01", "TOY-02", "TOY-03")
-WIDTH, HEIGHT, NUM_FRAMES = 160, 96, 36
+WIDTH, HEIGHT, NUM_FRAMES = 160, 96, 24
 AS_MOT2REID = default_params(ConvertParams, considered_only=False, val_by="name", workers=1)
 OUTSIDE = "wholly outside the frame"
 
@@ -55,7 +55,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("sets") / "toy", NAMES, num_frames=NUM_FRAMES, num_people=1, width=WIDTH, height=HEIGHT
     )
     for seed, name in enumerate(NAMES):
-        write_gt(dataset / "train" / name, drawn_rows(seed, num_people=9))
+        write_gt(dataset / "train" / name, drawn_rows(seed, num_people=7))
     return dataset
 
 
@@ -118,7 +118,7 @@ def listed_images(folder: Path) -> dict[str, bytes]:
         Options(val_split=0.5, vis_threshold=0.0),
         Options(val_split=0.35, vis_threshold=0.5, min_per_person=2),
         Options(val_split=0.0, vis_threshold=1.0, min_per_person=1),
-        Options(min_per_person=13),
+        Options(min_per_person=11),
     ],
 )
 def test_crops_names_and_lists_are_mot2reids(tmp_path: Path, toy: Path, options: Options) -> None:
@@ -133,7 +133,7 @@ def test_with_flags_heeded_the_crops_are_those_of_a_file_without_the_flagged_row
     clean = write_mot_set(
         tmp_path / "clean", NAMES[:1], num_frames=NUM_FRAMES, num_people=1, width=WIDTH, height=HEIGHT
     )
-    write_gt(clean / "train" / NAMES[0], [row for row in drawn_rows(0, 9) if row[6]])
+    write_gt(clean / "train" / NAMES[0], [row for row in drawn_rows(0, 7) if row[6]])
     options = Options(min_per_person=1)
     _, heeded = both(toy, NAMES[:1], tmp_path / "1", options, considered_only=True)
     there, _ = both(clean, NAMES[:1], tmp_path / "2", options)
@@ -172,13 +172,13 @@ def test_a_box_outside_the_frame_is_a_strip_there_and_nothing_here(tmp_path: Pat
 
 
 def test_people_with_too_many_crops_are_thinned_to_as_many_as_there(tmp_path: Path, toy: Path) -> None:
-    there, here = both(toy, NAMES, tmp_path, Options(max_per_person=9))
+    there, here = both(toy, NAMES, tmp_path, Options(max_per_person=7))
     counts = [
         {name: Counter(line.rpartition("/")[0] for line in rows) for name, rows in lines(folder).items()}
         for folder in (there, here)
     ]
     assert counts[0] == counts[1]
-    assert max(counts[1]["train_80.txt"].values()) == 9
+    assert max(counts[1]["train_80.txt"].values()) == 7
 
 
 def test_labels_of_val_go_on_where_those_of_train_end(tmp_path: Path, toy: Path) -> None:
@@ -206,6 +206,7 @@ def test_the_unpacked_lists_read_back_to_the_crops_table(tmp_path: Path, toy: Pa
     } == {split: set(rows["path"]) for split, rows in crops.groupby("split")}
 
 
+@pytest.mark.slow
 def test_the_cuts_of_mot17_are_mot2reids(real_data: Path, tmp_path: Path) -> None:
     names = tuple(f"MOT17-{scene}-FRCNN" for scene in ("02", "05", "10", "13"))
     there, here = both(real_data / "MOT17", names, tmp_path, Options(min_per_person=2))

@@ -12,6 +12,7 @@ import pytest
 import torch
 from default_params import default_params
 from drawn_crops import write_crops
+from matplotlib.figure import Figure
 from mot_factory import write_mot_set
 
 from reidops.boxes.embeddings import embed_with_people, write_embeddings
@@ -21,6 +22,7 @@ from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
 from reidops.parts import Part, find_tracked_parts, write_parts
+from reidops.retrieval import report
 from reidops.retrieval.evaluation import embed_tests, score_tests
 from reidops.retrieval.matches import Labels
 from reidops.retrieval.ranking import score_embeddings
@@ -103,6 +105,14 @@ def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return crops, evaluate(model, crops, changed(rerank=True), tracked=True)
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures, which take most of the time."""
+    for name in ("draw_curves", "draw_test_set"):
+        monkeypatch.setattr(report, name, lambda *_, **__: None)
+    monkeypatch.setattr(report, "draw_reassociation", lambda _: Figure(figsize=(1, 1)))
+
+
 def read(path: Path) -> dict:
     return json.loads(path.read_text())
 
@@ -176,6 +186,7 @@ def test_the_junk_rule_fits_the_cameras_of_the_data(tmp_path: Path) -> None:
         assert [test.junk for test in find_ranking_sets(read_table(crops / "crops.parquet", CROPS))] == [rule]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_data_sets_are_scored_apart_each_beside_its_colour_histogram(model: Path, tmp_path: Path) -> None:
     crops = crops_with_a_test_set(tmp_path, num_cameras=1)
     table = read_table(crops / "crops.parquet", CROPS)
@@ -208,6 +219,7 @@ def galleries_of_one_crop(model: Path, crops: Path, *, reranked: bool) -> float:
     return float(np.mean(hits))
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_classic_split_of_cuhk03_is_ranked_in_galleries_of_one_crop_per_person(
     evaluated: tuple[Path, Path], model: Path, tmp_path: Path
 ) -> None:
@@ -268,6 +280,7 @@ def test_lost_people_are_looked_for_on_both_kinds_of_boxes(evaluated: tuple[Path
     assert found["annotations"] == found["detections"]  # the drawn detector is faultless
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_without_a_tracked_set_there_is_nobody_to_re_associate(
     model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -289,6 +302,7 @@ def test_embeddings_of_another_model_are_refused(evaluated: tuple[Path, Path], m
         evaluate_reid(model, evaluated[0], data / "raw", tmp_path / "embeddings", tmp_path / "reid", SMALL)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_set_of_tracklets_is_ranked_tracklet_by_tracklet(model: Path, tmp_path: Path) -> None:
     crops = crops_with_a_test_set(tmp_path, num_cameras=1)
     table = read_table(crops / "crops.parquet", CROPS)
@@ -323,6 +337,7 @@ def test_a_set_of_tracklets_is_ranked_tracklet_by_tracklet(model: Path, tmp_path
         assert scores[pool].mAP == pytest.approx(expected.mAP, abs=1e-9)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_five_views_are_another_embedding_of_the_same_crops(
     evaluated: tuple[Path, Path], model: Path, tmp_path: Path
 ) -> None:
@@ -335,6 +350,7 @@ def test_five_views_are_another_embedding_of_the_same_crops(
     assert read(reid / "calibration.json") == read(tmp_path / "reid" / "calibration.json")  # trackers see one view
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("trained_on", "num_people", "chose"),
     [
@@ -354,6 +370,7 @@ def test_the_gate_is_fitted_on_people_who_did_not_choose_the_checkpoint_where_ha
     assert (fitted_on["num_people"], fitted_on["chose_checkpoint"]) == (num_people, chose)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_gates_may_be_fitted_on_the_training_scenes_detections(
     evaluated: tuple[Path, Path], model: Path, tmp_path: Path
 ) -> None:
@@ -366,6 +383,7 @@ def test_gates_may_be_fitted_on_the_training_scenes_detections(
     assert (fitted_on["boxes"], fitted_on["num_people"], fitted_on["num_crops"]) == ("detections", 2, 2 * 20)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_without_detections_of_held_out_people_gates_are_fitted_on_crops(
     model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,8 +56,9 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    """Leave out the pictures of sequences, which cost most."""
+    """Leave out the pictures, which cost most."""
     monkeypatch.setattr("stages.evaluate_tracking._draw", lambda pictured, folder, bounds: None)
+    monkeypatch.setattr("stages.evaluate_tracking.write_gap_curves", lambda *_: None)
 
 
 def run(data, **changes):

@@ -68,7 +68,19 @@ def test_evaluate_tracking_without_a_tracked_sequence_writes_why(without_trackin
 def test_register_without_tracking_registers_no_version_and_writes_why(tmp_path, caplog):
     data = tmp_path / "data"
     write_skipped(data / "tracking", "download.track is []")
-    names = ("raw", "crops", "validation", "model", "export", "reid", "detections", "embeddings", "tracking", "seeds")
+    names = (
+        "raw",
+        "crops",
+        "validation",
+        "generated",
+        "model",
+        "export",
+        "reid",
+        "detections",
+        "embeddings",
+        "tracking",
+        "seeds",
+    )
     folders = (data / name for name in (*names, "registration"))
     register(tmp_path / "params.yaml", *folders, params=default_params(RegisterParams))
     assert read_json(data / "registration" / "version.json") == {"skipped": "download.track is []"}

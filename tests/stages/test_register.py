@@ -24,6 +24,7 @@ FOLDERS = (
     "raw",
     "crops",
     "validation",
+    "generated",
     "model",
     "export",
     "reid",

@@ -16,8 +16,11 @@ from reidops.registry.seed_spread import describe_spread
 from stages import repeat_seeds as module
 from stages.repeat_seeds import RepeatSeedsParams, commands, repeat_seeds, run_command
 
-SETTINGS = "train: {seed: 5, track: reidops, epochs: 2}\nevaluate_tracking: {tracker: deepsort, num_clips: 3}\n"
-FOLDERS = ("crops", "validation", "raw", "detections", "tuning", "reid", "tracking", "seeds")
+SETTINGS = (
+    "train: {seed: 5, track: reidops, epochs: 2}\nadapt: {rounds: 0}\n"
+    "evaluate_tracking: {tracker: deepsort, num_clips: 3}\n"
+)
+FOLDERS = ("crops", "validation", "generated", "raw", "detections", "tracklets", "tuning", "reid", "tracking", "seeds")
 
 
 class FakeStages:
@@ -31,6 +34,7 @@ class FakeStages:
         params = yaml.safe_load(paths["params"].read_text())
         seed = params["train"]["seed"]
         self.ran.append((stage, seed))
+        assert params["adapt"] == {"rounds": 0, "seed": seed, "track": None}
         assert params["train"] == {"seed": seed, "track": None, "epochs": 2}
         assert params["evaluate_tracking"]["num_clips"] == 0
         if stage == "evaluate_reid":
@@ -71,7 +75,7 @@ def test_by_default_nothing_is_repeated_and_the_noise_is_unknown(tmp_path, fake)
 def test_each_further_seed_trains_embeds_ranks_and_tracks(tmp_path, fake):
     spread = run(tmp_path, 3)
     assert fake.ran == [
-        (stage, seed) for seed in (6, 7) for stage in ("train", "embed", "evaluate_reid", "evaluate_tracking")
+        (stage, seed) for seed in (6, 7) for stage in ("train", "adapt", "embed", "evaluate_reid", "evaluate_tracking")
     ]
     assert spread["seeds"] == [5, 6, 7]
     row = spread["figures"]["tracking/IDF1"]
@@ -97,7 +101,9 @@ def test_a_repetition_that_fails_is_named():
 
 
 def test_the_repeated_stages_are_given_each_path_that_they_take():
-    inputs = {name: Path(name) for name in ("crops", "validation", "raw", "detections", "tuning")}
+    inputs = {
+        name: Path(name) for name in ("crops", "validation", "generated", "raw", "detections", "tracklets", "tuning")
+    }
     for stage, paths in commands(inputs, Path("scratch")).items():
         taken = inspect.signature(getattr(importlib.import_module(f"stages.{stage}"), stage)).parameters
         assert set(paths) | {"params"} == set(taken)

@@ -94,6 +94,7 @@ def test_drawn_scenes_are_the_same_for_a_seed_and_lie_in_the_picture():
     assert not one.duplicated(["frame", "track_id"]).any()
 
 
+@pytest.mark.slow
 def test_a_training_gives_the_same_weights_again(tmp_path):
     training = LinkTraining(num_pairs=16, num_epochs=1, batch_size=8)
     first, second = (train_linking([scene()], training) for _ in range(2))

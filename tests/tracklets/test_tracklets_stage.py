@@ -14,7 +14,7 @@ from market_factory import write_market_set
 from mot_factory import write_mot_set
 
 from reidops.errors import ReidopsError
-from reidops.files import read_json
+from reidops.files import read_json, sha256, write_json
 from reidops.mot.frame_times import read_times
 from reidops.mot.sequences import read_sequence
 from reidops.parts import read_parts
@@ -214,6 +214,16 @@ def test_half_of_a_tracked_scene_gives_tracklets_of_that_half_only(repository):
     report = run(local="sets", adapt=["TOY"], track=["TOY"], split="half", on_test=True)
     assert report["transductive"] and read_table(OUT / "crops.parquet", CROPS)["frame"].max() > 13
     assert [part.protocol for part in read_parts(RAW) if part.part == "adapt"] == ["transductive"]
+
+
+def test_people_cannot_be_left_out_of_frames_without_labels(repository):
+    write_mot_set(repository / "sets" / "TOY", ("TOY-01",))
+    run(local="sets", adapt=["TOY"])
+    named = {"TOY": {"file": "people.csv", "digest": sha256(RAW / "parts.csv"), "people": ["TOY-01_000001"]}}
+    shutil.copy(RAW / "parts.csv", "people.csv")
+    write_json(named, RAW / "leave_out.json")
+    with pytest.raises(ReidopsError, match=r"people\.csv names people of TOY, which is in download\.adapt"):
+        tracklets(RAW, DETECTIONS, OUT, default_params(TrackletsParams))
 
 
 def test_without_a_part_that_adapts_the_stage_only_says_so(repository):

@@ -47,6 +47,19 @@ def plain_triplet(features: np.ndarray, labels: np.ndarray, margin: float | str)
     return sum(losses) / len(losses)
 
 
+def plain_weighted_triplet(features: np.ndarray, labels: np.ndarray) -> float:
+    losses = []
+    for i, anchor in enumerate(features):
+        if sum(labels == labels[i]) == 1:
+            continue
+        distances = [(math.dist(anchor, other), labels[j] == labels[i]) for j, other in enumerate(features) if j != i]
+        own, others = [d for d, same in distances if same], [d for d, same in distances if not same]
+        far = sum(d * math.exp(d) for d in own) / sum(math.exp(d) for d in own)
+        near = sum(d * math.exp(-d) for d in others) / sum(math.exp(-d) for d in others)
+        losses.append(math.log1p(math.exp(far - near)))
+    return sum(losses) / len(losses)
+
+
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / math.sqrt(a @ a) / math.sqrt(b @ b))
 
@@ -131,6 +144,24 @@ def test_anchors_without_violation_count_in_the_mean():
     labels = torch.tensor([0, 0, 1, 1, 2, 2])
     total, _ = one_loss("triplet", margin=0.3)(features, torch.zeros(6, 3), labels)
     assert float(total) == pytest.approx(plain_triplet(features.numpy(), labels.numpy(), 0.3), abs=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 30])
+def test_the_weighted_triplet_loss_weights_far_crops_of_a_person_and_near_ones_of_others(batch, scale):
+    features, logits, labels, _ = batch
+    loss = one_loss("weighted-triplet")(scale * features, logits, labels)[0].item()
+    expected = plain_weighted_triplet(scale * features.double().numpy(), labels.numpy())
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_weighted_triplet_loss_leaves_out_a_person_with_one_crop(batch):
+    features, logits, labels, _ = batch
+    loss = one_loss("weighted-triplet")
+    labels = labels.clone()
+    labels[0] = 9
+    expected = plain_weighted_triplet(features.double().numpy(), labels.numpy())
+    assert loss(features, logits, labels)[0].item() == pytest.approx(expected, rel=1e-4)
+    assert loss(features[:3], logits[:3], torch.zeros(3, dtype=torch.long))[0].item() == 0
 
 
 def test_the_center_loss_is_the_mean_squared_distance_from_the_persons_center(batch):
@@ -313,3 +344,16 @@ def batch_of_branches(num_branches: int) -> tuple[torch.Tensor, ...]:
     labels = torch.arange(4).repeat_interleave(2) % num_people
     features, embeddings = (torch.randn(8, num_branches, dim, generator=generator) for _ in range(2))
     return features, torch.randn(8, num_branches, num_people, generator=generator), labels, embeddings
+
+
+def test_a_random_triplet_is_drawn_for_each_anchor_and_gives_the_mean_over_many_draws(batch):
+    features, logits, labels, _ = batch
+    rows = features.numpy()
+    expected = []
+    for i, anchor in enumerate(rows):
+        same = [math.dist(anchor, rows[j]) for j in range(12) if labels[j] == labels[i] and j != i]
+        other = [math.dist(anchor, rows[j]) for j in range(12) if labels[j] != labels[i]]
+        expected.append(np.mean([max(0.0, p - n + 1.0) for p in same for n in other]))
+    loss = one_loss("triplet-random", margin=1.0)
+    drawn = [loss(features, logits, labels)[0].item() for _ in range(400)]
+    assert len(set(drawn)) > 1 and np.mean(drawn) == pytest.approx(np.mean(expected), rel=0.05)

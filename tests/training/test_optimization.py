@@ -136,3 +136,14 @@ def test_unknown_optimizers_and_options_are_reported(name, options, message):
 def test_invalid_option_values_are_reported(network):
     with pytest.raises(ReidopsError, match="'adam' cannot be built with the options .*beta"):
         build_optimizer(network, "adam", 1e-3, 0, options={"betas": [2.0, 0.9]})
+
+
+def test_layer_decay_lowers_the_rate_from_the_last_layer_to_the_first_and_keeps_the_heads():
+    network = TrainingNetwork(EmbeddingNetwork("test_vit", height=64, width=32), 5)
+    optimizer = build_optimizer(network, "adamw", 0.1, 0.05, layer_decay=0.5)
+    scale = {id(p): group["lr_scale"] for group in optimizer.param_groups for p in group["params"]}
+    blocks = network.embedding.backbone.blocks
+    assert scale[id(network.classifier[0].weight)] == 1
+    assert scale[id(blocks[-2].attn.qkv.weight)] == scale[id(blocks[-1].attn.qkv.weight)] / 2
+    assert scale[id(network.embedding.backbone.pos_embed)] < scale[id(blocks[0].attn.qkv.weight)]
+    assert len(scale) == sum(p.requires_grad for p in network.parameters())

@@ -2,8 +2,10 @@
 
 import pytest
 import requests
+import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed
 
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
@@ -74,6 +76,31 @@ def test_weights_of_a_pooling_without_an_exponent_are_loaded(tmp_path):
     taker = EmbeddingNetwork("osnet_x0_25", pooling="gem")
     load_weights(taker, tmp_path / "weights.pt")
     assert taker.backbone.global_pool.exponent.item() == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"patch_stride": 12}, {"num_cameras": 3}])
+def test_a_published_transformer_of_another_input_size_is_loaded_with_resized_position_embeddings(tmp_path, options):
+    torch.manual_seed(1)
+    published = timm.create_model("test_vit")
+    torch.save({"model": published.state_dict()}, tmp_path / "weights.pth")
+    taker = EmbeddingNetwork("test_vit", pooling="token", height=64, width=32, **options)
+    load_weights(taker, tmp_path / "weights.pth")
+    assert torch.equal(taker.backbone.blocks[0].attn.qkv.weight, published.blocks[0].attn.qkv.weight)
+    assert torch.equal(taker.backbone.norm.weight, published.norm.weight)
+    grid = [5, 2] if options.get("patch_stride") else [4, 2]
+    expected = resample_abs_pos_embed(published.pos_embed, grid, num_prefix_tokens=1)
+    torch.testing.assert_close(taker.backbone.pos_embed, expected)
+
+
+def test_an_own_transformer_of_another_input_size_is_loaded_with_its_neck(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork("test_vit", pooling="avg", height=64, width=32)
+    giver.neck.weight.data.uniform_()
+    save_file(giver.state_dict(), tmp_path / "model.safetensors")
+    taker = EmbeddingNetwork("test_vit", pooling="avg", height=96, width=48)
+    load_weights(taker, tmp_path / "model.safetensors")
+    assert torch.equal(taker.neck.weight, giver.neck.weight)
+    assert torch.equal(taker.backbone.blocks[1].mlp.fc1.weight, giver.backbone.blocks[1].mlp.fc1.weight)
 
 
 def test_a_wider_osnet_names_the_shapes(tmp_path):
@@ -156,3 +183,45 @@ def test_pretrained_offline_fails_at_once(monkeypatch, tmp_path, backbone):
     monkeypatch.setattr("reidops.training.weights.try_to_load_from_cache", lambda *_: None)
     with pytest.raises(ReidopsError, match="hub does not answer"):
         check_pretrained(backbone)
+
+
+def test_fitting_loads_what_fits_and_logs_what_was_taken_and_left(tmp_path, caplog):
+    torch.manual_seed(1)
+    published = timm.create_model("test_resnet").state_dict()
+    published["layer1.0.conv1.weight"] = torch.zeros(1, 2, 3, 3)
+    del published["layer2.0.bn1.weight"]
+    torch.save(published, tmp_path / "weights.pth")
+    with pytest.raises(ReidopsError, match="train.weights_match to fitting"):
+        load_weights(EmbeddingNetwork("test_resnet"), tmp_path / "weights.pth")
+    taker = EmbeddingNetwork("test_resnet")
+    before = taker.backbone.layer1[0].conv1.weight.clone()
+    with caplog.at_level("INFO"):
+        load_weights(taker, tmp_path / "weights.pth", match="fitting")
+    assert torch.equal(taker.backbone.layer3[0].conv2.weight, published["layer3.0.conv2.weight"])
+    assert torch.equal(taker.backbone.layer1[0].conv1.weight, before)
+    for named in (
+        "tensors fit",
+        "file lacks: layer2.0.bn1.weight",
+        "another shape: layer1.0.conv1.weight [1, 2, 3, 3]",
+    ):
+        assert named in caplog.text
+
+
+def test_fitting_refuses_a_file_of_which_nothing_fits(giver, tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(ReidopsError, match="nothing fits"):
+        load_weights(EmbeddingNetwork(TINY), tmp_path / "model.safetensors", match="fitting")
+
+
+def test_the_head_of_mmdetection_is_loaded_into_the_hidden_layer_the_projection_and_the_neck(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork("test_resnet", hidden_dim=12, embedding_dim=8)
+    theirs = {"projection.0.": "head.fcs.0.fc.", "projection.1.": "head.fcs.0.bn.", "projection.3.": "head.fc_out."}
+    theirs["neck."] = "head.bn."
+    state = giver.state_dict()
+    for ours, name in theirs.items():
+        state = {key.replace(ours, name) if key.startswith(ours) else key: values for key, values in state.items()}
+    torch.save({"state_dict": {**state, "head.classifier.weight": torch.zeros(5, 8)}}, tmp_path / "epoch_6.pth")
+    taker = EmbeddingNetwork("test_resnet", hidden_dim=12, embedding_dim=8)
+    load_weights(taker, tmp_path / "epoch_6.pth")
+    assert same(giver, taker)

@@ -40,4 +40,4 @@ def write(network, trained, *_: object) -> None:
 if __name__ == "__main__":
     stage.launched, stage._write = launched_in_double, write
     Trainer._save = save_and_stop
-    stage.train(data / "crops", data / "validation", data / "never", params)
+    stage.train(data / "crops", data / "validation", data / "generated", data / "never", params)

@@ -15,6 +15,8 @@ from reidops.validation.histograms import draw_histograms
 from reidops.validation.inspections import read_crops
 from reidops.validation.page import make_page
 
+pytestmark = pytest.mark.slow
+
 SUITES = [{"name": "boxes of <people>", "rows": 8, "expectations": 1, "met": 0, "page": "docs/validations/a b.html"}]
 
 

@@ -8,6 +8,8 @@ from reidops.validation.expectations import Inspection, quiet_context, run_inspe
 from reidops.validation.findings import ERROR, WARNING, Finding, make_report
 from reidops.validation.gate import name_warnings, stop_on_errors
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_finding_has_file_row_value_and_the_number_of_failing_rows():
     (finding,) = findings_of(TABLE, [positive_width()])

@@ -15,6 +15,8 @@ from reidops.parts import Part
 from reidops.validation.crop_suites import frame_copies_suite
 from reidops.validation.frame_copies import frame_copies_table
 
+pytestmark = pytest.mark.slow
+
 SEQINFO = "[Sequence]\nimDir=img1\nframeRate=10\nseqLength={length}\nimWidth=320\nimHeight=240\nimExt=.jpg\n"
 LENGTH = 60
 

@@ -6,6 +6,8 @@ from inspect_tables import findings_of, only, statements_of, titles
 
 from reidops.validation import identity_suites, identity_tables
 
+pytestmark = pytest.mark.slow
+
 FILE = "crops.parquet"
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from reidops.validation.image_faults import crop_fault, decode_grey, image_fault, inspect_image
 
+pytestmark = pytest.mark.slow
+
 
 def encoded(suffix: str) -> bytes:
     picture = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)

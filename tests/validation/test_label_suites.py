@@ -3,6 +3,8 @@
 import pytest
 from inspect_tables import finding_of, inspect
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("old", "new", "statement"),

@@ -2,8 +2,11 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from reidops.validation.near_duplicates import NUM_BITS, difference_hash, nearest_hashes
+
+pytestmark = pytest.mark.slow
 
 
 def drawn_people(num: int) -> list[np.ndarray]:

@@ -7,6 +7,8 @@ import pytest
 from reidops.mot.sequences import Sequence, read_annotations, read_sequence
 from reidops.validation.published import PUBLISHED, published_counts
 
+pytestmark = pytest.mark.slow
+
 
 def sequence(name: str, length: int) -> Sequence:
     return Sequence(name, name, Path(name) / "img1", length, 30, 1920, 1080)

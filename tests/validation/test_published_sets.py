@@ -11,6 +11,8 @@ from reidops.datasets.sets import PUBLISHED_COUNTS, SETS
 from reidops.parts import Part
 from reidops.validation.published_sets import published_counts_of, published_suite, published_table
 
+pytestmark = pytest.mark.slow
+
 PARTS = [Part(part, "VIPeR", "viper", Path("raw/VIPeR"), "", "VIPeR", 0, 0, "0") for part in ("train", "test")]
 
 

@@ -16,6 +16,8 @@ from reidops.validation.sequence_tables import (
     share_inside,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

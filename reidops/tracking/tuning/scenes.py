@@ -42,10 +42,10 @@ def choose_scenes(parts: Rows[Part], wanted: Rows[str] = ()) -> list[Part]:
 
 
 def people_of(part: Part, parts: Rows[Part]) -> str:
-    """Return whether the model was trained on people of a part's scene."""
+    """Return whether the model was trained on people of a part's scene, with or without labels."""
     return (
         TRAINED_ON
-        if any(other.part == "train" and other.layout == "mot" and _video(other) == _video(part) for other in parts)
+        if any(other.is_learnt and other.layout == "mot" and _video(other) == _video(part) for other in parts)
         else STRANGERS
     )
 

@@ -42,7 +42,9 @@ def tracking_results(real_data):
     return real_data / "tracking-results"
 
 
-@pytest.mark.parametrize("name", LIF_T)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == LIF_T[1] else pytest.mark.slow) for name in LIF_T]
+)
 def test_lif_t_scores_as_trackeval_publishes(tracking_results, name):
     expected = json.loads((tracking_results / "Lif_T" / "expected.json").read_text())
     assert differences(official_results(lif_t_comparison(tracking_results, name)), expected[name]) == {}

@@ -11,6 +11,8 @@ from flows.deployments import Deployment, read_deployments
 from flows.prefect_api import check_named_server
 from reidops.errors import ReidopsError, Unreachable
 
+pytestmark = pytest.mark.slow  # importing Prefect takes longer than all these tests
+
 
 def read(tmp_path: Path, *entries: object) -> list[Deployment]:
     (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"deployments": list(entries)}))

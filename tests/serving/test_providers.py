@@ -1,0 +1,37 @@
+"""reidops/serving/onnx_embedder.py: which execution providers of ONNX Runtime a model is opened with."""
+
+import onnxruntime
+import pytest
+
+from reidops.errors import ReidopsError
+from reidops.serving.onnx_embedder import CPU, choose_providers
+
+CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Make these providers the installed ones."""
+
+    def install(*names: str) -> None:
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(names))
+
+    return install
+
+
+def test_auto_is_every_installed_provider_that_is_known_the_fastest_first(installed):
+    installed(CPU, "AzureExecutionProvider", CUDA)
+    assert choose_providers("auto") == [CUDA, CPU]
+    installed(CPU)
+    assert choose_providers("auto") == [CPU]
+
+
+def test_named_providers_keep_their_order(installed):
+    installed(CUDA, OPENVINO, CPU)
+    assert choose_providers([OPENVINO, CPU]) == [OPENVINO, CPU] and choose_providers(CPU) == [CPU]
+
+
+def test_a_provider_that_is_not_installed_is_named_with_those_that_are(installed):
+    installed(CPU)
+    with pytest.raises(ReidopsError, match=f"{CUDA} is not part .* has {CPU}; .*auto"):
+        choose_providers([CUDA, CPU])
