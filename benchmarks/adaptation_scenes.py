@@ -39,6 +39,7 @@ from stages.download import download
 from stages.embed import embed
 from stages.evaluate_reid import evaluate_reid
 from stages.evaluate_tracking import evaluate_tracking
+from stages.generate import generate
 from stages.params import SECTIONS
 from stages.tracklets import tracklets
 from stages.train import train
@@ -59,6 +60,10 @@ def draw_dusk(folder: Path, seed: int) -> None:
         (partial / "drawn").rmdir()
         for copied in [*partial.rglob("*-DPM"), *partial.rglob("*-SDP")]:
             shutil.rmtree(copied)
+        for scene in list((partial / "train").iterdir()):
+            settings = scene / "seqinfo.ini"
+            settings.write_text(settings.read_text().replace("name=SYN", "name=DUSK"))
+            scene.rename(scene.with_name(scene.name.replace("SYN", "DUSK")))
         for path in sorted(partial.rglob("*.jpg")):
             picture = cv2.imread(str(path))
             path.unlink()  # a hard link of a copy would be changed too
@@ -79,7 +84,8 @@ class Trial:
         download(at / "raw", sections["download"])
         convert(at / "raw", at / "crops", sections["convert"])
         validate(at / "raw", at / "crops", at / "validation", sections["validate"])
-        train(at / "crops", at / "validation", at / "trained", sections["train"])
+        generate(at / "crops", at / "validation", at / "generated", sections["generate"])
+        train(at / "crops", at / "validation", at / "generated", at / "trained", sections["train"])
         detect(at / "raw", at / "detections", sections["detect"])
         tracklets(at / "raw", at / "detections", at / "tracklets", sections["tracklets"])
 
@@ -107,7 +113,7 @@ class Trial:
             mine, other = (self._folder / name / tracker for name in (ours, theirs))
             lead = lead_over(mine / "windows.npz", other / "windows.npz") or {}
             for score in ("IDF1", "HOTA"):
-                values = [read_json(at / "headline.json")["combined"][score] for at in (other, mine)]
+                values = [read_json(at / "headline.json")["appearance"][score] for at in (other, mine)]
                 print(f"{tracker} {score}: {theirs} {values[0]:.4f}, {ours} {values[1]:.4f}, {lead.get(score)}")
 
 
