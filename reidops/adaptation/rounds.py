@@ -236,7 +236,7 @@ class Rounds:
         trained = fit_network(
             self._network,
             TrainingData(data.images, labels if proxies is None else proxies.labels, sampler, data.augmentation, None),
-            _fit_settings(settings, number, seed),
+            _fit_settings(settings, number, seed, len(sampler)),
             fabric=self._fabric,
             checkpoints=within,
             losses=losses,
@@ -325,14 +325,18 @@ def embed_crops(network: EmbeddingNetwork, images: ImageBatches, fabric: Fabric)
     return torch.cat(found).numpy()
 
 
-def _fit_settings(settings: AdaptationSettings, number: int, seed: int) -> FitSettings:
-    """Return the settings of round `number`: a constant rate, because it falls from round to round."""
+def _fit_settings(settings: AdaptationSettings, number: int, seed: int, num_batches: int) -> FitSettings:
+    """Return the settings of round `number`: a constant rate, because it falls from round to round.
+
+    The warm-up takes at most half of the steps: a round on few crops may have fewer than `warmup_steps`.
+    """
+    warmup = min(settings.warmup_steps, settings.epochs * num_batches // 2)
     return FitSettings(
         settings.epochs,
         {},
         settings.rate(number),
         settings.weight_decay,
-        curve=RateCurve("step", warmup_steps=settings.warmup_steps),
+        curve=RateCurve("step", warmup_steps=warmup),
         loop=Loop(seed, ema_decay=settings.ema, section="adapt"),
         optimizer=settings.optimizer,
     )

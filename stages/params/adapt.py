@@ -78,7 +78,8 @@ class AdaptParams:
         description="Learning rate of the last round, as a share of the first. It falls along a cosine over the rounds."
     )
     warmup_steps: Count = Field(
-        description="Number of steps in which the learning rate rises at the start of each round."
+        description="Number of steps in which the learning rate rises at the start of each round, at most half of "
+        "its steps."
     )
     weight_decay: NotNegative = Field(description="Weight decay of the optimizer.")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(

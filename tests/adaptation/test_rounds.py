@@ -16,7 +16,7 @@ from reidops.adaptation import rounds
 from reidops.adaptation.clustering import Clusters, ClusterSettings
 from reidops.adaptation.constraints import Rivals
 from reidops.adaptation.round_crops import SourceCrops
-from reidops.adaptation.rounds import AdaptationData, AdaptationSettings, Adapted, Rounds, _unusable
+from reidops.adaptation.rounds import AdaptationData, AdaptationSettings, Adapted, Rounds, _fit_settings, _unusable
 from reidops.adaptation.tracklet_set import make_tracklet_set
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.keeping import TrainedWeights
@@ -168,3 +168,9 @@ def test_the_rate_falls_along_a_cosine_from_round_to_round():
     settings = AdaptationSettings(5, learning_rate=1.0, final_share=0.2)
     assert [settings.rate(n) for n in (1, 3, 5)] == pytest.approx([1.0, 0.6, 0.2])
     assert AdaptationSettings(1, learning_rate=1.0).rate(1) == 1.0
+
+
+@pytest.mark.parametrize(("num_batches", "warmup"), [(13, 13), (200, 30)])
+def test_the_warm_up_takes_at_most_half_of_a_round(num_batches, warmup):
+    settings = AdaptationSettings(rounds=2, epochs=2, warmup_steps=30)
+    assert _fit_settings(settings, 1, 0, num_batches).curve.warmup_steps == warmup
