@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,7 +76,10 @@ def start_run(api: str, folder: Path) -> tuple[str, psutil.Process]:
     """Start a run of the deployment; return its id and the process of its stage."""
     wait_until(lambda: requests.get(f"{api}/deployments/name/retrain/nightly", timeout=120).ok, folder)
     deployment = requests.get(f"{api}/deployments/name/retrain/nightly", timeout=120).json()["id"]
-    run = requests.post(f"{api}/deployments/{deployment}/create_flow_run", json={}, timeout=120).json()["id"]
+    # A busy server refuses requests while its database is locked; the key makes the repeated request the same run.
+    request = {"idempotency_key": str(uuid.uuid4())}
+    address = f"{api}/deployments/{deployment}/create_flow_run"
+    run = str(wait_until(lambda: requests.post(address, json=request, timeout=120).json().get("id"), folder))
     wait_until((folder / "pid").exists, folder)
     return run, psutil.Process(int((folder / "pid").read_text()))
 
@@ -86,7 +90,8 @@ def state_of(api: str, run: str) -> str:
 
 def test_a_cancelled_run_takes_its_stage_with_it(api, runner, tmp_path):
     run, stage = start_run(api, tmp_path)
-    requests.post(f"{api}/flow_runs/{run}/set_state", json={"state": {"type": "CANCELLING"}}, timeout=120)
+    cancelling = {"state": {"type": "CANCELLING"}}
+    wait_until(lambda: requests.post(f"{api}/flow_runs/{run}/set_state", json=cancelling, timeout=120).ok, tmp_path)
     wait_until(lambda: not stage.is_running(), tmp_path)
     assert wait_until(lambda: state_of(api, run) in ENDED and state_of(api, run), tmp_path) == "CANCELLED"
 
