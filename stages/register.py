@@ -12,9 +12,8 @@ scores if nothing is tracked: it becomes the challenger and never the champion.
 import logging
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
 
-from reidops.files import sha256, whole_folder, write_json
+from reidops.files import read_json, sha256, whole_folder, write_json
 from reidops.registry import models as registry
 from reidops.registry.card import CardSource, short_card, write_card
 from reidops.registry.challenger import ChallengerComparer, read_result_scores
@@ -24,7 +23,7 @@ from reidops.registry.conditions import Limits
 from reidops.registry.latency import BATCH, measure_latencies
 from reidops.registry.lineage import dvc_experiment
 from reidops.registry.model_facts import digest_ranking, read_model_facts
-from reidops.registry.result import ADAPTATION, Folders, read_bench, read_result
+from reidops.registry.result import ADAPTATION, Folders, Result, read_bench, read_result
 from reidops.registry.seed_noise import read_spread
 from reidops.skipped import skipped_reason
 from stages import run_stage
@@ -40,25 +39,13 @@ def register(
     """Log, register and compare the model, and write the decision to `registration/version.json`."""
     reason = skipped_reason(tracking)
     folders = Folders(raw, crops, validation, model, export, reid, tracking, generated)
-    if reason and (model / ADAPTATION).is_file():
-        entry = _register_unscored(settings, folders, params, reason)
-        with whole_folder(registration) as folder:
-            write_json(entry, folder / "version.json")
-        log.info("%s version %s is not champion: %s", entry["name"], entry["version"], entry["decision"]["reason"])
-        return
     if reason:
-        with whole_folder(registration) as folder:
-            write_json({"skipped": reason}, folder / "version.json")
-        log.info("%s: there are no tracking scores to compare, so no version is registered", reason)
+        _register_unscored(settings, folders, registration, params, reason)
         return
     limits = Limits(**{field.name: getattr(params, field.name) for field in fields(Limits)})
     rule = Rule(**{field.name: getattr(params, field.name) for field in fields(Rule)})
     experiment = dvc_experiment()
-    result = read_result(settings, folders, params.num_metrics)
-    run_id = registry.log_result(result, params.experiment)
-    content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(reid / "calibration.json")}
-    files = model_files(model, export, reid)
-    registered = registry.register_model(params.model_name, run_id, files, content, candidate_only=bool(experiment))
+    result, run_id, registered = _log_model(settings, folders, params)
     facts = read_model_facts(raw, validation, model, export, reid)
     bench = read_bench(settings, raw, detections, tracking)
     scores = replace(
@@ -86,24 +73,45 @@ def register(
     log.info("%s version %s is %s: %s", registered.name, registered.version, status, decision.reason)
 
 
-def _register_unscored(settings: Path, folders: Folders, params: RegisterParams, reason: str) -> dict[str, Any]:
-    """Register an adapted model without tracking scores as challenger, and return the content of version.json."""
+def _log_model(settings: Path, folders: Folders, params: RegisterParams) -> tuple[Result, str, registry.Registered]:
+    """Log the result in a run and register its model; return the result, the id of the run and the version."""
     result = read_result(settings, folders, params.num_metrics)
     run_id = registry.log_result(result, params.experiment)
-    content = {
-        "weights.sha256": result.weights_sha256,
-        "calibration.sha256": sha256(folders.reid / "calibration.json"),
-    }
+    calibration = folders.reid / "calibration.json"
+    content = {"weights.sha256": result.weights_sha256, "calibration.sha256": sha256(calibration)}
     files = model_files(folders.model, folders.export, folders.reid)
-    registered = registry.register_model(
-        params.model_name, run_id, files, content, candidate_only=bool(dvc_experiment())
+    is_experiment = bool(dvc_experiment())
+    return (
+        result,
+        run_id,
+        registry.register_model(params.model_name, run_id, files, content, candidate_only=is_experiment),
     )
-    why = (
-        f"it was adapted without labels and {reason}: without ground truth there is no score, so that it is never "
-        f"promoted by itself; `reidops registry promote {registered.version}` promotes it by hand"
-    )
-    registry.note(registered, f"Adapted without labels. Not promoted: {why}")
-    return registry.describe(registered, run_id) | {"decision": {"champion": False, "reason": why}}
+
+
+def _register_unscored(
+    settings: Path, folders: Folders, registration: Path, params: RegisterParams, reason: str
+) -> None:
+    """Register a model without tracking scores as challenger if it was adapted; else write why there is no version."""
+    if _was_adapted(folders.model):
+        _, run_id, registered = _log_model(settings, folders, params)
+        why = (
+            f"it was adapted without labels and {reason}: without ground truth there is no score, so that it is never "
+            f"promoted by itself; `reidops registry promote {registered.version}` promotes it by hand"
+        )
+        registry.note(registered, f"Adapted without labels. Not promoted: {why}")
+        entry = registry.describe(registered, run_id) | {"decision": {"champion": False, "reason": why}}
+        log.info("%s version %s is not champion: %s", registered.name, registered.version, why)
+    else:
+        entry = {"skipped": reason}
+        log.info("%s: there are no tracking scores to compare, so no version is registered", reason)
+    with whole_folder(registration) as folder:
+        write_json(entry, folder / "version.json")
+
+
+def _was_adapted(model: Path) -> bool:
+    """Return whether an adaptation changed the weights: it may keep round 0, the model that it started from."""
+    path = model / ADAPTATION
+    return path.is_file() and read_json(path)["kept_round"] > 0
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:
