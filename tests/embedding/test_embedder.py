@@ -70,9 +70,8 @@ def test_saved_weights_can_be_read_by_another_user(folder):
     assert (folder / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize(
-    ("backbone", "pooling"), [("osnet_x0_25", "avg"), ("osnet_ain_x0_25", "gem"), ("seresnet18_ibn_dense", "gem")]
-)
+@pytest.mark.parametrize("backbone", ["osnet_x0_25", "osnet_ain_x0_25", "seresnet18_ibn_dense"])
+@pytest.mark.parametrize("pooling", [pytest.param("avg", marks=pytest.mark.slow), "gem"])
 def test_networks_of_this_package_are_rebuilt_exactly(tmp_path, crops, backbone, pooling):
     torch.manual_seed(0)
     options = {"backbone": backbone, "embedding_dim": 0, "pooling": pooling, "last_stride": 1}

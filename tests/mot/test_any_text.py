@@ -24,7 +24,7 @@ from reidops.mot.sequences import (
 )
 from reidops.mot.video_json import read_video_json
 
-QUICK = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 INFO = "[Sequence]\nimDir=img1\nframeRate=10\nseqLength=9\nimWidth=640\nimHeight=480\nimExt=.jpg\n"
 FILES = FrameFiles(tuple(range(1, 10)), tuple(f"{n:06d}.jpg" for n in range(1, 10)))
 ODD = ["nan", "inf", "-inf", "1e300", "1e19", "-1", "0", "2.5", "1_0", "٣", "0x1", "person", "", " ", '"3"', "\x00"]

@@ -46,7 +46,7 @@ def test_tracks_are_the_same_for_any_order_of_a_frames_rows_and_no_two_rows_shar
     rng = np.random.default_rng(3)
     plain, shuffled = (new_tracker(name, None, CONSTANTS[name](**changes)) for _ in range(2))
     num_shown = 0
-    for boxes, embeddings in draw_crowd(rng, num_frames=30, num_people=8, least_score=0.5):
+    for boxes, embeddings in draw_crowd(rng, least_score=0.5):
         order = rng.permutation(len(boxes))
         a = plain.update(boxes, embeddings if appearance else None)
         b = shuffled.update(boxes[order], embeddings[order] if appearance else None)

@@ -105,7 +105,15 @@ FORMS = {
 
 @pytest.mark.parametrize(
     ("form", "legacy"),
-    [*((form, False) for form in FORMS), ("torchreid", True), ("lightning", True), ("numpy arrays", True)],
+    [
+        *((form, False) for form in FORMS),
+        *(
+            pytest.param(
+                form, True, marks=() if form in ("torchreid", "lightning", "numpy arrays") else pytest.mark.slow
+            )
+            for form in FORMS
+        ),
+    ],
 )
 def test_every_trainings_checkpoint_is_loaded_whole(backbone, tmp_path, form, legacy):
     network = loads(FORMS[form](backbone), tmp_path / "ckpt.t7", _use_new_zipfile_serialization=not legacy)

@@ -59,8 +59,8 @@ def test_a_return_is_kept_when_the_person_has_their_track_again(held, kept, beca
 
 def test_kept_returns_agree_with_a_plain_loop_on_random_cases():
     rng = np.random.default_rng(0)
-    seen = [(f, p) for p in range(1, 6) for f in range(1, 60) if rng.random() < 0.6]
-    held = events(*[(f, p, int(rng.integers(1, 4))) for p in range(1, 6) for f in range(1, 60) if rng.random() < 0.5])
+    seen = [(f, p) for p in range(1, 8) for f in range(1, 120) if rng.random() < 0.6]
+    held = events(*[(f, p, int(rng.integers(1, 4))) for p in range(1, 8) for f in range(1, 120) if rng.random() < 0.5])
     found = returns_of(*seen)
     plain = []
     for row in found.itertuples():
