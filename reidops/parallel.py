@@ -50,7 +50,7 @@ def map_parallel(
     items = list(items)
     workers = min(workers or usable_cores(), max(1, len(items)))
     bar = progress_bar(total=len(items), desc=desc or "", unit="items", shown=desc is not None)
-    scheduler = os.environ.get(SCHEDULER)
+    scheduler = cluster_address()
     if scheduler and workers > 1:
         function = partial(_call_in, os.getcwd(), function)
         opened = _cluster(scheduler)
@@ -64,6 +64,11 @@ def map_parallel(
             results.append(result)
             bar.update()
     return results
+
+
+def cluster_address() -> str | None:
+    """Return the address of the Dask scheduler that REIDOPS_SCHEDULER names; None if there is no cluster."""
+    return os.environ.get(SCHEDULER) or None
 
 
 @contextmanager

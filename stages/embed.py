@@ -6,7 +6,8 @@ Writes: data/embeddings/<sequence>.npz, and annotations/<sequence>.npz for the f
 """
 
 import logging
-from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,7 @@ from reidops.datasets.origin import check_tracked, read_origin
 from reidops.embedding.embedder import Embedder
 from reidops.files import whole_folder, write_json
 from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
+from reidops.parallel import cluster_address, map_parallel
 from reidops.parts import Part, find_tracked_parts
 from stages import run_stage
 from stages.params.embed import EmbedParams
@@ -42,36 +44,51 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
     for part in parts:
         check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
     annotated = first_of_scenes(parts) if params.annotations else []
-    counts: Counter[str] = Counter()
     with whole_folder(embeddings) as folder:
         write_json(embedder.description.trained_on, folder / "trained_on.json")
-        for part in parts:
-            sequence = read_sequence(part.folder)
-            floor = confidence_floor(params.min_confidence, sequence.detector)
-            chosen = choose_detections(
-                read_detection_file(detections / f"{part.sequence}.txt", sequence.length),
-                min_confidence=floor,
-                nms=params.nms,
-            )
-            if part in annotated:
-                annotations = _of_part(read_annotations(sequence), part)
-                detected, people = embed_with_people(
-                    sequence, chosen, annotations, embedder, batch_size=params.batch_size
-                )
-                write_embeddings(people, folder / ANNOTATIONS / f"{part.sequence}.npz")
-                counts["people"] += len(people)
-            else:
-                detected = embed_sequence(sequence, chosen, embedder, batch_size=params.batch_size)
-            write_embeddings(detected, folder / f"{part.sequence}.npz")
-            counts["detections"] += len(detected)
+        counts = map_parallel(
+            partial(
+                _embed_part,
+                detections=detections,
+                load=partial(Embedder.load, model) if cluster_address() else lambda: embedder,
+                folder=folder,
+                params=params,
+            ),
+            [(part, part in annotated) for part in parts],
+            None if cluster_address() else 1,
+        )
     if not parts:
         log.warning("%s: no row has the part `track`: nothing is embedded or tracked", raw / "parts.csv")
     log.info(
         "embedded %s detections and %s ground truth boxes of %d sequences",
-        f"{counts['detections']:,}",
-        f"{counts['people']:,}",
+        f"{sum(detected for detected, _ in counts):,}",
+        f"{sum(people for _, people in counts):,}",
         len(parts),
     )
+
+
+def _embed_part(
+    job: tuple[Part, bool], detections: Path, load: Callable[[], Embedder], folder: Path, params: EmbedParams
+) -> tuple[int, int]:
+    """Write the embeddings of a part, and of its annotated boxes if the job says so; return the numbers of both."""
+    part, with_people = job
+    embedder = load()
+    sequence = read_sequence(part.folder)
+    chosen = choose_detections(
+        read_detection_file(detections / f"{part.sequence}.txt", sequence.length),
+        min_confidence=confidence_floor(params.min_confidence, sequence.detector),
+        nms=params.nms,
+    )
+    num_people = 0
+    if with_people:
+        annotations = _of_part(read_annotations(sequence), part)
+        detected, people = embed_with_people(sequence, chosen, annotations, embedder, batch_size=params.batch_size)
+        write_embeddings(people, folder / ANNOTATIONS / f"{part.sequence}.npz")
+        num_people = len(people)
+    else:
+        detected = embed_sequence(sequence, chosen, embedder, batch_size=params.batch_size)
+    write_embeddings(detected, folder / f"{part.sequence}.npz")
+    return len(detected), num_people
 
 
 def _of_part(boxes: pd.DataFrame, part: Part) -> pd.DataFrame:

@@ -64,3 +64,13 @@ def test_the_benchmark_of_the_adaptation_clusters_drawn_crops(monkeypatch, capsy
     adaptation.main()
     drawn, clusters = capsys.readouterr().out.splitlines()
     assert drawn.startswith("400 drawn crops, average: ") and clusters == "20 clusters of 20 people"
+
+
+def test_the_state_of_no_tracker_grows_with_the_stream(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    endless = importlib.import_module("endless")
+    monkeypatch.setattr(sys, "argv", ["endless.py", "--frames", "1000"])
+    endless.main()
+    assert len(capsys.readouterr().out.splitlines()) == 2 + len(endless.TRACKERS)
+    stretches = [endless.Stretch(state, 1.0, 1) for state in (10_000, 20_000)]
+    assert not endless.is_bounded(stretches)

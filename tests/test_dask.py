@@ -6,9 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from default_params import default_params
+from mot_factory import write_mot_set
 
+from reidops.embedding.embedder import Embedder, describe
+from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError, Unreachable
 from reidops.parallel import SCHEDULER, map_parallel
+from reidops.parts import Part, write_parts
+from stages.detect import DetectParams, detect
+from stages.embed import EmbedParams, embed
+
+BACKBONE = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 16, "pooling": "avg", "last_stride": 2}
 
 
 def square(number: int) -> tuple[int, int, str]:
@@ -59,3 +69,28 @@ def test_a_cluster_that_does_not_answer_is_a_reason_to_try_again(monkeypatch):
     monkeypatch.setenv(SCHEDULER, "tcp://127.0.0.1:1")
     with pytest.raises(Unreachable, match="tcp://127.0.0.1:1"):
         map_parallel(abs, [1, 2], 2)
+
+
+@pytest.mark.slow
+def test_embeddings_of_two_workers_are_those_of_this_process(cluster, monkeypatch, tmp_path):
+    write_mot_set(tmp_path / "raw" / "TOY", detectors=("FRCNN",))
+    names = ("TOY-01-FRCNN", "TOY-02-FRCNN")
+    folders = [tmp_path / "raw" / "TOY" / "train" / name for name in names]
+    parts = [
+        Part("track", "TOY", "mot", folder, name, name[4:6], 1, 12) for folder, name in zip(folders, names, strict=True)
+    ]
+    write_parts(parts, tmp_path / "raw")
+    detect(tmp_path / "raw", tmp_path / "detections", default_params(DetectParams))
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(**BACKBONE)
+    Embedder(network, describe(network, **BACKBONE, height=64, width=32, num_classes=0)).save(
+        tmp_path / "model", trained_on={"started_from": "random weights", "scenes": [], "unknown_start": "", "epoch": 0}
+    )
+    folder = [tmp_path / name for name in ("raw", "detections", "model")]
+    embed(*folder, tmp_path / "alone", default_params(EmbedParams))
+    monkeypatch.setenv(SCHEDULER, cluster)
+    embed(*folder, tmp_path / "spread", default_params(EmbedParams))
+    written = sorted(path.relative_to(tmp_path / "alone") for path in (tmp_path / "alone").rglob("*.npz"))
+    assert len(written) == 4  # detections and annotated boxes of both
+    for path in written:
+        assert (tmp_path / "alone" / path).read_bytes() == (tmp_path / "spread" / path).read_bytes()
