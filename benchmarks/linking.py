@@ -21,7 +21,8 @@ import pandas as pd
 from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.boxes.identities import NO_PERSON, people_of_boxes
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
-from reidops.mot.synthetic import SyntheticParams, write_synthetic
+from reidops.mot.synthetic.params import SyntheticParams
+from reidops.mot.synthetic.writing import write_synthetic
 from reidops.tracking.constants import constants_of
 from reidops.tracking.evaluation.scoring import combine_results, compare, official_results, official_scores, rules_of
 from reidops.tracking.link_network import FILE, load_network
