@@ -124,6 +124,7 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 def _box(name: str, left: float, top: float) -> str:
     def text(below: int, style: str, words: str) -> str:
+        """Return centred words, with their baseline `below` px under the upper edge of the box."""
         return f'<text x="{left + WIDTH / 2:g}" y="{top + below:g}" text-anchor="middle" {style}>{escape(words)}</text>'
 
     return "\n".join(
