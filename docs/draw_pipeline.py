@@ -1,6 +1,6 @@
 """Draw the stages of dvc.yaml into docs/pipeline.svg: `python docs/draw_pipeline.py`.
 
-A stage stands to the right of all stages that it reads from. An arrow that follows from others is
+A stage is to the right of all stages that it reads from. An arrow that follows from others is
 left out. To change the words below a name, edit `NOTES`.
 """
 
@@ -63,7 +63,7 @@ def place(graph: dict[str, set[str]]) -> dict[str, tuple[float, float]]:
 
 
 def _columns(graph: dict[str, set[str]]) -> dict[str, int]:
-    """Return the number of stages before each one; a stage that reads from none stands just before its first reader."""
+    """Return the number of stages before each one; a stage that reads from none is just before its first reader."""
     columns: dict[str, int] = {}
     while len(columns) < len(graph):
         for name, needed in graph.items():
