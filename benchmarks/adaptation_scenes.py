@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # stages are not i
 from reidops.cores import share_cores
 from reidops.files import read_json, whole_folder
 from reidops.memory import keep_freed_memory
-from reidops.mot.synthetic import write_synthetic
 from reidops.mot.synthetic.params import SyntheticParams
+from reidops.mot.synthetic.writing import write_synthetic
 from reidops.params import check_sections, read_sections
 from reidops.tracking.evaluation.rivals import lead_over
 from stages.adapt import adapt

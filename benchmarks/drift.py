@@ -22,8 +22,8 @@ from reidops.drift.comparison import compare
 from reidops.drift.observations import Observations
 from reidops.drift.reference import make_reference
 from reidops.drift.scenes import observe_sequences
-from reidops.mot.synthetic import write_synthetic
 from reidops.mot.synthetic.params import SyntheticParams
+from reidops.mot.synthetic.writing import write_synthetic
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
 GATE = 0.5

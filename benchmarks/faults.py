@@ -27,24 +27,7 @@ import psutil
 import yaml
 from three_retrainings import ROOT, change, run
 
-TINY = {
-    "download": {
-        "sequences": ["03"],
-        "synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180, "min_people": 8, "max_people": 8},
-    },
-    "convert": {"min_per_person": 4, "gap": 10, "workers": 2},
-    "validate": {"image_sample": 2, "contact_sheet_people": 6},
-    "train": {
-        "backbone": "mobilenetv4_conv_small_050",
-        "height": 64,
-        "width": 32,
-        "people_per_batch": 4,
-        "epochs": 2,
-        "warmup_epochs": 1,
-        "precision": "32-true",
-    },
-    "register": {"evidence": "point", "require_gain": False, "beat_random": False, "beat_histogram": False},
-}
+SMALL = ROOT / "deploy" / "small_params.yaml"
 DVC = (sys.executable, "-m", "dvc")
 KINDS = ("SIGTERM to DVC", "SIGKILL to DVC", "SIGKILL to all")
 START_SECONDS, END_SECONDS = 900.0, 30.0
@@ -87,9 +70,10 @@ def main() -> None:
 
 
 def new_clone(folder: Path) -> Path:
-    """Return a clone with TINY params and an empty cache."""
+    """Return a clone with the params of deploy/small_params.yaml and an empty cache."""
     run(["git", "clone", "--quiet", str(ROOT), str(folder)], ROOT)
-    params = change(yaml.safe_load((folder / "params.yaml").read_text()), TINY)
+    params = change(yaml.safe_load((folder / "params.yaml").read_text()), yaml.safe_load(SMALL.read_text()))
+    params["convert"]["workers"] = 2  # so that a kill also meets worker processes
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     return folder
 

@@ -28,7 +28,8 @@ from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.boxes.identities import people_of_boxes
 from reidops.mot.boxes import ltwh_to_ltrb, unsuppressed
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
-from reidops.mot.synthetic import SyntheticParams, write_synthetic
+from reidops.mot.synthetic.params import SyntheticParams
+from reidops.mot.synthetic.writing import write_synthetic
 from reidops.tracking.constants import constants_of
 from reidops.tracking.evaluation.arm_names import ORACLE
 from reidops.tracking.evaluation.arms import with_arm_embeddings

@@ -4,7 +4,7 @@ python benchmarks/linking.py [--seeds 23 31] [--trackers sort bytetrack] [--data
 
 Six streets of each seed are drawn, which train neither way. Each tracker, with its published constants and without
 appearance, tracks the detections of the three drawn detectors; with --data also MOT17-09's. A link is right if both
-tracks are mostly on the same person; links between two tracks that are on nobody are not counted. Recall counts the
+tracks are mostly on the same person; links between two tracks without a person are not counted. Recall counts the
 links between each two successive tracks of a person with a gap of at most 30 frames. IDF1 and HOTA are TrackEval's, of
 all sequences together. --quick uses little data to check that the script runs.
 """
@@ -21,7 +21,8 @@ import pandas as pd
 from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.boxes.identities import NO_PERSON, people_of_boxes
 from reidops.mot.sequences import read_annotations, read_detections, read_sequence
-from reidops.mot.synthetic import SyntheticParams, write_synthetic
+from reidops.mot.synthetic.params import SyntheticParams
+from reidops.mot.synthetic.writing import write_synthetic
 from reidops.tracking.constants import constants_of
 from reidops.tracking.evaluation.scoring import combine_results, compare, official_results, official_scores, rules_of
 from reidops.tracking.link_network import FILE, load_network

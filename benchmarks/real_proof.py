@@ -61,7 +61,7 @@ ABLATION: dict[str, dict[str, float]] = {
     "no covering of boxes": {"occlusion": 0.0},
     "constant velocity": {"decay": 1e4},
     "normal motion density": {"freedom": 1e6},
-    "nobody is hidden": {"hide": 1e-6},
+    "no people are hidden": {"hide": 1e-6},
     "memory of one frame": {"memory": 1e-3},
     "memory that never forgets": {"memory": 1e6},
     "confirmed by 4 matches at any frame rate": {"confirm_seconds": 1e6},

@@ -102,28 +102,16 @@ def prepare_rerank(share: int) -> Work:
 def prepare_embed(share: int) -> Work:
     """Embed synthetic crops of 128 × 64 px from a crops.tar; the baseline is the forward pass on prepared batches."""
     import pandas as pd
+    from random_embedder import random_embedder
     from training import draw_crops
 
-    from reidops.embedding.embedder import Embedder, describe
     from reidops.embedding.images import CropStore, load_images
-    from reidops.embedding.network import EmbeddingNetwork
     from reidops.memory import keep_freed_memory
     from reidops.retrieval.crop_embedding import embed_rows
 
     keep_freed_memory()  # as the stage does, for the forward and for us
     backbone, (height, width) = ("resnet10t", (96, 48)) if share == 1 else ("mobilenetv4_conv_small_050", (32, 16))
-    network = EmbeddingNetwork(backbone)
-    description = describe(
-        network,
-        backbone=backbone,
-        embedding_dim=0,
-        pooling="avg",
-        last_stride=2,
-        height=height,
-        width=width,
-        num_classes=1,
-    )
-    embedder = Embedder(network, description)
+    embedder = random_embedder(backbone, height, width)
     with tempfile.TemporaryDirectory() as folder:
         crops = draw_crops(Path(folder), num_people=64 // share)
         # stays open when the folder is gone

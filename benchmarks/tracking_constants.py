@@ -2,8 +2,8 @@
 
 The whole stage `evaluate_tracking` is timed by the clock, imports and all: every arm is tracked, scored and compared,
 once without and once with the pictures of switches and the clips. The boxes are drawn and so are the embeddings, near
-to one vector for each person; every frame is the same picture, 1920 × 1080. The seconds of CPU, of all processes, stand
-beside it for machines that others use.
+to one vector for each person; every frame is the same picture, 1920 × 1080. The CPU seconds of all processes are
+also printed, for machines that others use.
 """
 
 import json

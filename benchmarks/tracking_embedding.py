@@ -18,10 +18,9 @@ import pandas as pd
 import torch
 from drawn_tracks import HEIGHT, WIDTH, draw_walks
 from measured import Measured
+from random_embedder import random_embedder
 
 from reidops.boxes.embeddings import embed_sequence
-from reidops.embedding.embedder import Embedder, describe
-from reidops.embedding.network import EmbeddingNetwork
 from reidops.mot.sequences import Sequence, read_detections, read_sequence
 
 NETWORKS = (("osnet_x0_25", 256, 128), ("resnet10t", 96, 48))  # the peer's, and the default of params.yaml
@@ -50,7 +49,7 @@ def measure(data: Path | None, num_boxes: int, num_passes: int) -> list[Measured
 def _measure_network(
     sequence: Sequence, detections: pd.DataFrame, network: tuple[str, int, int], num_passes: int
 ) -> Measured:
-    embedder, num_crops = _embedder(*network), len(detections)
+    embedder, num_crops = random_embedder(*network), len(detections)
     images = np.random.default_rng(0).integers(0, 256, (BATCH, *embedder.input_size, 3), dtype=np.uint8)
     arms: dict[str, Callable[[], Any]] = {
         "forward": lambda: [
@@ -74,22 +73,6 @@ def _measure_network(
         f"{rates['sequence'].median():,.0f} crops/s"
     )
     return Measured(work, goal, result, bool(shares.median() >= GOAL))
-
-
-def _embedder(backbone: str, height: int, width: int) -> Embedder:
-    torch.manual_seed(0)
-    network = EmbeddingNetwork(backbone)
-    description = describe(
-        network,
-        backbone=backbone,
-        embedding_dim=0,
-        pooling="avg",
-        last_stride=2,
-        height=height,
-        width=width,
-        num_classes=0,
-    )
-    return Embedder(network, description)
 
 
 def _draw_sequence(folder: Path, num_frames: int, density: int) -> tuple[Sequence, pd.DataFrame]:

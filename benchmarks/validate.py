@@ -68,7 +68,7 @@ def _draw_sequence(folder: Path, length: int, num_boxes: int, rng: np.random.Gen
 
 
 def draw_crops(folder: Path, num_crops: int) -> None:
-    """Write crops.tar, crops.parquet and the file lists of people who stand in one split each."""
+    """Write crops.tar, crops.parquet and the file lists of people, each in one split."""
     from reidops.datasets.label_lists import write_lists
     from reidops.tables import CROPS, write_table
 

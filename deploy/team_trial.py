@@ -27,28 +27,15 @@ from pathlib import Path
 
 import yaml
 
+from reidops.params import read_sections
+from reidops.recipes import overlay
+from reidops.repository import load_sections
+
 ROOT = Path(__file__).resolve().parents[1]
 KEYS = {"AWS_ACCESS_KEY_ID": "team", "AWS_SECRET_ACCESS_KEY": "team-secret", "AWS_DEFAULT_REGION": "us-east-1"}
 HOST = "127.0.0.1"
 STARTUP_SECONDS, RUN_SECONDS = 600, 2400
-SMALL = {
-    "download": {"sequences": ["03"]},
-    "download.synthetic": {"scenes": 3, "frames": 60, "width": 320, "height": 180, "min_people": 8, "max_people": 8},
-    "convert": {"min_per_person": 4, "gap": 10, "workers": 1},
-    "validate": {"image_sample": 2, "contact_sheet_people": 6},
-    "train": {
-        "backbone": "mobilenetv4_conv_small_050",
-        "height": 64,
-        "width": 32,
-        "people_per_batch": 4,
-        "epochs": 2,
-        "warmup_epochs": 1,
-        "val_every": 1,
-        "precision": "32-true",
-    },
-    "register": {"evidence": "point", "require_gain": False, "beat_random": False, "beat_histogram": False},
-}
-"""Params of a pipeline of about a minute. One street of 60 frames proves nothing: any model becomes champion."""
+SMALL = ROOT / "deploy" / "small_params.yaml"
 
 
 def main() -> None:
@@ -197,13 +184,8 @@ def clone(source: Path, target: Path, s3: str, environment: dict[str, str]) -> P
 
 
 def change_params(path: Path) -> None:
-    """Write SMALL into params.yaml."""
-    sections = yaml.safe_load(path.read_text())
-    for name, changes in SMALL.items():
-        section = sections
-        for part in name.split("."):
-            section = section[part]
-        section.update(changes)
+    """Write the values of small_params.yaml into params.yaml."""
+    sections = overlay(read_sections(path), read_sections(SMALL), load_sections(ROOT), SMALL)
     path.write_text(yaml.safe_dump(sections, sort_keys=False))
 
 

@@ -1,6 +1,6 @@
 """Draw the stages of dvc.yaml into docs/pipeline.svg: `python docs/draw_pipeline.py`.
 
-A stage stands to the right of all stages that it reads from. An arrow that follows from others is
+A stage is to the right of all stages that it reads from. An arrow that follows from others is
 left out. To change the words below a name, edit `NOTES`.
 """
 
@@ -63,7 +63,7 @@ def place(graph: dict[str, set[str]]) -> dict[str, tuple[float, float]]:
 
 
 def _columns(graph: dict[str, set[str]]) -> dict[str, int]:
-    """Return the number of stages before each one; a stage that reads from none stands just before its first reader."""
+    """Return the number of stages before each one; a stage that reads from none is just before its first reader."""
     columns: dict[str, int] = {}
     while len(columns) < len(graph):
         for name, needed in graph.items():
@@ -124,6 +124,7 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 def _box(name: str, left: float, top: float) -> str:
     def text(below: int, style: str, words: str) -> str:
+        """Return centred words, with their baseline `below` px under the upper edge of the box."""
         return f'<text x="{left + WIDTH / 2:g}" y="{top + below:g}" text-anchor="middle" {style}>{escape(words)}</text>'
 
     return "\n".join(

@@ -18,6 +18,16 @@ from reidops.tracking.deepsort import DeepSort
 
 
 def main(dataset: Path, results: Path, held_out: list[str], settings: TrainingSettings = TrainingSettings()) -> None:
+    """Train on `dataset` without the sequences `held_out`, print the scores and write the tracks of these sequences.
+
+    Args:
+        dataset: folder above train, in MOTChallenge's layout.
+        results: folder for crops, model and one CSV file of tracks per held-out sequence.
+        held_out: names of the folders of sequences.
+
+    Raises:
+        ReidopsError: a sequence is missing or damaged, or there are too few people to train on.
+    """
     crops = cut_crops(dataset, results / "crops", held_out=held_out)
     embedder = train_embedder(crops, results / "model", settings)
     evaluation = evaluate_embedder(embedder, crops)

@@ -18,14 +18,15 @@ import yaml
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.notifications import Notification, send_notification
+from flows.one_training import left_out, only_training
 from flows.prefect_api import check_named_server
 from flows.result_artifacts import promotion_text, write_failure_artifact
 from flows.retrain import RETRIES, RETRY_SECONDS, may_pass, retrain
 from flows.stage_runs import interrupt, read_graph, reproduce_stage
-from reidops.datasets.videos import changed_footage
+from reidops.datasets.videos import NoFootage, changed_footage
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 
@@ -36,11 +37,18 @@ _running: set[subprocess.Popen[str]] = set()
 def adapt(folder: str = ".", notify: str = "") -> State:
     """Run the pipeline in `folder` if download.videos holds a video that was not used yet, and report the result.
 
+    While another flow trains in `folder`, the run is cancelled.
+
     Args:
         folder: the folder of dvc.yaml.
         notify: webhook or notification block that gets failures and promotions; see `flows.notifications`.
     """
     root = Path(folder).resolve()
+    with only_training(root) as alone:
+        return _adapt(root, notify) if alone else Cancelled(message=left_out(root))
+
+
+def _adapt(root: Path, notify: str) -> State:
     try:
         videos, rounds = _settings(root)
         if videos is None:
@@ -48,7 +56,10 @@ def adapt(folder: str = ".", notify: str = "") -> State:
                 message="download.videos is null: nothing to adapt to; set it to the folder of your videos"
             )
         with chdir(root):  # params name files and folders relative to the repository
-            new = changed_footage(videos, Path("data/raw"))
+            try:
+                new = changed_footage(videos, Path("data/raw"))
+            except NoFootage:
+                return Completed(message=f"{videos} holds no video and no folder of frames: nothing to adapt to")
         if not new and not _unfinished(root):
             return Completed(message=f"no new video in {videos}: nothing to adapt to")
         if new:

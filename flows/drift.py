@@ -61,6 +61,8 @@ def drift(
     if not (comparison.is_drift and start_retrain):
         return Completed(message=describe(comparison))
     state = retrain(str(root), notify, return_state=True)
+    if state.is_cancelled():
+        return Completed(message=f"{describe(comparison)}; {state.message}")
     if not state.is_completed():
         return Failed(message=f"{describe(comparison)}; retrain failed: {state.message}")
     return Completed(message=f"{describe(comparison)}; retrain has run")

@@ -15,11 +15,12 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, as_completed
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.notifications import Notification, send_notification
+from flows.one_training import left_out, only_training
 from flows.prefect_api import check_named_server
 from flows.result_artifacts import read_promotion, write_failure_artifact, write_result_artifacts
 from flows.stage_runs import (
@@ -79,11 +80,18 @@ def reproduce(stage: str, folder: Path, *, stale: bool = True) -> State[StageRun
 def retrain(folder: str = ".", notify: str = "") -> State:
     """Run every stage of dvc.yaml in `folder`, and write the result or the causes of a failure as artifacts.
 
+    While another flow trains in `folder`, the run is cancelled.
+
     Args:
         folder: the folder of dvc.yaml.
         notify: webhook or notification block that gets failures and promotions; see `flows.notifications`.
     """
     root = Path(folder).resolve()
+    with only_training(root) as alone:
+        return _retrain(root, notify) if alone else Cancelled(message=left_out(root))
+
+
+def _retrain(root: Path, notify: str) -> State:
     before = read_promotion(root / "data")
     try:
         num_stages, failures = _run_graph(root)

@@ -14,6 +14,7 @@ from reidops.files import whole_file
 from reidops.image_headers import check_whole
 from reidops.live import NO_MODEL, load_embedder
 from reidops.progress_bar import progress_bar
+from reidops.serving.onnx_embedder import MODEL, OnnxEmbedder
 
 SUFFIXES = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 PARQUET, NUMPY = ".parquet", ".npy"
@@ -63,8 +64,6 @@ def find_embedder(model: str) -> CropEmbedder:
         ReidopsError: the model does not exist or is incomplete.
     """
     if model.endswith(".onnx"):
-        from reidops.serving.onnx_embedder import MODEL, OnnxEmbedder
-
         if Path(model).name != MODEL:
             raise ReidopsError(
                 f"{model}: expected a file {MODEL} next to embedder.json, as written by the stage export"

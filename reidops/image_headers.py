@@ -4,6 +4,8 @@ import io
 import os
 import struct
 
+from PIL import Image, UnidentifiedImageError
+
 from reidops.errors import ReidopsError
 
 DEFAULT_MAX_PIXELS = 100_000_000  # pixels of one picture (300 MB decoded); an 8K frame has 33 million
@@ -75,9 +77,6 @@ def _is_turned(data: bytes) -> bool:
     """Return whether decoding swaps the sides of a JPEG or PNG, by the orientation in its EXIF data."""
     if not (_EXIF in data[:_EXIF_BYTES] if data.startswith(_JPEG) else data.startswith(_PNG) and _PNG_EXIF in data):
         return False
-    # The import is here because few pictures have EXIF data, and each worker process would import PIL.
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return picture.getexif().get(_ORIENTATION) in _TURNED
@@ -140,9 +139,6 @@ def stated_size(data: bytes) -> tuple[int, int] | None:
 
 def _size_of_other_format(data: bytes) -> tuple[int, int] | None:
     """Return (width, height) in px of a WebP, TIFF, GIF or another format that Pillow supports, or None."""
-    # Imported here, because most pictures are JPEGs and the import takes time in every worker process.
-    from PIL import Image, UnidentifiedImageError
-
     library_bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit of this module is used instead
     try:
         with Image.open(io.BytesIO(data)) as picture:

@@ -16,6 +16,7 @@ import supervision as sv
 from reidops.boxes.box_embedding import CropEmbedder
 from reidops.detection.detectors import Detector, new_detector
 from reidops.detection.settings import DetectorSettings
+from reidops.embedding.embedder import Embedder
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.mot.box_units import RESOLUTION, find_misfit
@@ -23,6 +24,7 @@ from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.mot.numbering import FROM_ONE, FROM_ZERO, PICTURES, Numbering, possible_numberings
 from reidops.mot.sequences import read_raw_detections
 from reidops.params import check_section
+from reidops.serving.onnx_embedder import OnnxEmbedder
 from reidops.tracking.camera_motion import METHODS
 from reidops.tracking.constants import Gate, calibrated_gates, constants_of, gate_of
 from reidops.tracking.trackers import Tracker, new_tracker
@@ -221,7 +223,7 @@ def load_embedder(name: str) -> CropEmbedder:
 
 def _folder(name: str) -> Path:
     if name.startswith("models:/"):
-        # Imported here: it brings MLflow, which a folder needs not.
+        # Imported here, because it imports MLflow, which takes seconds and which a folder does not need.
         from reidops.registry.models import pull_model
 
         return pull_model(name)
@@ -233,12 +235,8 @@ def _folder(name: str) -> Path:
 def _load(folder: Path) -> CropEmbedder:
     """Load the safetensors; where only `export`'s files are, those."""
     if (folder / "model.onnx").is_file() and not (folder / "model.safetensors").is_file():
-        from reidops.serving.onnx_embedder import OnnxEmbedder
-
         return OnnxEmbedder(folder)
-    import torch
-
-    from reidops.embedding.embedder import Embedder
+    import torch  # imported here, because it takes seconds, and a service of ONNX models does not have it
 
     return Embedder.load(folder, device="cuda" if torch.cuda.is_available() else "cpu")
 

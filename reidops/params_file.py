@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[-+]?\.?\d[\w.:+-]*")  # what YAML 1.1 or 1.2 may read as
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes text that looks like a number in quotes, so that every version of YAML reads it as text."""
+    """Writes text that YAML could read as a number in quotes, so that every version of YAML reads it as text."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -20,7 +20,7 @@ from reidops.datasets.obtaining import SYNTHETIC, Sources, obtain_set, with_prot
 from reidops.datasets.roles import Roles, assign_parts
 from reidops.datasets.videos import write_video_set
 from reidops.files import repository_root, whole_folder
-from reidops.mot.synthetic import write_synthetic
+from reidops.mot.synthetic.writing import write_synthetic
 from reidops.parts import write_parts
 from stages import run_stage
 from stages.params.download import DownloadParams

@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from reidops.files import repository_root, whole_folder, write_json
+from reidops.generation.settings import GanSettings
 from reidops.validated import check_validated
 from stages import run_stage
 from stages.params.generate import GenerateParams
@@ -25,15 +26,10 @@ def generate(crops: Path, validation: Path, generated: Path, params: GeneratePar
             write_json({"num_crops": 0}, folder / "report.json")
             log.info("no crops are generated: epochs is 0")
             return
-        # Imported here, because the default generates nothing, and torch takes seconds to import.
-        import torch
-
-        from reidops.generation.generation import generate_crops
-        from reidops.generation.settings import GanSettings
-
         check_validated(validation / "report.json")
-        if params.threads:
-            torch.set_num_threads(params.threads)
+        # Imported here, because the default generates nothing, and torch takes seconds to import.
+        from reidops.generation.generation import generate_crops
+
         generate_crops(
             crops,
             folder,
@@ -41,6 +37,7 @@ def generate(crops: Path, validation: Path, generated: Path, params: GeneratePar
             GanSettings(**{field.name: getattr(params, field.name) for field in fields(GanSettings)}),
             num_crops=params.num_crops,
             embedder=params.embedder,
+            threads=params.threads,
         )
 
 

@@ -10,13 +10,12 @@ Writes: data/tracklets/ report.json; with tracklets also crops.tar, crops.parque
 """
 
 import logging
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from reidops.errors import ReidopsError
 from reidops.files import whole_folder, write_json
-from reidops.parts import Part, adapt_parts, read_parts
-from reidops.tables import CROPS, TRACKLET_TRUTH, TRACKLETS, write_table
+from reidops.parts import adapt_parts
+from reidops.tracklets.rules import CropRules, JoinRules, Rules
 from stages import run_stage
 from stages.params.tracklets import TrackletsParams
 
@@ -37,7 +36,10 @@ def tracklets(raw: Path, detections: Path, tracklets: Path, params: TrackletsPar
             write_json(_NOTHING, folder / "report.json")
             log.info("no part has the role adapt (download.adapt, download.videos): no tracklets are cut")
             return
-        report = _cut(parts, raw, detections, folder, params)
+        # Imported here, because the default cuts no tracklets, and trackers take seconds to import.
+        from reidops.tracklets.writing import write_tracklets
+
+        report = write_tracklets(parts, raw, detections / "adapt", folder, _rules(params), workers=params.workers)
     truth = report.get("truth", {})
     log.info(
         "cut %s tracklets with %s crops from %d cameras%s",
@@ -48,50 +50,13 @@ def tracklets(raw: Path, detections: Path, tracklets: Path, params: TrackletsPar
     )
 
 
-def _cut(parts: list[Part], raw: Path, detections: Path, folder: Path, params: TrackletsParams) -> dict[str, Any]:
-    # Imported here, because the default cuts no tracklets, and trackers take seconds to import.
-    from reidops.datasets.inventory import check_inventory
-    from reidops.datasets.leave_out import noted_leave_out
-    from reidops.tracklets.building import Rules, build_tracklets, pack_tracklets
-    from reidops.tracklets.contact_sheet import draw_contact_sheet
-    from reidops.tracklets.report import name_fault, report_tracklets
-    from reidops.tracklets.rules import CropRules, JoinRules
-
-    used = {part.dataset for part in parts}
-    check_inventory([part for part in read_parts(raw) if part.dataset in used], raw)
-    rules = Rules(
-        JoinRules(
-            tracker=params.tracker,
-            min_confidence=params.min_confidence,
-            match_iou=params.match_iou,
-            max_gap=params.max_gap,
-            max_overlap=params.max_overlap,
-            max_jump=params.max_jump,
-            max_growth=params.max_growth,
-            cut_threshold=params.cut_threshold,
-            min_length=params.min_length,
-        ),
+def _rules(params: TrackletsParams) -> Rules:
+    return Rules(
+        JoinRules(**{field.name: getattr(params, field.name) for field in fields(JoinRules)}),
         CropRules(params.crops_per_tracklet, params.min_height, params.min_visible, params.min_sharpness),
         params.run_gap,
         params.jpeg_quality,
     )
-    built = build_tracklets(parts, detections / "adapt", rules, noted_leave_out(raw), workers=params.workers)
-    faults = {cut.part.sequence: fault for cut in built.cuts if (fault := name_fault(cut))}
-    if not len(built.tracklets):
-        listed = "\n".join(f"  {name}: {fault}" for name, fault in faults.items())
-        raise ReidopsError(f"tracklets: there is no tracklet to learn from:\n{listed}")
-    for name, fault in faults.items():
-        log.warning("%s: no tracklet: %s", name, fault)
-    crops = pack_tracklets(built, folder / "crops.tar", rules, workers=params.workers)
-    write_table(crops, folder / "crops.parquet", CROPS)
-    write_table(built.tracklets, folder / "tracklets.parquet", TRACKLETS)
-    if len(built.truth):
-        write_table(built.truth, folder / "truth.parquet", TRACKLET_TRUTH)
-    sheet = draw_contact_sheet(built.tracklets, crops, built.truth, folder / "crops.tar")
-    sheet.save(folder / "contact_sheet.jpg", quality=88)
-    report = report_tracklets(built, parts)
-    write_json(report, folder / "report.json")
-    return report
 
 
 if __name__ == "__main__":

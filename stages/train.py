@@ -22,13 +22,13 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from reidops.datasets.origin import Origin, check_start, origin_of_start, read_origin, with_teacher, with_training
+from reidops.datasets.origin import Origin, check_start, read_left_out, with_teacher, with_training
 from reidops.embedding.backbones import check_backbone, check_size
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.images import CropStore
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
-from reidops.files import read_json, repository_path, repository_root, sha256
+from reidops.files import repository_root, sha256
 from reidops.registry.live_run import LiveRun, live_run
 from reidops.retrieval.ranking import score_embeddings
 from reidops.tables import CROPS, read_table
@@ -36,27 +36,27 @@ from reidops.training.augmentation import Augmentation
 from reidops.training.auto_augment import check_policy
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.compiling import check_compiler
-from reidops.training.distillation import Teacher, check_distillation
-from reidops.training.finished_state import FinishedState
+from reidops.training.distillation import check_distillation
+from reidops.training.finished_state import open_checkpoints
 from reidops.training.fitting import FitSettings, fit_network
 from reidops.training.freezing import check_freeze
-from reidops.training.generated import GeneratedSource, check_generated, check_present
+from reidops.training.generated import GeneratedSource, check_generated, find_generated
+from reidops.training.identity import lasting_params, training_identity
+from reidops.training.initial_weights import InitialWeights
 from reidops.training.keeping import TrainedWeights
 from reidops.training.losses import check_losses
 from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
-from reidops.training.starts import are_in_order, find_weights
+from reidops.training.teachers import load_teacher
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
 from reidops.training.training import Loop, TrainingData
 from reidops.training.training_data import Batches, read_training_data
 from reidops.training.validation import read_held_out
-from reidops.training.weights import check_pretrained, load_weights
+from reidops.training.weights import check_pretrained
 from reidops.validated import check_validated
 from stages import run_stage
 from stages.params.train import TrainParams
-
-ELSEWHERE = ("processes", "track")  # params that do not affect the result of a training
 
 
 def train(crops: Path, validation: Path, generated: Path, model: Path, params: TrainParams) -> None:
@@ -64,10 +64,11 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     check_validated(validation / "report.json")
     _check_names(params)
     table = read_table(crops / "crops.parquet", CROPS)
-    network = _build_network(params, table)
-    start = origin_of_start(_weights_file(params), pretrained=params.pretrained)
-    check_start(start, table)
-    teacher, start = _load_teacher(network, table, start, params)
+    weights = InitialWeights(**_arguments(InitialWeights, params))
+    network = _build_network(params, table, weights)
+    origin = weights.origin
+    check_start(origin, table)
+    teacher = load_teacher(params.teacher, table) if params.teacher and params.epochs else None
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
@@ -75,83 +76,32 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     with launched(params.processes, precision, idle_weights=idle_weights) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
-        checkpoints, finished = _open_checkpoints(crops, generated, fabric, params)
+        source = _find_generated(generated, params)
+        identity = training_identity(vars(params), crops, weights=weights.file, generated=source, teacher=teacher)
+        root = repository_root() / "data" / "checkpoints"
+        checkpoints, finished = open_checkpoints(root, identity, prune=fabric.is_global_zero)
         with _watch(checkpoints, fabric, params) as live:
             if params.epochs:
                 if params.resume and fabric.is_global_zero:
                     finished.continue_from(checkpoints, params.epochs)
-                source = _generated_source(generated, params)
-                data = _read_data(table, crops / "crops.tar", network, fabric, params, generated=source)
                 trained = fit_network(
                     network,
-                    data,
+                    _read_data(table, crops / "crops.tar", network, fabric, params, generated=source),
                     _fit_settings(params),
                     fabric=fabric,
                     checkpoints=checkpoints,
                     on_epoch=live.log_epoch if live else None,
-                    teacher=teacher,
+                    teacher=teacher.of_student(network) if teacher else None,
                 )
+                origin = with_teacher(origin, teacher.origin) if teacher else origin
+                origin = with_training(origin, table, read_left_out(crops))
             else:
                 trained = keep_loaded_weights(network)
             if fabric.is_global_zero:
-                origin = with_training(start, table, _leave_out_counts(crops)) if params.epochs else start
                 _write(network, trained, table, model, params, origin)
                 finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
-
-
-def _open_checkpoints(
-    crops: Path, generated: Path, fabric: Fabric, params: TrainParams
-) -> tuple[Checkpoints, FinishedState]:
-    """Return the checkpoints and the finished state of this training; rank 0 deletes old ones of other trainings."""
-    root, identity = repository_root() / "data" / "checkpoints", _identity(crops, generated, params)
-    checkpoints = Checkpoints(root, identity)
-    if fabric.is_global_zero:
-        checkpoints.prune()
-    return checkpoints, FinishedState(root, identity)
-
-
-def _identity(crops: Path, generated: Path, params: TrainParams) -> dict[str, Any]:
-    """Return the params and hashes that identify a training; a run with the same identity continues an earlier one."""
-    weights = _weights_file(params)
-    start = {"weights": sha256(weights)} if weights else {}
-    hashes = {"tar": sha256(crops / "crops.tar"), "table": sha256(crops / "crops.parquet")}
-    extra = {"generated": sha256(generated / "crops.tar")} if _generated_source(generated, params) else {}
-    taught = (
-        {"teacher": Embedder.load(_teacher_source(params)).weights_sha256} if params.teacher and params.epochs else {}
-    )
-    return {"params": _lasting(params), **hashes, **start, **extra, **taught}
-
-
-def _generated_source(generated: Path, params: TrainParams) -> GeneratedSource | None:
-    """Return the generated crops that join the training; None if there are none or nothing is trained."""
-    if params.generated is None or params.epochs == 0:
-        return None
-    source = GeneratedSource(generated, params.generated, params.generated_share)
-    check_present(source)
-    return source
-
-
-def _lasting(params: TrainParams) -> dict[str, Any]:
-    """Return the params that affect the result of this training."""
-    unused = () if params.generated else ("generated", "generated_share")
-    return {name: value for name, value in vars(params).items() if name not in (*ELSEWHERE, *unused)}
-
-
-def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:
-    """Open the MLflow run of the training on rank 0."""
-    if not params.track or not params.epochs or not fabric.is_global_zero:
-        return nullcontext()
-    digest = checkpoints.folder.name
-    name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
-    return live_run(params.track, name, digest, _lasting(params))
-
-
-def _leave_out_counts(crops: Path) -> dict[str, Any]:
-    """Return the counts of the people whom download.leave_out names, by data set, from the report of `convert`."""
-    path = crops / "report.json"
-    return read_json(path).get("leave_out", {}) if path.is_file() else {}
 
 
 def _check_names(params: TrainParams) -> None:
@@ -172,7 +122,7 @@ def _check_names(params: TrainParams) -> None:
         check_policy(params.auto_augment)
 
 
-def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork:
+def _build_network(params: TrainParams, table: pd.DataFrame, weights: InitialWeights) -> EmbeddingNetwork:
     if params.threads:
         torch.set_num_threads(params.threads)
     if params.compile:
@@ -185,35 +135,24 @@ def _build_network(params: TrainParams, table: pd.DataFrame) -> EmbeddingNetwork
     for _, *size in params.early_sizes:
         check_size(network.backbone, (size[0], size[1]), "train.early_sizes")
     check_freeze(network, params.freeze)
-    weights = _weights_file(params)
-    if weights:
-        load_weights(network, weights, in_order=are_in_order(str(params.weights)), match=params.weights_match)
+    weights.load_into(network)
     return network
 
 
-def _load_teacher(
-    network: EmbeddingNetwork, table: pd.DataFrame, start: Origin, params: TrainParams
-) -> tuple[Teacher | None, Origin]:
-    """Return the teacher, and the origin of weights that start at `start` and learn from it.
-
-    Raises:
-        ReidopsError: it cannot be loaded, or it was trained on people and frames of the test split.
-    """
-    if not params.teacher or not params.epochs:
-        return None, start
-    embedder = Embedder.load(_teacher_source(params))
-    taught = read_origin(embedder.description.trained_on, params.teacher)
-    check_start(taught, table)
-    return Teacher(embedder.network, embedder.input_size, network), with_teacher(start, taught)
+def _find_generated(generated: Path, params: TrainParams) -> GeneratedSource | None:
+    """Return the generated crops that join the training; None if there are none or nothing is trained."""
+    if params.generated is None or params.epochs == 0:
+        return None
+    return find_generated(generated, params.generated, params.generated_share)
 
 
-def _teacher_source(params: TrainParams) -> str:
-    source = str(params.teacher)
-    return source if source.startswith("models:/") else str(repository_path(source))
-
-
-def _weights_file(params: TrainParams) -> Path | None:
-    return find_weights(params.weights, params.backbone) if params.weights else None
+def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:
+    """Open the MLflow run of the training on rank 0."""
+    if not params.track or not params.epochs or not fabric.is_global_zero:
+        return nullcontext()
+    digest = checkpoints.folder.name
+    name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
+    return live_run(params.track, name, digest, lasting_params(vars(params)))
 
 
 def _read_data(

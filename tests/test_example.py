@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reidops.mot.synthetic import SyntheticParams, write_synthetic
+from reidops.mot.synthetic.params import SyntheticParams
+from reidops.mot.synthetic.writing import write_synthetic
 from reidops.steps import TrainingSettings
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_and_track.py"

@@ -274,10 +274,10 @@ def test_the_embedder_can_be_imported_without_torch_and_pandas():
 IDLE_BY_DEFAULT = ("tune.py", "adapt.py", "tracklets.py", "generate.py")
 
 
-def test_stages_and_flows_import_at_the_top_of_the_file():
+def test_stages_flows_and_commands_import_at_the_top_of_the_file():
     late = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("stages", "flows")
+        for folder in ("stages", "flows", "reidops/commands")
         for path in (ROOT / folder).rglob("*.py")
         if path.name not in IDLE_BY_DEFAULT
         for node in ast.walk(parsed(path))

@@ -54,6 +54,7 @@ def embed_sequence_boxes(
     """
 
     def embed(batch: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of a batch that have a crop, int [k], and their embeddings, float32 [k, dim]."""
         rows, crops = cut_boxes(sequence, frames[batch], box_ltwh[batch])
         return batch.start + rows, embedder.embed(crops, batch_size=batch_size) if crops else np.empty(
             (0, embedder.dim)

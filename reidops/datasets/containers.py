@@ -21,7 +21,8 @@ _ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6")
 
 
 class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; b"" at the end."""
 
 
 _Decompress = Callable[[IO[bytes]], _Readable]

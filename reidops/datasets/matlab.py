@@ -9,17 +9,12 @@ import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_size
-
-if TYPE_CHECKING:
-    import h5py
-
-# h5py and scipy.io take a second to import, so that they are imported where they are used.
 
 _MEMBER = re.compile(r"(?P<cell>\w+(\{\d+(,\d+)?\})*)\{(?P<index>\d+(,\d+)?)\}")
 
@@ -45,7 +40,7 @@ def is_picture(file: str, member: str) -> bool:
     return dataset is not None and _is_rgb(dataset)
 
 
-def _is_rgb(dataset: "h5py.Dataset") -> bool:
+def _is_rgb(dataset: h5py.Dataset) -> bool:
     return dataset.ndim == 3 and dataset.shape[0] == 3 and dataset.dtype == np.uint8
 
 
@@ -72,15 +67,15 @@ def read_variables(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     Raises:
         ReidopsError: the file is missing or invalid, or lacks a variable.
     """
-    from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
+    # Imported here, because every worker of the stage `convert` imports this module, and scipy.io takes long.
+    from scipy.io import loadmat, matlab, whosmat
 
     if not file.is_file():
         raise ReidopsError(f"{file}: no such file")
     names = list(names)
     try:
         found = loadmat(file, squeeze_me=True, variable_names=names)
-    except (MatReadError, NotImplementedError, OSError, IndexError, TypeError, ValueError, zlib.error) as error:
+    except (matlab.MatReadError, NotImplementedError, OSError, IndexError, TypeError, ValueError, zlib.error) as error:
         raise ReidopsError(f"{file}: is no MATLAB file of version 5 ({error}); copy it again") from None
     missing = [name for name in names if name not in found]
     if missing:
@@ -91,7 +86,7 @@ def read_variables(file: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     return {name: np.atleast_1d(found[name]).ravel() for name in names}
 
 
-def _find(file: str, member: str) -> "h5py.Dataset | None":
+def _find(file: str, member: str) -> h5py.Dataset | None:
     """Return the HDF5 dataset of a variable or a cell, None for an empty cell."""
     match = _MEMBER.fullmatch(member)
     if match is None:
@@ -116,7 +111,7 @@ def _references(file: str, cell: str) -> np.ndarray:
     return dataset[()].T
 
 
-def _variable(file: str, name: str) -> "h5py.Dataset":
+def _variable(file: str, name: str) -> h5py.Dataset:
     root = _open(file)
     if name not in root:
         raise ReidopsError(f"{file}: holds no {name}; it holds {_listing(root)}")
@@ -124,9 +119,7 @@ def _variable(file: str, name: str) -> "h5py.Dataset":
 
 
 @lru_cache(maxsize=4)
-def _open(file: str) -> "h5py.File":
-    import h5py
-
+def _open(file: str) -> h5py.File:
     if not Path(file).is_file():
         raise ReidopsError(f"{file}: no such file")
     try:

@@ -141,22 +141,37 @@ def _left_out(counts: Mapping[str, Any] | None, scene: str) -> Scene:
     return {"left_out": {"num_people": counts["scenes"].get(scene, {"people": 0})["people"], "file": counts["file"]}}
 
 
+def read_left_out(crops: Path) -> LeaveOutCounts:
+    """Return the counts of the people whom download.leave_out names, by data set, from the report of `convert`.
+
+    Args:
+        crops: data/crops.
+    """
+    path = crops / "report.json"
+    return read_json(path).get("leave_out", {}) if path.is_file() else {}
+
+
 def is_same_video(row: Scene, dataset: str, scene: str) -> bool:
     """Return whether a row is about the video of a MOT scene; MOT15, MOT16 and MOT17 share videos."""
     return row["first_frame"] > 0 and (family_of(row["dataset"]), row["scene"]) == (family_of(dataset), scene)
 
 
-def check_start(start: Origin, crops: pd.DataFrame) -> None:
-    """Check that the initial weights were not trained on people and frames of the test split.
+def check_start(start: Origin, crops: pd.DataFrame, *, param: str = "train.weights", name: str | None = None) -> None:
+    """Check that initial weights, or those of a teacher, were not trained on people and frames of the test split.
+
+    Args:
+        crops: tables.CROPS.
+        param: the param that names the weights.
+        name: their name in the message; None = that of `start`.
 
     Raises:
-        ReidopsError: they were; the message has the weights, the frames and the scene.
+        ReidopsError: they were; the message has the param, the weights, the frames and the scene.
     """
     for row, shared in _tested_frames(start.scenes, crops):
         raise ReidopsError(
-            f"train.weights: {start.started_from} was trained on {_called(row)} (see its {_DESCRIPTION}), and "
-            f"{shared:,} query and gallery crops are people of these frames; start from other "
-            f"weights, or test other scenes (download.sequences, download.split)"
+            f"{param}: {name or start.started_from} was trained on {_called(row)} (see its {_DESCRIPTION}), and "
+            f"{shared:,} query and gallery crops are people of these frames; name other weights in {param}, or test "
+            "other scenes (download.sequences, download.split)"
         )
 
 

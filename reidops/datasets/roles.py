@@ -27,7 +27,7 @@ class Roles:
     people of each held-out scene is tested).
 
     The sets of `adapt` are used without labels. They are divided as training sets are, except that their held-out
-    scenes are left out under `identity`, because people cannot be told apart without labels. `adapt_on_test_frames`
+    scenes are left out under `identity`, because people cannot be separated without labels. `adapt_on_test_frames`
     uses the tested and tracked frames too.
     """
 

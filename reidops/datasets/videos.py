@@ -24,6 +24,10 @@ from reidops.parts import LOCAL, Part, local_folder, read_parts
 log = logging.getLogger(__name__)
 
 
+class NoFootage(ReidopsError):
+    """The folder of download.videos holds no video and no folder of frames."""
+
+
 @dataclass(frozen=True)
 class Footage:
     """A video file or a folder of frames; `name` is that of its sequence, `folder` the sequence's folder or None."""
@@ -39,13 +43,14 @@ def find_footage(folder: Path) -> list[Footage]:
     A sequence is named by its path: the video `hall/monday.mp4` by `hall-monday`.
 
     Raises:
-        ReidopsError: the folder is missing or holds neither, or two names are equal.
+        NoFootage: the folder holds neither.
+        ReidopsError: the folder is missing, or two names are equal.
     """
     if not folder.is_dir():
         raise ReidopsError(f"download.videos: {folder} is not a folder; a relative path starts at the repository")
-    found = list(_below(folder, ()))
+    found = list(_below(folder, (), frozenset({folder.resolve()})))
     if not found:
-        raise ReidopsError(
+        raise NoFootage(
             f"download.videos: {folder} holds no video ({', '.join(VIDEO_SUFFIXES[:5])}, …) and no folder of frames; "
             f"it holds {listing(folder)}"
         )
@@ -79,7 +84,13 @@ def write_video_set(videos: str, raw: Path) -> SetFolder:
     return SetFolder(name, "mot", target, f"{LOCAL}{videos}")
 
 
-def _below(folder: Path, names: tuple[str, ...]) -> Iterator[Footage]:
+def _below(folder: Path, names: tuple[str, ...], above: frozenset[Path]) -> Iterator[Footage]:
+    """Yield the footage in a folder and its subfolders.
+
+    Args:
+        names: the names of the folders on the way to `folder`.
+        above: the real paths of these folders; a link to one of them is a cycle and is not followed.
+    """
     if names and (folder / "seqinfo.ini").is_file():
         yield Footage(_joined(names), read_sequence(folder).frames_dir, folder)
     elif has_pictures(folder):
@@ -89,7 +100,9 @@ def _below(folder: Path, names: tuple[str, ...]) -> Iterator[Footage]:
     else:
         for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
             if path.is_dir():
-                yield from _below(path, (*names, path.name))
+                real = path.resolve()
+                if real not in above:
+                    yield from _below(path, (*names, path.name), above | {real})
             elif is_video(path):
                 yield Footage(_joined((*names, path.stem)), path)
 
@@ -156,7 +169,8 @@ def changed_footage(videos: str, raw: Path) -> list[str]:
         videos: download.videos.
 
     Raises:
-        ReidopsError: the folder is missing or holds no video.
+        NoFootage: the folder holds no video.
+        ReidopsError: the folder is missing.
     """
     folder = local_folder(videos)
     found = {footage.name for footage in find_footage(folder)}

@@ -4,7 +4,8 @@ import pandas as pd
 import supervision as sv
 
 from reidops.boxes.frames import read_frames
-from reidops.detection.detectors import Detector
+from reidops.detection.detectors import Detector, new_detector
+from reidops.detection.settings import DetectorSettings
 from reidops.mot.boxes import ltrb_to_ltwh
 from reidops.mot.sequences import Sequence
 from reidops.progress_bar import progress_bar
@@ -16,6 +17,15 @@ class DetectorSource:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+
+    @classmethod
+    def of_name(cls, name: str, settings: DetectorSettings) -> "DetectorSource":
+        """Return a source that runs the detector `name`, see `new_detector`.
+
+        Raises:
+            ReidopsError: there is no detector of that name, or it cannot be loaded.
+        """
+        return cls(new_detector(name, settings))
 
     def detections(self, sequence: Sequence, frames: range) -> pd.DataFrame:
         """Return the detections of `frames` in frame order, and in descending confidence within a frame.

@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 import supervision as sv
 
+from reidops.detection.onnx_detector import OnnxDetector
 from reidops.detection.settings import DetectorSettings
 from reidops.files import repository_path
 
@@ -25,11 +26,9 @@ def new_detector(name: str, settings: DetectorSettings = DetectorSettings()) -> 
     Raises:
         ReidopsError: there is no detector of that name, or it cannot be loaded.
     """
-    # Imported here, because each import takes a second and only one is needed.
     if name.endswith(".onnx"):
-        from reidops.detection.onnx_detector import OnnxDetector
-
         return OnnxDetector(repository_path(name), settings)
+    # Imported here, because torch takes seconds to import, and an ONNX detector runs without it.
     from reidops.detection.torchvision_detector import TorchvisionDetector
 
     return TorchvisionDetector(name, settings)

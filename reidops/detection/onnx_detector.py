@@ -16,7 +16,7 @@ from reidops.detection.boxes import found
 from reidops.detection.onnx_input import picture_input
 from reidops.detection.onnx_layouts import NORMALISED_LIMIT, Facts, recognise
 from reidops.detection.onnx_metadata import person_of, read_metadata
-from reidops.detection.onnx_outputs import NOBODY, Candidates, Request, name_outputs, read_layout
+from reidops.detection.onnx_outputs import NO_CANDIDATES, Candidates, Request, name_outputs, read_layout
 from reidops.detection.plausibility import FirstFrames
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
@@ -102,7 +102,7 @@ class OnnxDetector:
             self._layout = recognise(named, facts)
             if self._layout is not None:
                 self._announce()
-        return NOBODY if self._layout is None else read_layout(named, self._layout, self._request, facts)
+        return NO_CANDIDATES if self._layout is None else read_layout(named, self._layout, self._request, facts)
 
     def _announce(self) -> None:
         person, names = self._request.person_class, self._metadata.names

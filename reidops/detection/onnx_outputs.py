@@ -27,7 +27,7 @@ class Candidates:
     num_others: int = 0
 
 
-NOBODY = Candidates(np.zeros((0, 4)), np.zeros(0), suppressed=True)
+NO_CANDIDATES = Candidates(np.zeros((0, 4)), np.zeros(0), suppressed=True)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read_outputs(
     """
     named = name_outputs(outputs, facts.output_names)
     known = recognise(named, facts) if layout == "auto" else layout
-    return NOBODY if known is None else read_layout(named, known, Request(person_class, least), facts)
+    return NO_CANDIDATES if known is None else read_layout(named, known, Request(person_class, least), facts)
 
 
 def read_layout(outputs: Sequence[Output], layout: str, request: Request, facts: Facts) -> Candidates:

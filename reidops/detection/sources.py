@@ -52,9 +52,8 @@ def open_source(
         )
     # Imported here, because the default reads det.txt and supervision takes seconds to import.
     from reidops.detection.detector_source import DetectorSource
-    from reidops.detection.detectors import new_detector
 
-    return DetectorSource(new_detector(name, settings))
+    return DetectorSource.of_name(name, settings)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def _draw(value: float, of_reference: np.ndarray) -> str:
     span = max(most - least, 1e-9)
 
     def place(one: float) -> float:
+        """Return the horizontal position of a value, px."""
         return _RADIUS + (one - least) / span * (_WIDTH - 2 * _RADIUS)
 
     dots = [f'<circle cx="{place(one):.1f}" cy="{_HEIGHT / 2}" r="{_RADIUS}" fill="#999"/>' for one in known]

@@ -107,11 +107,9 @@ class Embedder:
 
     def save(self, folder: Path, *, trained_on: dict[str, Any] | None = None) -> None:
         """Write model.safetensors and embedder.json with the golden embedding of the current weights."""
-        from reidops.embedding.inference import save_weights
-
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_weights(self.network, folder / WEIGHTS)
+        self._inference.save_weights(folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors writes 0600, which a server of another user cannot read
         self.description = dataclasses.replace(
             self.description,

@@ -72,6 +72,7 @@ def load_images(
     images = np.empty((len(rows), height, width, 3), np.uint8)
 
     def load(i: int) -> None:
+        """Decode and resize row i of `rows` into `images`."""
         images[i] = resize_crop(store.decode(rows[i]), height, width)
 
     with ThreadPoolExecutor() as pool:

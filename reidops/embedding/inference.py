@@ -29,6 +29,10 @@ class Inference:
         with self._turn, torch.inference_mode():
             return self.network(torch.from_numpy(images).to(self._device)).cpu().numpy()
 
+    def save_weights(self, path: Path) -> None:
+        """Write the weights of the network as a safetensors file."""
+        save_file({name: value.contiguous() for name, value in self.network.state_dict().items()}, path)
+
 
 def load_network(description: EmbedderDescription, weights: Path) -> EmbeddingNetwork:
     """Return the described network with the weights of a safetensors file.
@@ -46,11 +50,6 @@ def load_network(description: EmbedderDescription, weights: Path) -> EmbeddingNe
             f"{weights}: the weights do not fit the network in embedder.json; use both files of one training: {error}"
         ) from None
     return network
-
-
-def save_weights(network: EmbeddingNetwork, path: Path) -> None:
-    """Write the weights as a safetensors file."""
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
 
 
 def _build(description: EmbedderDescription) -> EmbeddingNetwork:

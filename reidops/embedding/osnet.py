@@ -12,6 +12,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from torch import Tensor, nn
 
 from reidops.embedding.pooling import GeM
+from reidops.embedding.published_network import init_module_from_he
 
 NUM_STREAMS = 4
 _BOTTLENECK = 4  # a block reduces its width by this factor
@@ -193,7 +194,7 @@ class OSNet(nn.Module):
         self.feature_info = [
             {"num_chs": channels[i], "reduction": reduction, "module": name} for name, i, reduction in ends
         ]
-        self.apply(_init_weights)
+        self.apply(init_module_from_he)
 
     def _add_stages(
         self, channels: tuple[int, int, int, int], blocks: tuple[tuple[Block, Block], ...], pools_apart: bool
@@ -241,16 +242,6 @@ class OSNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the output of `forward_head` for images [N, 3, H, W]."""
         return self.forward_head(self.forward_features(images))
-
-
-def _init_weights(module: nn.Module) -> None:
-    """Initialize convolutions by He's normal distribution, and linear layers by a narrow normal distribution."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    elif isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.01)
-    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-        nn.init.zeros_(module.bias)
 
 
 _CHANNELS = {

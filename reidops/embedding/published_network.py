@@ -85,14 +85,19 @@ def dense_layer(in_features: int, out_features: int) -> nn.Sequential:
 
 
 def init_from_he(network: nn.Module) -> None:
-    """Initialize convolutions by He's normal distribution, linear layers by a narrow one, and biases by 0."""
+    """Initialize all modules of a network, parents before children, see `init_module_from_he`."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=0.01)
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+        init_module_from_he(module)
+
+
+def init_module_from_he(module: nn.Module) -> None:
+    """Initialize a convolution by He's normal distribution, a linear layer by a narrow one, and their bias by 0."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.01)
+    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
 
 
 def config(height: int = 256, width: int = 128, *, url: str = "", first_conv: str = "conv1") -> dict[str, Any]:

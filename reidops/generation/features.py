@@ -49,6 +49,7 @@ def _random_network() -> FeatureNetwork:
         network = EmbeddingNetwork(_RANDOM_BACKBONE).eval()
 
     def embed(images: np.ndarray) -> np.ndarray:
+        """Return float32 [N, D] of RGB uint8 images [N, height, width, 3]."""
         with torch.inference_mode():
             return network(torch.from_numpy(images)).numpy()
 

@@ -27,7 +27,14 @@ log = logging.getLogger(__name__)
 
 
 def generate_crops(
-    crops: Path, folder: Path, checkpoints: Path, settings: GanSettings, *, num_crops: int, embedder: str | None
+    crops: Path,
+    folder: Path,
+    checkpoints: Path,
+    settings: GanSettings,
+    *,
+    num_crops: int,
+    embedder: str | None,
+    threads: int | None = None,
 ) -> None:
     """Write the outputs of the stage `generate` to the empty `folder`.
 
@@ -36,10 +43,13 @@ def generate_crops(
         checkpoints: the folder with the checkpoints of all trainings.
         num_crops: number of crops to generate.
         embedder: see `load_features`.
+        threads: threads of torch; None or 0 = one per core.
 
     Raises:
         ReidopsError: there are too few training crops, the training failed, or the embedder cannot be loaded.
     """
+    if threads:
+        torch.set_num_threads(threads)
     network = load_features(embedder)
     table = read_table(crops / "crops.parquet", CROPS)
     rows = find_training_crops(table, crops / "crops.parquet").rows

@@ -1,12 +1,10 @@
 """The losses of critic and generator: Wasserstein with a gradient penalty, or logistic with R1."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LossName = Literal["wgan-gp", "logistic"]
+from reidops.generation.settings import LossName
 
 R1_EVERY = 8
 """Steps of the critic per R1 penalty, whose weight is multiplied by this number (Karras et al. 2020)."""

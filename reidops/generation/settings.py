@@ -1,8 +1,9 @@
 """The settings of an adversarial training."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from reidops.generation.losses import LossName
+LossName = Literal["wgan-gp", "logistic"]
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,7 @@ def create_application(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """Check for a new version of the model between start and end of the application."""
         watching = asyncio.create_task(_watch(service))
         yield
         watching.cancel()
@@ -237,6 +238,7 @@ class Measured:
         start, status = time.perf_counter(), 500
 
         async def remember(message: Message) -> None:
+            """Send a message of the answer, and keep its status code for the metrics."""
             nonlocal status
             status = message.get("status", status)
             await send(message)

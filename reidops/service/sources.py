@@ -73,6 +73,11 @@ def find_source(model: str, *, max_batch: int, threads: int, on_batch: Callable[
     """Return the source of a model's name: a folder or a URI of the registry."""
 
     def new_embedder(folder: Path) -> BatchingEmbedder:
+        """Return the embedder of a folder with model.onnx and embedder.json, which joins requests to batches.
+
+        Raises:
+            ReidopsError: the folder is incomplete, or the self-test fails.
+        """
         return BatchingEmbedder(OnnxEmbedder(folder, threads=threads), max_batch, on_batch)
 
     if model.startswith("models:/"):

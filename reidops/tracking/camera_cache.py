@@ -79,7 +79,7 @@ def sequence_affines(sequence: Sequence, motion: CameraMotion, frames: range) ->
     present = [place for place, frame in enumerate(frames) if sequence.frame_path(frame).is_file()]
     if missing := len(frames) - len(present):
         _logger.warning(
-            "%s: %d of %d frames are missing; the camera is taken to stand still there",
+            "%s: %d of %d frames are missing; the camera is assumed to be static there",
             sequence.name,
             missing,
             len(frames),

@@ -31,7 +31,7 @@ from reidops.tracking.tracks import NO_TRACK, Observations, Tracks, observe, out
 ASSIGNED = "evidence"
 # A further term of the decisions: the negative log odds of a pair; a pair passes below 0.
 AGAINST = "evidence against"
-SHORTEST = 1e-3  # s; the least time between two frames, if the time stamps stand still
+SHORTEST = 1e-3  # s; the least time between two frames, if the time stamps do not increase
 # columns of the tracks
 _PRESENCE, _LOST, _NUMBER, _SAMPLES = "presence", "lost", "number", "samples"
 

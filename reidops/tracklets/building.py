@@ -1,7 +1,7 @@
 """Build the tables and the crops of all tracklets from the parts that are used without labels."""
 
 from collections.abc import Sequence as Rows
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,18 +17,8 @@ from reidops.parts import Part
 from reidops.tables import CROPS, TRACKLET_TRUTH, TRACKLETS, check_table
 from reidops.tracklets.footage import Cut, cut_footage
 from reidops.tracklets.joining import BOX
-from reidops.tracklets.rules import CropRules, JoinRules
+from reidops.tracklets.rules import Rules
 from reidops.tracklets.runs import cut_runs
-
-
-@dataclass(frozen=True)
-class Rules:
-    """All rules of the stage; `run_gap` is the largest distance of two crops of a run of a ReID set, frames."""
-
-    joining: JoinRules = field(default_factory=JoinRules)
-    choosing: CropRules = field(default_factory=CropRules)
-    run_gap: int = 100
-    jpeg_quality: int = 95
 
 
 @dataclass(frozen=True)

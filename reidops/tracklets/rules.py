@@ -1,6 +1,6 @@
 """The rules by which tracklets are joined, split and chosen. The stage `tracklets` has a param for each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,18 @@ class CropRules:
     min_height: int = 48
     min_visible: float = 0.6
     min_sharpness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All rules of the stage.
+
+    Attributes:
+        run_gap: largest distance of two crops of a run of a ReID set, frames.
+        jpeg_quality: quality of the crops that are cut from frames, 1 … 100.
+    """
+
+    joining: JoinRules = field(default_factory=JoinRules)
+    choosing: CropRules = field(default_factory=CropRules)
+    run_gap: int = 100
+    jpeg_quality: int = 95

@@ -63,6 +63,19 @@ class FinishedState:
         checkpoints.save(state)
 
 
+def open_checkpoints(root: Path, identity: dict[str, Any], *, prune: bool) -> tuple[Checkpoints, FinishedState]:
+    """Return the checkpoints of a training, and the state of the last finished one.
+
+    Args:
+        root: folder with the checkpoints of all trainings.
+        prune: delete old checkpoints of other trainings; only one process may.
+    """
+    checkpoints = Checkpoints(root, identity)
+    if prune:
+        checkpoints.prune()
+    return checkpoints, FinishedState(root, identity)
+
+
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return the names of the params and digests that differ."""
     params = [f"train.{name}" for name in now["params"] if before["params"].get(name) != now["params"][name]]

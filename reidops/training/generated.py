@@ -90,6 +90,17 @@ def read_generated(
     return GeneratedCrops(make, len(table), source.mode, wanted, seed=seed, rank=rank, num_ranks=num_ranks)
 
 
+def find_generated(folder: Path, mode: Mode, share: float) -> GeneratedSource:
+    """Return the generated crops of a folder of the stage `generate`.
+
+    Raises:
+        ReidopsError: it has none.
+    """
+    source = GeneratedSource(folder, mode, share)
+    check_present(source)
+    return source
+
+
 def check_present(source: GeneratedSource) -> None:
     """Check that the stage `generate` has generated crops.
 

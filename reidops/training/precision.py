@@ -82,10 +82,12 @@ def measure_bf16_slowdown(seconds: float = 0.3) -> float:
     inputs = torch.ones(16, 128, 12, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
 
     def run_pass(enabled: bool) -> None:
+        """Run the convolution forward and backward; `enabled` = in bf16."""
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             layer(inputs).float().sum().backward()
 
     def seconds_per_pass(enabled: bool) -> float:
+        """Return the mean time of a pass, after one pass that compiles the kernels."""
         run_pass(enabled)  # compiles the kernels
         num_passes, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds or num_passes == 0:

@@ -1,7 +1,7 @@
-"""The tensors in a file of weights, whatever wrote it, without running any code of it.
+"""Read the tensors in a file of weights of any program, without running code in the file.
 
 A pickle is read by torch's `weights_only` reader. Names of classes in it that are not on its list (a training's
-arguments, a configuration) are replaced by stand-ins that hold nothing: their code is neither imported nor called.
+arguments, a configuration) are replaced by empty placeholders: their code is neither imported nor called.
 """
 
 import importlib
@@ -131,7 +131,7 @@ def _foreign_zip(path: Path) -> str:
 
 
 def _read_pickle(path: Path) -> Any:
-    """Return the content of a file of torch.save, foreign classes in it as stand-ins.
+    """Return the content of a file of torch.save, with placeholders for classes of other packages.
 
     Python 2 wrote strings as bytes; latin1 reads them, and changes no string of Python 3.
     """
@@ -159,7 +159,7 @@ def _unreadable(path: Path, error: object) -> ReidopsError:
 
 
 def _add_stand_in(error: str, stand_ins: dict[str, type]) -> bool:
-    """Add a stand-in for the class that a reader stumbled over; return whether there was a new one."""
+    """Add a placeholder for the class at which a reader failed; return whether it is new."""
     filled = _FILLED_STAND_IN.search(error)
     if filled:
         name = filled[2]

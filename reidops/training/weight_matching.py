@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-# Modules that training needs and embedding does not, where they stand beside the backbone's.
+# Modules that only a training needs, by their names beside the modules of the backbone.
 HEADS = frozenset(
     (
         "arcface aux_classifier bnneck bottleneck center_loss classifier classifiers criterion fc head head_dist heads "
@@ -75,7 +75,7 @@ def find_neck(tensors: Mapping[str, Tensor], names: Iterable[str], dim: int) -> 
 
 
 def _best_prefix(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """Return what stands before the expected names, e.g. `module.backbone.`; of equals the first in the file."""
+    """Return the most frequent prefix of the expected names, e.g. `module.backbone.`; of equals the first in the file."""
     votes: Counter[str] = Counter()
     for name, tensor in tensors.items():
         parts = name.split(".")

@@ -377,18 +377,6 @@ def test_a_full_disk_is_told_keeps_what_came_and_the_next_run_goes_on(
     assert server.asked == [None, f"bytes={len(kept)}-"]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 1 MiB, or skip where that is not allowed."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk can be mounted by root only")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("length", ["told", "none"])
 def test_a_disk_that_is_too_small_is_told(server: ArchiveServer, small_disk: Path, length: str) -> None:
     server.length = length

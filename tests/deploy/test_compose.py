@@ -2,12 +2,16 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from reidops.params import check_all, read_sections
+from stages.params import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -48,6 +52,15 @@ def test_files_and_modules_that_are_named_exist():
     databases = set(re.findall(r"@postgres/(\w+)", TEXT))
     assert databases == set(re.findall(r"CREATE DATABASE (\w+)", (DEPLOY / "databases.sql").read_text()))
     assert all(need in SERVICES for service in SERVICES.values() for need in service.get("depends_on", ()))
+
+
+def test_the_params_of_the_trial_are_valid(tmp_path):
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    trial_module().change_params(path)
+    changed = read_sections(path)
+    assert set(check_all(SECTIONS, path)) == set(SECTIONS)
+    assert changed["download"]["synthetic"]["scenes"] == 3 and changed["train"]["epochs"] == 2
 
 
 @pytest.mark.slow

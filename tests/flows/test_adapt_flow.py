@@ -75,6 +75,19 @@ def test_only_a_new_or_changed_video_or_an_interrupted_run_starts_the_pipeline(r
     assert state.is_completed() and not ran and "download.videos is null" in state.message
 
 
+def test_a_folder_without_videos_is_nothing_to_do_and_a_missing_folder_is_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    failures: list[str] = []
+    monkeypatch.setattr(module, "write_failure_artifact", failures.extend)
+    (tmp_path / "params.yaml").write_text("download: {videos: videos}\nadapt: {rounds: 2}\n")
+    assert module.adapt.fn(str(tmp_path)).is_failed() and "videos is not a folder" in failures[0]
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "notes.txt").write_text("no video")
+    state = module.adapt.fn(str(tmp_path))
+    assert state.is_completed() and len(failures) == 1
+    assert state.message == "videos holds no video and no folder of frames: nothing to adapt to"
+
+
 @pytest.mark.slow
 def test_download_is_run_again_although_dvc_sees_no_change(monkeypatch, tmp_path):
     started: list[list[str]] = []

@@ -12,14 +12,15 @@ from pydantic import ValidationError
 from reidops.errors import ReidopsError
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.mot.sequences import find_sequences, read_annotations, read_detections
-from reidops.mot.synthetic import SyntheticParams, write_synthetic
 from reidops.mot.synthetic.camera import Camera
 from reidops.mot.synthetic.figure import Figure
+from reidops.mot.synthetic.params import SyntheticParams
 from reidops.mot.synthetic.people import draw_appearance, draw_crowd
 from reidops.mot.synthetic.skeleton import Stance, skeleton
 from reidops.mot.synthetic.sprite import Owners, Sprite
 from reidops.mot.synthetic.street import plan_street
 from reidops.mot.synthetic.walks import follow, plan_routes
+from reidops.mot.synthetic.writing import write_synthetic
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from mot_factory import write_mot_set
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json
-from reidops.mot.synthetic import SyntheticParams
+from reidops.mot.synthetic.params import SyntheticParams
 from reidops.params import check_section
 from reidops.parts import read_parts
 from stages.convert import ConvertParams, convert

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from default_params import default_params
 from mot_factory import write_mot_set
+from register_folders import FOLDERS
 
 from reidops.files import read_json, write_json
 from reidops.mot.sequences import read_sequence
@@ -68,20 +69,7 @@ def test_evaluate_tracking_without_a_tracked_sequence_writes_why(without_trackin
 def test_register_without_tracking_registers_no_version_and_writes_why(tmp_path, caplog):
     data = tmp_path / "data"
     write_skipped(data / "tracking", "download.track is []")
-    names = (
-        "raw",
-        "crops",
-        "validation",
-        "generated",
-        "model",
-        "export",
-        "reid",
-        "detections",
-        "embeddings",
-        "tracking",
-        "seeds",
-    )
-    folders = (data / name for name in (*names, "registration"))
+    folders = (data / name for name in FOLDERS)
     register(tmp_path / "params.yaml", *folders, params=default_params(RegisterParams))
     assert read_json(data / "registration" / "version.json") == {"skipped": "download.track is []"}
     assert "no version is registered" in caplog.text

@@ -11,6 +11,7 @@ import pytest
 from default_params import default_params
 from empty_store import write_empty_store
 from made_result import SEQUENCES, write_result
+from register_folders import FOLDERS
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
@@ -20,20 +21,6 @@ from stages.register import RegisterParams, register
 
 pytestmark = pytest.mark.slow  # each registration starts processes
 PARAMS = default_params(RegisterParams, experiment="reid")
-FOLDERS = (
-    "raw",
-    "crops",
-    "validation",
-    "generated",
-    "model",
-    "export",
-    "reid",
-    "detections",
-    "embeddings",
-    "tracking",
-    "seeds",
-    "registration",
-)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ PANE = (0.35, 2.45)  # metres above the ground, a shop window's lower and upper 
 
 
 def paint_backdrop(street: Street, rng: np.random.Generator) -> np.ndarray:
-    """Return what stands still behind everybody, float32 [h, w, 3] BGR over the street's canvas."""
+    """Return the static background of the street's canvas, float32 [h, w, 3] BGR."""
     width, height = street.canvas_size
     rows, columns = np.mgrid[: height * SAMPLES : 1, : width * SAMPLES : 1].astype(np.float32)
     x, z = street.camera.ground((columns + 0.5) / SAMPLES, (rows + 0.5) / SAMPLES)

@@ -122,7 +122,7 @@ def _haunts(rng: np.random.Generator, detector: Detector, street: Street, num_fr
 
 
 def _person_like(rng: np.random.Generator, street: Street, count: int) -> np.ndarray:
-    """Return boxes ltwh [count, 4] that stand on the ground somewhere, about as tall as somebody there would be."""
+    """Return boxes ltwh [count, 4] at random places on the ground, about as tall as a person at that place."""
     z = rng.uniform(NEAR, FAR + 1, count)
     x = rng.uniform(-1, 1, count) * street.half_view(1.0) * z
     feet = street.camera.project(np.column_stack([x, np.zeros(count), z])) - street.margin

@@ -37,7 +37,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who is annotated: what to draw, where it walks (a walk of one row stands still), as what it counts."""
+    """A person or object that is annotated: its class, what to draw, and its walk (one row: it does not move)."""
 
     track_id: int
     class_id: int
@@ -93,7 +93,7 @@ class Film:
             self.owners.cover(sprite, actor.track_id)
 
     def _still(self, track_id: int, class_id: int, appearance: Appearance, place: tuple[float, float]) -> Actor:
-        """Return somebody who stands (or sits) in one place and faces the camera, more or less."""
+        """Return an actor that does not move and roughly faces the camera."""
         turn = self.rng.uniform(-0.7, 0.7)
         heading, phase = np.array([[np.sin(turn), -np.cos(turn)]]), self.rng.uniform(0, 6)
         return Actor(
@@ -178,7 +178,7 @@ class Film:
         )
 
     def _shade(self, canvas: np.ndarray, cast: list[tuple[Actor, Sprite]], k: int) -> None:
-        """Darken the ground where people stand between it and the light."""
+        """Darken the ground in the shadows of people."""
         shade = np.zeros(canvas.shape[:2], np.float32)
         for actor, sprite in cast:
             x, z = actor.walk.place[min(k, len(actor.walk.phase) - 1)]

@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Stance:
-    """Where and how somebody stands: place on the ground [m], heading as a unit vector (x, z), gait phase [rad], swing
+    """The pose of a person: place on the ground [m], heading as a unit vector (x, z), gait phase [rad], swing
     0 … 1.3.
     """
 

@@ -1,6 +1,4 @@
-"""What a drawn street consists of: its camera, its light, what stands on it and the houses behind it. Lengths in
-metres.
-"""
+"""The parts of a drawn street: camera, light, obstacles, and the houses behind it. Lengths are in metres."""
 
 from dataclasses import dataclass
 

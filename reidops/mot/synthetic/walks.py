@@ -88,8 +88,8 @@ def _places(points: Itinerary, clock: np.ndarray) -> np.ndarray:
 
 
 def _headings(velocity: np.ndarray, speed: np.ndarray, frame_rate: float) -> np.ndarray:
-    """Return unit headings [n, 2] that follow the velocity no faster than anybody turns; who stands keeps looking
-    ahead.
+    """Return unit headings [n, 2] that follow the velocity with a limited turning rate; a person who stands keeps the
+    last heading.
     """
     first = velocity[int(np.argmax(speed > 0.15))]
     angle = float(np.arctan2(first[0], first[1]))

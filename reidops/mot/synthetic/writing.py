@@ -10,10 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from reidops.files import whole_folder
 from reidops.mot.sequences import PEDESTRIAN
-from reidops.mot.synthetic import SyntheticParams
 from reidops.mot.synthetic.detectors import DETECTORS, detect
 from reidops.mot.synthetic.frames import Film, Sighting
+from reidops.mot.synthetic.params import SyntheticParams
 from reidops.parallel import map_parallel
 
 JPEG_QUALITY = 92
@@ -26,6 +27,18 @@ class Commission:
     train: Path
     params: SyntheticParams
     index: int
+
+
+def write_synthetic(folder: Path, params: SyntheticParams, workers: int | None = None) -> None:
+    """Write the data set to `<folder>/train/SYN-01-DPM/…`; the folder appears whole or not at all.
+
+    Args:
+        folder: is replaced where it exists.
+        params: what to draw.
+        workers: processes; None = one per usable core.
+    """
+    with whole_folder(Path(folder)) as partial:
+        write_scenes(partial / "train", params, workers)
 
 
 def write_scenes(train: Path, params: SyntheticParams, workers: int | None) -> None:

@@ -78,6 +78,11 @@ def hota_counts(overlaps: Overlaps) -> dict[str, np.ndarray]:
     located = np.cumsum(np.bincount(level, iou, minlength=len(THRESHOLDS) + 1)[::-1])[::-1][1:]
 
     def mean(of_couples: np.ndarray) -> np.ndarray:
+        """Return the mean over matches, [num_thresholds], of values of couples of person and track.
+
+        Args:
+            of_couples: [num_couples, num_thresholds].
+        """
         return (together * of_couples).sum(axis=0) / np.maximum(1, matches)
 
     return {

@@ -137,6 +137,7 @@ class _Record:
 
     @classmethod
     def of(cls, accumulator: motmetrics.MOTAccumulator) -> "_Record":
+        """Return the events of an accumulator; an event without a person or track has id −1."""
         events = accumulator.events
         kinds = events["Type"].cat
         track_id, tracker_id = (

@@ -94,6 +94,11 @@ class _Counted:
 
     @classmethod
     def of(cls, results: Rows[ArmResult], window: int) -> "_Counted":
+        """Return the counts of an arm's results; the copies of a video (MOT17's detectors) are added up.
+
+        Args:
+            window: length of the windows of the intervals, frames.
+        """
         sequences = {result.sequence: LeaveOneOut.of(result.of_frames, window) for result in results}
         return cls(
             sequences,

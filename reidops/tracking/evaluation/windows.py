@@ -132,6 +132,11 @@ class FrameTables(_Tables):
         )
 
         def sums(rows: np.ndarray, size: int) -> np.ndarray:
+            """Return how often each index occurs in each window, int [num_windows, size].
+
+            Args:
+                rows: frame and index below `size`, int [n, 2].
+            """
             return np.bincount(window[rows[:, 0]] * size + rows[:, 1], minlength=num_windows * size).reshape(
                 num_windows, size
             )
@@ -165,6 +170,11 @@ class FrameTables(_Tables):
         tracks[-1] = whole.tracks[0] - tracks.sum(axis=0)
 
         def by_person(of_couples: np.ndarray) -> np.ndarray:
+            """Return values of couples in the rows of their persons, zeros elsewhere.
+
+            Args:
+                of_couples: [num_couples, …]; the result is [num_people + 1, num_couples, …].
+            """
             rows = np.zeros((num_people + 1, *of_couples.shape))
             rows[person, np.arange(len(self.couples))] = of_couples
             return rows

@@ -7,7 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from reidops.boxes.embeddings import choose_detections, confidence_floor, embed_sequence, write_embeddings
+import numpy as np
+import pandas as pd
+
+from reidops.boxes.embeddings import (
+    EmbeddedDetections,
+    choose_detections,
+    confidence_floor,
+    embed_sequence,
+    write_embeddings,
+)
 from reidops.detection.settings import DetectorSettings
 from reidops.detection.sources import open_source
 from reidops.embedding.embedder import Embedder
@@ -16,7 +25,7 @@ from reidops.parts import Part, read_parts
 from reidops.tracking.constants import GATES
 from reidops.tracking.evaluation.setups import TrackerSetup, calibrated_setup
 from reidops.tracking.tuning.scenes import STRANGERS, choose_scenes, people_of, scene_rows
-from reidops.tracking.tuning.search import Budget, search_constants, without_embeddings
+from reidops.tracking.tuning.search import Budget, search_constants
 from reidops.tracking.tuning.search_report import format_search, write_search
 from reidops.tracking.tuning.search_spaces import search_space
 
@@ -132,7 +141,14 @@ def _embed(
         least = confidence_floor(floor, sequence.detector)
         chosen = choose_detections(found, min_confidence=least, nms=detected.nms)
         if embedder is None:
-            rows = without_embeddings(chosen, setup.weights_sha256)
+            rows = _without_embeddings(chosen, setup.weights_sha256)
         else:
             rows = embed_sequence(sequence, chosen, embedder, batch_size=detected.batch_size)
         write_embeddings(rows, setup.embeddings / f"{part.sequence}.npz")
+
+
+def _without_embeddings(detections: pd.DataFrame, weights_sha256: str) -> EmbeddedDetections:
+    """Return a detections table for trackers without appearance; each embedding is a single zero."""
+    box_ltwh = detections[["left", "top", "width", "height"]].to_numpy(np.float32)
+    frame, confidence = detections["frame"].to_numpy(np.int32), detections["confidence"].to_numpy(np.float32)
+    return EmbeddedDetections(frame, box_ltwh, confidence, np.zeros((len(frame), 1), np.float32), weights_sha256)

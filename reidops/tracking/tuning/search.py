@@ -3,33 +3,22 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Rows
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import optuna
 
-from reidops.boxes.embeddings import EmbeddedDetections, confidence_floor, read_embeddings
-from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.parallel import map_parallel
 from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 from reidops.tracking.constants import constants_of
-from reidops.tracking.evaluation.arm_results import FRAMES_OF_ONE_PROCESS
-from reidops.tracking.evaluation.scoring import (
-    Results,
-    combine_results,
-    compare,
-    official_results,
-    official_scores,
-    rules_of,
-)
 from reidops.tracking.evaluation.setups import TrackerSetup
-from reidops.tracking.trackers import finish_tracks, new_camera, new_tracker, track_sequence
-from reidops.tracking.tuning.search_spaces import OF_ALL, SearchSpace
+from reidops.tracking.trackers import new_camera
+from reidops.tracking.tuning.search_spaces import SearchSpace
+from reidops.tracking.tuning.trial_scores import num_workers, score_values
 
-SHOWN = ("IDF1", "HOTA", "AssA", "MOTA", "IDSW")
 START = 0  # number of the trial before the search, with held and published values
 
 
@@ -69,10 +58,10 @@ def search_constants(
     Raises:
         ReidopsError: embeddings are missing, broken or of another model, or annotations contradict themselves.
     """
-    workers = _num_workers(parts, budget.trials + 1)
+    workers = num_workers(parts, budget.trials + 1)
     if setup.camera:  # once, before the trials use it
         map_parallel(partial(new_camera, camera=setup.camera), parts, workers, desc="camera")
-    score = partial(_score_values, parts=parts, setup=setup, appearance=appearance, workers=workers)
+    score = partial(score_values, parts=parts, setup=setup, appearance=appearance, workers=workers)
     start = Tried(START, _start_values(space), score(space.held))
     return [start, *run_trials(space, score, budget, floor=start.scores[budget.score])]
 
@@ -86,8 +75,6 @@ def run_trials(
         score: returns the scores of some values, by name.
         floor: the score to beat, shown by the progress bar until a trial does.
     """
-    import optuna  # not at the top: the processes that track do not need it
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=budget.seed))
     known: dict[tuple[Any, ...], Mapping[str, float]] = {}
@@ -113,59 +100,3 @@ def best_of(trials: Rows[Tried], score: str) -> Tried:
 def _start_values(space: SearchSpace) -> dict[str, Any]:
     published = asdict(constants_of(space.tracker, {}))
     return {name: space.held.get(name, published.get(name)) for name in (*space.held, *space.knobs)}
-
-
-def split_values(values: Mapping[str, Any], tracker: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the constants that differ from the published ones, and the gate and least confidence if given."""
-    published = asdict(constants_of(tracker, {}))
-    constants = {name: value for name, value in values.items() if name in published and value != published[name]}
-    return constants, {name: values[name] for name in OF_ALL if values.get(name) is not None}
-
-
-def _score_values(
-    values: Mapping[str, Any], parts: Rows[Part], setup: TrackerSetup, appearance: bool, workers: int | None
-) -> dict[str, float]:
-    """Return the scores of all parts together with some values."""
-    constants, of_all = split_values(values, setup.tracker)
-    job = partial(
-        _results,
-        setup=replace(setup, constants=constants_of(setup.tracker, constants), **of_all),
-        appearance=appearance,
-    )
-    # the longest first, so that no process starts it last
-    ordered = sorted(parts, key=lambda part: -part.num_frames)
-    results = map_parallel(job, ordered, workers)
-    scores = asdict(
-        official_scores(combine_results({part.sequence: found for part, found in zip(ordered, results, strict=True)}))
-    )
-    return {name: scores[name] for name in SHOWN}
-
-
-def _num_workers(parts: Rows[Part], num_trials: int) -> int | None:
-    """Return 1 if a single process is faster than starting others for all trials, else None, one per core."""
-    return None if num_trials * sum(part.num_frames for part in parts) > FRAMES_OF_ONE_PROCESS else 1
-
-
-def _results(part: Part, setup: TrackerSetup, appearance: bool) -> Results:
-    """Return TrackEval's results of one sequence."""
-    sequence = read_sequence(part.folder)
-    detected = read_embeddings(setup.embeddings / f"{part.sequence}.npz", setup.weights_sha256)
-    floor = confidence_floor(setup.min_confidence, sequence.detector)
-    if floor is not None:
-        detected = detected.keep(detected.confidence >= floor)
-    frames = part.frames(setup.frame_stride)
-    camera = new_camera(part, setup.camera, setup.frame_stride) if setup.camera else None
-    frame_rate = sequence.frame_rate / setup.frame_stride
-    tracker = new_tracker(setup.tracker, setup.gate, setup.constants, camera, frame_rate=frame_rate)
-    tracks = finish_tracks(track_sequence(tracker, detected, frames, appearance=appearance), setup.finishing)
-    annotations = read_annotations(sequence)
-    return official_results(
-        compare(annotations[annotations["frame"].isin(frames)], tracks, frames, rules_of(part.dataset))
-    )
-
-
-def without_embeddings(detections: pd.DataFrame, weights_sha256: str) -> EmbeddedDetections:
-    """Return a detections table for trackers without appearance; each embedding is a single zero."""
-    box_ltwh = detections[["left", "top", "width", "height"]].to_numpy(np.float32)
-    frame, confidence = detections["frame"].to_numpy(np.int32), detections["confidence"].to_numpy(np.float32)
-    return EmbeddedDetections(frame, box_ltwh, confidence, np.zeros((len(frame), 1), np.float32), weights_sha256)

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reidops.files import whole_file, write_json
-from reidops.tracking.tuning.search import SHOWN, Tried, best_of, split_values
+from reidops.tracking.tuning.search import Tried, best_of
 from reidops.tracking.tuning.search_spaces import SearchSpace
+from reidops.tracking.tuning.trial_scores import SHOWN, split_values
 
 COLUMNS = 4  # of the picture, at most
 

@@ -184,8 +184,8 @@ def _check_value(tracker: str, name: str, value: Any) -> None:
 def _knob(tracker: str, name: str, setting: list[Any]) -> Range | Choices:
     if len(setting) < 2:
         raise ReidopsError(
-            f"{tracker}.{name} is {setting}: expected [least, most] or several choices; a value that is held stands "
-            f"without brackets"
+            f"{tracker}.{name} is {setting}: expected [least, most] or several choices; to fix a constant, give "
+            f"one value without brackets"
         )
     if len(setting) > 2 or not all(map(_is_number, setting)):
         return Choices(tuple(setting))

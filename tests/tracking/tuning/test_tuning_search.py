@@ -3,8 +3,9 @@
 import pytest
 
 from reidops.tracking.constants import CONSTANTS
-from reidops.tracking.tuning.search import Budget, Tried, best_of, run_trials, split_values
+from reidops.tracking.tuning.search import Budget, Tried, best_of, run_trials
 from reidops.tracking.tuning.search_spaces import SEARCH_SPACES, Choices, Range, search_space
+from reidops.tracking.tuning.trial_scores import split_values
 
 OF_LOOKS = {
     "gate",
