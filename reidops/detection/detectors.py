@@ -1,10 +1,12 @@
 """Create detectors by name: torchvision detectors and ONNX files."""
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import supervision as sv
 
+from reidops.detection.file_formats import is_onnx
 from reidops.detection.settings import DetectorSettings
 from reidops.files import repository_path
 
@@ -26,7 +28,7 @@ def new_detector(name: str, settings: DetectorSettings = DetectorSettings()) -> 
         ReidopsError: there is no detector of that name, or it cannot be loaded.
     """
     # Imported here, because each import takes a second and only one is needed.
-    if name.endswith(".onnx"):
+    if is_onnx(Path(name)):
         from reidops.detection.onnx_detector import OnnxDetector
 
         return OnnxDetector(repository_path(name), settings)
