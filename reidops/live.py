@@ -15,6 +15,7 @@ import supervision as sv
 
 from reidops.boxes.box_embedding import CropEmbedder
 from reidops.detection.detectors import Detector, new_detector
+from reidops.detection.file_formats import is_onnx, refuse_other_formats
 from reidops.detection.settings import DetectorSettings
 from reidops.embedding.embedder import Embedder
 from reidops.errors import ReidopsError
@@ -87,7 +88,8 @@ class DetectionFile:
             ReidopsError: the file is missing, or names the line that is no detection.
         """
         if not path.is_file():
-            raise ReidopsError(f"{path}: no such file; expected detections in MOTChallenge's det.txt format")
+            fault = "is a folder; name one file" if path.is_dir() else "no such file; expected detections"
+            raise ReidopsError(f"{path}: {fault} in MOTChallenge's det.txt format")
         table = read_raw_detections(path)
         if not len(table):
             logger.warning("%s: holds no detection, so there is nothing to track", path)
@@ -118,10 +120,13 @@ class DetectionFile:
             return
         if misfit.kind != RESOLUTION and misfit.is_certain:
             raise ReidopsError(f"{self._path}: {misfit}")
+        if misfit.kind != RESOLUTION:
+            logger.warning("%s: %s", self._path, misfit)
+            return
         logger.warning(
             "%s: %s; of another resolution: say which (--scale 0.5, or --detections-size 1920x1080)",
             self._path,
-            misfit.fault.replace("outside the", "outside the picture,") if misfit.kind == RESOLUTION else misfit,
+            misfit.fault.replace("outside the", "outside the picture,"),
         )
 
 
@@ -182,7 +187,8 @@ def open_detections(
         folder = sequence_folder(video) if video.is_dir() else None
         return DetectionFile((folder or beside) / "det" / "det.txt", scale=scale, size=size, frames=frames)
     path = Path(source)
-    if path.suffix != ".onnx" and (path.exists() or path.suffix in (".txt", ".csv")):
+    refuse_other_formats(path)
+    if not is_onnx(path) and (path.exists() or path.suffix in (".txt", ".csv")):
         return DetectionFile(path, scale=scale, size=size, frames=frames)
     return DetectorAtWork(new_detector(source, settings))
 

@@ -18,8 +18,10 @@ from reidops.datasets.motchallenge import PUBLISHED
 from reidops.datasets.set_sequences import Found, find_exports
 from reidops.errors import ReidopsError
 from reidops.image_headers import read_size
+from reidops.mot import label_folder, mots
 from reidops.mot.classes import as_people, number_of_name
 from reidops.mot.cvat import read_cvat
+from reidops.mot.exported import Exported
 from reidops.mot.frame_files import list_frames
 from reidops.mot.ground_truth import FORMATS
 from reidops.mot.kitti import read_kitti
@@ -39,7 +41,8 @@ from reidops.parts import local_folder
 
 logger = logging.getLogger(__name__)
 
-_FRAME_RATES = {"kitti": 10.0, "visdrone": 30.0, "uavdt": 30.0}
+_FRAME_RATES = {"kitti": 10.0, "visdrone": 30.0, "uavdt": 30.0, "bdd100k": 5.0}
+_CLASS_NAMES = {"labels": label_folder.CLASS_NAMES, "mots": mots.CLASS_NAMES}  # of class numbers in download.people
 _DEFAULT_RATE = 25.0
 
 
@@ -156,15 +159,23 @@ def _annotations(
         kind = layout or (found.kind if found.kind != "gt" else "")
         read = read_annotation_file(sequence, path=found.annotations, layout=kind, people=people)
         return read.table, read.remark
-    if found.kind == "kitti":
-        exported = read_kitti(found.annotations)
-    elif found.kind == "cvat":
-        exported = read_cvat(found.annotations, None if sequence.files is None else len(sequence.files.names))
-    elif sequence.files is None:
-        raise ReidopsError(f"{found.annotations}: there are no frames beside this file; put the video's frames there")
-    else:
-        exported = read_video_json(found.annotations, sequence.files, sequence.width, sequence.height)
+    exported = _exported(found, sequence)
     return _checked(exported.table, found, sequence, people), exported.remark
+
+
+def _exported(found: Found, sequence: MotSequence) -> Exported:
+    files = sequence.files
+    if found.kind == "kitti":
+        return read_kitti(found.annotations)
+    if found.kind == "cvat":
+        return read_cvat(found.annotations, None if files is None else len(files.names))
+    if files is None:
+        raise ReidopsError(f"{found.annotations}: there are no frames beside this file; put the video's frames there")
+    if found.kind == "mots":
+        return mots.read_mots(found.annotations, files, sequence.width, sequence.height)
+    if found.kind == "labels":
+        return label_folder.read_label_folder(found.annotations, files, sequence.width, sequence.height)
+    return read_video_json(found.annotations, files, sequence.width, sequence.height)
 
 
 def _checked(
@@ -180,8 +191,10 @@ def _checked(
     if len(flat):
         raise ReidopsError(f"{found.annotations}: a box in frame {flat['frame'].iloc[0]} has no area; remove it")
     words = table["class_name"].tolist()
+    names = _CLASS_NAMES.get(found.kind, {})
+    wanted = None if people is None else [names.get(word, word) if isinstance(word, int) else word for word in people]
     classes = (
-        as_people(words, people) if people is not None else np.array([number_of_name(word) for word in words], int)
+        as_people(words, wanted) if wanted is not None else np.array([number_of_name(word) for word in words], int)
     )
     return table.assign(class_id=classes).drop(columns="class_name")
 

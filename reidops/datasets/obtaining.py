@@ -19,6 +19,7 @@ from reidops.datasets.layouts import SetFolder, expected_layout, find_set, is_la
 from reidops.datasets.motchallenge import HOW_TO_ASK, PUBLISHED
 from reidops.datasets.pictures import only_unread
 from reidops.datasets.sets import SETS, protocol_of
+from reidops.datasets.without_identities import without_identities
 from reidops.errors import ReidopsError, Unreachable
 from reidops.mot.sequences import DETECTORS
 from reidops.parts import LOCAL, local_folder
@@ -111,7 +112,7 @@ def find_local(name: str, local: str | None) -> SetFolder | None:
         if found is not None:
             return _with_notice(_as_set(name, found, _address(LOCAL, found, sources_local=local)))
     if folders and not any(_archives_in(folder) for folder in folders) and not _groups_in(base, name):
-        hint = _below(name, folders) or only_unread(folders[0])
+        hint = _below(name, folders) or only_unread(folders[0]) or without_identities(folders[0])
         raise ReidopsError(f"{folders[0]}: {expected_layout(name)}; it holds {listing(folders[0])}{hint}")
     return None
 

@@ -1,10 +1,12 @@
 """Create detectors by name: torchvision detectors and ONNX files."""
 
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import supervision as sv
 
+from reidops.detection.file_formats import is_onnx
 from reidops.detection.onnx_detector import OnnxDetector
 from reidops.detection.settings import DetectorSettings
 from reidops.files import repository_path
@@ -26,7 +28,7 @@ def new_detector(name: str, settings: DetectorSettings = DetectorSettings()) -> 
     Raises:
         ReidopsError: there is no detector of that name, or it cannot be loaded.
     """
-    if name.endswith(".onnx"):
+    if is_onnx(Path(name)):
         return OnnxDetector(repository_path(name), settings)
     # Imported here, because torch takes seconds to import, and an ONNX detector runs without it.
     from reidops.detection.torchvision_detector import TorchvisionDetector

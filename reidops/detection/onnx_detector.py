@@ -162,6 +162,9 @@ class OnnxDetector:
             )
 
 
+_LFS = b"version https://git-lfs"
+
+
 def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; give the path of a detector's ONNX file, relative to the repository")
@@ -181,6 +184,8 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
         faults.NotImplemented,
         faults.RuntimeException,
     ) as error:
+        if path.read_bytes()[:64].lstrip().startswith(_LFS):
+            raise ReidopsError(f"{path}: is a Git LFS pointer, not the detector; get it with `git lfs pull`") from None
         raise ReidopsError(
             f"{path}: ONNX Runtime cannot open it ({_first_line(error)}); export or copy the detector again"
         ) from None

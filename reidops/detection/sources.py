@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from reidops.detection.file_formats import is_onnx, refuse_other_formats
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import repository_path
@@ -38,7 +39,8 @@ def open_source(
     path = repository_path(name)
     if name == PUBLIC:
         return Scaled(PublicDetections(), scale)
-    if path.suffix != ".onnx" and path.exists():
+    refuse_other_formats(path)
+    if not is_onnx(path) and path.exists():
         return Scaled(OwnFiles(path), scale)
     if path.suffix in (".txt", ".csv") or name.endswith("/"):
         raise ReidopsError(

@@ -14,7 +14,11 @@ _LEAST = 10  # minimum number of boxes for an error
 _CLEAR = 0.99  # minimum share of the boxes that fit a unit
 _BEYOND = 0.1  # share of the boxes that reach out of the frame, above which the unit is checked
 _MOST_OUTSIDE = 0.5  # share of the boxes with their centre outside, above which an error is raised
-SHARES, CORNERS, RESOLUTION = "shares", "corners", "resolution"
+_MANY = 50  # minimum number of boxes for a warning about where all of them are
+_SMALL = (
+    0.55  # share of the width and of the height to which no box reaches, below which a smaller resolution is likely
+)
+SHARES, CORNERS, RESOLUTION, CENTERS = "shares", "corners", "resolution", "centers"
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,9 @@ class Misfit:
 def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
     """Return the fault of boxes [n, 4] in frames of width × height px, None if there is none.
 
-    Boxes are 0-based px. Three faults are recognised: shares of the frame (no side above 1), corners (right and bottom
-    in place of width and height, so that boxes reach out of the frame) and boxes of another resolution.
+    Boxes are 0-based px. Four faults are recognised: shares of the frame (no side above 1), corners (right and bottom
+    in place of width and height, so that boxes reach out of the frame), boxes of another resolution, and centers in
+    place of left and top.
     """
     boxes = np.asarray(box_ltwh, dtype=float).reshape(-1, 4)
     if not len(boxes):
@@ -71,6 +76,33 @@ def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
             f"they are of another resolution or of another sequence: scale them (detections by detect.scale"
             f"{_likely_scale(most, width, height)}), or use the file of this sequence",
             enough and outside > _MOST_OUTSIDE,
+        )
+    return _doubtful(boxes, width, height) if len(boxes) >= _MANY else None
+
+
+def _doubtful(boxes: np.ndarray, width: int, height: int) -> Misfit | None:
+    """Return a fault that many boxes [n, 4] inside their frames suggest but do not prove, None if there is none."""
+    size = np.array([width, height])
+    past = boxes[:, :2] + boxes[:, 2:] - size
+    margin = np.maximum(0.1 * boxes[:, 2:], 2)
+    most = (past + size).max(axis=0)
+    if (most < _SMALL * size).all() and (boxes[:, :2] >= -1).all():
+        return Misfit(
+            RESOLUTION,
+            f"no box reaches beyond {most[0]:.0f} × {most[1]:.0f} of the {width} × {height} px",
+            f"if they are of a smaller resolution, scale them (detections by detect.scale"
+            f"{_likely_scale(most, width, height)})",
+            False,
+        )
+    are_centers = (boxes[:, :2] + 1 >= boxes[:, 2:] / 2).all() and (past <= boxes[:, 2:] / 2 + 2).all()
+    if are_centers and (past > margin).any(axis=1).mean() > 0.01:
+        return Misfit(
+            CENTERS,
+            f"boxes reach past the right and lower edges of the {width} × {height} px by up to half their size, and "
+            f"none past the left and upper edges",
+            "if the first two numbers of a box are its center, name the columns in the first line of the file: "
+            "frame,id,center_x,center_y,width,height,… (of ground truth also in download.formats: {SET: 'frame,id,…'})",
+            False,
         )
     return None
 

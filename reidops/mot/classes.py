@@ -1,12 +1,13 @@
 """Classes of annotations: the classes of MOTChallenge, and those of other data sets by number or by name."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from reidops.errors import ReidopsError
+from reidops.mot.text_rows import read_text
 
 PEDESTRIAN, ON_VEHICLE, CAR, BICYCLE, MOTORBIKE, OTHER_VEHICLE, STATIC_PERSON, CROWD = 1, 2, 3, 4, 5, 6, 7, 13
 NUM_CLASSES = 13
@@ -15,7 +16,8 @@ NUM_CLASSES = 13
 PEOPLE_NAMES = frozenset({"person", "pedestrian", "people", "human", "player", "man", "woman", "body"})
 _NUMBER_OF = {
     "person_sitting": STATIC_PERSON, "person sitting": STATIC_PERSON, "static person": STATIC_PERSON,
-    "static_person": STATIC_PERSON, "cyclist": ON_VEHICLE, "rider": ON_VEHICLE, "person on vehicle": ON_VEHICLE,
+    "static_person": STATIC_PERSON, "person_on_vehicle": ON_VEHICLE, "cyclist": ON_VEHICLE,
+    "rider": ON_VEHICLE, "person on vehicle": ON_VEHICLE,
     "bicycle": BICYCLE, "bike": BICYCLE, "motorbike": MOTORBIKE, "motorcycle": MOTORBIKE, "motor": MOTORBIKE,
     "non motorized vehicle": OTHER_VEHICLE, "non-motorized-vehicle": OTHER_VEHICLE, "distractor": 8, "occluder": 9,
     "occluder on the ground": 10, "occluder_on_the_ground": 10, "occluder full": 11, "occluder_full": 11,
@@ -44,6 +46,43 @@ def as_people(classes: Sequence[int | str] | np.ndarray, people: Iterable[int | 
 
 def _key(word: int | str) -> str:
     return word.strip().lower() if isinstance(word, str) else str(int(word))
+
+
+def read_class_names(path: Path) -> dict[int, str]:
+    """Return the class names by number, from 1, of the file labels.txt that CVAT's "MOT 1.1" writes beside gt.txt.
+
+    Without the file or a name in it the result is empty.
+
+    Raises:
+        ReidopsError: the file is not text.
+    """
+    if not path.is_file():
+        return {}
+    names = [line.strip() for line in read_text(path).splitlines()]
+    return {number: name for number, name in enumerate(names, 1) if name}
+
+
+def named_classes(
+    classes: np.ndarray, names: Mapping[int, str], people: Iterable[int | str] | None, path: Path
+) -> np.ndarray:
+    """Return MOTChallenge classes, int64 [n], of the class numbers of a file with names.
+
+    Args:
+        people: classes of people, by number or name; None: those with the usual names of people.
+
+    Raises:
+        ReidopsError: no class has the name of people, and `people` is None.
+    """
+    if people is None and not PEOPLE_NAMES & {name.lower() for name in names.values()}:
+        dataset = path.parents[3].name if len(path.parents) > 3 else "SET"
+        raise ReidopsError(
+            f"{path.parent / 'labels.txt'}: none of its classes ({', '.join(names.values())}) has a usual name of "
+            f"people; name those that are people in params.yaml: download.people: {{{dataset}: [{names[min(names)]}]}}"
+        )
+    words = [names.get(int(number), str(int(number))) for number in classes]
+    if people is None:
+        return np.array([number_of_name(word) for word in words], int)
+    return as_people(words, [names.get(word, word) if isinstance(word, int) else word for word in people])
 
 
 def check_classes(

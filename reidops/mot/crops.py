@@ -47,7 +47,7 @@ def choose_boxes(sequence: Sequence, rules: BoxRules) -> tuple[pd.DataFrame, Cou
     `validate` reports them as an error.
 
     Raises:
-        ReidopsError: gt.txt cannot be read, or a box that becomes a crop has an id below 0 or a visibility above 1.
+        ReidopsError: gt.txt cannot be read, a box that becomes a crop has a visibility above 1, or all have one id.
     """
     annotations = read_annotations(sequence)
     path = sequence.folder / "gt" / "gt.txt"
@@ -94,13 +94,21 @@ def _folders(sequence: Sequence) -> str:
 
 
 def _check_boxes(boxes: pd.DataFrame, sequence: Sequence) -> None:
-    wrong = boxes[(boxes["track_id"] < 0) | (boxes["visibility"] > 1)]
+    path = sequence.folder / "gt" / "gt.txt"
+    wrong = boxes[boxes["visibility"] > 1]
     if len(wrong):
         first = wrong.iloc[0]
         raise ReidopsError(
-            f"{sequence.folder / 'gt' / 'gt.txt'}: in frame {first['frame']} id {first['track_id']} has visibility "
-            f"{first['visibility']:g}; expected an id from 0 and a visibility of 0 … 1 ({len(wrong)} such lines); "
-            f"remove or correct them, or name the 9th field in download.formats"
+            f"{path}: in frame {first['frame']} id {first['track_id']} has visibility {first['visibility']:g}; "
+            f"expected 0 … 1 ({len(wrong)} such lines); correct them, or if the 9th field is not the visibility, set "
+            f"download.formats: {{{path.parents[3].name if len(path.parents) > 3 else 'SET'}: 'frame,id,left,top,width,"
+            f"height,considered,class,-'}}"
+        )
+    if boxes["track_id"].nunique() == 1 and len(boxes) >= 2 * boxes["frame"].nunique():
+        raise ReidopsError(
+            f"{path}: all {len(boxes):,} boxes have the id {boxes['track_id'].iloc[0]}, several in one frame; these "
+            f"are detections without identities. ReID needs the id of each person; use other annotations, or name the "
+            f"column of the id in download.formats"
         )
 
 

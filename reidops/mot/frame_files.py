@@ -50,6 +50,13 @@ class FrameFiles:
         return f"{stem.stem[: place.start()]}{number:0{width}d}{stem.stem[place.end() :]}{stem.suffix}"
 
     @property
+    def frame_of_name(self) -> dict[str, int]:
+        """Return the 1-based frame of each file name."""
+        if self.first is None:
+            return {name: place for place, name in enumerate(self.names, 1)}
+        return {name: number - self.first + 1 for number, name in zip(self.numbers, self.names, strict=True)}
+
+    @property
     def has_gaps(self) -> bool:
         """Return whether a number between the first and the last is missing."""
         return self.numbers[-1] - self.numbers[0] + 1 != len(self.numbers)

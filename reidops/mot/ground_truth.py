@@ -5,14 +5,15 @@ truncation, occlusion), UAVDT (9 fields: out-of-view, occlusion, class), files w
 column names in their first line. A flag or visibility of -1 means unknown; the box is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from reidops.errors import ReidopsError
-from reidops.mot.classes import as_people, number_of_name
+from reidops.mot.classes import as_people, named_classes, number_of_name
 from reidops.mot.columns import named_table
 from reidops.mot.text_rows import TextRows
 from reidops.mot.uavdt import is_uavdt, uavdt_table
@@ -40,12 +41,18 @@ class Boxes:
     frame_kind: str = ""
 
 
-def recognise(rows: TextRows, layout: str = "", people: Sequence[int | str] | None = None) -> Boxes:
+def recognise(
+    rows: TextRows,
+    layout: str = "",
+    people: Sequence[int | str] | None = None,
+    names: Mapping[int, str] | None = None,
+) -> Boxes:
     """Return the annotations in the rows of a gt.txt.
 
     Args:
         layout: one of FORMATS, or comma-separated column names; "" recognises the format from the rows.
         people: classes of people, by number or name; None: class 1 of MOTChallenge, or the usual names of people.
+        names: names of the class numbers of a file in MOTChallenge's format; empty: they are MOTChallenge's.
 
     Raises:
         ReidopsError: the format is unknown or ambiguous; the message has the entry for download.formats.
@@ -59,11 +66,34 @@ def recognise(rows: TextRows, layout: str = "", people: Sequence[int | str] | No
     else:
         words = rows.words.get(_CLASS)
         boxes = _by_fields(rows if words is None else _with_numbers(rows, words), layout)
-    if people is not None:
+    if names and words is None and layout in ("", MOT) and rows.values.shape[1] == len(FIELDS):
+        numbers = named_classes(rows.values[boxes.rows, _CLASS], names, people, rows.path)
+        known = "; ".join(filter(None, (boxes.remark, f"classes of labels.txt: {', '.join(names.values())}")))
+        boxes = replace(boxes, table=boxes.table.assign(class_id=numbers), remark=known)
+    elif people is not None:
         own = words if words is not None else _own_classes(rows, boxes)
         mapped = as_people([own[row] for row in boxes.rows], people)
         boxes = replace(boxes, table=boxes.table.assign(class_id=mapped))
     return boxes
+
+
+def with_identities(boxes: Boxes, path: Path) -> Boxes:
+    """Return the boxes without those whose id is below 0, which mark regions to ignore, e.g. KITTI's.
+
+    Raises:
+        ReidopsError: every id is below 0.
+    """
+    known = (boxes.table["track_id"] >= 0).to_numpy()
+    if known.all():
+        return boxes
+    if not known.any():
+        raise ReidopsError(
+            f"{path}: every id is below 0 ({boxes.table['track_id'].iloc[0]:.0f}), as in detections without identities;"
+            f" ReID needs the id of each person; use other annotations, or name its column in download.formats"
+        )
+    ignored = f"{int((~known).sum()):,} boxes with an id below 0 are regions to ignore and are left out"
+    remark = "; ".join(filter(None, (boxes.remark, ignored)))
+    return replace(boxes, table=boxes.table[known].reset_index(drop=True), rows=boxes.rows[known], remark=remark)
 
 
 def _with_numbers(rows: TextRows, words: list[str]) -> TextRows:

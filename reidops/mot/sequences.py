@@ -16,9 +16,10 @@ import pandas as pd
 
 from reidops.errors import ReidopsError
 from reidops.files import repository_root, whole_file
+from reidops.mot.classes import read_class_names
 from reidops.mot.columns import frame_column, named_detections
 from reidops.mot.frame_files import FrameFiles, is_video, list_frames
-from reidops.mot.ground_truth import FIELDS, Boxes, recognise
+from reidops.mot.ground_truth import FIELDS, Boxes, recognise, with_identities
 from reidops.mot.numbering import FROM_ONE, PICTURES, Numbering, possible_numberings
 from reidops.mot.picture_names import with_picture_numbers
 from reidops.mot.text_rows import TextRows, read_rows, read_text
@@ -245,10 +246,12 @@ def read_annotation_file(
     if column is not None and has_names:
         rows = with_picture_numbers(rows, column, sequence.files)
     _check_numbers(rows)
-    boxes = recognise(rows, layout, people)
+    names = read_class_names(path.parent / "labels.txt")
+    boxes = recognise(rows, layout, people, names)
     if has_names:
         boxes = replace(boxes, frame_kind=PICTURES)
     _check_boxes(rows, boxes)
+    boxes = with_identities(boxes, path)
     frames, counted = _frames_of(sequence, rows, boxes)
     remark = "; ".join(word for word in (boxes.remark, counted) if word)
     if remark:

@@ -16,6 +16,14 @@ from reidops.errors import ReidopsError
 
 _NAME = re.compile(r"[A-Za-z_][\w. #]*")
 _SPACED = re.compile(r"[ \t]+,[ \t]*|,[ \t]+")  # a comma between fields, not a decimal comma
+_MARKUP = {
+    "{": "JSON",
+    "[": "JSON",
+    "<?xml": "XML",
+    "<annotations": "XML",
+    "<": "a web page or XML",
+    "version https://git-lfs": "a Git LFS pointer, get the file with `git lfs pull`",
+}
 _LEAST_NAMES = 5  # names in a header line
 _LEAST_SEPARATORS = 5
 _AROUND = string.whitespace + '"\u00a0'  # around a field
@@ -64,6 +72,7 @@ def read_rows(
     if not path.is_file():
         raise ReidopsError(f"{path}: no such file; get the sequence again")
     text = read_text(path)
+    _refuse_markup(text, path)
     if _SPACED.search(text):
         text = _SPACED.sub(",", text)
     lines = [(n, line.strip().rstrip(",;").rstrip()) for n, line in enumerate(text.splitlines(), 1)]
@@ -85,6 +94,14 @@ def read_rows(
         names,
         words,
     )
+
+
+def _refuse_markup(text: str, path: Path) -> None:
+    """Raise an error for JSON, XML, web pages and Git LFS pointers, which have no lines of boxes."""
+    start = text.lstrip()[:40].lower()
+    kind = next((kind for word, kind in _MARKUP.items() if start.startswith(word)), None)
+    if kind:
+        raise ReidopsError(f"{path}: is {kind}; expected lines of numbers, one per box, as in MOTChallenge")
 
 
 def read_text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Read ground truth in JSON: COCO with track ids, and Label Studio's export of videos."""
+"""Read ground truth in JSON: COCO with track ids, Label Studio's export of videos, BDD100K and PersonPath22."""
 
 import json
 from collections.abc import Mapping
@@ -6,11 +6,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reidops.errors import ReidopsError
+from reidops.mot.bdd100k import bdd100k_frames, read_bdd100k
 from reidops.mot.exported import OCCLUDED, Exported, Keyframe, exported, fill_track, upright
 from reidops.mot.frame_files import FrameFiles
+from reidops.mot.personpath22 import is_personpath22, read_personpath22
 from reidops.mot.text_rows import read_text
 
 _MOST_MISSING = 0.01  # share of the frames of a video
+_FORMATS = "COCO with track ids, Label Studio's JSON of a video, BDD100K-MOT, or PersonPath22"
 _TRACK_IDS = ("track_id", "instance_id", "object_id", "trackId")
 
 
@@ -18,7 +21,7 @@ def read_video_json(path: Path, files: FrameFiles, width: int, height: int) -> E
     """Return the boxes of a JSON file of one sequence.
 
     Args:
-        files: the images of the sequence, to which COCO refers by name.
+        files: the images of the sequence, to which COCO and BDD100K refer by name.
         width, height: image size in px; Label Studio states boxes in percent of it.
 
     Raises:
@@ -30,17 +33,18 @@ def read_video_json(path: Path, files: FrameFiles, width: int, height: int) -> E
             return _coco(content, path, files, (width, height))
         if isinstance(content, list) and content and isinstance(content[0], dict) and "annotations" in content[0]:
             return _label_studio(content, path, files, (width, height))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        if is_personpath22(content):
+            return read_personpath22(content, path, files)
+        if frames := bdd100k_frames(content):
+            return read_bdd100k(frames, path, files)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         fault = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
-        raise ReidopsError(f"{path}: {fault}; expected COCO with track ids, or Label Studio's JSON export") from None
-    raise ReidopsError(
-        f"{path}: is neither COCO (images, annotations) nor Label Studio's JSON export of a video; export it in one of "
-        f"these formats"
-    )
+        raise ReidopsError(f"{path}: {fault}; expected {_FORMATS}") from None
+    raise ReidopsError(f"{path}: has none of the known formats; export it as {_FORMATS}")
 
 
 def _coco(content: dict[str, Any], path: Path, files: FrameFiles, size: tuple[int, int]) -> Exported:
-    frame_of = {name: place for place, name in enumerate(files.names, 1)}
+    frame_of = files.frame_of_name
     images = _images_of_sequence(content["images"], path)
     names = {category["id"]: str(category["name"]) for category in content.get("categories", [])}
     boxes = [box for box in content["annotations"] if box["image_id"] in images]

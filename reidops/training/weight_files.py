@@ -50,7 +50,8 @@ def read_tensor_groups(path: Path) -> list[TensorGroup]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; train.weights names a safetensors file or a state dict of torch")
+        fault = "is a folder, name the file in it" if path.is_dir() else "no such file"
+        raise ReidopsError(f"{path}: {fault}; train.weights names a safetensors file or a state dict of torch")
     content = load_file(path) if _is_safetensors(path) else _read_pickle(path)
     groups = sorted(_groups(content, ()), key=_likelihood)
     if not groups:
@@ -102,6 +103,8 @@ def _foreign(start: bytes, path: Path) -> str:
         return "is a web page, not weights; fetch the file in a browser, or by its direct address"
     if text.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the weights; fetch them with `git lfs pull`"
+    if b"annex/objects/" in text:
+        return "is a pointer of git-annex, not the weights; get them with `git annex get`"
     if text.startswith((b"{", b"[")):
         return "is JSON, not weights; name the file of tensors beside it"
     if start.startswith(b"\x89HDF"):
@@ -151,11 +154,19 @@ def _read_pickle(path: Path) -> Any:
 
 
 def _unreadable(path: Path, error: object) -> ReidopsError:
-    reason = " ".join(str(error).split())[:200] or "it is cut off"
+    reason = _reason(error)
     return ReidopsError(
         f"{path}: holds no plain tensors that can be read safely ({reason}); fetch it again if it is cut off, else "
         "save the network's own with torch.save(network.state_dict(), FILE) where its code is at hand"
     )
+
+
+def _reason(error: object) -> str:
+    """Return the beginning of a reader's message, without torch's advice to allow code in the file."""
+    words = str(error)
+    cause = words.partition("WeightsUnpickler error:")[2] or words
+    reason = " ".join(cause.partition("Check the documentation")[0].split())[:200] or "it is cut off"
+    return "torch.save did not write it" if reason.startswith("Unsupported operand") else reason
 
 
 def _add_stand_in(error: str, stand_ins: dict[str, type]) -> bool:

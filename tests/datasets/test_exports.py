@@ -10,6 +10,7 @@ import pytest
 import yaml
 from default_params import default_params
 from mot_factory import draw_frame, person_box
+from pycocotools import mask as coco_masks
 
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BoxRules, choose_boxes
@@ -119,6 +120,83 @@ def label_studio(root: Path, name: str) -> None:
     (folder / "annotations.json").write_text(json.dumps([{"id": 1, "annotations": [{"result": results}]}]))
 
 
+def bdd100k(root: Path, name: str) -> None:
+    """BDD100K's published folders; `two` is a video of val."""
+    part = "val" if name == "two" else "train"
+    write_frames(root / "images" / "track" / part / name, name + "-{:07d}.jpg")
+    frames = []
+    for f in range(1, FRAMES + 1):
+        boxes = {p: BOXES[f, p] for p in range(1, PEOPLE + 1)}
+        labels = [
+            {
+                "id": f"{p:08d}",
+                "category": "pedestrian",
+                "attributes": {"occluded": False, "crowd": False},
+                "box2d": {"x1": x - 1, "y1": y - 1, "x2": x - 1 + w, "y2": y - 1 + h},
+            }
+            for p, (x, y, w, h) in boxes.items()
+        ]
+        labels.append({"id": "90", "category": "car", "box2d": {"x1": 5, "y1": 5, "x2": 40, "y2": 30}})
+        frames.append({"name": f"{name}-{f:07d}.jpg", "videoName": name, "frameIndex": f - 1, "labels": labels})
+    labels_dir = root / "labels" / "box_track_20" / part
+    labels_dir.mkdir(parents=True, exist_ok=True)
+    (labels_dir / f"{name}.json").write_text(json.dumps(frames))
+
+
+def personpath22(root: Path, name: str) -> None:
+    write_frames(root / "frame_data" / name)
+    entities = [
+        {"id": p, "bb": [x - 1, y - 1, w, h], "labels": {"person": 1}, "blob": {"frame_idx": f - 1}, "confidence": 1}
+        for (f, p), (x, y, w, h) in BOXES.items()
+    ]
+    entities.append({"id": 90, "bb": [5, 5, 40, 30], "labels": {"crowd": 1}, "blob": {"frame_idx": 2}})
+    content = {"id": f"{name}.mp4", "metadata": {"fps": 25, "number_of_frames": FRAMES}, "entities": entities}
+    folder = root / "annotation" / "anno_visible_2022"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.mp4.json").write_text(json.dumps(content))
+
+
+def labels_with_ids(root: Path, name: str) -> None:
+    """JDE's layout, with seqinfo.ini beside img1 as in its MOT17, and a person without identity."""
+    write_frames(root / "images" / "train" / name / "img1")
+    labels = root / "labels_with_ids" / "train" / name / "img1"
+    labels.mkdir(parents=True)
+    info = f"[Sequence]\nframeRate=30\nseqLength={FRAMES}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
+    (root / "images" / "train" / name / "seqinfo.ini").write_text(info)
+    for f in range(1, FRAMES + 1):
+        lines = ["0 -1 0.5 0.5 0.1 0.2"]
+        for p in range(1, PEOPLE + 1):
+            x, y, w, h = BOXES[f, p]
+            box = ((x - 1 + w / 2) / WIDTH, (y - 1 + h / 2) / HEIGHT, w / WIDTH, h / HEIGHT)
+            lines.append(f"0 {p} " + " ".join(f"{side:.9f}" for side in box))
+        (labels / f"{f:06d}.txt").write_text("\n".join(lines) + "\n")
+
+
+def mask_code(x: int, y: int, w: int, h: int) -> str:
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8, order="F")
+    mask[y - 1 : y - 1 + h, x - 1 : x - 1 + w] = 1
+    return coco_masks.encode(mask)["counts"].decode()
+
+
+def mots(root: Path, name: str) -> None:
+    """MOTS20: gt.txt with masks beside seqinfo.ini."""
+    folder = root / "train" / name
+    write_frames(folder / "img1")
+    (folder / "gt").mkdir()
+    lines = [f"{f} {p} 2 {HEIGHT} {WIDTH} {mask_code(*box)}" for (f, p), box in BOXES.items()]
+    lines += [f"1 10000 10 {HEIGHT} {WIDTH} {mask_code(1, 1, 30, 30)}"]
+    (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
+    info = f"[Sequence]\nimDir=img1\nframeRate=30\nseqLength={FRAMES}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
+    (folder / "seqinfo.ini").write_text(info)
+
+
+def kitti_mots(root: Path, name: str) -> None:
+    write_frames(root / "training" / "image_02" / name, "{:06d}.png", first=0)
+    (root / "instances_txt").mkdir(exist_ok=True)
+    lines = [f"{f - 1} {p} 2 {HEIGHT} {WIDTH} {mask_code(*box)}" for (f, p), box in BOXES.items()]
+    (root / "instances_txt" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+
+
 def bare_mot(root: Path, name: str) -> None:
     """CVAT's "MOT 1.1": gt/gt.txt and img1 without a seqinfo.ini."""
     folder = root / "train" / name
@@ -150,7 +228,11 @@ def downloaded(tmp_path: Path, write, monkeypatch, **changes) -> list:
     return read_parts(tmp_path / "raw")
 
 
-@pytest.mark.parametrize("write", [visdrone, kitti, cvat, coco, label_studio, bare_mot])
+SETS = [bdd100k, personpath22, labels_with_ids, mots, kitti_mots]
+EXPORTS = [visdrone, kitti, cvat, coco, label_studio, bare_mot, *SETS]
+
+
+@pytest.mark.parametrize("write", EXPORTS)
 def test_every_tools_export_gives_the_same_boxes_of_people(tmp_path, monkeypatch, write):
     parts = downloaded(tmp_path, write, monkeypatch)
     assert {part.sequence for part in parts} == {"one", "two"}
@@ -165,7 +247,7 @@ def test_every_tools_export_gives_the_same_boxes_of_people(tmp_path, monkeypatch
         np.testing.assert_allclose([found[key] for key in BOXES], list(BOXES.values()), atol=1e-6)
 
 
-@pytest.mark.parametrize("write", [visdrone, kitti, cvat, coco, label_studio, bare_mot])
+@pytest.mark.parametrize("write", EXPORTS)
 def test_a_box_of_every_export_is_cut_out_of_its_own_picture(tmp_path, monkeypatch, write):
     part = downloaded(tmp_path, write, monkeypatch)[0]
     sequence = read_sequence(part.folder)
@@ -264,6 +346,14 @@ def test_uavdt_is_read_in_its_own_columns_and_its_vehicles_are_named_in_params(t
 def test_uavdt_without_named_vehicles_is_refused_because_it_holds_no_people(tmp_path, monkeypatch):
     with pytest.raises(ReidopsError, match=r"one_gt_whole\.txt: .*no people.*download\.people: {.*car, truck, bus"):
         downloaded(tmp_path, uavdt, monkeypatch)
+
+
+@pytest.mark.parametrize(("write", "number", "word"), [(mots, 2, "pedestrian"), (labels_with_ids, 0, "person")])
+def test_people_name_classes_of_masks_and_label_files_by_number_or_word(tmp_path, monkeypatch, write, number, word):
+    for place, people in enumerate(([number], [word])):
+        part = downloaded(tmp_path / str(place), write, monkeypatch, people={"mine": people})[0]
+        table = read_annotations(read_sequence(part.folder))
+        assert (table["class_id"] == 1).sum() == len(BOXES)
 
 
 def test_an_unknown_format_is_named(tmp_path, monkeypatch):

@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import supervision as sv
 from mot_factory import write_mot_set, write_rows
 
 from reidops.detection.detector_source import DetectorSource
+from reidops.detection.settings import DetectorSettings
 from reidops.detection.sources import open_source
 from reidops.errors import ReidopsError
+from reidops.live import open_detections
 from reidops.mot.sequences import read_detections, read_sequence
 
 
@@ -109,3 +113,22 @@ def test_boxes_of_another_resolution_are_scaled_by_sequence_and_a_detector_takes
     assert same.iloc[0].tolist() == [3, 0, 4, 10, 20, 0.5]
     with pytest.raises(ReidopsError, match="detect.scale is 0.5, but detect.source fcos_resnet50_fpn is a detector"):
         open_source("fcos_resnet50_fpn", scale=0.5)
+
+
+@pytest.mark.parametrize("name", ["yolo11n.pt", "best.torchscript", "d.engine", "d.TFLITE", "model.xml", "saved.pb"])
+@pytest.mark.parametrize("opened", [open_source, lambda name: open_detections(name, Path("v.mp4"), DetectorSettings())])
+def test_a_detector_in_another_format_than_onnx_is_refused_with_the_way_to_export_it(tmp_path, name, opened):
+    (tmp_path / name).write_bytes(b"PK\3\4")
+    with pytest.raises(ReidopsError, match=rf"{name}: .*read as ONNX; export it: .+"):
+        opened(str(tmp_path / name))
+
+
+def test_a_folder_in_place_of_a_file_of_detections_is_named(tmp_path):
+    with pytest.raises(ReidopsError, match="is a folder; name one file"):
+        open_detections(str(tmp_path), Path("v.mp4"), DetectorSettings())
+
+
+def test_a_git_lfs_pointer_in_place_of_a_detector_is_named(tmp_path):
+    (tmp_path / "d.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    with pytest.raises(ReidopsError, match=r"d\.onnx: is a Git LFS pointer.*git lfs pull"):
+        open_source(str(tmp_path / "d.onnx"))

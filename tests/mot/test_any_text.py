@@ -13,6 +13,8 @@ from reidops.errors import ReidopsError
 from reidops.mot.cvat import read_cvat
 from reidops.mot.frame_files import FrameFiles
 from reidops.mot.kitti import read_kitti
+from reidops.mot.label_folder import read_label_folder
+from reidops.mot.mots import is_mots, read_mots
 from reidops.mot.sequences import (
     Sequence,
     read_annotation_file,
@@ -185,6 +187,65 @@ def test_any_label_studio_file_is_a_finite_table_or_an_error_with_its_name(tmp_p
     path = tmp_path / "annotations.json"
     path.write_text(json.dumps([{"annotations": at(8, [{"result": at(9, [result])}])}]), encoding="utf-8")
     _is_finite_or_refused(lambda path: read_video_json(path, FILES, 640, 480).table, path, BOX)
+
+
+@QUICK
+@given(odd=st.dictionaries(st.integers(0, 8), st.one_of(VALUE, JSON), max_size=2))
+def test_any_bdd100k_file_is_a_finite_table_or_an_error_with_its_name(tmp_path, odd):
+    def at(place: int, usual: object) -> object:
+        return odd.get(place, usual)
+
+    box = {"x1": at(0, 1), "y1": 1, "x2": at(1, 9), "y2": 9}
+    label = {"id": at(2, "7"), "category": at(3, "pedestrian"), "box2d": at(4, box), "attributes": at(5, {})}
+    frame = {"name": at(6, "000001.jpg"), "videoName": at(7, "v"), "labels": at(8, [label])}
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps([frame, {"name": "000002.jpg", "labels": []}]), encoding="utf-8")
+    _is_finite_or_refused(lambda path: read_video_json(path, FILES, 640, 480).table, path, BOX)
+
+
+@QUICK
+@given(odd=st.dictionaries(st.integers(0, 8), st.one_of(VALUE, JSON), max_size=2))
+def test_any_personpath22_file_is_a_finite_table_or_an_error_with_its_name(tmp_path, odd):
+    def at(place: int, usual: object) -> object:
+        return odd.get(place, usual)
+
+    box = {"id": at(0, 1), "bb": at(1, [at(2, 1), 1, 9, 9]), "labels": at(3, {"person": 1}), "time": at(4, 0)}
+    box |= {"blob": at(5, {"frame_idx": at(6, 0)})}
+    content = {"entities": at(7, [box, box]), "metadata": at(8, {"fps": 25, "number_of_frames": 9})}
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    _is_finite_or_refused(lambda path: read_video_json(path, FILES, 640, 480).table, path, BOX)
+
+
+@QUICK
+@given(content=BYTES)
+def test_any_label_file_is_a_finite_table_or_an_error_with_its_name(tmp_path, content):
+    (tmp_path / "labels").mkdir(exist_ok=True)
+    (tmp_path / "labels" / "000001.txt").write_bytes(content)
+    _is_finite_or_refused(lambda path: read_label_folder(path, FILES, 640, 480).table, tmp_path / "labels", BOX)
+
+
+SHARE = st.sampled_from(["0.1", "0.5", "1", "-0.1", "0", "1e-9", "2.5", "nan", "1e300", "3"])
+
+
+@QUICK
+@given(rows=st.lists(st.tuples(FIELD, FIELD, SHARE, SHARE, SHARE, SHARE), min_size=1, max_size=3))
+def test_any_row_of_jde_is_a_finite_box_or_an_error_with_the_folders_name(tmp_path, rows):
+    (tmp_path / "labels").mkdir(exist_ok=True)
+    (tmp_path / "labels" / "000001.txt").write_text("\n".join(" ".join(row) for row in rows), encoding="utf-8")
+    _is_finite_or_refused(lambda path: read_label_folder(path, FILES, 640, 480).table, tmp_path / "labels", BOX)
+
+
+CODE = st.text(alphabet=[chr(n) for n in range(40, 120)], min_size=1, max_size=12)
+
+
+@QUICK
+@given(content=st.one_of(BYTES, CODE.map(lambda code: f"1 2001 2 480 640 {code}".encode())))
+def test_any_mots_file_is_a_finite_table_or_an_error_with_its_name(tmp_path, content):
+    path = tmp_path / "gt.txt"
+    path.write_bytes(content)
+    assert is_mots(path) in (True, False)
+    _is_finite_or_refused(lambda path: read_mots(path, FILES, 640, 480).table, path, BOX)
 
 
 @QUICK

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from reidops.errors import ReidopsError
-from reidops.mot.box_units import CORNERS, RESOLUTION, SHARES, check_boxes, find_misfit
+from reidops.mot.box_units import CENTERS, CORNERS, RESOLUTION, SHARES, check_boxes, find_misfit
 
 WIDTH, HEIGHT = 320, 180
 
@@ -71,3 +71,24 @@ def test_some_boxes_outside_are_a_warning(caplog):
 
 def test_no_box_is_no_misfit():
     assert find_misfit(np.zeros((0, 4)), WIDTH, HEIGHT) is None
+
+
+@pytest.mark.parametrize(
+    ("boxes", "kind"),
+    [
+        (walkers(200) / 2, RESOLUTION),
+        (walkers(200) / 6, RESOLUTION),
+        (walkers(200) + [10, 28, 0, 0], CENTERS),
+        (np.vstack([walkers(100), walkers(100) * [0, 1, 1, 1] + [WIDTH - 20, 0, 0, 0]]) + [10, 28, 0, 0], CENTERS),
+    ],
+)
+def test_boxes_of_a_smaller_resolution_and_centers_are_a_warning(boxes, kind):
+    misfit = find_misfit(boxes, WIDTH, HEIGHT)
+    assert (misfit.kind, misfit.is_certain) == (kind, False)
+
+
+@pytest.mark.parametrize("shift", [0, -8, 8])
+def test_people_who_are_cut_at_both_edges_are_not_taken_for_centers(shift):
+    boxes = walkers(200) + [shift, 0, 0, 0]
+    boxes[::9, 0], boxes[1::9, 0] = -8, WIDTH - 12
+    assert find_misfit(boxes, WIDTH, HEIGHT) is None

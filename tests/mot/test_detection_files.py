@@ -73,3 +73,19 @@ def test_scores_in_percent_are_warned_about(tmp_path, caplog):
     write_rows(tmp_path / "dpm.txt", [(1, -1, 5, 5, 9, 9, 3.2), (1, -1, 5, 5, 9, 9, -0.4)])
     read_detection_file(tmp_path / "dpm.txt")
     assert "dpm.txt" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}]', "JSON"),
+        ('{"frames": []}', "JSON"),
+        ("<?xml version='1.0'?><annotations/>", "XML"),
+        ("<!DOCTYPE html><html>", "a web page"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
+    ],
+)
+def test_a_file_of_another_kind_in_place_of_lines_is_named(tmp_path, text, kind):
+    (tmp_path / "det.txt").write_text(text)
+    with pytest.raises(ReidopsError, match=rf"det\.txt: is .*{kind}.*expected lines of numbers"):
+        read_detection_file(tmp_path / "det.txt")

@@ -191,3 +191,45 @@ def test_one_in_all_fields_is_motchallenge_unless_params_name_uavdt(tmp_path):
     assert table["class_id"].tolist() == [3]
     with pytest.raises(ReidopsError, match=r"not those of UAVDT.*correct download\.formats"):
         read_annotation_file(sequence(tmp_path, f"1,1,{BOX},1,1\n"), layout="uavdt", people=["truck"])
+
+
+def test_boxes_with_an_id_below_0_are_regions_to_ignore_and_the_others_stay(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        rows = read_annotations(sequence(tmp_path, f"1,-1,{BOX},1,1,1\n1,7,{BOX},1,1,1\n2,-1,{BOX},1,1,1\n"))
+    assert rows["track_id"].tolist() == [7] and "2 boxes with an id below 0" in caplog.text
+
+
+@pytest.mark.parametrize("number", [-1, 1, 0, 77])
+def test_detections_without_identities_are_refused_as_ground_truth(tmp_path, number):
+    lines = "".join(f"{frame},{number},{left},21,30,40,1,1,1\n" for frame in (1, 2, 3) for left in (11, 61, 91))
+    with pytest.raises(ReidopsError, match=r"gt\.txt: .*without identities.*download\.formats"):
+        choose_boxes(sequence(tmp_path, lines), BoxRules())
+
+
+def labels_of(folder: Path, *names: str, classes: tuple[int, ...] = (1, 2)):
+    lines = "".join(f"1,{n},{BOX},1,{number},1.0\n" for n, number in enumerate(classes, 1))
+    found = sequence(folder, lines)
+    (found.folder / "gt" / "labels.txt").write_text("\n".join(names) + "\n")
+    return found
+
+
+def test_the_classes_of_cvats_labels_txt_are_heeded(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        assert read_annotations(labels_of(tmp_path, "car", "person"))["class_id"].tolist() == [3, 1]
+    assert "classes of labels.txt: car, person" in caplog.text
+    people = read_annotation_file(labels_of(tmp_path, "car", "worker"), people=["worker"]).table
+    assert people["class_id"].tolist() == [3, 1]
+    assert read_annotation_file(labels_of(tmp_path, "car", "worker"), people=[2]).table["class_id"].tolist() == [3, 1]
+
+
+def test_a_labels_txt_without_a_name_of_people_is_refused_with_the_param(tmp_path):
+    with pytest.raises(
+        ReidopsError, match=r"labels\.txt: none of its classes \(worker, car\).*people: {mine: \[worker"
+    ):
+        read_annotations(labels_of(tmp_path, "worker", "car"))
+
+
+def test_motchallenges_own_names_in_labels_txt_change_nothing(tmp_path):
+    names = ("pedestrian", "person_on_vehicle", "car", "bicycle", "motorbike", "non_mot_vehicle", "static_person")
+    found = labels_of(tmp_path, *names, classes=(1, 2, 3, 4, 5, 7))
+    assert read_annotations(found)["class_id"].tolist() == [1, 2, 3, 4, 5, 7]

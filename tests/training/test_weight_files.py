@@ -203,6 +203,9 @@ FOREIGN = {
     "torchscript": (lambda path: write_zip(path, "net/code/__torch__.py"), "TorchScript.*torch.jit.load"),
     "zip": (lambda path: write_zip(path, "readme.txt"), "zip of readme.txt.*unpack it"),
     "cut zip": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(99)), "cut off or damaged"),
+    "annex pointer": (lambda path: path.write_text("/annex/objects/MD5E-s9--0.pth\n"), "git annex get"),
+    "folder": (lambda path: path.mkdir(), "is a folder, name the file in it"),
+    "detectron": (lambda path: path.write_bytes(pickle.dumps({"a": np.ones(2)})), "torch.save did not write it"),
     "json": (lambda path: path.write_text('{"a": 1}'), "is JSON"),
     "keras": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), "HDF5"),
     "gz": (lambda path: path.write_bytes(b"\x1f\x8b\x08" + bytes(99)), "compressed archive; unpack"),
@@ -219,8 +222,9 @@ FOREIGN = {
 def test_what_is_no_checkpoint_is_named_with_the_remedy(tmp_path, kind):
     write, told = FOREIGN[kind]
     write(tmp_path / "w.pth")
-    with pytest.raises(ReidopsError, match=f"(?s)w.pth: .*{told}"):
+    with pytest.raises(ReidopsError, match=f"(?s)w.pth: .*{told}") as fault:
         load_weights(new_network(), tmp_path / "w.pth")
+    assert "weights_only" not in str(fault.value)  # torch advises to run the file's code
 
 
 def test_where_nothing_fits_both_sides_begin_the_message(tmp_path):
