@@ -47,6 +47,7 @@ from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
 from reidops.training.starts import are_in_order, find_weights
+from reidops.training.tracklet_sampling import TrackletPooling
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
 from reidops.training.training import Loop, TrainingData
 from reidops.training.training_data import Batches, read_training_data
@@ -136,7 +137,8 @@ def _generated_source(generated: Path, params: TrainParams) -> GeneratedSource |
 def _lasting(params: TrainParams) -> dict[str, Any]:
     """Return the params that affect the result of this training."""
     unused = () if params.generated else ("generated", "generated_share")
-    return {name: value for name, value in vars(params).items() if name not in (*ELSEWHERE, *unused)}
+    values = {name: value for name, value in vars(params).items() if name not in (*ELSEWHERE, *unused)}
+    return values | {"tracklets": vars(params.tracklets) if params.tracklets else None}
 
 
 def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:
@@ -163,6 +165,11 @@ def _check_names(params: TrainParams) -> None:
         raise ReidopsError(
             "train.generated is set, but generated crops have no camera; set train.generated to null or "
             "train.camera_embedding to false"
+        )
+    if params.generated and params.tracklets:
+        raise ReidopsError(
+            "train.generated is set, but generated crops are in no tracklet; set train.generated or train.tracklets to "
+            "null"
         )
     check_backbone(params.backbone)
     check_optimizer(params.optimizer, params.optimizer_options)
@@ -226,6 +233,7 @@ def _read_data(
     generated: GeneratedSource | None,
 ) -> TrainingData:
     store, size = CropStore(tar, table), (params.height, params.width)
+    pooling = TrackletPooling(**vars(params.tracklets)) if params.tracklets else None
     return read_training_data(
         store,
         table,
@@ -233,10 +241,13 @@ def _read_data(
         Augmentation(**_arguments(Augmentation, params), mean=network.mean, std=network.std),
         size=size,
         fabric=fabric,
-        read_held_out=partial(read_held_out, store, table, *size, score_embeddings, params.checkpoint_people),
+        read_held_out=partial(
+            read_held_out, store, table, *size, score_embeddings, params.checkpoint_people, pooling=pooling
+        ),
         early_sizes=params.early_sizes,
         generated=generated,
         with_cameras=params.camera_embedding,
+        pooling=pooling,
     )
 
 
@@ -270,6 +281,8 @@ def _write(
         settings: dict[str, Any] = {"checkpoint_people": params.checkpoint_people, "precision": params.precision}
         if params.generated:
             settings |= {"generated": params.generated, "generated_share": params.generated_share}
+        if params.tracklets:
+            settings |= {"tracklets": vars(params.tracklets)}
         facts = training_facts(origin, table, trained, **settings)
     description = describe(network, **_arguments(describe, params), num_classes=num_classes)
     write_trained_model(Embedder(network, description), trained, model, facts)

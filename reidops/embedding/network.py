@@ -18,7 +18,7 @@ from reidops.embedding.backbones import (
     remove_last_stride,
 )
 from reidops.embedding.cameras import embed_cameras
-from reidops.embedding.pooling import POOLINGS, GeM, cut_stripes, make_pool
+from reidops.embedding.pooling import POOLINGS, GeM, cut_stripes, make_pool, pool_frames
 from reidops.errors import ReidopsError
 
 
@@ -171,11 +171,20 @@ class EmbeddingNetwork(nn.Module):
 
 
 class TrainingNetwork(nn.Module):
-    """An embedding network with one classifier per branch, for training."""
+    """An embedding network with one classifier per branch, for training.
 
-    def __init__(self, embedding: EmbeddingNetwork, num_people: int) -> None:
+    Args:
+        num_people: number of classes.
+        frames: successive crops that are one tracklet, whose features are pooled before the neck; 1 = single crops.
+        frame_pool: mean or max, the pooling of a tracklet.
+    """
+
+    def __init__(
+        self, embedding: EmbeddingNetwork, num_people: int, *, frames: int = 1, frame_pool: str = "mean"
+    ) -> None:
         super().__init__()
         self.embedding = embedding
+        self._frames, self._frame_pool = frames, frame_pool
         self.classifier = nn.ModuleList(
             [nn.Linear(embedding.branch_dim, num_people, bias=False) for _ in range(embedding.num_branches)]
         )
@@ -185,12 +194,15 @@ class TrainingNetwork(nn.Module):
     def forward(self, inputs: Tensor, camids: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features before the neck, the logits, and the embeddings after the neck, of B branches.
 
-        The shapes are [N, B, d], [N, B, num_people] and [N, B, d]. `inputs` are normalized, [N, 3, H, W]; the
-        embeddings are not scaled to unit length. `camids` [N] are the cameras, for a camera embedding.
+        The shapes are [N, B, d], [N, B, num_people] and [N, B, d]; of tracklets N is their number. `inputs` are
+        normalized, [number of crops, 3, H, W]; the embeddings are not scaled to unit length. `camids` are the cameras
+        of the crops, for a camera embedding.
         """
         self.embedding.set_cameras(camids)
         features = self.embedding.features(inputs)
         self.embedding.set_cameras(None)
+        if self._frames > 1:
+            features = pool_frames(features, self._frames, self._frame_pool)
         embeddings = self.embedding.split_branches(self.embedding.neck(features))
         logits = [classify(branch) for classify, branch in zip(self.classifier, embeddings.unbind(1), strict=True)]
         return self.embedding.split_branches(features), torch.stack(logits, dim=1), embeddings
