@@ -1,22 +1,25 @@
 """Train each network of torchreid for one epoch on real crops and export it: `python benchmarks/networks.py`.
 
-python benchmarks/networks.py [--market ../shared/data/Market-1501-v15.09.15] [--people 16] [--output networks.md]
-[--only hacnn mlfn]
+python benchmarks/networks.py [--market ../shared/data/Market-1501-v15.09.15] [--people 16] [--crops 16]
+[--output networks.md] [--only hacnn mlfn]
 
-Every network starts from random weights and trains on the crops of the first people of Market-1501's training part, in
+Every network starts from random weights and trains on crops of the first people of Market-1501's training part, in
 batches of 4 people × 4 crops, with cross-entropy and batch-hard triplets. Then it is exported to ONNX, and its
-embeddings of other people's crops by torch and by ONNX Runtime are compared. A network runs in a process of its own.
-The table is written after each network, and networks that it has are not measured again; delete the file to begin anew.
+embeddings of other people's crops by torch and by ONNX Runtime are compared. Images/s are per second of CPU time, so
+that other work on the machine does not change them; with OMP_NUM_THREADS=1 they are those of one core. A network runs
+in a process of its own. The table is written after each network, and networks that it has are not measured again;
+delete the file to begin anew.
 """
 
 import argparse
 import json
 import logging
-import subprocess
-import sys
+import multiprocessing
 import tempfile
+import time
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +44,7 @@ from reidops.training.training import Loop, TrainingData
 
 TOLERANCE = 1e-4
 NUM_COMPARED = 28
-HEADER = "| torchreid | here | parameters | embedding | input, px | images/s | largest difference of ONNX |"
+HEADER = "| torchreid | here | parameters | embedding | input, px | images/s of a core | largest difference of ONNX |"
 RULE = "|---|---|---|---|---|---|---|"
 
 
@@ -119,23 +122,13 @@ class Pictures:
         return cv2.imread(self._paths[i])
 
 
-class Speed:
-    """The throughput of an epoch, as the training loop reports it."""
-
-    images_per_second = 0.0
-
-    def __call__(self, epoch: int, figures: Any) -> None:
-        """Keep the figure of the last epoch."""
-        self.images_per_second = figures["images_per_second"]
-
-
-def read_crops(market: Path, num_people: int) -> tuple[Pictures, np.ndarray, Pictures]:
-    """Return the crops of the first people, their labels, and crops of the next person for the comparison."""
-    crops, _ = SET.list_part(market, "train", "")
+def read_crops(settings: argparse.Namespace) -> tuple[Pictures, np.ndarray, Pictures]:
+    """Return crops of the first people, their labels, and crops of the next people for the comparison."""
+    crops, _ = SET.list_part(settings.market, "train", "")
     people = np.unique(crops["published_pid"])
     label = np.searchsorted(people, crops["published_pid"].to_numpy())
-    used = label < num_people
-    rest = crops["file"][~used].head(NUM_COMPARED).tolist()
+    rest = crops["file"][label >= settings.people].head(NUM_COMPARED).tolist()
+    used = (label < settings.people) & (crops.groupby("published_pid").cumcount() < settings.crops).to_numpy()
     return Pictures(crops["file"][used].tolist()), label[used], Pictures(rest)
 
 
@@ -147,18 +140,19 @@ def build(listed: Listed) -> EmbeddingNetwork:
 
 
 def train(network: EmbeddingNetwork, listed: Listed, crops: Pictures, labels: np.ndarray) -> float:
-    """Train one epoch, load the trained weights, and return the images/s."""
+    """Train one epoch, load the trained weights, and return the images per second of CPU time."""
     images = GrowingImages(partial(ImageBatches, crops, np.arange(len(labels))), listed.size)
     augmentation = Augmentation(flip=0.5, pad=0.04, jitter=0.2, erasing=0.5, mean=network.mean, std=network.std)
     data = TrainingData(images, labels, IdentitySampler(labels, 4, 4, seed=0), augmentation, None)
-    losses, speed = {"cross-entropy": 1.0, "triplet": 1.0}, Speed()
+    losses = {"cross-entropy": 1.0, "triplet": 1.0}
     settings = FitSettings(1, losses, 3e-4, 5e-4, RateCurve(warmup_epochs=0), Loop(clip=5.0))
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     with tempfile.TemporaryDirectory() as folder:
-        checkpoints = Checkpoints(Path(folder), {})
-        trained = fit_network(network, data, settings, fabric=fabric, checkpoints=checkpoints, on_epoch=speed)
+        started = time.process_time()
+        trained = fit_network(network, data, settings, fabric=fabric, checkpoints=Checkpoints(Path(folder), {}))
+        seconds = time.process_time() - started
     network.load_state_dict(trained.weights)
-    return speed.images_per_second
+    return len(data.sampler) * 16 / seconds
 
 
 def compare(network: EmbeddingNetwork, listed: Listed, crops: Pictures) -> float:
@@ -177,10 +171,10 @@ def compare(network: EmbeddingNetwork, listed: Listed, crops: Pictures) -> float
         return measure_parity(embedder, OnnxEmbedder.load(Path(folder)), images, TOLERANCE).max_abs_difference
 
 
-def measure(name: str, market: Path, num_people: int) -> str:
-    """Return the row of a network."""
+def measure(name: str, settings: argparse.Namespace, answer: Connection) -> None:
+    """Send the row of a network."""
     listed = LISTED[name]
-    crops, labels, others = read_crops(market, num_people)
+    crops, labels, others = read_crops(settings)
     network = build(listed)
     rate = train(network, listed, crops, labels)
     difference = compare(network, listed, others)
@@ -188,7 +182,7 @@ def measure(name: str, market: Path, num_people: int) -> str:
     changes = ", ".join(f"{option}: {json.dumps(value)}" for option, value in listed.options.items())
     here = f"`{listed.backbone}`" + (f", {changes}" if changes else "")
     size = f"{listed.size[0]} × {listed.size[1]}"
-    return f"| {name} | {here} | {num_parameters:,} | {network.dim:,} | {size} | {rate:.1f} | {difference:.1e} |"
+    answer.send(f"| {name} | {here} | {num_parameters:,} | {network.dim:,} | {size} | {rate:.1f} | {difference:.1e} |")
 
 
 def measured_rows(path: Path) -> dict[str, str]:
@@ -204,17 +198,23 @@ def write_rows(path: Path, rows: dict[str, str]) -> None:
 
 
 def measure_apart(name: str, settings: argparse.Namespace) -> str:
-    """Return the row of a network that is measured in a process of its own; of a failure, the row has its last line."""
-    command = [sys.executable, __file__, "--row", name, "--market", str(settings.market)]
-    command += ["--people", str(settings.people)]
+    """Return the row of a network that is measured in a process of its own; a failure is a row, too."""
+    fork = multiprocessing.get_context("fork")  # the imports of this process are not repeated
+    receiver, sender = fork.Pipe(duplex=False)
+    process = fork.Process(target=measure, args=(name, settings, sender))
+    process.start()
+    sender.close()
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=settings.timeout)
-    except subprocess.TimeoutExpired:
-        return f"| {name} | `{LISTED[name].backbone}` | not finished in {settings.timeout} s | | | | |"
-    if ran.returncode == 0:
-        return ran.stdout.splitlines()[-1]
-    fault = (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1].replace("|", "/")
-    return f"| {name} | `{LISTED[name].backbone}` | failed: {fault} | | | | |"
+        fault = f"not finished in {settings.timeout:g} s"
+        if receiver.poll(settings.timeout):
+            fault = "failed, see the error stream"
+            return receiver.recv()
+    except EOFError:
+        pass
+    finally:
+        process.kill()
+        process.join()
+    return f"| {name} | `{LISTED[name].backbone}` | {fault} | | | | |"
 
 
 def main() -> None:
@@ -223,16 +223,13 @@ def main() -> None:
     shared = Path(__file__).resolve().parents[2] / "shared" / "data"
     parser.add_argument("--market", type=Path, default=shared / "Market-1501-v15.09.15", help="the published folder")
     parser.add_argument("--people", type=int, default=16, help="people who train")
+    parser.add_argument("--crops", type=int, default=16, help="most crops of each")
     parser.add_argument("--output", type=Path, default=Path("networks.md"), help="the table")
     parser.add_argument("--only", nargs="+", choices=LISTED, default=list(LISTED), help="names of torchreid")
     parser.add_argument("--timeout", type=float, default=1800, help="longest time of a network, s")
-    parser.add_argument("--row", choices=LISTED, help="print the row of one network in this process")
     settings = parser.parse_args()
-    if settings.row:
-        logging.disable(logging.INFO)
-        keep_freed_memory()
-        print(measure(settings.row, settings.market, settings.people))
-        return
+    logging.disable(logging.INFO)
+    keep_freed_memory()
     rows = measured_rows(settings.output)
     print(f"{HEADER}\n{RULE}")
     for name in settings.only:
