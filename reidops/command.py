@@ -54,6 +54,15 @@ def track(arguments: tuple[str, ...]) -> None:
     track_video(list(arguments), "reidops track")
 
 
+@main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def submission(arguments: tuple[str, ...]) -> None:
+    """Track a MOTChallenge test set and write the zip that its server takes."""
+    from reidops.submission import main as write_submission
+
+    write_submission(list(arguments))
+
+
 @main.command()
 @click.option("-i", "--input", "source", type=_FOLDER, required=True, help="Folder of a MOT data set, above train.")
 @click.option("-o", "--output", type=_FOLDER, required=True, help="Folder to write: imgs and meta.")
