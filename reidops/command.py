@@ -9,6 +9,9 @@ _INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 _ROOM = "reidops.commands"
 _COMMANDS = {
     "track": LazyCommand(f"{_ROOM}.track", "track", "Track the people of a video; write a video and a result file."),
+    "submission": LazyCommand(
+        f"{_ROOM}.submission", "submission", "Track a MOTChallenge test set and write the zip that its server takes."
+    ),
     "mot2reid": LazyCommand(
         f"{_ROOM}.mot2reid",
         "mot2reid",

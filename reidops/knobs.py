@@ -80,6 +80,8 @@ def _choices(kind: Any) -> list[str]:
 
 
 def _describe_kind(kind: Any) -> str:
+    if dataclasses.is_dataclass(kind):
+        return f"mapping of {', '.join(field.name for field in dataclasses.fields(kind))}"
     return _describe_container(kind) if _is_container(kind) else _WORDS.get(kind, getattr(kind, "__name__", str(kind)))
 
 

@@ -14,6 +14,7 @@ from reidops.tables import PARTS, read_table, write_table
 
 LOCAL = "local:"
 IDENTITY = "identity:"
+IMAGES = "images:"
 TRANSDUCTIVE = "transductive"
 LEARNING = ("train", "adapt")  # parts whose frames change the weights
 CLASSIC_CUHK03 = "-classic-"
@@ -25,8 +26,9 @@ class Part:
 
     `folder` is the folder of the sequence for the layout `mot`, and of the set for others. Frames are 1-based and
     inclusive, 0 and 0 for a ReID set. `protocol` is the published split of a ReID set ("" if it has only one),
-    `identity:SHARE` for frames whose people are divided between train and test, or `transductive` for tested or tracked
-    frames that are also used without labels (download.adapt_on_test_frames).
+    `identity:SHARE` for frames or crops whose people are divided between train and test, `images:SHARE` for a set whose
+    crops of each person are divided (a closed set), or `transductive` for tested or tracked frames that are also used
+    without labels (download.adapt_on_test_frames).
     """
 
     part: str
@@ -43,6 +45,11 @@ class Part:
     def divides_people(self) -> bool:
         """Return whether the people of these frames are divided between train and test."""
         return self.protocol.startswith(IDENTITY)
+
+    @property
+    def is_closed_set(self) -> bool:
+        """Return whether the people of a ReID set both train and are tested, with different crops."""
+        return self.protocol.startswith(IMAGES)
 
     @property
     def is_transductive(self) -> bool:

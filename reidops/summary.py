@@ -68,7 +68,9 @@ _PLACES = {
 
 def reid_table(metrics: Mapping[str, Any]) -> Table:
     """Return the table of retrieval scores of each test set, with the colour histogram as baseline in the last row."""
-    table = Table(title="ReID on people never trained on", title_justify="left")
+    closed = {name for name, scores in metrics.items() if isinstance(scores, Mapping) and _is_closed(scores)}
+    title = "ReID; the people of a closed set also train" if closed else "ReID on people never trained on"
+    table = Table(title=title, title_justify="left")
     table.add_column("test set")
     for score in REID_SCORES:
         table.add_column(score, justify="right")
@@ -76,8 +78,13 @@ def reid_table(metrics: Mapping[str, Any]) -> Table:
     for name, scores in sorted(metrics.items(), key=lambda row: row[0] == COLOUR_HISTOGRAM):
         if isinstance(scores, Mapping) and "mAP" in scores:  # re-association is not a test set
             label = "a colour histogram" if name == COLOUR_HISTOGRAM else name
+            label += " (closed set)" if name in closed else ""
             table.add_row(label, *(_figure(scores, s) for s in REID_SCORES), _figure(scores, "num_query"))
     return table
+
+
+def _is_closed(scores: Mapping[str, Any]) -> bool:
+    return bool(scores.get("num_trained_people"))
 
 
 def tracking_table(report: TrackingReport) -> Table:

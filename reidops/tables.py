@@ -76,7 +76,8 @@ PARTS = Table(
         "last_frame": Column("int", "1-based, inclusive; 0 for ReID sets", minimum=0),
         "protocol": Column(
             "str",
-            "published split of a ReID set; identity:SHARE if the people of these frames are divided; else empty",
+            "published split of a ReID set; identity:SHARE if people are divided; images:SHARE if the crops of each "
+            "person of a ReID set are divided; else empty",
         ),
     },
 )

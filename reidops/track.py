@@ -51,7 +51,7 @@ from reidops.videos import BrokenOff, Video, read_video
 logger = logging.getLogger("reidops.track")
 
 _PROGRAM = "python -m reidops.track"
-_INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit code of shells for a program that Ctrl-C ended
 
 
 @dataclass
@@ -143,7 +143,7 @@ def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
     Args:
         program: name in the help page and in the messages.
     """
-    options = _parser(program).parse_args(arguments)
+    options = parse_arguments(arguments, program)
     logging.basicConfig(level=logging.WARNING, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("reidops").setLevel(logging.INFO)
     keep_freed_memory()
@@ -154,8 +154,13 @@ def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
         print(f"{program.removeprefix('python -m reidops.')}: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
-    sys.exit(_INTERRUPTED if tally.interrupted else 0)
+        sys.exit(INTERRUPTED)
+    sys.exit(INTERRUPTED if tally.interrupted else 0)
+
+
+def parse_arguments(arguments: list[str] | None, program: str = _PROGRAM) -> argparse.Namespace:
+    """Return the options of the command line; a wrong one ends the program with the usage."""
+    return _parser(program).parse_args(arguments)
 
 
 def track(options: argparse.Namespace) -> Tally:

@@ -71,7 +71,7 @@ def evaluate_reid(
 
     with whole_folder(reid) as folder:
         write_json(report.headline(scores), folder / "headline.json")
-        write_json(report.figures(scores, reassociated), folder / "metrics.json")
+        write_json(report.figures(scores, reassociated, embedded.tests), folder / "metrics.json")
         write_json({"weights_sha256": embedder.weights_sha256, **calibration.report}, folder / "calibration.json")
         report.write_curves(scores, embedded.tests, folder / "cmc.csv")
         report.write_queries(table, embedded.tests, scores, folder / "queries.csv")

@@ -49,6 +49,7 @@ from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
 from reidops.training.teachers import load_teacher
+from reidops.training.tracklet_sampling import TrackletPooling
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
 from reidops.training.training import Loop, TrainingData
 from reidops.training.training_data import Batches, read_training_data
@@ -77,7 +78,9 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
         source = _find_generated(generated, params)
-        identity = training_identity(vars(params), crops, weights=weights.file, generated=source, teacher=teacher)
+        identity = training_identity(
+            params.model_dump(), crops, weights=weights.file, generated=source, teacher=teacher
+        )
         root = repository_root() / "data" / "checkpoints"
         checkpoints, finished = open_checkpoints(root, identity, prune=fabric.is_global_zero)
         with _watch(checkpoints, fabric, params) as live:
@@ -113,6 +116,11 @@ def _check_names(params: TrainParams) -> None:
         raise ReidopsError(
             "train.generated is set, but generated crops have no camera; set train.generated to null or "
             "train.camera_embedding to false"
+        )
+    if params.generated and params.tracklets:
+        raise ReidopsError(
+            "train.generated is set, but generated crops are in no tracklet; set train.generated or train.tracklets to "
+            "null"
         )
     check_backbone(params.backbone)
     check_optimizer(params.optimizer, params.optimizer_options)
@@ -152,7 +160,7 @@ def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> Abs
         return nullcontext()
     digest = checkpoints.folder.name
     name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
-    return live_run(params.track, name, digest, lasting_params(vars(params)))
+    return live_run(params.track, name, digest, lasting_params(params.model_dump()))
 
 
 def _read_data(
@@ -165,6 +173,7 @@ def _read_data(
     generated: GeneratedSource | None,
 ) -> TrainingData:
     store, size = CropStore(tar, table), (params.height, params.width)
+    pooling = TrackletPooling(**vars(params.tracklets)) if params.tracklets else None
     return read_training_data(
         store,
         table,
@@ -172,10 +181,13 @@ def _read_data(
         Augmentation(**_arguments(Augmentation, params), mean=network.mean, std=network.std),
         size=size,
         fabric=fabric,
-        read_held_out=partial(read_held_out, store, table, *size, score_embeddings, params.checkpoint_people),
+        read_held_out=partial(
+            read_held_out, store, table, *size, score_embeddings, params.checkpoint_people, pooling=pooling
+        ),
         early_sizes=params.early_sizes,
         generated=generated,
         with_cameras=params.camera_embedding,
+        pooling=pooling,
     )
 
 
@@ -209,6 +221,8 @@ def _write(
         settings: dict[str, Any] = {"checkpoint_people": params.checkpoint_people, "precision": params.precision}
         if params.generated:
             settings |= {"generated": params.generated, "generated_share": params.generated_share}
+        if params.tracklets:
+            settings |= {"tracklets": vars(params.tracklets)}
         facts = training_facts(origin, table, trained, **settings)
     description = describe(network, **_arguments(describe, params), num_classes=num_classes)
     write_trained_model(Embedder(network, description), trained, model, facts)

@@ -23,6 +23,7 @@ COMMANDS = (
     "pull",
     "recipe",
     "serve",
+    "submission",
     "summary",
     "track",
     "train-linking",
@@ -44,7 +45,8 @@ def test_every_command_has_a_line_in_the_help_page():
 def test_every_command_has_a_help_page_with_an_example(name):
     page = run(name, "--help")
     assert page.exit_code == 0
-    example = "reidops track street.mp4" if name == "track" else f"Example: reidops {name}"
+    examples = {"track": "reidops track street.mp4", "submission": "reidops submission data/MOT17"}
+    example = examples.get(name, f"Example: reidops {name}")
     assert example in page.output and "python -m" not in page.output
 
 

@@ -47,6 +47,13 @@ def test_the_summary_has_scores_version_reason_and_outputs(tmp_path, monkeypatch
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in text
 
 
+def test_a_closed_set_is_marked(tmp_path):
+    scores = {"mAP": 0.9, "num_query": 4}
+    write_json({"people": scores | {"num_trained_people": 3}, "other": scores}, tmp_path / "reid" / "metrics.json")
+    text = shown(tmp_path)
+    assert "people (closed set)" in text and "other (closed set)" not in text and "never trained on" not in text
+
+
 def test_the_summary_of_an_incomplete_run_has_the_finished_stages(tmp_path):
     data = write_result(tmp_path)
     (data / "tracking" / "metrics.json").unlink()

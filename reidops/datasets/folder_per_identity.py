@@ -3,12 +3,17 @@
 The folders may be in `root/train`, `val`, `test`, `query` and `gallery` instead, with the same name for a person in all
 of them; other folders in the root are then ignored. `val` is used for training if there is a test folder, else for
 test.
+
+A set with people in the root that is used for training and for test is divided by its protocol: `identity:SHARE` tests
+this share of the people, `images:SHARE` this share of each person's crops, the last by name. The latter is a closed
+set: its people train.
 """
 
 import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reidops.datasets.own_sets import ONE_CROP, check_people, with_cameras, with_queries
@@ -16,6 +21,8 @@ from reidops.datasets.pictures import IMAGE_SUFFIXES, check_passed_over, passed_
 from reidops.datasets.reid_set import Listing, ReidSet, crops_table, list_files
 from reidops.datasets.tracklets import list_folders
 from reidops.errors import ReidopsError
+from reidops.mot.splits import split_identities
+from reidops.parts import IMAGES
 
 _SIDES = ("train", "val", "test", "query", "gallery")
 _OF_SEQUENCES = ("seqinfo.ini", "gt", "det", "img1")  # files and folders of a MOTChallenge sequence
@@ -40,19 +47,52 @@ def list_part(folder: Path, part: str, protocol: str = "") -> Listing:
 
     Without folders query and gallery, some crops of each test person become queries.
 
+    Args:
+        protocol: identity:SHARE or images:SHARE divides the people in the root, "" does not.
+
     Raises:
         ReidopsError: there is no folder for the part, or it has fewer than two people.
     """
     sides = _part_sides(folder, part)
     everybody = with_cameras(pd.concat([_list_side(folder, side) for side in _sides(folder)], ignore_index=True))
     crops = _numbered(everybody)
-    crops = crops[crops["side"].isin(sides)].drop(columns="side").rename(columns={"person": "folder"})
+    crops = crops[crops["side"].isin(sides) & _is_in_part(crops, part, protocol)]
+    crops = crops.drop(columns="side").rename(columns={"person": "folder"})
     crops = crops.reset_index(drop=True)
     check_people(crops, f"{folder} ({part})")
     taken = Counter({"crops": len(crops)}) + _passed_over(folder, sides, len(crops))
     if part == "test" and sides != ("query", "gallery"):
         crops, taken[ONE_CROP] = with_queries(crops)
     return crops, taken
+
+
+def has_sides(folder: Path) -> bool:
+    """Return whether the people of a set are in train, val, test, query or gallery, and not in the root."""
+    return _sides(folder) != (_ROOT,)
+
+
+def _is_in_part(crops: pd.DataFrame, part: str, protocol: str) -> np.ndarray:
+    """Return which crops are in a part of a set that is divided by people or by images, bool [N]."""
+    how, _, share = protocol.partition(":")
+    if not share:
+        return np.ones(len(crops), bool)
+    is_tested = _last_crops(crops, float(share)) if f"{how}:" == IMAGES else _tested_people(crops, float(share))
+    return is_tested == (part == "test")
+
+
+def _tested_people(crops: pd.DataFrame, share: float) -> np.ndarray:
+    """Return which crops show a tested person; the people are drawn from a fixed seed."""
+    people = pd.DataFrame({"dataset": "", "scene": "", "person": sorted(set(crops["person"]))})
+    tested = people["person"][split_identities(people, share, np.random.default_rng(0))]
+    return crops["person"].isin(tested).to_numpy()
+
+
+def _last_crops(crops: pd.DataFrame, share: float) -> np.ndarray:
+    """Return which crops are the last of their person by name; a person with one crop has none."""
+    ordered = crops.sort_values(["person", "file"], kind="stable").groupby("person")
+    place, number = ordered.cumcount(), crops.groupby("person")["file"].transform("size")
+    num_tested = np.minimum(np.maximum((share * number).round(), 1), number - 1)
+    return (place.reindex(crops.index) >= number - num_tested).to_numpy()
 
 
 def _sides(folder: Path) -> tuple[str, ...]:

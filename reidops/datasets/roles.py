@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reidops.datasets import folder_per_identity
 from reidops.datasets.families import family_of
 from reidops.datasets.layouts import SetFolder
 from reidops.datasets.sets import LAYOUTS
@@ -15,7 +16,7 @@ from reidops.errors import ReidopsError
 from reidops.mot.crops import check_frames
 from reidops.mot.sequences import Sequence, find_sequences, read_sequence
 from reidops.mot.splits import FrameRange, split_half, split_scenes
-from reidops.parts import IDENTITY, TRANSDUCTIVE, Part
+from reidops.parts import IDENTITY, IMAGES, TRANSDUCTIVE, Part
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Roles:
 
     `split` is how a set is divided that is used for training and for test or tracking: by `scene`, by `half`, by
     `k-fold` (scenes; fold `fold` of `num_folds` is held out) or by `identity` (people; the share `test_share` of the
-    people of each held-out scene is tested).
+    people of each held-out scene is tested). A set with one folder per person in its root, which has no published
+    division, is divided by people, or with `images` by the crops of each person.
 
     The sets of `adapt` are used without labels. They are divided as training sets are, except that their held-out
     scenes are left out under `identity`, because people cannot be separated without labels. `adapt_on_test_frames`
@@ -149,6 +151,8 @@ def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
         raise ReidopsError(
             f"download.fold is {roles.fold}, expected 0 … {roles.num_folds - 1} (num_folds is {roles.num_folds})"
         )
+    if roles.split == "images":
+        _check_images(sets, roles)
     if roles.split != "identity":
         return
     both = sorted({family_of(name) for name in roles.train} & {family_of(name) for name in roles.track})
@@ -162,10 +166,32 @@ def _check_split(sets: Mapping[str, SetFolder], roles: Roles) -> None:
             raise ReidopsError(
                 f"download.split: identity divides the people of one data set; name {name} in download.train, too"
             )
-    if not any(sets[name].layout == "mot" for name in roles.train):
+    if not any(sets[name].layout == "mot" or _is_divided(sets[name], roles) for name in roles.train):
         raise ReidopsError(
-            "download.split: identity divides the people of MOT sets, and download.train names none; use scene"
+            "download.split: identity divides the people of MOT sets and of sets with one folder per person in their "
+            "root, and download.train names none; use scene"
         )
+
+
+def _check_images(sets: Mapping[str, SetFolder], roles: Roles) -> None:
+    """Raise an error if download.split is images and no set, or a MOT set, would be divided."""
+    for name in roles.train:
+        if sets[name].layout == "mot" and name in (*roles.test, *roles.track):
+            raise ReidopsError(
+                f"download.split: images divides the crops of sets with one folder per person, and {name} has "
+                f"sequences; use scene, half, k-fold or identity"
+            )
+    if not any(_is_divided(sets[name], roles) for name in roles.train):
+        raise ReidopsError(
+            "download.split: images divides the crops of a set with one folder per person in its root that is in "
+            "download.train and in download.test, and there is none; use scene"
+        )
+
+
+def _is_divided(found: SetFolder, roles: Roles) -> bool:
+    """Return whether a set without a division of its own trains and is tested."""
+    is_plain = found.layout == folder_per_identity.SET.layout and not folder_per_identity.has_sides(found.folder)
+    return is_plain and found.name in roles.learnt and found.name in roles.test
 
 
 def _scenes(found: SetFolder, detectors: tuple[str, ...]) -> Scenes:
@@ -265,7 +291,7 @@ def _check_sequences(scenes: Mapping[str, Scenes], held: Mapping[str, list[str]]
 
 def _train_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list[str]], roles: Roles) -> list[Part]:
     if scenes is None:
-        return [_reid_part("train", found)]
+        return [_reid_part("train", found, roles)]
     held_here = _held_of_family(found, held)
     parts = []
     for scene, copies in scenes.items():
@@ -294,7 +320,7 @@ def _adapt_parts(
     parts = []
     for name in dict.fromkeys(roles.adapt):
         found = sets[name]
-        added = _unlabelled(found, scenes[name], held, roles) if name in scenes else [_reid_part("adapt", found)]
+        added = _unlabelled(found, scenes[name], held, roles) if name in scenes else [_reid_part("adapt", found, roles)]
         if not added:
             raise ReidopsError(
                 f"download.adapt: every scene of {name} is tested or tracked, so that no frames are left; name some of "
@@ -324,7 +350,7 @@ def _divided(roles: Roles) -> str:
 
 def _test_parts(found: SetFolder, scenes: Scenes | None, held: Mapping[str, list[str]], roles: Roles) -> list[Part]:
     if scenes is None:
-        return [_reid_part("test", found)]
+        return [_reid_part("test", found, roles)]
     trains = family_of(found.name) in {family_of(name) for name in roles.train}
     whole = family_of(found.name) not in {family_of(name) for name in roles.learnt} and found.name not in roles.track
     protocol = _divided(roles) if roles.split == "identity" and trains else ""
@@ -349,8 +375,11 @@ def _part(part: str, found: SetFolder, sequence: Sequence, frames: FrameRange, p
     )
 
 
-def _reid_part(part: str, found: SetFolder) -> Part:
-    return Part(part, found.name, found.layout, found.folder, "", found.name, 0, 0, found.protocol)
+def _reid_part(part: str, found: SetFolder, roles: Roles) -> Part:
+    protocol = found.protocol
+    if _is_divided(found, roles):
+        protocol = f"{IMAGES if roles.split == 'images' else IDENTITY}{roles.test_share:g}"
+    return Part(part, found.name, found.layout, found.folder, "", found.name, 0, 0, protocol)
 
 
 def _check_part(part: Part) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from reidops.embedding import (  # noqa: F401 – they register their networks with timm
     deep_sort_net,
     hacnn,
+    lmbn,
     mlfn,
     mudeep,
     osnet,

@@ -2,7 +2,8 @@
 
 The map of a crop is pooled as a whole and, if `parts` is above 0, also in `parts` horizontal stripes (Sun et al. 2018,
 PCB). The whole and each stripe are branches with their own projection, neck and classifier; the whole is the first.
-Without `whole` the stripes are the only branches, as in PCB.
+Without `whole` the stripes are the only branches, as in PCB. A backbone may also have branches of its own (LightMBN);
+with a projection they are one branch.
 """
 
 import torch
@@ -18,7 +19,7 @@ from reidops.embedding.backbones import (
     remove_last_stride,
 )
 from reidops.embedding.cameras import embed_cameras
-from reidops.embedding.pooling import POOLINGS, GeM, cut_stripes, make_pool
+from reidops.embedding.pooling import POOLINGS, GeM, cut_stripes, make_pool, pool_frames
 from reidops.errors import ReidopsError
 
 
@@ -71,7 +72,7 @@ class EmbeddingNetwork(nn.Module):
         _check_pooling(pooling, parts)
         self.backbone_name = backbone
         self.parts, self.whole = parts, whole or not parts
-        self.num_branches = int(self.whole) + parts
+        num_maps = int(self.whole) + parts
         own_pool = pooling == "gem" and not _pools_by_gem(backbone)
         size = (height or PROBE_SIZE[0], width or PROBE_SIZE[1])
         self.backbone = create_backbone(backbone, "" if parts or own_pool else pooling, size, pretrained=pretrained)
@@ -85,10 +86,12 @@ class EmbeddingNetwork(nn.Module):
         self._cameras = [embed_cameras(self.backbone, backbone, num_cameras)] if num_cameras else []
         self.pool = make_pool(pooling) if parts or own_pool else nn.Identity()
         num_features = self._num_features(backbone, size)
-        self.branch_dim = embedding_dim or num_features
+        own_branches = 1 if embedding_dim else getattr(self.backbone, "num_branches", 1)
+        self.num_branches = num_maps * own_branches
+        self.branch_dim = embedding_dim or num_features // own_branches
         self.dim = self.num_branches * self.branch_dim
         self.hidden_dim = hidden_dim
-        self.projection = _make_projections(num_features, hidden_dim, embedding_dim, self.num_branches)
+        self.projection = _make_projections(num_features, hidden_dim, embedding_dim, num_maps)
         self.neck = nn.BatchNorm1d(self.dim)
         self.neck.bias.requires_grad_(False)  # BNNeck of Luo et al. 2019 has no bias
         config = self.backbone.pretrained_cfg
@@ -134,7 +137,7 @@ class EmbeddingNetwork(nn.Module):
 
     def join_branches(self, embeddings: Tensor) -> Tensor:
         """Return one vector [N, dim] of the embeddings of the branches [N, B, d]; each branch has the same weight."""
-        return functional.normalize(embeddings, dim=2).flatten(1) if self.parts else embeddings.flatten(1)
+        return functional.normalize(embeddings, dim=2).flatten(1) if self.num_branches > 1 else embeddings.flatten(1)
 
     def _embed(self, inputs: Tensor) -> Tensor:
         embeddings = self.neck(self.features(inputs)).float()
@@ -171,11 +174,20 @@ class EmbeddingNetwork(nn.Module):
 
 
 class TrainingNetwork(nn.Module):
-    """An embedding network with one classifier per branch, for training."""
+    """An embedding network with one classifier per branch, for training.
 
-    def __init__(self, embedding: EmbeddingNetwork, num_people: int) -> None:
+    Args:
+        num_people: number of classes.
+        frames: successive crops that are one tracklet, whose features are pooled before the neck; 1 = single crops.
+        frame_pool: mean or max, the pooling of a tracklet.
+    """
+
+    def __init__(
+        self, embedding: EmbeddingNetwork, num_people: int, *, frames: int = 1, frame_pool: str = "mean"
+    ) -> None:
         super().__init__()
         self.embedding = embedding
+        self._frames, self._frame_pool = frames, frame_pool
         self.classifier = nn.ModuleList(
             [nn.Linear(embedding.branch_dim, num_people, bias=False) for _ in range(embedding.num_branches)]
         )
@@ -185,12 +197,15 @@ class TrainingNetwork(nn.Module):
     def forward(self, inputs: Tensor, camids: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features before the neck, the logits, and the embeddings after the neck, of B branches.
 
-        The shapes are [N, B, d], [N, B, num_people] and [N, B, d]. `inputs` are normalized, [N, 3, H, W]; the
-        embeddings are not scaled to unit length. `camids` [N] are the cameras, for a camera embedding.
+        The shapes are [N, B, d], [N, B, num_people] and [N, B, d]; of tracklets N is their number. `inputs` are
+        normalized, [number of crops, 3, H, W]; the embeddings are not scaled to unit length. `camids` are the cameras
+        of the crops, for a camera embedding.
         """
         self.embedding.set_cameras(camids)
         features = self.embedding.features(inputs)
         self.embedding.set_cameras(None)
+        if self._frames > 1:
+            features = pool_frames(features, self._frames, self._frame_pool)
         embeddings = self.embedding.split_branches(self.embedding.neck(features))
         logits = [classify(branch) for classify, branch in zip(self.classifier, embeddings.unbind(1), strict=True)]
         return self.embedding.split_branches(features), torch.stack(logits, dim=1), embeddings

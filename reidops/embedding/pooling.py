@@ -1,4 +1,4 @@
-"""Pool the map of a backbone to one vector, as a whole or in horizontal stripes."""
+"""Pool the map of a backbone to one vector, as a whole or in horizontal stripes, and the frames of tracklets."""
 
 import torch
 from timm.layers import SelectAdaptivePool2d
@@ -24,6 +24,12 @@ class GeM(nn.Module):
 def make_pool(pooling: str) -> nn.Module:
     """Return the pooling layer from maps [N, C, h, w] to [N, C]; `pooling` is one of POOLINGS but token."""
     return GeM() if pooling == "gem" else SelectAdaptivePool2d(pool_type=pooling, flatten=True)
+
+
+def pool_frames(values: Tensor, frames: int, how: str) -> Tensor:
+    """Return the mean, or the maximum if `how` is max, of each `frames` successive rows, [N / frames, …] of [N, …]."""
+    grouped = values.unflatten(0, (-1, frames))
+    return grouped.amax(dim=1) if how == "max" else grouped.mean(dim=1)
 
 
 def cut_stripes(maps: Tensor, parts: int) -> list[Tensor]:

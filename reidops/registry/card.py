@@ -173,9 +173,10 @@ def _reid_html(reid: Path) -> str:
     if reason:
         return html.text(f"Not measured: {reason}.")
     names = ("mAP", "rank1", "rank5", "mINP", "num_query", "num_gallery")
+    metrics = read_json(reid / "metrics.json")
     rows = [
         (name.replace("_", " "), *(_figure(scores.get(score)) for score in names))
-        for name, scores in sorted(read_json(reid / "metrics.json").items(), key=_models_first)
+        for name, scores in sorted(metrics.items(), key=_models_first)
         if isinstance(scores, Mapping) and "mAP" in scores
     ]
     galleries = [
@@ -187,8 +188,21 @@ def _reid_html(reid: Path) -> str:
         (reid / "reassociation.png", "Lost people found again, by the frames since"),
     ]
     head = ("test set", "mAP", "rank1", "rank5", "mINP", "queries", "gallery crops")
-    note = html.text("People of the tests never trained the model. The colour histogram is the baseline.")
+    note = html.text(f"{_trained_people(metrics)} The colour histogram is the baseline.")
     return note + html.table(head, rows) + html.paired(html.pictures(curves)) + html.pictures(galleries)
+
+
+def _trained_people(metrics: Mapping[str, Any]) -> str:
+    """Return a sentence about the people of the tests who also trained the model."""
+    closed = {
+        name: number
+        for name, scores in metrics.items()
+        if isinstance(scores, Mapping) and (number := scores.get("num_trained_people"))
+    }
+    if not closed:
+        return "People of the tests never trained the model."
+    sets = ", ".join(f"{number} of {name}" for name, number in closed.items())
+    return f"Some queried people also trained the model (closed set): {sets}."
 
 
 def _calibration_html(reid: Path) -> str:

@@ -42,10 +42,12 @@ def embed_tests(
     """Return the embedded test sets; sets of tracklets have one vector and one crop per tracklet.
 
     Args:
-        pool: mean or max of a tracklet's crops, or none to rank single crops; auto = mean.
+        pool: mean or max of a tracklet's crops, or none to rank single crops; auto = as in the training of the
+            embedder, mean if it was not trained on tracklets.
         views: number of views of each crop, see `embed_rows`.
     """
     tests, tracklets = find_tracklets(table, tests, pooled=pool != "none")
+    pool = _trained_pool(embedder) if pool == "auto" else pool
     rows = tracklets.rows
     embeddings, colours = embed_rows(embedder, store, rows, batch_size, views), embed_row_colours(store, rows)
     return EmbeddedTests(tests, tracklets.pool(embeddings, pool), tracklets.pool(colours, pool))
@@ -88,6 +90,10 @@ def crops_to_calibrate(table: pd.DataFrame, embedder: Embedder, store: CropStore
     embeddings = embed_rows(embedder, store, rows, batch_size)[rows]
     columns = ("pid", "camid", "frame", "visibility", "height")
     return Crops(embeddings, *(table[name].to_numpy()[rows] for name in columns))
+
+
+def _trained_pool(embedder: Embedder) -> str:
+    return embedder.description.trained_on.get("tracklets", {}).get("pool", "mean")
 
 
 def checkpoint_people_of(embedder: Embedder) -> CheckpointPeople:

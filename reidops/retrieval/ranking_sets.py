@@ -25,7 +25,10 @@ class SideLabels(TypedDict):
 
 @dataclass(frozen=True)
 class RankingSet:
-    """A test set: query and gallery rows of one data set, as positions in the crops table, with labels and rules."""
+    """A test set: query and gallery rows of one data set, as positions in the crops table, with labels and rules.
+
+    `num_trained_people` is the number of people in the queries who also train; above 0 it is a closed set.
+    """
 
     name: str
     query: np.ndarray
@@ -33,6 +36,7 @@ class RankingSet:
     labels: SideLabels
     junk: str
     single_gallery_shot: SingleShot | None = None
+    num_trained_people: int = 0
 
     def score(self, embeddings: np.ndarray, max_rank: int) -> RankingScores:
         """Return the scores of embeddings of the whole table, [len(table), dim]."""
@@ -84,13 +88,14 @@ def find_ranking_sets(
             "the crops table has no query and gallery rows; set download.test in params.yaml and run "
             "`dvc repro convert`"
         )
-    found = [_test_set(str(name), rows, junk) for name, rows in tests.groupby("dataset", sort=True)]
+    trained = table.loc[table["split"] == "train", "pid"].unique()
+    found = [_test_set(str(name), rows, junk, trained) for name, rows in tests.groupby("dataset", sort=True)]
     return [
         replace(test, single_gallery_shot=SingleShot()) if test.name in single_gallery_shot else test for test in found
     ]
 
 
-def _test_set(name: str, rows: pd.DataFrame, junk: str) -> RankingSet:
+def _test_set(name: str, rows: pd.DataFrame, junk: str, trained: np.ndarray) -> RankingSet:
     query, gallery = (rows[rows["split"] == split] for split in ("query", "gallery"))
     if query.empty or gallery.empty:
         raise ReidopsError(
@@ -104,6 +109,7 @@ def _test_set(name: str, rows: pd.DataFrame, junk: str) -> RankingSet:
         gallery.index.to_numpy(),
         labels,
         _choose_rule(labels) if junk == "auto" else junk,
+        num_trained_people=len(np.intersect1d(labels["query_pids"], trained)),
     )
 
 

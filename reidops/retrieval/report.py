@@ -24,9 +24,16 @@ DPI = 110
 REASSOCIATION = "reassociation"  # beside the test sets in metrics.json
 
 
-def figures(scores: Mapping[str, RankingScores], reassociated: pd.DataFrame) -> dict[str, Any]:
-    """Return the content of metrics.json: scores by test set, and re-association scores by boxes and gap if any."""
+def figures(
+    scores: Mapping[str, RankingScores], reassociated: pd.DataFrame, tests: Sequence[RankingSet] = ()
+) -> dict[str, Any]:
+    """Return the content of metrics.json: scores by test set, and re-association scores by boxes and gap if any.
+
+    A closed set, with people who also train, has their number as `num_trained_people`.
+    """
     found = {name: of_set.figures() for name, of_set in scores.items()}
+    for test in (test for test in tests if test.num_trained_people):
+        found[test.name] |= {"num_trained_people": test.num_trained_people}
     scored = reassociated.dropna()
     if scored.empty:
         return found
@@ -148,6 +155,8 @@ def log_scores(test: RankingSet, tests: Sequence[RankingSet], scores: Mapping[st
     found, colours = scores[test.name], scores[name_of_histogram(test, tests)]
     shot = test.single_gallery_shot
     protocol = f", rank1 in {shot.repeats} galleries of one crop per person" if shot else ""
+    if test.num_trained_people:
+        protocol += f", closed set ({test.num_trained_people:,} of the queried people also train)"
     log.info(
         "%s: mAP %.3f, rank1 %.3f (colour histogram %.3f, %.3f); %s queries, %s gallery crops, junk rule %s%s; "
         "queries without a match: %d",

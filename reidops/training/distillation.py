@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reidops.embedding.network import EmbeddingNetwork
+from reidops.embedding.pooling import pool_frames
 from reidops.errors import ReidopsError
 
 SIMILARITY, FEATURES = "similarity", "features"
@@ -40,12 +41,17 @@ class Teacher:
         return self
 
     @torch.no_grad()
-    def embed(self, inputs: Tensor) -> Tensor:
-        """Return unit embeddings [N, dim] of the student's inputs [N, 3, H, W]."""
+    def embed(self, inputs: Tensor, frames: int = 1) -> Tensor:
+        """Return unit embeddings [N / frames, dim] of the student's inputs [N, 3, H, W].
+
+        Args:
+            frames: successive crops that are one tracklet, whose embeddings are averaged.
+        """
         own = inputs * self._scale + self._shift
         if own.shape[2:] != self._size:
             own = functional.interpolate(own, self._size, mode="bilinear", align_corners=False, antialias=True)
-        return self._network.embed(own)
+        embeddings = self._network.embed(own)
+        return functional.normalize(pool_frames(embeddings, frames, "mean")) if frames > 1 else embeddings
 
 
 class Distillation(nn.Module):

@@ -65,7 +65,8 @@ def fit_network(
     Raises:
         ReidopsError: as `Trainer.fit`, or a setting is invalid.
     """
-    training_network = TrainingNetwork(network, data.num_classes)
+    frame_pool = data.pooling.pool if data.pooling else "mean"
+    training_network = TrainingNetwork(network, data.num_classes, frames=data.frames, frame_pool=frame_pool)
     losses = _losses(network, data.num_people, settings, teacher) if losses is None else losses
     optimizer = _optimizer(training_network, losses, settings)
     num_steps = steps_per_epoch(len(data.sampler), settings.loop.accumulate)

@@ -60,7 +60,7 @@ class Keeper:
         """
         if self._held_out is None:
             return NOT_SCORED
-        embeddings = embed_images(self._kept.embedding, self._held_out.images, self._fabric)
+        embeddings = self._held_out.pool(embed_images(self._kept.embedding, self._held_out.images, self._fabric))
         collapse = find_collapse(embeddings)
         if collapse:
             log.warning(

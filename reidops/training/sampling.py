@@ -59,11 +59,15 @@ class IdentitySampler:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield this rank's share of each batch: indices into the labels, [P · K / num_ranks], grouped by person."""
+        return (share for _, share in self.places())
+
+    def places(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield this rank's share of each batch, and the place of its first item in the whole batch."""
         rng = np.random.default_rng([self._seed, self.epoch])
         groups = [_deal(crops, self._camids[crops], self._k, rng) for crops in self._people]
         for _ in range(len(self)):
             chosen = self._choose(np.array([len(g) for g in groups]), rng)
-            yield np.concatenate([self._take(person, groups, rng) for person in chosen])[self._own]
+            yield self._own.start, np.concatenate([self._take(person, groups, rng) for person in chosen])[self._own]
 
     def state_dict(self) -> dict[str, int]:
         """Return the epoch, which together with the seed determines the batches."""

@@ -94,14 +94,22 @@ _OSNET_AIN = {
     "x0_75": "57b31d7f806edac586540e08e98c589f0010ad7876dacf4af013deaa284dd26d",
     "x1_0": "34c24e98b6b70c8b62480f846fd0d581aa2fd1535bc0276aecf1f10430b731d1",
 }
-PUBLISHED: Mapping[str, PublishedStart] = {
-    name: PublishedStart(_DRIVE + file_id, *name.rsplit("_", 1)) for name, file_id in _TORCHREID.items()
-} | {
-    f"osnet_ain_{width}_multi": PublishedStart(
-        f"{_LIBRE}osnet_ain_{width}.pt", f"osnet_ain_{width}", "MSMT17, DukeMTMC-reID, CUHK03", digest
-    )
-    for width, digest in _OSNET_AIN.items()
-}
+# Files of LightMBN's authors (MIT), as boxmot publishes them.
+_LMBN = {"market1501": "lmbn_n_market", "dukemtmcreid": "lmbn_n_duke", "cuhk03": "lmbn_n_cuhk03_d"}
+_BOXMOT = "https://github.com/mikel-brostrom/boxmot/releases/download/v21.0.0/"
+PUBLISHED: Mapping[str, PublishedStart] = (
+    {name: PublishedStart(_DRIVE + file_id, *name.rsplit("_", 1)) for name, file_id in _TORCHREID.items()}
+    | {
+        f"osnet_ain_{width}_multi": PublishedStart(
+            f"{_LIBRE}osnet_ain_{width}.pt", f"osnet_ain_{width}", "MSMT17, DukeMTMC-reID, CUHK03", digest
+        )
+        for width, digest in _OSNET_AIN.items()
+    }
+    | {
+        f"lmbn_n_{trained_on}": PublishedStart(f"{_BOXMOT}{file}.pt", "lmbn_n", trained_on)
+        for trained_on, file in _LMBN.items()
+    }
+)
 
 
 def find_weights(weights: str, backbone: str, *, patience: Patience = Patience(attempts=2)) -> Path:

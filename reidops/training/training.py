@@ -36,6 +36,7 @@ from reidops.training.losses import BranchLosses
 from reidops.training.progress import Progress, describe_epoch
 from reidops.training.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
 from reidops.training.sampling import IdentitySampler
+from reidops.training.tracklet_sampling import TrackletPooling, TrackletSampler
 from reidops.training.validation import HeldOut
 
 log = logging.getLogger(__name__)
@@ -61,15 +62,22 @@ class TrainingData:
 
     `cameras` are the cameras 0 … num_cameras − 1 [N] of the crops, for a camera embedding; None = not used. The sampler
     yields this rank's share of each batch; only rank 0 needs held-out people. Generated crops are added to each batch.
+    With `pooling` each `pooling.frames` successive crops of a batch are a tracklet, and the losses see tracklets.
     """
 
     images: GrowingImages
     labels: np.ndarray
-    sampler: IdentitySampler
+    sampler: IdentitySampler | TrackletSampler
     augmentation: Augmentation
     held_out: HeldOut | None
     generated: GeneratedCrops | None = None
     cameras: np.ndarray | None = None
+    pooling: TrackletPooling | None = None
+
+    @property
+    def frames(self) -> int:
+        """Return the number of successive crops with one label: those of a tracklet, or 1."""
+        return self.pooling.frames if self.pooling else 1
 
     @property
     def num_people(self) -> int:
@@ -116,7 +124,7 @@ class Divergence(ReidopsError):
 class _Batch:
     """This rank's share of batch `number` (0-based, over all epochs): inputs [n, 3, H, W], labels and cameras [n].
 
-    Inputs of generated crops follow the others and have no label.
+    Inputs of generated crops follow the others and have no label. A tracklet has one label.
     """
 
     number: int
@@ -242,7 +250,7 @@ class Trainer:
         if self._data.generated is not None:
             extra = self._data.generated.batch(number, *images.shape[1:3])
             inputs = torch.cat([inputs, self._change(extra, number, self._fabric.world_size)])
-        labels, cameras = self._data.labels[indices], self._data.cameras
+        labels, cameras = self._data.labels[indices[:: self._data.frames]], self._data.cameras
         own_cameras = None if cameras is None else self._to_device(torch.from_numpy(cameras[indices]))
         return _Batch(number, self._to_device(inputs), self._to_device(torch.from_numpy(labels)), own_cameras)
 
@@ -285,7 +293,7 @@ class Trainer:
         )
         loss, values = self._compute_losses(features, logits, gather(self._fabric, batch.labels), embeddings)
         if self._teacher is not None:
-            taught = gather(self._fabric, self._teacher.embed(batch.inputs))
+            taught = gather(self._fabric, self._teacher.embed(batch.inputs, self._data.frames))
             joined = self._network.embedding.join_branches(embeddings)
             distilled, more = self._losses.distillation(joined, taught)
             loss, values = loss + distilled, values | more

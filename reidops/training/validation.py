@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from reidops.embedding.held_out import CheckpointPeople, choose_the_checkpoint
 from reidops.embedding.images import CropStore, load_images
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
+from reidops.training.tracklet_sampling import TrackletPooling, find_tracklets, spread
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Scores(Protocol):
         """Share of the queries whose first match has rank 1."""
 
 
+_LoadImages = Callable[[np.ndarray], np.ndarray]  # rows of the crops table → RGB uint8 [N, H, W, 3]
 Ranking = Callable[..., Scores]
 """`reidops.retrieval.ranking.score_embeddings` or a function with the same arguments. It is passed as an argument,
 because this package must not import reidops.retrieval.
@@ -40,14 +43,26 @@ because this package must not import reidops.retrieval.
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Resized crops of held-out people, RGB uint8 [N, H, W, 3], their rows of the crops table, and the ranking."""
+    """Resized crops of held-out people, RGB uint8 [N, H, W, 3], their rows of the crops table, and the ranking.
+
+    With `pooling` the images are the sampled crops of tracklets, which begin at `starts`, and `crops` has the row of
+    each tracklet's middle crop.
+    """
 
     images: np.ndarray
     crops: pd.DataFrame
     ranking: Ranking
+    pooling: TrackletPooling | None = None
+    starts: np.ndarray | None = None
+
+    def pool(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the embeddings of the rows of `crops`, float32, of those of the images [N, dim]."""
+        if self.pooling is None or self.starts is None:
+            return embeddings
+        return self.pooling.pool_unit(embeddings, self.starts)
 
     def score(self, embeddings: np.ndarray) -> Scores:
-        """Return the scores with every crop as a query of all others; `embeddings` are float32 [N, dim]."""
+        """Return the scores with every row as a query of all others; `embeddings` are those of the rows, [M, dim]."""
         columns = {"pids": "pid", "camids": "camid", "frames": "frame"}
         labels = {
             f"{side}_{name}": self.crops[c].to_numpy() for side in ("query", "gallery") for name, c in columns.items()
@@ -71,11 +86,13 @@ def read_held_out(
     width: int,
     ranking: Ranking,
     checkpoint_people: CheckpointPeople = "all",
+    *,
+    pooling: TrackletPooling | None = None,
 ) -> HeldOut | None:
     """Read the crops of the people on whom the checkpoint is chosen; return None if they cannot be ranked.
 
     The reason for None is logged. Random embeddings are ranked once, so that a split without matches is detected before
-    the first epoch.
+    the first epoch. With `pooling` tracklets are ranked, of evenly spaced crops.
     """
     rows = table.index[choose_the_checkpoint(table, checkpoint_people)].to_numpy()
     if len(rows) == 0:
@@ -83,13 +100,29 @@ def read_held_out(
             "no held-out people: the crops table has no row with split `val`; the last epoch's weights will be kept"
         )
         return None
-    held_out = HeldOut(load_images(store, rows, height, width), table.loc[rows].reset_index(drop=True), ranking)
+    load = partial(load_images, store, height=height, width=width)
+    held_out = _load_tracklets(load, table, rows, ranking, pooling) if pooling else _load(load, table, rows, ranking)
     try:
-        held_out.score(np.random.default_rng(0).standard_normal((len(rows), 8), np.float32))
+        held_out.score(np.random.default_rng(0).standard_normal((len(held_out.crops), 8), np.float32))
     except ReidopsError as error:
         log.warning("the held-out people cannot be ranked (%s); the weights of the last epoch will be kept", error)
         return None
     return held_out
+
+
+def _load(load: _LoadImages, table: pd.DataFrame, rows: np.ndarray, ranking: Ranking) -> HeldOut:
+    return HeldOut(load(rows), table.loc[rows].reset_index(drop=True), ranking)
+
+
+def _load_tracklets(
+    load: _LoadImages, table: pd.DataFrame, rows: np.ndarray, ranking: Ranking, pooling: TrackletPooling
+) -> HeldOut:
+    """Return the tracklets of the rows, with evenly spaced crops of each."""
+    tracklets = [rows[crops] for crops in find_tracklets(table.loc[rows], pooling.frames)]
+    sampled = [spread(crops, min(len(crops), pooling.frames)) for crops in tracklets]
+    starts = np.cumsum([0, *(len(crops) for crops in sampled[:-1])])
+    middles = [crops[len(crops) // 2] for crops in tracklets]
+    return HeldOut(load(np.concatenate(sampled)), table.loc[middles].reset_index(drop=True), ranking, pooling, starts)
 
 
 def held_out_junk(crops: pd.DataFrame) -> str | np.ndarray:

@@ -14,6 +14,7 @@ from timm.models import PretrainedCfg
 from torch import Tensor
 
 from reidops.embedding.backbones import check_backbone
+from reidops.embedding.lmbn import join_necks
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
 from reidops.training.weight_files import TensorGroup, read_tensor_groups
@@ -81,6 +82,7 @@ def load_weights(
     groups = read_tensor_groups(path)
     if network.hidden_dim:
         groups = [TensorGroup(group.where, rename_mmdetection(group.tensors)) for group in groups]
+    groups = [TensorGroup(group.where, join_necks(group.tensors)) for group in groups]
     if in_order:
         groups = [_renamed(network, group) for group in groups]
     whole = _whole_matches(network, groups) or _whole_matches(network, _translated(network, groups))

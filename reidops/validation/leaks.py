@@ -77,12 +77,12 @@ def count_videos(scenes: pd.DataFrame, crops: pd.DataFrame) -> dict[str, int]:
 
 
 def halved_scenes(parts: Rows[Part]) -> set[str]:
-    """Return the keys of the videos that are split by time; their people may be on both sides."""
+    """Return the keys of the videos that are split by time, and of closed sets; their people may be on both sides."""
     timed = [part for part in parts if part.layout == "mot" and not part.divides_people]
     trained, tested = (
         {scene_key(part.dataset, part.scene) for part in timed if part.part == name} for name in ("train", "test")
     )
-    return trained & tested
+    return (trained & tested) | {scene_key(part.dataset, part.scene) for part in parts if part.is_closed_set}
 
 
 def with_frame_leaks(crops: pd.DataFrame, parts: Rows[Part]) -> pd.DataFrame:

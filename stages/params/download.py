@@ -46,16 +46,18 @@ class DownloadParams:
         description="Copies of the sequences to track, in sets that are published once per detector (MOT17). Crops are "
         "cut from the first.",
     )
-    split: Literal["scene", "half", "k-fold", "identity"] = Field(
+    split: Literal["scene", "half", "k-fold", "identity", "images"] = Field(
         description="How a set that trains and is tested is divided. scene: tracked scenes do not train. half: the "
-        "first half of their frames trains. k-fold: `fold` chooses the scenes. identity: by person."
+        "first half of their frames trains. k-fold: `fold` chooses the scenes. identity: by person. A set with one "
+        "folder per person in its root is divided by person, or with images by the crops of each person (closed set)."
     )
     num_folds: Annotated[int, Field(ge=2)] = Field(
         description="Number of parts into which split: k-fold divides the scenes."
     )
     fold: Count = Field(description="Part that split: k-fold tests and tracks, less than num_folds.")
     test_share: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="Share of the people of each scene that split: identity tests."
+        description="Share of the people of each scene, or of a set with one folder per person in its root, that is "
+        "tested with split: identity; with split: images the share of each person's crops."
     )
     formats: dict[str, str] = Field(
         description="Data set → format of its annotations: mot, mot15, visdrone, uavdt, or the names of the columns, "

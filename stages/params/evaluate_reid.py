@@ -24,7 +24,8 @@ class EvaluateReidParams:
     )
     pool: Literal["auto", "none", "mean", "max"] = Field(
         description="How the embeddings of a tracklet are pooled before the ranking. none: crops are ranked. auto: "
-        "mean in data sets of tracklets, else none."
+        "in data sets of tracklets as in the training of the model (train.tracklets), mean if it was trained on single "
+        "crops; in others none."
     )
     views: Literal[1, 5] = Field(
         description="Number of views of each ranked crop whose embeddings are averaged. 5: the crop and a window in "

@@ -9,12 +9,23 @@ from stages.params.types import AboveZero, Count, NotNegative, Positive, Share
 
 
 @params_dataclass
+class TrackletParams:
+    """The tracklets of a training on tracklets."""
+
+    frames: Positive = Field(description="Number of crops of a tracklet in a batch.")
+    sample: Literal["evenly", "random"] = Field(
+        description="Which crops of a tracklet are used. evenly: spread over it. random: drawn for each batch."
+    )
+    pool: Literal["mean", "max"] = Field(description="How the features of the crops of a tracklet are pooled.")
+
+
+@params_dataclass
 class TrainParams:
     """Network, batches, losses, optimizer, schedule and augmentation."""
 
     backbone: str = Field(
         description="Name of the network: one of timm, of OSNet (osnet_x1_0, osnet_ain_x1_0, …), of ResNet-IBN-a "
-        "(resnet50_ibn_a, seresnet18_ibn_dense, …), or hacnn, mlfn, mudeep, resnet50mid, squeezenet1_0, "
+        "(resnet50_ibn_a, seresnet18_ibn_dense, …), or hacnn, lmbn_n, mlfn, mudeep, resnet50mid, squeezenet1_0, "
         "shufflenetv2_x1_0, deep_sort_net."
     )
     pretrained: bool = Field(
@@ -72,6 +83,11 @@ class TrainParams:
     freeze_epochs: Count = Field(description="Number of first epochs that `freeze` holds for. 0: all epochs.")
     people_per_batch: Positive = Field(description="Number of people in a batch, P.")
     crops_per_person: Positive = Field(description="Number of crops of each person in a batch, K. A batch has P × K.")
+    tracklets: TrackletParams | None = Field(
+        description="Train on tracklets: a batch has P people × K tracklets, the losses compare the pooled features of "
+        "tracklets, and the held-out people are ranked by tracklets. {frames: 15, sample: evenly, pool: mean}: 15 "
+        "crops of each tracklet, sampled evenly or random, pooled by mean or max. null: single crops."
+    )
     accumulate: Positive = Field(
         description="Number of batches whose mean gradient makes one step of the optimizer. Losses compare the crops "
         "of one batch only. Increase it if the GPU memory is too small for the batch."

@@ -138,3 +138,32 @@ def test_the_set_converts(tmp_path: Path) -> None:
     assert crops["split"].value_counts().to_dict() == {"train": 15, "gallery": 12, "query": 3}
     assert crops.groupby("path").size().max() == 1
     assert crops["pid"].nunique() == 3
+
+
+def of_people(crops) -> dict[str, set[str]]:
+    """Return the file names of each person's crops."""
+    return {pid: {Path(file).name for file in group["file"]} for pid, group in crops.groupby("folder")}
+
+
+def test_people_in_the_root_are_divided_by_identity(tmp_path: Path) -> None:
+    folder = write_set(tmp_path, ("",))
+    for name in ("a", "b", "c"):
+        write_crops(folder / name, 7, 5)
+    train, test = (of_people(SET.list_part(folder, part, "identity:0.5")[0]) for part in ("train", "test"))
+    assert len(train) == len(test) == 3 and not set(train) & set(test)
+    assert all(len(files) == 5 for files in (*train.values(), *test.values()))
+
+
+def test_by_images_the_last_crops_of_each_person_are_tested_and_one_crop_trains(tmp_path: Path) -> None:
+    folder = write_set(tmp_path, ("",))
+    write_crops(folder / "single", 9, 1)
+    train, test = (of_people(SET.list_part(folder, part, "images:0.4")[0]) for part in ("train", "test"))
+    assert set(test) == set(PEOPLE) and set(train) == {*PEOPLE, "single"}
+    assert train["0002"] == {"0.jpg", "1.JPEG", "2.png"} and test["0002"] == {"3.jpg", "4.JPEG"}
+
+
+def test_a_closed_set_converts_with_the_same_people_on_both_sides(tmp_path: Path) -> None:
+    crops = convert_set(SET, write_set(tmp_path / "people", ("",)), "images:0.4")
+    people = crops.groupby("split")["pid"].unique().map(set)
+    assert people["train"] == people["query"] == people["gallery"] == {0, 1, 2}
+    assert not crops["path"].duplicated().any()

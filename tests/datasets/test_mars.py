@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from converted import convert_set
-from drawn_picture import write_picture
+from mars_factory import write_mars
 from scipy.io import savemat
 
 from reidops.datasets.mars import SET, reads
@@ -28,23 +28,7 @@ QUERIES = [4, 6]  # tracklets of the test table, counted from 1
 
 def write_set(folder: Path) -> Path:
     """Write two people to train, and to test two people, two distractors and junk."""
-    for part, tracks in (("train", TRAIN), ("test", TEST)):
-        write_tracks(folder, part, tracks)
-    savemat(folder / "info" / "query_IDX.mat", {"query_IDX": np.array([QUERIES], dtype=np.int32)})
-    return folder
-
-
-def write_tracks(folder: Path, part: str, tracks: list[tuple[str, int, int]]) -> None:
-    names, table = [], []
-    for number, (person, camera, length) in enumerate(tracks, 1):
-        pid = -1 if person == "00-1" else int(person)
-        table.append((len(names) + 1, len(names) + length, pid, camera))
-        names += [f"{person}C{camera}T{number:04d}F{frame:03d}.jpg" for frame in range(1, length + 1)]
-    for name in names:
-        write_picture(folder / f"bbox_{part}" / name[:4] / name, int(name[1:4].replace("0-1", "999")))
-    (folder / "info").mkdir(exist_ok=True)
-    (folder / "info" / f"{part}_name.txt").write_text("".join(f"{name}\n" for name in names))
-    savemat(folder / "info" / f"tracks_{part}_info.mat", {f"track_{part}_info": np.array(table, dtype=np.int32)})
+    return write_mars(folder, TRAIN, TEST, QUERIES)
 
 
 def test_a_tracklet_is_a_row_of_the_track_table(tmp_path: Path) -> None:

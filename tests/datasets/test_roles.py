@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from drawn_picture import write_picture
 from market_factory import write_market_set
 from mot_factory import write_mot_set
 
@@ -153,7 +154,7 @@ def test_a_set_with_protocols_is_listed_with_the_one_that_was_asked_for(sets: di
         ({"split": "identity", "test": ("MOT16",), "track": ()}, "name MOT16 in download.train, too"),
         (
             {"split": "identity", "train": ("Market-1501",)},
-            "identity divides the people of MOT sets, and download.train names none",
+            "identity divides the people of MOT sets .*, and download.train names none",
         ),
         (
             {"train": ("Market-1501",), "test": ("Market-1501:x",)},
@@ -250,3 +251,33 @@ def test_a_reid_set_is_used_without_labels_by_its_training_crops_unless_another_
     assert told(assign_parts(sets, roles)) == [("adapt", "Market-1501", 0, 0), ("test", "Market-1501", 0, 0)]
     with pytest.raises(ReidopsError, match="Market-1501:x is in adapt and Market-1501 is in test"):
         assign_parts(sets, replace(roles, adapt=("Market-1501:x",)))
+
+
+def people_set(folder: Path) -> SetFolder:
+    """Write a folder per person in the root of a set."""
+    for person in ("a", "b", "c"):
+        for name in ("1.jpg", "2.jpg"):
+            write_picture(folder / person / name, 1)
+    return SetFolder("people", layout_of(folder), folder, "drawn")
+
+
+@pytest.mark.parametrize(
+    ("split", "protocol"), [("scene", "identity:0.3"), ("identity", "identity:0.3"), ("images", "images:0.3")]
+)
+def test_people_in_the_root_of_a_set_are_divided_if_it_trains_and_is_tested(tmp_path: Path, split, protocol) -> None:
+    sets = {"people": people_set(tmp_path / "people")}
+    parts = assign_parts(sets, Roles(("people",), ("people",), (), split=split, test_share=0.3))
+    assert [(part.part, part.protocol) for part in parts] == [("train", protocol), ("test", protocol)]
+    assert [part.is_closed_set for part in parts] == [split == "images"] * 2
+
+
+def test_people_in_the_root_of_a_set_that_only_trains_all_train(tmp_path: Path) -> None:
+    (part,) = assign_parts({"people": people_set(tmp_path / "people")}, Roles(("people",), (), ()))
+    assert part.protocol == ""
+
+
+def test_images_are_divided_of_sets_with_a_folder_per_person_only(sets: dict[str, SetFolder]) -> None:
+    with pytest.raises(ReidopsError, match=r"download\.split: images divides .* and MOT17 has sequences"):
+        assign_parts(sets, replace(MOT17, split="images"))
+    with pytest.raises(ReidopsError, match=r"download\.split: images divides .* and there is none"):
+        assign_parts(sets, Roles(("Market-1501",), ("Market-1501",), (), split="images"))

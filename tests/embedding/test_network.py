@@ -75,6 +75,18 @@ def test_training_returns_features_embeddings_and_logits():
     assert logits.shape == (3, 1, 7)
 
 
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_the_features_of_a_tracklet_are_pooled_before_the_neck(how):
+    network = TrainingNetwork(EmbeddingNetwork(TINY, embedding_dim=8, parts=2), 7, frames=3, frame_pool=how).eval()
+    inputs = torch.randn(6, 3, 64, 32)
+    features, logits, embeddings = network(inputs)
+    by_frame = network.embedding.split_branches(network.embedding.features(inputs))
+    for i, frames in enumerate((by_frame[:3], by_frame[3:])):
+        torch.testing.assert_close(features[i], frames.mean(0) if how == "mean" else frames.amax(0))
+    torch.testing.assert_close(embeddings.flatten(1), network.embedding.neck(features.flatten(1)))
+    assert logits.shape == (2, 3, 7)
+
+
 @pytest.mark.parametrize("pooling", ["avg", "gem"])
 def test_a_branch_depends_only_on_its_stripe(pooling):
     network = EmbeddingNetwork(TINY, embedding_dim=8, parts=2, pooling=pooling).eval()

@@ -22,6 +22,7 @@ PUBLISHED_MILLIONS = {"resnet50mid": 30.01, "mudeep": 138.02, "hacnn": 3.70}
 SIZES = {"hacnn": (80, 32), "deep_sort_net": (64, 32)}
 NAMES = [
     "hacnn",
+    "lmbn_n",
     "mlfn",
     "mudeep",
     "resnet50mid",

@@ -74,6 +74,18 @@ def test_the_means_of_the_table_of_queries_are_the_scores(
     assert (written["first_rank"] <= 5).mean() == pytest.approx(scores["toy"].rank5)
 
 
+def test_a_closed_set_states_how_many_queried_people_train(
+    searched: tuple[pd.DataFrame, RankingSet, np.ndarray],
+) -> None:
+    table, test, embeddings = searched
+    also = pd.concat([table, table[table["pid"] < 2].assign(split="train")], ignore_index=True)
+    (closed,) = find_ranking_sets(also)
+    scores = {"toy": test.score(embeddings, 10)}
+    none = pd.DataFrame({"rank1": []})
+    assert "num_trained_people" not in report.figures(scores, none, [test])["toy"]
+    assert report.figures(scores, none, [closed])["toy"]["num_trained_people"] == 2
+
+
 def test_the_plot_has_a_cmc_curve_for_each_ranking_of_each_test_set() -> None:
     curves = {
         "near": {"embedder": np.array([0.5, 0.75]), "colour histogram": np.array([0.25, 0.5])},

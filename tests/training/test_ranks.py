@@ -43,7 +43,9 @@ def train_on(
         str(script),
         str(data),
         str(data / f"{name}.pt"),
-        repr(vars(default_params(TrainParams, **params))),
+        repr(
+            vars(default_params(TrainParams, **params | {"tracklets": None})) | {"tracklets": params.get("tracklets")}
+        ),
         *([str(epochs)] if epochs else []),
     ]
     # The tests' own folders bear the names of packages.
@@ -77,6 +79,17 @@ def test_weights_that_no_loss_reaches_hold_up_no_rank(tmp_path):
         2, write_crops(tmp_path), PARAMS | {"backbone": "osnet_x0_25", "parts": 2, "epochs": 1, "warmup_epochs": 0}
     )
     finish(training)
+
+
+def test_two_ranks_train_on_the_tracklets_of_one_rank(tmp_path):
+    data = write_crops(tmp_path, crops_per_person=12)
+    tracklets = {"frames": 3, "sample": "random", "pool": "max"}
+    params = PARAMS | {"tracklets": tracklets, "accumulate": 1, "epochs": 1, "warmup_epochs": 0}
+    trainings = [train_on(num_ranks, data, params) for num_ranks in (1, 2)]
+    for training in trainings:
+        finish(training)
+    one, two = (torch.load(data / f"{num_ranks}.pt", weights_only=True)["losses"] for num_ranks in (1, 2))
+    assert two == pytest.approx(one, rel=1e-5)
 
 
 def test_more_processes_than_gpus_are_an_error(monkeypatch):

@@ -8,6 +8,7 @@ from drawn_crops import write_crops
 from reidops.embedding.images import CropStore
 from reidops.retrieval.ranking import score_embeddings
 from reidops.tables import CROPS, read_table
+from reidops.training.tracklet_sampling import TrackletPooling
 from reidops.training.validation import HeldOut, held_out_junk, read_held_out
 
 
@@ -76,3 +77,15 @@ def test_half_of_the_held_out_people_can_choose_the_checkpoint(tmp_path):
     table = read_table(data / "crops" / "crops.parquet", CROPS)
     held_out = read_held_out(CropStore(data / "crops" / "crops.tar", table), table, 64, 32, score_embeddings, "half")
     assert set(held_out.crops["pid"]) == {6, 8} and held_out.images.shape == (12, 64, 32, 3)
+
+
+def test_held_out_people_with_tracklets_are_ranked_by_their_pooled_vectors(tmp_path):
+    data = write_crops(tmp_path, crops_per_person=12)
+    table = read_table(data / "crops" / "crops.parquet", CROPS)
+    store, pooling = CropStore(data / "crops" / "crops.tar", table), TrackletPooling(3, "random", "mean")
+    held_out = read_held_out(store, table, 64, 32, score_embeddings, pooling=pooling)
+    # Three people × two cameras with 6 crops each: two tracklets of 3 crops.
+    assert len(held_out.images) == 36 and len(held_out.crops) == 12
+    of_people = np.eye(9, dtype=np.float32)[np.repeat(held_out.crops["pid"].to_numpy(), 3)]
+    pooled = held_out.pool(of_people)
+    assert pooled.shape == (12, 9) and held_out.score(pooled).mAP == 1

@@ -15,8 +15,11 @@ import torch
 from reidops.training import ranks
 from reidops.training.training import Trainer
 from stages import train as stage
+from stages.params.train import TrackletParams
 
-data, output, params = Path(sys.argv[1]), Path(sys.argv[2]), stage.TrainParams(**ast.literal_eval(sys.argv[3]))
+data, output, values = Path(sys.argv[1]), Path(sys.argv[2]), ast.literal_eval(sys.argv[3])
+tracklets = TrackletParams(**values["tracklets"]) if values["tracklets"] else None
+params = stage.TrainParams(**values | {"tracklets": tracklets})
 launched, save = ranks.launched, Trainer._save
 num_saved = 0
 

@@ -9,7 +9,7 @@ from crop_factory import PARTS, write_lists
 from inspect_tables import finding_of, inspect, with_value
 
 from reidops.mot.sequences import scene_of
-from reidops.validation.leaks import count_videos, scenes_table
+from reidops.validation.leaks import count_videos, halved_scenes, scenes_table, sides_table
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +30,18 @@ def test_a_person_in_train_and_test_is_a_leak(crops, folder):
     shared = with_value(crops, 3, pid=5)
     finding = finding_of(ONE_SIDE, shared, folder)
     assert "in train and in query or gallery" in finding.places[0]
+
+
+def test_a_person_may_be_in_train_and_test_of_a_closed_set_only():
+    crops = pd.DataFrame({"pid": [0, 0], "dataset": "people", "scene": "people"})
+    sides = pd.DataFrame({"pid": [0, 0], "file": "crops.parquet", "row": [0, 1], "side": ["train", "test"]})
+    faults = {}
+    for protocol in ("", "identity:0.5", "images:0.5"):
+        parts = [replace(p, layout="folder-per-identity", dataset="people", scene="people") for p in PARTS[:2]]
+        halved = halved_scenes([replace(part, protocol=protocol) for part in parts])
+        (faults[protocol],) = sides_table(sides, crops, halved)["fault"]
+    leak = "in train and in query or gallery"
+    assert faults == {"": leak, "identity:0.5": leak, "images:0.5": ""}
 
 
 def test_a_person_may_be_on_both_sides_of_a_video_that_is_split_by_time(crops, folder):
