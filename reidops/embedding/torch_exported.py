@@ -1,5 +1,6 @@
 """Run a network that was saved as TorchScript or by torch.export."""
 
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -20,8 +21,9 @@ class TorchExported:
         """
         if not path.is_file() or not zipfile.is_zipfile(path):
             raise ReidopsError(f"{path}: missing or damaged; make it again with `dvc repro -f export`")
-        is_script = path.suffix == ".pt"
-        self._network = torch.jit.load(path, map_location="cpu") if is_script else torch.export.load(path).module()
+        with warnings.catch_warnings(action="ignore"):  # that TorchScript is deprecated
+            is_script = path.suffix == ".pt"
+            self._network = torch.jit.load(path, map_location="cpu") if is_script else torch.export.load(path).module()
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of one batch, RGB uint8 [N, height, width, 3]."""
