@@ -1,7 +1,7 @@
-"""Export the embedder to ONNX, and check that its embeddings are equal to those of torch.
+"""Export the embedder to ONNX and to the other formats that are asked for, and compare the embeddings with torch's.
 
-Reads:  data/model, data/crops (held-out crops to compare on)
-Writes: data/export/ model.onnx, embedder.json, parity.json
+Reads:  data/model, data/crops (held-out crops to compare on, training crops for the scales of int8)
+Writes: data/export/ model.onnx, embedder.json, parity.json; with more formats their files and formats.json
 """
 
 import logging
@@ -11,6 +11,7 @@ import numpy as np
 
 from reidops.embedding.description import golden_crops, golden_rows
 from reidops.embedding.embedder import Embedder
+from reidops.embedding.formats import FORMATS_FILE, ONNX, FormatFigures, write_formats
 from reidops.embedding.images import CropStore, load_images
 from reidops.errors import ReidopsError
 from reidops.files import sha256, whole_folder, write_json
@@ -47,11 +48,38 @@ def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None
                 f"{parity.min_cosine:.6f}) over {parity.num_images} images in batches of {parity.batch_sizes}; nothing "
                 f"was written. Use another train.backbone or another version of torch"
             )
+        names = [name for name in dict.fromkeys(params.formats) if name != ONNX]
+        if names:
+            write_formats(_ship_formats(names, embedder, crops, folder, params), folder / FORMATS_FILE)
     log.info(
         "exported %s: largest difference %.2g, least cosine %.7f",
         embedder.description.backbone,
         parity.max_abs_difference,
         parity.min_cosine,
+    )
+
+
+def _ship_formats(
+    names: list[str], embedder: Embedder, crops: Path, folder: Path, params: ExportParams
+) -> dict[str, FormatFigures]:
+    """Write the formats beside model.onnx, and return their figures."""
+    # Imported here, because the default writes no format beside ONNX and needs no ranking.
+    from reidops.retrieval.ranking import score_embeddings
+    from reidops.serving.format_gate import Bounds, choose_held_out, choose_to_calibrate, ship_formats
+    from reidops.serving.held_out_ranking import read_held_out_crops
+
+    table = read_table(crops / "crops.parquet", CROPS)
+    store = CropStore(crops / "crops.tar", table)
+    needs_scales = any(name.endswith("int8") for name in names)
+    rows = choose_to_calibrate(table, params.num_calibration, params.seed) if needs_scales else []
+    held_out = choose_held_out(table, params.num_ranked, params.seed)
+    return ship_formats(
+        names,
+        embedder,
+        folder,
+        load_images(store, rows, *embedder.input_size),
+        read_held_out_crops(store, table, held_out, embedder.input_size, score_embeddings),
+        Bounds(params.min_cosine, params.max_loss),
     )
 
 

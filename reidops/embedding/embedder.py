@@ -18,16 +18,30 @@ from reidops.embedding.description import (
     golden_values,
     read_description,
 )
+from reidops.embedding.exported import AUTO, ExportedNetwork, open_checked, open_fastest
 from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 from reidops.files import sha256
 from reidops.progress_bar import progress_bar
 
 if TYPE_CHECKING:
+    from reidops.embedding.inference import Inference
     from reidops.embedding.network import EmbeddingNetwork
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "embedder.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedEmbedding:
+    """An exported network with the name of its format, in the place of a network of torch."""
+
+    name: str
+    exported: ExportedNetwork
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Return unit embeddings, float32 [N, dim], of one batch, RGB uint8 [N, height, width, 3]."""
+        return self.exported.embed(images)
 
 
 class Embedder:
@@ -36,23 +50,42 @@ class Embedder:
     Use `Embedder.load` to create one.
     """
 
-    def __init__(self, network: "EmbeddingNetwork", description: EmbedderDescription, device: str = "cpu") -> None:
-        from reidops.embedding.inference import Inference
-
+    def __init__(
+        self, network: "EmbeddingNetwork | ExportedEmbedding", description: EmbedderDescription, device: str = "cpu"
+    ) -> None:
         self.description = description
-        self._inference = Inference(network, device)
+        self._inference: Inference | ExportedEmbedding
+        if isinstance(network, ExportedEmbedding):
+            self._inference = network
+        else:
+            from reidops.embedding import inference
+
+            self._inference = inference.Inference(network, device)
 
     @classmethod
-    def load(cls, source: str | Path, device: str = "cpu", *, flip_average: bool | None = None) -> "Embedder":
+    def load(
+        cls,
+        source: str | Path,
+        device: str = "cpu",
+        *,
+        flip_average: bool | None = None,
+        providers: str | None = None,
+        threads: int = 0,
+    ) -> "Embedder":
         """Load a folder with model.safetensors and embedder.json, or `models:/person-reid@champion` from the registry.
 
         Args:
             flip_average: average over each crop and its mirror image (slower by half, slightly better); None = as
                 saved.
+            providers: None = the weights with torch; a format of the stage `export` = that file; auto = the exported
+                format that is fastest on this machine. The folder is then that of the stage, such as data/export.
+            threads: of an exported format, 0 = one per core.
 
         Raises:
             ReidopsError: the folder is incomplete, the weights do not fit, or the self-test fails.
         """
+        if providers is not None:
+            return cls._load_exported(_local_folder(source), providers, threads, flip_average)
         from reidops.embedding.inference import load_network
 
         folder = _local_folder(source)
@@ -64,10 +97,37 @@ class Embedder:
         network.flip_average = description.flip_average if flip_average is None else flip_average
         return embedder
 
+    @classmethod
+    def _load_exported(cls, folder: Path, name: str, threads: int, flip_average: bool | None) -> "Embedder":
+        description = read_description(folder / DESCRIPTION)
+        if flip_average not in (None, description.flip_average):
+            raise ReidopsError(
+                f"{folder}: exported with flip_average {description.flip_average}, which an exported network cannot "
+                "change; load the weights (providers=None)"
+            )
+        if name == AUTO:
+            name, network = open_fastest(folder, description, threads=threads)
+        else:
+            network = open_checked(folder, name, description, threads=threads)
+        return cls(ExportedEmbedding(name, network), description)
+
     @property
     def network(self) -> "EmbeddingNetwork":
-        """Return the network, in evaluation mode on its device."""
+        """Return the network of torch, in evaluation mode on its device.
+
+        Raises:
+            ReidopsError: the embedder was loaded in an exported format, which has no network of torch.
+        """
+        if isinstance(self._inference, ExportedEmbedding):
+            raise ReidopsError(
+                f"an embedder in the format {self.export_format} has no network of torch; load it with providers=None"
+            )
         return self._inference.network
+
+    @property
+    def export_format(self) -> str | None:
+        """Return the exported format that runs, None = the weights with torch."""
+        return self._inference.name if isinstance(self._inference, ExportedEmbedding) else None
 
     @property
     def dim(self) -> int:

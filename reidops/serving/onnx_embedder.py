@@ -4,50 +4,51 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
-from reidops.embedding.description import (
-    check_golden,
-    check_golden_embeddings,
-    golden_crop,
-    golden_crops,
-    read_description,
-)
+from reidops.embedding.description import read_description
+from reidops.embedding.exported import AUTO, open_checked, open_fastest
+from reidops.embedding.formats import FORMATS, ONNX
+from reidops.embedding.onnx_session import CPU, Providers
 from reidops.embedding.resizing import resize_crops, rows_with_pixels
-from reidops.errors import ReidopsError
 
-MODEL = "model.onnx"
-CPU = "CPUExecutionProvider"
-_FASTEST_FIRST = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider", CPU)
-
-Providers = str | Sequence[str]
-"""Execution providers of ONNX Runtime: their names, fastest first, or `auto` = those that are installed."""
+FORMATS_OF_ONNX = tuple(name for name, known in FORMATS.items() if known.runtime == "onnxruntime")
 
 
 class OnnxEmbedder:
-    """An embedder with the interface of `Embedder`, loaded from model.onnx and embedder.json (stage `export`)."""
+    """An embedder with the interface of `Embedder`, loaded from the ONNX files and embedder.json of stage `export`."""
 
-    def __init__(self, folder: Path, *, threads: int = 0, providers: Providers = (CPU,)) -> None:
+    def __init__(
+        self, folder: Path, *, threads: int = 0, providers: Providers = (CPU,), export_format: str = ONNX
+    ) -> None:
         """Load the model and run the self-test; `threads` 0 = one per core.
+
+        Args:
+            export_format: onnx, onnx-fp16, onnx-int8, tensorrt, or auto = the one of these that is fastest here.
 
         Raises:
             ReidopsError: a file is missing or unreadable, a provider is not installed, or the self-test fails.
         """
         folder = Path(folder)
         self.description = read_description(folder / "embedder.json")
-        self._session = _open(folder / MODEL, threads, choose_providers(providers))
-        check_golden(self.embed([golden_crop()])[0], self.description, str(folder))
-        check_golden_embeddings(self.embed(golden_crops()), self.description, str(folder))
+        options = {"threads": threads, "providers": providers}
+        if export_format == AUTO:
+            found = open_fastest(folder, self.description, among=FORMATS_OF_ONNX, **options)
+            self.export_format, self._network = found
+        else:
+            self.export_format = export_format
+            self._network = open_checked(folder, export_format, self.description, **options)
 
     @classmethod
-    def load(cls, source: str | Path, *, threads: int = 0, providers: Providers = (CPU,)) -> "OnnxEmbedder":
+    def load(
+        cls, source: str | Path, *, threads: int = 0, providers: Providers = (CPU,), export_format: str = ONNX
+    ) -> "OnnxEmbedder":
         """Load a folder; the counterpart of `Embedder.load`."""
-        return cls(Path(source), threads=threads, providers=providers)
+        return cls(Path(source), threads=threads, providers=providers, export_format=export_format)
 
     @property
     def providers(self) -> list[str]:
         """Return the execution providers that run the network, in the order of preference."""
-        return self._session.get_providers()
+        return self._network.providers
 
     @property
     def dim(self) -> int:
@@ -77,39 +78,4 @@ class OnnxEmbedder:
 
     def embed_images(self, images: np.ndarray) -> np.ndarray:
         """Return unit embeddings, float32 [N, dim], of one batch of resized images, RGB uint8 [N, height, width, 3]."""
-        return self._session.run(["embeddings"], {"images": images})[0]
-
-
-def choose_providers(providers: Providers) -> list[str]:
-    """Return the execution providers to open a model with, fastest first.
-
-    Raises:
-        ReidopsError: one is not part of the installed ONNX Runtime.
-    """
-    installed = onnxruntime.get_available_providers()
-    if providers == "auto":
-        return [name for name in _FASTEST_FIRST if name in installed]
-    wanted = [providers] if isinstance(providers, str) else list(providers)
-    missing = [name for name in wanted if name not in installed]
-    if missing:
-        raise ReidopsError(
-            f"providers: {', '.join(missing)} is not part of this ONNX Runtime, which has {', '.join(installed)}; "
-            'give "auto" for the fastest of them'
-        )
-    return wanted
-
-
-def _open(path: Path, threads: int, providers: list[str]) -> onnxruntime.InferenceSession:
-    if not path.is_file():
-        raise ReidopsError(f"{path}: no such file; make it with `dvc repro export`")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # Waiting threads sleep, so that a tracker can use their cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
-    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
-        raise ReidopsError(
-            f"{path}: the ONNX file is damaged ({error}); make it again with `dvc repro -f export`"
-        ) from None
+        return self._network.embed(images)

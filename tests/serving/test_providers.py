@@ -1,10 +1,10 @@
-"""reidops/serving/onnx_embedder.py: which execution providers of ONNX Runtime a model is opened with."""
+"""reidops/embedding/onnx_session.py: which execution providers of ONNX Runtime a model is opened with."""
 
 import onnxruntime
 import pytest
 
+from reidops.embedding.onnx_session import CPU, choose_providers
 from reidops.errors import ReidopsError
-from reidops.serving.onnx_embedder import CPU, choose_providers
 
 CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
 
