@@ -58,16 +58,19 @@ def write_card(source: CardSource) -> str:
 
 
 def short_card(source: CardSource) -> str:
-    """Return the card in a few lines of Markdown, for the description of the model version."""
+    """Return the card in a few lines of Markdown, for the description of the model version.
+
+    The description is written once, so its decision is that of the registration; the aliases say what holds now.
+    """
     decision, facts = source.entry["decision"], _model(source)
     rows = [f"| {tile.label} | {tile.value} ({tile.note}) |" for tile in _tiles(source)]
     conditions = [
         f"| {row['name']} | {row['found']} | {row['required']} | {'yes' if row['met'] else '**no**'} |"
         for row in decision["conditions"]
     ]
-    standing = "Champion" if decision["champion"] else "Not champion"
+    standing = "champion" if decision["champion"] else "not champion"
     parts = [
-        f"**{standing}**: {decision['reason']}",
+        f"**At registration: {standing}.** {decision['reason']}",
         "\n".join(["| figure | value |", "|---|---|", *rows]),
         "\n".join(["| condition | found | required | met |", "|---|---|---|---|", *conditions]) if conditions else "",
         f"{facts['backbone']}, input {facts['height']} × {facts['width']} px, {facts['dim']} dimensions, "

@@ -99,7 +99,7 @@ def test_a_card_names_what_the_model_makes_worse(source):
 
 def test_the_short_card_has_the_decision_the_figures_and_the_conditions(source):
     short = short_card(source)
-    assert short.startswith("**Not champion**: version 2")
+    assert short.startswith("**At registration: not champion.** version 2")
     assert "| mAP on synthetic | 0.610 (rank1 0.800) |" in short
     assert "| latency | 9 ms | at most 2 times | **no** |" in short
     assert len(short) < 2000

@@ -154,7 +154,7 @@ def test_a_version_has_a_short_card_a_page_and_few_tags(store):
     with open_store() as client:
         version = client.get_model_version("person-reid", entry["version"])
         files = {file.path for file in client.list_artifacts(entry["run_id"])}
-    assert version.description.startswith("**Champion**: there was no champion")
+    assert version.description.startswith("**At registration: champion.** there was no champion")
     assert "| parity of the ONNX model |" in version.description
     assert {"card.html", "lineage.json", "promotion"} <= files
     assert max(len(value) for value in version.tags.values()) <= 500 and len(version.tags) < 10
