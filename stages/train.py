@@ -79,7 +79,7 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
         log_precision(wanted, precision, fabric)
         source = _find_generated(generated, params)
         identity = training_identity(
-            params.model_dump(), crops, weights=weights.file, generated=source, teacher=teacher
+            dataclasses.asdict(params), crops, weights=weights.file, generated=source, teacher=teacher
         )
         root = repository_root() / "data" / "checkpoints"
         checkpoints, finished = open_checkpoints(root, identity, prune=fabric.is_global_zero)
@@ -160,7 +160,7 @@ def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> Abs
         return nullcontext()
     digest = checkpoints.folder.name
     name = f"train-{params.backbone} {params.height}x{params.width} ({digest[:8]})"
-    return live_run(params.track, name, digest, lasting_params(params.model_dump()))
+    return live_run(params.track, name, digest, lasting_params(dataclasses.asdict(params)))
 
 
 def _read_data(

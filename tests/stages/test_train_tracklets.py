@@ -1,6 +1,6 @@
 """stages/train.py on tracklets: MARS's layout, made of drawn crops."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from reidops.files import read_json, write_json
 from reidops.retrieval.evaluation import embed_tests
 from reidops.retrieval.ranking_sets import find_ranking_sets
 from reidops.tables import CROPS, read_table, write_table
+from reidops.training.identity import lasting_params
 from reidops.training.training import Trainer
 from stages.params.train import TrackletParams, TrainParams
-from stages.train import _lasting, train
+from stages.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -140,7 +141,10 @@ def test_evaluation_pools_the_test_tracklets_as_the_model_was_trained(data, undi
 
 def test_other_tracklets_are_another_training():
     other = TrackletParams(frames=3, sample="random", pool="max")
-    assert _lasting(params_of()) != _lasting(params_of(tracklets=other)) != _lasting(params_of(tracklets=None))
+    names = [
+        lasting_params(asdict(params_of(**changes))) for changes in ({}, {"tracklets": other}, {"tracklets": None})
+    ]
+    assert names[0] != names[1] != names[2]
 
 
 def test_generated_crops_and_tracklets_exclude_each_other(data):
