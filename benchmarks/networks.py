@@ -80,6 +80,7 @@ LISTED = {
     "shufflenet_v2_x1_5": Listed("shufflenetv2_x1_5"),
     "mobilenetv2_x1_4": Listed("mobilenetv2_140"),
     "shufflenet_v2_x2_0": Listed("shufflenetv2_x2_0"),
+    "nasnsetmobile": Listed("nasnetamobile"),
     "resnet18": Listed("resnet18"),
     "resnet34": Listed("resnet34"),
     "densenet121": Listed("densenet121"),

@@ -15,6 +15,7 @@ from reidops.embedding import (  # noqa: F401 – they register their networks w
     lmbn,
     mlfn,
     mudeep,
+    nasnet_mobile,
     osnet,
     resnet_ibn,
     resnet_mid,

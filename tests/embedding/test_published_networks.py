@@ -25,6 +25,7 @@ NAMES = [
     "lmbn_n",
     "mlfn",
     "mudeep",
+    "nasnetamobile",
     "resnet50mid",
     "squeezenet1_0",
     "squeezenet1_1",
@@ -46,6 +47,10 @@ def test_a_network_has_the_published_number_of_parameters(name, millions):
 
 def test_mlfn_has_the_published_32_5_million_parameters_without_a_classifier():
     assert round(num_parameters("mlfn") / 1e6, 1) == 32.5
+
+
+def test_nasnet_mobile_has_the_published_number_of_parameters():
+    assert num_parameters("nasnetamobile", 1000) == 5_289_978
 
 
 @pytest.mark.parametrize(
