@@ -88,6 +88,7 @@ LISTED = {
     "resnet50": Listed("resnet50"),
     "resnet50_fc512": Listed("resnet50", {"embedding_dim": 512, "last_stride": 1}),
     "resnet50_ibn_a": Listed("resnet50_ibn_a"),
+    "resnet50_ibn_b": Listed("resnet50_ibn_b"),
     "se_resnet50": Listed("legacy_seresnet50"),
     "se_resnet50_fc512": Listed("legacy_seresnet50", {"embedding_dim": 512, "last_stride": 1}),
     "se_resnext50_32x4d": Listed("legacy_seresnext50_32x4d"),
