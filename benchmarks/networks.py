@@ -70,6 +70,7 @@ LISTED = {
     "squeezenet1_0": Listed("squeezenet1_0"),
     "squeezenet1_0_fc512": Listed("squeezenet1_0", {"embedding_dim": 512}),
     "shufflenet_v2_x1_0": Listed("shufflenetv2_x1_0"),
+    "shufflenet": Listed("shufflenet"),
     "osnet_x0_75": Listed("osnet_x0_75"),
     "osnet_ain_x0_75": Listed("osnet_ain_x0_75"),
     "osnet_x1_0": Listed("osnet_x1_0"),

@@ -19,6 +19,7 @@ from reidops.embedding import (  # noqa: F401 – they register their networks w
     osnet,
     resnet_ibn,
     resnet_mid,
+    shufflenet,
     torchvision_networks,
 )
 from reidops.errors import ReidopsError
