@@ -80,7 +80,7 @@ def _read_people(path: Path) -> pd.DataFrame:
     """Return path (below the set), label, person (the folder below imgs/) and line number of each line."""
     lines = read_list(path)
     texts = path.read_text(encoding="utf-8-sig").splitlines()
-    person = lines["path"].str.removeprefix("imgs/").str.rpartition("/")[0]
+    person = [name.removeprefix("imgs/").rpartition("/")[0] for name in lines["path"]]
     return lines.assign(person=person, line=[number for number, text in enumerate(texts, 1) if text.strip()])
 
 

@@ -51,7 +51,9 @@ def check_people(crops: pd.DataFrame, where: str) -> None:
     """Check that a set holds at least two people.
 
     Raises:
-        ReidopsError: the set holds one person only.
+        ReidopsError: the set holds no person, or one person only.
     """
-    if crops["published_pid"].nunique() < 2:
-        raise ReidopsError(f"{where}: holds one person only; ReID needs at least 2, add crops of other people")
+    num_people = crops["published_pid"].nunique()
+    if num_people < 2:
+        found = "one person only" if num_people else "no person"
+        raise ReidopsError(f"{where}: holds {found}; ReID needs at least 2, add crops of other people")

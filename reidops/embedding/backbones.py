@@ -15,9 +15,11 @@ from reidops.embedding import (  # noqa: F401 – they register their networks w
     lmbn,
     mlfn,
     mudeep,
+    nasnet_mobile,
     osnet,
     resnet_ibn,
     resnet_mid,
+    shufflenet,
     torchvision_networks,
 )
 from reidops.errors import ReidopsError

@@ -1,8 +1,8 @@
-"""ResNet-IBN-a (Pan et al. 2018) and a light variant with squeeze-and-excitation, for timm, built on timm's ResNet.
+"""ResNet-IBN (Pan et al. 2018) and a light variant with squeeze-and-excitation, for timm, built on timm's ResNet.
 
-Importing this module registers resnet18_ibn_a, resnet34_ibn_a, resnet50_ibn_a, resnet101_ibn_a, seresnet18_ibn_a and
-seresnet18_ibn_dense. The attributes have the names of the weights that the authors of IBN-Net publish, which
-`pretrained` loads.
+Importing this module registers resnet18_ibn_a, resnet34_ibn_a, resnet50_ibn_a, resnet101_ibn_a, resnet50_ibn_b,
+seresnet18_ibn_a and seresnet18_ibn_dense. The attributes of variant a have the names of the weights that the authors of
+IBN-Net publish, which `pretrained` loads.
 """
 
 from typing import Any
@@ -37,6 +37,18 @@ class ResNetIbn(ResNet):
         for stage in (self.layer1, self.layer2, self.layer3):
             for block in stage:
                 block.bn1 = IBN(block.bn1.num_features)
+
+
+class ResNetIbnB(ResNet):
+    """The ResNet of timm with instance normalization after the first layer and after the stages 1 and 2 (variant b)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.bn1 = nn.InstanceNorm2d(self.bn1.num_features, affine=True)
+        for stage in (self.layer1, self.layer2):
+            last = stage[-1]
+            normalization = nn.InstanceNorm2d(last.bn3.num_features, affine=True)
+            last.act3 = nn.Sequential(normalization, last.act3)  # of the sum with the shortcut
 
 
 class DenseBlock(BasicBlock):
@@ -83,6 +95,7 @@ default_cfgs = generate_default_cfgs(
         "resnet34_ibn_a": _config("resnet34_ibn_a-94bc1577.pth"),
         "resnet50_ibn_a": _config("resnet50_ibn_a-d9d0bb7b.pth"),
         "resnet101_ibn_a": _config("resnet101_ibn_a-59ea0ac6.pth"),
+        "resnet50_ibn_b": _config("") | {"url": ""},
         # These two are initialized from the weights of the plain network; additional layers are random.
         "seresnet18_ibn_a": _config("resnet18_ibn_a-2f571257.pth"),
         "seresnet18_ibn_dense": _config("resnet18_ibn_a-2f571257.pth"),
@@ -118,6 +131,14 @@ def resnet50_ibn_a(pretrained: bool = False, **options: Any) -> ResNetIbn:
 def resnet101_ibn_a(pretrained: bool = False, **options: Any) -> ResNetIbn:
     """ResNet-101-IBN-a."""
     return _create("resnet101_ibn_a", pretrained, Bottleneck, (3, 4, 23, 3), **options)
+
+
+@register_model
+def resnet50_ibn_b(pretrained: bool = False, **options: Any) -> ResNetIbnB:
+    """ResNet-50-IBN-b."""
+    return build_model_with_cfg(
+        ResNetIbnB, "resnet50_ibn_b", pretrained, block=Bottleneck, layers=(3, 4, 6, 3), **options
+    )
 
 
 @register_model

@@ -25,8 +25,8 @@ class TrainParams:
 
     backbone: str = Field(
         description="Name of the network: one of timm, of OSNet (osnet_x1_0, osnet_ain_x1_0, …), of ResNet-IBN-a "
-        "(resnet50_ibn_a, seresnet18_ibn_dense, …), or hacnn, lmbn_n, mlfn, mudeep, resnet50mid, squeezenet1_0, "
-        "shufflenetv2_x1_0, deep_sort_net."
+        "(resnet50_ibn_a, seresnet18_ibn_dense, …), or hacnn, lmbn_n, mlfn, mudeep, nasnetamobile, resnet50mid, "
+        "squeezenet1_0, shufflenet, shufflenetv2_x1_0, deep_sort_net."
     )
     pretrained: bool = Field(
         description="Start from timm's published weights (ImageNet). The first run downloads them."

@@ -90,6 +90,14 @@ def test_one_person_is_too_few(tmp_path: Path) -> None:
         SET.list_part(folder, "test", "")
 
 
+def test_an_empty_val_list_trains_and_is_named_in_the_test(tmp_path: Path) -> None:
+    folder = write_set(tmp_path)
+    (folder / "meta" / "val_20.txt").write_text("")
+    assert len(SET.list_part(folder, "train", "")[0]) == 7
+    with pytest.raises(ReidopsError, match=r"val_20\.txt: holds no person"):
+        SET.list_part(folder, "test", "")
+
+
 def test_the_set_converts(tmp_path: Path) -> None:
     crops = convert_set(SET, write_set(tmp_path / "mine"))
     assert crops["split"].value_counts().to_dict() == {"train": 7, "gallery": 4, "query": 1}

@@ -11,6 +11,7 @@ from reidops.embedding.deep_sort_net import DeepSortNet
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.hacnn import HACNN
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
+from reidops.embedding.shufflenet import ShuffleUnit
 from reidops.errors import ReidopsError
 from reidops.serving.onnx_embedder import OnnxEmbedder
 from reidops.serving.onnx_export import export_onnx, measure_parity
@@ -25,7 +26,9 @@ NAMES = [
     "lmbn_n",
     "mlfn",
     "mudeep",
+    "nasnetamobile",
     "resnet50mid",
+    "shufflenet",
     "squeezenet1_0",
     "squeezenet1_1",
     "shufflenetv2_x1_0",
@@ -46,6 +49,23 @@ def test_a_network_has_the_published_number_of_parameters(name, millions):
 
 def test_mlfn_has_the_published_32_5_million_parameters_without_a_classifier():
     assert round(num_parameters("mlfn") / 1e6, 1) == 32.5
+
+
+def test_the_units_of_shufflenet_mix_their_groups():
+    unit = ShuffleUnit(240, 240, stride=1).eval()
+    for convolution in (unit.conv1, unit.conv3):
+        assert convolution.groups == 3
+    inputs = torch.randn(1, 240, 4, 2, requires_grad=True)
+    (unit(inputs) - inputs)[:, :80].sum().backward()  # the outputs of the first group alone
+    assert bool((inputs.grad.abs().sum(dim=(0, 2, 3)) > 0).all())
+
+
+def test_shufflenet_has_the_published_1_87_million_parameters_with_a_classifier():
+    assert round(num_parameters("shufflenet", 1000) / 1e6, 2) == 1.87
+
+
+def test_nasnet_mobile_has_the_published_number_of_parameters():
+    assert num_parameters("nasnetamobile", 1000) == 5_289_978
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,11 @@ def test_gradients_reach_every_weight():
     network = timm.create_model("seresnet18_ibn_dense", num_classes=3)
     network(torch.randn(4, 3, 64, 32)).square().sum().backward()
     assert not [name for name, p in network.named_parameters() if p.grad is None]
+
+
+def test_variant_b_normalizes_by_instance_after_the_first_layer_and_two_stages():
+    network = timm.create_model("resnet50_ibn_b", num_classes=0)
+    found = {name for name, module in network.named_modules() if isinstance(module, nn.InstanceNorm2d)}
+    assert found == {"bn1", "layer1.2.act3.0", "layer2.3.act3.0"}
+    plain = sum(values.numel() for values in timm.create_model("resnet50", num_classes=0).parameters())
+    assert sum(values.numel() for values in network.parameters()) == plain + 2 * (256 + 512)

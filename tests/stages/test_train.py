@@ -21,7 +21,7 @@ from reidops.embedding.embedder import Embedder
 from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 from reidops.tables import CROPS, read_table, write_table
-from reidops.training import precision
+from reidops.training import precision, training
 from reidops.training.training import Trainer
 from stages.train import TrainParams, train
 
@@ -488,6 +488,14 @@ def test_a_lengthened_training_goes_on_from_the_finished_one_and_states_the_rate
     short, long = (pd.read_csv(data / name / "history.csv") for name in ("short", "long"))
     assert len(long) == epochs + 1 and long["loss"][:epochs].tolist() == short["loss"].tolist()
     assert "the learning rate was" in caplog.text and "and is now" in caplog.text
+
+
+def test_norms_are_synchronised_unless_sync_norms_is_false(data, monkeypatch):
+    calls = []
+    monkeypatch.setattr(training, "synchronise_norms", lambda *arguments: calls.append(arguments))
+    for sync_norms in (True, False):
+        run(data, "norms", epochs=1, sync_norms=sync_norms)
+    assert len(calls) == 1
 
 
 def test_a_teacher_changes_the_weights_and_its_losses_are_in_the_history(data, undisturbed):
