@@ -27,18 +27,8 @@ from reidops.cores import share_cores
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
-from reidops.live import (
-    PUBLIC,
-    FrameDetections,
-    FrameNumbers,
-    Model,
-    changed,
-    choose_gate,
-    load_model,
-    open_detections,
-    result_table,
-    start_tracker,
-)
+from reidops.frame_detections import PUBLIC, FrameDetections, FrameNumbers, open_detections
+from reidops.live import Model, changed, choose_gate, load_model, result_table, start_tracker
 from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.progress_bar import progress_bar

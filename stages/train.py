@@ -48,7 +48,7 @@ from reidops.training.losses import check_losses
 from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
-from reidops.training.teachers import load_teacher
+from reidops.training.teachers import LoadedTeacher, load_teacher
 from reidops.training.tracklet_sampling import TrackletPooling
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
 from reidops.training.training import Loop, TrainingData
@@ -67,8 +67,8 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     table = read_table(crops / "crops.parquet", CROPS)
     weights = InitialWeights(**_arguments(InitialWeights, params))
     network = _build_network(params, table, weights)
-    origin = weights.origin
-    check_start(origin, table)
+    start = weights.origin
+    check_start(start, table)
     teacher = load_teacher(params.teacher, table) if params.teacher and params.epochs else None
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
@@ -96,12 +96,10 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
                     on_epoch=live.log_epoch if live else None,
                     teacher=teacher.of_student(network) if teacher else None,
                 )
-                origin = with_teacher(origin, teacher.origin) if teacher else origin
-                origin = with_training(origin, table, read_left_out(crops))
             else:
                 trained = keep_loaded_weights(network)
             if fabric.is_global_zero:
-                _write(network, trained, table, model, params, origin)
+                _write(network, trained, table, model, params, _add_training(start, teacher, table, crops, params))
                 finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
@@ -152,6 +150,16 @@ def _find_generated(generated: Path, params: TrainParams) -> GeneratedSource | N
     if params.generated is None or params.epochs == 0:
         return None
     return find_generated(generated, params.generated, params.generated_share)
+
+
+def _add_training(
+    start: Origin, teacher: LoadedTeacher | None, table: pd.DataFrame, crops: Path, params: TrainParams
+) -> Origin:
+    """Return the origin of weights that start at `start`, with this training and that of its teacher."""
+    if not params.epochs:
+        return start
+    start = with_teacher(start, teacher.origin) if teacher else start
+    return with_training(start, table, read_left_out(crops))
 
 
 def _watch(checkpoints: Checkpoints, fabric: Fabric, params: TrainParams) -> AbstractContextManager[LiveRun | None]:

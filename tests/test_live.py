@@ -1,4 +1,4 @@
-"""reidops/live.py: detections, models with their gates and trackers, by name."""
+"""reidops/live.py and frame_detections.py: detections, models with their gates and trackers, by name."""
 
 import json
 import logging
@@ -13,7 +13,8 @@ from reidops import live
 from reidops.boxes.box_embedding import embed_boxes
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
-from reidops.live import DetectionFile, Model, changed, choose_gate, load_model, open_detections, start_tracker
+from reidops.frame_detections import DetectionFile, open_detections
+from reidops.live import Model, changed, choose_gate, load_model, start_tracker
 
 PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 

@@ -11,6 +11,7 @@ from made_detectors import write_detector
 from mot_factory import person_box, write_mot_sequence
 
 from reidops import live
+from reidops.frame_detections import DetectionFile
 from reidops.mot.sequences import read_results
 from reidops.track import Outputs, VideoTracker, main, write_tracks
 from reidops.tracking.trackers import TRACKERS
@@ -247,7 +248,7 @@ def test_a_long_video_is_never_in_memory(here):
                 del picture
 
     tracker = live.start_tracker("deepsort", None, "sparse_flow", {})
-    video_tracker = VideoTracker(live.DetectionFile(here / "street.txt"), FakeEmbedder(), tracker)
+    video_tracker = VideoTracker(DetectionFile(here / "street.txt"), FakeEmbedder(), tracker)
     tally = write_tracks(Long(), video_tracker, Outputs(here / "out.txt", here / "out.mp4", 10.0))
     assert (tally.num_frames, tally.track_ids) == (60, {1, 2, 3})
     assert most <= 3

@@ -75,7 +75,7 @@ def find_neck(tensors: Mapping[str, Tensor], names: Iterable[str], dim: int) -> 
 
 
 def _best_prefix(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """Return the most frequent prefix of the expected names, e.g. `module.backbone.`; of equals the first."""
+    """Return the most frequent prefix of the expected names, e.g. `module.backbone.`; of ties the first one."""
     votes: Counter[str] = Counter()
     for name, tensor in tensors.items():
         parts = name.split(".")

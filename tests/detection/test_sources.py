@@ -9,7 +9,7 @@ from reidops.detection.detector_source import DetectorSource
 from reidops.detection.settings import DetectorSettings
 from reidops.detection.sources import open_source
 from reidops.errors import ReidopsError
-from reidops.live import open_detections
+from reidops.frame_detections import open_detections
 from reidops.mot.sequences import read_detections, read_sequence
 
 

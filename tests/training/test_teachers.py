@@ -17,9 +17,14 @@ from reidops.training.initial_weights import InitialWeights
 from reidops.training.teachers import load_teacher
 
 ROW = {
-    "dataset": "MOT17", "scene": "09", "sequence": "MOT17-09-FRCNN", "first_frame": 1, "last_frame": 263,
-    "num_people": 1, "people": [3],
-}  # fmt: skip
+    "dataset": "MOT17",
+    "scene": "09",
+    "sequence": "MOT17-09-FRCNN",
+    "first_frame": 1,
+    "last_frame": 263,
+    "num_people": 1,
+    "people": [3],
+}
 TESTED = {"dataset": "MOT17", "scene": "09", "track_id": 3, "frame": 100, "split": "gallery"}
 
 
@@ -27,9 +32,15 @@ TESTED = {"dataset": "MOT17", "scene": "09", "track_id": 3, "frame": 100, "split
 def folder(tmp_path_factory) -> Path:
     network = EmbeddingNetwork("test_resnet", embedding_dim=16, last_stride=1)
     description = describe(
-        network, backbone="test_resnet", embedding_dim=16, pooling="avg", last_stride=1, height=32, width=16,
+        network,
+        backbone="test_resnet",
+        embedding_dim=16,
+        pooling="avg",
+        last_stride=1,
+        height=32,
+        width=16,
         num_classes=5,
-    )  # fmt: skip
+    )
     folder = tmp_path_factory.mktemp("teacher")
     Embedder(network, description).save(folder, trained_on=Origin("random weights", (ROW,)).facts)
     return folder
