@@ -26,12 +26,13 @@ from reidops.boxes.box_embedding import CropEmbedder, embed_boxes
 from reidops.cores import share_cores
 from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
-from reidops.files import whole_file
+from reidops.files import whole_file, write_json
 from reidops.frame_detections import PUBLIC, FrameDetections, FrameNumbers, open_detections
 from reidops.live import Model, changed, choose_gate, load_model, result_table, start_tracker
 from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import format_results
 from reidops.progress_bar import progress_bar
+from reidops.step_times import StepTimes, describe_times
 from reidops.tracking.constants import WITHOUT_APPEARANCE, Gate, describe_gate
 from reidops.tracking.pictures.frames import annotate
 from reidops.tracking.pictures.video_writing import CODECS, open_video
@@ -55,18 +56,22 @@ class VideoTracker:
     times: list[float] | None = None  # s, of the frames, where their distance varies
     seen: "Seen" = field(default_factory=lambda: Seen())
     num_frames: int = 0
+    step_times: StepTimes = field(default_factory=StepTimes)
 
     def update(self, number: int, picture: np.ndarray) -> sv.Detections:
         """Return the detections of a frame that belong to confirmed tracks, with `tracker_id` set."""
-        detections = self.detections.at(number, picture)
+        with self.step_times.measure("detect"):
+            detections = self.detections.at(number, picture)
         self.seen.add(detections)
         if self.min_confidence is not None:
             detections = detections[detections.confidence >= self.min_confidence]
         self.seen.num_kept += len(detections)
-        embeddings = None if self.embedder is None else embed_boxes(self.embedder, picture, detections.xyxy)
+        with self.step_times.measure("embed"):
+            embeddings = None if self.embedder is None else embed_boxes(self.embedder, picture, detections.xyxy)
         self.num_frames += 1
         time_of_frame = self.times[self.num_frames - 1] if self.times and self.num_frames <= len(self.times) else None
-        return update_tracker(self.tracker, detections, embeddings, picture, time_of_frame)
+        with self.step_times.measure("associate"):
+            return update_tracker(self.tracker, detections, embeddings, picture, time_of_frame)
 
 
 @dataclass
@@ -195,7 +200,15 @@ def track(options: argparse.Namespace) -> Tally:
         f"{tally.num_boxes:,}",
         written,
     )
+    _report_times(video_tracker.step_times.ms_per_frame(tally.num_frames), tally.num_frames, options.times)
     return tally
+
+
+def _report_times(times: dict[str, float], num_frames: int, path: Path | None) -> None:
+    """Log the time of each step, ms per frame, and write it as JSON to a path, if any."""
+    logger.info("%s", describe_times(times))
+    if path is not None:
+        write_json({"num_frames": num_frames, "ms_per_frame": times}, path)
 
 
 def _frame_numbers(video: Video) -> FrameNumbers | None:
@@ -232,11 +245,12 @@ def write_tracks(
             else None
         )
         try:
-            for number, picture in _with_bar(video, max_frames):
+            for number, picture in video_tracker.step_times.over(_with_bar(video, max_frames), "read"):
                 tracked = video_tracker.update(number, picture)
-                stream.write(format_results(result_table(number, tracked)))
-                if writer is not None:
-                    writer.write(annotate(picture, tracked))
+                with video_tracker.step_times.measure("write"):
+                    stream.write(format_results(result_table(number, tracked)))
+                    if writer is not None:
+                        writer.write(annotate(picture, tracked))
                 tally.add(tracked)
         except BrokenOff as error:
             _log_end(tally, str(error), error)
@@ -270,7 +284,7 @@ def _outputs(options: argparse.Namespace, video: Video) -> Outputs:
         raise ReidopsError("no output; give --output FILE.mp4, or --no-video and --results FILE.txt")
     results = options.results or options.output.with_suffix(".txt")
     annotated = None if options.no_video else options.output
-    for path in (results, annotated):
+    for path in (results, annotated, options.times):
         if path is not None and path.resolve() in (Path(options.video).resolve(), Path(options.detections).resolve()):
             raise ReidopsError(f"{path}: is an input; name another file")
     times = None if options.frame_rate else getattr(video, "times", None)
@@ -337,6 +351,8 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     codecs = "; ".join(f"of {suffix}: {', '.join(CODECS[suffix])}" for suffix in (".mp4", ".avi"))
     add("--codec", help=f"{codecs} (default: the first of each)")
     add("--frame-rate", type=_positive, help="frame rate of the video, fps (default: that of the source)")
+    times = "file to write the time of each step to, ms per frame: read, detect, embed, associate, write"
+    add("--times", type=Path, metavar="FILE.json", help=times)
     add("--max-frames", type=_count, metavar="N", help="stop after N frames")
 
 

@@ -75,11 +75,12 @@ def evaluate_tracking(
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if setup.gate is None else f"gate {describe_gate(setup.gate)}"
     log.info(
-        "tracked %s frames of %d sequences by %s, %s\n%s",
+        "tracked %s frames of %d sequences by %s, %s; ms per frame: %s\n%s",
         f"{num_frames:,}",
         len(tracked),
         params.tracker,
         gate,
+        _times(arms, sum(len(part.frames(params.frame_stride)) for part in tracked)),
         format_report(report),
     )
 
@@ -87,6 +88,12 @@ def evaluate_tracking(
 def _appearance_statement(arms: list[ArmResult], setup: TrackerSetup) -> str:
     tracks = {arm: [result.tracks for result in results] for arm, results in by_arm(arms).items()}
     return appearance_statement(tracks, setup.tracker, appearance_rule(setup.tracker, setup.constants))
+
+
+def _times(arms: list[ArmResult], num_frames: int) -> str:
+    """Return the time of the tracker in each arm, ms per frame; detections and embeddings were made before."""
+    seconds = {arm: sum(result.tracking_seconds for result in results) for arm, results in by_arm(arms).items()}
+    return ", ".join(f"associate ({arm}) {1000 * total / num_frames:.1f}" for arm, total in seconds.items())
 
 
 def _draw(pictured: tuple[Part, list[ArmResult]], folder: Path, bounds: PictureBounds) -> None:

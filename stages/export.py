@@ -11,12 +11,13 @@ import numpy as np
 
 from reidops.embedding.description import golden_crops, golden_rows
 from reidops.embedding.embedder import Embedder
-from reidops.embedding.formats import FORMATS_FILE, ONNX, FormatFigures, write_formats
+from reidops.embedding.formats import FORMATS_FILE, ONNX, Bounds, write_formats
 from reidops.embedding.images import CropStore, load_images
 from reidops.errors import ReidopsError
 from reidops.files import sha256, whole_folder, write_json
 from reidops.serving.onnx_embedder import OnnxEmbedder
 from reidops.serving.onnx_export import export_onnx, measure_parity
+from reidops.serving.shipping import CropChoice, ship_from_crops
 from reidops.tables import CROPS, read_table
 from stages import run_stage
 from stages.params.export import ExportParams
@@ -50,36 +51,14 @@ def export(model: Path, crops: Path, export: Path, params: ExportParams) -> None
             )
         names = [name for name in dict.fromkeys(params.formats) if name != ONNX]
         if names:
-            write_formats(_ship_formats(names, embedder, crops, folder, params), folder / FORMATS_FILE)
+            bounds = Bounds(params.min_cosine, params.max_loss)
+            choice = CropChoice(crops, params.num_calibration, params.num_ranked, params.seed)
+            write_formats(ship_from_crops(names, embedder, folder, choice, bounds), folder / FORMATS_FILE)
     log.info(
         "exported %s: largest difference %.2g, least cosine %.7f",
         embedder.description.backbone,
         parity.max_abs_difference,
         parity.min_cosine,
-    )
-
-
-def _ship_formats(
-    names: list[str], embedder: Embedder, crops: Path, folder: Path, params: ExportParams
-) -> dict[str, FormatFigures]:
-    """Write the formats beside model.onnx, and return their figures."""
-    # Imported here, because the default writes no format beside ONNX and needs no ranking.
-    from reidops.retrieval.ranking import score_embeddings
-    from reidops.serving.format_gate import Bounds, choose_held_out, choose_to_calibrate, ship_formats
-    from reidops.serving.held_out_ranking import read_held_out_crops
-
-    table = read_table(crops / "crops.parquet", CROPS)
-    store = CropStore(crops / "crops.tar", table)
-    needs_scales = any(name.endswith("int8") for name in names)
-    rows = choose_to_calibrate(table, params.num_calibration, params.seed) if needs_scales else []
-    held_out = choose_held_out(table, params.num_ranked, params.seed)
-    return ship_formats(
-        names,
-        embedder,
-        folder,
-        load_images(store, rows, *embedder.input_size),
-        read_held_out_crops(store, table, held_out, embedder.input_size, score_embeddings),
-        Bounds(params.min_cosine, params.max_loss),
     )
 
 

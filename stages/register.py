@@ -13,6 +13,7 @@ import logging
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+from reidops.embedding.formats import FORMATS, FORMATS_FILE, shipped_formats
 from reidops.files import read_json, sha256, whole_folder, write_json
 from reidops.registry import models as registry
 from reidops.registry.card import CardSource, short_card, write_card
@@ -20,7 +21,7 @@ from reidops.registry.challenger import ChallengerComparer, read_result_scores
 from reidops.registry.champion import Conditions, Trial, promote
 from reidops.registry.comparison import Rule
 from reidops.registry.conditions import Limits
-from reidops.registry.latency import BATCH, measure_latencies
+from reidops.registry.latency import BATCH, log_latencies, measure_formats, measure_latencies
 from reidops.registry.lineage import dvc_experiment
 from reidops.registry.model_facts import digest_ranking, read_model_facts
 from reidops.registry.result import ADAPTATION, Folders, Result, read_bench, read_result
@@ -65,7 +66,9 @@ def register(
     decision = promote(registered, trial)
     entry = registry.describe(registered, run_id) | {"decision": {**asdict(decision), "rule": asdict(rule)}}
     latency_ms = measure_latencies({"model": export})["model"]
-    source = CardSource(folders, settings, entry, result.lineage, latency_ms, BATCH)
+    latencies = measure_formats(export)
+    log_latencies(run_id, latencies)
+    source = CardSource(folders, settings, entry, result.lineage, latency_ms, BATCH, latencies)
     registry.log_card(registered, run_id, write_card(source), short_card(source))
     with whole_folder(registration) as folder:
         write_json(entry, folder / "version.json")
@@ -115,15 +118,20 @@ def _was_adapted(model: Path) -> bool:
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:
-    """Return the path of each file of a registered model; the drift reference is there if the data allowed one."""
+    """Return the path of each file of a registered model, with its further formats.
+
+    The drift reference is there if the data allowed one.
+    """
     files = {
         "model.safetensors": model / "model.safetensors",
         "embedder.json": export / "embedder.json",
         "model.onnx": export / "model.onnx",
         "calibration.json": reid / "calibration.json",
     }
+    formats = [file for name in shipped_formats(export) for file in FORMATS[name].files]
+    more = [file for file in (*formats, FORMATS_FILE) if (export / file).is_file()]
     reference = reid / "drift_reference.npz"
-    return files | ({reference.name: reference} if reference.is_file() else {})
+    return files | {file: export / file for file in more} | ({reference.name: reference} if reference.is_file() else {})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from made_detectors import write_detector
 from mot_factory import person_box, write_mot_sequence
 
 from reidops import live
+from reidops.files import read_json
 from reidops.frame_detections import DetectionFile
 from reidops.mot.sequences import read_results
 from reidops.track import Outputs, VideoTracker, main, write_tracks
@@ -230,6 +231,16 @@ def test_without_a_detection_there_is_no_track_and_the_video_is_whole(here):
     (here / "street.txt").write_text("")
     assert track() == 0
     assert (here / "out.txt").read_text() == "" and num_frames(here / "out.mp4") == 12
+
+
+def test_the_time_of_each_step_is_reported(here, caplog):
+    with caplog.at_level("INFO", logger="reidops"):
+        assert track("--times", "times.json", "--no-video", "--results", "out.txt", output=None) == 0
+    times = read_json(here / "times.json")
+    assert times["num_frames"] == 12
+    assert set(times["ms_per_frame"]) == {"read", "detect", "embed", "associate", "write"}
+    assert all(ms >= 0 for ms in times["ms_per_frame"].values()) and times["ms_per_frame"]["associate"] > 0
+    assert "ms per frame: read " in caplog.text
 
 
 def test_a_long_video_is_never_in_memory(here):

@@ -6,7 +6,7 @@ A registered model carries this module. torch and OpenVINO are imported only wit
 import importlib.util
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 _BATCH = 8
+_MIN_ROUNDS = 3
 _SECONDS = 0.3  # of measuring per format
 _LEAST_GOLDEN_COSINE = 0.98  # of a rounded format on another machine: its instructions may round differently
 
@@ -133,28 +134,36 @@ def open_fastest(
             refusals[name] = error
     if not networks:
         raise next(iter(refusals.values()))
-    for name, error in refusals.items():
-        logger.warning("%s: the format %s is not used: %s", folder, name, error)
+    for name, refusal in refusals.items():
+        logger.warning("%s: the format %s is not used: %s", folder, name, refusal)
     fastest = _choose(networks, (description.height, description.width))
     return fastest, networks[fastest]
 
 
 def measure_batch_ms(
-    networks: Mapping[str, ExportedNetwork], images: np.ndarray, *, seconds: float = _SECONDS, min_rounds: int = 3
+    networks: Mapping[str, ExportedNetwork],
+    images: np.ndarray,
+    *,
+    seconds: float = _SECONDS,
+    clock: Callable[[], float] | None = None,
 ) -> dict[str, float]:
-    """Return the least wall time of one batch in ms by name; the networks take turns for `seconds` each.
+    """Return the least time of one batch in ms by name; the networks take turns for `seconds` each, at least 3 times.
 
     The least time depends least on other work of the machine.
+
+    Args:
+        clock: in seconds, None = the wall's. `time.process_time` is the time of the CPU, of one thread.
     """
+    now = clock or time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in networks}
     for network in networks.values():
         network.embed(images)  # the first call allocates memory
     end = time.perf_counter() + seconds * len(networks)
-    while len(next(iter(times.values()))) < min_rounds or time.perf_counter() < end:
+    while len(next(iter(times.values()))) < _MIN_ROUNDS or time.perf_counter() < end:
         for name, network in networks.items():
-            begin = time.perf_counter()
+            begin = now()
             network.embed(images)
-            times[name].append(time.perf_counter() - begin)
+            times[name].append(now() - begin)
     return {name: 1000 * min(row) for name, row in times.items()}
 
 

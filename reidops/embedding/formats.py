@@ -56,6 +56,14 @@ FORMATS = {
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """The least cosine of a held-out crop's embedding to torch's, and the largest loss of mAP."""
+
+    min_cosine: float
+    max_loss: float
+
+
+@dataclass(frozen=True)
 class FormatFigures:
     """The figures of one format against torch in float32, and whether it is shipped.
 

@@ -1,7 +1,7 @@
 """The model card of a result: one HTML page that opens offline, and a short form in Markdown."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from reidops.registry.card_drift import drift_html
 from reidops.registry.card_page import Section, Tile
 from reidops.registry.card_tracking import switches_html, tracking_html
 from reidops.registry.card_weaknesses import weak_crops, weak_sequences
+from reidops.registry.latency import LatencyTable
 from reidops.registry.lineage import Lineage
 from reidops.registry.result import Folders
 from reidops.skipped import skipped_reason
@@ -36,7 +37,7 @@ _LIMITS = (
 class CardSource:
     """What a card is made from: the stages' folders, params.yaml, version.json, the lineage and a measured latency.
 
-    `latency_ms` is the time per crop on one core in batches of `batch`.
+    `latency_ms` is the time per crop on one core in batches of `batch`; `latencies` are those of all formats.
     """
 
     folders: Folders
@@ -45,6 +46,7 @@ class CardSource:
     lineage: Lineage
     latency_ms: float
     batch: int
+    latencies: LatencyTable = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -241,7 +243,16 @@ def _speed_html(source: CardSource) -> str:
         ("size of the ONNX model", f"{size:.1f} MB", ""),
         ("largest difference from torch", f"{parity['max_abs_difference']:.1e}", f"at most {parity['tolerance']:g}"),
     ]
-    return html.table(("figure", "value", "remark"), rows) + html.text("Measured when the version was registered.")
+    formats = _latency_table(source.latencies) if source.latencies else ""
+    remark = html.text("Measured when the version was registered.")
+    return html.table(("figure", "value", "remark"), rows) + formats + remark
+
+
+def _latency_table(times: LatencyTable) -> str:
+    """Return the table of the formats: ms per crop on one core, the network without resizing."""
+    sizes = list(next(iter(times.values())))
+    head = ("format: ms per crop, network only", *(f"batches of {size}" for size in sizes))
+    return html.table(head, [(name, *(f"{row[size]:.2f}" for size in sizes)) for name, row in times.items()])
 
 
 def _promotion_html(decision: Mapping[str, Any]) -> str:

@@ -1,17 +1,25 @@
-"""Measure the latency of ONNX embedders on one core, in turns, so that other work on the machine affects all alike."""
+"""Measure the latency of exported embedders on one core, in turns, so that other work affects all of them alike."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from reidops.embedding.description import read_description
+from reidops.embedding.exported import measure_batch_ms, missing_packages, open_format
+from reidops.embedding.formats import FORMATS, shipped_formats
+from reidops.registry.store import open_store
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
 BATCH = 8
+FILE = "latency.json"
+BATCH_SIZES = (1, 8, 32)
 _ROUNDS = 15
 _BUDGET_SECONDS = 1.0
+_FORMAT_SECONDS = 0.2  # of measuring per format and batch size
 _CROP = (128, 48, 3)  # height, width and channels of a person in a street video
 
 
@@ -38,3 +46,69 @@ def measure_latencies(folders: Mapping[str, Path]) -> dict[str, float]:
             embedder.embed(crops)
             times[name].append(time.perf_counter() - begin)
     return {name: 1000 * median(row) / BATCH for name, row in times.items()}
+
+
+LatencyTable = Mapping[str, Mapping[int, float]]
+"""Format → batch size → ms per crop."""
+
+
+def measure_formats(
+    folder: Path,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+    *,
+    names: Sequence[str] | None = None,
+    seconds: float = _FORMAT_SECONDS,
+) -> dict[str, dict[int, float]]:
+    """Return the least time of the network, ms per crop on one core, by format and batch size; without resizing.
+
+    Args:
+        folder: of the stage `export`.
+        names: formats; None = all that are shipped and whose packages are installed.
+        seconds: of measuring per format and batch size.
+
+    Raises:
+        ReidopsError: a format cannot be opened.
+    """
+    description = read_description(folder / "embedder.json")
+    names = [name for name in shipped_formats(folder) if not missing_packages(name)] if names is None else names
+    rng = np.random.default_rng(0)
+    with _one_thread() if any(FORMATS[name].runtime == "torch" for name in names) else nullcontext():
+        networks = {name: open_format(folder, name, threads=1) for name in names}
+        times: dict[str, dict[int, float]] = {name: {} for name in names}
+        for size in batch_sizes:
+            images = rng.integers(0, 256, (size, description.height, description.width, 3), np.uint8)
+            for name, ms in measure_batch_ms(networks, images, seconds=seconds).items():
+                times[name][size] = ms / size
+    return times
+
+
+def log_latencies(run_id: str, times: LatencyTable) -> None:
+    """Log the latency table to a run as latency.json and latency.md, and one metric per format: ms per crop."""
+    with open_store() as client:
+        client.log_dict(
+            run_id, {name: {str(size): ms for size, ms in row.items()} for name, row in times.items()}, FILE
+        )
+        client.log_text(run_id, as_markdown(times), Path(FILE).with_suffix(".md").name)
+        for name, row in times.items():
+            client.log_metric(run_id, f"latency_ms/{name}", row[BATCH])
+
+
+def as_markdown(times: LatencyTable) -> str:
+    """Return the table of latencies, one row per format."""
+    sizes = list(next(iter(times.values())))
+    head = f"| format | {' | '.join(f'batch {size}' for size in sizes)} |\n|---|{'---|' * len(sizes)}\n"
+    rows = [f"| {name} | {' | '.join(f'{row[size]:.2f}' for size in sizes)} |" for name, row in times.items()]
+    return f"ms per crop on one core, the network without resizing, least times:\n\n{head}" + "\n".join(rows) + "\n"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread, for the formats that torch runs."""
+    import torch  # only these formats need it
+
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)

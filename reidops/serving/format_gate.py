@@ -15,7 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 from reidops.embedding.description import golden_crops, golden_rows
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.exported import ExportedNetwork, check_packages, open_format
-from reidops.embedding.formats import FORMATS, FormatFigures
+from reidops.embedding.formats import FORMATS, Bounds, FormatFigures
 from reidops.embedding.resizing import resize_crops
 from reidops.errors import ReidopsError
 from reidops.files import sha256
@@ -36,14 +36,6 @@ _REFUSALS = (  # what converters and runtimes raise for a network
 
 MapOf = Callable[[np.ndarray], float]
 """The mAP of the held-out people by the embeddings of their crops, [N, dim]."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The least cosine of a held-out crop's embedding to torch's, and the largest loss of mAP."""
-
-    min_cosine: float
-    max_loss: float
 
 
 @dataclass(frozen=True)

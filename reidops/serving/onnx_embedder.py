@@ -30,13 +30,12 @@ class OnnxEmbedder:
         """
         folder = Path(folder)
         self.description = read_description(folder / "embedder.json")
-        options = {"threads": threads, "providers": providers}
         if export_format == AUTO:
-            found = open_fastest(folder, self.description, among=FORMATS_OF_ONNX, **options)
+            found = open_fastest(folder, self.description, among=FORMATS_OF_ONNX, threads=threads, providers=providers)
             self.export_format, self._network = found
         else:
             self.export_format = export_format
-            self._network = open_checked(folder, export_format, self.description, **options)
+            self._network = open_checked(folder, export_format, self.description, threads=threads, providers=providers)
 
     @classmethod
     def load(
@@ -48,7 +47,7 @@ class OnnxEmbedder:
     @property
     def providers(self) -> list[str]:
         """Return the execution providers that run the network, in the order of preference."""
-        return self._network.providers
+        return getattr(self._network, "providers", [])
 
     @property
     def dim(self) -> int:

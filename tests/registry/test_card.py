@@ -1,6 +1,7 @@
 """The model card is one file that opens offline, with escaped text and the figures of the result."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,12 @@ def test_a_card_has_the_figures_the_conditions_and_the_origin(source):
         "use", "data", "validation", "training", "reid", "tracking", "calibration", "speed", "promotion", "lineage",
         "load",
     ]  # fmt: skip
+
+
+def test_a_card_has_the_latencies_of_all_formats(source):
+    assert "batches of 32" not in write_card(source)
+    card = write_card(replace(source, latencies={"onnx": {1: 3.0, 32: 2.0}, "onnx-int8": {1: 2.5, 32: 1.25}}))
+    assert "batches of 32" in card and "onnx-int8" in card and "1.25" in card
 
 
 def test_a_card_shows_the_drift_reference_if_there_is_one(source):

@@ -18,11 +18,12 @@ from reidops.embedding import exported
 from reidops.embedding.description import EmbedderDescription, golden_crops, golden_rows, golden_values
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.exported import measure_batch_ms, open_checked, open_fastest
-from reidops.embedding.formats import FORMATS, FORMATS_FILE, read_figures, shipped_formats, write_formats
+from reidops.embedding.formats import FORMATS, FORMATS_FILE, Bounds, read_figures, shipped_formats, write_formats
 from reidops.embedding.onnx_session import OnnxNetwork
 from reidops.embedding.resizing import resize_crops
 from reidops.errors import ReidopsError
-from reidops.serving.format_gate import Bounds, HeldOutCrops, choose_held_out, choose_to_calibrate, ship_formats
+from reidops.registry.latency import as_markdown, measure_formats
+from reidops.serving.format_gate import HeldOutCrops, choose_held_out, choose_to_calibrate, ship_formats
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
 SIZE, DIM = (16, 8), 6
@@ -275,6 +276,15 @@ def test_networks_are_measured_in_turns_and_the_least_time_counts(monkeypatch):
         {"a": Network("a", [9, 3, 2, 4]), "b": Network("b", [9, 5, 6, 7])}, np.zeros(1), seconds=0.1
     )
     assert found == {"a": 2000, "b": 5000} and order == ["a", "b"] * 4
+
+
+def test_the_latency_table_has_every_shipped_format_and_batch_size(folder, images):
+    ship(folder, images, "onnx-int8")
+    times = measure_formats(folder, (1, 4), seconds=0)
+    assert list(times) == ["onnx", "onnx-int8"] and all(list(row) == [1, 4] for row in times.values())
+    assert all(0 < ms < 1000 for row in times.values() for ms in row.values())
+    head, rule, first, second = as_markdown(times).strip().splitlines()[-4:]
+    assert head == "| format | batch 1 | batch 4 |" and first.startswith("| onnx |") and second.count("|") == 4
 
 
 def table_of(**splits: list[int]) -> pd.DataFrame:

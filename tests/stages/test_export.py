@@ -67,3 +67,29 @@ def test_a_parity_failure_stops_and_leaves_nothing(data, exported, monkeypatch):
             default_params(ExportParams, num_crops=14, tolerance=1e-12),
         )
     assert not (data / "unequal").exists()
+
+
+def test_further_formats_are_written_checked_and_opened(data, exported, monkeypatch):
+    monkeypatch.setattr(module, "export_onnx", lambda _, path: shutil.copy(exported / "model.onnx", path))
+    params = default_params(
+        ExportParams, num_crops=14, formats=["onnx-int8", "torchscript"], min_cosine=0.8, max_loss=1.0
+    )
+    export(data / "model", data / "crops", data / "formats", params)
+    figures = read_json(data / "formats" / "formats.json")
+    assert list(figures) == ["onnx-int8", "torchscript"]
+    assert all(row["passed"] and row["num_crops"] == 18 and row["mAP"] is not None for row in figures.values())
+    assert figures["torchscript"]["mAP_loss"] == pytest.approx(0, abs=1e-6)
+    assert "36 crops" in figures["onnx-int8"]["remark"], "the crops of the six training people"
+    crops = [np.random.default_rng(0).integers(0, 256, (90, 40, 3), np.uint8)]
+    expected = Embedder.load(data / "model").embed(crops)
+    for name, least in (("onnx-int8", 0.8), ("torchscript", 0.99999)):
+        embedded = Embedder.load(data / "formats", providers=name, threads=1).embed(crops)
+        assert (embedded * expected).sum() >= least
+
+
+def test_without_held_out_people_further_formats_are_refused(data, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "export_onnx", lambda _, path: shutil.copy(exported / "model.onnx", path))
+    crops = write_crops(tmp_path, num_val=0) / "crops"
+    with pytest.raises(ReidopsError, match=r"export\.formats: there are no held-out people .*convert\.val_split"):
+        export(data / "model", crops, tmp_path / "export", default_params(ExportParams, formats=["torchscript"]))
+    assert not (tmp_path / "export").exists()

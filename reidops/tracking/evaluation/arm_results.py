@@ -1,5 +1,6 @@
 """Track and score each sequence with each arm; combine the scores of all sequences and arms."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -63,6 +64,7 @@ class ArmResult:
         decided: number of associations that appearance decided.
         moments: decisions of the tracker in the frames of the pictures, by frame.
         zeros: which counts of the sequence are zero, with reasons and remedies; only of the reported arm.
+        tracking_seconds: wall time of the tracker on the sequence. No file of the stage has it, because it varies.
     """
 
     arm: str
@@ -76,6 +78,7 @@ class ArmResult:
     decided: Decided
     moments: Mapping[int, Moment] = field(default_factory=dict)
     zeros: tuple[str, ...] = ()
+    tracking_seconds: float = 0.0
 
 
 def evaluate_parts(parts: Sequence[Part], setup: TrackerSetup, arms: tuple[str, ...] | None = None) -> list[ArmResult]:
@@ -164,9 +167,10 @@ def evaluate_arm(
     embedded = with_arm_embeddings(arm, inputs.detected, inputs.people, part.sequence)
     is_shown = arm == APPEARANCE or arms_of(setup.tracker) == (arm,)
     watch = Watch(keeps=is_shown and setup.num_switches > 0)
-    tracks = finish_tracks(
-        track_sequence(make_tracker(), embedded, frames, appearance=appearance, watch=watch), setup.finishing
-    )
+    begin = time.perf_counter()
+    tracked = track_sequence(make_tracker(), embedded, frames, appearance=appearance, watch=watch)
+    tracking_seconds = time.perf_counter() - begin
+    tracks = finish_tracks(tracked, setup.finishing)
     comparison = compare(inputs.annotations, tracks, frames, rules_of(part.dataset))
     events = event_table(comparison)
     wanted = switch_frames(events, setup.num_switches) if is_shown else set()
@@ -186,6 +190,7 @@ def evaluate_arm(
         watch.decided,
         moments,
         _zeros(part, inputs, len(tracks), official_scores(results).IDF1) if is_shown else (),
+        tracking_seconds,
     )
 
 
