@@ -11,18 +11,19 @@ from reidops.detection.settings import DetectorSettings
 from reidops.detection.sources import open_source
 from reidops.errors import ReidopsError
 from reidops.files import repository_path
-from reidops.parts import local_folder
+from reidops.parts import Part, local_folder
 from reidops.training.starts import find_weights
 from stages.download import download
 from stages.params.download import DownloadParams
 
+TRAIN = Part("train", "own", "mot", Path("own"), "cam-a", "cam-a", 1, 2)
 REFUSED = {
     "detect.source, a file": lambda raw: open_source("mine/none.txt"),
     "detect.source, a folder": lambda raw: open_source("mine/none/"),
     "detect.source, ONNX": lambda raw: open_source("mine/none.onnx", DetectorSettings()),
     "download.local": lambda raw: download(raw, default_params(DownloadParams, local="mine/none", train=["own"])),
     "download.videos": lambda raw: write_video_set("mine/none", raw),
-    "download.leave_out": lambda raw: read_leave_out({"own": "mine/none.csv"}, []),
+    "download.leave_out": lambda raw: read_leave_out({"own": "mine/none.csv"}, [TRAIN]),
 }
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import supervision as sv
 
+from reidops.errors import ReidopsError
 from reidops.tracking.deepsort import DeepSort
 
 
@@ -37,7 +38,6 @@ OUTSIDE = {
     "above": (30, -80, 50, -10),
     "below": (30, 120, 50, 160),
     "at the edge": (160, 10, 180, 60),
-    "without area": (30, 10, 30, 60),
 }
 
 
@@ -62,3 +62,9 @@ def test_frames_without_a_person_inside_stop_no_loop(places):
         found = sv.Detections(xyxy=boxes, confidence=np.full(len(boxes), 0.9), class_id=np.ones(len(boxes), int))
         tracked = tracker.update(found, np.zeros((len(boxes), 2), np.float32))
     assert len(tracked) <= len(boxes)
+
+
+def test_a_box_without_area_is_refused_with_the_remedy():
+    found = sv.Detections(xyxy=np.array([[30.0, 10, 30, 60]]), confidence=np.ones(1), class_id=np.ones(1, int))
+    with pytest.raises(ReidopsError, match="expected finite px and a positive size; drop such boxes before tracking"):
+        DeepSort(gate=0.3).update(found, np.zeros((1, 2), np.float32))
