@@ -22,10 +22,12 @@ from reidops.mot import label_folder, mots
 from reidops.mot.classes import as_people, number_of_name
 from reidops.mot.cvat import read_cvat
 from reidops.mot.exported import Exported
-from reidops.mot.frame_files import list_frames
+from reidops.mot.frame_files import FrameFiles, list_frames
 from reidops.mot.ground_truth import FORMATS
 from reidops.mot.kitti import read_kitti
+from reidops.mot.numbering import FROM_ONE
 from reidops.mot.sequences import (
+    COUNTED,
     LOCAL_FRAMES,
     read_annotation_file,
     read_detections,
@@ -165,6 +167,8 @@ def _annotations(
 
 def _exported(found: Found, sequence: MotSequence) -> Exported:
     files = sequence.files
+    if found.kind in ("kitti", "cvat") and files is not None:
+        _check_gaps(files, found)
     if found.kind == "kitti":
         return read_kitti(found.annotations)
     if found.kind == "cvat":
@@ -176,6 +180,25 @@ def _exported(found: Found, sequence: MotSequence) -> Exported:
     if found.kind == "labels":
         return label_folder.read_label_folder(found.annotations, files, sequence.width, sequence.height)
     return read_video_json(found.annotations, files, sequence.width, sequence.height)
+
+
+def _check_gaps(files: FrameFiles, found: Found) -> None:
+    """Check that no picture between two others is missing, so that the frames of a file are not shifted.
+
+    Pictures at equal distances, such as those of every 5th frame, are complete.
+
+    Raises:
+        ReidopsError: one is missing; names the first.
+    """
+    steps = [after - before for before, after in zip(files.numbers, files.numbers[1:], strict=False)]
+    usual = min(steps, default=1)
+    place = next((place for place, step in enumerate(steps) if step != usual), None)
+    if place is not None:
+        missing = files.numbers[place] + usual
+        raise ReidopsError(
+            f"{found.frames_dir}: the picture with the number {missing}, after {files.names[place]}, is missing, so "
+            f"that the frames of {found.annotations} would be shifted; add it, or rename the pictures without a gap"
+        )
 
 
 def _checked(
@@ -223,5 +246,5 @@ def _seqinfo(sequence: MotSequence, frames: str) -> str:
     return (
         f"[Sequence]\nname={sequence.name}\nimDir={frames}\nframeRate={sequence.frame_rate:g}\n"
         f"seqLength={sequence.length}\nimWidth={sequence.width}\nimHeight={sequence.height}\n"
-        f"imExt={sequence.extension}\n"
+        f"imExt={sequence.extension}\n{COUNTED}={FROM_ONE}\n"
     )

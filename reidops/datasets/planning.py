@@ -204,7 +204,8 @@ def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules)
     wanted = [part for part in parts if part.part in ("train", "test")]
     if not wanted:
         raise ReidopsError(
-            "parts.csv: no row has the part train or test; name data sets in download.train or download.test"
+            "parts.csv: no row has the part train or test, so that there is no crop to train with or to calibrate the "
+            "gates with; name a data set in download.test (to track without training) or in download.train"
         )
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
     found = []

@@ -1,11 +1,15 @@
 """Find sequences in other layouts than that of MOTChallenge: those of other data sets, and of annotation tools."""
 
+import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from reidops.mot.frame_files import find_pictures
 from reidops.mot.label_folder import label_files
 from reidops.mot.mots import is_mots
+
+logger = logging.getLogger(__name__)
 
 _EXPORTS = (("cvat", "annotations.xml"), ("json", "annotations.json"), ("json", "instances.json"))
 _BOX_TRACKS = ("labels/box_track_20", "labels/box_track")  # of BDD100K
@@ -72,11 +76,12 @@ def _bdd100k(folder: Path) -> list[Found]:
     frames = folder / "images" / "track"
     if labels is None or not frames.is_dir():
         return []
-    return [
+    found = [
         Found(path.stem, path, frames / part / path.stem, "bdd100k")
         for part in ("train", "val")
         for path in _files(labels / part, "*.json")
     ]
+    return _with_frames(found, labels)
 
 
 def _personpath22(folder: Path) -> list[Found]:
@@ -84,7 +89,21 @@ def _personpath22(folder: Path) -> list[Found]:
     if labels is None:
         return []
     names = [(path.stem.removesuffix(".mp4"), path) for path in _files(labels, "*.json")]
-    return [Found(name, path, folder / "frame_data" / name, "personpath22") for name, path in names]
+    found = [Found(name, path, folder / "frame_data" / name, "personpath22") for name, path in names]
+    return _with_frames(found, labels)
+
+
+def _with_frames(found: list[Found], labels: Path) -> list[Found]:
+    """Return the sequences with a folder of frames, because some may not be unpacked; all if none has."""
+    there = [sequence for sequence in found if sequence.frames_dir.is_dir()]
+    if there and len(there) < len(found):
+        _warn_once(labels, len(found) - len(there), there[0].frames_dir.parent)
+    return there or found
+
+
+@cache
+def _warn_once(labels: Path, number: int, frames: Path) -> None:
+    logger.warning("%s: %d of its videos have no frames below %s and are not used", labels, number, frames)
 
 
 def _label_folders(folder: Path) -> list[Found]:

@@ -106,7 +106,8 @@ class OnnxDetector:
 
     def _announce(self) -> None:
         person, names = self._request.person_class, self._metadata.names
-        which = "COCO's person" if person is None else f"class {person} {names.get(person, '')}".strip()
+        unnamed = "COCO's person, or the only class"
+        which = unnamed if person is None else f"class {person} {names.get(person, '')}".strip()
         log.info("%s: layout %s, class of people: %s", self._path, self._layout, which)
         if self._layout in ("yolox", "yolox-raw") and not names and self._settings.white == 1.0:
             log.warning(

@@ -5,7 +5,6 @@ JDE and FairMOT write `class id center_x center_y width height` (labels_with_ids
 detectors have five fields, without identities.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +46,8 @@ def read_label_folder(folder: Path, files: FrameFiles, width: int, height: int) 
     if not read:
         raise ReidopsError(f"{folder}: its label files are empty; expected one line per box")
     column, order = _layout(np.concatenate([rows.values for rows in read.values()]), folder)
-    for rows in read.values():
-        _check(rows, column, order)
+    for found in read.values():
+        _check(found, column, order)
     rows = [
         (frame_of[stem], int(row[column]), _ltwh(row[order], width, height), True, _name(row[0]), 1.0)
         for stem, found in read.items()
@@ -101,17 +100,17 @@ def _layout(values: np.ndarray, folder: Path) -> tuple[int, slice]:
 
 
 def _check(rows: TextRows, column: int, order: slice) -> None:
-    box = rows.values[:, order]
-    faults: dict[str, Callable[[], np.ndarray]] = {
-        "its class is no whole number from 0": lambda: (rows.values[:, 0] % 1 != 0) | (rows.values[:, 0] < 0),
-        "its id is too large": lambda: np.abs(rows.values[:, column]) > _MOST,
-        "its box has no area": lambda: (box[:, 2:] <= 0).any(axis=1),
-        "its center is not in the frame; expected shares of 0 … 1": lambda: ((box[:, :2] < -1) | (box[:, :2] > 2)).any(
-            axis=1
-        ),
-    }
-    for fault, of_rows in faults.items():
-        rows.refuse(fault, of_rows())
+    """Check the class, the identity and the box of each row.
+
+    Raises:
+        ReidopsError: a value is invalid; the message names the first such line.
+    """
+    classes, ids, box = rows.values[:, 0], rows.values[:, column], rows.values[:, order]
+    rows.refuse("its class is no whole number from 0", (classes % 1 != 0) | (classes < 0))
+    rows.refuse("its id is too large", np.abs(ids) > _MOST)
+    rows.refuse("its box has no area", np.any(box[:, 2:] <= 0, axis=1))
+    far = np.any((box[:, :2] < -1) | (box[:, :2] > 2), axis=1)
+    rows.refuse("its center is not in the frame; expected shares of 0 … 1", far)
 
 
 def _ltwh(box: np.ndarray, width: int, height: int) -> tuple[float, float, float, float]:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_FRAMES = 10**8
 _MOST_SCORE = 10  # scores of published detectors are below, those in percent above
+COUNTED = "frameNumbers"  # key of seqinfo.ini
 LOCAL_FRAMES = "local:"  # imDir of a copy of annotations whose frames stay in the user's folder
 DETECTORS = ("DPM", "FRCNN", "SDP")
 PEDESTRIAN = 1  # class_id
@@ -45,7 +46,8 @@ class Sequence:
     number with 6 digits. `root` is the sequence's folder if it is not the parent of `frames_dir`.
 
     `frames_dir` may also be a video file. `readable` is then the number of its frames that can be read, if the video
-    breaks off before its end.
+    breaks off before its end. With `is_counted` the frame numbers of gt.txt and det.txt count from 1, whatever the
+    numbers of the images; `download` writes them so.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Sequence:
     files: FrameFiles | None = field(default=None, repr=False)
     root: Path | None = None
     readable: int | None = None
+    is_counted: bool = False
 
     @property
     def is_video(self) -> bool:
@@ -171,6 +174,7 @@ def _sequence(folder: Path, info: configparser.SectionProxy) -> Sequence:
         files=files,
         root=folder,
         readable=_whole(info["readable"]) if "readable" in info else None,
+        is_counted=info.get(COUNTED, "") == FROM_ONE,
     )
 
 
@@ -248,8 +252,8 @@ def read_annotation_file(
     _check_numbers(rows)
     names = read_class_names(path.parent / "labels.txt")
     boxes = recognise(rows, layout, people, names)
-    if has_names:
-        boxes = replace(boxes, frame_kind=PICTURES)
+    if has_names or sequence.is_counted:
+        boxes = replace(boxes, frame_kind=PICTURES if has_names else FROM_ONE)
     _check_boxes(rows, boxes)
     boxes = with_identities(boxes, path)
     frames, counted = _frames_of(sequence, rows, boxes)
@@ -307,7 +311,7 @@ def _frames_of(sequence: Sequence, rows: TextRows, boxes: Boxes) -> tuple[np.nda
         outside = np.zeros(len(rows.values), bool)
         outside[boxes.rows] = chosen.to_frames(values) == 0
         rows.refuse(f"its frame is outside the {sequence.length} frames of the sequence; numbers {chosen}", outside)
-        return chosen.to_frames(values), f"frames {chosen}"
+        return chosen.to_frames(values), "" if sequence.is_counted else f"frames {chosen}"
     found = possible_numberings(values, numbers)
     if len(found) > 1:
         found = _with_detections(sequence, found)
@@ -370,7 +374,10 @@ def read_detections(sequence: Sequence) -> pd.DataFrame:
     Raises:
         ReidopsError: the file is missing, or a line is not a detection.
     """
-    return read_detections_of(sequence, sequence.folder / "det" / "det.txt", may_be_empty=False)
+    path = sequence.folder / "det" / "det.txt"
+    if sequence.is_counted:
+        return _detections(_detection_rows(path), sequence.length, range(1, sequence.length + 1))
+    return read_detections_of(sequence, path, may_be_empty=False)
 
 
 def read_detections_of(sequence: Sequence, path: Path, *, may_be_empty: bool = True) -> pd.DataFrame:
@@ -409,7 +416,9 @@ def read_raw_detections(path: Path) -> pd.DataFrame:
 
 
 def _annotated(sequence: Sequence) -> np.ndarray:
-    """Return the frame numbers in gt.txt, an empty array if the file cannot be read."""
+    """Return the frame numbers in gt.txt, an empty array if it cannot be read or is not the user's own."""
+    if sequence.is_counted:
+        return np.zeros(0)
     try:
         return read_rows(sequence.folder / "gt" / "gt.txt", minimum_fields=6, word_columns=(7,)).values[:, 0]
     except ReidopsError:

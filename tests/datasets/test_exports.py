@@ -261,6 +261,32 @@ def test_a_box_of_every_export_is_cut_out_of_its_own_picture(tmp_path, monkeypat
         assert np.abs(inside.mean(0) - colour).sum() < min(apart)
 
 
+@pytest.mark.parametrize(
+    "numbers", [(0, 1, 2, 3, 4, 5), (0, 1, 2, 4, 7, 8), (1, 2, 4, 5, 6, 9), (10, 15, 20, 25, 30, 31)]
+)
+def test_boxes_in_some_frames_are_not_shifted_whatever_the_numbers_of_the_pictures(tmp_path, monkeypatch, numbers):
+    """Boxes in frames 2 … 5 alone, with detections: the numbers of the pictures are other frames."""
+
+    def write(root, name):
+        coco(root, name)
+        folder = root / "train" / name
+        for frame, number in reversed(list(enumerate(numbers, 1))):
+            (folder / "img1" / f"cam7_{99 + frame:04d}.jpg").rename(folder / "img1" / f"p_{number:04d}.jpg")
+        content = json.loads((folder / "annotations.json").read_text())
+        for image, number in zip(content["images"], numbers, strict=True):
+            image["file_name"] = f"img1/p_{number:04d}.jpg"
+        content["annotations"] = [box for box in content["annotations"] if 2 <= box["image_id"] <= 5]
+        (folder / "annotations.json").write_text(json.dumps(content))
+
+    part = downloaded(tmp_path, write, monkeypatch)[0]
+    table = read_annotations(read_sequence(part.folder))
+    people = table[table["class_id"] == 1]
+    found = {
+        (row.frame, row.track_id): (row.left + 1, row.top + 1, row.width, row.height) for row in people.itertuples()
+    }
+    assert found == {key: pytest.approx(box) for key, box in BOXES.items() if 2 <= key[0] <= 5}
+
+
 def with_hidden_files(folder: Path) -> None:
     """Write what macOS leaves beside every file and folder."""
     for path in list(folder.rglob("*")):
@@ -348,6 +374,18 @@ def test_uavdt_without_named_vehicles_is_refused_because_it_holds_no_people(tmp_
         downloaded(tmp_path, uavdt, monkeypatch)
 
 
+@pytest.mark.parametrize(("write", "frames"), [(bdd100k, "images/track/train"), (personpath22, "frame_data")])
+def test_videos_of_a_large_set_without_frames_are_counted_and_not_used(tmp_path, monkeypatch, caplog, write, frames):
+    def some(root, name):
+        write(root, name)
+        write(root, f"not-unpacked-{name}")
+        folder = next(root.glob(f"{frames.rpartition('/')[0] or '.'}/*/not-unpacked-{name}"))
+        folder.rename(root / f"elsewhere-{name}")
+
+    assert {part.sequence for part in downloaded(tmp_path, some, monkeypatch)} == {"one", "two"}
+    assert "2 of its videos have no frames below" in caplog.text
+
+
 @pytest.mark.parametrize(("write", "number", "word"), [(mots, 2, "pedestrian"), (labels_with_ids, 0, "person")])
 def test_people_name_classes_of_masks_and_label_files_by_number_or_word(tmp_path, monkeypatch, write, number, word):
     for place, people in enumerate(([number], [word])):
@@ -368,6 +406,23 @@ def test_frames_that_the_annotations_need_and_are_not_there_are_named(tmp_path, 
 
     with pytest.raises(ReidopsError, match="boxes are in frames 6 … 6, and .* holds 5 pictures"):
         downloaded(tmp_path, write, monkeypatch)
+
+
+@pytest.mark.parametrize(("write", "picture"), [(cvat, "images/frame_000002.PNG"), (kitti, "000002.png")])
+def test_a_missing_picture_in_the_middle_is_named_because_frames_would_be_shifted(
+    tmp_path, monkeypatch, write, picture
+):
+    def with_gap(root, name):
+        write(root, name)
+        folder = root / ("train" if write is cvat else "training/image_02") / name
+        (folder / picture).unlink()
+        last = {cvat: "images/frame_000006.PNG", kitti: "000006.png"}[
+            write
+        ]  # so that their number is that of the frames
+        cv2.imwrite(str(folder / last), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+
+    with pytest.raises(ReidopsError, match=r"the picture with the number 2, after .*000001\.[pP].*would be shifted"):
+        downloaded(tmp_path, with_gap, monkeypatch)
 
 
 def test_cvat_keyframes_are_interpolated_and_end_where_they_are_outside(tmp_path):
