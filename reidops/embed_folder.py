@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 
 from reidops.boxes.box_embedding import CropEmbedder
 from reidops.datasets.decoding import decode_whole
+from reidops.embedding.formats import ONNX_MODEL
 from reidops.errors import ReidopsError
 from reidops.files import whole_file
 from reidops.image_headers import check_whole
 from reidops.live import NO_MODEL, load_embedder
 from reidops.progress_bar import progress_bar
-from reidops.serving.onnx_embedder import MODEL, OnnxEmbedder
+from reidops.serving.onnx_embedder import OnnxEmbedder
 
 SUFFIXES = (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 PARQUET, NUMPY = ".parquet", ".npy"
@@ -64,9 +65,9 @@ def find_embedder(model: str) -> CropEmbedder:
         ReidopsError: the model does not exist or is incomplete.
     """
     if model.endswith(".onnx"):
-        if Path(model).name != MODEL:
+        if Path(model).name != ONNX_MODEL:
             raise ReidopsError(
-                f"{model}: expected a file {MODEL} next to embedder.json, as written by the stage export"
+                f"{model}: expected a file {ONNX_MODEL} next to embedder.json, as written by the stage export"
             )
         return OnnxEmbedder(Path(model).parent)
     if model == NO_MODEL:

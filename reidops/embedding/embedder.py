@@ -166,7 +166,15 @@ class Embedder:
         return self._inference.embed(images)
 
     def save(self, folder: Path, *, trained_on: dict[str, Any] | None = None) -> None:
-        """Write model.safetensors and embedder.json with the golden embedding of the current weights."""
+        """Write model.safetensors and embedder.json with the golden embedding of the current weights.
+
+        Raises:
+            ReidopsError: the embedder was loaded in an exported format, which has no weights to save.
+        """
+        if isinstance(self._inference, ExportedEmbedding):
+            raise ReidopsError(
+                f"an embedder in the format {self.export_format} cannot be saved; load it with providers=None"
+            )
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._inference.save_weights(folder / WEIGHTS)

@@ -55,6 +55,10 @@ FORMATS = {
 """All formats by name. `tensorrt` is an engine inside an ONNX file, which ONNX Runtime's TensorRT provider runs."""
 
 
+ONNX_MODEL = FORMATS[ONNX].files[0]
+"""The file of the format `onnx`, which is always written."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """The least cosine of a held-out crop's embedding to torch's, and the largest loss of mAP."""

@@ -44,7 +44,7 @@ class ResNetIbnB(ResNet):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.bn1 = nn.InstanceNorm2d(self.bn1.num_features, affine=True)
+        self.bn1 = nn.InstanceNorm2d(self.conv1.out_channels, affine=True)
         for stage in (self.layer1, self.layer2):
             last = stage[-1]
             normalization = nn.InstanceNorm2d(last.bn3.num_features, affine=True)

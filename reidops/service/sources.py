@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from reidops.embedding.formats import ONNX_MODEL
 from reidops.errors import ReidopsError
 from reidops.files import read_json, sha256
 from reidops.registry.models import pull_model
 from reidops.registry.store import open_store
 from reidops.service.batching import BatchingEmbedder
 from reidops.service.served_model import ModelSource, ServedModel
-from reidops.serving.onnx_embedder import MODEL, OnnxEmbedder
+from reidops.serving.onnx_embedder import OnnxEmbedder
 
 _ALIAS = re.compile(r"models:/(?P<name>[^/@]+)@(?P<alias>[^/@]+)")
 
@@ -29,7 +30,7 @@ class FolderSource:
         Raises:
             ReidopsError: the folder has no model.onnx.
         """
-        path = self._folder / MODEL
+        path = self._folder / ONNX_MODEL
         if not path.is_file():
             raise ReidopsError(f"{path}: no such file; give a folder such as data/export, or models:/NAME@ALIAS")
         return sha256(path)[:12]
