@@ -3,6 +3,7 @@
 A registered model carries this module. torch and OpenVINO are imported only with their formats.
 """
 
+import importlib
 import importlib.util
 import logging
 import time
@@ -70,14 +71,12 @@ def open_format(folder: Path, name: str, *, threads: int = 0, providers: str | S
     """
     check_packages(name)
     known, path = FORMATS[name], folder / FORMATS[name].files[0]
+    # By name, because the code of a registered model has neither of these modules, nor the packages that they need.
     if known.runtime == "torch":
-        from reidops.embedding.torch_exported import TorchExported
-
-        return TorchExported(path)
+        return importlib.import_module(".torch_exported", __package__).TorchExported(path)
     if known.runtime == "openvino":
-        from reidops.embedding.openvino_network import OpenVinoNetwork
-
-        return OpenVinoNetwork(path, threads, rounded=known.rounded)
+        runtime = importlib.import_module(".openvino_network", __package__)
+        return runtime.OpenVinoNetwork(path, threads, rounded=known.rounded)
     from reidops.embedding.onnx_session import TENSORRT, OnnxNetwork
 
     return OnnxNetwork(path, threads, [TENSORRT] if name == "tensorrt" else providers)
