@@ -93,7 +93,7 @@ def kill(stage: str, folder: Path, kind: str, delay: float, count: Count) -> Non
     log = folder.parent / "killed.log"
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MLFLOW_TRACKING_URI")}
-    command = [*DVC, "repro", "--single-item", stage]
+    command = [*DVC, "repro", "--single-item", "--force", stage]  # again, even if an earlier run was not killed in time
     environment = kept | {"PATH": path, "PYTHONUNBUFFERED": "1"}
     with open(log, "w") as file:
         process = subprocess.Popen(
