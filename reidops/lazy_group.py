@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
             if not command.extra:
                 raise
             raise click.ClickException(
-                f"`{cmd_name}` needs the package {error.name}; install it with pip install 'reidops[{command.extra}]'"
+                f"`{cmd_name}` needs the package {error.name}; install it with pip install '.[{command.extra}]'"
             ) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -51,9 +51,10 @@ def write_submission(split: Path, output: Path, of_track: Sequence[str]) -> list
         of_track: options of `reidops track`.
 
     Raises:
-        ReidopsError: there is no sequence, or one cannot be tracked.
+        ReidopsError: there is no sequence, one cannot be tracked, or an option names a file of one video.
         KeyboardInterrupt: Ctrl-C ended a sequence.
     """
+    _check_options(of_track)
     folders = _find_sequences(split)
     with tempfile.TemporaryDirectory() as scratch:
         files = [_track(folder, Path(scratch) / f"{folder.name}.txt", of_track) for folder in folders]
@@ -62,6 +63,21 @@ def write_submission(split: Path, output: Path, of_track: Sequence[str]) -> list
                 archive.write(file, file.name)
     log.info("%s: wrote the tracks of %d sequences to %s", split, len(folders), output)
     return [folder.name for folder in folders]
+
+
+def _check_options(of_track: Sequence[str]) -> None:
+    """Check the options of `reidops track` before the first sequence.
+
+    Raises:
+        ReidopsError: an option names a file of one video.
+    """
+    options = parse_arguments(["", *of_track, "--no-video"], _PROGRAM)
+    for name in ("results", "times"):
+        if getattr(options, name) is not None:
+            raise ReidopsError(
+                f"--{name} names the file of one video, and a submission has several; leave it out, or use `reidops "
+                f"track` for one sequence"
+            )
 
 
 def _find_sequences(split: Path) -> list[Path]:

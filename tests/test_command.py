@@ -71,7 +71,7 @@ def test_a_missing_package_of_an_extra_is_one_message_with_the_extra():
     missing = LazyCommand("no_such_package.serve", "serve", "Serve.", extra="serve")
     ended = CliRunner().invoke(LazyGroup("program", lazy_commands={"serve": missing}), ["serve"])
     assert ended.exit_code == 1
-    assert "no_such_package" in ended.stderr and "pip install 'reidops[serve]'" in ended.stderr
+    assert "no_such_package" in ended.stderr and "pip install '.[serve]'" in ended.stderr
 
 
 def test_an_unknown_command_is_refused():

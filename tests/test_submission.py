@@ -53,3 +53,10 @@ def test_a_sequence_that_cannot_be_tracked_is_named_and_no_zip_is_written(datase
 def test_a_set_without_test_sequences_is_an_error(dataset, tmp_path, capsys):
     assert submit(dataset, "--split", "train", "--output", tmp_path / "TOY.zip") == 1
     assert "TOY/train: holds no sequence" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--results", "--times"])
+def test_an_option_that_names_a_file_of_one_video_is_refused(dataset, tmp_path, capsys, option):
+    assert submit(dataset, option, tmp_path / "one", "--output", tmp_path / "TOY.zip") == 1
+    assert f"{option} names the file of one video" in capsys.readouterr().err
+    assert not (tmp_path / "TOY.zip").exists() and not (tmp_path / "one").exists()

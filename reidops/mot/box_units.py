@@ -77,10 +77,10 @@ def find_misfit(box_ltwh: np.ndarray, width: int, height: int) -> Misfit | None:
             f"{_likely_scale(most, width, height)}), or use the file of this sequence",
             enough and outside > _MOST_OUTSIDE,
         )
-    return _doubtful(boxes, width, height) if len(boxes) >= _MANY else None
+    return _find_likely_misfit(boxes, width, height) if len(boxes) >= _MANY else None
 
 
-def _doubtful(boxes: np.ndarray, width: int, height: int) -> Misfit | None:
+def _find_likely_misfit(boxes: np.ndarray, width: int, height: int) -> Misfit | None:
     """Return a fault that many boxes [n, 4] inside their frames suggest but do not prove, None if there is none."""
     size = np.array([width, height])
     past = boxes[:, :2] + boxes[:, 2:] - size

@@ -1,5 +1,6 @@
 """Measure the latency of exported embedders on one core, in turns, so that other work affects all of them alike."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -9,10 +10,13 @@ from statistics import median
 import numpy as np
 
 from reidops.embedding.description import read_description
-from reidops.embedding.exported import measure_batch_ms, missing_packages, open_format
-from reidops.embedding.formats import FORMATS, shipped_formats
+from reidops.embedding.exported import ExportedNetwork, measure_batch_ms, open_format
+from reidops.embedding.formats import FORMATS, ONNX, shipped_formats
+from reidops.errors import ReidopsError
 from reidops.registry.store import open_store
 from reidops.serving.onnx_embedder import OnnxEmbedder
+
+logger = logging.getLogger(__name__)
 
 BATCH = 8
 FILE = "latency.json"
@@ -63,23 +67,41 @@ def measure_formats(
 
     Args:
         folder: of the stage `export`.
-        names: formats; None = all that are shipped and whose packages are installed.
+        names: formats; None = all that are shipped and that this machine can open, the others are logged.
         seconds: of measuring per format and batch size.
 
     Raises:
-        ReidopsError: a format cannot be opened.
+        ReidopsError: a format of `names` cannot be opened.
     """
     description = read_description(folder / "embedder.json")
-    names = [name for name in shipped_formats(folder) if not missing_packages(name)] if names is None else names
+    networks = (
+        _open_shipped(folder) if names is None else {name: open_format(folder, name, threads=1) for name in names}
+    )
     rng = np.random.default_rng(0)
-    with _one_thread() if any(FORMATS[name].runtime == "torch" for name in names) else nullcontext():
-        networks = {name: open_format(folder, name, threads=1) for name in names}
-        times: dict[str, dict[int, float]] = {name: {} for name in names}
+    with _one_thread() if any(FORMATS[name].runtime == "torch" for name in networks) else nullcontext():
+        times: dict[str, dict[int, float]] = {name: {} for name in networks}
         for size in batch_sizes:
             images = rng.integers(0, 256, (size, description.height, description.width, 3), np.uint8)
             for name, ms in measure_batch_ms(networks, images, seconds=seconds).items():
                 times[name][size] = ms / size
     return times
+
+
+def _open_shipped(folder: Path) -> dict[str, ExportedNetwork]:
+    """Return the networks of the shipped formats that this machine can open; log the others.
+
+    Raises:
+        ReidopsError: `onnx` cannot be opened.
+    """
+    networks: dict[str, ExportedNetwork] = {}
+    for name in shipped_formats(folder):
+        try:
+            networks[name] = open_format(folder, name, threads=1)
+        except ReidopsError as error:
+            if name == ONNX:
+                raise
+            logger.warning("the format %s is not measured: %s", name, error)
+    return networks
 
 
 def log_latencies(run_id: str, times: LatencyTable) -> None:

@@ -1,12 +1,16 @@
 """Read the held-out crops on which exported formats are checked, with their ranking."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from reidops.embedding.images import CropReader, load_images
 from reidops.errors import ReidopsError
-from reidops.serving.format_gate import HeldOutCrops, logger
+from reidops.serving.format_gate import HeldOutCrops
 from reidops.training.validation import HeldOut, Ranking
+
+logger = logging.getLogger(__name__)
 
 
 def read_held_out_crops(

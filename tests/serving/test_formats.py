@@ -323,3 +323,15 @@ def test_the_tiny_file_is_the_tiny_network(folder, images):
     np.testing.assert_allclose(
         OnnxNetwork(folder / "model.onnx", 1).embed(images), TinyEmbedder().embed_images(images), atol=1e-5
     )
+
+
+def test_a_format_that_this_machine_cannot_open_is_not_in_the_latency_table(folder, images, caplog):
+    """An engine of TensorRT, made on another machine."""
+    figures = ship(folder, images, "onnx-fp16")
+    (folder / "model-tensorrt.onnx").write_bytes(b"engine")
+    write_formats(figures | {"tensorrt": dataclasses.replace(figures["onnx-fp16"], sha256={})}, folder / FORMATS_FILE)
+    assert shipped_formats(folder) == ["onnx", "onnx-fp16", "tensorrt"]
+    assert list(measure_formats(folder, (1,), seconds=0)) == ["onnx", "onnx-fp16"]
+    assert "tensorrt is not measured" in caplog.text and "TensorrtExecutionProvider" in caplog.text
+    with pytest.raises(ReidopsError, match="TensorrtExecutionProvider"):
+        measure_formats(folder, (1,), names=["tensorrt"], seconds=0)
