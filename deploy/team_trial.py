@@ -166,8 +166,7 @@ def server(command: Sequence[str], health: str, log: Path, environment: dict[str
         wait_until(lambda: answers(health), STARTUP_SECONDS, f"{command[0]} answers at {health}; see {log}", process)
         yield
     finally:
-        process.terminate()
-        process.wait(60)
+        stop(process)
 
 
 def clone(source: Path, target: Path, s3: str, environment: dict[str, str]) -> Path:
@@ -203,8 +202,16 @@ def worker(folder: Path, environment: dict[str, str], log: Path) -> Iterator[Non
     try:
         yield
     finally:
-        process.terminate()
+        stop(process)
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process; kill it if it does not end by itself in two minutes."""
+    process.terminate()
+    try:
         process.wait(120)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def run_deployment(prefect: str) -> str:
@@ -213,8 +220,16 @@ def run_deployment(prefect: str) -> str:
     run = ask(f"{prefect}/api/deployments/{deployment}/create_flow_run", {})["id"]
     ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     place = f"{prefect}/api/flow_runs/{run}"
-    wait_until(lambda: ask(place)["state"]["type"] in ended, RUN_SECONDS, "the run ends")
-    return ask(place)["state"]["type"]
+    wait_until(lambda: state_of(place) in ended, RUN_SECONDS, "the run ends")
+    return str(state_of(place))
+
+
+def state_of(place: str) -> str | None:
+    """Return the type of a run's state; None if the server is too busy to answer."""
+    try:
+        return str(ask(place)["state"]["type"])
+    except OSError:
+        return None
 
 
 def share(folder: Path, environment: dict[str, str]) -> None:
