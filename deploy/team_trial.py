@@ -250,7 +250,8 @@ def use_champion(first: Path, second: Path, environment: dict[str, str]) -> None
     model = second / "champion"
     reidops = [sys.executable, "-m", "reidops"]
     output([*reidops, "pull", "models:/person-reid@champion", "--output", str(model)], second, environment)
-    digests = [sha256((p / "model.safetensors").read_bytes()).hexdigest() for p in (first / "data" / "model", model)]
+    folders = first / "data" / "model", model / "artifacts" / "embedder"
+    digests = [sha256((folder / "model.safetensors").read_bytes()).hexdigest() for folder in folders]
     say("champion", f"model.safetensors {digests[1][:12]}, as trained: {digests[0] == digests[1]}")
     expect(digests[0] == digests[1], "the champion is not the trained model")
 

@@ -107,9 +107,9 @@ def test_generated_crops_join_a_training(data, generated, monkeypatch, mode, num
     from stages.train import TrainParams, train
 
     class Network(fitting.TrainingNetwork):
-        def __init__(self, embedding, num_people):
+        def __init__(self, embedding, num_people, **pooling):
             assert num_people == num_classes
-            super().__init__(embedding, num_people)
+            super().__init__(embedding, num_people, **pooling)
 
     monkeypatch.setattr(fitting, "TrainingNetwork", Network)
     params = default_params(
