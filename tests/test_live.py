@@ -42,9 +42,9 @@ def test_boxes_that_cannot_be_of_this_video_are_told_once(tmp_path, caplog, scal
     with caplog.at_level(logging.WARNING):
         for number in (1, 2):
             detections.at(number, PICTURE)
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == num_warnings
-    assert all("outside the picture, 160 × 96 px" in text and "--detections-size" in text for text in told)
+    message = [record.getMessage() for record in caplog.records]
+    assert len(message) == num_warnings
+    assert all("outside the picture, 160 × 96 px" in text and "--detections-size" in text for text in message)
 
 
 def test_public_detections_lie_beside_the_frames(tmp_path):

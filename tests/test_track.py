@@ -159,7 +159,7 @@ def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize(
-    ("options", "changes", "told"),
+    ("options", "changes", "message"),
     [
         ((), {"video": "nowhere.avi"}, "nowhere.avi: no such file; expected a video, or a folder of frames"),
         (
@@ -180,9 +180,9 @@ def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
         (("--detector", "nms=x"), {}, "command line: detector.nms is 'x'"),
     ],
 )
-def test_bad_input_is_one_message_and_no_file(here, capfd, options, changes, told):
+def test_bad_input_is_one_message_and_no_file(here, capfd, options, changes, message):
     assert track(*options, **changes) == 1
-    assert told in capfd.readouterr().err
+    assert message in capfd.readouterr().err
     assert not left_over(here)
 
 

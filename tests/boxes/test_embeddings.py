@@ -145,13 +145,13 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("frame", np.zeros(2, np.int32), "unequal length"),
         ("embedding", np.full((1, 3), np.nan, np.float16), "array embedding holds NaN"),
     ],
 )
-def test_arrays_that_contradict_each_other_are_named(tmp_path, name, value, told):
+def test_arrays_that_contradict_each_other_are_named(tmp_path, name, value, message):
     arrays = {
         "frame": np.ones(1, np.int32),
         "box_ltwh": np.ones((1, 4), np.float32),
@@ -160,7 +160,7 @@ def test_arrays_that_contradict_each_other_are_named(tmp_path, name, value, told
         "weights_sha256": np.array("x"),
     }
     np.savez(tmp_path / "toy.npz", **{**arrays, name: value})
-    with pytest.raises(ReidopsError, match=told):
+    with pytest.raises(ReidopsError, match=message):
         read_embeddings(tmp_path / "toy.npz")
 
 

@@ -90,7 +90,7 @@ def test_the_size_of_a_turned_picture_is_that_of_the_decoded_one(orientation: in
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "message"),
     [
         ("thermal.png", encoded(".png", GREY.astype(np.uint16)), "16 bits and no value above .* read as black; scale"),
         ("thermal.tif", encoded(".tiff", GREY[..., 0].astype(np.uint16)), "16 bits and no value above"),
@@ -101,9 +101,9 @@ def test_the_size_of_a_turned_picture_is_that_of_the_decoded_one(orientation: in
         ("empty.jpg", b"", "is empty"),
     ],
 )
-def test_a_picture_that_would_be_read_wrongly_is_named(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+def test_a_picture_that_would_be_read_wrongly_is_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ReidopsError, match=f"{name}: .*{told}"):
+    with pytest.raises(ReidopsError, match=f"{name}: .*{message}"):
         pack_crops([CropSource("imgs/a/0.jpg", str(tmp_path / name))], tmp_path / "crops.tar", workers=1)
 
 

@@ -1,4 +1,4 @@
-"""A damaged picture is told from a whole one by what its decoder complains about."""
+"""A damaged picture differs from a whole one by what its decoder complains about."""
 
 import os
 

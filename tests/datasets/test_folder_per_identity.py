@@ -1,4 +1,4 @@
-"""A folder per person is read, with or without sub-folders for its parts; people are told apart by their folders'
+"""A folder per person is read, with or without sub-folders for its parts; people are kept apart by their folders'
 names.
 """
 

@@ -1,4 +1,4 @@
-"""Sets are joined for training with their people told apart, and divided as the parts say."""
+"""Sets are joined for training with their people kept apart, and divided as the parts say."""
 
 from pathlib import Path
 

@@ -29,12 +29,12 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SetFolder]:
     return found | {"Market-1501:x": replace(found["Market-1501"], name="Market-1501:x", protocol="x")}
 
 
-def told(parts: list[Part]) -> list[tuple[str, str, int, int]]:
+def rows_of(parts: list[Part]) -> list[tuple[str, str, int, int]]:
     return [(part.part, part.sequence or part.dataset, part.first_frame, part.last_frame) for part in parts]
 
 
 def test_by_scene_a_tracked_scene_trains_nobody(sets: dict[str, SetFolder]) -> None:
-    assert told(assign_parts(sets, MOT17)) == [
+    assert rows_of(assign_parts(sets, MOT17)) == [
         ("train", "MOT17-02-FRCNN", 1, 7),
         ("train", "MOT17-04-FRCNN", 1, 7),
         ("test", "MOT17-09-FRCNN", 1, 7),
@@ -43,7 +43,7 @@ def test_by_scene_a_tracked_scene_trains_nobody(sets: dict[str, SetFolder]) -> N
 
 
 def test_by_half_a_tracked_scene_trains_until_its_half(sets: dict[str, SetFolder]) -> None:
-    assert told(assign_parts(sets, replace(MOT17, split="half"))) == [
+    assert rows_of(assign_parts(sets, replace(MOT17, split="half"))) == [
         ("train", "MOT17-02-FRCNN", 1, 7),
         ("train", "MOT17-04-FRCNN", 1, 7),
         ("train", "MOT17-09-FRCNN", 1, 4),
@@ -60,7 +60,7 @@ def test_every_detector_copy_is_tracked_and_one_is_cut(sets: dict[str, SetFolder
 
 def test_without_a_tested_and_a_tracked_set_every_scene_trains(sets: dict[str, SetFolder]) -> None:
     parts = assign_parts(sets, replace(MOT17, test=(), track=(), sequences=("05",)))
-    assert [row[:2] for row in told(parts)] == [("train", f"{scene}-FRCNN") for scene in SCENES]
+    assert [row[:2] for row in rows_of(parts)] == [("train", f"{scene}-FRCNN") for scene in SCENES]
 
 
 def test_a_sequence_may_be_named_in_full(sets: dict[str, SetFolder]) -> None:
@@ -71,14 +71,14 @@ def test_scenes_are_held_back_in_sets_of_one_family(sets: dict[str, SetFolder]) 
     parts = assign_parts(sets, replace(MOT17, train=("MOT16",)))
     assert [part.sequence for part in parts if part.part == "train"] == ["MOT16-02"]
     half = assign_parts(sets, replace(MOT17, train=("MOT16",), split="half"))
-    assert ("train", "MOT16-09", 1, 4) in told(half)
+    assert ("train", "MOT16-09", 1, 4) in rows_of(half)
 
 
 def test_mot15_holds_some_of_the_videos_under_other_names(sets: dict[str, SetFolder]) -> None:
     parts = assign_parts(sets, replace(MOT17, train=("MOT15",)))
     assert [part.sequence for part in parts if part.part == "train"] == ["TUD-Campus"]
     half = assign_parts(sets, replace(MOT17, train=("MOT15",), split="half"))
-    assert ("train", "ADL-Rundle-6", 1, 4) in told(half)
+    assert ("train", "ADL-Rundle-6", 1, 4) in rows_of(half)
 
 
 def test_two_sequences_of_one_scene_in_a_set_are_refused(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_two_sequences_of_one_scene_in_a_set_are_refused(tmp_path: Path) -> None
 
 def test_train_on_market_and_track_mot17(sets: dict[str, SetFolder]) -> None:
     roles = Roles(train=("Market-1501",), test=("Market-1501",), track=("MOT17",))
-    assert told(assign_parts(sets, roles)) == [
+    assert rows_of(assign_parts(sets, roles)) == [
         ("train", "Market-1501", 0, 0),
         ("test", "Market-1501", 0, 0),
         *(("track", f"{scene}-FRCNN", 1, 7) for scene in SCENES),
@@ -100,7 +100,10 @@ def test_train_on_market_and_track_mot17(sets: dict[str, SetFolder]) -> None:
 
 def test_a_set_that_is_only_tested_is_tested_whole(sets: dict[str, SetFolder]) -> None:
     parts = assign_parts(sets, replace(MOT17, test=("Square",), split="half"))
-    assert [row for row in told(parts) if row[0] == "test"] == [("test", "Square-a", 1, 7), ("test", "Square-b", 1, 7)]
+    assert [row for row in rows_of(parts) if row[0] == "test"] == [
+        ("test", "Square-a", 1, 7),
+        ("test", "Square-b", 1, 7),
+    ]
 
 
 def test_a_set_in_train_and_test_that_is_not_tracked_names_its_scenes(sets: dict[str, SetFolder]) -> None:
@@ -110,7 +113,7 @@ def test_a_set_in_train_and_test_that_is_not_tracked_names_its_scenes(sets: dict
     ):
         assign_parts(sets, roles)
     parts = assign_parts(sets, replace(roles, sequences=("Square-b", "09")))
-    assert [row for row in told(parts) if row[0] != "track"] == [
+    assert [row for row in rows_of(parts) if row[0] != "track"] == [
         ("train", "Square-a", 1, 7),
         ("test", "Square-b", 1, 7),
     ]
@@ -211,8 +214,8 @@ ADAPT = replace(MOT17, train=(), adapt=("MOT17",))
 def test_unlabelled_frames_are_those_that_train(sets: dict[str, SetFolder]) -> None:
     for split in ("scene", "half", "k-fold"):
         roles = replace(MOT17, split=split, **({"sequences": (), "num_folds": 3} if split == "k-fold" else {}))
-        trained = told(assign_parts(sets, roles))
-        unlabelled = told(assign_parts(sets, replace(roles, train=(), adapt=("MOT17",))))
+        trained = rows_of(assign_parts(sets, roles))
+        unlabelled = rows_of(assign_parts(sets, replace(roles, train=(), adapt=("MOT17",))))
         assert unlabelled == [("adapt" if part == "train" else part, *row) for part, *row in trained]
 
 
@@ -220,7 +223,7 @@ def test_people_cannot_be_divided_without_labels_so_their_scenes_are_left_out(se
     roles = Roles(
         ("Square",), ("Square", "MOT17"), (), sequences=("Square-b", "09"), split="identity", adapt=("MOT17",)
     )
-    adapted = [row for row in told(assign_parts(sets, roles)) if row[0] == "adapt"]
+    adapted = [row for row in rows_of(assign_parts(sets, roles)) if row[0] == "adapt"]
     assert adapted == [("adapt", "MOT17-02-FRCNN", 1, 7), ("adapt", "MOT17-04-FRCNN", 1, 7)]
 
 
@@ -239,7 +242,7 @@ def test_tested_frames_are_used_without_labels_only_on_request_and_the_parts_say
 
 
 def test_a_scene_of_another_set_of_the_family_is_not_used_without_labels(sets: dict[str, SetFolder]) -> None:
-    adapted = told(assign_parts(sets, replace(MOT17, train=(), adapt=("MOT16",))))
+    adapted = rows_of(assign_parts(sets, replace(MOT17, train=(), adapt=("MOT16",))))
     names = [name for part, name, *_ in adapted if part == "adapt"]
     assert names == ["MOT16-02"]  # not MOT16-09, which shows MOT17-09
 
@@ -248,7 +251,7 @@ def test_a_reid_set_is_used_without_labels_by_its_training_crops_unless_another_
     sets: dict[str, SetFolder],
 ) -> None:
     roles = Roles((), ("Market-1501",), (), adapt=("Market-1501",))
-    assert told(assign_parts(sets, roles)) == [("adapt", "Market-1501", 0, 0), ("test", "Market-1501", 0, 0)]
+    assert rows_of(assign_parts(sets, roles)) == [("adapt", "Market-1501", 0, 0), ("test", "Market-1501", 0, 0)]
     with pytest.raises(ReidopsError, match="Market-1501:x is in adapt and Market-1501 is in test"):
         assign_parts(sets, replace(roles, adapt=("Market-1501:x",)))
 

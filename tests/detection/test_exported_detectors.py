@@ -148,7 +148,7 @@ def test_a_free_input_has_the_size_that_the_metadata_state(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("outputs", "metadata", "told"),
+    ("outputs", "metadata", "message"),
     [
         (
             {"o": rows(30, *[SCORES] * 9)},
@@ -186,9 +186,9 @@ def test_a_free_input_has_the_size_that_the_metadata_state(tmp_path):
         ({"o": rows(CELLS, SCORES, 0, boxes=CENTRES * np.nan).swapaxes(1, 2)}, {}, "NaN or infinite"),
     ],
 )
-def test_what_is_not_recognised_is_refused_with_the_remedy(tmp_path, outputs, metadata, told):
+def test_what_is_not_recognised_is_refused_with_the_remedy(tmp_path, outputs, metadata, message):
     path = write_detector(tmp_path / "d.onnx", outputs, size=(H, W), metadata=metadata)
-    with pytest.raises(ReidopsError, match=f"d.onnx: .*({told})"):
+    with pytest.raises(ReidopsError, match=f"d.onnx: .*({message})"):
         OnnxDetector(path).detect(PICTURE)
 
 

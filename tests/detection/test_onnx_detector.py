@@ -75,14 +75,14 @@ def test_other_inputs_are_served_too(tmp_path, form):
 
 
 @pytest.mark.parametrize(
-    ("form", "told"),
+    ("form", "message"),
     [
         ({"kind": TensorProto.DOUBLE}, r"tensor\(double\); expected .* float32, float16 or uint8"),
         ({"batch": (1, 1)}, r"\[1, 1, 3, 64, 96\]"),
     ],
 )
-def test_an_input_that_is_no_picture_is_told(tmp_path, form, told):
-    with pytest.raises(ReidopsError, match=told):
+def test_an_input_that_is_no_picture_is_told(tmp_path, form, message):
+    with pytest.raises(ReidopsError, match=message):
         OnnxDetector(write_detector(tmp_path / "d.onnx", BOXES, **form))
 
 

@@ -61,7 +61,7 @@ def test_end_to_end_rows_hold_corners_score_and_class():
 
 
 @pytest.mark.parametrize(
-    ("outputs", "layout", "told"),
+    ("outputs", "layout", "message"),
     [
         ([np.zeros((2, 20, 9), np.float32)], "auto", "layout auto expects"),
         ([BOXES, BOXES], "auto", r"layout boxes expects boxes \[n, 4\], scores \[n\]"),
@@ -75,8 +75,8 @@ def test_end_to_end_rows_hold_corners_score_and_class():
         ([BOXES, SCORES * np.nan], "auto", "scores are nan"),
     ],
 )
-def test_outputs_of_another_kind_are_told(outputs, layout, told):
-    with pytest.raises(ReidopsError, match=told):
+def test_outputs_of_another_kind_are_told(outputs, layout, message):
+    with pytest.raises(ReidopsError, match=message):
         read_outputs(outputs, layout, None)
 
 

@@ -79,7 +79,7 @@ def test_all_deployments_of_this_flow_are_read_and_no_others(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         ({"schedules": [{"cron": "every night"}]}, "'nightly': schedule 1: .*every night"),
         (
@@ -104,18 +104,18 @@ def test_all_deployments_of_this_flow_are_read_and_no_others(tmp_path):
         ({"entrypoint": "else.py:flow"}, "no deployment has the entrypoint .*deployments: nightly"),
     ],
 )
-def test_what_prefect_does_not_allow_is_one_line(tmp_path, entry, told):
-    with pytest.raises(ReidopsError, match=f"prefect.yaml: .*{told}") as fault:
+def test_what_prefect_does_not_allow_is_one_line(tmp_path, entry, message):
+    with pytest.raises(ReidopsError, match=f"prefect.yaml: .*{message}") as fault:
         one(tmp_path, **entry)
     assert "\n" not in str(fault.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("deployments: [", "YAML"), ("name: x", "deployments is None"), ("- 1", "expected a list")]
+    ("text", "message"), [("deployments: [", "YAML"), ("name: x", "deployments is None"), ("- 1", "expected a list")]
 )
-def test_a_file_of_another_form_is_named(tmp_path, text, told):
+def test_a_file_of_another_form_is_named(tmp_path, text, message):
     (tmp_path / "prefect.yaml").write_text(text)
-    with pytest.raises(ReidopsError, match=f"prefect.yaml: .*{told}"):
+    with pytest.raises(ReidopsError, match=f"prefect.yaml: .*{message}"):
         read_deployments(tmp_path / "prefect.yaml")
     with pytest.raises(ReidopsError, match="gone.yaml: no such file"):
         read_deployments(tmp_path / "gone.yaml")

@@ -1,4 +1,4 @@
-"""Stages run as DVC runs them, and how they end is told apart."""
+"""Stages run as DVC runs them, and how they end differs."""
 
 import os
 import subprocess

@@ -95,7 +95,7 @@ def test_byte_order_mark_crlf_trailing_commas_and_blank_lines_are_tolerated(tmp_
 
 
 @pytest.mark.parametrize(
-    ("gt", "told"),
+    ("gt", "message"),
     [
         ("", "is empty"),
         ("1,1,2,3,4\n", "at least 6"),
@@ -108,10 +108,10 @@ def test_byte_order_mark_crlf_trailing_commas_and_blank_lines_are_tolerated(tmp_
         ("10,1,2,3,4,5,1,1,1\n", "outside 1 … 9"),
     ],
 )
-def test_a_faulty_line_is_named(tmp_path, gt, told):
+def test_a_faulty_line_is_named(tmp_path, gt, message):
     with pytest.raises(ReidopsError) as caught:
         read_annotations(sequence(tmp_path, gt))
-    assert told in str(caught.value) and "gt.txt" in str(caught.value)
+    assert message in str(caught.value) and "gt.txt" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -98,16 +98,16 @@ def test_the_command_relocates_the_store_of_the_repository(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "message"),
     [("", "mlflow.db: no such file"), ("http://host:1", "server's store"), ("sqlite:///x.txt", "no store")],
 )
-def test_what_cannot_be_relocated_is_one_line(tmp_path, monkeypatch, uri, told):
+def test_what_cannot_be_relocated_is_one_line(tmp_path, monkeypatch, uri, message):
     (tmp_path / "x.txt").write_text("hello, this is no database of any kind" * 9)
     monkeypatch.chdir(tmp_path)
     if uri:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     outcome = CliRunner().invoke(main, ["registry", "relocate"])
-    assert outcome.exit_code == 1 and told in outcome.output
+    assert outcome.exit_code == 1 and message in outcome.output
 
 
 def test_a_relative_store_lies_in_the_repository_in_a_temporary_experiment_too(tmp_path, monkeypatch):

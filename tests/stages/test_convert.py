@@ -1,4 +1,4 @@
-"""`convert`: what comes out is mot2reid's, is divided as told, and appears whole or not at all."""
+"""`convert`: what comes out is mot2reid's, is divided as asked, and appears whole or not at all."""
 
 import signal
 import subprocess

@@ -238,11 +238,11 @@ def test_one_person_only_cannot_train(toy: Path) -> None:
         write_gt(
             toy / "train" / name, [(f, 1, 20, 20, 12, 30, 1, 1, 1.0) for f in range(1, 13 if name == "TOY-01" else 4)]
         )
-    told = (
+    facts = (
         "the training split has 1 people, expected at least 2; left out: .*1 people: fewer than .*lower "
         "convert.min_per_person"
     )
-    refuses(toy, told, replace(PARAMS, val_split=0.0))
+    refuses(toy, facts, replace(PARAMS, val_split=0.0))
 
 
 @pytest.mark.parametrize(

@@ -262,15 +262,15 @@ def start_download(folder: Path, params: DownloadParams) -> subprocess.Popen:
 
 
 def stop_when(process: subprocess.Popen, reached: Callable[[], bool], number: signal.Signals) -> str:
-    """Send a signal once `reached`; return what the process told."""
+    """Send a signal once `reached`; return what the process wrote."""
     deadline = time.monotonic() + 300
     while not reached():
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.002)
     process.send_signal(number)
-    told = process.communicate(timeout=120)[1]
+    written = process.communicate(timeout=120)[1]
     assert process.returncode == -number
-    return told
+    return written
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -283,11 +283,11 @@ def test_a_kill_while_fetching_leaves_a_part_and_the_next_run_goes_on(
     with serve(content) as server:
         params = mot17(local=None, urls={"MOT17": [server.url]})
         server.pause_s = 0.05
-        told = stop_when(start_download(repository, params), lambda: fetched_bytes(repository) > 1_000_000, number)
+        written = stop_when(start_download(repository, params), lambda: fetched_bytes(repository) > 1_000_000, number)
         kept = fetched_bytes(repository)
         assert 1_000_000 < kept < len(content) and not (repository / "data" / "raw").exists()
         assert [path.suffix for path in (repository / "data" / "archives").iterdir()] == [".part"]
-        assert "Traceback" not in told
+        assert "Traceback" not in written
         server.pause_s = 0
         assert start_download(repository, params).wait(60) == 0
     assert server.asked == [None, f"bytes={kept}-"]
@@ -310,11 +310,11 @@ def test_a_kill_while_unpacking_leaves_nothing_under_a_final_name(
             archive.writestr(f"MOT17/extra/{extra}.txt", "x")
     shutil.rmtree(sets / "MOT17")
     process = start_download(repository, mot17())
-    told = stop_when(
+    written = stop_when(
         process, lambda: any((repository / "data").glob(".raw.partial/.MOT17.unpacked/*/MOT17/extra/*")), number
     )
     left = sorted(path.name for path in (repository / "data").iterdir())
-    assert left == ([".raw.partial"] if number == signal.SIGKILL else []) and "Traceback" not in told
+    assert left == ([".raw.partial"] if number == signal.SIGKILL else []) and "Traceback" not in written
     assert start_download(repository, mot17()).wait(120) == 0
     assert sorted(path.name for path in (repository / "data").iterdir()) == ["raw"]
     assert len(list((repository / "data" / "raw" / "MOT17" / "extra").iterdir())) == 4_000

@@ -26,8 +26,8 @@ def data(tmp_path_factory) -> Path:
     folder = write_crops(tmp_path_factory.mktemp("data"))
     torch.manual_seed(0)
     network = EmbeddingNetwork("test_byobnet", embedding_dim=16)
-    told = {"backbone": "test_byobnet", "embedding_dim": 16, "pooling": "avg", "last_stride": 2}
-    Embedder(network, describe(network, **told, height=64, width=32, num_classes=2)).save(folder / "model")
+    options = {"backbone": "test_byobnet", "embedding_dim": 16, "pooling": "avg", "last_stride": 2}
+    Embedder(network, describe(network, **options, height=64, width=32, num_classes=2)).save(folder / "model")
     return folder
 
 

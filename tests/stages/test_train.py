@@ -1,4 +1,4 @@
-"""stages/train.py: a training that is killed, stopped or repeated ends in the same weights, and bad input is told."""
+"""stages/train.py: a training that is killed, stopped or repeated ends in the same weights, and bad input is an error."""
 
 import os
 import random
@@ -185,11 +185,11 @@ def test_the_model_folder_is_whole_and_loads(data, undisturbed):
     ]
     embedder = Embedder.load(model)
     assert embedder.dim == 16 and embedder.input_size == (64, 32)
-    told = read_json(model / "embedder.json")
+    description = read_json(model / "embedder.json")
     assert (
-        told["num_classes"] == 6
-        and told["trained_on"]["datasets"] == ["drawn"]
-        and told["trained_on"]["num_crops"] == 36
+        description["num_classes"] == 6
+        and description["trained_on"]["datasets"] == ["drawn"]
+        and description["trained_on"]["num_crops"] == 36
     )
 
 
@@ -314,7 +314,7 @@ def test_a_compiled_training_ends_where_a_plain_one_does(data, monkeypatch):
     assert plain.keys() == compiled.keys()
     for name, values in plain.items():
         torch.testing.assert_close(
-            compiled[name], values, rtol=1e-3, atol=1e-5, msg=lambda told, name=name: f"{name}: {told}"
+            compiled[name], values, rtol=1e-3, atol=1e-5, msg=lambda message, name=name: f"{name}: {message}"
         )
 
 
@@ -332,11 +332,11 @@ def test_a_loss_that_is_no_number_stops_and_names_the_step_and_the_last_good_sta
 
 
 @pytest.mark.parametrize(
-    ("step", "told"),
+    ("step", "message"),
     [(6, "the weights are not finite at step 6 of epoch 1"), (8, "the loss is nan at step 3 of epoch 2")],
 )
-def test_weights_that_are_no_numbers_are_never_saved_and_the_good_state_goes_on(data, monkeypatch, step, told):
-    with monkeypatch.context() as patch, pytest.raises(ReidopsError, match=told):
+def test_weights_that_are_no_numbers_are_never_saved_and_the_good_state_goes_on(data, monkeypatch, step, message):
+    with monkeypatch.context() as patch, pytest.raises(ReidopsError, match=message):
         fail_at_step(patch, step, lambda trainer: trainer._network.classifier[0].weight.data.fill_(torch.nan))
         run(data, "spoiled", val_every=2)
     assert equal(weights(run(data, "spoiled", val_every=2)), weights(run(data, "sound", val_every=2)))
@@ -398,7 +398,7 @@ def test_checkpoints_of_trainings_that_were_given_up_are_pruned_to_the_newest(da
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"people_per_batch": 9}, "people_per_batch is 9, but the training split has 6 people"),
         ({"crops_per_person": 1}, "crops_per_person is 1, .*'triplet'"),
@@ -412,8 +412,8 @@ def test_checkpoints_of_trainings_that_were_given_up_are_pruned_to_the_newest(da
         ({"schedule": "step", "milestones": (2, 1)}, r"milestones are \[2\.0, 1\.0\]"),
     ],
 )
-def test_params_that_cannot_work_are_told(data, changes, told):
-    with pytest.raises(ReidopsError, match=told):
+def test_params_that_cannot_work_are_told(data, changes, message):
+    with pytest.raises(ReidopsError, match=message):
         run(data, "never", **changes)
     assert not (data / "never").exists()
 

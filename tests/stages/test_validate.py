@@ -84,8 +84,8 @@ def test_several_faults_are_told_at_once(data):
     (train / "TOY-02" / "det" / "det.txt").write_text("")
     with pytest.raises(ReidopsError) as raised:
         run(data, min_people=9)
-    for told in ("000003.jpg", "det.txt: is empty", "train has at least 9 people"):
-        assert told in str(raised.value)
+    for facts in ("000003.jpg", "det.txt: is empty", "train has at least 9 people"):
+        assert facts in str(raised.value)
 
 
 def test_a_tar_that_is_cut_stops_with_the_rows_and_still_draws_the_pictures(data):
@@ -101,21 +101,21 @@ def test_a_tar_that_is_cut_stops_with_the_rows_and_still_draws_the_pictures(data
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "facts"),
     [
         (lambda crops: crops[crops["split"] != "gallery"], "a test set has a gallery"),
         (lambda crops: crops.assign(pid=-1), "has a known person (pid 0 or above)"),
         (lambda crops: crops[~crops["pid"].isin([1, 2])], "train has at least 2 people"),
     ],
 )
-def test_a_query_without_gallery_nobody_and_one_person_only_stop_with_what_to_do(data, change, told):
+def test_a_query_without_gallery_nobody_and_one_person_only_stop_with_what_to_do(data, change, facts):
     from reidops.tables import CROPS, read_table, write_table
 
     path = data / "crops" / "crops.parquet"
     write_table(change(read_table(path, CROPS)), path, CROPS)
     with pytest.raises(ReidopsError) as raised:
         run(data)
-    assert told in str(raised.value)
+    assert facts in str(raised.value)
     assert "To do: " in str(raised.value)
 
 

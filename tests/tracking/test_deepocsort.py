@@ -270,8 +270,8 @@ def test_as_published_an_embedding_takes_no_detection_that_its_track_does_not_ov
         for _ in range(5):
             ids(tracker, [0, 30], [RED, GREEN])
         tracker.update(detections(0, 30, 400), np.array([BLUE, GREEN, RED]))
-        told = tracker.decisions
-        assert sorted(int(told.track_ids[row]) for row, _, stage in told.pairs if stage == FIRST) == expected
+        decisions = tracker.decisions
+        assert sorted(int(decisions.track_ids[row]) for row, _, stage in decisions.pairs if stage == FIRST) == expected
 
 
 def unseen(tracker: OcSort) -> float:

@@ -139,8 +139,8 @@ def test_the_published_code_leaves_the_first_detection_out_of_the_direction(as_c
     tracker = OcSort(OcSortConstants(min_hits=0, as_coded=as_coded))
     for left in (0, 10, 20):
         ids(tracker, left)
-        told = 0.5 - tracker.decisions.terms[DIRECTION]
-    assert told == pytest.approx(agreement, abs=1e-3)
+        decisions = 0.5 - tracker.decisions.terms[DIRECTION]
+    assert decisions == pytest.approx(agreement, abs=1e-3)
 
 
 def test_a_person_who_stops_behind_an_obstacle_is_recovered_at_the_last_observation():
@@ -178,7 +178,7 @@ def test_a_re_update_of_many_tracks_equals_a_plain_loop_over_each():
     rng, motion, gaps = np.random.default_rng(1), XysrMotion(), np.array([1, 4, 2, 9])
     last, found = rng.uniform(50, 90, (2, 4, 4))
     state = motion.correct(motion.predict(motion.start(last - 1)), last)
-    told = reupdate(motion, state, last, found, gaps)
+    decisions = reupdate(motion, state, last, found, gaps)
     for track, gap in enumerate(gaps):
         mean, covariance = state.means[track], state.covariances[track]
         for step in range(1, gap + 1):
@@ -186,8 +186,8 @@ def test_a_re_update_of_many_tracks_equals_a_plain_loop_over_each():
             if step < gap:
                 virtual = last[track] + (found[track] - last[track]) * step / gap
                 mean, covariance = plain_filter(mean, covariance, measure(*virtual))
-        assert told.means[track] == pytest.approx(mean)
-        assert told.covariances[track] == pytest.approx(covariance)
+        assert decisions.means[track] == pytest.approx(mean)
+        assert decisions.covariances[track] == pytest.approx(covariance)
 
 
 def test_unsure_detections_are_left_out():

@@ -84,12 +84,12 @@ def test_the_decisions_hold_the_cost_terms():
     assert tracker.decisions.terms[OVERLAP].shape == (0, 2)
     ids(tracker, 310, 0, 600)
     ids(tracker, 0, 330)
-    told = tracker.decisions
-    assert (told.track_ids.tolist(), told.rows.tolist()) == ([1, 2, -1], [0, 1])
-    assert told.limits == {OVERLAP: 0.7}
-    assert told.pairs == ((0, 0, OVERLAPPING), (1, 1, OVERLAPPING))
-    assert told.terms[OVERLAP][0].tolist() == pytest.approx([0, 1])
-    assert 0 < told.terms[OVERLAP][1, 1] < 0.7
+    decisions = tracker.decisions
+    assert (decisions.track_ids.tolist(), decisions.rows.tolist()) == ([1, 2, -1], [0, 1])
+    assert decisions.limits == {OVERLAP: 0.7}
+    assert decisions.pairs == ((0, 0, OVERLAPPING), (1, 1, OVERLAPPING))
+    assert decisions.terms[OVERLAP][0].tolist() == pytest.approx([0, 1])
+    assert 0 < decisions.terms[OVERLAP][1, 1] < 0.7
 
 
 def test_appearance_plays_no_part():
@@ -105,18 +105,22 @@ def test_every_pair_of_the_decisions_is_within_its_gates_and_every_track_has_its
     tracker = start()
     for boxes, embeddings in draw_crowd(np.random.default_rng(5)):
         result = tracker.update(boxes, embeddings if appearance else None)
-        told = tracker.decisions
-        assert len({row for row, *_ in told.pairs}) == len({column for _, column, _ in told.pairs}) == len(told.pairs)
-        for row, column, stage in told.pairs:
-            names = {"overlap": ["overlap"], "first": set(told.limits) - {"overlap"}}[stage]
-            assert all(told.terms[name][row, column] <= told.limits[name] for name in names)
+        decisions = tracker.decisions
+        assert (
+            len({row for row, *_ in decisions.pairs})
+            == len({column for _, column, _ in decisions.pairs})
+            == len(decisions.pairs)
+        )
+        for row, column, stage in decisions.pairs:
+            names = {"overlap": ["overlap"], "first": set(decisions.limits) - {"overlap"}}[stage]
+            assert all(decisions.terms[name][row, column] <= decisions.limits[name] for name in names)
         assert len(set(result.tracker_id.tolist())) == len(result)
         seen = result[result.data["detection"] >= 0]
         track_of = dict(zip(seen.data["detection"].tolist(), seen.tracker_id.tolist(), strict=True))
-        for row, column, _ in told.pairs:
-            assert told.track_ids[row] in (-1, track_of.get(int(told.rows[column])))
+        for row, column, _ in decisions.pairs:
+            assert decisions.track_ids[row] in (-1, track_of.get(int(decisions.rows[column])))
         assert np.array_equal(seen.confidence, boxes.confidence[seen.data["detection"]])
-        assert set(told.rows.tolist()) <= set(range(len(boxes)))
+        assert set(decisions.rows.tolist()) <= set(range(len(boxes)))
 
 
 @by_tracker

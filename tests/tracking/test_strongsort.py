@@ -142,10 +142,10 @@ def test_reassociation_finds_a_person_again_where_motion_does_not_expect_them():
 
 def test_a_camera_that_pans_is_made_up_for():
     shown = {}
-    for name, camera in (("still", None), ("told", Pan(60.0))):
+    for name, camera in (("still", None), ("known", Pan(60.0))):
         tracker = StrongSort(camera=camera)
         shown[name] = [ids(tracker, [60 * step]) for step in range(5)]
-    assert shown["told"] == [[], [], [1], [1], [1]]
+    assert shown["known"] == [[], [], [1], [1], [1]]
     assert shown["still"] == [[]] * 5
     assert camera.asked == [(number, None) for number in (1, 2, 3, 4, 5)]
 
@@ -172,11 +172,11 @@ def test_the_decisions_have_terms_and_gates(gate_on, gated):
     tracker = StrongSort(StrongSortConstants(gate_on=gate_on), gate=0.3)
     for _ in range(4):
         ids(tracker, [0, 100], [RED, GREEN])
-    told = tracker.decisions
-    assert told.limits[gated] == 0.3 and set(told.limits) == {"overlap", MOTION, gated}
-    assert told.limits[MOTION] == pytest.approx(9.4877)
-    assert told.terms[APPEARANCE] == pytest.approx(np.array([[0, 1], [1, 0]]))
-    assert {(row, column) for row, column, _ in told.pairs} == {(0, 0), (1, 1)}
+    decisions = tracker.decisions
+    assert decisions.limits[gated] == 0.3 and set(decisions.limits) == {"overlap", MOTION, gated}
+    assert decisions.limits[MOTION] == pytest.approx(9.4877)
+    assert decisions.terms[APPEARANCE] == pytest.approx(np.array([[0, 1], [1, 0]]))
+    assert {(row, column) for row, column, _ in decisions.pairs} == {(0, 0), (1, 1)}
 
 
 def test_the_average_of_a_track_forgets_slowly():

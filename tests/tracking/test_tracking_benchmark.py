@@ -35,7 +35,7 @@ def test_the_benchmark_of_tracking_prints_the_section(root, tmp_path, section):
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(root)})
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("| work | goal | measured | met |")
-    assert [told for told in TOLD[section] if told not in ran.stdout] == []
+    assert [message for message in TOLD[section] if message not in ran.stdout] == []
 
 
 def test_the_benchmark_of_intervals_prints_both_tables(root, tmp_path):

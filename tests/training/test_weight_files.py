@@ -220,9 +220,9 @@ FOREIGN = {
 
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_what_is_no_checkpoint_is_named_with_the_remedy(tmp_path, kind):
-    write, told = FOREIGN[kind]
+    write, message = FOREIGN[kind]
     write(tmp_path / "w.pth")
-    with pytest.raises(ReidopsError, match=f"(?s)w.pth: .*{told}") as fault:
+    with pytest.raises(ReidopsError, match=f"(?s)w.pth: .*{message}") as fault:
         load_weights(new_network(), tmp_path / "w.pth")
     assert "weights_only" not in str(fault.value)  # torch advises to run the file's code
 
@@ -236,7 +236,7 @@ def test_where_nothing_fits_both_sides_begin_the_message(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda s: s | {"layer1.1.conv1.weight": torch.ones(1)}, r"unknown: layer1\.1\.conv1\.weight"),
         (lambda s: {n: v for n, v in s.items() if not n.startswith("layer4")}, r"missing: layer4"),
@@ -247,6 +247,6 @@ def test_where_nothing_fits_both_sides_begin_the_message(tmp_path):
         (lambda s: under("backbone.", s | {"NL_2.0.g.weight": torch.ones(1)}) | HEAD, r"unknown: backbone\.NL_2"),
     ],
 )
-def test_half_of_a_network_is_refused_with_the_names(backbone, tmp_path, change, told):
-    with pytest.raises(ReidopsError, match=told):
+def test_half_of_a_network_is_refused_with_the_names(backbone, tmp_path, change, message):
+    with pytest.raises(ReidopsError, match=message):
         loads(change(backbone), tmp_path / "w.pth")

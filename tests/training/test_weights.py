@@ -105,8 +105,8 @@ def test_an_own_transformer_of_another_input_size_is_loaded_with_its_neck(tmp_pa
 
 def test_a_wider_osnet_names_the_shapes(tmp_path):
     torch.save(EmbeddingNetwork("osnet_x0_5").backbone.state_dict(), tmp_path / "weights.pt")
-    told = r"than train\.backbone, osnet_x0_25; .*missing: none; .*of another shape: conv1\.conv\.weight.* more"
-    with pytest.raises(ReidopsError, match=told):
+    message = r"than train\.backbone, osnet_x0_25; .*missing: none; .*of another shape: conv1\.conv\.weight.* more"
+    with pytest.raises(ReidopsError, match=message):
         load_weights(EmbeddingNetwork("osnet_x0_25"), tmp_path / "weights.pt")
 
 

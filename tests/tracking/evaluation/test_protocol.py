@@ -42,10 +42,13 @@ def described(
 @pytest.mark.parametrize(("parts", "kind"), [(HALF, "half"), (SCENE, "scene"), (CROSS, "cross-set")])
 def test_the_protocol_says_how_far_what_is_reported_lies_from_what_trained(parts, kind):
     check_protocol(parts, None, trained_here(parts))
-    told = described(parts, changed={"max_age": 60})
-    assert told["reported_on"][0]["kind"].startswith(kind)
-    assert told["reported_on"][0]["sequence"] == "MOT17-09" and told["trained_on"][0]["dataset"] == parts[0].dataset
-    assert told["constants"] == {"published_but_for": {"max_age": 60}, "found_by": None}
+    protocol = described(parts, changed={"max_age": 60})
+    assert protocol["reported_on"][0]["kind"].startswith(kind)
+    assert (
+        protocol["reported_on"][0]["sequence"] == "MOT17-09"
+        and protocol["trained_on"][0]["dataset"] == parts[0].dataset
+    )
+    assert protocol["constants"] == {"published_but_for": {"max_age": 60}, "found_by": None}
 
 
 @pytest.mark.parametrize("dataset", ["MOT17", "MOT16", "MOT15"])
@@ -64,34 +67,34 @@ def test_a_scene_of_another_family_with_the_same_number_is_another_scene():
 
 
 def test_sets_that_did_not_train_are_not_in_the_protocol_of_published_weights():
-    told = described(CROSS, Origin("osnet.pth", unknown_start="osnet.pth"))
-    assert told["trained_on"] == "unknown: there is no record of the training of osnet.pth"
-    assert told["started_from"] == {"weights": "osnet.pth", "unknown": "osnet.pth"}
-    assert told["reported_on"][0]["kind"] == "unknown: what osnet.pth was trained on is not known"
+    protocol = described(CROSS, Origin("osnet.pth", unknown_start="osnet.pth"))
+    assert protocol["trained_on"] == "unknown: there is no record of the training of osnet.pth"
+    assert protocol["started_from"] == {"weights": "osnet.pth", "unknown": "osnet.pth"}
+    assert protocol["reported_on"][0]["kind"] == "unknown: what osnet.pth was trained on is not known"
 
 
 def test_the_protocol_names_untrained_weights():
-    told = described(CROSS, Origin("random weights"))
-    assert (told["trained_on"], told["reported_on"][0]["kind"]) == (
+    protocol = described(CROSS, Origin("random weights"))
+    assert (protocol["trained_on"], protocol["reported_on"][0]["kind"]) == (
         "nothing: random weights",
         "untrained: nothing trained the model",
     )
 
 
 def test_the_protocol_names_weights_that_continue_from_unknown_ones():
-    told = described(CROSS, Origin("osnet.pth", trained_here(CROSS).scenes, "osnet.pth"))
-    assert told["trained_on"] == [{"dataset": "Market-1501"}] and told["started_from"]["unknown"] == "osnet.pth"
-    assert told["reported_on"][0]["kind"].startswith("unknown: ")
+    protocol = described(CROSS, Origin("osnet.pth", trained_here(CROSS).scenes, "osnet.pth"))
+    assert protocol["trained_on"] == [{"dataset": "Market-1501"}] and protocol["started_from"]["unknown"] == "osnet.pth"
+    assert protocol["reported_on"][0]["kind"].startswith("unknown: ")
 
 
 @pytest.mark.parametrize("dataset", ["MOT17", "MOT16"])
 def test_a_model_whose_record_names_tracked_frames_is_refused(dataset):
     origin = Origin("model.safetensors", trained_here([part("train", dataset, "09", 1, 300)]).scenes)
-    told = (
+    protocol = (
         rf"frames 264 … 300 of MOT17-09 are tracked, but the model .* was trained on frames 1 … 300 of {dataset}-09 of "
         rf"{dataset}"
     )
-    with pytest.raises(ReidopsError, match=told):
+    with pytest.raises(ReidopsError, match=protocol):
         check_protocol(CROSS[:1] + HALF[1:], None, origin)
     check_protocol(CROSS[:1] + [part("track", "MOT17", "09", 301, 525)], None, origin)
 
@@ -113,8 +116,8 @@ def test_constants_tuned_on_a_scene_that_is_reported_are_refused_whatever_the_fr
     ):
         check_protocol(SCENE, tuned_on("MOT16", "09"), trained_here(SCENE))
     check_protocol(SCENE, tuned_on("MOT16", "02"), trained_here(SCENE))
-    told = described(SCENE, tuning=tuned_on("MOT16", "02"), changed={"max_age": 45})
-    assert told["tuned_on"][0]["sequence"] == "MOT16-02" and told["constants"]["found_by"] == "tuned.json"
+    protocol = described(SCENE, tuning=tuned_on("MOT16", "02"), changed={"max_age": 45})
+    assert protocol["tuned_on"][0]["sequence"] == "MOT16-02" and protocol["constants"]["found_by"] == "tuned.json"
 
 
 def test_a_search_that_does_not_say_on_what_it_was_made_is_refused(tmp_path):

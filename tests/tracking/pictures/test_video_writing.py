@@ -163,10 +163,10 @@ def test_a_missing_codec_is_refused_with_the_available_ones(tmp_path, codec):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("name", "told"), [("out.txt", r"\.txt"), ("out", "a file without a suffix")])
-def test_an_unknown_container_is_refused(tmp_path, name, told):
+@pytest.mark.parametrize(("name", "message"), [("out.txt", r"\.txt"), ("out", "a file without a suffix")])
+def test_an_unknown_container_is_refused(tmp_path, name, message):
     with pytest.raises(
-        ReidopsError, match=rf"{name}: no video can be written to {told}; expected \.mp4, \.webm, \.mkv, \.avi"
+        ReidopsError, match=rf"{name}: no video can be written to {message}; expected \.mp4, \.webm, \.mkv, \.avi"
     ):
         write_video(pictures(2), tmp_path / name, 10)
     assert not list(tmp_path.iterdir())
