@@ -1,4 +1,4 @@
-"""stages/train.py: a training that is killed, stopped or repeated ends in the same weights, and bad input is an error."""
+"""stages/train.py: a training that is killed, stopped or repeated ends in the same weights; bad input is an error."""
 
 import os
 import random
