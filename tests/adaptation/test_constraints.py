@@ -26,7 +26,7 @@ def drawn_rivals(rng: np.random.Generator, num: int) -> np.ndarray:
 
 
 def drawn_graph(rng: np.random.Generator, num: int) -> sparse.csr_array:
-    """Return distances of some pairs; no two means of them are equal, because the order of equal ones is not defined."""
+    """Return distances of some pairs, without equal means, because the order of equal ones is not defined."""
     distances = np.triu(rng.uniform(1e-3, 1, (num, num)), k=1)
     distances[rng.random((num, num)) < 0.3] = 0
     return sparse.csr_array(distances + distances.T)
