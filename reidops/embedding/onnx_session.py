@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 from reidops.errors import ReidopsError
 
@@ -12,8 +13,22 @@ CPU = "CPUExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 _FASTEST_FIRST = (TENSORRT, "CUDAExecutionProvider", "OpenVINOExecutionProvider", CPU)
 
+NOT_RUNNABLE = (
+    faults.EPFail,
+    faults.Fail,
+    faults.InvalidArgument,
+    faults.InvalidGraph,
+    faults.NotImplemented,
+    faults.RuntimeException,
+)
+"""Raised for an operator or an engine that this ONNX Runtime or this processor does not support."""
+
 Providers = str | Sequence[str]
 """Execution providers of ONNX Runtime: their names, fastest first, or `auto` = those that are installed."""
+
+
+class CannotRun(ReidopsError):
+    """This ONNX Runtime or this processor does not support a model, which is not damaged."""
 
 
 class OnnxNetwork:
@@ -65,7 +80,12 @@ def _open(path: Path, threads: int, providers: list[str]) -> onnxruntime.Inferen
         raise ReidopsError(f"{path}: no such file; make it with `dvc repro export`")
     try:
         return onnxruntime.InferenceSession(path, session_options(threads), providers=providers)
-    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf as error:
+    except faults.InvalidProtobuf as error:
         raise ReidopsError(
             f"{path}: the ONNX file is damaged ({error}); make it again with `dvc repro -f export`"
+        ) from None
+    except NOT_RUNNABLE as error:
+        raise CannotRun(
+            f"{path}: ONNX Runtime cannot open it with {', '.join(providers)} ({str(error).splitlines()[0]}); "
+            "export it on a machine of this kind with `dvc repro -f export`, or use another format"
         ) from None

@@ -10,7 +10,7 @@ from torch import nn
 
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.exported import check_packages
-from reidops.embedding.formats import FORMATS, ONNX
+from reidops.embedding.formats import FORMATS, ONNX_MODEL
 from reidops.embedding.onnx_session import TENSORRT, choose_providers, session_options
 from reidops.serving.quantization import round_to_float16, round_to_int8
 
@@ -28,7 +28,7 @@ def write_format(name: str, embedder: Embedder, folder: Path, images: np.ndarray
         ReidopsError: a package or a provider is not installed.
     """
     check_packages(name)
-    source, target = folder / FORMATS[ONNX].files[0], folder / FORMATS[name].files[0]
+    source, target = folder / ONNX_MODEL, folder / FORMATS[name].files[0]
     if name == "onnx-fp16":
         round_to_float16(source, target)
     elif name == "onnx-int8":

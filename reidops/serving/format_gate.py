@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from onnxruntime.capi import onnxruntime_pybind11_state
 
 from reidops.embedding.description import golden_crops, golden_rows
 from reidops.embedding.embedder import Embedder
 from reidops.embedding.exported import ExportedNetwork, check_packages, open_format
 from reidops.embedding.formats import FORMATS, Bounds, FormatFigures
+from reidops.embedding.onnx_session import NOT_RUNNABLE, CannotRun
 from reidops.embedding.resizing import resize_crops
 from reidops.errors import ReidopsError
 from reidops.files import sha256
@@ -23,16 +23,13 @@ from reidops.serving.format_export import write_format
 
 logger = logging.getLogger(__name__)
 
-_REFUSALS = (  # what converters and runtimes raise for a network
+_REFUSALS = (
     RuntimeError,
     ValueError,
     TypeError,
-    onnxruntime_pybind11_state.Fail,
-    onnxruntime_pybind11_state.InvalidArgument,
-    onnxruntime_pybind11_state.InvalidGraph,
-    onnxruntime_pybind11_state.NotImplemented,
-    onnxruntime_pybind11_state.RuntimeException,
-)
+    CannotRun,
+    *NOT_RUNNABLE,
+)  # what converters and runtimes raise for a network
 
 MapOf = Callable[[np.ndarray], float]
 """The mAP of the held-out people by the embeddings of their crops, [N, dim]."""

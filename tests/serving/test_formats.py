@@ -10,6 +10,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from foreign_engine import write_engine
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional
@@ -316,6 +317,12 @@ def test_a_file_that_onnx_runtime_cannot_run_is_left_out(folder, images, monkeyp
     monkeypatch.setattr("reidops.serving.format_export.round_to_float16", refuse)
     row = ship(folder, images, "onnx-fp16")["onnx-fp16"]
     assert row.reason == "it cannot be written: no kernel"
+
+
+def test_a_written_file_that_onnx_runtime_cannot_open_is_left_out(folder, images, monkeypatch):
+    monkeypatch.setattr("reidops.serving.format_export.round_to_float16", lambda source, target: write_engine(target))
+    row = ship(folder, images, "onnx-fp16")["onnx-fp16"]
+    assert "cannot open it" in row.reason and not (folder / "model-fp16.onnx").exists()
 
 
 def test_the_tiny_file_is_the_tiny_network(folder, images):

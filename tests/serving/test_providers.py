@@ -2,8 +2,9 @@
 
 import onnxruntime
 import pytest
+from foreign_engine import write_engine
 
-from reidops.embedding.onnx_session import CPU, choose_providers
+from reidops.embedding.onnx_session import CPU, OnnxNetwork, choose_providers
 from reidops.errors import ReidopsError
 
 CUDA, OPENVINO = "CUDAExecutionProvider", "OpenVINOExecutionProvider"
@@ -35,3 +36,12 @@ def test_a_provider_that_is_not_installed_is_named_with_those_that_are(installed
     installed(CPU)
     with pytest.raises(ReidopsError, match=f"{CUDA} is not part .* has {CPU}; .*auto"):
         choose_providers([CUDA, CPU])
+
+
+def test_a_file_for_another_runtime_is_named_with_the_providers(tmp_path):
+    """An engine of another GPU is such an operator."""
+    write_engine(tmp_path / "model-tensorrt.onnx")
+    with pytest.raises(
+        ReidopsError, match=f"model-tensorrt.onnx: ONNX Runtime cannot open it with {CPU} .*another format"
+    ):
+        OnnxNetwork(tmp_path / "model-tensorrt.onnx")
