@@ -20,7 +20,7 @@ _ID_SECOND, _ID_LAST = 1, 5  # column of the identity
 _MOST = 2**53  # whole numbers up to here are exact
 NO_IDENTITIES = (
     "these are labels for a detector, without identities (5 fields: class, center, width, height); people cannot be "
-    "told apart across frames. Add the identities as in labels_with_ids (class id center_x center_y width height), or "
+    "followed across frames. Add the identities as in labels_with_ids (class id center_x center_y width height), or "
     "train a detector with them and name it in detect.source"
 )
 

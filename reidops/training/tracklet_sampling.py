@@ -89,6 +89,7 @@ class TrackletSampler:
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
+        """Set the epoch of the next batches."""
         self._sampler.epoch = epoch
 
     def __len__(self) -> int:
