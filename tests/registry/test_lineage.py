@@ -63,18 +63,18 @@ def owner(**changes: object) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("tags", "living"),
+    ("changes", "living"),
     [
-        (own_tag(), True),
-        (owner(pid=2**22 + 1), False),
-        (owner(born=1.0), False),  # the number of the process was given to another one
-        (owner(host="elsewhere"), True),
-        (owner(host="elsewhere", until=1.0), False),
+        ({}, True),
+        ({"pid": 2**22 + 1}, False),
+        ({"born": 1.0}, False),  # the number of the process was given to another one
+        ({"host": "elsewhere"}, True),
+        ({"host": "elsewhere", "until": 1.0}, False),
     ],
 )
-def test_a_run_is_living_while_its_process_is_or_its_lease_lasts(tags, living):
+def test_a_run_is_living_while_its_process_is_or_its_lease_lasts(changes, living):
     assert json.loads(own_tag()[OWNER])["host"] == socket.gethostname()
-    assert is_living(tags, 0) is living
+    assert is_living(owner(**changes), 0) is living
 
 
 def test_a_run_of_an_earlier_version_is_living_for_a_lease():
