@@ -10,6 +10,14 @@ from reidops.validation.leaks import LEGIBLE_HEIGHT
 _CONVERT_AGAIN = "Make the crops again: `dvc repro -f convert`."
 _SPLIT_AGAIN = "Change the split in params.yaml (download, convert), then `dvc repro convert`."
 _NO_FAULT = [""]
+_REPEATED = (
+    "A picture that every training video holds, such as a title, a test picture or a drawing, does not show that one "
+    "video is a copy of another."
+)
+_REPEATED_REMEDY = (
+    "Look at the two pictures. If the videos are copies of each other, remove them from download.train, or from "
+    "download.test and download.track."
+)
 _FOUR_SPLITS = ["train", "val", "query", "gallery"]
 
 
@@ -350,6 +358,20 @@ def copies_suite() -> Suite:
     ]
 
 
+def repeated_crops_suite() -> Suite:
+    """Return the suite of the crops that every training video holds."""
+    return [
+        expect_in(
+            "repeated_fault",
+            _NO_FAULT,
+            "no crop of every training video has the same bytes as a crop on another side of the split",
+            because=_REPEATED,
+            remedy=_REPEATED_REMEDY,
+            level=WARNING,
+        ),
+    ]
+
+
 def frame_copies_suite() -> Suite:
     """Return the suite of the training frames, compared with the test and tracking frames of other sequences."""
     return [
@@ -360,6 +382,14 @@ def frame_copies_suite() -> Suite:
             because="It is the same video under another name, so the model would be scored on what it was trained on.",
             remedy="Remove one of the two sequences: from download.train, download.adapt or download.videos, or from "
             "download.test and download.track.",
+        ),
+        expect_in(
+            "repeated_fault",
+            _NO_FAULT,
+            "no frame of every training sequence has the same bytes as a test or tracking frame",
+            because=_REPEATED,
+            remedy=_REPEATED_REMEDY,
+            level=WARNING,
         ),
         expect_in(
             "twin_fault",

@@ -3,6 +3,9 @@
 Learnt frames are those of train and adapt. A frame of a video has no file: of its near-duplicates, those whose pictures
 are equal everywhere count as copies.
 
+A picture with the same bytes in every learnt video (at least two), such as a title, a test picture or a drawing,
+identifies no video. It is reported apart, as a repeated picture.
+
 All frames are compared by file size and SHA-256. A sample is also compared by a difference hash of 16 × 16 cells, to
 find near-duplicates such as frames that were encoded again. Encoding a frame again changes few of its 256 bits. Frames
 of the same camera at another time differ in some tens of bits, frames of different videos in about a hundred. Frames
@@ -10,25 +13,21 @@ of one video (`leaks.scene_key`) are not compared here; `leaks.scenes_table` com
 """
 
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Sequence as Rows
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from reidops.files import sha256
 from reidops.image_headers import size_fault, stated_size
-from reidops.mot.sequences import Sequence, read_sequence
 from reidops.mot.video_frames import decode_frames
 from reidops.parts import LEARNING, Part
 from reidops.progress_bar import progress_bar
-from reidops.validation.leaks import scene_key
+from reidops.validation.frame_files import Frames, by_digest, file_sizes, frames_of, repeated_frames
 from reidops.validation.near_duplicates import difference_bits
 
 _CELLS = 16
@@ -39,20 +38,7 @@ _BLOCKS = (48, 27)  # blocks of a picture that are compared, across and down
 _SAME_LEVELS = 10  # grey levels; encoding a picture again changes the mean of a block by less, a person by more
 _SMALL = 400  # px; a picture with a shorter side is decoded at full size
 
-COLUMNS = ["file", "row", "sequence", "copy_fault", "twin_fault"]
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The frames of a sequence that are used in one role.
-
-    `key` is the scene key of the video. `name` identifies the frames in messages: "MOT17-09-FRCNN of MOT17 (track)".
-    """
-
-    sequence: Sequence
-    numbers: range
-    key: str
-    name: str
+COLUMNS = ["file", "row", "sequence", "copy_fault", "repeated_fault", "twin_fault"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +47,17 @@ class Hashes:
 
     numbers: list[int]
     bits: np.ndarray
+
+
+@dataclass
+class Copies:
+    """Texts of learnt sequences with the bytes of test or tracking frames, by the name of their frames.
+
+    `repeated` holds those whose frames with a copy are in every learnt video, `copied` all others.
+    """
+
+    copied: dict[str, str] = field(default_factory=dict)
+    repeated: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,10 +85,11 @@ class Twin:
 
 
 def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, max_bits: int) -> pd.DataFrame:
-    """Return one row per learnt MOT sequence: file, row (its first frame), sequence, copy_fault, twin_fault.
+    """Return one row per learnt MOT sequence: file, row (its first frame), sequence, and three faults.
 
     `copy_fault` describes the first frame with the bytes of a test or tracking frame, or of a video with its picture;
-    `twin_fault` the nearest near-duplicate; "" for none.
+    `repeated_fault` the same if every learnt video holds the frame; `twin_fault` the nearest near-duplicate; "" for
+    none.
 
     Args:
         shown: the name of each part's folder in messages.
@@ -100,17 +98,18 @@ def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, 
     """
     labels = dict(zip((part.folder for part in parts), shown, strict=True))
     learnt = [part for part in parts if not part.is_transductive]
-    trained, scored = _frames_of(learnt, LEARNING), _frames_of(parts, ("track", "test"))
-    copies = _first_copies(trained, scored)
+    trained, scored = frames_of(learnt, LEARNING), frames_of(parts, ("track", "test"))
+    copies = _find_copies(trained, scored, repeated_frames(parts))
     twins = _nearest_twins(trained, scored, sample, max_bits * _BITS_PER_BIT) if sample else {}
     same = {name for name, twin in twins.items() if twin.is_copy}
-    copies |= {name: str(twins[name]) for name in same}
+    copies.copied |= {name: str(twins[name]) for name in same}
     records = [
         {
             "file": labels[own.sequence.folder],
             "row": own.numbers.start,
             "sequence": own.sequence.name,
-            "copy_fault": copies.get(own.name, ""),
+            "copy_fault": copies.copied.get(own.name, ""),
+            "repeated_fault": copies.repeated.get(own.name, ""),
             "twin_fault": str(twins[own.name]) if own.name in twins.keys() - same else "",
         }
         for own in trained
@@ -118,67 +117,28 @@ def frame_copies_table(parts: Rows[Part], shown: Iterable[str], *, sample: int, 
     return pd.DataFrame(records, columns=COLUMNS)
 
 
-def _frames_of(parts: Rows[Part], roles: tuple[str, ...]) -> list[Frames]:
-    """Return the frames in one of the roles, one entry per video and range.
-
-    The copies of a MOT17 video for several detectors count as one video.
-    """
-    found: dict[tuple[str, int, int], Frames] = {}
-    for part in (part for role in roles for part in parts if part.part == role and part.layout == "mot"):
-        key = scene_key(part.dataset, part.scene)
-        numbers, name = range(part.first_frame, part.last_frame + 1), f"{part.sequence} of {part.dataset} ({part.part})"
-        found.setdefault(
-            (key, part.first_frame, part.last_frame), Frames(read_sequence(part.folder), numbers, key, name)
-        )
-    return list(found.values())
-
-
-def _first_copies(trained: list[Frames], scored: list[Frames]) -> dict[str, str]:
+def _find_copies(trained: list[Frames], scored: list[Frames], repeated: set[tuple[str, int]]) -> Copies:
     """Return the fault text of each training sequence with byte-identical frames, by the name of its frames."""
-    sizes = [_file_sizes(side) for side in (trained, scored)]
+    sizes = [file_sizes(side) for side in (trained, scored)]
     shared = set(sizes[0]) & set(sizes[1]) - {0}
-    digests = [_by_digest(side, shared) for side in sizes]
-    pairs: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
-    for digest in digests[0].keys() & digests[1].keys():
-        for (own, number), (other, other_number) in (
-            (a, b) for a in digests[0][digest] for b in digests[1][digest][:1]
-        ):
+    ours, theirs = (by_digest(side, shared) for side in sizes)
+    pairs: dict[tuple[str, bool], list[tuple[int, int, str]]] = defaultdict(list)
+    for digest in ours.keys() & theirs.keys():
+        other, other_number = theirs[digest][0]
+        for own, number in ours[digest]:
             if own.key != other.key:
-                pairs[own.name].append((number, other_number, other.name))
-    return {name: _describe_copies(name, sorted(found)) for name, found in pairs.items()}
+                pairs[own.name, (own.key, number) in repeated].append((number, other_number, other.name))
+    texts = {place: _describe_copies(place[0], sorted(found)) for place, found in pairs.items()}
+    copied, repeats = (
+        {name: text for (name, is_repeat), text in texts.items() if is_repeat is kept} for kept in (False, True)
+    )
+    return Copies(copied, repeats)
 
 
 def _describe_copies(name: str, found: list[tuple[int, int, str]]) -> str:
     number, other_number, other = found[0]
     same = f"frame {number} of {name} has the same bytes as frame {other_number} of {other}"
     return f"{same}; frames with a copy: {len(found):,}"
-
-
-def _file_sizes(side: list[Frames]) -> dict[int, list[tuple[Frames, int]]]:
-    """Return the frames whose files exist, by file size in bytes."""
-    found: dict[int, list[tuple[Frames, int]]] = defaultdict(list)
-    for own in side:
-        entries = os.scandir(own.sequence.frames_dir) if own.sequence.frames_dir.is_dir() else ()
-        sizes = {entry.name: entry.stat().st_size for entry in entries}
-        for number in own.numbers:
-            name = own.sequence.frame_path(number).name
-            if name in sizes:
-                found[sizes[name]].append((own, number))
-    return found
-
-
-def _by_digest(sizes: dict[int, list[tuple[Frames, int]]], shared: set[int]) -> dict[str, list[tuple[Frames, int]]]:
-    """Return the frames whose file size is in `shared`, by the SHA-256 of the file."""
-    frames = [frame for size in sorted(shared) for frame in sizes[size]]
-    found: dict[str, list[tuple[Frames, int]]] = defaultdict(list)
-    with ThreadPoolExecutor() as pool:
-        for frame, digest in zip(frames, pool.map(_digest, frames), strict=True):
-            found[digest].append(frame)
-    return found
-
-
-def _digest(frame: tuple[Frames, int]) -> str:
-    return sha256(frame[0].sequence.frame_path(frame[1]))
 
 
 def _nearest_twins(trained: list[Frames], scored: list[Frames], sample: int, max_bits: int) -> dict[str, Twin]:

@@ -25,6 +25,7 @@ from reidops.validation import (
 )
 from reidops.validation.expectations import Inspection
 from reidops.validation.frame_copies import frame_copies_table
+from reidops.validation.frame_files import repeated_frames
 from reidops.validation.sequence_tables import SequenceJob, evenly, inspect_sequences
 from reidops.validation.unlabelled_crops import unlabelled_copies
 
@@ -221,7 +222,11 @@ def inspect_sides(
     inspections = [
         Inspection("videos on both sides", scenes, crop_suites.scenes_suite(), also=("sequence",)),
         Inspection("people on both sides", sides, crop_suites.sides_suite(), also=("pid",)),
-        Inspection("crops on both sides", leaks.copies_table(crops), crop_suites.copies_suite()),
+        Inspection(
+            "crops on both sides",
+            leaks.copies_table(crops, repeated_frames(parts)),
+            [*crop_suites.copies_suite(), *crop_suites.repeated_crops_suite()],
+        ),
         Inspection("unlabelled crops", unlabelled_copies(parts, crops), crop_suites.copies_suite(), row_word=""),
         Inspection("near-duplicates", twins, crop_suites.near_duplicates_suite(max_share)),
     ]

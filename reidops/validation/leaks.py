@@ -1,6 +1,7 @@
 """Find leaks: scenes, frames, people and crops that are on more than one side of the split (train, val, test)."""
 
 from collections.abc import Sequence as Rows
+from collections.abc import Set
 from itertools import combinations
 
 import numpy as np
@@ -127,12 +128,16 @@ def _side_fault(sides: tuple[str, ...], is_halved: bool) -> str:
     return f"in {learnt[0]} and in query or gallery" if learnt and "test" in sides and not is_halved else ""
 
 
-def copies_table(crops: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per crop of train and val: file, row, copy_fault.
+def copies_table(crops: pd.DataFrame, repeated: Set[tuple[str, int]] = frozenset()) -> pd.DataFrame:
+    """Return one row per crop of train and val: file, row, copy_fault, repeated_fault.
 
     `copy_fault` describes a crop with the same bytes on another side, "" for none. Two crops of one MOT video are not
     compared: the video is split intentionally (`scenes_table`) and may show a still scene. Crops below LEGIBLE_HEIGHT
-    are left out, because they can be equal by chance.
+    are left out, because they can be equal by chance. `repeated_fault` instead of `copy_fault` describes the crop of a
+    frame that identifies no video.
+
+    Args:
+        repeated: `frame_files.repeated_frames`.
     """
     learnt = crops[crops["split"].isin(["train", "val"])]
     known = crops[(crops["digest"] > 0) & (crops["height"] >= LEGIBLE_HEIGHT)]
@@ -144,8 +149,16 @@ def copies_table(crops: pd.DataFrame) -> pd.DataFrame:
     is_leak = (pairs["rank"] < pairs["rank_twin"]) & ((pairs["video"] != pairs["video_twin"]) | (pairs["video"] == ""))
     leaks = pairs[is_leak].sort_values("rank_twin", ascending=False, kind="stable").drop_duplicates("place")
     texts = _named(leaks, "") + " has the same bytes as " + _named(leaks, "_twin")
-    faults = pd.Series(texts.to_numpy(), index=leaks["place"], dtype="str").reindex(learnt.index, fill_value="")
-    return learnt[["file", "row"]].assign(copy_fault=faults)
+    is_repeated = np.array(
+        [frame in repeated for frame in zip(leaks["video"], leaks["frame"], strict=True)], dtype=bool
+    )
+    faults = {
+        column: pd.Series(texts[kept].to_numpy(), index=leaks["place"][kept], dtype="str")
+        for column, kept in (("copy_fault", ~is_repeated), ("repeated_fault", is_repeated))
+    }
+    return learnt[["file", "row"]].assign(
+        **{column: texts.reindex(learnt.index, fill_value="") for column, texts in faults.items()}
+    )
 
 
 def _videos(crops: pd.DataFrame) -> list[str]:

@@ -101,6 +101,26 @@ def test_another_moment_of_the_same_camera_and_another_video_are_no_copies(track
     assert (table["copy_fault"] == "").all() and table["twin_fault"][1] == ""
 
 
+def test_a_picture_of_every_training_video_is_a_warning_and_that_of_some_an_error(
+    tracked: Part, tmp_path: Path
+) -> None:
+    copies = [part("train", shutil.copytree(tracked.folder, tmp_path / name)) for name in ("CAM-01", "CAM-02")]
+    table = table_of(*copies, tracked, sample=0)
+    facts = ("frame 1 of CAM-01 of OWN (train)", "frame 1 of MOT17-09-FRCNN of MOT17 (track)", "60")
+    assert all(fact in table["repeated_fault"][0] for fact in facts)
+    assert levels_of(table) == ["warning"]
+    other = part("train", write_video(tmp_path / "other", [draw_street(2, frame) for frame in range(30)]))
+    assert levels_of(table_of(*copies, other, tracked, sample=0)) == ["error"]
+
+
+def test_the_copies_of_a_training_video_for_several_detectors_are_one_video(tracked: Part, tmp_path: Path) -> None:
+    copies = [
+        part("train", shutil.copytree(tracked.folder, tmp_path / name), dataset="MOT17")
+        for name in ("MOT17-02-FRCNN", "MOT17-02-SDP")
+    ]
+    assert levels_of(table_of(*copies, tracked, sample=0)) == ["error"]
+
+
 def test_only_frames_in_the_range_of_their_part_are_compared(tracked: Part, tmp_path: Path) -> None:
     copy = shutil.copytree(tracked.folder, tmp_path / "CAM-01")
     first_half, second_half = part("train", copy, 1, 31), part("track", tracked.folder, 32, 60)

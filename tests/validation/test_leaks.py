@@ -9,7 +9,7 @@ from crop_factory import PARTS, write_lists
 from inspect_tables import finding_of, inspect, with_value
 
 from reidops.mot.sequences import scene_of
-from reidops.validation.leaks import count_videos, halved_scenes, scenes_table, sides_table
+from reidops.validation.leaks import copies_table, count_videos, halved_scenes, scenes_table, sides_table
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +120,16 @@ def test_a_val_crop_in_train_is_an_error(crops, folder):
     finding = finding_of(COPY, copied(other_video, 3, 16), folder, max_share=0.1)
     assert (finding.level, finding.count) == ("error", 1)
     assert all(fact in finding.places[0] for fact in ("(train)", "imgs/TOY-01_000003/"))
+
+
+def test_a_crop_of_a_frame_that_every_training_video_holds_is_a_repeated_picture(crops):
+    other_video = crops.assign(scene=crops["scene"].mask(crops["split"] == "val", "03"))
+    same = copied(other_video, 3, 16)
+    number = int(same.loc[3, "frame"])
+    table = copies_table(same, {("TOY 01", number), ("TOY 03", int(same.loc[16, "frame"]))})
+    assert (table["copy_fault"] == "").all() and "imgs/TOY-01_000003/" in table.loc[3, "repeated_fault"]
+    other_frames = copies_table(same, {("TOY 01", number + 1)})
+    assert (other_frames["repeated_fault"] == "").all() and other_frames.loc[3, "copy_fault"] != ""
 
 
 def test_equal_crops_of_one_reid_set_are_an_error_too(crops, folder):
