@@ -67,8 +67,7 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     table = read_table(crops / "crops.parquet", CROPS)
     weights = InitialWeights(**_arguments(InitialWeights, params))
     network = _build_network(params, table, weights)
-    start = weights.origin
-    check_start(start, table)
+    check_start(weights.origin, table)
     teacher = load_teacher(params.teacher, table) if params.teacher and params.epochs else None
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
@@ -99,7 +98,9 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
             else:
                 trained = keep_loaded_weights(network)
             if fabric.is_global_zero:
-                _write(network, trained, table, model, params, _add_training(start, teacher, table, crops, params))
+                _write(
+                    network, trained, table, model, params, _add_training(weights.origin, teacher, table, crops, params)
+                )
                 finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))

@@ -58,6 +58,7 @@ class Embedder:
         if isinstance(network, ExportedEmbedding):
             self._inference = network
         else:
+            # Imported here, because torch takes seconds to import, and an exported model runs without it.
             from reidops.embedding import inference
 
             self._inference = inference.Inference(network, device)
@@ -86,6 +87,7 @@ class Embedder:
         """
         if providers is not None:
             return cls._load_exported(_local_folder(source), providers, threads, flip_average)
+        # Imported here for the same reason as in `__init__`.
         from reidops.embedding.inference import load_network
 
         folder = _local_folder(source)

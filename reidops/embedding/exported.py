@@ -77,6 +77,7 @@ def open_format(folder: Path, name: str, *, threads: int = 0, providers: str | S
     if known.runtime == "openvino":
         runtime = importlib.import_module(".openvino_network", __package__)
         return runtime.OpenVinoNetwork(path, threads, rounded=known.rounded)
+    # Imported here, because the formats of torch and OpenVINO do not need ONNX Runtime.
     from reidops.embedding.onnx_session import TENSORRT, OnnxNetwork
 
     return OnnxNetwork(path, threads, [TENSORRT] if name == "tensorrt" else providers)

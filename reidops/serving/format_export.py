@@ -41,6 +41,7 @@ def write_format(name: str, embedder: Embedder, folder: Path, images: np.ndarray
     elif name == "tensorrt":
         _save_engine(source, target)
     else:
+        # Imported here, because OpenVINO is an extra.
         from reidops.serving.openvino_export import save_openvino, save_openvino_int8
 
         if name == "openvino":
