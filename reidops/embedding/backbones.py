@@ -1,6 +1,7 @@
 """Build a backbone of timm for one input size: its options, its last stride and its patches."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -63,7 +64,8 @@ def create_backbone(name: str, pooling: str, size: Size, *, pretrained: bool = F
     """Return timm's network without its classifier, for images of a height and width.
 
     A network that is built for one image size is built for this one. Its position embeddings are resized, also those of
-    published weights. A transformer has its normalization at the place where the published weights have it.
+    published weights. A transformer has its normalization at the place where the published weights have it. A map of a
+    small image that is smaller than the kernel of its convolution is padded with zeros.
 
     Args:
         pooling: of timm; "" = none, "token" = that of the published network (class token or attention).
@@ -76,11 +78,14 @@ def create_backbone(name: str, pooling: str, size: Size, *, pretrained: bool = F
     for options in _options(name, pooling, size):
         try:
             backbone = _create(name, options)
-            probe(backbone, size)
+            pad_small_maps(backbone, size)
         except _REFUSALS as error:
             reasons += [] if isinstance(error, TypeError) else [_first_line(error)]
         else:
-            return _create(name, options, pretrained=True) if pretrained else backbone
+            if pretrained:
+                backbone = _create(name, options, pretrained=True)
+                pad_small_maps(backbone, size)
+            return backbone
     height, width = size
     raise ReidopsError(
         f"the backbone {name} does not accept an image of {height} × {width} px "
@@ -99,6 +104,29 @@ def probe(network: Callable[[Tensor], Tensor], size: Size) -> Tensor:
     if isinstance(network, nn.Module):
         network.train(training)
     return output
+
+
+def pad_small_maps(backbone: nn.Module, size: Size) -> None:
+    """Pad the input of each convolution whose kernel is larger than its map of an image of this size.
+
+    FasterNet, for example, halves an image of 32 × 16 px to 2 × 1 before a kernel of 2 × 2. No other convolution
+    changes.
+    """
+    convolutions = [m for m in backbone.modules() if isinstance(m, nn.Conv2d) and not isinstance(m.padding, str)]
+    hooks = [conv.register_forward_pre_hook(_pad_small_map) for conv in convolutions]
+    try:
+        probe(backbone, size)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _pad_small_map(conv: nn.Module, inputs: tuple[Tensor]) -> None:
+    """Raise the padding of a convolution so that its kernel fits onto its input [N, C, h, w]."""
+    if isinstance(conv, nn.Conv2d):
+        reach = (d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.kernel_size, strict=True))
+        missing = [max(0, math.ceil((side - rows) / 2)) for side, rows in zip(reach, inputs[0].shape[2:], strict=True)]
+        conv.padding = tuple(max(pair) for pair in zip(conv.padding, missing, strict=True))
 
 
 def check_size(network: Callable[[Tensor], Tensor], size: Size, param: str) -> None:
@@ -146,7 +174,7 @@ def remove_last_stride(backbone: nn.Module, name: str, size: Size) -> None:
         else:
             backbone.set_submodule(n, nn.Identity())
     try:
-        probe(backbone, size)
+        pad_small_maps(backbone, size)
     except _REFUSALS as error:
         raise ReidopsError(
             f"last_stride is 1, but without its last stride the branches of the backbone {name} have maps of different "

@@ -150,6 +150,22 @@ def test_a_backbone_for_one_image_size_is_built_for_the_size_of_the_params(backb
     assert network(images).shape == (2, network.dim)
 
 
+@pytest.mark.parametrize("last_stride", [1, 2])
+def test_a_map_that_is_smaller_than_a_kernel_is_padded(last_stride):
+    network = EmbeddingNetwork("fasternet_t0", height=32, width=16, last_stride=last_stride).eval()
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 32, 16, 3), np.uint8))
+    embeddings = network(images)
+    assert embeddings.shape == (2, 1280) and not torch.allclose(embeddings[0], embeddings[1])
+
+
+def test_padding_changes_no_convolution_of_an_image_that_is_large_enough():
+    paddings = []
+    for width in (64, 32, 16):
+        network = EmbeddingNetwork("fasternet_t0", height=2 * width, width=width)
+        paddings.append([module.padding for module in network.modules() if isinstance(module, torch.nn.Conv2d)])
+    assert paddings[0] == paddings[1] and sum(a != b for a, b in zip(paddings[1], paddings[2], strict=True)) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["hiera_tiny_224", "inception_v4", "inception_resnet_v2", "cait_xxs24_224"])
 def test_a_backbone_that_refuses_small_images_accepts_the_size_of_the_params(backbone):
