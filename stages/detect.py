@@ -13,6 +13,8 @@ from reidops.files import whole_folder
 from reidops.mot.box_units import check_boxes
 from reidops.mot.sequences import read_sequence, write_detections
 from reidops.parts import Part, adapt_parts, find_tracked_parts
+from reidops.stage_times import keep_times
+from reidops.step_times import StepTimes
 from stages import run_stage
 from stages.params.detect import DetectParams
 
@@ -26,12 +28,13 @@ def detect(raw: Path, detections: Path, params: DetectParams) -> None:
     tracked = find_tracked_parts(raw)
     unlabelled = [part for part in adapt_parts(raw) if part.layout == "mot"]
     source = open_source(params.source, params.detector, params.scale)
-    counts = {}
-    with whole_folder(detections) as folder:
+    counts, times = {}, StepTimes()
+    with whole_folder(detections) as folder, times.measure("detect"):
         for part in tracked:
             counts[part.sequence] = _write(part, folder, source, params.source)
         for part in unlabelled:
             counts[f"{_ADAPT}/{part.sequence}"] = _write(part, folder / _ADAPT, source, params.source)
+    keep_times(detections, times.ms_per_frame(sum(len(part.frames()) for part in [*tracked, *unlabelled])))
     for name in (name for name, number in counts.items() if not number):
         log.warning(
             "%s: no detection in its frames, so that nothing is tracked; detect.source is %s; use a file with "

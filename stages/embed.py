@@ -27,6 +27,8 @@ from reidops.files import whole_folder, write_json
 from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
 from reidops.parallel import cluster_address, map_parallel
 from reidops.parts import Part, find_tracked_parts
+from reidops.stage_times import keep_times
+from reidops.step_times import StepTimes, describe_times
 from stages import run_stage
 from stages.params.embed import EmbedParams
 
@@ -44,7 +46,8 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
     for part in parts:
         check_tracked(origin, part.sequence, part.dataset, part.scene, (part.first_frame, part.last_frame))
     annotated = first_of_scenes(parts) if params.annotations else []
-    with whole_folder(embeddings) as folder:
+    times = StepTimes()
+    with whole_folder(embeddings) as folder, times.measure("embed"):
         write_json(embedder.description.trained_on, folder / "trained_on.json")
         counts = map_parallel(
             partial(
@@ -57,13 +60,16 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
             [(part, part in annotated) for part in parts],
             None if cluster_address() else 1,
         )
+    per_frame = times.ms_per_frame(sum(part.num_frames for part in parts))
+    keep_times(embeddings, per_frame)
     if not parts:
         log.warning("%s: no row has the part `track`: nothing is embedded or tracked", raw / "parts.csv")
     log.info(
-        "embedded %s detections and %s ground truth boxes of %d sequences",
+        "embedded %s detections and %s ground truth boxes of %d sequences%s",
         f"{sum(detected for detected, _ in counts):,}",
         f"{sum(people for _, people in counts):,}",
         len(parts),
+        f"; {describe_times(per_frame)}" if per_frame else "",
     )
 
 

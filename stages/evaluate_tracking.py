@@ -21,6 +21,8 @@ from reidops.files import repository_path, whole_folder, write_json
 from reidops.parallel import map_parallel
 from reidops.parts import Part, read_parts, tracked_parts
 from reidops.skipped import write_skipped
+from reidops.stage_times import keep_times
+from reidops.step_times import describe_times
 from reidops.tracking.constants import describe_gate
 from reidops.tracking.evaluation.arm_results import ArmResult, by_arm, evaluate_parts, num_processes
 from reidops.tracking.evaluation.decided import appearance_rule, appearance_statement
@@ -70,17 +72,19 @@ def evaluate_tracking(
         draw = partial(_draw, folder=folder, bounds=bounds)
         pictured = [(part, [result for result in arms if result.sequence == part.sequence]) for part in tracked]
         map_parallel(draw, pictured, num_processes(tracked, params.tracker), desc="pictures")
+    times = _times(arms, sum(len(part.frames(params.frame_stride)) for part in tracked))
+    keep_times(tracking, times)
     for line in report.zeros:
         log.warning("%s", line)
     num_frames = sum(part.num_frames for part in tracked)
     gate = "published gate" if setup.gate is None else f"gate {describe_gate(setup.gate)}"
     log.info(
-        "tracked %s frames of %d sequences by %s, %s; ms per frame: %s\n%s",
+        "tracked %s frames of %d sequences by %s, %s; %s\n%s",
         f"{num_frames:,}",
         len(tracked),
         params.tracker,
         gate,
-        _times(arms, sum(len(part.frames(params.frame_stride)) for part in tracked)),
+        describe_times(times),
         format_report(report),
     )
 
@@ -90,10 +94,10 @@ def _appearance_statement(arms: list[ArmResult], setup: TrackerSetup) -> str:
     return appearance_statement(tracks, setup.tracker, appearance_rule(setup.tracker, setup.constants))
 
 
-def _times(arms: list[ArmResult], num_frames: int) -> str:
+def _times(arms: list[ArmResult], num_frames: int) -> dict[str, float]:
     """Return the time of the tracker in each arm, ms per frame; detections and embeddings were made before."""
     seconds = {arm: sum(result.tracking_seconds for result in results) for arm, results in by_arm(arms).items()}
-    return ", ".join(f"associate ({arm}) {1000 * total / num_frames:.1f}" for arm, total in seconds.items())
+    return {f"associate/{arm}": 1000 * total / num_frames for arm, total in seconds.items()}
 
 
 def _draw(pictured: tuple[Part, list[ArmResult]], folder: Path, bounds: PictureBounds) -> None:

@@ -21,7 +21,7 @@ from reidops.registry.challenger import ChallengerComparer, read_result_scores
 from reidops.registry.champion import Conditions, Trial, promote
 from reidops.registry.comparison import Rule
 from reidops.registry.conditions import Limits
-from reidops.registry.latency import BATCH, log_latencies, measure_formats, measure_latencies
+from reidops.registry.latency import BATCH, log_latencies, log_times, measure_formats, measure_latencies
 from reidops.registry.lineage import dvc_experiment
 from reidops.registry.model_facts import digest_ranking, read_model_facts
 from reidops.registry.result import ADAPTATION, Folders, Result, read_bench, read_result
@@ -68,6 +68,7 @@ def register(
     latency_ms = measure_latencies({"model": export})["model"]
     latencies = measure_formats(export)
     log_latencies(run_id, latencies)
+    log_times(run_id, [detections, embeddings, tracking])
     source = CardSource(folders, settings, entry, result.lineage, latency_ms, BATCH, latencies)
     registry.log_card(registered, run_id, write_card(source), short_card(source))
     with whole_folder(registration) as folder:

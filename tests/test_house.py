@@ -186,6 +186,8 @@ FOUNDATION = {
         "parallel",
         "cores",
         "progress_bar",
+        "step_times",
+        "stage_times",
         "memory",
         "parts",
         "image_headers",

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
@@ -15,6 +15,7 @@ from reidops.embedding.formats import FORMATS, ONNX, shipped_formats
 from reidops.errors import ReidopsError
 from reidops.registry.store import open_store
 from reidops.serving.onnx_embedder import OnnxEmbedder
+from reidops.stage_times import read_times
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +114,16 @@ def log_latencies(run_id: str, times: LatencyTable) -> None:
         client.log_text(run_id, as_markdown(times), Path(FILE).with_suffix(".md").name)
         for name, row in times.items():
             client.log_metric(run_id, f"latency_ms/{name}", row[BATCH])
+
+
+def log_times(run_id: str, outs: Iterable[Path]) -> None:
+    """Log the time per frame of the stages that made the folders `outs`: `ms_per_frame/embed` and so on.
+
+    A folder that was restored from the cache has no times.
+    """
+    with open_store() as client:
+        for step, ms in (pair for out in outs for pair in read_times(out).items()):
+            client.log_metric(run_id, f"ms_per_frame/{step}", ms)
 
 
 def as_markdown(times: LatencyTable) -> str:

@@ -8,6 +8,7 @@ from reidops.detection.settings import DetectorSettings
 from reidops.errors import ReidopsError
 from reidops.mot.sequences import read_detection_file, read_detections, read_sequence
 from reidops.parts import Part, read_parts, write_parts
+from reidops.stage_times import read_times
 from stages.detect import DetectParams, detect
 
 
@@ -50,6 +51,7 @@ def test_a_detector_is_run_on_the_tracked_frames(raw):
     for table in files.values():
         assert table["frame"].tolist() == list(range(5, 13))
         np.testing.assert_allclose(table.iloc[:, 1:], [[10, 20, 20, 40, 0.8]] * 8, rtol=1e-6)
+    assert read_times(raw.parent / "detections")["detect"] > 0
 
 
 def test_files_of_ones_own_are_cut_to_the_tracked_frames(raw):

@@ -11,6 +11,7 @@ from reidops.datasets.origin import Origin
 from reidops.errors import ReidopsError
 from reidops.files import read_json
 from reidops.parts import Part, read_parts, write_parts
+from reidops.stage_times import read_times
 from stages.detect import DetectParams, detect
 from stages.embed import EmbedParams, embed
 
@@ -43,6 +44,7 @@ def test_only_tracked_sequences_are_embedded_and_only_their_frames(raw):
     detected = files["TOY-02-FRCNN.npz"]
     assert sorted(set(detected.frame.tolist())) == list(range(5, 13))
     assert (len(detected), detected.weights_sha256) == (3 * 8, FakeEmbedder.weights_sha256)
+    assert read_times(raw.parent / "embeddings")["embed"] > 0
 
 
 @pytest.mark.parametrize(("floor", "num_left"), [(0.95, 0), ({"FRCNN": 0.95}, 0), ({"DPM": 0.95}, 24), (0.9, 24)])

@@ -14,6 +14,7 @@ from reidops.errors import ReidopsError
 from reidops.files import write_json
 from reidops.mot.sequences import read_detections, read_results, read_sequence
 from reidops.parts import Part, write_parts
+from reidops.stage_times import read_times
 from reidops.summary import render_summary
 from reidops.tracking.constants import CONSTANTS, WITHOUT_APPEARANCE
 from reidops.tracking.evaluation.arm_names import ARMS
@@ -85,6 +86,8 @@ def test_scores_results_events_and_pictures_are_written(finished):
     expected |= {f"events/{arm}/TOY-0{i}.csv" for arm in ("appearance", "no_appearance") for i in (1, 2)}
     assert expected <= made
     assert len([name for name in made if name.startswith("frames/")]) == 4
+    times = read_times(finished)
+    assert set(times) == {f"associate/{arm}" for arm in ARMS} and min(times.values()) > 0
 
 
 def test_the_metrics_are_fractions_and_counts_of_each_arm(finished):

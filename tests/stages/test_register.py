@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import mlflow
 import pytest
 from default_params import default_params
 from empty_store import write_empty_store
@@ -17,6 +18,7 @@ from reidops.errors import ReidopsError
 from reidops.files import read_json, write_json
 from reidops.params import check_section
 from reidops.skipped import write_skipped
+from reidops.stage_times import keep_times
 from stages.register import RegisterParams, register
 
 pytestmark = pytest.mark.slow  # each registration starts processes
@@ -41,7 +43,10 @@ def run_register(root: Path, params: RegisterParams = PARAMS) -> dict:
 def test_results_follow_each_other_to_the_championship(repository):
     """First one, the same again, a better one, one that loses against its control arm; all in one store."""
     write_result(repository, seed=0, idf1=0.70)
+    keep_times(repository / "data" / "tracking", {"associate/appearance": 0.5})
     first = run_register(repository)
+    run = mlflow.MlflowClient(f"sqlite:///{repository / 'mlflow.db'}").get_run(first["run_id"])
+    assert run.data.metrics["ms_per_frame/associate/appearance"] == 0.5
     assert (first["version"], first["aliases"]) == ("1", ["challenger", "champion"])
     assert "there was no champion" in first["decision"]["reason"]
     assert first["links"] == {"ui": f"mlflow ui --backend-store-uri sqlite:///{repository / 'mlflow.db'}"}
