@@ -5,8 +5,8 @@
 Both results are made in clones of the last commit with a small drawn data set and a small network, each with a cache of
 its own. In the second clone each stage is killed several times, at random moments of the time that it took in the first
 one: in turn DVC alone with SIGTERM and with SIGKILL, and DVC with its stage with SIGKILL. After each kill no process of
-the stage may remain. A table of paths in use that DVC did not finish to write is removed, as the flows do. Then the
-stage runs to its end. The digests of all outputs must be equal, and there must be one
+the stage may remain. Files of DVC that the kill left truncated are put aside, as the flows do. Then the stage runs to
+its end. The digests of all outputs must be equal, and there must be one
 version of the model. Prints a Markdown table.
 """
 
@@ -30,7 +30,7 @@ from three_retrainings import ROOT, change, run
 
 sys.path.insert(0, str(ROOT))  # flows are not installed; they belong to the repository
 
-from flows.dvc_rwlock import remove_damaged_rwlock
+from flows.damaged_files import put_damaged_aside
 
 SMALL = ROOT / "deploy" / "small_params.yaml"
 DVC = (sys.executable, "-m", "dvc")
@@ -122,14 +122,14 @@ def kill(stage: str, folder: Path, kind: str, delay: float, count: Count) -> Non
     process.wait()
     _, alive = psutil.wait_procs(below, timeout=END_SECONDS)
     count.left += len(alive)
-    count.damaged += remove_damaged_rwlock(folder)
+    count.damaged += len(put_damaged_aside(folder))
 
 
 def print_table(
     counts: dict[str, Count], expected: dict[str, dict[str, str]], found: dict[str, dict[str, str]]
 ) -> None:
     """Print what was tried, how often, and what came out."""
-    heads = ("stage", "kills", "ended before the kill", "processes left after 30 s", "DVC's table damaged")
+    heads = ("stage", "kills", "ended before the kill", "processes left after 30 s", "DVC's files damaged")
     print(f"| {' | '.join(heads)} | outputs as undisturbed |")
     print("|---|---|---|---|---|---|")
     for stage, count in counts.items():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from dvc.cli import main
 
-from flows.dvc_rwlock import RWLOCK, remove_damaged_rwlock
+from flows.damaged_files import ASIDE, put_damaged_aside
 from reidops.parent_processes import end_with_parent
 
 if __name__ == "__main__":
     end_with_parent(int(sys.argv[1]), "the flow has ended, so DVC and its stage end")
-    if remove_damaged_rwlock(Path()):
-        print(f"removed {RWLOCK}, which a killed DVC process left damaged", flush=True)
+    for damaged in put_damaged_aside(Path()):
+        print(f"{damaged} was damaged by a kill during a write and is now in {ASIDE}", flush=True)
     sys.exit(main(sys.argv[2:]))
