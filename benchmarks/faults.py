@@ -6,8 +6,8 @@ Both results are made in clones of the last commit with a small drawn data set a
 its own. In the second clone each stage is killed several times, at random moments of the time that it took in the first
 one: in turn DVC alone with SIGTERM and with SIGKILL, and DVC with its stage with SIGKILL. After each kill no process of
 the stage may remain. Files of DVC that the kill left truncated are put aside, as the flows do. Then the stage runs to
-its end. The digests of all outputs must be equal, and there must be one
-version of the model. Prints a Markdown table.
+its end, and at last `dvc repro`. The digests of all outputs must be equal, and there must be one version of the model.
+Prints a Markdown table.
 """
 
 import argparse
@@ -67,6 +67,7 @@ def main() -> None:
             kill(stage, killed, KINDS[number % len(KINDS)], draw.uniform(0, seconds), counts[stage])
         run([*DVC, "repro", "--single-item", stage], killed)
         print(f"{stage} ({seconds:.0f} s): {counts[stage]}", file=sys.stderr, flush=True)
+    run([*DVC, "repro"], killed)
     print_table(counts, read_outs(undisturbed), read_outs(killed))
     version = json.loads((killed / "data" / "registration" / "version.json").read_text())["version"]
     print(f"\nversions of the model: {version}")
