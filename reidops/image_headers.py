@@ -64,7 +64,7 @@ def read_size(data: bytes, where: str) -> tuple[int, int]:
     elif data.startswith(_BMP):
         size = _bmp_size(data)
     if size is None:
-        raise ReidopsError(f"{where}: is not a JPEG, PNG or BMP file; convert the crop to one of these formats")
+        raise ReidopsError(f"{where}: is not a JPEG, PNG or BMP file; convert it to one of these formats")
     return (size[1], size[0]) if _is_turned(data) else size
 
 

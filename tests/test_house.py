@@ -189,6 +189,7 @@ FOUNDATION = {
         "memory",
         "parts",
         "image_headers",
+        "picture_depth",
         "skipped",
         "validated",
     )

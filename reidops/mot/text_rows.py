@@ -184,7 +184,7 @@ def _values(
 def _holds_words(fields: list[list[str]], column: int) -> bool:
     if not fields or column >= len(fields[0]):
         return False
-    return all(re.search("[A-Za-z]{2}", row[column]) and not _is_number(row[column]) for row in fields)
+    return all(re.search("[A-Za-z]", row[column]) and not _is_number(row[column]) for row in fields)
 
 
 def _is_number(word: str) -> bool:
