@@ -146,9 +146,9 @@ class _Plan:
     split_rules: SplitRules
     left_out: LeftOut
 
-    def has(self, part: str) -> bool:
-        """Return whether any row belongs to the part."""
-        return any(row.part == part for row in self.parts)
+    def has(self, part: str, layout: str = "") -> bool:
+        """Return whether any row belongs to the part, and has the layout if one is given."""
+        return any(row.part == part and layout in ("", row.layout) for row in self.parts)
 
     def remedy(self, part: str) -> str:
         """Return the param to change so that a part has more crops, for the most frequent reason."""
@@ -186,6 +186,11 @@ def _check_test(planned: pd.DataFrame, plan: _Plan) -> None:
         there = " and ".join(
             f"{'some' if any_crop else 'no'} {role}" for any_crop, role in zip(found, ("query", "gallery"), strict=True)
         )
+        if any(found) and not plan.has("test", "mot"):
+            raise ReidopsError(
+                f"convert: the test part has {there} crops; left out: {plan.left_out}; a person needs two crops or "
+                "more, one as query and one in the gallery: add crops of the tested people"
+            )
         remedy = "lower convert.gap" if any(found) else plan.remedy("test")
         remedy = " or ".join(word for word in (remedy, "name more sequences in download.test") if word)
         raise ReidopsError(
