@@ -8,7 +8,7 @@ import numpy as np
 
 from reidops.boxes.cutting import MIN_CROP_SIDE, cut_box
 from reidops.errors import ReidopsError
-from reidops.image_headers import states_size
+from reidops.image_headers import check_pointer, states_size
 from reidops.mot.sequences import Sequence
 from reidops.picture_depth import check_depth
 
@@ -71,6 +71,7 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
             names the remedy.
     """
     encoded = path.read_bytes() if path.is_file() else b""
+    check_pointer(encoded, str(path))
     # OpenCV fills the missing part of a truncated JPEG with grey without an error, so the end marker is checked here;
     # some cameras append padding.
     whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])

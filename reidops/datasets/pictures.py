@@ -31,7 +31,6 @@ _UNREAD_SUFFIXES = (
     ".npy",
 )
 _MOST_PASSED_OVER = 0.1  # maximum share of the pictures of a folder
-_LFS = b"version https://git-lfs"
 
 
 def passed_over(names: Iterable[str], suffixes: tuple[str, ...]) -> Counter[str]:
@@ -91,8 +90,6 @@ def plain_picture(data: bytes, where: str) -> bytes:
 
 
 def _fault(data: bytes) -> str:
-    if data.startswith(_LFS):
-        return "is a pointer of Git LFS instead of the picture; run `git lfs pull` in its repository"
     if data[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page instead of a picture; download it again"
     return "is no JPEG, PNG, BMP, WebP or TIFF that can be read; convert it to JPEG or PNG, or remove it"

@@ -196,9 +196,10 @@ def _is_number(word: str) -> bool:
 
 
 def _numbers(row: list[str], line: str, path: Path, n: int) -> list[float]:
-    try:
-        return [float(word) for word in row]
-    except ValueError:
+    wrong = next((place for place, word in enumerate(row, 1) if not _is_number(word)), None)
+    if wrong is not None:
         raise ReidopsError(
-            f"{path}: line {n} ({line}) holds a field that is no number; remove the header line or correct the row"
-        ) from None
+            f"{path}: line {n} ({line}): its field {wrong} ({row[wrong - 1]}) is no number; remove the header line or "
+            "correct the row"
+        )
+    return [float(word) for word in row]

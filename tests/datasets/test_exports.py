@@ -216,6 +216,17 @@ def test_people_name_classes_of_masks_and_label_files_by_number_or_word(tmp_path
         assert (table["class_id"] == 1).sum() == len(FEW.boxes)
 
 
+def test_a_frame_that_is_a_dangling_link_is_named(tmp_path, monkeypatch):
+    def write(root, name):
+        bare_mot(root, name)
+        for path in (root / "train" / name / "img1").iterdir():
+            path.unlink()
+            path.symlink_to(root / "moved" / path.name)
+
+    with pytest.raises(ReidopsError, match=r"000001\.jpg: is a link to a file that is not there"):
+        downloaded(tmp_path, write, monkeypatch)
+
+
 def test_an_unknown_format_is_named(tmp_path, monkeypatch):
     with pytest.raises(ReidopsError, match=r"download\.formats: mine: motx .*; expected mot, mot15, visdrone, uavdt"):
         downloaded(tmp_path, bare_mot, monkeypatch, formats={"mine": "motx"})

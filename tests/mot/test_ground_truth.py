@@ -123,6 +123,11 @@ def test_ids_that_are_words_are_numbered_and_said(tmp_path, caplog, text, number
     assert "ids are words and are numbered" in caplog.text
 
 
+def test_a_field_that_is_no_number_is_named_with_its_place(tmp_path):
+    with pytest.raises(ReidopsError, match=r"line 2 .*its field 3 \(11px\) is no number"):
+        read_annotations(sequence(tmp_path, f"1,1,{BOX}\n2,1,11px,21,30,40\n"))
+
+
 def test_an_id_that_is_too_large_is_named_as_such(tmp_path):
     with pytest.raises(ReidopsError, match=r"line 1 .*its id is above 2\^53; number the people from 1"):
         read_annotations(sequence(tmp_path, "1,90071992547400001,11,21,30,40\n"))

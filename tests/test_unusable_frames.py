@@ -1,4 +1,4 @@
-"""reidops/picture_depth.py: frames of cameras with 10 or 12 bits in 16-bit files are refused, not read as black."""
+"""Frames that are no usable pictures: 10 or 12 bits in 16-bit files, which would be read as black, and pointers."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from reidops.boxes.box_crops import read_picture
 from reidops.datasets.packing import CropSource, pack_crops
 from reidops.errors import ReidopsError
+from reidops.image_headers import read_size
 
 RAMP = np.linspace(0, 255, 40 * 60).reshape(40, 60).astype(np.uint16)
 
@@ -25,6 +26,18 @@ def test_a_frame_with_12_of_16_bits_is_refused_by_convert_and_by_tracking(tmp_pa
         pack_crops([CropSource("a.jpg", str(frame), (0, 0, 9, 19), (60, 40))], tmp_path / "crops.tar", workers=1)
     with pytest.raises(ReidopsError, match=fault):
         read_picture(frame)
+
+
+def test_a_frame_that_is_a_pointer_of_git_lfs_is_named_with_the_command(tmp_path):
+    pointer = tmp_path / "000001.jpg"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\n")
+    fault = "000001.jpg: is a pointer of Git LFS instead of the picture; run `git lfs pull`"
+    with pytest.raises(ReidopsError, match=fault):
+        pack_crops([CropSource("a.jpg", str(pointer), (0, 0, 9, 19), (60, 40))], tmp_path / "crops.tar", workers=1)
+    with pytest.raises(ReidopsError, match=fault):
+        read_picture(pointer)
+    with pytest.raises(ReidopsError, match=fault):
+        read_size(pointer.read_bytes(), str(pointer))
 
 
 @pytest.mark.parametrize("factor", [257, 0])
