@@ -26,6 +26,14 @@ _BMP_OLD_HEADER_BYTES = 12  # the OS/2 header, which has other fields
 _BMP_PLAIN = (0, 3)  # uncompressed: RGB, bit fields
 
 
+def check_pointer(data: bytes, where: str) -> None:
+    """Raise if a file is a pointer of Git LFS, which was cloned without the picture."""
+    if data.startswith(b"version https://git-lfs"):
+        raise ReidopsError(
+            f"{where}: is a pointer of Git LFS instead of the picture; run `git lfs pull` in its repository"
+        )
+
+
 def check_whole(data: bytes, where: str) -> None:
     """Raise if a JPEG, PNG or BMP is truncated; other formats are not checked.
 
@@ -33,10 +41,11 @@ def check_whole(data: bytes, where: str) -> None:
     end; only decoding detects that (`reidops.datasets.decoding`).
 
     Raises:
-        ReidopsError: the file is empty or truncated.
+        ReidopsError: the file is empty or truncated, or is a pointer of Git LFS.
     """
     if not data:
         raise ReidopsError(f"{where}: is empty (0 bytes); copy or unpack it again")
+    check_pointer(data, where)
     if data.startswith(_JPEG):
         kind, is_whole = "JPEG", data.endswith(_JPEG_END) or data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
     elif data.startswith(_PNG):
@@ -56,6 +65,7 @@ def read_size(data: bytes, where: str) -> tuple[int, int]:
         ReidopsError: the file is truncated or has another format.
     """
     check_whole(data, where)
+    check_pointer(data, where)
     size = None
     if data.startswith(_JPEG):
         size = _jpeg_size(data)
@@ -64,7 +74,7 @@ def read_size(data: bytes, where: str) -> tuple[int, int]:
     elif data.startswith(_BMP):
         size = _bmp_size(data)
     if size is None:
-        raise ReidopsError(f"{where}: is not a JPEG, PNG or BMP file; convert the crop to one of these formats")
+        raise ReidopsError(f"{where}: is not a JPEG, PNG or BMP file; convert it to one of these formats")
     return (size[1], size[0]) if _is_turned(data) else size
 
 

@@ -278,7 +278,7 @@ def _outputs(options: argparse.Namespace, video: Video) -> Outputs:
     """Return the files to write.
 
     Raises:
-        ReidopsError: no file was named, or it is an input.
+        ReidopsError: no file was named, or it is an input, or one is named twice.
     """
     if options.output is None and (options.results is None or not options.no_video):
         raise ReidopsError("no output; give --output FILE.mp4, or --no-video and --results FILE.txt")
@@ -287,6 +287,10 @@ def _outputs(options: argparse.Namespace, video: Video) -> Outputs:
     for path in (results, annotated, options.times):
         if path is not None and path.resolve() in (Path(options.video).resolve(), Path(options.detections).resolve()):
             raise ReidopsError(f"{path}: is an input; name another file")
+    named = [path.resolve() for path in (results, annotated, options.times) if path is not None]
+    twice = next((path for path in named if named.count(path) > 1), None)
+    if twice is not None:
+        raise ReidopsError(f"{twice}: is named for two outputs; give --output, --results and --times different files")
     times = None if options.frame_rate else getattr(video, "times", None)
     return Outputs(results, annotated, options.frame_rate or video.frame_rate, options.codec, times)
 

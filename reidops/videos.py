@@ -129,12 +129,31 @@ class VideoFile:
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), str(self._path)
         )
         if not capture.isOpened() or not capture.grab():
+            fault = _foreign(self._path)
+            if fault:
+                raise ReidopsError(f"{self._path}: {fault}")
             raise ReidopsError(
                 f"{self._path}: OpenCV cannot read it: the file is not a video, it is truncated, or its codec is not "
                 f"installed; convert it with `ffmpeg -i {self._path.name} -c:v mpeg4 -q:v 2 readable.mp4`"
             )
         capture.release()
         return cv2.VideoCapture(str(self._path))
+
+
+def _foreign(path: Path) -> str:
+    """Return what a file is that cannot be a video, and what to do; an empty string if it is not known."""
+    with open(path, "rb") as stream:
+        start = stream.read(512)
+    text = start.lstrip().lower()
+    if not start:
+        return "is empty (0 bytes); copy or download it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the video; get it with `git lfs pull`"
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "is a web page, not the video; download it from its direct address"
+    if start.startswith((b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")):
+        return "is a compressed archive; unpack it and name the video in it"
+    return ""
 
 
 class PictureFolder:

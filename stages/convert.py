@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
-    """Make `crops` from the train and test rows of `raw/parts.csv`."""
+    """Make `crops` from the train and test rows of `raw/parts.csv`; without such rows it has no crop."""
     parts = read_parts(raw)
     check_inventory(parts, raw)
     plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params), noted_leave_out(raw))
@@ -40,6 +40,9 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
     for name, row in left_out.named.items():
         people, cut = (f"{sum(scene[unit] for scene in row['scenes'].values()):,}" for unit in ("people", "crops"))
         log.info("%s: %s people with %s crops do not train, because %s names them", name, people, cut, row["file"])
+    if table.empty:
+        log.info("download.train and download.test are []: no crops are cut")
+        return
     log.info("cut %s crops of %s people (%s)", f"{len(table):,}", f"{report['num_people']:,}", sizes)
 
 

@@ -28,7 +28,7 @@ from stages.params.download import DownloadParams
 log = logging.getLogger(__name__)
 
 _WITHOUT = {
-    "train": "no crops are cut for training, and train keeps the weights of train.weights or train.pretrained",
+    "train": "no crops are cut for training; train needs train.epochs: 0, and keeps train.weights or train.pretrained",
     "test": "there are no queries, and evaluate_reid only calibrates the gates",
     "track": "nothing is detected, embedded or tracked, and register compares no scores",
 }

@@ -35,7 +35,7 @@ from reidops.tracking.evaluation.protocol import (
 )
 from reidops.tracking.evaluation.report import format_report, gap_table_of_arms, write_report
 from reidops.tracking.evaluation.scoring_code import scoring_code_digest
-from reidops.tracking.evaluation.setups import TrackerSetup, TrackingSettings, build_setup
+from reidops.tracking.evaluation.setups import TrackerSetup, TrackingSettings, build_setup, gate_remark
 from reidops.tracking.pictures.gap_curves import write_gap_curves
 from reidops.tracking.pictures.sequence_pictures import PictureBounds, write_pictures
 from stages import run_stage
@@ -63,7 +63,8 @@ def evaluate_tracking(
     setup = build_setup(settings, embeddings, calibration, params.num_switches)
     arms = evaluate_parts(tracked, setup)
     with whole_folder(tracking) as folder:
-        report = write_report(arms, folder, params.window, _appearance_statement(arms, setup))
+        statements = (gate_remark(settings, calibration), _appearance_statement(arms, setup))
+        report = write_report(arms, folder, params.window, "; ".join(filter(None, statements)))
         write_gap_curves(gap_table_of_arms(arms), folder / "gaps.png")
         write_json(asdict(settings), folder / "trial.json")
         protocol = describe_protocol(parts, tracker=params.tracker, changed=changed, tuning=found, origin=origin)

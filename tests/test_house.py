@@ -191,6 +191,7 @@ FOUNDATION = {
         "memory",
         "parts",
         "image_headers",
+        "picture_depth",
         "skipped",
         "validated",
     )

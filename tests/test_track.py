@@ -174,6 +174,8 @@ def test_ctrl_c_keeps_what_was_tracked(here, monkeypatch, caplog):
         ((), {"output": None}, "no output; give --output FILE.mp4"),
         (("--results", "out.txt"), {"output": "street.avi"}, "street.avi: is an input"),
         ((), {"output": "street.mp4"}, "street.txt: is an input"),
+        (("--results", "out.mp4"), {}, "out.mp4: is named for two outputs"),
+        (("--times", "out.txt"), {}, "out.txt: is named for two outputs"),
         (("--codec", "QQQQ"), {}, "out.mp4: no codec 'QQQQ' is there for .mp4; there are vp9, h264"),
         (("--constants", "max_age"), {}, "max_age: expected name=value"),
         (("--constants", "max_agee=3"), {}, "max_agee"),

@@ -41,7 +41,22 @@ def test_a_truncated_file_yields_its_frames_and_reports_the_last(tmp_path):
     assert message.startswith(f"{path}: ") and f"after frame {len(seen)} of 40" in message
 
 
-@pytest.mark.parametrize("content", [b"", b"no video", bytes(5000)])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer.*`git lfs pull`"),
+        (b"\n<!DOCTYPE html><html>", "is a web page.*direct address"),
+        (b"PK\x03\x04" + bytes(99), "is a compressed archive; unpack it"),
+    ],
+)
+def test_a_file_that_cannot_be_a_video_is_named_with_what_it_is(tmp_path, content, message):
+    (tmp_path / "v.mp4").write_bytes(content)
+    with pytest.raises(ReidopsError, match=f"v.mp4: {message}"):
+        read_video(tmp_path / "v.mp4")
+
+
+@pytest.mark.parametrize("content", [b"no video", bytes(5000)])
 def test_a_file_that_is_not_a_video_is_reported(tmp_path, content):
     (tmp_path / "v.mp4").write_bytes(content)
     with pytest.raises(ReidopsError, match="v.mp4: OpenCV cannot read it: .*codec.*`ffmpeg"):

@@ -8,8 +8,9 @@ import numpy as np
 
 from reidops.boxes.cutting import MIN_CROP_SIDE, cut_box
 from reidops.errors import ReidopsError
-from reidops.image_headers import states_size
+from reidops.image_headers import check_pointer, states_size
 from reidops.mot.sequences import Sequence
+from reidops.picture_depth import check_depth
 
 _JPEG_START, _JPEG_END, _JPEG_END_WITHIN = b"\xff\xd8", b"\xff\xd9", 1024
 
@@ -66,9 +67,11 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
         halved: half width and height; a JPEG is then decoded in less than half the time.
 
     Raises:
-        ReidopsError: the file is missing, truncated, has too many pixels, or is not a picture; names the remedy.
+        ReidopsError: the file is missing, truncated, has too many pixels, would be read as black, or is not a picture;
+            names the remedy.
     """
     encoded = path.read_bytes() if path.is_file() else b""
+    check_pointer(encoded, str(path))
     # OpenCV fills the missing part of a truncated JPEG with grey without an error, so the end marker is checked here;
     # some cameras append padding.
     whole = encoded and not (encoded.startswith(_JPEG_START) and _JPEG_END not in encoded[-_JPEG_END_WITHIN:])
@@ -79,4 +82,5 @@ def read_picture(path: Path, remedy: str = "copy or unpack the frames again", *,
     if picture is None:
         found = f"its {len(encoded):,} bytes are no whole picture" if path.is_file() else "no such file"
         raise ReidopsError(f"{path}: {found}; {remedy}")
+    check_depth(encoded, str(path))
     return picture

@@ -135,6 +135,8 @@ def _sequence(found: Found) -> MotSequence:
     if files is None:
         raise ReidopsError(f"{found.frames_dir}: holds no image; put the frames of {found.annotations} there")
     first = found.frames_dir / files.names[0]
+    if not first.is_file():
+        raise ReidopsError(f"{first}: is a link to a file that is not there; copy or unpack the frames")
     width, height = read_size(first.read_bytes(), str(first))
     rate = _FRAME_RATES.get(found.kind, _DEFAULT_RATE)
     if found.kind not in _FRAME_RATES:

@@ -29,6 +29,7 @@ from reidops.image_headers import check_size, check_whole, read_size, states_siz
 from reidops.memory import keep_freed_memory
 from reidops.mot.video_frames import decode_frames
 from reidops.parallel import map_parallel
+from reidops.picture_depth import check_depth
 
 _FRAMES_PER_CHUNK = 8
 _CROPS_PER_CHUNK = 1024  # for crops that are not cut from frames
@@ -214,6 +215,7 @@ def _decode(source: CropSource) -> np.ndarray:
     """Return the whole image as BGR uint8 [height, width, 3]."""
     data = _read(source.file)
     check_whole(data, source.file)
+    check_depth(data, source.file)
     frame, complaint = decode_whole(data) if states_size(data, source.file) else (None, "")
     if frame is None:
         raise ReidopsError(f"{source.file}: is no readable image; copy or unpack it again")

@@ -10,6 +10,7 @@ import numpy as np
 
 from reidops.errors import ReidopsError
 from reidops.image_headers import check_whole, is_plain, states_size
+from reidops.picture_depth import check_depth
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +31,6 @@ _UNREAD_SUFFIXES = (
     ".npy",
 )
 _MOST_PASSED_OVER = 0.1  # maximum share of the pictures of a folder
-_FULL, _DARK = 65535, 1 / 16  # largest 16-bit value, and the share of it below which the upper 8 bits are nearly 0
-_PNG, _PNG_DEPTH = b"\x89PNG", 24  # signature, and offset of the bits per channel
-_LFS = b"version https://git-lfs"
-_TIFF = (b"II*\0", b"MM\0*")
 
 
 def passed_over(names: Iterable[str], suffixes: tuple[str, ...]) -> Counter[str]:
@@ -82,8 +79,7 @@ def plain_picture(data: bytes, where: str) -> bytes:
             only the lowest are used, so that it would be read as black.
     """
     check_whole(data, where)
-    if data.startswith((_PNG, *_TIFF)) and (data.startswith(_TIFF) or data[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10"):
-        _check_depth(data, where)
+    check_depth(data, where)
     if is_plain(data):
         return data
     is_picture = states_size(data, where)
@@ -94,21 +90,6 @@ def plain_picture(data: bytes, where: str) -> bytes:
 
 
 def _fault(data: bytes) -> str:
-    if data.startswith(_LFS):
-        return "is a pointer of Git LFS instead of the picture; run `git lfs pull` in its repository"
     if data[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page instead of a picture; download it again"
     return "is no JPEG, PNG, BMP, WebP or TIFF that can be read; convert it to JPEG or PNG, or remove it"
-
-
-def _check_depth(data: bytes, where: str) -> None:
-    """Raise an error for a 16-bit picture with values in the lowest sixteenth; only the upper 8 bits are read."""
-    if not states_size(data, where):
-        return
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None or picture.dtype != np.uint16 or not 0 < picture.max() < _DARK * _FULL:
-        return
-    raise ReidopsError(
-        f"{where}: has 16 bits and no value above {picture.max():,} of {_FULL:,}, so that it would be read as black; "
-        "scale the pictures to 8 bits, all by the same factor"
-    )

@@ -20,6 +20,7 @@ from reidops.mot.crops import BELOW_VISIBILITY, BoxRules, check_frames, choose_b
 from reidops.mot.sequences import Sequence, read_annotations, read_sequence
 from reidops.mot.splits import split_by_name, split_identities, split_query_gallery, thin
 from reidops.parts import IDENTITY, Part
+from reidops.tables import CROPS
 
 logger = logging.getLogger(__name__)
 
@@ -79,13 +80,16 @@ def plan_crops(
     The people of `leave_out` are neither in train nor in val.
 
     Columns are those of tables.CROPS without `offset` and `size`, and `person` (folder name), `file`, `x1` … `y2`
-    (px, inclusive; −1 for the whole file), `frame_width` and `frame_height`.
+    (px, inclusive; −1 for the whole file), `frame_width` and `frame_height`. Without a part train or test there is no
+    row.
 
     Raises:
         ReidopsError: a split is empty, there are fewer than two people to train on, or `leave_out` names no person of
             a set.
     """
     candidates = _candidates(parts, box_rules, split_rules)
+    if not candidates:
+        return _no_crops(), LeftOut({}, {})
     chosen = pd.concat([found.crops.assign(source=found.source) for found in candidates], ignore_index=True)
     # `split` holds the split of a crop, or the reason why the crop is left out.
     leave_out = [row for row in leave_out if (chosen.loc[chosen["part"] == "train", "dataset"] == row.dataset).any()]
@@ -101,6 +105,13 @@ def plan_crops(
     _check_test(planned, plan)
     _warn_of_losses(planned, plan)
     return _number(planned).reset_index(drop=True), left_out
+
+
+def _no_crops() -> pd.DataFrame:
+    """Return a plan without rows."""
+    numbers = ("x1", "y1", "x2", "y2", "frame_width", "frame_height")
+    dtypes = CROPS.dtypes | dict.fromkeys(("person", "file", "member"), "str") | dict.fromkeys(numbers, "int64")
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in dtypes.items()})
 
 
 def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
@@ -135,9 +146,9 @@ class _Plan:
     split_rules: SplitRules
     left_out: LeftOut
 
-    def has(self, part: str) -> bool:
-        """Return whether any row belongs to the part."""
-        return any(row.part == part for row in self.parts)
+    def has(self, part: str, layout: str = "") -> bool:
+        """Return whether any row belongs to the part, and has the layout if one is given."""
+        return any(row.part == part and layout in ("", row.layout) for row in self.parts)
 
     def remedy(self, part: str) -> str:
         """Return the param to change so that a part has more crops, for the most frequent reason."""
@@ -175,6 +186,11 @@ def _check_test(planned: pd.DataFrame, plan: _Plan) -> None:
         there = " and ".join(
             f"{'some' if any_crop else 'no'} {role}" for any_crop, role in zip(found, ("query", "gallery"), strict=True)
         )
+        if any(found) and not plan.has("test", "mot"):
+            raise ReidopsError(
+                f"convert: the test part has {there} crops; left out: {plan.left_out}; a person needs two crops or "
+                "more, one as query and one in the gallery: add crops of the tested people"
+            )
         remedy = "lower convert.gap" if any(found) else plan.remedy("test")
         remedy = " or ".join(word for word in (remedy, "name more sequences in download.test") if word)
         raise ReidopsError(
@@ -202,11 +218,6 @@ def _warn_of_losses(planned: pd.DataFrame, plan: _Plan) -> None:
 
 def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
     wanted = [part for part in parts if part.part in ("train", "test")]
-    if not wanted:
-        raise ReidopsError(
-            "parts.csv: no row has the part train or test, so that there is no crop to train with or to calibrate the "
-            "gates with; name a data set in download.test (to track without training) or in download.train"
-        )
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
     found = []
     for (layout, _), group in groupby(wanted, key=lambda part: (part.layout, part.folder)):

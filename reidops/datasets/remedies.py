@@ -44,7 +44,10 @@ def remedy_of(reason: str, rules: BoxRules, classes: Sequence[int] = ()) -> str:
         OUTSIDE: "compare imWidth and imHeight of seqinfo.ini with the frames, and the boxes with their unit (px)",
         TOO_SMALL: f"lower convert.min_width ({rules.min_width}) or convert.min_height ({rules.min_height})",
         STRIDE: f"lower convert.stride ({rules.stride})",
-        RARE: "lower convert.min_per_person",
+        RARE: (
+            "lower convert.min_per_person; if people are in more frames than that, their id must be the same in all of "
+            "them: name the columns frame and id in download.formats"
+        ),
         NAMED: "name fewer people in the files of download.leave_out",
     }
     return remedies.get(reason, "")

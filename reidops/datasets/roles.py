@@ -241,7 +241,7 @@ def _held_scenes(scenes: Mapping[str, Scenes], roles: Roles) -> dict[str, list[s
                 f"download: {name} is in {_learnt_as(name, roles)} and in test, so that its people would be on both "
                 f"sides; name the scenes to test in download.sequences ({', '.join(scenes[name])})"
             )
-    if roles.test or roles.track:  # else no scene is held out, whatever `sequences` names
+    if held:  # else there is no scene, as in sets of crops, and `sequences` has no effect
         _check_sequences(scenes, held, roles.sequences)
     return held
 

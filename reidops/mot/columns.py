@@ -1,6 +1,6 @@
 """Read boxes by column names, which are in the first line of the file or in `download.formats`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -103,6 +103,19 @@ def frame_column(rows: TextRows, layout: str = "") -> int | None:
         return 0
     names = _canonical(rows, layout if "," in layout else "")
     return next((names.index(name) for name in _FRAMES if name in names), None)
+
+
+def with_numbered_ids(rows: TextRows, layout: str = "") -> tuple[TextRows, str]:
+    """Return the rows with numbers in place of ids that are words, from 1 in the order of the rows; and a remark."""
+    by_name = rows.names or "," in layout
+    names = _canonical(rows, layout if "," in layout else "") if by_name else ["frame", "id"]
+    column = names.index("id") if "id" in names else None
+    if column not in rows.words:
+        return rows, ""
+    values = rows.values.copy()
+    values[:, column] = pd.factorize(np.array(rows.words[column], dtype=object))[0] + 1
+    words = {other: texts for other, texts in rows.words.items() if other != column}
+    return replace(rows, values=values, words=words), "ids are words and are numbered in the order of their first boxes"
 
 
 def named_detections(rows: TextRows) -> np.ndarray:

@@ -17,7 +17,7 @@ import pandas as pd
 from reidops.errors import ReidopsError
 from reidops.files import repository_root, whole_file
 from reidops.mot.classes import read_class_names
-from reidops.mot.columns import frame_column, named_detections
+from reidops.mot.columns import frame_column, named_detections, with_numbered_ids
 from reidops.mot.frame_files import FrameFiles, is_video, list_frames
 from reidops.mot.ground_truth import FIELDS, Boxes, recognise, with_identities
 from reidops.mot.numbering import FROM_ONE, PICTURES, Numbering, possible_numberings
@@ -244,11 +244,12 @@ def read_annotation_file(
         ReidopsError: as `read_annotations`.
     """
     path = path or sequence.folder / "gt" / "gt.txt"
-    rows = read_rows(path, minimum_fields=6, word_columns=(0, 7))
+    rows = read_rows(path, minimum_fields=6, word_columns=(0, 1, 7))
     column = frame_column(rows, layout)
     has_names = column in rows.words
     if column is not None and has_names:
         rows = with_picture_numbers(rows, column, sequence.files)
+    rows, numbered = with_numbered_ids(rows, layout)
     _check_numbers(rows)
     names = read_class_names(path.parent / "labels.txt")
     boxes = recognise(rows, layout, people, names)
@@ -257,7 +258,7 @@ def read_annotation_file(
     _check_boxes(rows, boxes)
     boxes = with_identities(boxes, path)
     frames, counted = _frames_of(sequence, rows, boxes)
-    remark = "; ".join(word for word in (boxes.remark, counted) if word)
+    remark = "; ".join(word for word in (boxes.remark, numbered, counted) if word)
     if remark:
         _log_once(path, remark)
     table = boxes.table.assign(frame=frames, left=boxes.table["left"] - 1, top=boxes.table["top"] - 1)
@@ -285,7 +286,8 @@ def _check_boxes(rows: TextRows, boxes: Boxes) -> None:
     ids, frames = table["track_id"].to_numpy(), table["frame"].to_numpy()
     faults = {
         "its frame is no whole number from 0": (frames < 0) | (frames % 1 != 0) | (frames > _MOST),
-        "its id is no whole number": (ids % 1 != 0) | (np.abs(ids) > _MOST),
+        "its id is above 2^53; number the people from 1": np.abs(ids) > _MOST,
+        "its id is no whole number": ids % 1 != 0,
         "its box has no area; width and height must be positive, remove the row": (
             table[["width", "height"]].to_numpy() <= 0
         ).any(axis=1),
@@ -420,7 +422,7 @@ def _annotated(sequence: Sequence) -> np.ndarray:
     if sequence.is_counted:
         return np.zeros(0)
     try:
-        return read_rows(sequence.folder / "gt" / "gt.txt", minimum_fields=6, word_columns=(7,)).values[:, 0]
+        return read_rows(sequence.folder / "gt" / "gt.txt", minimum_fields=6, word_columns=(1, 7)).values[:, 0]
     except ReidopsError:
         return np.zeros(0)
 

@@ -184,7 +184,7 @@ def _values(
 def _holds_words(fields: list[list[str]], column: int) -> bool:
     if not fields or column >= len(fields[0]):
         return False
-    return all(re.search("[A-Za-z]{2}", row[column]) and not _is_number(row[column]) for row in fields)
+    return all(re.search("[A-Za-z]", row[column]) and not _is_number(row[column]) for row in fields)
 
 
 def _is_number(word: str) -> bool:
@@ -196,9 +196,10 @@ def _is_number(word: str) -> bool:
 
 
 def _numbers(row: list[str], line: str, path: Path, n: int) -> list[float]:
-    try:
-        return [float(word) for word in row]
-    except ValueError:
+    wrong = next((place for place, word in enumerate(row, 1) if not _is_number(word)), None)
+    if wrong is not None:
         raise ReidopsError(
-            f"{path}: line {n} ({line}) holds a field that is no number; remove the header line or correct the row"
-        ) from None
+            f"{path}: line {n} ({line}): its field {wrong} ({row[wrong - 1]}) is no number; remove the header line or "
+            "correct the row"
+        )
+    return [float(word) for word in row]

@@ -181,8 +181,10 @@ def log_scores(test: RankingSet, tests: Sequence[RankingSet], scores: Mapping[st
 
 
 def log_gate(calibration: Calibration) -> None:
-    """Log the gates and the data that they were fitted on in one line."""
+    """Log the gates and the data that they were fitted on in one line; published gates have a warning of their own."""
     report, fitted_on = calibration.report, calibration.report["fitted_on"]
+    if not calibration.nearest.is_enough:
+        return
     log.info(
         "gates %.3f (nearest crop) and %.3f (moving average), fitted on %s of %s held-out people%s, %s returns (%s)",
         report["gates"]["cosine"],

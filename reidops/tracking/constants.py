@@ -296,6 +296,11 @@ def calibrated_gates(calibration: Mapping[str, Any]) -> dict[str, Any]:
     return {**calibration.get("gates", {}), **calibration.get("likelihoods", {})}
 
 
+def is_calibrated(calibration: Mapping[str, Any]) -> bool:
+    """Return whether the gates of a calibration.json were fitted; without held-out people they are published ones."""
+    return not str(calibration.get("fitted_on", {}).get("scope", "")).startswith("none")
+
+
 def gate_of(setting: float | str, tracker: str, gates: Mapping[str, Any], *, missing: str) -> Gate | None:
     """Return the appearance gate in the tracker's own cost; None = the published one, or a tracker without appearance.
 

@@ -41,6 +41,9 @@ def find_training_crops(table: pd.DataFrame, path: Path) -> TrainingCrops:
     """
     rows = table.index[table["split"] == "train"].to_numpy()
     if len(rows) == 0:
-        raise ReidopsError(f"{path}: no row has the split `train`; name a set in download.train and run `dvc repro`")
+        raise ReidopsError(
+            f"{path}: no row has the split `train`; name a set in download.train and run `dvc repro`, or, to train "
+            "nothing, set train.epochs and adapt.source_share to 0, and train.weights to a file"
+        )
     labels = pd.factorize(table["pid"].to_numpy()[rows], sort=True)[0]
     return TrainingCrops(rows, labels, table["camid"].to_numpy()[rows])

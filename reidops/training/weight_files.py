@@ -128,6 +128,11 @@ def _foreign_zip(path: Path) -> str:
             "is a TorchScript program; save its tensors with "
             "torch.save(torch.jit.load(FILE).state_dict(), OTHER), and name that file"
         )
+    if names and all(name.endswith(".npy") for name in names):
+        return (
+            "is an archive of NumPy arrays; save them as safetensors with "
+            "safetensors.numpy.save_file(dict(numpy.load(FILE)), OTHER), and name that file"
+        )
     if not any(name.endswith("data.pkl") for name in names):
         return f"is a zip of {', '.join(names[:3])}, not written by torch.save; unpack it and name the checkpoint in it"
     return ""

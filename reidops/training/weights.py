@@ -184,8 +184,14 @@ def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
     """Check that every value of a network's weights is a finite number.
 
     Raises:
-        ReidopsError: one is NaN or infinite; names the tensors.
+        ReidopsError: one is NaN or infinite, or is quantized; names the tensors.
     """
+    quantized = [name for name, values in weights.items() if values.is_quantized]
+    if quantized:
+        raise ReidopsError(
+            f"{where}: {_few(quantized)} are quantized to integers, from which nothing trains; name the checkpoint in "
+            "floating point that was quantized, or save values.dequantize()"
+        )
     broken = {
         name: int((~torch.isfinite(values)).sum())
         for name, values in weights.items()

@@ -24,7 +24,8 @@ def draw_histograms(crops: pd.DataFrame, people: pd.DataFrame, path: Path) -> No
     _draw(axes[1, 0], visibility, "visibility [share not occluded]", limits=(0, 1))
     per_person = {side: people.loc[people["side"] == side, "num_crops"] for side in COLOURS}
     _draw(axes[1, 1], per_person, "crops per person", counted="people", logarithmic=False)
-    axes[0, 0].legend(frameon=False)
+    if len(crops):
+        axes[0, 0].legend(frameon=False)
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
 
 

@@ -153,14 +153,17 @@ def inspect_crops(
         for what in ("crops", "people")
     }
     tables = {"decoded": decoded, "people": people}
+    wanted = any(part.part in ("train", "test") for part in parts)
     return Inspected(
-        _with_rows(inspections), {**counts, "num_crops": len(crops), "num_decoded_crops": len(decoded)}, tables
+        _with_rows(inspections, crops_wanted=wanted),
+        {**counts, "num_crops": len(crops), "num_decoded_crops": len(decoded)},
+        tables,
     )
 
 
-def _with_rows(inspections: list[Inspection]) -> list[Inspection]:
-    """Leave out empty tables, except the crops table, which must not be empty."""
-    return [inspection for inspection in inspections if len(inspection.table) or inspection.name == "crops"]
+def _with_rows(inspections: list[Inspection], *, crops_wanted: bool = True) -> list[Inspection]:
+    """Leave out empty tables, except a crops table that must not be empty."""
+    return [one for one in inspections if len(one.table) or (one.name == "crops" and crops_wanted)]
 
 
 def _inspect_identities(crops: pd.DataFrame, file: str) -> list[Inspection]:

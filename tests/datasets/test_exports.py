@@ -9,8 +9,24 @@ import numpy as np
 import pytest
 import yaml
 from default_params import default_params
-from mot_factory import draw_frame, person_box
-from pycocotools import mask as coco_masks
+from drawn_exports import (
+    FEW,
+    HEIGHT,
+    WIDTH,
+    bare_mot,
+    bdd100k,
+    coco,
+    cvat,
+    kitti,
+    kitti_mots,
+    label_studio,
+    labels_with_ids,
+    mots,
+    own_columns,
+    personpath22,
+    uavdt,
+    visdrone,
+)
 
 from reidops.errors import ReidopsError
 from reidops.mot.crops import BoxRules, choose_boxes
@@ -20,200 +36,6 @@ from reidops.mot.sequences import read_annotations, read_sequence
 from reidops.mot.video_json import read_video_json
 from reidops.parts import read_parts
 from stages.download import DownloadParams, download
-
-WIDTH, HEIGHT, FRAMES, PEOPLE = 160, 96, 6, 3
-BOXES = {(f, p): person_box(p, f, WIDTH, HEIGHT) for f in range(1, FRAMES + 1) for p in range(1, PEOPLE + 1)}
-
-
-def write_frames(folder: Path, name: str = "{:06d}.jpg", first: int = 1) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for frame in range(1, FRAMES + 1):
-        people = {p: BOXES[frame, p] for p in range(1, PEOPLE + 1)}
-        cv2.imwrite(str(folder / name.format(frame - 1 + first)), draw_frame(people, WIDTH, HEIGHT, seed=frame))
-
-
-def visdrone(root: Path, name: str) -> None:
-    write_frames(root / "sequences" / name, "{:07d}.jpg")
-    (root / "annotations").mkdir(exist_ok=True)
-    lines = [f"{f},{p},{x},{y},{w},{h},1,1,0,0" for (f, p), (x, y, w, h) in BOXES.items()]
-    lines += ["1,90,5,5,40,40,0,0,0,0", "1,91,5,5,40,40,0,0,0,0", "2,92,9,9,20,30,1,4,1,2"]
-    (root / "annotations" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-
-
-def uavdt(root: Path, name: str) -> None:
-    """UAVDT's published folders; people are drawn in place of its vehicles, and id 90 is a truck."""
-    write_frames(root / "UAV-benchmark-M" / name, "img{:06d}.jpg")
-    labels = root / "UAV-benchmark-MOTD_v1.0" / "GT"
-    labels.mkdir(parents=True, exist_ok=True)
-    lines = [f"{f},{p},{x},{y},{w},{h},1,{p},1" for (f, p), (x, y, w, h) in BOXES.items()]
-    (labels / f"{name}_gt_whole.txt").write_text("\n".join([*lines, "2,90,9,9,20,30,3,1,2"]) + "\n")
-    (labels / f"{name}_gt.txt").write_text("".join(f"{line.rsplit(',', 3)[0]},1,1,-1\n" for line in lines))
-
-
-def kitti(root: Path, name: str) -> None:
-    write_frames(root / "training" / "image_02" / name, "{:06d}.png", first=0)
-    (root / "training" / "label_02").mkdir(parents=True, exist_ok=True)
-    lines = [
-        f"{f - 1} {p} Pedestrian 0 0 -1.5 {x - 1} {y - 1} {x - 1 + w} {y - 1 + h} 1.7 0.5 0.5 1 1 1 0"
-        for (f, p), (x, y, w, h) in BOXES.items()
-    ]
-    lines += ["0 -1 DontCare -1 -1 -10 5 5 20 20 -1 -1 -1 -1 -1 -1 -1"] * 2 + [
-        "1 9 Car 0 0 -1.5 5 5 40 30 1.7 0.5 0.5 1 1 1 0"
-    ]
-    (root / "training" / "label_02" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-
-
-def cvat(root: Path, name: str) -> None:
-    folder = root / "train" / name
-    write_frames(folder / "images", "frame_{:06d}.PNG", first=0)
-    tracks = []
-    for p in range(1, PEOPLE + 1):
-        boxes = "".join(
-            f'<box frame="{f - 1}" outside="0" occluded="0" keyframe="1" xtl="{x - 1}" ytl="{y - 1}" '
-            f'xbr="{x - 1 + w}" ybr="{y - 1 + h}" z_order="0"></box>'
-            for f in range(1, FRAMES + 1)
-            for x, y, w, h in [BOXES[f, p]]
-        )
-        tracks.append(f'<track id="{p}" label="person" source="manual">{boxes}</track>')
-    tracks.append('<track id="50" label="car"><box frame="0" outside="0" xtl="1" ytl="1" xbr="30" ybr="20"/></track>')
-    (folder / "annotations.xml").write_text(f"<annotations><version>1.1</version>{''.join(tracks)}</annotations>")
-
-
-def coco(root: Path, name: str) -> None:
-    folder = root / "train" / name
-    write_frames(folder / "img1", "cam7_{:04d}.jpg", first=100)
-    images = [{"id": f, "file_name": f"img1/cam7_{99 + f:04d}.jpg"} for f in range(1, FRAMES + 1)]
-    boxes = [
-        {"id": k, "image_id": f, "bbox": [x - 1, y - 1, w, h], "category_id": 0, "attributes": {"track_id": p}}
-        for k, ((f, p), (x, y, w, h)) in enumerate(BOXES.items())
-    ]
-    boxes.append({"id": 900, "image_id": 1, "bbox": [0, 0, 50, 50], "category_id": 0, "iscrowd": 1})
-    boxes.append({"id": 901, "image_id": 1, "bbox": [0, 0, 50, 50], "category_id": 2, "track_id": 70})
-    content = {
-        "images": images,
-        "annotations": boxes,
-        "categories": [{"id": 0, "name": "Person"}, {"id": 2, "name": "car"}],
-    }
-    (folder / "annotations.json").write_text(json.dumps(content))
-
-
-def label_studio(root: Path, name: str) -> None:
-    folder = root / "train" / name
-    write_frames(folder)
-    results = []
-    for p in range(1, PEOPLE + 1):
-        keys = [
-            {
-                "frame": f,
-                "enabled": True,
-                "x": 100 * (x - 1) / WIDTH,
-                "y": 100 * (y - 1) / HEIGHT,
-                "width": 100 * w / WIDTH,
-                "height": 100 * h / HEIGHT,
-            }
-            for f in range(1, FRAMES + 1)
-            for x, y, w, h in [BOXES[f, p]]
-        ]
-        results.append(
-            {"type": "videorectangle", "value": {"sequence": keys, "labels": ["Person"], "framesCount": FRAMES}}
-        )
-    (folder / "annotations.json").write_text(json.dumps([{"id": 1, "annotations": [{"result": results}]}]))
-
-
-def bdd100k(root: Path, name: str) -> None:
-    """BDD100K's published folders; `two` is a video of val."""
-    part = "val" if name == "two" else "train"
-    write_frames(root / "images" / "track" / part / name, name + "-{:07d}.jpg")
-    frames = []
-    for f in range(1, FRAMES + 1):
-        boxes = {p: BOXES[f, p] for p in range(1, PEOPLE + 1)}
-        labels = [
-            {
-                "id": f"{p:08d}",
-                "category": "pedestrian",
-                "attributes": {"occluded": False, "crowd": False},
-                "box2d": {"x1": x - 1, "y1": y - 1, "x2": x - 1 + w, "y2": y - 1 + h},
-            }
-            for p, (x, y, w, h) in boxes.items()
-        ]
-        labels.append({"id": "90", "category": "car", "box2d": {"x1": 5, "y1": 5, "x2": 40, "y2": 30}})
-        frames.append({"name": f"{name}-{f:07d}.jpg", "videoName": name, "frameIndex": f - 1, "labels": labels})
-    labels_dir = root / "labels" / "box_track_20" / part
-    labels_dir.mkdir(parents=True, exist_ok=True)
-    (labels_dir / f"{name}.json").write_text(json.dumps(frames))
-
-
-def personpath22(root: Path, name: str) -> None:
-    write_frames(root / "frame_data" / name)
-    entities = [
-        {"id": p, "bb": [x - 1, y - 1, w, h], "labels": {"person": 1}, "blob": {"frame_idx": f - 1}, "confidence": 1}
-        for (f, p), (x, y, w, h) in BOXES.items()
-    ]
-    entities.append({"id": 90, "bb": [5, 5, 40, 30], "labels": {"crowd": 1}, "blob": {"frame_idx": 2}})
-    content = {"id": f"{name}.mp4", "metadata": {"fps": 25, "number_of_frames": FRAMES}, "entities": entities}
-    folder = root / "annotation" / "anno_visible_2022"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.mp4.json").write_text(json.dumps(content))
-
-
-def labels_with_ids(root: Path, name: str) -> None:
-    """JDE's layout, with seqinfo.ini beside img1 as in its MOT17, and a person without identity."""
-    write_frames(root / "images" / "train" / name / "img1")
-    labels = root / "labels_with_ids" / "train" / name / "img1"
-    labels.mkdir(parents=True)
-    info = f"[Sequence]\nframeRate=30\nseqLength={FRAMES}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
-    (root / "images" / "train" / name / "seqinfo.ini").write_text(info)
-    for f in range(1, FRAMES + 1):
-        lines = ["0 -1 0.5 0.5 0.1 0.2"]
-        for p in range(1, PEOPLE + 1):
-            x, y, w, h = BOXES[f, p]
-            box = ((x - 1 + w / 2) / WIDTH, (y - 1 + h / 2) / HEIGHT, w / WIDTH, h / HEIGHT)
-            lines.append(f"0 {p} " + " ".join(f"{side:.9f}" for side in box))
-        (labels / f"{f:06d}.txt").write_text("\n".join(lines) + "\n")
-
-
-def mask_code(x: int, y: int, w: int, h: int) -> str:
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8, order="F")
-    mask[y - 1 : y - 1 + h, x - 1 : x - 1 + w] = 1
-    return coco_masks.encode(mask)["counts"].decode()
-
-
-def mots(root: Path, name: str) -> None:
-    """MOTS20: gt.txt with masks beside seqinfo.ini."""
-    folder = root / "train" / name
-    write_frames(folder / "img1")
-    (folder / "gt").mkdir()
-    lines = [f"{f} {p} 2 {HEIGHT} {WIDTH} {mask_code(*box)}" for (f, p), box in BOXES.items()]
-    lines += [f"1 10000 10 {HEIGHT} {WIDTH} {mask_code(1, 1, 30, 30)}"]
-    (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
-    info = f"[Sequence]\nimDir=img1\nframeRate=30\nseqLength={FRAMES}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
-    (folder / "seqinfo.ini").write_text(info)
-
-
-def kitti_mots(root: Path, name: str) -> None:
-    write_frames(root / "training" / "image_02" / name, "{:06d}.png", first=0)
-    (root / "instances_txt").mkdir(exist_ok=True)
-    lines = [f"{f - 1} {p} 2 {HEIGHT} {WIDTH} {mask_code(*box)}" for (f, p), box in BOXES.items()]
-    (root / "instances_txt" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-
-
-def bare_mot(root: Path, name: str) -> None:
-    """CVAT's "MOT 1.1": gt/gt.txt and img1 without a seqinfo.ini."""
-    folder = root / "train" / name
-    write_frames(folder / "img1")
-    (folder / "gt").mkdir()
-    lines = [f"{f},{p},{x},{y},{w},{h},1,1,1.0" for (f, p), (x, y, w, h) in BOXES.items()]
-    (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
-
-
-def own_columns(root: Path, name: str) -> None:
-    """Corners, frames from 0 and class 0 = person, which params say."""
-    folder = root / "train" / name
-    write_frames(folder / "img1", first=0)
-    (folder / "gt").mkdir()
-    lines = [f"{f - 1},{x},{y},{x + w},{y + h},0,{p}" for (f, p), (x, y, w, h) in BOXES.items()]
-    lines.append("0,10,10,30,30,2,77")
-    (folder / "gt" / "gt.txt").write_text("\n".join(lines) + "\n")
 
 
 def downloaded(tmp_path: Path, write, monkeypatch, **changes) -> list:
@@ -243,8 +65,8 @@ def test_every_tools_export_gives_the_same_boxes_of_people(tmp_path, monkeypatch
         found = {
             (row.frame, row.track_id): (row.left + 1, row.top + 1, row.width, row.height) for row in people.itertuples()
         }
-        assert found.keys() == BOXES.keys()
-        np.testing.assert_allclose([found[key] for key in BOXES], list(BOXES.values()), atol=1e-6)
+        assert found.keys() == FEW.boxes.keys()
+        np.testing.assert_allclose([found[key] for key in FEW.boxes], list(FEW.boxes.values()), atol=1e-6)
 
 
 @pytest.mark.parametrize("write", EXPORTS)
@@ -256,7 +78,7 @@ def test_a_box_of_every_export_is_cut_out_of_its_own_picture(tmp_path, monkeypat
         picture = cv2.imread(str(sequence.frame_path(row.frame)))
         colour = np.random.default_rng(row.track_id).integers(0, 256, 3)
         inside = picture[row.y1 + 4 : row.y2 - 4, row.x1 + 3 : row.x2 - 3].reshape(-1, 3)
-        others = [np.random.default_rng(p).integers(0, 256, 3) for p in range(1, PEOPLE + 1) if p != row.track_id]
+        others = [np.random.default_rng(p).integers(0, 256, 3) for p in range(1, FEW.num + 1) if p != row.track_id]
         apart = [np.abs(inside.mean(0) - other).sum() for other in others]
         assert np.abs(inside.mean(0) - colour).sum() < min(apart)
 
@@ -284,7 +106,7 @@ def test_boxes_in_some_frames_are_not_shifted_whatever_the_numbers_of_the_pictur
     found = {
         (row.frame, row.track_id): (row.left + 1, row.top + 1, row.width, row.height) for row in people.itertuples()
     }
-    assert found == {key: pytest.approx(box) for key, box in BOXES.items() if 2 <= key[0] <= 5}
+    assert found == {key: pytest.approx(box) for key, box in FEW.boxes.items() if 2 <= key[0] <= 5}
 
 
 def with_hidden_files(folder: Path) -> None:
@@ -308,8 +130,8 @@ def test_an_export_in_an_archive_with_a_folder_around_it_is_read(tmp_path, monke
     download(tmp_path / "raw", default_params(DownloadParams, **mine))
     for part in read_parts(tmp_path / "raw"):
         sequence = read_sequence(part.folder)
-        assert len(choose_boxes(sequence, BoxRules())[0]) == len(BOXES)
-        assert cv2.imread(str(sequence.frame_path(FRAMES))).shape == (HEIGHT, WIDTH, 3)
+        assert len(choose_boxes(sequence, BoxRules())[0]) == len(FEW.boxes)
+        assert cv2.imread(str(sequence.frame_path(FEW.num_frames))).shape == (HEIGHT, WIDTH, 3)
 
 
 def test_hidden_files_beside_annotations_are_no_sequences(tmp_path, monkeypatch):
@@ -348,14 +170,14 @@ def test_people_whose_pictures_are_all_of_another_format_are_refused_with_the_fo
 def test_columns_classes_and_numbering_that_params_name_are_heeded(tmp_path, monkeypatch):
     def write(root, name):
         own_columns(root, name)
-        info = f"[Sequence]\nframeRate=10\nseqLength={FRAMES}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
+        info = f"[Sequence]\nframeRate=10\nseqLength={FEW.num_frames}\nimWidth={WIDTH}\nimHeight={HEIGHT}\n"
         (root / "train" / name / "seqinfo.ini").write_text(info)
 
     formats = {"mine": "frame0,left,top,right,bottom,class,id"}
     part = downloaded(tmp_path, write, monkeypatch, formats=formats, people={"mine": [0]})[0]
     table = read_annotations(read_sequence(part.folder))
     people = table[table["class_id"] == 1]
-    assert {(row.frame, row.track_id) for row in people.itertuples()} == set(BOXES)
+    assert {(row.frame, row.track_id) for row in people.itertuples()} == set(FEW.boxes)
     assert people[["width", "height"]].drop_duplicates().to_numpy().tolist() == [[12, 30]]
     assert table.loc[table["track_id"] == 77, "class_id"].tolist() == [2]
 
@@ -364,7 +186,7 @@ def test_uavdt_is_read_in_its_own_columns_and_its_vehicles_are_named_in_params(t
     part = downloaded(tmp_path, uavdt, monkeypatch, people={"mine": ["car"]})[0]
     table = read_annotations(read_sequence(part.folder))
     chosen = table[table["class_id"] == 1]
-    assert {(row.frame, row.track_id) for row in chosen.itertuples()} == set(BOXES)
+    assert {(row.frame, row.track_id) for row in chosen.itertuples()} == set(FEW.boxes)
     assert chosen.groupby("track_id")["visibility"].first().tolist() == [1.0, 0.25, 0.5]
     assert table.loc[table["track_id"] == 90, "class_id"].tolist() == [3]
 
@@ -391,7 +213,18 @@ def test_people_name_classes_of_masks_and_label_files_by_number_or_word(tmp_path
     for place, people in enumerate(([number], [word])):
         part = downloaded(tmp_path / str(place), write, monkeypatch, people={"mine": people})[0]
         table = read_annotations(read_sequence(part.folder))
-        assert (table["class_id"] == 1).sum() == len(BOXES)
+        assert (table["class_id"] == 1).sum() == len(FEW.boxes)
+
+
+def test_a_frame_that_is_a_dangling_link_is_named(tmp_path, monkeypatch):
+    def write(root, name):
+        bare_mot(root, name)
+        for path in (root / "train" / name / "img1").iterdir():
+            path.unlink()
+            path.symlink_to(root / "moved" / path.name)
+
+    with pytest.raises(ReidopsError, match=r"000001\.jpg: is a link to a file that is not there"):
+        downloaded(tmp_path, write, monkeypatch)
 
 
 def test_an_unknown_format_is_named(tmp_path, monkeypatch):

@@ -46,6 +46,15 @@ def test_a_person_has_one_number_in_all_sub_folders(tmp_path: Path) -> None:
     assert people(folder, "test") == {"Zoë": 1, "another": 2, "no 7 ": 3}
 
 
+def test_tested_people_with_one_crop_each_are_refused_with_the_number_that_is_needed(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "people", num_crops=1)
+    with pytest.raises(
+        ReidopsError, match="no query and some gallery crops.*a person needs two crops or more"
+    ) as fault:
+        convert_set(SET, folder, parts=("test",))
+    assert "convert.gap" not in str(fault.value)  # which is of sequences
+
+
 def test_a_root_without_sub_folders_trains_and_tests(tmp_path: Path) -> None:
     folder = write_set(tmp_path, ("",))
     train, test = (SET.list_part(folder, part, "")[0] for part in ("train", "test"))

@@ -52,6 +52,12 @@ def test_by_half_a_tracked_scene_trains_until_its_half(sets: dict[str, SetFolder
     ]
 
 
+def test_sequences_have_no_effect_where_no_set_has_sequences(sets: dict[str, SetFolder]) -> None:
+    market = ("Market-1501",)
+    parts = assign_parts(sets, replace(MOT17, train=market, test=market, track=(), sequences=("05", "06")))
+    assert [(part.part, part.dataset) for part in parts] == [("train", *market), ("test", *market)]
+
+
 def test_every_detector_copy_is_tracked_and_one_is_cut(sets: dict[str, SetFolder]) -> None:
     parts = assign_parts(sets, replace(MOT17, detectors=("SDP", "DPM")))
     assert [part.sequence for part in parts if part.part == "track"] == ["MOT17-09-SDP", "MOT17-09-DPM"]

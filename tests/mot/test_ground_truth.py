@@ -108,6 +108,31 @@ def test_named_columns_and_other_separators_give_the_same_box(tmp_path, text):
     assert rows.iloc[0].tolist() == [1, 7, 10, 20, 30, 40, True, 1, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("1,p-9,11,21,30,40\n1,p-3,11,21,30,40\n2,p-9,11,21,30,40\n", [1, 2, 1]),
+        ("frame,id,x,y,w,h\n1,anna,11,21,30,40\n2,bob,11,21,30,40\n3,bob,11,21,30,40\n", [1, 2, 2]),
+        ("frame;x;y;w;h;label;person_id\n1;11;21;30;40;person;anna\n1;11;21;30;40;person;bob\n", [1, 2]),
+    ],
+)
+def test_ids_that_are_words_are_numbered_and_said(tmp_path, caplog, text, numbers):
+    caplog.set_level(logging.INFO)
+    found = sequence(tmp_path, text)
+    assert read_annotations(found)["track_id"].tolist() == numbers
+    assert "ids are words and are numbered" in caplog.text
+
+
+def test_a_field_that_is_no_number_is_named_with_its_place(tmp_path):
+    with pytest.raises(ReidopsError, match=r"line 2 .*its field 3 \(11px\) is no number"):
+        read_annotations(sequence(tmp_path, f"1,1,{BOX}\n2,1,11px,21,30,40\n"))
+
+
+def test_an_id_that_is_too_large_is_named_as_such(tmp_path):
+    with pytest.raises(ReidopsError, match=r"line 1 .*its id is above 2\^53; number the people from 1"):
+        read_annotations(sequence(tmp_path, "1,90071992547400001,11,21,30,40\n"))
+
+
 def test_a_file_in_utf_16_is_read_by_its_byte_order_mark_and_refused_without(tmp_path):
     found = sequence(tmp_path, "")
     path = found.folder / "gt" / "gt.txt"

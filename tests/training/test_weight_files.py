@@ -6,7 +6,9 @@ import functools
 import io
 import logging
 import pickle
+import re
 import struct
+import warnings
 import zipfile
 from collections import OrderedDict, defaultdict
 
@@ -202,6 +204,7 @@ FOREIGN = {
     "onnx": (onnx_start, "is an ONNX graph"),
     "torchscript": (lambda path: write_zip(path, "net/code/__torch__.py"), "TorchScript.*torch.jit.load"),
     "zip": (lambda path: write_zip(path, "readme.txt"), "zip of readme.txt.*unpack it"),
+    "npz": (lambda path: np.savez(path.open("wb"), a=np.ones(2)), "NumPy arrays.*safetensors.numpy.save_file"),
     "cut zip": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(99)), "cut off or damaged"),
     "annex pointer": (lambda path: path.write_text("/annex/objects/MD5E-s9--0.pth\n"), "git annex get"),
     "folder": (lambda path: path.mkdir(), "is a folder, name the file in it"),
@@ -233,6 +236,15 @@ def test_where_nothing_fits_both_sides_begin_the_message(tmp_path):
         ReidopsError, match=r"nothing fits: .*visual.trunk.proj, text.a \(under net_dict\), .*conv1\.0\.weight"
     ):
         load_weights(new_network(), tmp_path / "w.pth")
+
+
+def test_quantized_tensors_are_refused_by_name(backbone, tmp_path):
+    name = next(name for name, values in backbone.items() if values.is_floating_point())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch will remove this function
+        quantized = torch.quantize_per_tensor(backbone[name], 0.1, 0, torch.qint8)
+    with pytest.raises(ReidopsError, match=rf"w.pth: .*{re.escape(name)} are quantized .*dequantize"):
+        loads(backbone | {name: quantized}, tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize(

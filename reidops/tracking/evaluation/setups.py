@@ -7,7 +7,7 @@ from typing import Any
 
 from reidops.errors import ReidopsError
 from reidops.files import read_json, repository_root
-from reidops.tracking.constants import Gate, calibrated_gates, camera_of, constants_of, gate_of
+from reidops.tracking.constants import GATES, Gate, calibrated_gates, camera_of, constants_of, gate_of, is_calibrated
 from reidops.tracking.trackers import Finishing
 
 # Camera motion depends on the frames alone, so a new model or constant reuses it.
@@ -136,6 +136,20 @@ def calibrated_setup(
         gate=choose_gate(gate, tracker, calibrated, calibration),
         constants=constants_of(tracker, constants),
         camera=(method, repository_root() / CAMERA_CACHE) if method else None,
+    )
+
+
+def gate_remark(settings: TrackingSettings, calibration: Path) -> str:
+    """Return a sentence if the gate should be calibrated and is the published one; else an empty string.
+
+    Args:
+        calibration: the model's calibration.json.
+    """
+    if settings.gate != "calibrated" or settings.tracker not in GATES or is_calibrated(read_json(calibration)):
+        return ""
+    return (
+        f"the gate of {settings.tracker} is the published one, because no people were held out to calibrate it; name a "
+        f"set in download.train, or set evaluate_tracking.gate to a number"
     )
 
 
