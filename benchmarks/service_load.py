@@ -79,6 +79,7 @@ class Versions:
 
     def __init__(self, model: Path, root: Path) -> None:
         self._folders = [root / "first", root / "second"]
+        root.mkdir(exist_ok=True)
         for folder in self._folders:
             shutil.copytree(model, folder)
         with open(self._folders[1] / "model.onnx", "ab") as stream:

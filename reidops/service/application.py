@@ -24,6 +24,7 @@ from reidops.image_headers import stated_size
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.service.batching import BatchingEmbedder
 from reidops.service.bodies import JSON, MULTIPART, content_type, parse_object, read_body, read_json_body, read_parts
+from reidops.service.freed_memory import return_freed_memory
 from reidops.service.metrics import Metrics
 from reidops.service.refusals import Busy, Refused
 from reidops.service.sampling import SampleLog
@@ -281,10 +282,11 @@ class Measured:
 
 
 async def _watch(service: Service) -> None:
-    """Reload the model when it changed, until cancelled."""
+    """Reload the model when it changed, and return freed memory, until cancelled."""
     while True:
         await asyncio.sleep(service.settings.reload_seconds)
         await asyncio.to_thread(service.reload)
+        await asyncio.to_thread(return_freed_memory)
 
 
 def _refuse(request: Request, error: Exception) -> Response:
