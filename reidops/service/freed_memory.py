@@ -1,7 +1,7 @@
 """Return freed memory to the system.
 
-By default glibc has a heap for each thread and keeps the blocks that were freed in it. A service that replaces its model
-again and again, in one thread after another, would then grow to twice its size (`benchmarks/service_load.py`).
+By default glibc has a heap for each thread and keeps the blocks that were freed in it. A service that replaces its
+model again and again, in one thread after another, would then grow to twice its size (`benchmarks/service_load.py`).
 """
 
 import ctypes
