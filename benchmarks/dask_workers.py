@@ -69,23 +69,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streets", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=150, help="of each street that is drawn")
+    parser.add_argument("--embedded", type=int, default=150, help="first frames of each street that are embedded")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if not (options.streets / "train").is_dir():
-        write_synthetic(options.streets, SyntheticParams(seed=7, frames=options.frames))
+        write_synthetic(options.streets, SyntheticParams(seed=7))
     with tempfile.TemporaryDirectory() as folder, dask_workers() as address:
-        stages = prepare(options.streets.resolve(), Path(folder))
+        stages = prepare(options.streets.resolve(), Path(folder), options.embedded)
         print(f"| stage | arm | wall s | CPU s | times as fast (goal {GOAL}) |\n|---|---|---|---|---|")
         for name, stage in stages.items():
             print_rows(name, compare(stage, Path(folder), address, options.repeats))
 
 
-def prepare(streets: Path, root: Path) -> dict[str, Stage]:
+def prepare(streets: Path, root: Path, num_embedded: int) -> dict[str, Stage]:
     """Write the inputs of the stages, and return the stages."""
     folders = sorted((streets / "train").glob("*-FRCNN"))
-    for part in ("train", "track"):
-        parts = [as_part(part, folder) for folder in folders]
+    for part, most in (("train", None), ("track", num_embedded)):
+        parts = [as_part(part, folder, most) for folder in folders]
         write_parts(parts, root / part)
         write_inventory(parts, root / part, {"SYN": f"local:{streets}"})
     detect(root / "track", root / "detections", read_params(DetectParams, "detect", DEFAULT))
@@ -97,9 +97,9 @@ def prepare(streets: Path, root: Path) -> dict[str, Stage]:
     }
 
 
-def as_part(part: str, folder: Path) -> Part:
-    """Return all frames of a sequence as one part."""
-    num_frames = len(list((folder / "img1").iterdir()))
+def as_part(part: str, folder: Path, most: int | None) -> Part:
+    """Return the first `most` frames of a sequence, None = all, as one part."""
+    num_frames = len(list((folder / "img1").iterdir())[:most])
     return Part(part, "SYN", "mot", folder, folder.name, folder.name.split("-")[1], 1, num_frames)
 
 
