@@ -42,6 +42,7 @@ from stages.embed import EmbedParams, embed
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "recipes" / "default.yaml"
 CORES = (0, 1)
+STAGES = ("convert", "embed")
 GOAL = 1.7  # times as fast as one process on one core
 UNKNOWN_ORIGIN = {"started_from": "random weights", "scenes": [], "unknown_start": "", "epoch": 0}
 
@@ -69,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streets", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--embedded", type=int, default=150, help="first frames of each street that are embedded")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -77,8 +79,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, dask_workers() as address:
         stages = prepare(options.streets.resolve(), Path(folder), options.embedded)
         print(f"| stage | arm | wall s | CPU s | times as fast (goal {GOAL}) |\n|---|---|---|---|---|")
-        for name, stage in stages.items():
-            print_rows(name, compare(stage, Path(folder), address, options.repeats))
+        for name in options.stages:
+            print_rows(name, compare(stages[name], Path(folder), address, options.repeats))
 
 
 def prepare(streets: Path, root: Path, num_embedded: int) -> dict[str, Stage]:
