@@ -71,23 +71,23 @@ def main() -> None:
     parser.add_argument("--streets", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--converted", default="*-FRCNN", help="sequences; '*' = each street three times")
     parser.add_argument("--embedded", type=int, default=150, help="first frames of each street that are embedded")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if not (options.streets / "train").is_dir():
         write_synthetic(options.streets, SyntheticParams(seed=7))
     with tempfile.TemporaryDirectory() as folder, dask_workers() as address:
-        stages = prepare(options.streets.resolve(), Path(folder), options.embedded)
+        stages = prepare(options.streets.resolve(), Path(folder), options.converted, options.embedded)
         print(f"| stage | arm | wall s | CPU s | times as fast (goal {GOAL}) |\n|---|---|---|---|---|")
         for name in options.stages:
             print_rows(name, compare(stages[name], Path(folder), address, options.repeats))
 
 
-def prepare(streets: Path, root: Path, num_embedded: int) -> dict[str, Stage]:
+def prepare(streets: Path, root: Path, converted: str, num_embedded: int) -> dict[str, Stage]:
     """Write the inputs of the stages, and return the stages."""
-    folders = sorted((streets / "train").glob("*-FRCNN"))
-    for part, most in (("train", None), ("track", num_embedded)):
-        parts = [as_part(part, folder, most) for folder in folders]
+    for part, names, most in (("train", converted, None), ("track", "*-FRCNN", num_embedded)):
+        parts = [as_part(part, folder, most) for folder in sorted((streets / "train").glob(names))]
         write_parts(parts, root / part)
         write_inventory(parts, root / part, {"SYN": f"local:{streets}"})
     detect(root / "track", root / "detections", read_params(DetectParams, "detect", DEFAULT))
