@@ -11,6 +11,7 @@ times and of the CPU times of this process (client and service), which other loa
 import argparse
 import http.client
 import io
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -23,8 +24,9 @@ import uvicorn
 from PIL import Image
 
 from reidops.embedding.resizing import resize_crops
-from reidops.service.application import Service, create_application
+from reidops.service.application import NUMPY, Service, create_application
 from reidops.service.batching import BatchingEmbedder
+from reidops.service.bodies import JSON
 from reidops.service.metrics import Metrics
 from reidops.service.served_model import CurrentModel
 from reidops.service.settings import ServiceSettings
@@ -84,7 +86,8 @@ def print_singles(embedder: OnnxEmbedder, crop: np.ndarray, options: argparse.Na
                 "embedder, crop": lambda: embedder.embed([crop]),
                 "model's predict, array": lambda: embedder.embed(read_crops(crop)),
                 "model's predict, JPEG": lambda: embedder.embed(read_crops(encoded)),
-                "HTTP on loopback, JPEG": lambda: ask(connection, encoded),
+                "HTTP on loopback, JPEG": lambda: ask(connection, encoded, NUMPY),
+                "HTTP on loopback, JPEG, answered in JSON": lambda: ask(connection, encoded, JSON),
             },
             options.singles,
         )
@@ -116,11 +119,11 @@ def start_service(model: Path, threads: int) -> None:
         time.sleep(0.01)
 
 
-def ask(connection: http.client.HTTPConnection, encoded: bytes) -> None:
+def ask(connection: http.client.HTTPConnection, encoded: bytes, accept: str) -> None:
     """Send one JPEG, and read the embedding."""
-    headers = {"content-type": "image/jpeg", "accept": "application/x-npy"}
-    connection.request("POST", "/embed", encoded, headers)
-    np.load(io.BytesIO(connection.getresponse().read()))
+    connection.request("POST", "/embed", encoded, {"content-type": "image/jpeg", "accept": accept})
+    answer = connection.getresponse().read()
+    np.load(io.BytesIO(answer)) if accept == NUMPY else np.array(json.loads(answer)["embeddings"], np.float32)
 
 
 def as_jpeg(crop_bgr: np.ndarray) -> bytes:

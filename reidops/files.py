@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from reidops.errors import ReidopsError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
@@ -35,21 +36,40 @@ def named_when_full(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _named_when_unwritable(temporary: Path) -> Iterator[None]:
+    """Convert errors of a read-only folder in which `temporary` is written.
+
+    Raises:
+        ReidopsError: the folder is read-only or belongs to another user.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or temporary.name not in str(error.filename):
+            raise
+        raise ReidopsError(
+            f"{temporary.parent}: cannot be written ({error.strerror}); make the folder writable for this user and run "
+            "again"
+        ) from None
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; rename it to `path` if the block succeeds, delete it otherwise.
 
     Raises:
-        ReidopsError: the disk is full.
+        ReidopsError: the disk is full or read-only.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        with named_when_full(path):
+        with named_when_full(path), _named_when_unwritable(temporary):
             yield temporary
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager
@@ -57,15 +77,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary sibling folder; replace `path` by it if the block succeeds, delete it otherwise.
 
     Raises:
-        ReidopsError: the disk is full.
+        ReidopsError: the disk is full or read-only.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)  # left behind by a killed run
-    temporary.mkdir()
+    with _named_when_unwritable(temporary):
+        temporary.mkdir()
     try:
-        with named_when_full(path):
+        with named_when_full(path), _named_when_unwritable(temporary):
             yield temporary
             shutil.rmtree(path, ignore_errors=True)
             os.replace(temporary, path)

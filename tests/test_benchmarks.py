@@ -17,7 +17,7 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize("name", ["convert", "validate", "tracking_constants"])
+@pytest.mark.parametrize("name", ["convert", "validate", "tracking_constants", "dask_workers"])
 def test_a_benchmark_of_a_stage_finds_the_stages_from_any_folder(tmp_path, name):
     code = f"import sys; sys.path[0] = {str(BENCHMARKS)!r}; import {name}, stages; print(stages.__file__)"
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -1,5 +1,9 @@
 """reidops/files.py: a final name never has an incomplete file."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from reidops.errors import ReidopsError
@@ -57,3 +61,30 @@ def test_invalid_json_is_reported_with_its_line(tmp_path):
         read_json(tmp_path / "x.json")
     with pytest.raises(ReidopsError, match="dvc repro"):
         read_json(tmp_path / "y.json")
+
+
+def read_only(path: Path) -> OSError:
+    return OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+
+def test_a_read_only_folder_is_named_with_a_remedy(tmp_path, monkeypatch):
+    match = f"{tmp_path}: cannot be written .Read-only file system.*make the folder writable"
+    with pytest.raises(ReidopsError, match=match), whole_file(tmp_path / "a.json") as partial:
+        raise read_only(partial)
+    with pytest.raises(ReidopsError, match=match), whole_folder(tmp_path / "a") as partial:
+        raise read_only(partial / "crops.tar")
+    make = Path.mkdir
+
+    def refuse(path: Path, *arguments: object, **options: object) -> None:
+        if path.name.endswith(".partial"):
+            raise read_only(path)
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ReidopsError, match=match), whole_folder(tmp_path / "a"):
+        pass
+
+
+def test_an_input_without_permission_is_not_called_a_read_only_output(tmp_path):
+    with pytest.raises(PermissionError, match="elsewhere"), whole_file(tmp_path / "a.json"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/elsewhere/a.jpg")

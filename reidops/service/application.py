@@ -4,11 +4,12 @@ import asyncio
 import io
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import numpy as np
+import orjson
 import supervision as sv
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -21,7 +22,9 @@ from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 from reidops.image_headers import stated_size
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
+from reidops.service.batching import BatchingEmbedder
 from reidops.service.bodies import JSON, MULTIPART, content_type, parse_object, read_body, read_json_body, read_parts
+from reidops.service.freed_memory import return_freed_memory
 from reidops.service.metrics import Metrics
 from reidops.service.refusals import Busy, Refused
 from reidops.service.sampling import SampleLog
@@ -54,20 +57,18 @@ class Service:
         Raises:
             Busy: it takes longer than a request may.
         """
-        running = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-        try:
-            return await asyncio.wait_for(running, self.settings.request_seconds)
-        except TimeoutError:
-            raise Busy(f"the request was not answered within {self.settings.request_seconds:g} s") from None
+        async with self._deadline():
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def embed(self, request: Request) -> Response:
         """Answer POST /embed."""
         given = await self._pictures(request)
         with self.models.use() as model:
-            embeddings = await self.in_thread(self._embed, given, model.embedder)
+            embeddings = await self._embed(given, model.embedder)
         if NUMPY in request.headers.get("accept", ""):
             return Response(_as_npy(embeddings), media_type=NUMPY, headers={"x-model-version": model.version})
-        return JSONResponse({"model_version": model.version, "embeddings": embeddings.tolist()})
+        content = {"model_version": model.version, "embeddings": embeddings}
+        return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type=JSON)
 
     async def track(self, camera: str, request: Request) -> Response:
         """Answer POST /track/{camera}."""
@@ -147,14 +148,31 @@ class Service:
         if total > self.settings.max_pixels:
             raise Refused(413, f"the pictures have {total:,} pixels, at most {self.settings.max_pixels:,} are allowed")
 
-    def _embed(self, given: Any, embedder: Any) -> np.ndarray:
-        """Return the embeddings of pictures; pictures in a list are decoded and resized one at a time."""
+    async def _embed(self, given: Any, embedder: BatchingEmbedder) -> np.ndarray:
+        """Return the embeddings of pictures; no thread waits while other requests use the network."""
         if not isinstance(given, list):
-            crops = read_crops(given, allow_paths=False)
-            self._check_number(len(crops))
-            return embedder.embed(crops)
-        images = [resize_crops(_checked(one, i), *embedder.input_size) for i, one in enumerate(given)]
-        return embedder.submit(np.concatenate(images)).result()
+            return await self.in_thread(self._embed_frame, given, embedder)
+        async with self._deadline():
+            waiting = await self.in_thread(_submit, given, embedder)
+            return waiting.result() if waiting.done() else await asyncio.wrap_future(waiting)
+
+    def _embed_frame(self, given: Mapping[str, Any], embedder: BatchingEmbedder) -> np.ndarray:
+        crops = read_crops(given, allow_paths=False)
+        self._check_number(len(crops))
+        return embedder.embed(crops)
+
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """Limit the time of the block.
+
+        Raises:
+            Busy: it takes longer than a request may.
+        """
+        try:
+            async with asyncio.timeout(self.settings.request_seconds):
+                yield
+        except TimeoutError:
+            raise Busy(f"the request was not answered within {self.settings.request_seconds:g} s") from None
 
     def _track(
         self, camera: str, name: str, options: Mapping[str, Any], encoded: bytes, detections: sv.Detections
@@ -264,10 +282,11 @@ class Measured:
 
 
 async def _watch(service: Service) -> None:
-    """Reload the model when it changed, until cancelled."""
+    """Reload the model when it changed, and return freed memory, until cancelled."""
     while True:
         await asyncio.sleep(service.settings.reload_seconds)
         await asyncio.to_thread(service.reload)
+        await asyncio.to_thread(return_freed_memory)
 
 
 def _refuse(request: Request, error: Exception) -> Response:
@@ -286,6 +305,12 @@ def _json_pictures(content: Mapping[str, Any]) -> Any:
     if FRAME not in content or not isinstance(content[FRAME], str):
         raise Refused(400, f"expected `images` (a list of base64), or `{FRAME}` (base64) with `{BOX_LTWH}`")
     return content
+
+
+def _submit(given: Sequence[bytes | str], embedder: BatchingEmbedder) -> "Future[np.ndarray]":
+    """Return the embeddings of pictures as a future; they are decoded and resized one at a time."""
+    images = [resize_crops(_checked(one, i), *embedder.input_size) for i, one in enumerate(given)]
+    return embedder.submit(np.concatenate(images))
 
 
 def _checked(one: Any, index: int) -> list[np.ndarray]:

@@ -56,7 +56,7 @@ class SampleLog:
         now, weights = self.clock(), model.weights_sha256
         with self._lock:
             begun = self._begun.get(camera)
-            is_second = begun is not None and now - begun[0] >= PAIR_SECONDS
+            is_second = begun is not None and not 0 <= now - begun[0] < PAIR_SECONDS  # a clock can be set back
             is_first = begun is None and self.draw() < self.settings.rate
             if is_second:
                 del self._begun[camera]
@@ -65,7 +65,7 @@ class SampleLog:
         frame = observe_picture(picture, boxes_ltwh, confidences)
         if begun is None:
             self._begin(camera, now, weights, frame)
-        elif begun[1] == weights and now - begun[0] < 4 * PAIR_SECONDS:  # neither a reload nor a gap in between
+        elif begun[1] == weights and 0 <= now - begun[0] < 4 * PAIR_SECONDS:  # neither a reload nor a gap in between
             self._write(camera, now, (begun[2], frame), model)
 
     def _begin(self, camera: str, now: float, weights: str, frame: Frame) -> None:

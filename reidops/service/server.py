@@ -4,6 +4,7 @@ import uvicorn
 
 from reidops.image_headers import bound_pixels
 from reidops.service.application import Service, create_application
+from reidops.service.freed_memory import use_one_heap
 from reidops.service.metrics import Metrics
 from reidops.service.sampling import SampleLog, SampleSettings
 from reidops.service.served_model import CurrentModel
@@ -41,6 +42,7 @@ def serve(
     Raises:
         ReidopsError: there is no such model.
     """
+    use_one_heap()
     bound_pixels(settings.max_pixels)
     service = new_service(model, settings, threads, samples)
     uvicorn.run(

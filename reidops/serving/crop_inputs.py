@@ -176,8 +176,9 @@ def _read_file(path: Path, where: str, allow_paths: bool) -> np.ndarray:
 def _from_pil(picture: Image.Image, where: str) -> np.ndarray:
     if picture.mode.startswith(("I", "F")):
         raise ReidopsError(f"{where}: the picture has the mode {picture.mode}, expected 8 bits per channel")
-    upright = ImageOps.exif_transpose(picture)
-    return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[:, :, ::-1])
+    upright = ImageOps.exif_transpose(picture).convert("RGB")
+    pixels = np.frombuffer(upright.tobytes("raw", "BGR"), np.uint8)
+    return pixels.reshape(upright.height, upright.width, 3).copy()  # a writable array
 
 
 def _from_array(given: Any, where: str, colour_order: str) -> np.ndarray:

@@ -35,11 +35,12 @@ def images_of(value: int, number: int = 1) -> np.ndarray:
 def test_waiting_requests_share_a_batch_and_get_their_own_rows():
     network = SlowNetwork()
     embedder = BatchingEmbedder(network, max_batch=8)
-    first = embedder.submit(images_of(0))
-    network.started.wait(5)
-    others = [embedder.submit(images_of(value, 2)) for value in range(1, 6)]
-    network.go.set()
-    assert (first.result(5) == 0).all()
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(embedder.submit, images_of(0))
+        network.started.wait(5)
+        others = [embedder.submit(images_of(value, 2)) for value in range(1, 6)]
+        network.go.set()
+        assert (first.result(5).result(5) == 0).all()
     for value, result in enumerate(others, 1):
         assert result.result(5).tolist() == [[value] * 3] * 2
     embedder.close()
@@ -76,15 +77,42 @@ def test_too_many_waiting_crops_are_refused(monkeypatch):
     embedder.close()
 
 
+def test_an_idle_network_runs_in_the_thread_of_the_call():
+    network = SlowNetwork()
+    network.go.set()
+    embedder = BatchingEmbedder(network, on_batch=lambda num_crops: threads.append(threading.current_thread()))
+    threads: list[threading.Thread] = []
+    for value in range(3):
+        assert embedder.submit(images_of(value)).done()
+    assert threads == [threading.current_thread()] * 3
+    embedder.close()
+
+
+def test_the_call_that_runs_the_network_does_not_run_the_crops_of_later_calls():
+    network, threads = SlowNetwork(), []
+    embedder = BatchingEmbedder(network, 2, lambda num_crops: threads.append(threading.current_thread().name))
+    with ThreadPoolExecutor(1, thread_name_prefix="caller") as thread:
+        first = thread.submit(embedder.submit, images_of(0))
+        network.started.wait(5)
+        later = [embedder.submit(images_of(value, 2)) for value in (1, 2, 3)]
+        network.go.set()
+        first.result(5)
+        assert [int(result.result(5)[0, 0]) for result in later] == [1, 2, 3]
+    embedder.close()
+    assert threads == ["caller_0"] + ["embedder_0"] * 3
+
+
 def test_closing_answers_what_waits():
     network = SlowNetwork()
     embedder = BatchingEmbedder(network)
-    results = [embedder.submit(images_of(value)) for value in range(4)]
-    with ThreadPoolExecutor(1) as thread:
-        closing = thread.submit(embedder.close)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(embedder.submit, images_of(0))
+        network.started.wait(5)
+        later = [embedder.submit(images_of(value)) for value in (1, 2, 3)]
+        closing = threads.submit(embedder.close)
         network.go.set()
         closing.result(5)
-    assert [int(result.result(0)[0, 0]) for result in results] == [0, 1, 2, 3]
+    assert [int(result.result(0)[0, 0]) for result in (first.result(0), *later)] == [0, 1, 2, 3]
 
 
 def test_crops_without_a_pixel_have_zero_embeddings():

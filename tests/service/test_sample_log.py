@@ -61,6 +61,15 @@ def samples(folder: Path) -> list[Path]:
     return sorted(folder.rglob(f"*{SUFFIX}"))
 
 
+def test_a_clock_that_is_set_back_does_not_end_the_sampling(tmp_path):
+    clock, model = Clock(), FakeModel()
+    log = SampleLog(SampleSettings(tmp_path, rate=1.0), clock, lambda: 0.0)
+    show(log, clock, [5000.0, 1000.0], model)  # no pair: the time between its frames is unknown
+    assert samples(tmp_path) == []
+    show(log, clock, [1001.0, 1001.6], model)
+    assert len(samples(tmp_path)) == 1
+
+
 def test_a_pair_is_two_frames_half_a_second_apart(tmp_path):
     clock, model = Clock(), FakeModel()
     log = SampleLog(SampleSettings(tmp_path, rate=1.0), clock, lambda: 0.0)

@@ -20,4 +20,4 @@ def test_the_benchmark_of_serving_prints_a_row_per_way(tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     rows = [line for line in ran.stdout.splitlines() if line.startswith("  ")]
-    assert len(rows) == 8 and rows[-1].startswith("  HTTP on loopback, JPEG: ")
+    assert len(rows) == 9 and rows[-1].startswith("  HTTP on loopback, JPEG, answered in JSON: ")
