@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 
 from reidops.embedding.embedder import Embedder
@@ -41,23 +42,33 @@ class Parity:
 def export_onnx(embedder: Embedder, path: Path) -> None:
     """Write the network as ONNX: `images` uint8 [N, height, width, 3] in RGB → `embeddings` float32 [N, dim], N free.
 
-    Normalization is part of the graph, so users pass resized pixels and need no mean and std.
+    Normalization is part of the graph, so users pass resized pixels and need no mean and std. The same network gives
+    the same bytes in any folder.
     """
     example = torch.zeros(2, *embedder.input_size, 3, dtype=torch.uint8)
     network = embedder.network.to("cpu", memory_format=torch.contiguous_format)
     with _quiet_exporter():
-        torch.onnx.export(
+        program = torch.onnx.export(
             network,
             (example,),
-            path,
             input_names=["images"],
             output_names=["embeddings"],
             opset_version=OPSET,
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
-            external_data=False,
             verbose=False,
         )
+    if program is None:
+        raise TypeError("torch.onnx.export with dynamo=True returned no program")
+    model = program.model_proto
+    _remove_traces(model)
+    onnx.save(model, path)
+
+
+def _remove_traces(model: onnx.ModelProto) -> None:
+    """Remove the stack traces of the nodes, so that the file does not depend on the folder of the code."""
+    for owner in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        owner.ClearField("metadata_props")
 
 
 def measure_parity(embedder: Embedder, exported: OnnxEmbedder, images: np.ndarray, tolerance: float) -> Parity:

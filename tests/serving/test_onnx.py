@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -42,6 +43,11 @@ def test_onnx_embeds_as_torch_does_at_any_batch_size(exported, crops, batch_size
     twin = OnnxEmbedder.load(folder)
     np.testing.assert_allclose(twin.embed(crops, batch_size), embedder.embed(crops), atol=1e-5)
     assert (twin.dim, twin.input_size, twin.weights_sha256) == (16, (64, 32), embedder.weights_sha256)
+
+
+def test_the_file_names_no_path_of_the_machine(exported):
+    content = (exported[1] / "model.onnx").read_bytes()
+    assert b".py" not in content and str(Path(__file__).parents[2]).encode() not in content
 
 
 @pytest.mark.parametrize(
