@@ -68,6 +68,8 @@ def _save_script(network: nn.Module, example: torch.Tensor, target: Path) -> Non
 def _save_export(network: nn.Module, example: torch.Tensor, target: Path) -> None:
     with torch.no_grad(), warnings.catch_warnings(action="ignore"):
         program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("N", min=1)},))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # it names the folder of the code
         torch.export.save(program, target)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,8 @@ def test_a_format_passes_its_gate_and_embeds_any_number_of_crops(folder, images,
 @pytest.mark.slow
 def test_torch_export_is_a_format(folder, images):
     assert ship(folder, images, "torch-export")["torch-export"].min_cosine > 0.99999
+    with zipfile.ZipFile(folder / "model-export.pt2") as archive:
+        assert not [name for name in archive.namelist() if b"embedding/network.py" in archive.read(name)]
     assert Embedder.load(folder, providers="torch-export").embed(golden_crops()[:1]).shape == (1, DIM)
 
 
