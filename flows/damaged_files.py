@@ -17,7 +17,8 @@ def put_damaged_aside(folder: Path) -> list[Path]:
     """Move damaged files to `.dvc/tmp/<name>.damaged`, and return their paths, relative to `folder`.
 
     Nothing more is lost: the table of paths is that of the killed process, and the stages of dvc.lock are restored from
-    the cache. A file that another process writes at this moment is left.
+    the cache. A file that another process writes at this moment is left. So is a dvc.lock with conflicts of git, which
+    DVC reports.
 
     Args:
         folder: the folder of dvc.yaml.
@@ -27,6 +28,7 @@ def put_damaged_aside(folder: Path) -> list[Path]:
         time.sleep(_WRITE_SECONDS)
     damaged = [name for name in damaged if not _SOUND[name](folder / name)]
     for name in damaged:
+        (folder / ASIDE).mkdir(parents=True, exist_ok=True)
         (folder / name).rename(folder / ASIDE / f"{name.name}.damaged")
     return damaged
 
@@ -43,11 +45,12 @@ def _is_json(path: Path) -> bool:
 
 def _is_lock(path: Path) -> bool:
     try:
-        content = yaml.safe_load(path.read_bytes())
+        text = path.read_bytes()
+        content = yaml.safe_load(text)
     except FileNotFoundError:
         return True
     except yaml.YAMLError:
-        return False
+        return b"\n<<<<<<< " in b"\n" + text
     return isinstance(content, dict) and "schema" in content
 
 

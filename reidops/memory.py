@@ -1,22 +1,49 @@
-"""Configure how the C library handles freed memory."""
+"""Configure how the C library handles freed memory; without glibc these functions do nothing."""
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _LARGEST_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory in this process for later arrays; without glibc this does nothing.
+    """Keep freed memory in this process for later arrays.
 
     By default glibc requests every array of more than 32 MB from the system and returns it when it is freed. The system
     zeroes these pages each time, so that the layers of a network on a CPU wait for memory up to half of the time. The
     cost is memory: freed blocks do not fit every later array, so the process grows for some batches before its size is
     stable (`benchmarks/memory.py` measures both).
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    use_one_heap()  # heaps of other threads cannot hold large arrays
+    _set(_M_MMAP_MAX, 0)
+    _set(_M_TRIM_THRESHOLD, _LARGEST_INT)
+
+
+def use_one_heap() -> None:
+    """Let the threads that start from now on share one heap.
+
+    By default glibc has a heap for each thread and keeps the blocks that were freed in it. A service that replaces its
+    model again and again, in one thread after another, would then grow to twice its size
+    (`benchmarks/service_load.py`).
+    """
+    _set(_M_ARENA_MAX, 1)
+
+
+def return_freed_memory() -> None:
+    """Return freed memory to the system, such as that of replaced models and large requests."""
+    trim = _find("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _set(option: int, value: int) -> None:
+    mallopt = _find("mallopt")
     if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)  # arenas of other threads cannot hold large arrays
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, _LARGEST_INT)
+        mallopt(option, value)
+
+
+def _find(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library, None where it has no such function."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

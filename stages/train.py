@@ -72,8 +72,7 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     wanted, precision = params.precision, choose_precision(params.precision, network)
     params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
-    idle_weights = params.freeze is not None or params.parts > 0
-    with launched(params.processes, precision, idle_weights=idle_weights) as fabric:
+    with launched(params.processes, precision, idle_weights=params.freeze is not None or params.parts > 0) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
         source = _find_generated(generated, params)
@@ -98,9 +97,8 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
             else:
                 trained = keep_loaded_weights(network)
             if fabric.is_global_zero:
-                _write(
-                    network, trained, table, model, params, _add_training(weights.origin, teacher, table, crops, params)
-                )
+                origin = _add_training(weights.origin, teacher, table, crops, params)
+                _write(network, trained, table, model, params, origin)
                 finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))

@@ -27,8 +27,16 @@ from reidops.errors import ReidopsError
 
 Size = tuple[int, int]  # height and width, px
 
+_IMAGE_CHANNELS = 3
 PROBE_SIZE = (128, 64)  # for a network whose input size is not given
-_REFUSALS = (AssertionError, RuntimeError, TypeError, IndexError, ValueError)  # what networks raise for a wrong size
+_REFUSALS = (  # what networks raise for a wrong size
+    AssertionError,
+    RuntimeError,
+    TypeError,
+    IndexError,
+    ValueError,
+    ZeroDivisionError,
+)
 _TRANSFORMERS = (
     "vit_",
     "deit",
@@ -100,7 +108,7 @@ def probe(network: Callable[[Tensor], Tensor], size: Size) -> Tensor:
     if isinstance(network, nn.Module):
         network.eval()
     with torch.inference_mode():
-        output = network(torch.zeros(1, 3, *size))
+        output = network(torch.zeros(1, _IMAGE_CHANNELS, *size))
     if isinstance(network, nn.Module):
         network.train(training)
     return output
@@ -110,9 +118,13 @@ def pad_small_maps(backbone: nn.Module, size: Size) -> None:
     """Pad the input of each convolution whose kernel is larger than its map of an image of this size.
 
     FasterNet, for example, halves an image of 32 × 16 px to 2 × 1 before a kernel of 2 × 2. No other convolution
-    changes.
+    changes, and none that reads the image: an image that is smaller than a patch is refused.
     """
-    convolutions = [m for m in backbone.modules() if isinstance(m, nn.Conv2d) and not isinstance(m.padding, str)]
+    convolutions = [
+        m
+        for m in backbone.modules()
+        if isinstance(m, nn.Conv2d) and not isinstance(m.padding, str) and m.in_channels != _IMAGE_CHANNELS
+    ]
     hooks = [conv.register_forward_pre_hook(_pad_small_map) for conv in convolutions]
     try:
         probe(backbone, size)

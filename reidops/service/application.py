@@ -21,10 +21,10 @@ from reidops.cores import usable_cores
 from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 from reidops.image_headers import stated_size
+from reidops.memory import return_freed_memory
 from reidops.mot.boxes import ltrb_to_ltwh, ltwh_to_ltrb
 from reidops.service.batching import BatchingEmbedder
 from reidops.service.bodies import JSON, MULTIPART, content_type, parse_object, read_body, read_json_body, read_parts
-from reidops.service.freed_memory import return_freed_memory
 from reidops.service.metrics import Metrics
 from reidops.service.refusals import Busy, Refused
 from reidops.service.sampling import SampleLog

@@ -3,8 +3,8 @@
 import uvicorn
 
 from reidops.image_headers import bound_pixels
+from reidops.memory import use_one_heap
 from reidops.service.application import Service, create_application
-from reidops.service.freed_memory import use_one_heap
 from reidops.service.metrics import Metrics
 from reidops.service.sampling import SampleLog, SampleSettings
 from reidops.service.served_model import CurrentModel

@@ -166,6 +166,12 @@ def test_padding_changes_no_convolution_of_an_image_that_is_large_enough():
     assert paddings[0] == paddings[1] and sum(a != b for a, b in zip(paddings[1], paddings[2], strict=True)) == 1
 
 
+@pytest.mark.parametrize("backbone", ["test_vit", "vit_tiny_patch16_224", "gmlp_ti16_224"])
+def test_an_image_that_is_smaller_than_a_patch_is_refused(backbone):
+    with pytest.raises(ReidopsError, match=f"{backbone} does not accept an image of 16 × 8 px"):
+        EmbeddingNetwork(backbone, height=16, width=8)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["hiera_tiny_224", "inception_v4", "inception_resnet_v2", "cait_xxs24_224"])
 def test_a_backbone_that_refuses_small_images_accepts_the_size_of_the_params(backbone):

@@ -42,6 +42,17 @@ def test_whole_files_are_kept(folder):
     assert ((folder / RWLOCK).read_text(), (folder / LOCK).read_text()) == (table, WHOLE_LOCK)
 
 
+def test_a_dvc_lock_with_conflicts_of_git_is_left_to_the_user(folder):
+    text = WHOLE_LOCK + "<<<<<<< HEAD\n    deps: 1\n=======\n    deps: 2\n>>>>>>> other\n"
+    (folder / LOCK).write_text(text)
+    assert put_damaged_aside(folder) == [] and (folder / LOCK).read_text() == text
+
+
+def test_a_clone_without_a_folder_for_temporary_files_gets_one(tmp_path):
+    (tmp_path / LOCK).write_bytes(b"")
+    assert put_damaged_aside(tmp_path) == [LOCK] and (tmp_path / ASIDE / "dvc.lock.damaged").is_file()
+
+
 @pytest.mark.parametrize(("name", "whole"), [(RWLOCK, "{}"), (LOCK, WHOLE_LOCK)])
 def test_a_file_that_is_being_written_is_kept(folder, name, whole):
     (folder / name).write_text("")

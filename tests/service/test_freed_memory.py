@@ -1,4 +1,4 @@
-"""reidops/service/freed_memory.py: a service that replaced its model becomes small again."""
+"""A service that replaced its model returns the freed memory (reidops/memory.py)."""
 
 import platform
 import time
@@ -9,9 +9,9 @@ import pytest
 from service_parts import FakeSource, two_models
 from starlette.testclient import TestClient
 
+from reidops.memory import return_freed_memory
 from reidops.service import application
 from reidops.service.application import Service, create_application
-from reidops.service.freed_memory import return_freed_memory
 from reidops.service.metrics import Metrics
 from reidops.service.served_model import CurrentModel
 from reidops.service.settings import ServiceSettings
