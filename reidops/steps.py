@@ -152,7 +152,7 @@ def train_embedder(crops: CropSet, model: Path, settings: TrainingSettings = Tra
         load_weights(network, settings.weights)
     identity = {"settings": {**vars(settings), "weights": str(settings.weights)}, **crops.digests}
     checkpoints = Checkpoints(model.with_name(model.name + ".checkpoints"), identity)
-    with launched(1, choose_precision("auto", network)) as fabric:
+    with launched(1, choose_precision("auto")) as fabric:
         trained = _fit(network, crops, settings, fabric, checkpoints)
     network.load_state_dict(trained.weights)
     facts = with_training(start, crops.table).facts | {"epoch": trained.epoch, "checkpoint_people": "all"}

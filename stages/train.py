@@ -69,7 +69,7 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     network = _build_network(params, table, weights)
     check_start(weights.origin, table)
     teacher = load_teacher(params.teacher, table) if params.teacher and params.epochs else None
-    wanted, precision = params.precision, choose_precision(params.precision, network)
+    wanted, precision = params.precision, choose_precision(params.precision)
     params = dataclasses.replace(params, precision=precision)
     # With parts, layers after the pooling of some backbones (OSNet) are not used.
     with launched(params.processes, precision, idle_weights=params.freeze is not None or params.parts > 0) as fabric:

@@ -57,7 +57,7 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
     transductive = bool(read_json(tracklets / "report.json").get("transductive", False))
     origin = _origin(embedder, found, crops, transductive=transductive)
     store = CropStore(tracklets / "crops.tar", found.crops)
-    precision = choose_precision(params["precision"], embedder.network)
+    precision = choose_precision(params["precision"])
     params = {**params, "precision": precision}
     identity = {"params": _lasting(params), "model": embedder.weights_sha256, **_digests(tracklets, crops, params)}
     checkpoints = Checkpoints(repository_root() / "data" / "checkpoints", {"adapt": identity})

@@ -21,17 +21,17 @@ _ONEDNN_LIMITS_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2
 """Values of ONEDNN_MAX_CPU_ISA that disable the bf16 kernels (oneDNN developer guide, "CPU Dispatcher Control")."""
 
 
-def choose_precision(wanted: Precision | Literal["auto"], network: nn.Module) -> Precision:
+def choose_precision(wanted: Precision | Literal["auto"]) -> Precision:
     """Return `wanted`, or for `auto` the best precision of this machine.
 
-    On a GPU this is `bf16-mixed` if it supports bf16, else `16-mixed`. On a CPU it is `bf16-mixed` if it supports bf16
-    and the network has no depthwise convolutions, which are slower in bf16, else `32-true`.
+    On a GPU this is `bf16-mixed` if it supports bf16, else `16-mixed`. On a CPU it is `bf16-mixed` if it supports bf16,
+    else `32-true`. The convolutions that are slower in bf16 are computed in float32 (`slow_convolutions.py`).
     """
     if wanted != AUTO:
         return wanted
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    if torch.backends.mps.is_available() or not cpu_computes_in_bf16() or has_depthwise_convolutions(network):
+    if torch.backends.mps.is_available() or not cpu_computes_in_bf16():
         return "32-true"
     return "bf16-mixed"
 
@@ -65,12 +65,6 @@ def cpu_computes_in_bf16() -> bool:
         or torch.cpu._is_avx512_bf16_supported()
         or torch.cpu._is_amx_tile_supported()
     )
-
-
-def has_depthwise_convolutions(network: nn.Module) -> bool:
-    """Return whether a convolution of the network has one group per input channel."""
-    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
-    return any(layer.groups == layer.in_channels > 1 for layer in convolutions)
 
 
 def measure_bf16_slowdown(seconds: float = 0.3) -> float:

@@ -36,6 +36,7 @@ from reidops.training.losses import BranchLosses
 from reidops.training.progress import Progress, describe_epoch
 from reidops.training.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
 from reidops.training.sampling import IdentitySampler
+from reidops.training.slow_convolutions import slow_convolutions_in_float32
 from reidops.training.tracklet_sampling import TrackletPooling, TrackletSampler
 from reidops.training.validation import HeldOut
 
@@ -288,9 +289,9 @@ class Trainer:
         """Add the gradient of `weight` times the loss of a batch of all ranks; return the losses times `weight`."""
         # Dropout in a backbone draws from this generator.
         torch.manual_seed(self._draw_seed(batch.number, self._fabric.global_rank))
-        features, logits, embeddings = (
-            gather(self._fabric, values) for values in self._model(batch.inputs, batch.cameras)
-        )
+        with slow_convolutions_in_float32(self._fabric):
+            outputs = self._model(batch.inputs, batch.cameras)
+        features, logits, embeddings = (gather(self._fabric, values) for values in outputs)
         loss, values = self._compute_losses(features, logits, gather(self._fabric, batch.labels), embeddings)
         if self._teacher is not None:
             taught = gather(self._fabric, self._teacher.embed(batch.inputs, self._data.frames))

@@ -242,7 +242,6 @@ def test_the_chosen_precision_is_logged_and_stands_in_the_model(data, monkeypatc
 
 def test_a_training_begun_in_one_precision_does_not_go_on_in_another(data, monkeypatch, caplog):
     """The same params on a machine that computes in bf16, then the checkpoint's folder on one that does not."""
-    monkeypatch.setattr(precision, "has_depthwise_convolutions", lambda network: False)
     monkeypatch.setattr(precision, "cpu_computes_in_bf16", lambda: True)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         fail_at_step(patch, 8, _interrupt)

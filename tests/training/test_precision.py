@@ -6,17 +6,13 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from reidops.training.precision import (
     choose_precision,
     cpu_computes_in_bf16,
-    has_depthwise_convolutions,
     measure_bf16_slowdown,
 )
 
-PLAIN = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=2))
-DEPTHWISE = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8))
 REPORT = "from reidops.training.precision import cpu_computes_in_bf16; print(cpu_computes_in_bf16())"
 
 
@@ -54,39 +50,33 @@ def machine(monkeypatch):
 )
 def test_a_cpu_trains_in_bf16_only_if_it_supports_it(machine, capability, facts, expected):
     machine(capability, **facts)
-    assert choose_precision("auto", PLAIN) == expected
+    assert choose_precision("auto") == expected
 
 
 @pytest.mark.parametrize("limit", ["AVX2", "avx2", "AVX512_CORE", "AVX512_CORE_VNNI"])
 def test_a_limit_of_onednn_below_bf16_is_respected(machine, monkeypatch, limit):
     machine("AVX512", avx512_bf16=True)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    assert choose_precision("auto", PLAIN) == "32-true"
+    assert choose_precision("auto") == "32-true"
 
 
 @pytest.mark.parametrize("limit", ["", "ALL", "DEFAULT", "AVX512_CORE_BF16", "AVX512_CORE_AMX"])
 def test_a_limit_of_onednn_that_allows_bf16_changes_nothing(machine, monkeypatch, limit):
     machine("AVX512", avx512_bf16=True)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-    assert choose_precision("auto", PLAIN) == "bf16-mixed"
-
-
-def test_depthwise_convolutions_train_in_float32_on_a_cpu(machine):
-    machine("AVX512", avx512_bf16=True)
-    assert has_depthwise_convolutions(DEPTHWISE) and not has_depthwise_convolutions(PLAIN)
-    assert choose_precision("auto", DEPTHWISE) == "32-true"
+    assert choose_precision("auto") == "bf16-mixed"
 
 
 @pytest.mark.parametrize(("computes_in_bf16", "expected"), [(True, "bf16-mixed"), (False, "16-mixed")])
 def test_a_gpu_trains_in_bf16_if_it_supports_it_and_else_in_fp16(monkeypatch, computes_in_bf16, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: computes_in_bf16)
-    assert choose_precision("auto", DEPTHWISE) == expected
+    assert choose_precision("auto") == expected
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 def test_an_explicit_precision_is_used(precision):
-    assert choose_precision(precision, PLAIN) == precision
+    assert choose_precision(precision) == precision
 
 
 @pytest.mark.slow
