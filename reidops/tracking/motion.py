@@ -67,7 +67,8 @@ class BoxMotion:
         """
         means, covariances, moving = state.means.copy(), state.covariances.copy(), self._num_velocities
         if keeps_size is not None:
-            means[np.ix_(keeps_size, np.array(self._size_velocities, int))] = 0
+            for velocity in self._size_velocities:
+                means[keeps_size, velocity] = 0
         self._keep_valid(means)
         means[:, :moving] += means[:, MEASURED:]
         # F P Fᵀ, where F adds the velocities to the first four numbers: first the rows, then the columns.
@@ -91,7 +92,9 @@ class BoxMotion:
         innovations = self._measure(box_ltwh) - state.means[:, :MEASURED]
         means = state.means + (innovations[:, None, :] @ gains)[:, 0]
         covariances = state.covariances - gains.transpose(0, 2, 1) @ cross
-        return State(means, (covariances + covariances.transpose(0, 2, 1)) / 2)
+        covariances += covariances.transpose(0, 2, 1)
+        covariances /= 2
+        return State(means, covariances)
 
     def gate_distances(self, state: State, box_ltwh: np.ndarray) -> np.ndarray:
         """Return squared Mahalanobis distances of each track to each box, [num_tracks, num_boxes] (DeepSORT, equation
@@ -146,11 +149,11 @@ class BoxMotion:
         raise NotImplementedError
 
     def _process_variances(self, means: np.ndarray) -> np.ndarray:
-        """Return the diagonal of the process-noise covariance, [n, d]."""
+        """Return the diagonal of the process-noise covariance, [n, d], or [d] if all tracks have the same."""
         raise NotImplementedError
 
     def _measured_variances(self, means: np.ndarray) -> np.ndarray:
-        """Return the diagonal of the measurement-noise covariance, [n, 4]."""
+        """Return the diagonal of the measurement-noise covariance, [n, 4], or [4] if all tracks have the same."""
         raise NotImplementedError
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
@@ -172,23 +175,23 @@ class ConstantNoiseMotion(BoxMotion):
         return np.tile(self._START, (len(measured), 1))
 
     def _process_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._PROCESS, (len(means), 1))
+        return np.asarray(self._PROCESS)
 
     def _measured_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._NOISE, (len(means), 1))
+        return np.asarray(self._NOISE)
 
 
 def ltwh_to_xyah(box_ltwh: np.ndarray) -> np.ndarray:
     """Return centre x, centre y, width / height, height, [n, 4]; heights must be positive."""
     left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-    return np.stack([left + width / 2, top + height / 2, width / height, height], axis=1)
+    return np.array([left + width / 2, top + height / 2, width / height, height]).T
 
 
 def xyah_to_ltwh(box_xyah: np.ndarray) -> np.ndarray:
     """Return left, top, width, height, [n, 4]."""
     x, y, aspect, height = np.asarray(box_xyah, dtype=float).T
     width = aspect * height
-    return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+    return np.array([x - width / 2, y - height / 2, width, height]).T
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ def _diagonals(values: np.ndarray) -> np.ndarray:
 
 
 def _with_diagonals(matrices: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Add values [n, d] to the diagonals of matrices [n, d, d], in place, and return them."""
-    each = np.arange(values.shape[1])
-    matrices[:, each, each] += values
+    """Add values, [n, d] or [d], to the diagonals of contiguous matrices [n, d, d], in place, and return them."""
+    num, dim, _ = matrices.shape
+    matrices.reshape(num, dim * dim)[:, :: dim + 1] += values
     return matrices

@@ -31,12 +31,12 @@ class XyhrMotion(ConstantNoiseMotion):
 
     def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-        return np.stack([left + width / 2, top + height / 2, height, width / height], axis=1)
+        return np.array([left + width / 2, top + height / 2, height, width / height]).T
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
         x, y, height, aspect = measured.T
         width = height * aspect
-        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+        return np.array([x - width / 2, y - height / 2, width, height]).T
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
         """Transform the centre linearly, scale the height by the root of the determinant, keep the aspect ratio."""

@@ -29,11 +29,11 @@ class XywhMotion(BoxMotion):
 
     def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-        return np.stack([left + width / 2, top + height / 2, width, height], axis=1)
+        return np.array([left + width / 2, top + height / 2, width, height]).T
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
         x, y, width, height = measured.T
-        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+        return np.array([x - width / 2, y - height / 2, width, height]).T
 
     def _start_variances(self, measured: np.ndarray) -> np.ndarray:
         """Use twice the position and ten times the velocity standard deviation."""
