@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.mot.boxes import iou_matrix
 from reidops.tracking.appearance import Ema
 from reidops.tracking.association import Pair, StagedPair, split_pairs
 from reidops.tracking.camera_motion import CameraMotion
@@ -18,7 +18,7 @@ from reidops.tracking.constants import HybridSortConstants
 from reidops.tracking.corner_sightings import CornerSightings
 from reidops.tracking.decisions import APPEARANCE, OVERLAP
 from reidops.tracking.motion_xysr import XysrMotion
-from reidops.tracking.ocsort import DIRECTION, FIRST, LOW_SCORE, RECOVERED, Stage
+from reidops.tracking.ocsort import DIRECTION, FIRST, LOW_SCORE, Stage
 from reidops.tracking.ocsort_appearance import OcSortWithAppearance
 from reidops.tracking.tracks import NO_TRACK, Observations
 
@@ -75,17 +75,18 @@ class HybridSort(OcSortWithAppearance):
         return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
 
     def _stages(self, seen: Observations, terms: dict[str, np.ndarray]) -> dict[str, Stage]:
-        """Return the association of high-score detections, that of low-score ones, and that by the last observations
-        (OCR).
-        """
+        """Return the association of high-score detections and that of low-score ones."""
         constants, overlap = self._constants, 1 - terms[HEIGHT_OVERLAP]
         passes, high = overlap >= constants.iou, seen.confidence >= constants.high
-        last = hmiou(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
         stages = {FIRST: Stage(self._first_scores(seen, terms), passes, high)}
         if constants.byte:
             scores = overlap - constants.second_confidence_weight * terms[LOW_CONFIDENCE]
             stages[LOW_SCORE] = Stage(scores, passes, ~high)
-        return stages | {RECOVERED: Stage(last, last >= constants.iou, high)}
+        return stages
+
+    def _box_overlap(self, a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
+        """Return the HMIoU of each box with each box, [num_a, num_b]."""
+        return hmiou(a_ltrb, b_ltrb)
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the sum of HMIoU, direction, confidence and appearance, [num_tracks, num_detections]."""
@@ -108,8 +109,6 @@ class HybridSort(OcSortWithAppearance):
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
         """Update the average embeddings by the high-score detections."""
-        if seen.embeddings is None:
-            return
         high = seen.confidence >= self._constants.high
         self._tracks.remember(rows[high], seen.embeddings[high])
 
@@ -130,7 +129,7 @@ def hmiou(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
 
 def height_overlap(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
     """Return the overlap of the vertical extents of two boxes divided by their common extent, [num_a, num_b]."""
-    a, b = a_ltrb[:, None], b_ltrb[None]
-    shared = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
-    whole = np.maximum(a[..., 3], b[..., 3]) - np.minimum(a[..., 1], b[..., 1])
+    (_, a_top, _, a_bottom), (_, b_top, _, b_bottom) = a_ltrb.T[:, :, None], b_ltrb.T
+    shared = np.minimum(a_bottom, b_bottom) - np.maximum(a_top, b_top)
+    whole = np.maximum(a_bottom, b_bottom) - np.minimum(a_top, b_top)
     return np.maximum(shared, 0) / np.maximum(whole, 1e-9)
