@@ -7,7 +7,7 @@ import numpy as np
 
 from reidops.tracking.sightings import Sightings, angles, unit_vectors
 
-_MOST_ANGLES = 2**20  # computed at a time, which bounds the memory
+_MOST_ANGLES = 2**13  # computed at a time, so that they stay in the processor's cache
 _NUM_CORNERS = 4
 
 

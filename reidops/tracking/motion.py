@@ -68,7 +68,7 @@ class BoxMotion:
         means, covariances, moving = state.means.copy(), state.covariances.copy(), self._num_velocities
         if keeps_size is not None:
             for velocity in self._size_velocities:
-                means[keeps_size, velocity] = 0
+                means[:, velocity][keeps_size] = 0
         self._keep_valid(means)
         means[:, :moving] += means[:, MEASURED:]
         # F P Fᵀ, where F adds the velocities to the first four numbers: first the rows, then the columns.
@@ -88,24 +88,28 @@ class BoxMotion:
         if confidence is not None:
             noise = noise * (1 - np.clip(confidence, 0, 1))[:, None]
         cross = state.covariances[:, :MEASURED, :]  # = (P Hᵀ)ᵀ, as the measurement selects the first four of the state
-        gains = np.linalg.solve(_with_diagonals(cross[:, :, :MEASURED].copy(), noise), cross)  # transposed, [n, 4, d]
+        scatter = _with_diagonals(cross[:, :, :MEASURED].copy(), noise)
+        gains = _solved(scatter, cross)  # transposed, [n, 4, d]
         innovations = self._measure(box_ltwh) - state.means[:, :MEASURED]
         means = state.means + (innovations[:, None, :] @ gains)[:, 0]
         covariances = state.covariances - gains.transpose(0, 2, 1) @ cross
-        covariances += covariances.transpose(0, 2, 1)
-        covariances /= 2
+        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
         return State(means, covariances)
 
     def gate_distances(self, state: State, box_ltwh: np.ndarray) -> np.ndarray:
         """Return squared Mahalanobis distances of each track to each box, [num_tracks, num_boxes] (DeepSORT, equation
         1).
         """
-        noise = self._measured_variances(state.means)
-        scatter = np.linalg.cholesky(_with_diagonals(state.covariances[:, :MEASURED, :MEASURED].copy(), noise))
-        whiteners, measured = np.linalg.inv(scatter), self._measure(box_ltwh)
+        noise, measured = self._measured_variances(state.means), self._measure(box_ltwh)
+        scatter = _with_diagonals(state.covariances[:, :MEASURED, :MEASURED].copy(), noise)
         distances = np.zeros((len(state), len(measured)))
-        # one row of each at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
-        for whitener in whiteners.transpose(1, 0, 2):
+        # one of the four numbers at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
+        if _are_diagonal(scatter):
+            for mean, number, variance in zip(state.means.T, measured.T, _variances_of(scatter).T, strict=False):
+                differences = number - mean[:, None]
+                distances += np.square(differences, out=differences) / variance[:, None]
+            return distances
+        for whitener in np.linalg.inv(np.linalg.cholesky(scatter)).transpose(1, 0, 2):
             whitened = whitener @ measured.T
             whitened -= np.sum(whitener * state.means[:, :MEASURED], axis=1)[:, None]
             distances += np.square(whitened, out=whitened)
@@ -254,6 +258,24 @@ class XyahMotion(BoxMotion):
 def _diagonals(values: np.ndarray) -> np.ndarray:
     """Return diagonal matrices [n, d, d] from values [n, d]."""
     return values[:, :, None] * np.eye(values.shape[1])
+
+
+def _variances_of(matrices: np.ndarray) -> np.ndarray:
+    """Return the diagonals of matrices [n, d, d], [n, d]."""
+    return np.einsum("nii->ni", matrices)
+
+
+def _are_diagonal(matrices: np.ndarray) -> bool:
+    """Return True if covariances [n, d, d] are 0 outside the diagonal: as long as no camera motion correlates them."""
+    num, dim, _ = matrices.shape
+    return np.count_nonzero(matrices) == num * dim
+
+
+def _solved(matrices: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return x, [n, d, k], of matrices x = values, for covariances [n, d, d] and values [n, d, k]."""
+    if _are_diagonal(matrices):
+        return values / _variances_of(matrices)[:, :, None]
+    return np.linalg.solve(matrices, values)
 
 
 def _with_diagonals(matrices: np.ndarray, values: np.ndarray) -> np.ndarray:

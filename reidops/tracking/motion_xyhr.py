@@ -26,8 +26,8 @@ class XyhrMotion(ConstantNoiseMotion):
     _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 1e-2)
 
     def _keep_valid(self, means: np.ndarray) -> None:
-        for value, velocity in ((_HEIGHT, _HEIGHT_VELOCITY), (_ASPECT, _ASPECT_VELOCITY)):
-            means[means[:, value] + means[:, velocity] <= 0, velocity] = 0
+        size, growth = means[:, _HEIGHT : _ASPECT + 1], means[:, _HEIGHT_VELOCITY : _ASPECT_VELOCITY + 1]
+        growth[size + growth <= 0] = 0
 
     def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T

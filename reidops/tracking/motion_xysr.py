@@ -30,7 +30,8 @@ class XysrMotion(ConstantNoiseMotion):
     _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 10)
 
     def _keep_valid(self, means: np.ndarray) -> None:
-        means[means[:, _AREA] + means[:, _AREA_VELOCITY] <= 0, _AREA_VELOCITY] = 0
+        area_velocity = means[:, _AREA_VELOCITY]
+        area_velocity[means[:, _AREA] + area_velocity <= 0] = 0
 
     def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T

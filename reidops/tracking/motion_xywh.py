@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from reidops.tracking.motion import BoxMotion
+from reidops.tracking.motion import MEASURED, BoxMotion
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class XywhMotion(BoxMotion):
     @staticmethod
     def _variances(means: np.ndarray, *shares: float) -> np.ndarray:
         """Return variances of (x, y, w, h), [n, 4] for each fraction of the extent, concatenated."""
-        extent = means[:, [2, 3, 2, 3]]
-        return np.concatenate([share * extent for share in shares], axis=1) ** 2
+        extents = means[:, None, 2:MEASURED] * np.repeat(shares, 2)[:, None]
+        return (extents * extents).reshape(len(means), MEASURED * len(shares))

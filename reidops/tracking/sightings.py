@@ -138,9 +138,11 @@ def angles(x: np.ndarray, y: np.ndarray, unit_x: np.ndarray, unit_y: np.ndarray)
     """Return the angles between vectors (x, y) and unit vectors, 0 … π; π / 2 for a vector near 0. The arguments
     broadcast.
     """
-    length = np.sqrt(x * x + y * y)
+    length = x * x + y * y
+    np.sqrt(length, out=length)
     length += _NEAR_ZERO
-    cosines = x * unit_x + y * unit_y
+    cosines = x * unit_x
+    cosines += y * unit_y
     cosines /= length
     np.clip(cosines, -1, 1, out=cosines)
     return np.arccos(cosines, out=cosines)
