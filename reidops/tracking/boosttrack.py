@@ -142,7 +142,7 @@ class BoostTrack:
     def _scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the similarity of each pair, [num_tracks, num_detections]."""
         constants, overlap = self._constants, 1 - terms[OVERLAP]
-        confidence = self._track_confidence()[:, None] * np.clip(seen.confidence, 0, 1)
+        confidence = self._track_confidence()[:, None] * seen.clipped_confidence
         confidence = np.where(overlap >= constants.iou, confidence, 0)
         scores = overlap + constants.iou_weight * confidence * overlap
         scores += constants.mahalanobis_weight * mahalanobis_similarity(terms[MAHALANOBIS])

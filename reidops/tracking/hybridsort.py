@@ -67,8 +67,8 @@ class HybridSort(OcSortWithAppearance):
         kalman = np.clip(self._confidences.filtered(), high, 1)
         linear = np.clip(self._confidences.extrapolated(), low, high)
         terms[HEIGHT_OVERLAP] = 1 - (1 - terms[OVERLAP]) * height_overlap(tracks.box_ltrb, seen.box_ltrb)
-        terms[CONFIDENCE] = np.abs(kalman[:, None] - _clipped(seen))
-        terms[LOW_CONFIDENCE] = np.abs(linear[:, None] - _clipped(seen))
+        terms[CONFIDENCE] = np.abs(kalman[:, None] - seen.clipped_confidence)
+        terms[LOW_CONFIDENCE] = np.abs(linear[:, None] - seen.clipped_confidence)
         if seen.embeddings is not None:
             terms[APPEARANCE] = self._memory.distances(seen.embeddings)
         limits = {HEIGHT_OVERLAP: 1 - constants.iou}
@@ -91,7 +91,7 @@ class HybridSort(OcSortWithAppearance):
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the sum of HMIoU, direction, confidence and appearance, [num_tracks, num_detections]."""
         constants = self._constants
-        scores = 1 - terms[HEIGHT_OVERLAP] + constants.inertia * _clipped(seen) * (0.5 - terms[DIRECTION])
+        scores = 1 - terms[HEIGHT_OVERLAP] + constants.inertia * seen.clipped_confidence * (0.5 - terms[DIRECTION])
         scores -= constants.confidence_weight * terms[CONFIDENCE]
         if APPEARANCE in terms:
             scores += constants.appearance_weight * self._similarity(terms[APPEARANCE])
@@ -100,11 +100,11 @@ class HybridSort(OcSortWithAppearance):
     def _update_tracks(self, pairs: Sequence[Pair | StagedPair], seen: Observations) -> np.ndarray:
         """Update the confidences, too; see `OcSort`."""
         rows, columns = split_pairs(pairs)
-        self._confidences.update(rows, _clipped(seen)[columns])
+        self._confidences.update(rows, seen.clipped_confidence[columns])
         track_of_detection = super()._update_tracks(pairs, seen)
         is_new = track_of_detection != NO_TRACK
         is_new[columns] = False
-        self._confidences.append(_clipped(seen)[is_new])
+        self._confidences.append(seen.clipped_confidence[is_new])
         return track_of_detection
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
@@ -115,11 +115,6 @@ class HybridSort(OcSortWithAppearance):
     def _keep(self, alive: np.ndarray) -> None:
         super()._keep(alive)
         self._confidences.keep(alive)
-
-
-def _clipped(seen: Observations) -> np.ndarray:
-    """Return the confidences in 0 … 1: those of detectors with another scale say nothing about a track."""
-    return np.clip(seen.confidence, 0, 1)
 
 
 def hmiou(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:

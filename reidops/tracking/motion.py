@@ -88,8 +88,11 @@ class BoxMotion:
         if confidence is not None:
             noise = noise * (1 - np.clip(confidence, 0, 1))[:, None]
         cross = state.covariances[:, :MEASURED, :]  # = (P Hᵀ)ᵀ, as the measurement selects the first four of the state
-        scatter = _with_diagonals(cross[:, :, :MEASURED].copy(), noise)
-        gains = _solved(scatter, cross)  # transposed, [n, 4, d]
+        measured = cross[:, :, :MEASURED]
+        if _are_diagonal(measured):
+            gains = cross / (_variances(measured) + noise)[:, :, None]  # transposed, [n, 4, d]
+        else:
+            gains = np.linalg.solve(_with_diagonals(measured.copy(), noise), cross)
         innovations = self._measure(box_ltwh) - state.means[:, :MEASURED]
         means = state.means + (innovations[:, None, :] @ gains)[:, 0]
         covariances = state.covariances - gains.transpose(0, 2, 1) @ cross
@@ -101,15 +104,19 @@ class BoxMotion:
         1).
         """
         noise, measured = self._measured_variances(state.means), self._measure(box_ltwh)
-        scatter = _with_diagonals(state.covariances[:, :MEASURED, :MEASURED].copy(), noise)
+        covariances = state.covariances[:, :MEASURED, :MEASURED]
         distances = np.zeros((len(state), len(measured)))
         # one of the four numbers at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
-        if _are_diagonal(scatter):
-            for mean, number, variance in zip(state.means.T, measured.T, _variances_of(scatter).T, strict=False):
-                differences = number - mean[:, None]
-                distances += np.square(differences, out=differences) / variance[:, None]
+        if _are_diagonal(covariances):
+            variances = _variances(covariances) + noise
+            for i in range(MEASURED):
+                differences = measured[:, i] - state.means[:, i, None]
+                differences *= differences
+                differences /= variances[:, i, None]
+                distances += differences
             return distances
-        for whitener in np.linalg.inv(np.linalg.cholesky(scatter)).transpose(1, 0, 2):
+        scatter = np.linalg.cholesky(_with_diagonals(covariances.copy(), noise))
+        for whitener in np.linalg.inv(scatter).transpose(1, 0, 2):
             whitened = whitener @ measured.T
             whitened -= np.sum(whitener * state.means[:, :MEASURED], axis=1)[:, None]
             distances += np.square(whitened, out=whitened)
@@ -260,22 +267,15 @@ def _diagonals(values: np.ndarray) -> np.ndarray:
     return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _variances_of(matrices: np.ndarray) -> np.ndarray:
-    """Return the diagonals of matrices [n, d, d], [n, d]."""
-    return np.einsum("nii->ni", matrices)
+def _variances(covariances: np.ndarray) -> np.ndarray:
+    """Return the diagonals of covariances [n, d, d], [n, d]."""
+    return covariances.diagonal(axis1=1, axis2=2)
 
 
-def _are_diagonal(matrices: np.ndarray) -> bool:
+def _are_diagonal(covariances: np.ndarray) -> bool:
     """Return True if covariances [n, d, d] are 0 outside the diagonal: as long as no camera motion correlates them."""
-    num, dim, _ = matrices.shape
-    return np.count_nonzero(matrices) == num * dim
-
-
-def _solved(matrices: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return x, [n, d, k], of matrices x = values, for covariances [n, d, d] and values [n, d, k]."""
-    if _are_diagonal(matrices):
-        return values / _variances_of(matrices)[:, :, None]
-    return np.linalg.solve(matrices, values)
+    num, dim, _ = covariances.shape
+    return np.count_nonzero(covariances) == num * dim
 
 
 def _with_diagonals(matrices: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -65,6 +65,11 @@ class Observations:
         """The same boxes, left, top, right, bottom, [n, 4] px."""
         return ltwh_to_ltrb(self.box_ltwh)
 
+    @cached_property
+    def clipped_confidence(self) -> np.ndarray:
+        """The confidences in 0 … 1, [n]: those of detectors with another scale say nothing about a track."""
+        return np.clip(self.confidence, 0, 1)
+
     def __getitem__(self, columns: np.ndarray | list[int]) -> "Observations":
         """Select detections by index or mask; `rows` still index the caller's detections."""
         embeddings = None if self.embeddings is None else self.embeddings[columns]
