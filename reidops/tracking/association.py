@@ -23,7 +23,7 @@ def match(costs: np.ndarray, limit: float) -> list[Pair]:
     if not allowed.any():
         return []
     rows, columns = linear_sum_assignment(np.where(allowed, costs, limit))
-    return pairs_of(rows, columns, allowed[rows, columns])
+    return _passing(rows, columns, allowed[rows, columns])
 
 
 def match_best(costs: np.ndarray, limit: float) -> list[Pair]:
@@ -31,12 +31,7 @@ def match_best(costs: np.ndarray, limit: float) -> list[Pair]:
     if not costs.size:
         return []
     rows, columns = linear_sum_assignment(costs)
-    return pairs_of(rows, columns, costs[rows, columns] <= limit)
-
-
-def pairs_of(rows: np.ndarray, columns: np.ndarray, passes: np.ndarray) -> list[Pair]:
-    """Return the pairs of rows and columns, [num_pairs] each, that pass, a mask [num_pairs]."""
-    return list(zip(rows[passes].tolist(), columns[passes].tolist(), strict=True))
+    return _passing(rows, columns, costs[rows, columns] <= limit)
 
 
 def match_among(costs: np.ndarray, limit: float, tracks: Numbers, detections: Numbers) -> list[Pair]:
@@ -87,3 +82,8 @@ def staged(pairs: Iterable[Pair], stage: str) -> list[StagedPair]:
 def split_pairs(pairs: Sequence[Pair | StagedPair]) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows and the columns of pairs, two arrays [num_pairs]."""
     return np.array([pair[0] for pair in pairs], dtype=int), np.array([pair[1] for pair in pairs], dtype=int)
+
+
+def _passing(rows: np.ndarray, columns: np.ndarray, passes: np.ndarray) -> list[Pair]:
+    """Return the pairs of rows and columns, [num_pairs] each, that pass, a mask [num_pairs]."""
+    return list(zip(rows[passes].tolist(), columns[passes].tolist(), strict=True))

@@ -6,6 +6,7 @@ their own.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -43,7 +44,7 @@ class BoxMotion:
     """Base class of the Kalman motion models. A state holds the four numbers of a box, then the velocities of the first
     of them.
 
-    A subclass defines the measurement (`_measure`, `_unmeasure`), the initial, process-noise and measurement-noise
+    A subclass defines the measurement (`measure`, `_unmeasure`), the initial, process-noise and measurement-noise
     variances, and the effect of camera motion on the state (`_warp_matrix`). The first `_num_velocities` of the four
     numbers have a velocity.
     """
@@ -54,7 +55,7 @@ class BoxMotion:
 
     def start(self, box_ltwh: np.ndarray) -> State:
         """Return the initial state of tracks at the boxes [n, 4], with velocity 0."""
-        measured = self._measure(box_ltwh)
+        measured = self.measure(box_ltwh)
         means = np.concatenate([measured, np.zeros((len(measured), self._num_velocities))], axis=1)
         return State(means, _diagonals(self._start_variances(measured)))
 
@@ -84,16 +85,20 @@ class BoxMotion:
                 Kalman, Du et al., "GIAOTracker", 2021, and StrongSORT, equation 1). None = the same noise for all
                 detections.
         """
+        return self.correct_measured(state, self.measure(box_ltwh), confidence)
+
+    def correct_measured(self, state: State, measured: np.ndarray, confidence: np.ndarray | None = None) -> State:
+        """Return the state as `correct` does, from the measurements of the boxes, [n, 4]."""
         noise = self._measured_variances(state.means)
         if confidence is not None:
             noise = noise * (1 - np.clip(confidence, 0, 1))[:, None]
         cross = state.covariances[:, :MEASURED, :]  # = (P Hᵀ)ᵀ, as the measurement selects the first four of the state
-        measured = cross[:, :, :MEASURED]
-        if _are_diagonal(measured):
-            gains = cross / (_variances(measured) + noise)[:, :, None]  # transposed, [n, 4, d]
+        measured_part = cross[:, :, :MEASURED]
+        if _are_diagonal(measured_part):
+            gains = cross / (_variances(measured_part) + noise)[:, :, None]  # transposed, [n, 4, d]
         else:
-            gains = np.linalg.solve(_with_diagonals(measured.copy(), noise), cross)
-        innovations = self._measure(box_ltwh) - state.means[:, :MEASURED]
+            gains = np.linalg.solve(_with_diagonals(measured_part.copy(), noise), cross)
+        innovations = measured - state.means[:, :MEASURED]
         means = state.means + (innovations[:, None, :] @ gains)[:, 0]
         covariances = state.covariances - gains.transpose(0, 2, 1) @ cross
         covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
@@ -103,7 +108,7 @@ class BoxMotion:
         """Return squared Mahalanobis distances of each track to each box, [num_tracks, num_boxes] (DeepSORT, equation
         1).
         """
-        noise, measured = self._measured_variances(state.means), self._measure(box_ltwh)
+        noise, measured = self._measured_variances(state.means), self.measure(box_ltwh)
         covariances = state.covariances[:, :MEASURED, :MEASURED]
         distances = np.zeros((len(state), len(measured)))
         # one of the four numbers at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
@@ -141,13 +146,13 @@ class BoxMotion:
         linear, offset = np.asarray(affine, dtype=float)[:, :2], np.asarray(affine, dtype=float)[:, 2]
         near, far = left_top @ linear.T + offset, (left_top + size) @ linear.T + offset
         means = state.means.copy()
-        means[:, :MEASURED] = self._measure(np.concatenate([near, np.maximum(far - near, 1e-6)], axis=1))
+        means[:, :MEASURED] = self.measure(np.concatenate([near, np.maximum(far - near, 1e-6)], axis=1))
         return State(means, state.covariances)
 
     def _keep_valid(self, means: np.ndarray) -> None:
         """Correct invalid means in place before the prediction."""
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         """Convert boxes to measurements, [n, 4]; sizes must be positive."""
         raise NotImplementedError
 
@@ -222,7 +227,7 @@ class XyahMotion(BoxMotion):
     aspect_velocity_std: float = 1e-5
     measured_aspect_std: float = 1e-1
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         return ltwh_to_xyah(box_ltwh)
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
@@ -257,9 +262,16 @@ class XyahMotion(BoxMotion):
         """Return variances of (x, y, a, h), [n, 4] for each pair (fraction of the height, std of the aspect ratio),
         concatenated.
         """
-        shares = np.array([value for share, _ in stds for value in (share, share, 0, share)])
-        absolute = np.array([value for _, aspect in stds for value in (0, 0, aspect, 0)])
+        shares, absolute = _xyah_stds(stds)
         return (height[:, None] * shares + absolute) ** 2
+
+
+@cache
+def _xyah_stds(stds: tuple[tuple[float, float], ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standard deviations in shares of the height and the absolute ones, both [4 · num_pairs]."""
+    shares = np.array([value for share, _ in stds for value in (share, share, 0, share)])
+    absolute = np.array([value for _, aspect in stds for value in (0, 0, aspect, 0)])
+    return shares, absolute
 
 
 def _diagonals(values: np.ndarray) -> np.ndarray:

@@ -96,9 +96,6 @@ class DecayingMotion(BoxMotion):
         added[:, 2, 2], added[:, 3, 3] = self.seconds * self.aspect_std**2, self.seconds * self.height_std**2
         return added
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
-        return self.measure(box_ltwh)
-
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
         x, y, log_aspect, log_height = measured.T
         height = np.exp(log_height)

@@ -29,7 +29,7 @@ class XyhrMotion(ConstantNoiseMotion):
         size, growth = means[:, _HEIGHT : _ASPECT + 1], means[:, _HEIGHT_VELOCITY : _ASPECT_VELOCITY + 1]
         growth[size + growth <= 0] = 0
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
         return np.array([left + width / 2, top + height / 2, height, width / height]).T
 

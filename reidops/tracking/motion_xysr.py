@@ -33,7 +33,7 @@ class XysrMotion(ConstantNoiseMotion):
         area_velocity = means[:, _AREA_VELOCITY]
         area_velocity[means[:, _AREA] + area_velocity <= 0] = 0
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
         return np.array([left + width / 2, top + height / 2, width * height, width / height]).T
 

@@ -6,6 +6,7 @@ state and its noise, equations 1 to 4) and 3.2 (the camera, equations 5 to 8).
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +28,7 @@ class XywhMotion(BoxMotion):
     velocity_std: float = 1 / 160  # of the extent per frame, per frame
     measured_std: float = 1 / 20  # of the extent
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
         return np.array([left + width / 2, top + height / 2, width, height]).T
 
@@ -52,5 +53,11 @@ class XywhMotion(BoxMotion):
     @staticmethod
     def _variances(means: np.ndarray, *shares: float) -> np.ndarray:
         """Return variances of (x, y, w, h), [n, 4] for each fraction of the extent, concatenated."""
-        extents = means[:, None, 2:MEASURED] * np.repeat(shares, 2)[:, None]
-        return (extents * extents).reshape(len(means), MEASURED * len(shares))
+        stds = means[:, None, 2:MEASURED] * _for_centre_and_extent(shares)
+        return (stds * stds).reshape(len(means), MEASURED * len(shares))
+
+
+@cache
+def _for_centre_and_extent(shares: tuple[float, ...]) -> np.ndarray:
+    """Return each share twice, [2 · num_shares, 1]: for the centre and for the extent."""
+    return np.repeat(shares, 2)[:, None]

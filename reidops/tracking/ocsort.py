@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.appearance import Memory
-from reidops.tracking.association import Pair, StagedPair, pairs_of, split_pairs, staged
+from reidops.tracking.association import Pair, StagedPair, split_pairs
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import OcSortConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
@@ -123,7 +123,7 @@ class OcSort:
         if not (len(rows) and len(columns)):
             return []
         overlap = self._box_overlap(ltwh_to_ltrb(self._sightings.last[rows]), seen.box_ltrb[columns])
-        return staged(_largest_sum(overlap, overlap >= self._constants.iou, rows, columns), RECOVERED)
+        return _matches(*_largest_sum(overlap, overlap >= self._constants.iou, rows, columns), RECOVERED)
 
     def _box_overlap(self, a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
         """Return the measure of overlap of each box with each box, [num_a, num_b]: the IoU."""
@@ -203,21 +203,27 @@ def match_stages(stages: dict[str, Stage]) -> list[Match]:
     for name, stage in stages.items():
         rows, columns = np.flatnonzero(free_rows), np.flatnonzero(free_columns & stage.columns)
         among = rows[:, None], columns
-        pairs = _largest_sum(stage.scores[among], stage.passes[among], rows, columns)
-        matches += staged(pairs, name)
-        matched_rows, matched_columns = split_pairs(pairs)
+        matched_rows, matched_columns = _largest_sum(stage.scores[among], stage.passes[among], rows, columns)
+        matches += _matches(matched_rows, matched_columns, name)
         free_rows[matched_rows] = free_columns[matched_columns] = False
     return matches
 
 
-def _largest_sum(scores: np.ndarray, passes: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[Pair]:
-    """Return the pairs of the full assignment of largest total score, without those that do not pass.
+def _largest_sum(
+    scores: np.ndarray, passes: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of the full assignment of largest total score, without those that do not pass, as two arrays.
 
     Args:
         scores, passes: [num_rows, num_columns].
-        rows, columns: the numbers in the returned pairs.
+        rows, columns: the numbers of the rows and columns that are returned.
     """
     if not passes.any():
-        return []
-    chosen = linear_sum_assignment(scores, maximize=True)
-    return pairs_of(rows[chosen[0]], columns[chosen[1]], passes[chosen])
+        return rows[:0], columns[:0]
+    chosen_rows, chosen_columns = linear_sum_assignment(scores, maximize=True)
+    kept = passes[chosen_rows, chosen_columns]
+    return rows[chosen_rows[kept]], columns[chosen_columns[kept]]
+
+
+def _matches(rows: np.ndarray, columns: np.ndarray, stage: str) -> list[Match]:
+    return [(row, column, stage) for row, column in zip(rows.tolist(), columns.tolist(), strict=True)]

@@ -105,12 +105,14 @@ def reupdate(motion: BoxMotion, state: State, last: np.ndarray, box_ltwh: np.nda
     """
     order = np.argsort(-gaps, kind="stable")
     gaps, last, box_ltwh, state = gaps[order], last[order], box_ltwh[order], state[order]
+    shares = np.minimum(np.arange(gaps.max(initial=0))[:, None] / gaps, 1)[:, :, None]
+    trajectory = motion.measure((shares * last + (1 - shares) * box_ltwh).reshape(-1, 4))
+    measured = trajectory.reshape(len(shares), len(gaps), 4)  # by the frames that remain
     for remaining in range(int(gaps.max(initial=0)) - 1, -1, -1):  # frames from the predicted to the current frame
         num_lost = int(np.searchsorted(-gaps, -remaining))  # tracks that were lost by then; they come first
         predicted = motion.predict(state[:num_lost])
         if remaining:
-            share = remaining / gaps[:num_lost, None]
-            predicted = motion.correct(predicted, share * last[:num_lost] + (1 - share) * box_ltwh[:num_lost])
+            predicted = motion.correct_measured(predicted, measured[remaining, :num_lost])
         state = predicted if num_lost == len(state) else stack([predicted, state[num_lost:]])
     return state[np.argsort(order)]
 
