@@ -110,7 +110,7 @@ class HybridSort(OcSortWithAppearance):
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
         """Update the average embeddings by the high-score detections."""
         high = seen.confidence >= self._constants.high
-        self._tracks.remember(rows[high], seen.embeddings[high])
+        self._tracks.remember(rows[high], seen[high].embeddings)
 
     def _keep(self, alive: np.ndarray) -> None:
         super()._keep(alive)
