@@ -23,7 +23,7 @@ def match(costs: np.ndarray, limit: float) -> list[Pair]:
     if not allowed.any():
         return []
     rows, columns = linear_sum_assignment(np.where(allowed, costs, limit))
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if allowed[r, c]]
+    return _passing(rows, columns, allowed[rows, columns])
 
 
 def match_best(costs: np.ndarray, limit: float) -> list[Pair]:
@@ -31,15 +31,16 @@ def match_best(costs: np.ndarray, limit: float) -> list[Pair]:
     if not costs.size:
         return []
     rows, columns = linear_sum_assignment(costs)
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if costs[r, c] <= limit]
+    return _passing(rows, columns, costs[rows, columns] <= limit)
 
 
 def match_among(costs: np.ndarray, limit: float, tracks: Numbers, detections: Numbers) -> list[Pair]:
     """Match a subset of rows with a subset of columns of a cost matrix; pairs hold the indices of the full matrix."""
     if not (len(tracks) and len(detections)):
         return []
-    pairs = match(costs[np.ix_(np.asarray(tracks, int), np.asarray(detections, int))], limit)
-    return [(int(tracks[row]), int(detections[column])) for row, column in pairs]
+    tracks, detections = np.asarray(tracks, int), np.asarray(detections, int)
+    rows, columns = split_pairs(match(costs[tracks[:, None], detections], limit))
+    return list(zip(tracks[rows].tolist(), detections[columns].tolist(), strict=True))
 
 
 def match_cascade(costs: np.ndarray, limit: float, tracks: Numbers, ages: Numbers) -> list[Pair]:
@@ -81,3 +82,8 @@ def staged(pairs: Iterable[Pair], stage: str) -> list[StagedPair]:
 def split_pairs(pairs: Sequence[Pair | StagedPair]) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows and the columns of pairs, two arrays [num_pairs]."""
     return np.array([pair[0] for pair in pairs], dtype=int), np.array([pair[1] for pair in pairs], dtype=int)
+
+
+def _passing(rows: np.ndarray, columns: np.ndarray, passes: np.ndarray) -> list[Pair]:
+    """Return the pairs of rows and columns, [num_pairs] each, that pass, a mask [num_pairs]."""
+    return list(zip(rows[passes].tolist(), columns[passes].tolist(), strict=True))

@@ -70,9 +70,12 @@ class BoostTrack:
         """
         constants, tracks = self._constants, self._tracks
         self._predict(frame)
-        seen = self._boosted(observe(detections, embeddings))
-        seen = seen[seen.confidence >= constants.high]
-        self.decisions = self._compute_decisions(seen)
+        seen = observe(detections, embeddings)
+        terms = self._box_terms(seen)
+        seen = self._boosted(seen, terms)
+        used = np.flatnonzero(seen.confidence >= constants.high)
+        seen, terms = seen[used], {name: term[:, used] for name, term in terms.items()}
+        self.decisions = self._compute_decisions(seen, terms)
         track_of_detection = self._update_tracks(self.decisions.pairs, seen)
         ids = confirm_streaks(tracks, track_of_detection, constants.min_hits, self._num_frames)
         boxes = tracks.reported_boxes(track_of_detection, constants.boxes)
@@ -93,13 +96,21 @@ class BoostTrack:
         exponents = np.where(life < constants.youth, constants.youth - life, self._tracks.age - 1)
         return constants.decay**exponents
 
-    def _boosted(self, seen: Observations) -> Observations:
+    def _box_terms(self, seen: Observations) -> dict[str, np.ndarray]:
+        """Return the cost terms of the boxes by name, [num_tracks, num_detections]."""
+        tracks = self._tracks
+        return {
+            OVERLAP: 1 - tracks.overlaps(seen),
+            MAHALANOBIS: tracks.motion.gate_distances(tracks.state, seen.box_ltwh),
+            SHAPE: 1 - shape_similarity(tracks.box_ltrb, seen.box_ltrb),
+        }
+
+    def _boosted(self, seen: Observations, terms: dict[str, np.ndarray]) -> Observations:
         """Return the detections with raised confidences."""
-        constants, overlap = self._constants, self._tracks.overlaps(seen)
-        if not overlap.size:
+        constants, distances = self._constants, terms[MAHALANOBIS]
+        if not distances.size:
             return seen
-        distances = self._tracks.motion.gate_distances(self._tracks.state, seen.box_ltwh)
-        similarity = self._rich_similarity(seen, distances)
+        similarity = self._rich_similarity(seen, terms)
         confidence = seen.confidence
         if constants.soft_boost:
             confidence = soft_boost(confidence, similarity.max(axis=0), constants.keep_share, constants.power)
@@ -111,24 +122,19 @@ class BoostTrack:
             confidence = boost_unlikely(confidence, seen.box_ltrb, unlikely, constants.high)
         return replace(seen, confidence=confidence)
 
-    def _rich_similarity(self, seen: Observations, distances: np.ndarray) -> np.ndarray:
+    def _rich_similarity(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the mean of Mahalanobis, shape and soft BIoU similarity, [num_tracks, num_detections]."""
-        box_ltrb = self._tracks.box_ltrb
-        soft = soft_biou(box_ltrb, seen.box_ltrb, self._track_confidence())
-        return (mahalanobis_similarity(distances) + shape_similarity(box_ltrb, seen.box_ltrb) + soft) / 3
+        soft = soft_biou(self._tracks.box_ltrb, seen.box_ltrb, self._track_confidence())
+        return (mahalanobis_similarity(terms[MAHALANOBIS]) + (1 - terms[SHAPE]) + soft) / 3
 
-    def _compute_decisions(self, seen: Observations) -> Decisions:
-        """Compute the cost terms and match tracks with detections."""
+    def _compute_decisions(self, seen: Observations, terms: dict[str, np.ndarray]) -> Decisions:
+        """Add the cost term of the appearance and match tracks with detections."""
         tracks, constants = self._tracks, self._constants
-        terms = {
-            OVERLAP: 1 - tracks.overlaps(seen),
-            MAHALANOBIS: tracks.motion.gate_distances(tracks.state, seen.box_ltwh),
-            SHAPE: 1 - shape_similarity(tracks.box_ltrb, seen.box_ltrb),
-        }
         limits = {OVERLAP: 1 - constants.iou}
         passes = terms[OVERLAP] <= limits[OVERLAP]
         if seen.embeddings is not None:
-            terms[APPEARANCE], limits[APPEARANCE] = self._memory.distances(seen.embeddings), self._gate
+            terms = terms | {APPEARANCE: self._memory.distances(seen.embeddings)}
+            limits[APPEARANCE] = self._gate
             passes |= (terms[OVERLAP] <= 1 - constants.iou / 2) & (terms[APPEARANCE] <= self._gate)
         stage = Stage(self._scores(seen, terms), passes, np.ones(len(seen), dtype=bool))
         return Decisions(tracks.ids, seen.rows, terms, limits, tuple(match_stages({FIRST: stage})))
@@ -136,7 +142,7 @@ class BoostTrack:
     def _scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the similarity of each pair, [num_tracks, num_detections]."""
         constants, overlap = self._constants, 1 - terms[OVERLAP]
-        confidence = self._track_confidence()[:, None] * np.clip(seen.confidence, 0, 1)
+        confidence = self._track_confidence()[:, None] * seen.clipped_confidence
         confidence = np.where(overlap >= constants.iou, confidence, 0)
         scores = overlap + constants.iou_weight * confidence * overlap
         scores += constants.mahalanobis_weight * mahalanobis_similarity(terms[MAHALANOBIS])
@@ -186,6 +192,8 @@ def boost_unlikely(confidence: np.ndarray, box_ltrb: np.ndarray, unlikely: np.nd
     Args:
         unlikely: mask [n] of the detections far from all tracks.
     """
+    if not unlikely.any():
+        return confidence
     rows = np.flatnonzero(unlikely)
     rows = rows[np.argsort(-confidence[rows], kind="stable")]
     covered = np.triu(iou_matrix(box_ltrb[rows], box_ltrb[rows]) > 0.3, 1).any(axis=0)

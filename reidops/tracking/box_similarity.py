@@ -7,8 +7,6 @@ tracking", 2024.
 
 import numpy as np
 
-from reidops.mot.boxes import areas_ltrb
-
 # The 99 % quantile of χ² with 4 degrees of freedom: pairs with a larger squared Mahalanobis distance have similarity 0.
 MAHALANOBIS_LIMIT = 13.2767
 # Shares of a box's extent by which the soft BIoU enlarges detections and tracks of confidence 0, on each side.
@@ -30,9 +28,7 @@ def mahalanobis_similarity(distances: np.ndarray) -> np.ndarray:
 
 def shape_similarity(track_ltrb: np.ndarray, box_ltrb: np.ndarray) -> np.ndarray:
     """Return exp(−d), where d adds the relative differences of widths and of heights."""
-    tracks, boxes = track_ltrb[:, None, 2:] - track_ltrb[:, None, :2], box_ltrb[None, :, 2:] - box_ltrb[None, :, :2]
-    differences = np.abs(tracks - boxes) / np.maximum(np.maximum(tracks, boxes), 1e-9)
-    return np.exp(-differences.sum(axis=2))
+    return np.exp(-_relative_differences(track_ltrb, box_ltrb, 0) - _relative_differences(track_ltrb, box_ltrb, 1))
 
 
 def soft_biou(track_ltrb: np.ndarray, box_ltrb: np.ndarray, confidence: np.ndarray) -> np.ndarray:
@@ -41,19 +37,26 @@ def soft_biou(track_ltrb: np.ndarray, box_ltrb: np.ndarray, confidence: np.ndarr
     Args:
         confidence: of the tracks, [num_tracks], in 0 … 1; at 1 the soft BIoU is the IoU.
     """
-    uncertainty = (1 - confidence)[:, None, None]
-    tracks = _enlarged(track_ltrb[:, None], _TRACK_BUFFER * uncertainty)
-    boxes = _enlarged(box_ltrb[None], _DETECTION_BUFFER * uncertainty)
-    shared = areas_ltrb(
-        np.concatenate(
-            [np.maximum(tracks[..., :2], boxes[..., :2]), np.minimum(tracks[..., 2:], boxes[..., 2:])], axis=-1
-        )
-    )
-    union = areas_ltrb(tracks) + areas_ltrb(boxes) - shared
+    uncertainty = (1 - confidence)[:, None]
+    shared = tracks = boxes = np.ones(())  # areas: products of the lengths along x and along y
+    for axis in (0, 1):
+        track_near, track_far = _enlarged(track_ltrb[:, None, axis::2], _TRACK_BUFFER * uncertainty)
+        box_near, box_far = _enlarged(box_ltrb[None, :, axis::2], _DETECTION_BUFFER * uncertainty)
+        shared = shared * np.maximum(np.minimum(track_far, box_far) - np.maximum(track_near, box_near), 0)
+        tracks, boxes = tracks * np.maximum(track_far - track_near, 0), boxes * np.maximum(box_far - box_near, 0)
+    union = tracks + boxes - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def _enlarged(box_ltrb: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return the boxes [..., 4] with these shares of their extent added on each side."""
-    margin = shares * (box_ltrb[..., 2:] - box_ltrb[..., :2])
-    return np.concatenate([box_ltrb[..., :2] - margin, box_ltrb[..., 2:] + margin], axis=-1)
+def _enlarged(edges: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the near and the far edges, from edges [..., 2], with these shares of the length added on each side."""
+    near, far = edges[..., 0], edges[..., 1]
+    margins = shares * (far - near)
+    return near - margins, far + margins
+
+
+def _relative_differences(track_ltrb: np.ndarray, box_ltrb: np.ndarray, axis: int) -> np.ndarray:
+    """Return the difference of the widths (0) or heights (1) of each pair over the larger one, [num_tracks, n]."""
+    tracks = (track_ltrb[:, axis + 2] - track_ltrb[:, axis])[:, None]
+    boxes = box_ltrb[:, axis + 2] - box_ltrb[:, axis]
+    return np.abs(tracks - boxes) / np.maximum(np.maximum(tracks, boxes), 1e-9)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
+from reidops.mot.boxes import iou_matrix
 from reidops.tracking.appearance import Ema
 from reidops.tracking.association import Pair, StagedPair, split_pairs
 from reidops.tracking.camera_motion import CameraMotion
@@ -18,7 +18,7 @@ from reidops.tracking.constants import HybridSortConstants
 from reidops.tracking.corner_sightings import CornerSightings
 from reidops.tracking.decisions import APPEARANCE, OVERLAP
 from reidops.tracking.motion_xysr import XysrMotion
-from reidops.tracking.ocsort import DIRECTION, FIRST, LOW_SCORE, RECOVERED, Stage
+from reidops.tracking.ocsort import DIRECTION, FIRST, LOW_SCORE, Stage
 from reidops.tracking.ocsort_appearance import OcSortWithAppearance
 from reidops.tracking.tracks import NO_TRACK, Observations
 
@@ -67,30 +67,31 @@ class HybridSort(OcSortWithAppearance):
         kalman = np.clip(self._confidences.filtered(), high, 1)
         linear = np.clip(self._confidences.extrapolated(), low, high)
         terms[HEIGHT_OVERLAP] = 1 - (1 - terms[OVERLAP]) * height_overlap(tracks.box_ltrb, seen.box_ltrb)
-        terms[CONFIDENCE] = np.abs(kalman[:, None] - _clipped(seen))
-        terms[LOW_CONFIDENCE] = np.abs(linear[:, None] - _clipped(seen))
+        terms[CONFIDENCE] = np.abs(kalman[:, None] - seen.clipped_confidence)
+        terms[LOW_CONFIDENCE] = np.abs(linear[:, None] - seen.clipped_confidence)
         if seen.embeddings is not None:
             terms[APPEARANCE] = self._memory.distances(seen.embeddings)
         limits = {HEIGHT_OVERLAP: 1 - constants.iou}
         return terms, limits if self._gate is None else limits | {APPEARANCE: self._gate}
 
     def _stages(self, seen: Observations, terms: dict[str, np.ndarray]) -> dict[str, Stage]:
-        """Return the association of high-score detections, that of low-score ones, and that by the last observations
-        (OCR).
-        """
+        """Return the association of high-score detections and that of low-score ones."""
         constants, overlap = self._constants, 1 - terms[HEIGHT_OVERLAP]
         passes, high = overlap >= constants.iou, seen.confidence >= constants.high
-        last = hmiou(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
         stages = {FIRST: Stage(self._first_scores(seen, terms), passes, high)}
         if constants.byte:
             scores = overlap - constants.second_confidence_weight * terms[LOW_CONFIDENCE]
             stages[LOW_SCORE] = Stage(scores, passes, ~high)
-        return stages | {RECOVERED: Stage(last, last >= constants.iou, high)}
+        return stages
+
+    def _box_overlap(self, a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
+        """Return the HMIoU of each box with each box, [num_a, num_b]."""
+        return hmiou(a_ltrb, b_ltrb)
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the sum of HMIoU, direction, confidence and appearance, [num_tracks, num_detections]."""
         constants = self._constants
-        scores = 1 - terms[HEIGHT_OVERLAP] + constants.inertia * _clipped(seen) * (0.5 - terms[DIRECTION])
+        scores = 1 - terms[HEIGHT_OVERLAP] + constants.inertia * seen.clipped_confidence * (0.5 - terms[DIRECTION])
         scores -= constants.confidence_weight * terms[CONFIDENCE]
         if APPEARANCE in terms:
             scores += constants.appearance_weight * self._similarity(terms[APPEARANCE])
@@ -99,28 +100,21 @@ class HybridSort(OcSortWithAppearance):
     def _update_tracks(self, pairs: Sequence[Pair | StagedPair], seen: Observations) -> np.ndarray:
         """Update the confidences, too; see `OcSort`."""
         rows, columns = split_pairs(pairs)
-        self._confidences.update(rows, _clipped(seen)[columns])
+        self._confidences.update(rows, seen.clipped_confidence[columns])
         track_of_detection = super()._update_tracks(pairs, seen)
         is_new = track_of_detection != NO_TRACK
         is_new[columns] = False
-        self._confidences.append(_clipped(seen)[is_new])
+        self._confidences.append(seen.clipped_confidence[is_new])
         return track_of_detection
 
     def _remember(self, rows: np.ndarray, seen: Observations) -> None:
         """Update the average embeddings by the high-score detections."""
-        if seen.embeddings is None:
-            return
         high = seen.confidence >= self._constants.high
-        self._tracks.remember(rows[high], seen.embeddings[high])
+        self._tracks.remember(rows[high], seen[high].embeddings)
 
     def _keep(self, alive: np.ndarray) -> None:
         super()._keep(alive)
         self._confidences.keep(alive)
-
-
-def _clipped(seen: Observations) -> np.ndarray:
-    """Return the confidences in 0 … 1: those of detectors with another scale say nothing about a track."""
-    return np.clip(seen.confidence, 0, 1)
 
 
 def hmiou(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
@@ -130,7 +124,7 @@ def hmiou(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
 
 def height_overlap(a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
     """Return the overlap of the vertical extents of two boxes divided by their common extent, [num_a, num_b]."""
-    a, b = a_ltrb[:, None], b_ltrb[None]
-    shared = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
-    whole = np.maximum(a[..., 3], b[..., 3]) - np.minimum(a[..., 1], b[..., 1])
+    (_, a_top, _, a_bottom), (_, b_top, _, b_bottom) = a_ltrb.T[:, :, None], b_ltrb.T
+    shared = np.minimum(a_bottom, b_bottom) - np.maximum(a_top, b_top)
+    whole = np.maximum(a_bottom, b_bottom) - np.minimum(a_top, b_top)
     return np.maximum(shared, 0) / np.maximum(whole, 1e-9)

@@ -6,6 +6,7 @@ their own.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -43,7 +44,7 @@ class BoxMotion:
     """Base class of the Kalman motion models. A state holds the four numbers of a box, then the velocities of the first
     of them.
 
-    A subclass defines the measurement (`_measure`, `_unmeasure`), the initial, process-noise and measurement-noise
+    A subclass defines the measurement (`measure`, `_unmeasure`), the initial, process-noise and measurement-noise
     variances, and the effect of camera motion on the state (`_warp_matrix`). The first `_num_velocities` of the four
     numbers have a velocity.
     """
@@ -54,7 +55,7 @@ class BoxMotion:
 
     def start(self, box_ltwh: np.ndarray) -> State:
         """Return the initial state of tracks at the boxes [n, 4], with velocity 0."""
-        measured = self._measure(box_ltwh)
+        measured = self.measure(box_ltwh)
         means = np.concatenate([measured, np.zeros((len(measured), self._num_velocities))], axis=1)
         return State(means, _diagonals(self._start_variances(measured)))
 
@@ -67,7 +68,8 @@ class BoxMotion:
         """
         means, covariances, moving = state.means.copy(), state.covariances.copy(), self._num_velocities
         if keeps_size is not None:
-            means[np.ix_(keeps_size, np.array(self._size_velocities, int))] = 0
+            for velocity in self._size_velocities:
+                means[:, velocity][keeps_size] = 0
         self._keep_valid(means)
         means[:, :moving] += means[:, MEASURED:]
         # F P Fᵀ, where F adds the velocities to the first four numbers: first the rows, then the columns.
@@ -83,26 +85,43 @@ class BoxMotion:
                 Kalman, Du et al., "GIAOTracker", 2021, and StrongSORT, equation 1). None = the same noise for all
                 detections.
         """
+        return self.correct_measured(state, self.measure(box_ltwh), confidence)
+
+    def correct_measured(self, state: State, measured: np.ndarray, confidence: np.ndarray | None = None) -> State:
+        """Return the state as `correct` does, from the measurements of the boxes, [n, 4]."""
         noise = self._measured_variances(state.means)
         if confidence is not None:
             noise = noise * (1 - np.clip(confidence, 0, 1))[:, None]
         cross = state.covariances[:, :MEASURED, :]  # = (P Hᵀ)ᵀ, as the measurement selects the first four of the state
-        gains = np.linalg.solve(_with_diagonals(cross[:, :, :MEASURED].copy(), noise), cross)  # transposed, [n, 4, d]
-        innovations = self._measure(box_ltwh) - state.means[:, :MEASURED]
+        measured_part = cross[:, :, :MEASURED]
+        if _are_diagonal(measured_part):
+            gains = cross / (_variances(measured_part) + noise)[:, :, None]  # transposed, [n, 4, d]
+        else:
+            gains = np.linalg.solve(_with_diagonals(measured_part.copy(), noise), cross)
+        innovations = measured - state.means[:, :MEASURED]
         means = state.means + (innovations[:, None, :] @ gains)[:, 0]
         covariances = state.covariances - gains.transpose(0, 2, 1) @ cross
-        return State(means, (covariances + covariances.transpose(0, 2, 1)) / 2)
+        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
+        return State(means, covariances)
 
     def gate_distances(self, state: State, box_ltwh: np.ndarray) -> np.ndarray:
         """Return squared Mahalanobis distances of each track to each box, [num_tracks, num_boxes] (DeepSORT, equation
         1).
         """
-        noise = self._measured_variances(state.means)
-        scatter = np.linalg.cholesky(_with_diagonals(state.covariances[:, :MEASURED, :MEASURED].copy(), noise))
-        whiteners, measured = np.linalg.inv(scatter), self._measure(box_ltwh)
+        noise, measured = self._measured_variances(state.means), self.measure(box_ltwh)
+        covariances = state.covariances[:, :MEASURED, :MEASURED]
         distances = np.zeros((len(state), len(measured)))
-        # one row of each at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
-        for whitener in whiteners.transpose(1, 0, 2):
+        # one of the four numbers at a time: an array [n, n, 4] of 10,000 boxes exceeds memory
+        if _are_diagonal(covariances):
+            variances = _variances(covariances) + noise
+            for i in range(MEASURED):
+                differences = measured[:, i] - state.means[:, i, None]
+                differences *= differences
+                differences /= variances[:, i, None]
+                distances += differences
+            return distances
+        scatter = np.linalg.cholesky(_with_diagonals(covariances.copy(), noise))
+        for whitener in np.linalg.inv(scatter).transpose(1, 0, 2):
             whitened = whitener @ measured.T
             whitened -= np.sum(whitener * state.means[:, :MEASURED], axis=1)[:, None]
             distances += np.square(whitened, out=whitened)
@@ -127,13 +146,13 @@ class BoxMotion:
         linear, offset = np.asarray(affine, dtype=float)[:, :2], np.asarray(affine, dtype=float)[:, 2]
         near, far = left_top @ linear.T + offset, (left_top + size) @ linear.T + offset
         means = state.means.copy()
-        means[:, :MEASURED] = self._measure(np.concatenate([near, np.maximum(far - near, 1e-6)], axis=1))
+        means[:, :MEASURED] = self.measure(np.concatenate([near, np.maximum(far - near, 1e-6)], axis=1))
         return State(means, state.covariances)
 
     def _keep_valid(self, means: np.ndarray) -> None:
         """Correct invalid means in place before the prediction."""
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         """Convert boxes to measurements, [n, 4]; sizes must be positive."""
         raise NotImplementedError
 
@@ -146,11 +165,11 @@ class BoxMotion:
         raise NotImplementedError
 
     def _process_variances(self, means: np.ndarray) -> np.ndarray:
-        """Return the diagonal of the process-noise covariance, [n, d]."""
+        """Return the diagonal of the process-noise covariance, [n, d], or [d] if all tracks have the same."""
         raise NotImplementedError
 
     def _measured_variances(self, means: np.ndarray) -> np.ndarray:
-        """Return the diagonal of the measurement-noise covariance, [n, 4]."""
+        """Return the diagonal of the measurement-noise covariance, [n, 4], or [4] if all tracks have the same."""
         raise NotImplementedError
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
@@ -172,23 +191,23 @@ class ConstantNoiseMotion(BoxMotion):
         return np.tile(self._START, (len(measured), 1))
 
     def _process_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._PROCESS, (len(means), 1))
+        return np.asarray(self._PROCESS)
 
     def _measured_variances(self, means: np.ndarray) -> np.ndarray:
-        return np.tile(self._NOISE, (len(means), 1))
+        return np.asarray(self._NOISE)
 
 
 def ltwh_to_xyah(box_ltwh: np.ndarray) -> np.ndarray:
     """Return centre x, centre y, width / height, height, [n, 4]; heights must be positive."""
     left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-    return np.stack([left + width / 2, top + height / 2, width / height, height], axis=1)
+    return np.array([left + width / 2, top + height / 2, width / height, height]).T
 
 
 def xyah_to_ltwh(box_xyah: np.ndarray) -> np.ndarray:
     """Return left, top, width, height, [n, 4]."""
     x, y, aspect, height = np.asarray(box_xyah, dtype=float).T
     width = aspect * height
-    return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+    return np.array([x - width / 2, y - height / 2, width, height]).T
 
 
 @dataclass(frozen=True)
@@ -208,7 +227,7 @@ class XyahMotion(BoxMotion):
     aspect_velocity_std: float = 1e-5
     measured_aspect_std: float = 1e-1
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         return ltwh_to_xyah(box_ltwh)
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
@@ -243,9 +262,16 @@ class XyahMotion(BoxMotion):
         """Return variances of (x, y, a, h), [n, 4] for each pair (fraction of the height, std of the aspect ratio),
         concatenated.
         """
-        shares = np.array([value for share, _ in stds for value in (share, share, 0, share)])
-        absolute = np.array([value for _, aspect in stds for value in (0, 0, aspect, 0)])
+        shares, absolute = _xyah_stds(stds)
         return (height[:, None] * shares + absolute) ** 2
+
+
+@cache
+def _xyah_stds(stds: tuple[tuple[float, float], ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standard deviations in shares of the height and the absolute ones, both [4 · num_pairs]."""
+    shares = np.array([value for share, _ in stds for value in (share, share, 0, share)])
+    absolute = np.array([value for _, aspect in stds for value in (0, 0, aspect, 0)])
+    return shares, absolute
 
 
 def _diagonals(values: np.ndarray) -> np.ndarray:
@@ -253,8 +279,19 @@ def _diagonals(values: np.ndarray) -> np.ndarray:
     return values[:, :, None] * np.eye(values.shape[1])
 
 
+def _variances(covariances: np.ndarray) -> np.ndarray:
+    """Return the diagonals of covariances [n, d, d], [n, d]."""
+    return covariances.diagonal(axis1=1, axis2=2)
+
+
+def _are_diagonal(covariances: np.ndarray) -> bool:
+    """Return True if covariances [n, d, d] are 0 outside the diagonal: as long as no camera motion correlates them."""
+    num, dim, _ = covariances.shape
+    return np.count_nonzero(covariances) == num * dim
+
+
 def _with_diagonals(matrices: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Add values [n, d] to the diagonals of matrices [n, d, d], in place, and return them."""
-    each = np.arange(values.shape[1])
-    matrices[:, each, each] += values
+    """Add values, [n, d] or [d], to the diagonals of contiguous matrices [n, d, d], in place, and return them."""
+    num, dim, _ = matrices.shape
+    matrices.reshape(num, dim * dim)[:, :: dim + 1] += values
     return matrices

@@ -76,7 +76,7 @@ class DecayingMotion(BoxMotion):
     def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         """Return x, y, log a and log h of boxes, [n, 4]; widths and heights must be positive."""
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-        return np.stack([left + width / 2, top + height, np.log(width / height), np.log(height)], axis=1)
+        return np.array([left + width / 2, top + height, np.log(width / height), np.log(height)]).T
 
     def warp(self, state: State, affine: np.ndarray) -> State:
         """Apply camera motion [2, 3]: foot points and velocities are transformed, heights scaled."""
@@ -96,14 +96,11 @@ class DecayingMotion(BoxMotion):
         added[:, 2, 2], added[:, 3, 3] = self.seconds * self.aspect_std**2, self.seconds * self.height_std**2
         return added
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
-        return self.measure(box_ltwh)
-
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
         x, y, log_aspect, log_height = measured.T
         height = np.exp(log_height)
         width = height * np.exp(log_aspect)
-        return np.stack([x - width / 2, y - height, width, height], axis=1)
+        return np.array([x - width / 2, y - height, width, height]).T
 
     def _start_variances(self, measured: np.ndarray) -> np.ndarray:
         speeds = np.exp(measured[:, 3])[:, None] * np.array(self.speed_std)

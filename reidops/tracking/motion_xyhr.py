@@ -26,17 +26,17 @@ class XyhrMotion(ConstantNoiseMotion):
     _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 1e-2)
 
     def _keep_valid(self, means: np.ndarray) -> None:
-        for value, velocity in ((_HEIGHT, _HEIGHT_VELOCITY), (_ASPECT, _ASPECT_VELOCITY)):
-            means[means[:, value] + means[:, velocity] <= 0, velocity] = 0
+        size, growth = means[:, _HEIGHT : _ASPECT + 1], means[:, _HEIGHT_VELOCITY : _ASPECT_VELOCITY + 1]
+        growth[size + growth <= 0] = 0
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-        return np.stack([left + width / 2, top + height / 2, height, width / height], axis=1)
+        return np.array([left + width / 2, top + height / 2, height, width / height]).T
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
         x, y, height, aspect = measured.T
         width = height * aspect
-        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+        return np.array([x - width / 2, y - height / 2, width, height]).T
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
         """Transform the centre linearly, scale the height by the root of the determinant, keep the aspect ratio."""

@@ -30,17 +30,18 @@ class XysrMotion(ConstantNoiseMotion):
     _NOISE: ClassVar[tuple[float, ...]] = (1, 1, 10, 10)
 
     def _keep_valid(self, means: np.ndarray) -> None:
-        means[means[:, _AREA] + means[:, _AREA_VELOCITY] <= 0, _AREA_VELOCITY] = 0
+        area_velocity = means[:, _AREA_VELOCITY]
+        area_velocity[means[:, _AREA] + area_velocity <= 0] = 0
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-        return np.stack([left + width / 2, top + height / 2, width * height, width / height], axis=1)
+        return np.array([left + width / 2, top + height / 2, width * height, width / height]).T
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
         x, y, area, aspect = measured.T
         area, aspect = np.maximum(area, 0), np.maximum(aspect, 1e-6)
         width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
-        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+        return np.array([x - width / 2, y - height / 2, width, height]).T
 
     def _warp_matrix(self, linear: np.ndarray) -> np.ndarray:
         """Transform the centre linearly, scale the area by the determinant, keep the aspect ratio."""

@@ -6,11 +6,12 @@ state and its noise, equations 1 to 4) and 3.2 (the camera, equations 5 to 8).
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
 
-from reidops.tracking.motion import BoxMotion
+from reidops.tracking.motion import MEASURED, BoxMotion
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class XywhMotion(BoxMotion):
     velocity_std: float = 1 / 160  # of the extent per frame, per frame
     measured_std: float = 1 / 20  # of the extent
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
-        return np.stack([left + width / 2, top + height / 2, width, height], axis=1)
+        return np.array([left + width / 2, top + height / 2, width, height]).T
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
         x, y, width, height = measured.T
-        return np.stack([x - width / 2, y - height / 2, width, height], axis=1)
+        return np.array([x - width / 2, y - height / 2, width, height]).T
 
     def _start_variances(self, measured: np.ndarray) -> np.ndarray:
         """Use twice the position and ten times the velocity standard deviation."""
@@ -52,5 +53,11 @@ class XywhMotion(BoxMotion):
     @staticmethod
     def _variances(means: np.ndarray, *shares: float) -> np.ndarray:
         """Return variances of (x, y, w, h), [n, 4] for each fraction of the extent, concatenated."""
-        extent = means[:, [2, 3, 2, 3]]
-        return np.concatenate([share * extent for share in shares], axis=1) ** 2
+        stds = means[:, None, 2:MEASURED] * _for_centre_and_extent(shares)
+        return (stds * stds).reshape(len(means), MEASURED * len(shares))
+
+
+@cache
+def _for_centre_and_extent(shares: tuple[float, ...]) -> np.ndarray:
+    """Return each share twice, [2 · num_shares, 1]: for the centre and for the extent."""
+    return np.repeat(shares, 2)[:, None]

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.appearance import Memory
-from reidops.tracking.association import Pair, StagedPair
+from reidops.tracking.association import Pair, StagedPair, split_pairs
 from reidops.tracking.camera_motion import CameraMotion
 from reidops.tracking.constants import OcSortConstants
 from reidops.tracking.decisions import OVERLAP, Decisions
@@ -79,8 +79,9 @@ class OcSort:
         self._predict()
         terms, limits = self._cost_terms(seen)
         matches = match_stages(self._stages(seen, terms))
+        matches += self._recovered(seen, matches)
         self.decisions = Decisions(tracks.ids.copy(), seen.rows, terms, limits, tuple(matches))
-        track_of_detection = self._update_tracks([(row, column) for row, column, _ in matches], seen)
+        track_of_detection = self._update_tracks(matches, seen)
         ids = self._output_ids(track_of_detection)
         boxes = tracks.reported_boxes(track_of_detection, constants.boxes)
         result = output_detections(detections, seen, ids, boxes)
@@ -89,6 +90,8 @@ class OcSort:
 
     def _keep(self, alive: np.ndarray) -> None:
         """Remove the tracks outside the mask."""
+        if alive.all():
+            return
         self._tracks.keep(alive)
         self._sightings.keep(alive)
 
@@ -103,16 +106,28 @@ class OcSort:
         return terms, {OVERLAP: 1 - self._constants.iou}
 
     def _stages(self, seen: Observations, terms: dict[str, np.ndarray]) -> dict[str, Stage]:
-        """Return the first association, with `byte` ByteTrack's with low-score detections, and that by the last
-        observations (OCR).
-        """
+        """Return the first association and, with `byte`, ByteTrack's with low-score detections."""
         overlap, least = 1 - terms[OVERLAP], self._constants.iou
-        last_overlap = iou_matrix(ltwh_to_ltrb(self._sightings.last), seen.box_ltrb)
         high = seen.confidence >= self._constants.high
         stages = {FIRST: Stage(self._first_scores(seen, terms), overlap >= least, high)}
         if self._constants.byte:
             stages[LOW_SCORE] = Stage(overlap, overlap >= least, ~high)
-        return stages | {RECOVERED: Stage(last_overlap, last_overlap >= least, high)}
+        return stages
+
+    def _recovered(self, seen: Observations, matches: list[Match]) -> list[Match]:
+        """Match the tracks and the high-score detections that are left by the last observations (OCR)."""
+        matched_rows, matched_columns = split_pairs(matches)
+        is_free_row, is_free_column = np.ones(len(self._tracks), dtype=bool), seen.confidence >= self._constants.high
+        is_free_row[matched_rows] = is_free_column[matched_columns] = False
+        rows, columns = np.flatnonzero(is_free_row), np.flatnonzero(is_free_column)
+        if not (len(rows) and len(columns)):
+            return []
+        overlap = self._box_overlap(ltwh_to_ltrb(self._sightings.last[rows]), seen.box_ltrb[columns])
+        return _matches(*_largest_sum(overlap, overlap >= self._constants.iou, rows, columns), RECOVERED)
+
+    def _box_overlap(self, a_ltrb: np.ndarray, b_ltrb: np.ndarray) -> np.ndarray:
+        """Return the measure of overlap of each box with each box, [num_a, num_b]: the IoU."""
+        return iou_matrix(a_ltrb, b_ltrb)
 
     def _first_scores(self, seen: Observations, terms: dict[str, np.ndarray]) -> np.ndarray:
         """Return the sum of IoU and direction (OCM); as published, the confidence of the detection multiplies the
@@ -124,11 +139,13 @@ class OcSort:
     def _update_tracks(self, pairs: Sequence[Pair | StagedPair], seen: Observations) -> np.ndarray:
         """Update matched tracks, start new ones, and return the track row of each detection, `NO_TRACK` for none."""
         tracks = self._tracks
-        rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
-        self._reupdate(rows, seen.box_ltwh[columns])
+        rows, columns = split_pairs(pairs)
+        box_ltwh = seen.box_ltwh[columns]
+        self._reupdate(rows, box_ltwh)
         track_of_detection = tracks.update(pairs, seen)
-        self._remember(rows, seen[columns])
-        self._sightings.update(rows, tracks.state[rows], seen.box_ltwh[columns])
+        if seen.embeddings is not None:
+            self._remember(rows, seen[columns])
+        self._sightings.update(rows, tracks.state[rows], box_ltwh)
         if self._constants.as_coded:
             self._sightings.forget_before(rows[tracks.hits[rows] == 2])
         free = np.flatnonzero((track_of_detection == NO_TRACK) & (seen.confidence >= self._constants.high))
@@ -185,16 +202,28 @@ def match_stages(stages: dict[str, Stage]) -> list[Match]:
     free_rows, free_columns = (np.ones(size, dtype=bool) for size in first.scores.shape)
     for name, stage in stages.items():
         rows, columns = np.flatnonzero(free_rows), np.flatnonzero(free_columns & stage.columns)
-        among = np.ix_(rows, columns)
-        if not stage.passes[among].any():
-            continue
-        chosen_rows, chosen_columns = linear_sum_assignment(stage.scores[among], maximize=True)
-        pairs = [
-            (r, c)
-            for r, c in zip(rows[chosen_rows].tolist(), columns[chosen_columns].tolist(), strict=True)
-            if stage.passes[r, c]
-        ]
-        matches += [(r, c, name) for r, c in pairs]
-        for r, c in pairs:
-            free_rows[r] = free_columns[c] = False
+        among = rows[:, None], columns
+        matched_rows, matched_columns = _largest_sum(stage.scores[among], stage.passes[among], rows, columns)
+        matches += _matches(matched_rows, matched_columns, name)
+        free_rows[matched_rows] = free_columns[matched_columns] = False
     return matches
+
+
+def _largest_sum(
+    scores: np.ndarray, passes: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of the full assignment of largest total score, without those that do not pass, as two arrays.
+
+    Args:
+        scores, passes: [num_rows, num_columns].
+        rows, columns: the numbers of the rows and columns that are returned.
+    """
+    if not passes.any():
+        return rows[:0], columns[:0]
+    chosen_rows, chosen_columns = linear_sum_assignment(scores, maximize=True)
+    kept = passes[chosen_rows, chosen_columns]
+    return rows[chosen_rows[kept]], columns[chosen_columns[kept]]
+
+
+def _matches(rows: np.ndarray, columns: np.ndarray, stage: str) -> list[Match]:
+    return [(row, column, stage) for row, column in zip(rows.tolist(), columns.tolist(), strict=True)]

@@ -16,6 +16,7 @@ number of tracks. A tracker processes a frame in these steps; their order depend
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import supervision as sv
@@ -59,10 +60,15 @@ class Observations:
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
+    @cached_property
     def box_ltrb(self) -> np.ndarray:
         """The same boxes, left, top, right, bottom, [n, 4] px."""
         return ltwh_to_ltrb(self.box_ltwh)
+
+    @cached_property
+    def clipped_confidence(self) -> np.ndarray:
+        """The confidences in 0 … 1, [n]: those of detectors with another scale say nothing about a track."""
+        return np.clip(self.confidence, 0, 1)
 
     def __getitem__(self, columns: np.ndarray | list[int]) -> "Observations":
         """Select detections by index or mask; `rows` still index the caller's detections."""
@@ -270,12 +276,15 @@ def output_detections(
             of them.
     """
     visible = np.flatnonzero(ids != UNCONFIRMED)
-    visible = visible[np.argsort(seen.rows[visible])]
-    result = detections[seen.rows[visible]]
+    rows = seen.rows[visible]
+    order = rows.argsort()
+    rows, visible = rows[order], visible[order]
+    result = detections[rows]
     result.tracker_id = ids[visible]
-    result.data[DETECTION] = seen.rows[visible]
+    result.data[DETECTION] = rows
     if box_ltrb is not None:
-        result.xyxy = np.where(np.isnan(box_ltrb[visible]), result.xyxy, box_ltrb[visible])
+        shown = box_ltrb[visible]
+        result.xyxy = np.where(np.isnan(shown), result.xyxy, shown)
     return result
 
 
@@ -305,6 +314,8 @@ def coasting(last: sv.Detections, tracks: Tracks, max_coast: int) -> sv.Detectio
 
 def with_area(box_ltrb: np.ndarray) -> np.ndarray:
     """Replace boxes that are not finite or have no area with rows of NaN, [n, 4]."""
+    if np.isfinite(box_ltrb).all() and (box_ltrb[:, 2:] > box_ltrb[:, :2]).all():
+        return box_ltrb
     whole = np.isfinite(box_ltrb).all(axis=1) & (box_ltrb[:, 2:] > box_ltrb[:, :2]).all(axis=1)
     return np.where(whole[:, None], box_ltrb, np.nan)
 
@@ -312,19 +323,22 @@ def with_area(box_ltrb: np.ndarray) -> np.ndarray:
 def _sorted_rows(keys: np.ndarray, embeddings: np.ndarray | None) -> np.ndarray:
     """Return the order of the detections by box and confidence; ties are ordered by embedding."""
     rows = np.lexsort(keys.T)
-    twins = len(rows) > 1 and (keys[rows[1:]] == keys[rows[:-1]]).all(axis=1).any()
-    return np.lexsort([*embeddings.T, *keys.T]) if twins and embeddings is not None else rows
+    if embeddings is None or len(rows) < 2:
+        return rows
+    twins = (keys[rows[1:]] == keys[rows[:-1]]).all(axis=1).any()
+    return np.lexsort([*embeddings.T, *keys.T]) if twins else rows
 
 
 def _check_boxes(box_ltwh: np.ndarray) -> None:
+    if np.isfinite(box_ltwh).all() and (box_ltwh[:, 2:] > 0).all():
+        return
     wrong = ~(np.isfinite(box_ltwh).all(axis=1) & (box_ltwh[:, 2:] > 0).all(axis=1))
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ReidopsError(
-            f"detection {row}: box left, top, width, height = {box_ltwh[row].tolist()}; expected finite px and a "
-            f"positive size;"
-            " drop such boxes before tracking"
-        )
+    row = int(wrong.argmax())
+    raise ReidopsError(
+        f"detection {row}: box left, top, width, height = {box_ltwh[row].tolist()}; expected finite px and a "
+        f"positive size;"
+        " drop such boxes before tracking"
+    )
 
 
 def _check_confidence(confidence: np.ndarray) -> None:

@@ -5,7 +5,7 @@ import pytest
 import supervision as sv
 from scipy.stats import chi2
 
-from reidops.mot.boxes import iou_matrix
+from reidops.mot.boxes import iou_matrix, ltwh_to_ltrb
 from reidops.tracking.boosttrack import (
     MAHALANOBIS,
     SHAPE,
@@ -206,3 +206,18 @@ def test_a_predicted_height_and_width_stay_positive():
     state = motion.start(np.array([[0.0, 0, 40, 100]]))
     state.means[:, 6:] = [-150, -2]
     assert (motion.boxes(motion.predict(state))[:, 2:] > 0).all()
+
+
+def test_the_similarities_of_boxes_equal_those_of_a_plain_loop():
+    rng = np.random.default_rng(0)
+    tracks, boxes = (ltwh_to_ltrb(rng.uniform(10, 100, (num, 4))) for num in (4, 6))
+    confidence = rng.random(4)
+    shapes, shares = shape_similarity(tracks, boxes), soft_biou(tracks, boxes, confidence)
+    for row, track in enumerate(tracks):
+        for column, box in enumerate(boxes):
+            a, b = track[2:] - track[:2], box[2:] - box[:2]
+            assert shapes[row, column] == pytest.approx(np.exp(-(abs(a - b) / np.maximum(a, b)).sum()))
+            margin_a, margin_b = 0.5 * (1 - confidence[row]) * a, 0.25 * (1 - confidence[row]) * b
+            large_a = np.concatenate([track[:2] - margin_a, track[2:] + margin_a])
+            large_b = np.concatenate([box[:2] - margin_b, box[2:] + margin_b])
+            assert shares[row, column] == pytest.approx(iou_matrix(large_a, large_b)[0, 0])

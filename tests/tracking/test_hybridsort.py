@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import supervision as sv
 
+from reidops.tracking import corner_sightings
 from reidops.tracking.camera_motion import NoMotion
 from reidops.tracking.confidence_state import ConfidenceState
 from reidops.tracking.constants import HybridSortConstants
@@ -151,6 +152,18 @@ def test_agreement_equals_a_plain_loop_over_corners_and_intervals():
                 angles.append(np.arccos(cosine))
         expected[detection] = 0.5 - np.mean(angles) / np.pi
     assert seen_walking(boxes.tolist()).agreement(new)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_agreement_is_the_same_in_blocks_of_any_size(monkeypatch):
+    rng = np.random.default_rng(0)
+    motion, boxes = XysrMotion(), rng.uniform(20, 400, (4, 7, 4))
+    sightings = CornerSightings(motion.start(np.zeros((0, 4))), 3)
+    sightings.append(motion.start(boxes[0]), boxes[0])
+    sightings.update(np.arange(7), sightings.state, boxes[1])
+    sightings.update(np.arange(5), sightings.state[:5], boxes[2, :5])
+    whole = sightings.agreement(boxes[3])
+    monkeypatch.setattr(corner_sightings, "_MOST_ANGLES", 2 * 12 * 7)  # two tracks at a time
+    assert (sightings.agreement(boxes[3]) == whole).all()
 
 
 def test_a_box_that_grows_has_a_direction_though_its_centre_stays():

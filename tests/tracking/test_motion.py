@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import chi2
 
 from reidops.tracking.constants import CHI2_GATE
-from reidops.tracking.motion import BoxMotion, XyahMotion, ltwh_to_xyah, stack, xyah_to_ltwh
+from reidops.tracking.motion import BoxMotion, State, XyahMotion, ltwh_to_xyah, stack, xyah_to_ltwh
 from reidops.tracking.motion_xysr import XysrMotion
 from reidops.tracking.motion_xywh import XywhMotion
 
@@ -118,6 +118,28 @@ def test_all_tracks_at_once_equal_a_textbook_filter_for_each(motion, form, confi
                 one.correct(box, c)
         assert state.means == pytest.approx(np.stack([one.x for one in plain]))
         assert state.covariances == pytest.approx(np.stack([one.p for one in plain]), rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("motion", "form"), list(zip(MOTIONS, [XYAH, XYWH, XYSR], strict=True)), ids=["xyah", "xywh", "xysr"]
+)
+def test_tracks_whose_numbers_are_correlated_equal_a_textbook_filter_for_each(motion, form):
+    """As after a rotation of the camera; the other tests have covariances without correlation of two coordinates."""
+    rng = np.random.default_rng(0)
+    boxes = random_boxes(rng, 5)
+    plain, start = [TextbookFilter(form, box) for box in boxes], motion.start(boxes)
+    mixing = np.eye(plain[0].dim) + rng.uniform(-0.2, 0.2, (plain[0].dim, plain[0].dim))
+    state = State(start.means, mixing @ start.covariances @ mixing.T)
+    for one in plain:
+        one.p = mixing @ one.p @ mixing.T
+    boxes = boxes + rng.normal(0, 3, boxes.shape)
+    expected = [[one.squared_distance(box) for box in boxes] for one in plain]
+    assert motion.gate_distances(state, boxes) == pytest.approx(np.array(expected))
+    state = motion.correct(state, boxes)
+    for one, box in zip(plain, boxes, strict=True):
+        one.correct(box)
+    assert state.means == pytest.approx(np.stack([one.x for one in plain]))
+    assert state.covariances == pytest.approx(np.stack([one.p for one in plain]), rel=1e-6, abs=1e-6)
 
 
 @by_motion

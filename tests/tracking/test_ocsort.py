@@ -91,7 +91,31 @@ def test_a_lost_track_is_kept_for_max_age_frames(num_hidden, expected):
 def test_the_reference_is_the_sighting_of_three_frames_ago_or_the_next_after_it_or_the_last(lefts, reference):
     """The frame that comes is one later than the last of the list."""
     expected = {0: 5, 5: 9, 20: 20, 8: 8}[reference]
-    assert seen_walking(lefts).references()[0, 0] == expected
+    assert seen_walking(lefts).references[-1, 0, 0] == expected
+
+
+def plain_reference(history: list[np.ndarray | None], interval: int) -> np.ndarray:
+    """Return the oldest box of the last `interval` frames, else the last one of all; None = the track was hidden."""
+    within = [box for box in history[-interval:] if box is not None]
+    return within[0] if within else [box for box in history if box is not None][-1]
+
+
+def test_references_equal_those_looked_up_in_the_whole_history():
+    rng, delta, num_tracks = np.random.default_rng(0), 3, 5
+    sightings, histories = Sightings(XysrMotion().start(np.zeros((0, 4))), delta), []
+    for _ in range(30):
+        rows = np.flatnonzero(rng.random(len(histories)) < 0.5)
+        boxes = rng.uniform(20, 400, (len(rows), 4))
+        sightings.update(rows, sightings.state[rows], boxes)
+        for row, history in enumerate(histories):
+            history.append(boxes[list(rows).index(row)] if row in rows else None)
+        if len(histories) < num_tracks:
+            first = rng.uniform(20, 400, (1, 4))
+            sightings.append(XysrMotion().start(first), first)
+            histories.append([first[0]])
+        for row, history in enumerate(histories):
+            for interval in range(1, delta + 1):
+                assert (sightings.references[interval - 1, row] == plain_reference(history, interval)).all()
 
 
 def test_agreement_is_a_half_ahead_minus_a_half_behind_and_nothing_sideways():

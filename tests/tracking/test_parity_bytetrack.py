@@ -42,7 +42,7 @@ SEEDS = [0, 1]
 class CornerMotion(BoxMotion):
     """The package's filter: the box's corners, each with the same doubt [px²], whatever the size."""
 
-    def _measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+    def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
         return ltwh_to_ltrb(box_ltwh)
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:
