@@ -1,4 +1,4 @@
-"""What happens to `register` if its MLflow server stops and comes back, and on an older store: trials of conditions.py."""
+"""What a stopped MLflow server and an older store do to `register`: trials of benchmarks/conditions.py."""
 
 import shutil
 import socket

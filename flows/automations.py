@@ -6,6 +6,7 @@
 import argparse
 import sys
 from datetime import timedelta
+from typing import Any
 
 from prefect.automations import Automation
 from prefect.blocks.abstract import NotificationBlock
@@ -81,7 +82,10 @@ def _notification(block: NotificationBlock, message: str) -> SendNotification:
 
 
 def write_automation(wanted: Automation, *, keep_notification: bool = False) -> None:
-    """Create an automation on the server, or replace the one of the same name.
+    """Create an automation on the server, or replace the one of the same name if it differs.
+
+    A replaced automation forgets the runs that it watches: a killed run would stay Running after `flows.serve` started
+    again.
 
     Args:
         keep_notification: keep the notifications of the one that is replaced.
@@ -94,7 +98,13 @@ def write_automation(wanted: Automation, *, keep_notification: bool = False) -> 
     wanted.id = known.id
     if keep_notification:
         wanted.actions += [action for action in known.actions if isinstance(action, SendNotification)]
-    wanted.update()
+    if _content(wanted) != _content(known):
+        wanted.update()
+
+
+def _content(automation: Automation) -> dict[str, Any]:
+    """Return what an automation does, without the ids that the server gives."""
+    return automation.model_dump(exclude={"id": True, "trigger": {"id"}})
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from prefect.automations import Automation
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
@@ -33,6 +34,13 @@ def test_it_is_replaced_and_not_doubled():
     (found,) = written()
     assert found.enabled and found.trigger.within == timedelta(seconds=SILENCE_SECONDS)
     assert [action.type for action in found.actions] == ["change-flow-run-state"]
+
+
+@pytest.mark.parametrize("automation", [crash_automation, start_automation])
+def test_an_equal_one_is_not_replaced_because_that_forgets_the_runs_it_watches(monkeypatch, automation):
+    write_automation(automation())
+    monkeypatch.setattr(Automation, "update", None)
+    write_automation(automation(), keep_notification=True)
 
 
 def test_a_run_that_is_killed_before_its_first_heartbeat_is_ended_too():

@@ -115,18 +115,18 @@ def test_a_stage_whose_output_is_damaged_in_the_cache_is_stale_although_dvc_sees
     """DVC trusts the time of a file and the mode of an object; a fault of the disk changes neither."""
     toy_repository(tmp_path)
     subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=tmp_path, check=True)
-    digest = hashlib.md5((tmp_path / "cook.txt").read_bytes()).hexdigest()
+    digest = hashlib.md5((tmp_path / "tell.txt").read_bytes()).hexdigest()
     stored = tmp_path / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
     state = stored.stat()
     stored.chmod(0o644)
     stored.write_bytes(b"?" * state.st_size)
     stored.chmod(0o444)
-    (tmp_path / "cook.txt").unlink()
-    os.link(stored, tmp_path / "cook.txt")
+    (tmp_path / "tell.txt").unlink()
+    os.link(stored, tmp_path / "tell.txt")
     os.utime(stored, ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert read_graph(tmp_path).stale == {"cook", "tell"}
-    assert "cook.txt: its object in DVC's cache was damaged" in caplog.text
-    assert run("cook", tmp_path) == "ran"
+    assert read_graph(tmp_path).stale == {"tell"}
+    assert "tell.txt: its object in DVC's cache was damaged" in caplog.text
+    assert run("tell", tmp_path) == "ran"
 
 
 def test_a_graph_that_dvc_cannot_read_is_one_line(tmp_path):
