@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from faults import DVC, new_clone, read_outs
 from three_retrainings import run
@@ -76,8 +77,8 @@ class Clone:
             text, _ = process.communicate(timeout=MOST_SECONDS)
         return Ended(process.returncode, text)
 
-    def start(self, command: Sequence[str], **variables: str) -> subprocess.Popen[str]:
-        """Start a command in a session of its own; its output is one text."""
+    def start(self, command: Sequence[str], log: IO[str] | None = None, **variables: str) -> subprocess.Popen[str]:
+        """Start a command in a session of its own; its output is one text, in a pipe or in `log`."""
         kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         cache = {"DVC_SITE_CACHE_DIR": str(self.folder / ".cache" / "dvc")}  # as the Makefile does
@@ -88,7 +89,7 @@ class Clone:
             env=environment,
             text=True,
             errors="replace",
-            stdout=subprocess.PIPE,
+            stdout=log or subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )

@@ -3,9 +3,9 @@
     python benchmarks/conditions.py --folder /tmp/conditions
 
 The conditions are a full disk and a read-only data folder in each stage, damaged objects of DVC's cache, an MLflow
-server that stops during `register` and a store of an older schema, a clock that jumps, and several users at once. All
-run in copies of one finished clone of the last commit with a small drawn data set. Root is required, as disks are
-mounted; the clock needs libfaketime. Exits 1 if a row is not as documented.
+server that stops during `register` and a store of an older schema, a clock that jumps, several users at once, and a
+host that is lost. All but the last run in copies of one finished clone of the last commit with a small drawn data set.
+Root is required, as disks are mounted; the clock needs libfaketime. Exits 1 if a row is not as documented.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from clocks import try_clocks
 from clones import Clone, Row, finished_clone
 from disks import try_full_disks, try_read_only_data
 from faults import DVC
+from hosts import try_hosts
 from stores import try_stores
 from three_retrainings import run
 from users import try_users_at_once
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="a folder for the clone, which is used again")
     parser.add_argument(
-        "--only", nargs="*", default=[], metavar="NAME", help="full, read-only, cache, store, clock, users"
+        "--only", nargs="*", default=[], metavar="NAME", help="full, read-only, cache, store, clock, users, host"
     )
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -64,6 +65,7 @@ def list_trials(base: Clone, folder: Path) -> dict[str, Callable[[], Iterator[Ro
         "store": partial(try_stores, base, copy),
         "clock": partial(try_clocks, base, copy),
         "users": partial(try_users_at_once, base, copy),
+        "host": partial(try_hosts, folder / "host"),
     }
     return mounting | others
 
