@@ -7,9 +7,10 @@ import hashlib
 import logging
 import os
 import re
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reidops.errors import ReidopsError, Unreachable
-from reidops.files import full_disk, named_when_full
+from reidops.files import full_disk, named_when_full, whole_file
 from reidops.registry.address import sqlite_file, tracking_uri, without_password
 from reidops.registry.places import ARTIFACTS, moved_from
 
@@ -78,7 +79,7 @@ def open_store(*, must_exist: bool = False) -> Iterator[mlflow.MlflowClient]:
         raise _told(uri, error) from error
     except requests.RequestException as error:
         raise StoreUnreachable(_unanswered(uri, error)) from error
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise _full(uri, error) or ReidopsError(
             f"the tracking store {without_password(uri)} cannot be used ({_first_line(error)}). {_REMEDY}"
         ) from error
@@ -115,7 +116,21 @@ def _prepare_store(uri: str) -> None:
         return
     _make_folder(file)
     with FileLock(file.with_name(f"{file.name}.lock")):
+        if not file.exists():
+            _make_tables(file)
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+def _make_tables(file: Path) -> None:
+    """Write an sqlite store that is whole or not there; MLflow cannot go on with a half of its tables."""
+    with (
+        whole_file(file) as partial,
+        tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as folder,
+    ):
+        made = Path(folder) / file.name
+        mlflow.MlflowClient(f"sqlite:///{made}").search_experiments(max_results=1)
+        with closing(sqlite3.connect(made)) as tables:
+            tables.execute("VACUUM INTO ?", [str(partial)])
 
 
 @contextmanager

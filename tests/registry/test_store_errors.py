@@ -1,5 +1,6 @@
 """A store whose tables are of another version of MLflow, and one whose disk is full: what to do is said."""
 
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -68,6 +69,20 @@ def test_a_store_of_another_schema_is_left_as_it_is_with_what_to_do(file, schema
     with pytest.raises(ReidopsError, match=message.format(schema=schema, file=file)), open_store():
         pass
     assert file.read_bytes() == before
+
+
+def test_a_store_whose_disk_is_full_while_its_tables_are_made_is_made_by_the_next_run(file):
+    """A file size limit of the process simulates the full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    try:
+        with pytest.raises(ReidopsError), open_store():
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in file.parent.iterdir() if not path.name.endswith(".lock")] == []
+    with open_store() as client:
+        assert client.search_experiments()
 
 
 def test_a_store_on_a_full_disk_is_told(file):
