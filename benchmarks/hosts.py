@@ -48,8 +48,7 @@ def _kill_host(clone: Clone, address: str, state: str, bound: float) -> Row:
     with _running(clone, "flows.serve"):
         _until(lambda: requests.get(f"{address}/deployments/name/retrain/nightly", timeout=10).ok)
         deployment = requests.get(f"{address}/deployments/name/retrain/nightly", timeout=60).json()["id"]
-        run = _new_run(address, deployment)
-        _until(lambda: _state(address, run) == state, pause=0.05)
+        run = _until(lambda: _run_in_state(address, deployment, state))
     killed, ended, next_run = time.monotonic(), None, None
     with _running(clone, "flows.serve"):
         while (ended is None or next_run is None) and time.monotonic() < killed + PATIENCE_SECONDS:
@@ -88,6 +87,16 @@ def _until(found: Callable[[], Any], pause: float = 1.0) -> Any:
             pass
         time.sleep(pause)
     sys.exit("conditions: the Prefect server does not answer")
+
+
+def _run_in_state(address: str, deployment: str, state: str) -> str | None:
+    """Return a new run when it is in a state; None if it was refused, as the lease of an earlier one still lasts."""
+    run = _new_run(address, deployment)
+    while (found := _state(address, run)) in ALIVE:
+        if found == state:
+            return run
+        time.sleep(0.05)
+    return None
 
 
 def _new_run(address: str, deployment: str) -> str:

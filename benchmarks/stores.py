@@ -1,6 +1,8 @@
 """What a stopped MLflow server and an older store do to `register`: trials of benchmarks/conditions.py."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -90,7 +92,7 @@ def _start_server(clone: Clone, port: int) -> subprocess.Popen[str]:
 
 def _stop(server: subprocess.Popen[str]) -> None:
     """Kill a server and its workers."""
-    subprocess.run(["kill", "-KILL", f"-{server.pid}"], check=False)
+    os.killpg(server.pid, signal.SIGKILL)
     server.wait()
 
 
