@@ -34,7 +34,7 @@ def try_stores(base: Clone, folder: Path) -> Iterator[Row]:
         _write_older_store(folder / "mlflow.db")
         ended = clone.dvc(*REGISTER)
         versions = _count(f"sqlite:///{folder / 'mlflow.db'}")
-        found = f"{'registered' if ended.code == 0 else ended.message}; {versions} version, the experiment is kept"
+        found = f"{'registered' if ended.code == 0 else ended.message}; versions: {versions}"
         yield Row("MLflow store of an older schema during `register`", found, ended.code == 0 and versions == 1)
 
 
