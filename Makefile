@@ -36,10 +36,12 @@ test: env
 test-fast: env
 	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1 -m "not slow"
 
-# Each stage is killed at random moments; the result must be that of an undisturbed run. Long.
+# Each stage is killed at random moments, and meets full disks and other bad conditions; the result must be that of an
+# undisturbed run. Long.
 test-faults: env
 	rm -rf .cache/faults
 	$(HERE) python benchmarks/faults.py --folder .cache/faults --kills-per-stage 4
+	$(HERE) python benchmarks/conditions.py --folder .cache/faults/conditions
 
 lint: env
 	ruff check .

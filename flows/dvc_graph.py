@@ -8,19 +8,24 @@ else.
 import json
 import logging
 import sys
+from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+
+from flows.damaged_cache import put_damaged_objects_aside
 
 
 def describe_graph(repo: Repo) -> dict[str, object]:
     """Return `needs`, the stages that each stage depends on, and `changed`, the stages that differ from dvc.lock.
 
-    `changed` is None if another DVC process prevents the comparison.
+    `damaged` are the files of outputs whose objects in the cache were damaged and were put aside. `changed` is None if
+    another DVC process prevents the comparison.
     """
     graph = repo.index.graph
+    damaged = put_damaged_objects_aside(Path(repo.root_dir), Path(repo.cache.local.path))
     needs = {stage.addressing: sorted(other.addressing for other in graph[stage]) for stage in graph}
-    return {"needs": dict(sorted(needs.items())), "changed": _changed(repo)}
+    return {"damaged": list(map(str, damaged)), "needs": dict(sorted(needs.items())), "changed": _changed(repo)}
 
 
 def _changed(repo: Repo) -> list[str] | None:

@@ -15,7 +15,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.adapt import adapt
-from flows.automations import crash_automation, write_automation
+from flows.automations import crash_automation, start_automation, write_automation
 from flows.backfill import backfill_models
 from flows.deployments import ENTRYPOINTS, Deployment, read_deployments
 from flows.drift import drift
@@ -32,6 +32,7 @@ FLOWS: dict[str, Flow] = dict(zip(ENTRYPOINTS, (retrain, drift, promote, backfil
 def serve_all(deployments: list[Deployment]) -> None:
     """Serve the flows of all deployments until they are interrupted, and end runs whose process was killed."""
     write_automation(crash_automation(), keep_notification=True)
+    write_automation(start_automation(), keep_notification=True)
     serve(*(runner_deployment(deployment) for deployment in deployments))
 
 

@@ -1,6 +1,7 @@
 """Run stages of dvc.yaml with `dvc repro --single-item` in subprocesses; independent of Prefect."""
 
 import json
+import logging
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from reidops.errors import ReidopsError
+
+log = logging.getLogger(__name__)
 
 Outcome = Literal["ran", "restored from the cache", "unchanged"]
 
@@ -80,6 +83,8 @@ class StageRun:
 def read_graph(folder: Path) -> Graph:
     """Return the stages of dvc.yaml in `folder`, and which of them can have changed.
 
+    Damaged objects of DVC's cache are put aside, with a warning each, so that their stages run again.
+
     Raises:
         ReidopsError: DVC cannot read the graph.
     """
@@ -90,7 +95,10 @@ def read_graph(folder: Path) -> Graph:
         raise ReidopsError(f"{folder}: DVC cannot read the graph: {run.stderr.strip()}")
     found = json.loads(run.stdout.splitlines()[-1])
     needs = {name: tuple(found["needs"][name]) for name in TopologicalSorter(found["needs"]).static_order()}
-    return Graph(needs, None if found["changed"] is None else frozenset(found["changed"]))
+    changed = None if found["changed"] is None else frozenset(found["changed"])
+    for path in found["damaged"]:
+        log.warning("%s: its object in DVC's cache was damaged and was put aside; its stage runs again", path)
+    return Graph(needs, changed)
 
 
 def reproduce_stage(

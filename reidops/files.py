@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from reidops.errors import ReidopsError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_PARTIAL = re.compile(r"(?<![^/])\.([^/]+)\.partial(?![^/])")  # a temporary name in a path
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # numpy's words for it
 
 
 @contextmanager
@@ -25,14 +28,19 @@ def named_when_full(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno not in _FULL:
+    except (OSError, RuntimeError) as error:
+        reason = _cause(error, _FULL)
+        if reason is None:
             raise
-        raise ReidopsError(
-            f"{path}: no space is left on its disk ({error.strerror or error}); the previous content is unchanged; "
-            "free some space (`dvc gc --workspace` deletes cached data that the current pipeline does not need) and "
-            "run again"
-        ) from None
+        raise full_disk(_PARTIAL.sub(r"\1", str(path)), reason) from None
+
+
+def full_disk(place: str, reason: str) -> ReidopsError:
+    """Return the error of a disk without space for `place`."""
+    return ReidopsError(
+        f"{place}: no space is left on its disk ({reason}); the previous content is unchanged; free some space "
+        "(`dvc gc --workspace` deletes cached data that the current pipeline does not need) and run again"
+    )
 
 
 @contextmanager
@@ -45,12 +53,28 @@ def _named_when_unwritable(temporary: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _UNWRITABLE or temporary.name not in str(error.filename):
+        reason = _cause(error, _UNWRITABLE)
+        is_output = temporary.name in str(error) or error.filename in map(str, temporary.parents)
+        if reason is None or not is_output:
             raise
+        place = _PARTIAL.sub(r"\1", str(temporary.parent))
         raise ReidopsError(
-            f"{temporary.parent}: cannot be written ({error.strerror}); make the folder writable for this user and run "
-            "again"
+            f"{place}: cannot be written ({reason}); make the folder writable for this user and run again"
         ) from None
+
+
+def _cause(error: BaseException | None, numbers: tuple[int, ...]) -> str | None:
+    """Return what the system said if an error, or the one that it replaced, has one of the numbers; else None.
+
+    Some libraries raise a text without the number: shutil for a folder, numpy for an array.
+    """
+    while error is not None:
+        number = errno.ENOSPC if _SHORT_WRITE.search(str(error)) else getattr(error, "errno", None)
+        found = next((n for n in numbers if n == number or f"[Errno {n}]" in str(error)), None)
+        if found is not None:
+            return os.strerror(found)
+        error = error.__context__
+    return None
 
 
 @contextmanager
@@ -61,10 +85,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         ReidopsError: the disk is full or read-only.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with named_when_full(path), _named_when_unwritable(temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             os.replace(temporary, path)
     finally:
@@ -80,13 +104,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
         ReidopsError: the disk is full or read-only.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)  # left behind by a killed run
-    with _named_when_unwritable(temporary):
-        temporary.mkdir()
     try:
         with named_when_full(path), _named_when_unwritable(temporary):
+            temporary.mkdir(parents=True)
             yield temporary
             shutil.rmtree(path, ignore_errors=True)
             os.replace(temporary, path)

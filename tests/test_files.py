@@ -2,8 +2,10 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reidops.errors import ReidopsError
@@ -83,6 +85,58 @@ def test_a_read_only_folder_is_named_with_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(ReidopsError, match=match), whole_folder(tmp_path / "a"):
         pass
+
+
+FULL = Path("/dev/full")  # the system refuses each byte, as on a full disk
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: np.save(open(path, "wb"), np.zeros(9999)),
+        lambda path: path.write_bytes(b"whole"),
+        lambda path: shutil.copytree(path.parents[1] / "source", path.parent, dirs_exist_ok=True),
+    ],
+    ids=["numpy, without a number", "Python", "shutil, without a number"],
+)
+def test_a_full_disk_is_named_by_its_final_name_whatever_the_library_says(tmp_path, write):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a").write_bytes(b"whole")
+    match = f"^{tmp_path}/out: no space is left on its disk .No space left on device.*free some space .* run again$"
+    with pytest.raises(ReidopsError, match=match), whole_folder(tmp_path / "out") as partial:
+        (partial / "a").symlink_to(FULL)
+        write(partial / "a")
+    match = f"^{tmp_path}/out/a: no space is left on its disk"
+    with (
+        pytest.raises(ReidopsError, match=match),
+        whole_folder(tmp_path / "out") as partial,
+        whole_file(partial / "a"),
+    ):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_an_error_in_place_of_the_systems_own_is_a_full_disk_too(tmp_path):
+    with pytest.raises(ReidopsError, match="no space is left"), whole_file(tmp_path / "a") as partial:
+        partial.symlink_to(FULL)
+        try:
+            partial.write_bytes(b"whole")
+        finally:
+            raise RuntimeError("a library's own words")
+    with pytest.raises(RuntimeError, match="of another kind"), whole_file(tmp_path / "a"):
+        raise RuntimeError("of another kind")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    """The parent of an output is missing on a read-only disk."""
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise read_only(tmp_path)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    for whole in (whole_file, whole_folder):
+        with pytest.raises(ReidopsError, match=f"{tmp_path}/data: cannot be written"), whole(tmp_path / "data" / "a"):
+            pass
 
 
 def test_an_input_without_permission_is_not_called_a_read_only_output(tmp_path):

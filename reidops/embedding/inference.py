@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from reidops.embedding.description import EmbedderDescription
 from reidops.embedding.network import EmbeddingNetwork
@@ -31,7 +31,8 @@ class Inference:
 
     def save_weights(self, path: Path) -> None:
         """Write the weights of the network as a safetensors file."""
-        save_file({name: value.contiguous() for name, value in self.network.state_dict().items()}, path)
+        weights = {name: value.contiguous() for name, value in self.network.state_dict().items()}
+        path.write_bytes(save(weights))  # safetensors itself reports a full disk by an error of its own
 
 
 def load_network(description: EmbedderDescription, weights: Path) -> EmbeddingNetwork:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from reidops.embedding.images import CropStore, ImageBatches
 from reidops.files import sha256, write_json
@@ -77,7 +77,7 @@ def _identity(crops: Path, settings: GanSettings) -> dict[str, Any]:
 
 def _write_training(generator: Generator, history: pd.DataFrame, folder: Path) -> None:
     weights = {name: values.cpu().contiguous() for name, values in generator.state_dict().items()}
-    save_file(weights, folder / "generator.safetensors")
+    (folder / "generator.safetensors").write_bytes(save(weights))
     (folder / "generator.safetensors").chmod(0o644)  # safetensors writes 0600
     history.to_csv(folder / "history.csv", index=False, float_format="%.6g", lineterminator="\n")
     draw_curves(history, folder / "curves.png")

@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+from reidops.errors import ReidopsError
 from reidops.files import repository_root, whole_folder, write_json
 
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
@@ -54,5 +55,14 @@ def write_address(folder: Path) -> None:
         write_json({"uri": portable_uri()}, partial / "store.json")
 
 
+def main() -> None:
+    """Write the address to the folder that the command names; exit 1 with one line if that is not possible."""
+    try:
+        write_address(Path(sys.argv[1]))
+    except ReidopsError as error:
+        print(f"store: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
 if __name__ == "__main__":
-    write_address(Path(sys.argv[1]))
+    main()

@@ -5,12 +5,15 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
 
 OWNER = "result.owner"
 LEASE_SECONDS = 900.0
 """Time after which a run of another host that did not end counts as broken; logging a result takes seconds."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_START_TICKS = 19  # the place of `starttime` in /proc/PID/stat, counted after the name of the program
 
 
 def own_tag() -> dict[str, str]:
@@ -19,7 +22,7 @@ def own_tag() -> dict[str, str]:
     owner = {
         "host": socket.gethostname(),
         "pid": pid,
-        "born": psutil.Process(pid).create_time(),
+        "born": _birth(pid),
         "until": time.time() + LEASE_SECONDS,
     }
     return {OWNER: json.dumps(owner)}
@@ -38,6 +41,18 @@ def is_living(tags: Mapping[str, str], start_ms: int) -> bool:
     if owner["host"] != socket.gethostname():
         return time.time() < owner["until"]
     try:
-        return abs(psutil.Process(owner["pid"]).create_time() - owner["born"]) < 1
-    except psutil.NoSuchProcess:
+        return _birth(owner["pid"]) == owner["born"]
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
+
+
+def _birth(pid: int) -> str:
+    """Return what tells a process from a later one with its number, also after the clock of the host was set.
+
+    On Linux this is the boot and the ticks between the boot and the start of the process. The date of its start, which
+    psutil gives, moves with the clock.
+    """
+    if not _BOOT.is_file():
+        return str(psutil.Process(pid).create_time())
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[_START_TICKS]
+    return f"{_BOOT.read_text().strip()}:{ticks}"

@@ -6,9 +6,12 @@ The store is `MLFLOW_TRACKING_URI`, else `mlflow.db` and `mlartifacts/` in the r
 import hashlib
 import logging
 import os
+import re
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 import mlflow
@@ -19,6 +22,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reidops.errors import ReidopsError, Unreachable
+from reidops.files import full_disk, named_when_full, whole_file
 from reidops.registry.address import sqlite_file, tracking_uri, without_password
 from reidops.registry.places import ARTIFACTS, moved_from
 
@@ -26,6 +30,8 @@ _REMEDY = "Everything computed is kept: mend MLFLOW_TRACKING_URI or the file, th
 _QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 # Set by another program for its own run: MLflow would log our result into that run or experiment.
 _FOREIGN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
+_SCHEMA = re.compile(r"out-of-date database schema \(found version (\w+)")
+_FULL = "database or disk is full"  # sqlite's words
 _NO_DATABASE = ("http", "file:", "databricks", "uc:", "sqlite:")
 
 logger = logging.getLogger(__name__)
@@ -65,15 +71,16 @@ def open_store(*, must_exist: bool = False) -> Iterator[mlflow.MlflowClient]:
         with _without(*_FOREIGN), _environment(**_QUIET, MLFLOW_TRACKING_URI=uri):
             _find_driver(uri)
             _prepare_store(uri)  # with limits of its own, which later ones must not precede
-            with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60"):
+            limits = _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="3", MLFLOW_HTTP_REQUEST_TIMEOUT="60")
+            with limits, named_when_full(_place(uri)):
                 mlflow.set_tracking_uri(uri)
                 yield mlflow.MlflowClient(uri)
     except MlflowException as error:
         raise _told(uri, error) from error
     except requests.RequestException as error:
         raise StoreUnreachable(_unanswered(uri, error)) from error
-    except SQLAlchemyError as error:
-        raise ReidopsError(
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise _full(uri, error) or ReidopsError(
             f"the tracking store {without_password(uri)} cannot be used ({_first_line(error)}). {_REMEDY}"
         ) from error
 
@@ -109,7 +116,21 @@ def _prepare_store(uri: str) -> None:
         return
     _make_folder(file)
     with FileLock(file.with_name(f"{file.name}.lock")):
+        if not file.exists():
+            _make_tables(file)
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+def _make_tables(file: Path) -> None:
+    """Write an sqlite store that is whole or not there; MLflow cannot go on with a half of its tables."""
+    with (
+        whole_file(file) as partial,
+        tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as folder,
+    ):
+        made = Path(folder) / file.name
+        mlflow.MlflowClient(f"sqlite:///{made}").search_experiments(max_results=1)
+        with closing(sqlite3.connect(made)) as tables:
+            tables.execute("VACUUM INTO ?", [str(partial)])
 
 
 @contextmanager
@@ -206,10 +227,40 @@ def _told(uri: str, error: MlflowException) -> ReidopsError:
     text = _first_line(error)
     if "failed with exception" in text or "Max retries" in text:
         return StoreUnreachable(_unanswered(uri, error))
-    return ReidopsError(
+    schema = _SCHEMA.search(text)
+    if schema is not None:
+        return ReidopsError(_schema_text(uri, schema.group(1)))
+    return _full(uri, error) or ReidopsError(
         f"the tracking store {without_password(uri)} refused: {text}. Everything computed is kept: `dvc repro "
         "register` goes on from here"
     )
+
+
+def _schema_text(uri: str, found: str) -> str:
+    """Return what to do if the tables of a store are those of another version of MLflow."""
+    shown, version = without_password(uri), mlflow.__version__
+    known = (file.name for file in files("mlflow.store.db_migrations.versions").iterdir())
+    if any(name.startswith(f"{found}_") for name in known):
+        return (
+            f"the tracking store {shown} has the tables of an older MLflow (schema {found}) than this one ({version}). "
+            f"Copy the database as a backup, run `mlflow db upgrade {shown}`, then `dvc repro register`; everything "
+            "computed is kept"
+        )
+    return (
+        f"the tracking store {shown} has the tables of a newer MLflow (schema {found}) than this one ({version}). "
+        "Install the version of MLflow that wrote it, then run `dvc repro register`; everything computed is kept"
+    )
+
+
+def _place(uri: str) -> Path:
+    """Return the folder of the files of a store; of a server, only temporary files lie on this host."""
+    file = sqlite_file(uri)
+    return Path(tempfile.gettempdir()) if file is None else file.parent / ARTIFACTS
+
+
+def _full(uri: str, error: Exception) -> ReidopsError | None:
+    """Return the error of a full disk if sqlite reports one."""
+    return full_disk(str(sqlite_file(uri)), _FULL) if _FULL in str(error) else None
 
 
 def _unanswered(uri: str, error: Exception) -> str:

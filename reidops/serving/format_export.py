@@ -1,7 +1,11 @@
 """Write an exported embedder in the formats beside `onnx`."""
 
 import warnings
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import onnxruntime
@@ -62,7 +66,8 @@ def _example(embedder: Embedder) -> torch.Tensor:
 
 def _save_script(network: nn.Module, example: torch.Tensor, target: Path) -> None:
     with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # that TorchScript is deprecated
-        torch.jit.save(torch.jit.trace(network, example, check_trace=False), target)
+        script = torch.jit.trace(network, example, check_trace=False)
+    _write(partial(torch.jit.save, script), target)
 
 
 def _save_export(network: nn.Module, example: torch.Tensor, target: Path) -> None:
@@ -70,7 +75,14 @@ def _save_export(network: nn.Module, example: torch.Tensor, target: Path) -> Non
         program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("N", min=1)},))
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # it names the folder of the code
-        torch.export.save(program, target)
+    _write(partial(torch.export.save, program), target)
+
+
+def _write(save: Callable[[BinaryIO], None], target: Path) -> None:
+    """Write what `save` writes into a stream; on a full disk torch would abort the process."""
+    stream = BytesIO()
+    save(stream)
+    target.write_bytes(stream.getvalue())
 
 
 def _save_engine(source: Path, target: Path) -> None:

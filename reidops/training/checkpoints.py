@@ -43,9 +43,10 @@ class Checkpoints:
             ReidopsError: the state cannot be written.
         """
         try:
-            with whole_file(self._path) as temporary:
-                torch.save(state, temporary)
-        except (OSError, RuntimeError) as error:  # torch raises RuntimeError if its zip writer cannot write
+            # Python's stream, because torch's own does not say why it cannot write.
+            with whole_file(self._path) as temporary, open(temporary, "wb") as stream:
+                torch.save(state, stream)
+        except (OSError, RuntimeError) as error:
             raise ReidopsError(
                 f"{self._path}: the checkpoint cannot be written: {error}; free disk space and run again; the previous "
                 "checkpoint is kept"

@@ -4,8 +4,12 @@ The original pages load style sheets and scripts from six hosts, build the index
 and random ids. The pages are rewritten with an inline style sheet, a plain index and stable names.
 """
 
+import logging
 import re
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -39,7 +43,29 @@ def write_data_docs(context: gx.data_context.EphemeralDataContext, folder: Path)
         "store_backend": backend,
     }
     context.add_data_docs_site("docs", {**site, "show_how_to_buttons": False})
-    context.build_data_docs()
+    with _failures_raised():
+        context.build_data_docs()
+
+
+@contextmanager
+def _failures_raised() -> Iterator[None]:
+    """Raise the error of a page that cannot be written; Great Expectations logs it and leaves half a page."""
+    failures: list[OSError] = []
+
+    def collect(record: logging.LogRecord) -> bool:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            failures.append(error)
+        return not isinstance(error, OSError)
+
+    builder = logging.getLogger("great_expectations.render.renderer.site_builder")
+    builder.addFilter(collect)
+    try:
+        yield
+    finally:
+        builder.removeFilter(collect)
+    if failures:
+        raise failures[0]
 
 
 def result_pages(folder: Path) -> dict[str, Path]:

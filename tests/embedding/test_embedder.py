@@ -163,6 +163,12 @@ def test_weights_of_another_network_are_an_error(folder):
         Embedder.load(folder)
 
 
+def test_weights_on_a_full_disk_are_an_error_of_the_system(embedder, tmp_path):
+    (tmp_path / "model.safetensors").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        embedder.save(tmp_path)
+
+
 def test_a_damaged_weights_file_is_an_error(folder):
     (folder / "model.safetensors").write_bytes(b"no tensors")
     with pytest.raises(ReidopsError, match=r"model\.safetensors"):

@@ -3,11 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from prefect.automations import Automation
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
-from flows.automations import CRASH, HEARTBEAT_SECONDS, SILENCE_SECONDS, crash_automation, write_automation
+from flows.automations import (
+    CRASH,
+    HEARTBEAT_SECONDS,
+    SILENCE_SECONDS,
+    START_SECONDS,
+    crash_automation,
+    start_automation,
+    write_automation,
+)
 from flows.notifications import load_block
 from reidops.errors import ReidopsError
 
@@ -25,6 +34,22 @@ def test_it_is_replaced_and_not_doubled():
     (found,) = written()
     assert found.enabled and found.trigger.within == timedelta(seconds=SILENCE_SECONDS)
     assert [action.type for action in found.actions] == ["change-flow-run-state"]
+
+
+@pytest.mark.parametrize("automation", [crash_automation, start_automation])
+def test_an_equal_one_is_not_replaced_because_that_forgets_the_runs_it_watches(monkeypatch, automation):
+    write_automation(automation())
+    monkeypatch.setattr(Automation, "update", None)
+    write_automation(automation(), keep_notification=True)
+
+
+def test_a_run_that_is_killed_before_its_first_heartbeat_is_ended_too():
+    """It stays Pending, or Running from the moment before its first heartbeat."""
+    running, pending = crash_automation().trigger, start_automation().trigger
+    assert "prefect.flow-run.Running" in running.after and running.within == timedelta(seconds=SILENCE_SECONDS)
+    assert pending.after == {"prefect.flow-run.Pending"} and "prefect.flow-run.Running" in pending.expect
+    assert pending.within == timedelta(seconds=START_SECONDS)
+    assert crash_automation().name != start_automation().name
 
 
 def test_a_block_gets_a_message_of_a_crash_until_it_is_removed():

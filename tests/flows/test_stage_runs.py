@@ -1,5 +1,6 @@
 """Stages run as DVC runs them, and how they end differs."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -108,6 +109,24 @@ def test_only_stages_that_changed_and_what_depends_on_them_are_stale(tmp_path):
     assert read_graph(tmp_path).stale == frozenset()
     (tmp_path / "cook.txt").write_text("edited")
     assert read_graph(tmp_path).stale == {"cook", "tell"}
+
+
+def test_a_stage_whose_output_is_damaged_in_the_cache_is_stale_although_dvc_sees_no_change(tmp_path, caplog):
+    """DVC trusts the time of a file and the mode of an object; a fault of the disk changes neither."""
+    toy_repository(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=tmp_path, check=True)
+    digest = hashlib.md5((tmp_path / "tell.txt").read_bytes()).hexdigest()
+    stored = tmp_path / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+    state = stored.stat()
+    stored.chmod(0o644)
+    stored.write_bytes(b"?" * state.st_size)
+    stored.chmod(0o444)
+    (tmp_path / "tell.txt").unlink()
+    os.link(stored, tmp_path / "tell.txt")
+    os.utime(stored, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert read_graph(tmp_path).stale == {"tell"}
+    assert "tell.txt: its object in DVC's cache was damaged" in caplog.text
+    assert run("tell", tmp_path) == "ran"
 
 
 def test_a_graph_that_dvc_cannot_read_is_one_line(tmp_path):

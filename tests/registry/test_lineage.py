@@ -3,9 +3,11 @@
 import json
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from reidops.registry.address import portable_uri
@@ -75,6 +77,15 @@ def owner(**changes: object) -> dict[str, str]:
 def test_a_run_is_living_while_its_process_is_or_its_lease_lasts(changes, living):
     assert json.loads(own_tag()[OWNER])["host"] == socket.gethostname()
     assert is_living(owner(**changes), 0) is living
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system keeps the date of a process's start")
+@pytest.mark.parametrize("seconds", [-86400.0, 3600.0])
+def test_a_run_stays_living_if_the_clock_of_the_host_is_set(monkeypatch, seconds):
+    """Linux counts from the boot, and the date of the boot moves with the clock."""
+    tag, booted = own_tag(), psutil.boot_time()
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: booted + seconds)
+    assert is_living(tag, 0)
 
 
 def test_a_run_of_an_earlier_version_is_living_for_a_lease():

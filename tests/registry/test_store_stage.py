@@ -1,5 +1,6 @@
 """DVC registers a result again in another MLflow store, and in the same store only once."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from reidops.registry import address
 
 pytestmark = pytest.mark.slow
 
@@ -32,3 +35,15 @@ def test_another_store_runs_the_registration_again_and_the_same_store_does_not(t
     assert [repro(), repro()] == [1, 1]
     other = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}
     assert [repro(**other), repro(**other), repro()] == [2, 2, 3]
+
+
+def test_a_full_disk_is_one_line_and_no_traceback(tmp_path, monkeypatch, capsys):
+    def refuse(data: object, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(address, "write_json", refuse)
+    monkeypatch.setattr(sys, "argv", ["address", str(tmp_path / "store")])
+    with pytest.raises(SystemExit, match="^1$"):
+        address.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"store: error: {tmp_path}/store: no space is left on its disk")

@@ -25,6 +25,7 @@ from reidops.embedding.onnx_session import OnnxNetwork
 from reidops.embedding.resizing import resize_crops
 from reidops.errors import ReidopsError
 from reidops.registry.latency import as_markdown, measure_formats
+from reidops.serving.format_export import write_format
 from reidops.serving.format_gate import HeldOutCrops, choose_held_out, choose_to_calibrate, ship_formats
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
@@ -135,6 +136,13 @@ def test_a_format_passes_its_gate_and_embeds_any_number_of_crops(folder, images,
         embedded = embedder.embed(golden_crops(), batch_size)
         np.testing.assert_allclose((embedded * expected).sum(axis=1), 1, atol=0.01)
         np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["onnx-fp16", "torchscript", pytest.param("torch-export", marks=pytest.mark.slow)])
+def test_a_full_disk_is_an_error_of_the_system_and_does_not_abort_the_process(folder, images, name):
+    (folder / FORMATS[name].files[0]).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        write_format(name, TinyEmbedder(), folder, images)
 
 
 @pytest.mark.slow

@@ -31,8 +31,8 @@ def test_other_params_or_data_have_another_folder(tmp_path, checkpoints):
 def test_the_previous_state_is_kept_if_writing_fails(checkpoints, monkeypatch):
     checkpoints.save({"step": 1})
 
-    def full_disk(state, path):
-        path.write_bytes(b"half")
+    def full_disk(state, stream):
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)

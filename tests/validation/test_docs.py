@@ -1,9 +1,12 @@
 """Data Docs work offline, and the validation page shows the findings."""
 
+import errno
+import os
 import re
 
 import pytest
 from crop_factory import write_crops
+from great_expectations.data_context.store.tuple_store_backend import TupleFilesystemStoreBackend
 from inspect_tables import TABLE, findings_of, positive_width
 
 from reidops.validation import docs
@@ -28,6 +31,22 @@ def site(tmp_path_factory):
     docs.write_data_docs(context, folder)
     docs.make_self_contained(folder, SUITES)
     return folder
+
+
+def test_a_page_that_cannot_be_written_is_an_error_and_not_a_missing_page(tmp_path, monkeypatch, caplog):
+    context = quiet_context()
+    run_inspections([Inspection("boxes", TABLE, [positive_width()])], context)
+    write = TupleFilesystemStoreBackend._set
+
+    def write_until_full(store, key, value, *arguments, **options):
+        if "validation" in key:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(store, key, value, *arguments, **options)
+
+    monkeypatch.setattr(TupleFilesystemStoreBackend, "_set", write_until_full)
+    with pytest.raises(OSError, match="No space left on device"):
+        docs.write_data_docs(context, tmp_path)
+    assert "Traceback" not in caplog.text
 
 
 def test_no_page_loads_anything_from_another_host(site):
