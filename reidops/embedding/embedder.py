@@ -180,7 +180,6 @@ class Embedder:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._inference.save_weights(folder / WEIGHTS)
-        (folder / WEIGHTS).chmod(0o644)  # safetensors writes 0600, which a server of another user cannot read
         self.description = dataclasses.replace(
             self.description,
             weights_sha256=sha256(folder / WEIGHTS),

@@ -78,7 +78,6 @@ def _identity(crops: Path, settings: GanSettings) -> dict[str, Any]:
 def _write_training(generator: Generator, history: pd.DataFrame, folder: Path) -> None:
     weights = {name: values.cpu().contiguous() for name, values in generator.state_dict().items()}
     (folder / "generator.safetensors").write_bytes(save(weights))
-    (folder / "generator.safetensors").chmod(0o644)  # safetensors writes 0600
     history.to_csv(folder / "history.csv", index=False, float_format="%.6g", lineterminator="\n")
     draw_curves(history, folder / "curves.png")
 
