@@ -47,7 +47,7 @@ def is_living(tags: Mapping[str, str], start_ms: int) -> bool:
 
 
 def _birth(pid: int) -> str:
-    """Return what tells a process from a later one with its number, also after the clock of the host was set.
+    """Return an identifier that a later process of the same number does not have, also if the clock was set.
 
     On Linux this is the boot and the ticks between the boot and the start of the process. The date of its start, which
     psutil gives, moves with the clock.
