@@ -142,8 +142,8 @@ def _cause_of_pair(row: int, column: int, pairs: dict[int, int], terms: dict[str
 def format_counts(table: pd.DataFrame) -> str:
     """Return Markdown: how many returns have each cause, by length of gap; and the medians of the terms."""
     edges = np.array(GAP_EDGES)
-    gaps = pd.Series(edges[np.searchsorted(edges, table["gap"], "right") - 1], name="frames from")
-    counts = pd.crosstab(table["cause"], gaps).sort_values(gaps.max(), ascending=False)
+    gaps = edges[np.searchsorted(edges, table["gap"], "right") - 1]
+    counts = pd.crosstab(table["cause"].to_numpy(), gaps, rownames=["cause"], colnames=["frames from"])
     counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False).index]
     long = table[table["gap"] >= 11]
     medians = long.groupby("cause")[list(TERMS)].median().round(1)

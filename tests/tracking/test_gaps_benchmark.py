@@ -4,9 +4,11 @@ import importlib
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fake_embedder import FakeEmbedder
 
+from reidops.boxes.embeddings import EmbeddedDetections
 from reidops.tracking.evaluation.arm_names import APPEARANCE, ARMS
 from reidops.tracking.evaluation.arm_results import evaluate_parts
 
@@ -65,6 +67,17 @@ def test_each_return_has_one_cause_and_as_many_are_kept_as_the_evaluation_counts
     known = causes.dropna(subset="log odds")
     terms = known[["presence", "motion", "appearance"]].sum(axis=1)
     assert len(known) and terms.to_numpy() == pytest.approx(known["log odds"].to_numpy())
+
+
+def test_an_embedding_averaged_ahead_has_the_persons_next_frames_and_no_other_person(drawn):
+    red, green, blue = np.eye(4, dtype=np.float32)[:3]
+    frames, people = np.array([1, 1, 2, 3, 3]), np.array([7, 8, 7, 7, -1])
+    looks = np.stack([red, blue, green, green, red])
+    detected = EmbeddedDetections(frames, np.zeros((5, 4)), np.ones(5), looks, FakeEmbedder.weights_sha256)
+    half = (red + green) / np.sqrt(2)
+    np.testing.assert_allclose(
+        drawn.gaps.average_ahead(detected, people, 2), [half, blue, green, green, red], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
