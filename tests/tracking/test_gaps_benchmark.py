@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_embedder import FakeEmbedder
 
@@ -93,3 +94,11 @@ def test_an_embedding_averaged_ahead_has_the_persons_next_frames_and_no_other_pe
 def test_the_cause_is_read_from_the_pairs_of_the_frame(drawn, pairs, look, cause):
     found = drawn.lost_returns._cause_of_pair(0, 1, pairs, {"appearance": look})
     assert found == getattr(drawn.lost_returns, cause)
+
+
+def test_the_table_of_causes_counts_each_return_by_its_gap(drawn):
+    terms = {"presence": 1.0, "motion": 2.0, "appearance": -4.0, "log odds": -1.0}
+    rows = [{"gap": 2, "cause": "kept"}, {"gap": 15, "cause": "kept"}, {"gap": 15, "cause": "taken", **terms}]
+    lines = drawn.lost_returns.format_counts(pd.DataFrame(rows)).splitlines()
+    assert [line.split() for line in lines[2:4]] == ["| kept | 1 | 1 |".split(), "| taken | 0 | 1 |".split()]
+    assert lines[-1].split() == "| taken | 1 | 2 | -4 | -1 |".split()
