@@ -39,11 +39,12 @@ import os, signal, sys, torch
 from pathlib import Path
 from stages.train import TrainParams, train
 whole_save, saves = torch.save, []
-def save_half(state, path):
-    whole_save(state, path)
-    saves.append(path)
+def save_half(state, stream):
+    whole_save(state, stream)
+    saves.append(stream)
     if len(saves) == 2:
-        os.truncate(path, os.path.getsize(path) // 2)
+        stream.truncate(stream.tell() // 2)
+        stream.flush()
         os.kill(os.getpid(), signal.SIGKILL)
 torch.save = save_half
 data = Path(sys.argv[1])
