@@ -1,7 +1,8 @@
 """Measure which share of people who return keep their track, by the length of the gap, on drawn streets.
 
     python benchmarks/gaps.py --model data/export [--seeds 101 102 7] [--streets 05 06] [--frame-rates 12 25]
-                              [--trackers evidence deepsort] [--ahead 8] [--folder FOLDER]
+                              [--trackers evidence deepsort] [--ahead 8] [--ablation] [--picture FILE]
+                              [--folder FOLDER]
 
 Draws the streets of each seed at each frame rate, all of the same duration, embeds their FRCNN-like detections and
 tracks them in all arms. The gate or the likelihood table is that of the model's calibration, the constants are those of
@@ -10,6 +11,9 @@ and embeddings below --folder are used again; a new street takes 4 to 15 s of CP
 
 --ahead 8 replaces the embedding of each detection of a person by the mean of those of 8 frames from it on, so the
 first crop after a gap carries what later crops show. It estimates what a tracker could gain that decides later.
+
+--ablation takes each part of the evidence tracker away instead of comparing trackers, in the arm with the model.
+--picture draws the shares.
 """
 
 import argparse
@@ -22,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from real_proof import ABLATION
 
 from reidops.boxes.box_embedding import CropEmbedder
 from reidops.boxes.embeddings import EmbeddedDetections, embed_sequence, read_embeddings, write_embeddings
@@ -33,7 +39,7 @@ from reidops.params import read_sections
 from reidops.parts import Part
 from reidops.progress_bar import progress_bar
 from reidops.serving.onnx_embedder import OnnxEmbedder
-from reidops.tracking.evaluation.arm_names import COMBINED
+from reidops.tracking.evaluation.arm_names import APPEARANCE, COMBINED, NO_APPEARANCE, ORACLE
 from reidops.tracking.evaluation.arm_results import ArmResult, by_arm, evaluate_parts, score_table, score_tree
 from reidops.tracking.evaluation.gaps import gap_table
 from reidops.tracking.evaluation.setups import TrackerSetup, calibrated_setup
@@ -42,6 +48,8 @@ from reidops.tracking.trackers import TRACKERS
 DETECTOR = "FRCNN"
 SECONDS = 12.5  # as the default's 150 frames at 12 frames/s
 DEFAULT = Path(__file__).resolve().parents[1] / "recipes" / "default.yaml"
+LINES = {NO_APPEARANCE: ":", APPEARANCE: "-", ORACLE: "--"}  # the arms of the picture
+GOAL, GOAL_GAPS = 0.6, (11, 60)
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,35 @@ def rows_of(tracker: str, results: Sequence[ArmResult]) -> pd.DataFrame:
     return shares[shares["gap_from"] > 0].assign(tracker=tracker, IDF1=shares["arm"].map(scores))
 
 
+def ablate(parts: Sequence[Part], setup: TrackerSetup) -> pd.DataFrame:
+    """Return the rows of the arm with the model when one part of the evidence tracker is taken away."""
+    tables = []
+    for name, changes in progress_bar(list(ABLATION.items()), desc="ablate", unit="variants"):
+        changed = replace(setup, constants=replace(setup.constants, **changes))
+        rows = rows_of(name, evaluate_parts(parts, changed, arms=(NO_APPEARANCE, APPEARANCE)))
+        tables.append(rows[rows["arm"] == APPEARANCE])
+    return pd.concat(tables, ignore_index=True)
+
+
+def draw_shares(table: pd.DataFrame) -> Figure:
+    """Return a figure of the share of returns that keep their track over the length of the gap."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="frames out of sight", ylabel="share of returns that keep their track", ylim=(0, 1.02)
+    )
+    gaps = table[table["returns"] > 0].drop_duplicates("gap_from").sort_values("gap_from")
+    colours = {tracker: f"C{i}" for i, tracker in enumerate(dict.fromkeys(table["tracker"]))}
+    for (tracker, arm), rows in table.groupby(["tracker", "arm"], sort=False):
+        if arm in LINES:
+            shares = rows.set_index("gap_from")["share"].reindex(gaps["gap_from"]).to_numpy()
+            axes.plot(shares, LINES[arm], marker="o", color=colours[tracker], label=f"{tracker}, {arm}")
+    goal = [place for place, start in enumerate(gaps["gap_from"]) if GOAL_GAPS[0] <= start <= GOAL_GAPS[1]]
+    axes.plot(goal, [GOAL] * len(goal), color="0.4", linewidth=4, alpha=0.5, label="goal with the model")
+    axes.set_xticks(range(len(gaps)), [f"{_length(row)}\n({row.returns})" for row in gaps.itertuples()])
+    axes.legend(fontsize="small", loc="lower left")
+    return figure
+
+
 def format_table(table: pd.DataFrame) -> str:
     """Return a Markdown table: a row per tracker and arm, a column per length of gap with the number of returns."""
     gaps = table[table["returns"] > 0].drop_duplicates("gap_from").sort_values("gap_from")
@@ -195,15 +232,21 @@ def main() -> None:
     add_options(parser)
     parser.add_argument("--trackers", nargs="+", choices=list(TRACKERS), default=["evidence", "deepsort"])
     parser.add_argument("--ahead", type=int, default=1, metavar="FRAMES")
+    parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--picture", type=Path, metavar="FILE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         parts, embeddings, calibration = prepare(options, options.folder or Path(temporary))
         embeddings = look_ahead(parts, embeddings, options.ahead) if options.ahead > 1 else embeddings
-        tables = [
-            rows_of(tracker, evaluate_parts(parts, setup_of(tracker, embeddings, calibration)))
-            for tracker in options.trackers
-        ]
-    print(format_table(pd.concat(tables, ignore_index=True)))
+        if options.ablation:
+            table = ablate(parts, setup_of("evidence", embeddings, calibration))
+        else:
+            setups = {tracker: setup_of(tracker, embeddings, calibration) for tracker in options.trackers}
+            tables = [rows_of(tracker, evaluate_parts(parts, setup)) for tracker, setup in setups.items()]
+            table = pd.concat(tables, ignore_index=True)
+    print(format_table(table))
+    if options.picture:
+        draw_shares(table).savefig(options.picture, dpi=100)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ import os, signal, sys, torch
 from pathlib import Path
 from stages.generate import GenerateParams, generate
 save = torch.save
-def save_and_die(state, path):
-    save(state, path)
-    os.replace(path, path.with_name("state.pt"))
+def save_and_die(state, stream):
+    save(state, stream)
+    stream.flush()
+    os.replace(stream.name, Path(stream.name).with_name("state.pt"))
     os.kill(os.getpid(), signal.SIGKILL)
 torch.save = save_and_die
 data = Path(sys.argv[1])

@@ -59,6 +59,17 @@ def test_the_table_of_gaps_has_a_row_for_each_arm_and_each_return_once(drawn):
     assert lines[0].startswith("| tracker | arm | IDF1 | 1 to 2 (")
 
 
+def test_the_ablation_has_a_row_for_each_part_and_the_picture_a_line_for_each_arm_but_random(drawn, monkeypatch):
+    monkeypatch.setattr(drawn.gaps, "ABLATION", {"whole": {}, "no people are hidden": {"hide": 1e-6}})
+    setup = drawn.gaps.setup_of("evidence", drawn.embeddings, drawn.calibration)
+    table = drawn.gaps.ablate(drawn.parts, setup)
+    assert list(dict.fromkeys(table["tracker"])) == ["whole", "no people are hidden"]
+    assert set(table["arm"]) == {APPEARANCE}
+    shown = drawn.gaps.draw_shares(drawn.gaps.rows_of("evidence", evaluate_parts(drawn.parts, setup)))
+    labels = [line.get_label() for line in shown.axes[0].lines]
+    assert labels == ["evidence, no_appearance", "evidence, appearance", "evidence, oracle", "goal with the model"]
+
+
 def test_each_return_has_one_cause_and_as_many_are_kept_as_the_evaluation_counts(drawn):
     setup = drawn.gaps.setup_of("evidence", drawn.embeddings, drawn.calibration)
     (result,) = evaluate_parts(drawn.parts, setup, arms=(APPEARANCE,))
