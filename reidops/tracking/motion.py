@@ -228,6 +228,7 @@ class XyahMotion(BoxMotion):
     measured_aspect_std: float = 1e-1
 
     def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+        """Return centre x, centre y, width / height, height, [n, 4]; heights must be positive."""
         return ltwh_to_xyah(box_ltwh)
 
     def _unmeasure(self, measured: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ class XyhrMotion(ConstantNoiseMotion):
         growth[size + growth <= 0] = 0
 
     def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+        """Return centre x, centre y, height, width / height, [n, 4]; heights must be positive."""
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
         return np.array([left + width / 2, top + height / 2, height, width / height]).T
 

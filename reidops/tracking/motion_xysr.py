@@ -34,6 +34,7 @@ class XysrMotion(ConstantNoiseMotion):
         area_velocity[means[:, _AREA] + area_velocity <= 0] = 0
 
     def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+        """Return centre x, centre y, area, width / height, [n, 4]; heights must be positive."""
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
         return np.array([left + width / 2, top + height / 2, width * height, width / height]).T
 

@@ -29,6 +29,7 @@ class XywhMotion(BoxMotion):
     measured_std: float = 1 / 20  # of the extent
 
     def measure(self, box_ltwh: np.ndarray) -> np.ndarray:
+        """Return centre x, centre y, width, height, [n, 4]."""
         left, top, width, height = np.asarray(box_ltwh, dtype=float).T
         return np.array([left + width / 2, top + height / 2, width, height]).T
 

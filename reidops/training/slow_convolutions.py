@@ -1,7 +1,8 @@
 """Convolutions that a bf16-mixed training on a CPU computes in float32, because their bf16 kernels are slow.
 
-In bf16 the backward pass of a depthwise convolution takes 9 to 60 times as long as in float32 with a stride of 2, and
-1.2 to 4 times with a kernel of 5 × 5 (oneDNN, AVX512_BF16). With 3 × 3 and stride 1 bf16 is faster.
+In bf16 the backward pass of a depthwise convolution takes 9 to 64 times as long as in float32 with a stride of 2, and
+1.2 to 4 times with a kernel of 5 × 5. With 3 × 3 and stride 1 bf16 is faster. This was measured with AVX512_BF16 only,
+not with AMX or on Arm.
 """
 
 from collections.abc import Callable, Mapping, Sequence

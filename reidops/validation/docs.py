@@ -53,6 +53,7 @@ def _failures_raised() -> Iterator[None]:
     failures: list[OSError] = []
 
     def collect(record: logging.LogRecord) -> bool:
+        """Keep the error of a record; a record with one is not logged."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
             failures.append(error)
