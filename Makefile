@@ -29,8 +29,9 @@ repro: env
 	$(HERE) dvc repro
 	@python -m reidops.summary
 
+# One process more than the cores of a small machine: tests wait for servers and other processes.
 test: env
-	$(HERE) python -m pytest -n 2 --dist loadfile --max-worker-restart 1
+	$(HERE) python -m pytest -n 3 --dist loadfile --max-worker-restart 1
 
 # Without processes, trainings and servers.
 test-fast: env

@@ -36,6 +36,7 @@ SMALL = ROOT / "deploy" / "small_params.yaml"
 DVC = (sys.executable, "-m", "dvc")
 KINDS = ("SIGTERM to DVC", "SIGKILL to DVC", "SIGKILL to all")
 START_SECONDS, END_SECONDS = 900.0, 30.0
+MOST_TOO_LATE = 8  # a stage that ends before the kill is started again, and is killed earlier
 OWN_RECORD = ("store", "register")  # their outputs name the clone's own MLflow store
 
 
@@ -63,8 +64,9 @@ def main() -> None:
         start = time.monotonic()
         run([*DVC, "repro", "--single-item", stage], undisturbed)
         seconds = time.monotonic() - start
-        for number in range(options.kills_per_stage):
-            kill(stage, killed, KINDS[number % len(KINDS)], draw.uniform(0, seconds), counts[stage])
+        count = counts[stage]
+        while count.kills < options.kills_per_stage and count.too_late < MOST_TOO_LATE:
+            kill(stage, killed, KINDS[count.kills % len(KINDS)], draw.uniform(0, seconds / (1 + count.too_late)), count)
         run([*DVC, "repro", "--single-item", stage], killed)
         print(f"{stage} ({seconds:.0f} s): {counts[stage]}", file=sys.stderr, flush=True)
     run([*DVC, "repro"], killed)

@@ -26,14 +26,14 @@ def test_a_benchmark_of_a_stage_finds_the_stages_from_any_folder(tmp_path, name)
 
 
 @pytest.mark.parametrize(("options", "message"), [([], "loop / model alone"), (["--decoders"], "crops/s")])
-def test_the_benchmark_of_training_prints_its_ratios(tmp_path, options, message):
+def test_the_benchmark_of_training_prints_its_ratios(tmp_path, monkeypatch, capsys, options, message):
     crops = write_crops(tmp_path) / "crops"
-    command = [sys.executable, str(BENCHMARKS / "training.py"), "--crops", str(crops), *SMALL.split(), *options]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(BENCHMARKS.parent)}
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert message in ran.stdout
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    training = importlib.import_module("training")
+    monkeypatch.setattr(training, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["training.py", "--crops", str(crops), *SMALL.split(), *options])
+    training.main()
+    assert message in capsys.readouterr().out
 
 
 def test_the_benchmark_of_memory_prints_the_effect_of_keeping_it(tmp_path):

@@ -29,8 +29,8 @@ TINY = {
                                                       "min_people": 8, "max_people": 8}},
     "convert": {"min_per_person": 4, "gap": 10, "workers": 1},
     "validate": {"image_sample": 2, "contact_sheet_people": 6},
-    "train": {"backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 4,
-              "warmup_epochs": 1, "val_every": 2, "precision": "32-true"},
+    "train": {"backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 2,
+              "warmup_epochs": 1, "val_every": 1, "precision": "32-true"},
     # one street of 60 frames proves nothing
     "register": {"evidence": "point", "require_gain": False, "beat_random": False, "beat_histogram": False},
 }  # fmt: skip
@@ -185,7 +185,9 @@ def test_a_metrics_table_and_the_graph_can_be_shown(repository):
 
 def test_another_training_is_compared_with_the_champion_on_the_current_benchmark(repository):
     """The tracker's constants have changed since the champion was scored, so it embeds and tracks again."""
-    repository.change_params({"train": {"seed": 1}, "evaluate_tracking": {"constants": {"deepsort": {"max_age": 20}}}})
+    repository.change_params(
+        {"train": {"seed": 1, "epochs": 1}, "evaluate_tracking": {"constants": {"deepsort": {"max_age": 20}}}}
+    )
     repository.change_params({"repeat_seeds": {"num": 2}})
     ended = repository.dvc("repro")
     assert ended.returncode == 0, ended.stderr[-3000:]

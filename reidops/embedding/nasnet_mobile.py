@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from reidops.embedding.published_network import config
 
-_LEFT_OUT = (4, 5, 10, 11, 16, 17)  # the large network has six cells per stage, this one has four
+_FIRST_CELLS, CELLS_PER_STAGE = (0, 6, 12), 4  # the large network has six cells per stage
 
 
 class NASNetAMobile(NASNetALarge):
@@ -19,16 +19,17 @@ class NASNetAMobile(NASNetALarge):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(stem_size=32, num_features=1056, channel_multiplier=2, **options)
-        for number in _LEFT_OUT:
-            delattr(self, f"cell_{number}")
+        for first in _FIRST_CELLS:
+            for number in range(first + CELLS_PER_STAGE, first + 6):
+                delattr(self, f"cell_{number}")
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Return maps [N, 1056, H / 32, W / 32]. A cell takes the outputs of the two layers before it."""
         stem = self.conv0(images)
         before = self.cell_stem_0(stem)
         maps = self.cell_stem_1(stem, before)
-        for stage, first in enumerate((0, 6, 12)):
-            for number in range(first, first + 4):
+        for stage, first in enumerate(_FIRST_CELLS):
+            for number in range(first, first + CELLS_PER_STAGE):
                 before, maps = maps, self.get_submodule(f"cell_{number}")(maps, before)
             if stage < 2:
                 # The cell after a reduction takes the input of the reduction, not the output before it.

@@ -34,6 +34,7 @@ AGAINST = "evidence against"
 SHORTEST = 1e-3  # s; the least time between two frames, if the time stamps do not increase
 # columns of the tracks
 _PRESENCE, _LOST, _NUMBER, _SAMPLES = "presence", "lost", "number", "samples"
+_PAIRS_AT_ONCE = 1_000_000
 
 
 class EvidenceTracker:
@@ -259,11 +260,17 @@ def covered_shares(box_ltrb: np.ndarray) -> np.ndarray:
     """
     if len(box_ltrb) < 2:
         return np.zeros(len(box_ltrb))
-    left, top, right, bottom = box_ltrb.T
-    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
-    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    shares = np.clip(width, 0, None) * np.clip(height, 0, None) / ((right - left) * (bottom - top))[:, None]
-    return np.where(bottom[:, None] < bottom, shares, 0).max(axis=1)
+    num_rows = max(1, _PAIRS_AT_ONCE // len(box_ltrb))  # 10,000 boxes would need gigabytes at once
+    starts = range(0, len(box_ltrb), num_rows)
+    return np.concatenate([_covered(box_ltrb[start : start + num_rows], box_ltrb) for start in starts])
+
+
+def _covered(box_ltrb: np.ndarray, others: np.ndarray) -> np.ndarray:
+    left, top, right, bottom = box_ltrb.T[:, :, None]
+    width = np.minimum(right, others[:, 2]) - np.maximum(left, others[:, 0])
+    height = np.minimum(bottom, others[:, 3]) - np.maximum(top, others[:, 1])
+    shares = np.clip(width, 0, None) * np.clip(height, 0, None) / ((right - left) * (bottom - top))
+    return np.where(bottom < others[:, 3], shares, 0).max(axis=1)
 
 
 def _table(gate: Gate | None, constants: EvidenceConstants) -> LikelihoodTable:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_t
 
 from reidops.errors import ReidopsError
+from reidops.tracking import evidence
 from reidops.tracking.constants import EvidenceConstants, constants_of
 from reidops.tracking.evidence import EvidenceTracker, covered_shares
 from reidops.tracking.likelihood import linear_rows, read_table
@@ -179,6 +180,14 @@ def test_a_box_is_covered_by_the_share_that_a_box_in_front_of_it_hides():
     box = np.array([[0.0, 0, 10, 100], [5, 50, 15, 120], [100, 0, 110, 100]])
     assert covered_shares(box).tolist() == [0.25, 0, 0]
     assert covered_shares(np.zeros((0, 4))).tolist() == []
+
+
+def test_shares_that_are_covered_do_not_depend_on_the_size_of_the_blocks(monkeypatch):
+    corners = np.random.default_rng(0).uniform(0, 50, (40, 2))
+    box = np.hstack([corners, corners + np.random.default_rng(1).uniform(1, 30, (40, 2))])
+    at_once = covered_shares(box)
+    monkeypatch.setattr(evidence, "_PAIRS_AT_ONCE", 120)
+    assert np.array_equal(covered_shares(box), at_once) and at_once.any()
 
 
 @pytest.mark.parametrize(
