@@ -15,7 +15,7 @@ from raw_folder import whole, write_raw
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError, Unreachable
-from reidops.parallel import SCHEDULER, map_parallel, num_threads
+from reidops.parallel import SCHEDULER, map_parallel, num_at_once
 from reidops.parts import Part, write_parts
 from stages.convert import ConvertParams, convert
 from stages.detect import DetectParams, detect
@@ -86,9 +86,9 @@ def test_a_cluster_without_a_worker_is_a_reason_to_try_again(monkeypatch):
 
 @pytest.mark.slow
 def test_all_threads_of_the_cluster_work_at_the_same_time(cluster, monkeypatch):
-    assert num_threads(5) == 5  # processes of this host
+    assert num_at_once(5) == 5  # processes of this host
     monkeypatch.setenv(SCHEDULER, cluster)
-    assert num_threads(5) == 2 and num_threads(1) == 1
+    assert num_at_once(5) == 2 and num_at_once(1) == 1
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from reidops.errors import ReidopsError
 from reidops.image_headers import check_size, check_whole, read_size, states_size
 from reidops.memory import keep_freed_memory
 from reidops.mot.video_frames import decode_frames
-from reidops.parallel import map_parallel, num_threads
+from reidops.parallel import map_parallel, num_at_once
 from reidops.picture_depth import check_depth
 
 _FRAMES_PER_CHUNK = (8, 256)  # the least and the most
@@ -94,7 +94,7 @@ def pack_crops(
     workers = workers or usable_cores()
     with tempfile.TemporaryDirectory(dir=tar.parent, prefix=f".{tar.name}.", ignore_cleanup_errors=True) as folder:
         chunks = [
-            _Chunk(chunk, Path(folder) / f"{n:05d}") for n, chunk in enumerate(_chunks(sources, num_threads(workers)))
+            _Chunk(chunk, Path(folder) / f"{n:05d}") for n, chunk in enumerate(_chunks(sources, num_at_once(workers)))
         ]
         spilled = _spill(chunks, rules or CutRules(), workers) if workers > 1 else {}
         with open(tar, "wb", buffering=_BUFFER_BYTES) as stream:

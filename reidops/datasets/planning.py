@@ -3,6 +3,7 @@
 import logging
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -75,11 +76,16 @@ class _Candidates:
 
 
 def plan_crops(
-    parts: list[Part], box_rules: BoxRules, split_rules: SplitRules, leave_out: Rows[LeaveOut] = ()
+    parts: list[Part],
+    box_rules: BoxRules,
+    split_rules: SplitRules,
+    leave_out: Rows[LeaveOut] = (),
+    *,
+    workers: int | None = None,
 ) -> tuple[pd.DataFrame, LeftOut]:
     """Return one row per crop in packing order, and what was left out.
 
-    The people of `leave_out` are neither in train nor in val.
+    The people of `leave_out` are neither in train nor in val. A Dask cluster reads the sequences unless `workers` is 1.
 
     Columns are those of tables.CROPS without `offset` and `size`, and `person` (folder name), `file`, `x1` … `y2`
     (px, inclusive; −1 for the whole file), `frame_width` and `frame_height`. Without a part train or test there is no
@@ -89,7 +95,7 @@ def plan_crops(
         ReidopsError: a split is empty, there are fewer than two people to train on, or `leave_out` names no person of
             a set.
     """
-    candidates = _candidates(parts, box_rules, split_rules)
+    candidates = _candidates(parts, partial(_candidates_of, box_rules=box_rules, split_rules=split_rules), workers)
     if not candidates:
         return _no_crops(), LeftOut({}, {})
     chosen = pd.concat([found.crops.assign(source=found.source) for found in candidates], ignore_index=True)
@@ -219,15 +225,15 @@ def _warn_of_losses(planned: pd.DataFrame, plan: _Plan) -> None:
             )
 
 
-def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
-    """Return the candidates of each sequence and ReID set, by name; a Dask cluster reads the sequences."""
+def _candidates(
+    parts: list[Part], read: Callable[[list[Part]], list[_Candidates]], workers: int | None
+) -> list[_Candidates]:
+    """Return the candidates of each sequence and ReID set, by name."""
     wanted = [part for part in parts if part.part in ("train", "test")]
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
     groups = [list(group) for _, group in groupby(wanted, key=lambda part: (part.layout, part.folder))]
-    read = partial(_candidates_of, box_rules=box_rules, split_rules=split_rules)
     # Other processes of this host would import pandas first, which takes as long as the reading of many sequences.
-    found = map_parallel(read, groups, None if cluster_address() else 1)
-    return list(chain.from_iterable(found))
+    return list(chain.from_iterable(map_parallel(read, groups, workers if cluster_address() else 1)))
 
 
 def _candidates_of(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
