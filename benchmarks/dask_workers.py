@@ -30,6 +30,7 @@ import torch
 from random_embedder import random_embedder
 
 from reidops.datasets.inventory import write_inventory
+from reidops.memory import keep_freed_memory
 from reidops.mot.synthetic.params import SyntheticParams
 from reidops.mot.synthetic.writing import write_synthetic
 from reidops.parallel import SCHEDULER
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--embedded", type=int, default=150, help="first frames of each street that are embedded")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as every stage's script does
     if not (options.streets / "train").is_dir():
         write_synthetic(options.streets, SyntheticParams(seed=7))
     with tempfile.TemporaryDirectory() as folder, dask_workers() as address:

@@ -15,6 +15,7 @@ from reidops.datasets.packing import CutRules
 from reidops.datasets.planning import SplitRules, plan_crops
 from reidops.files import whole_folder, write_json
 from reidops.mot.crops import BoxRules
+from reidops.parallel import one_connection
 from reidops.parts import read_parts
 from reidops.tables import CROPS, write_table
 from stages import run_stage
@@ -27,8 +28,9 @@ def convert(raw: Path, crops: Path, params: ConvertParams) -> None:
     """Make `crops` from the train and test rows of `raw/parts.csv`; without such rows it has no crop."""
     parts = read_parts(raw)
     check_inventory(parts, raw)
-    plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params), noted_leave_out(raw))
-    with whole_folder(crops) as folder:
+    named = noted_leave_out(raw)
+    with one_connection(params.workers), whole_folder(crops) as folder:
+        plan, left_out = plan_crops(parts, _box_rules(params), _split_rules(params), named, workers=params.workers)
         table = cut_and_pack(plan, folder / "crops.tar", _cut_rules(params), workers=params.workers)
         write_table(table, folder / "crops.parquet", CROPS)
         write_lists(table, folder / "meta", params.val_split)

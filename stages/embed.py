@@ -7,7 +7,7 @@ Writes: data/embeddings/<sequence>.npz, and annotations/<sequence>.npz for the f
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -22,8 +22,9 @@ from reidops.boxes.embeddings import (
     write_embeddings,
 )
 from reidops.datasets.origin import check_tracked, read_origin
-from reidops.embedding.embedder import Embedder
+from reidops.embedding.embedder import DESCRIPTION, Embedder
 from reidops.files import whole_folder, write_json
+from reidops.memory import keep_freed_memory
 from reidops.mot.sequences import read_annotations, read_detection_file, read_sequence
 from reidops.parallel import cluster_address, map_parallel
 from reidops.parts import Part, find_tracked_parts
@@ -53,11 +54,11 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
             partial(
                 _embed_part,
                 detections=detections,
-                load=partial(Embedder.load, model) if cluster_address() else lambda: embedder,
+                load=partial(_load_on_worker, model) if cluster_address() else lambda: embedder,
                 folder=folder,
                 params=params,
             ),
-            [(part, part in annotated) for part in parts],
+            [(part, part in annotated) for part in _longest_first(parts, detections)],
             None if cluster_address() else 1,
         )
     per_frame = times.ms_per_frame(sum(part.num_frames for part in parts))
@@ -71,6 +72,24 @@ def embed(raw: Path, detections: Path, model: Path, embeddings: Path, params: Em
         len(parts),
         f"; {describe_times(per_frame)}" if per_frame else "",
     )
+
+
+def _longest_first(parts: list[Part], detections: Path) -> list[Part]:
+    """Return the parts by the sizes of their detections, so that no worker starts a long one last."""
+    files = {part: detections / f"{part.sequence}.txt" for part in parts}
+    # A missing file is reported where it is read.
+    return sorted(parts, key=lambda part: -files[part].stat().st_size if files[part].is_file() else 0)
+
+
+def _load_on_worker(model: Path) -> Embedder:
+    """Return the model; a worker of a cluster keeps it for the next part, while its description is the same."""
+    keep_freed_memory()  # as `run_stage` does for the stage's own process
+    return _load_once(model.resolve(), (model / DESCRIPTION).read_text())
+
+
+@lru_cache(maxsize=1)
+def _load_once(model: Path, description: str) -> Embedder:
+    return Embedder.load(model)
 
 
 def _embed_part(

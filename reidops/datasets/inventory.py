@@ -37,24 +37,24 @@ class FileDigests:
         self._place, self._path = place, repository_root() / _CACHE / f"{name}.json"
         self._kept = self._read()
 
-    def of(self, paths: list[Path]) -> list[str]:
-        """Return the digest of each file, in order."""
+    def of(self, names: list[str]) -> list[tuple[int, str]]:
+        """Return the size [bytes] and the digest of each file, in order; names are those of `_files_of`."""
         now = time.time_ns()
-        states = {path: _state(path) for path in paths}
-        known = {path: self._kept.get(self._name(path), [[], ""]) for path in paths}
-        digests = {path: digest for path, (state, digest) in known.items() if state == states[path]}
-        waiting = [path for path in paths if path not in digests]
+        states = {name: _state(self._place, name) for name in names}
+        known = {name: self._kept.get(name, [[], ""]) for name in names}
+        digests = {name: digest for name, (state, digest) in known.items() if state == states[name]}
+        waiting = [name for name in names if name not in digests]
         with ThreadPoolExecutor() as pool:
             hashing = progress_bar(
-                pool.map(sha256, waiting), desc=f"hash {self._place.name}", total=len(waiting), unit="files"
+                pool.map(sha256, [self._place / name for name in waiting]),
+                desc=f"hash {self._place.name}",
+                total=len(waiting),
+                unit="files",
             )
             digests.update(zip(waiting, hashing, strict=True))
-        settled = [path for path in paths if max(states[path][1:]) < now - _SETTLED_NS]
-        self._keep({self._name(path): [states[path], digests[path]] for path in settled})
-        return [digests[path] for path in paths]
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self._place).as_posix()
+        settled = [name for name in names if max(states[name][1:]) < now - _SETTLED_NS]
+        self._keep({name: [states[name], digests[name]] for name in settled})
+        return [(states[name][0], digests[name]) for name in names]
 
     def _read(self) -> dict[str, list[Any]]:
         try:
@@ -68,9 +68,26 @@ class FileDigests:
                 partial.write_text(json.dumps(digests))
 
 
-def _state(path: Path) -> list[int]:
+def _files_of(place: Path) -> list[str]:
+    """Return the files below a folder, relative to it, in the order of paths; "." if `place` is a file.
+
+    Names are strings, because the paths of pathlib take several times as long for sets of many frames.
+    """
+    if place.is_file():
+        return ["."]
+    root = str(place)
+    below = [
+        f"{folder[len(root) + 1 :]}/{name}".lstrip("/")
+        for folder, _, names in os.walk(root)
+        for name in names
+        if os.path.isfile(f"{folder}/{name}")
+    ]
+    return sorted(below, key=lambda name: name.split("/"))
+
+
+def _state(place: Path, name: str) -> list[int]:
     """Return size [bytes], mtime and ctime [ns]."""
-    found = path.stat()
+    found = os.stat(place if name == "." else f"{place}/{name}")
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
@@ -104,10 +121,10 @@ def take_inventory(places: list[Path]) -> dict[str, Any]:
     digest = hashlib.sha256()
     num_files = num_bytes = 0
     for place in places:
-        paths = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
-        for path, content in zip(paths, FileDigests(place).of(paths), strict=True):
-            num_files, num_bytes = num_files + 1, num_bytes + path.stat().st_size
-            digest.update(os.fsencode(f"{place.name}/{path.relative_to(place).as_posix()}\0{content}\0"))
+        names = _files_of(place)
+        for name, (size, content) in zip(names, FileDigests(place).of(names), strict=True):
+            num_files, num_bytes = num_files + 1, num_bytes + size
+            digest.update(os.fsencode(f"{place.name}/{name}\0{content}\0"))
     return {"num_files": num_files, "num_bytes": num_bytes, "digest": digest.hexdigest()}
 
 

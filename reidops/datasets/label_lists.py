@@ -50,6 +50,6 @@ def read_list(path: Path) -> pd.DataFrame:
 
 
 def _lines(crops: pd.DataFrame) -> list[tuple[str, int]]:
-    paths = sorted(crops["path"].str.removeprefix(_ROOT))
+    paths = sorted(path.removeprefix(_ROOT) for path in crops["path"].tolist())
     labels = {person: label for label, person in enumerate(sorted({path.rpartition("/")[0] for path in paths}))}
     return [(path, labels[path.rpartition("/")[0]]) for path in paths]

@@ -1,6 +1,6 @@
 """Pack crops into one tar: each frame is decoded once, each crop encoded once, and published crops are copied.
 
-The work is divided into chunks of a fixed size, so that the memory does not depend on the amount of data. One process
+The work is divided into chunks of a bounded size, so that the memory does not depend on the amount of data. One process
 writes directly to the tar. Several processes write one temporary file per chunk, and these are joined in order, so that
 the tar does not depend on the number of workers. Copied crops are limited by the disk and are not distributed. Imports
 are light, because every worker process repeats them.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -28,22 +28,22 @@ from reidops.errors import ReidopsError
 from reidops.image_headers import check_size, check_whole, read_size, states_size
 from reidops.memory import keep_freed_memory
 from reidops.mot.video_frames import decode_frames
-from reidops.parallel import map_parallel
+from reidops.parallel import map_parallel, num_at_once
 from reidops.picture_depth import check_depth
 
-_FRAMES_PER_CHUNK = 8
+_FRAMES_PER_CHUNK = (8, 256)  # the least and the most
 _CROPS_PER_CHUNK = 1024  # for crops that are not cut from frames
 _BUFFER_BYTES = 1 << 20
 
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class CropSource:
+class CropSource(NamedTuple):
     """The source of one crop: the pixels `box` of an image file, the picture `member` inside a file, or a whole file.
 
     `box` is (x1, y1, x2, y2) in px, 0-based, both ends inclusive; `frame_size` is the expected (width, height) of the
-    image. `frame` is the number of a frame of a video, 1-based; 0 for other files.
+    image. `frame` is the number of a frame of a video, 1-based; 0 for other files. It is a tuple, because all sources
+    are sent to other processes, and the pickle of a dataclass takes several times as long.
     """
 
     path: str
@@ -93,7 +93,9 @@ def pack_crops(
     """
     workers = workers or usable_cores()
     with tempfile.TemporaryDirectory(dir=tar.parent, prefix=f".{tar.name}.", ignore_cleanup_errors=True) as folder:
-        chunks = [_Chunk(chunk, Path(folder) / f"{n:05d}") for n, chunk in enumerate(_chunks(sources))]
+        chunks = [
+            _Chunk(chunk, Path(folder) / f"{n:05d}") for n, chunk in enumerate(_chunks(sources, num_at_once(workers)))
+        ]
         spilled = _spill(chunks, rules or CutRules(), workers) if workers > 1 else {}
         with open(tar, "wb", buffering=_BUFFER_BYTES) as stream:
             append = partial(_append_chunk, stream=stream, spilled=spilled, rules=rules or CutRules())
@@ -102,16 +104,30 @@ def pack_crops(
     return np.concatenate([np.empty((0, 4), dtype=np.int64), *tables])
 
 
-def _chunks(sources: list[CropSource]) -> Iterator[list[CropSource]]:
-    """Yield runs of one kind: a video, `_FRAMES_PER_CHUNK` whole image files to cut, or `_CROPS_PER_CHUNK` crops."""
+def _chunks(sources: list[CropSource], workers: int) -> Iterator[list[CropSource]]:
+    """Yield runs of one kind: a video, several whole image files to cut, or `_CROPS_PER_CHUNK` crops."""
     for kind, run in groupby(sources, key=lambda source: source.kind):
         if kind == "frame":
             yield from (list(video) for _, video in groupby(run, key=lambda source: source.file))
         elif kind == "cut":
-            frames = (list(frame) for _, frame in groupby(run, key=lambda source: source.file))
-            yield from (list(chain.from_iterable(several)) for several in _batched(frames, _FRAMES_PER_CHUNK))
+            frames = [list(frame) for _, frame in groupby(run, key=lambda source: source.file)]
+            yield from (list(chain.from_iterable(several)) for several in _shrinking(frames, workers))
         else:
             yield from _batched(run, _CROPS_PER_CHUNK)
+
+
+def _shrinking(items: list[Item], workers: int) -> Iterator[list[Item]]:
+    """Yield batches that become smaller, in order, each half of a worker's share of the remaining items.
+
+    The first ones are large, because each batch costs time to send; the last ones are small, so that the workers end at
+    the same time.
+    """
+    least, most = _FRAMES_PER_CHUNK
+    least, start = max(least, len(items) // (32 * workers)), 0
+    while start < len(items):
+        size = min(most, max(least, (len(items) - start) // (2 * workers)))
+        yield items[start : start + size]
+        start += size
 
 
 def _batched(items: Iterable[Item], most: int) -> Iterator[list[Item]]:

@@ -3,9 +3,11 @@
 import logging
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from functools import partial
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from reidops.errors import ReidopsError
 from reidops.mot.crops import BELOW_VISIBILITY, BoxRules, check_frames, choose_boxes
 from reidops.mot.sequences import Sequence, read_annotations, read_sequence
 from reidops.mot.splits import split_by_name, split_identities, split_query_gallery, thin
+from reidops.parallel import cluster_address, map_parallel
 from reidops.parts import IDENTITY, Part
 from reidops.tables import CROPS
 
@@ -73,11 +76,16 @@ class _Candidates:
 
 
 def plan_crops(
-    parts: list[Part], box_rules: BoxRules, split_rules: SplitRules, leave_out: Rows[LeaveOut] = ()
+    parts: list[Part],
+    box_rules: BoxRules,
+    split_rules: SplitRules,
+    leave_out: Rows[LeaveOut] = (),
+    *,
+    workers: int | None = None,
 ) -> tuple[pd.DataFrame, LeftOut]:
     """Return one row per crop in packing order, and what was left out.
 
-    The people of `leave_out` are neither in train nor in val.
+    The people of `leave_out` are neither in train nor in val. A Dask cluster reads the sequences unless `workers` is 1.
 
     Columns are those of tables.CROPS without `offset` and `size`, and `person` (folder name), `file`, `x1` … `y2`
     (px, inclusive; −1 for the whole file), `frame_width` and `frame_height`. Without a part train or test there is no
@@ -87,7 +95,7 @@ def plan_crops(
         ReidopsError: a split is empty, there are fewer than two people to train on, or `leave_out` names no person of
             a set.
     """
-    candidates = _candidates(parts, box_rules, split_rules)
+    candidates = _candidates(parts, partial(_candidates_of, box_rules=box_rules, split_rules=split_rules), workers)
     if not candidates:
         return _no_crops(), LeftOut({}, {})
     chosen = pd.concat([found.crops.assign(source=found.source) for found in candidates], ignore_index=True)
@@ -120,7 +128,8 @@ def crop_sources(plan: pd.DataFrame) -> list[CropSource]:
     files: dict[str, str] = {}
     sizes: dict[tuple[int, int], tuple[int, int]] = {}
     sources = []
-    for path, file, member, *box, width, height in plan[columns].itertuples(index=False, name=None):
+    # `tolist` reads a column of text at once; the iterator of pandas takes ten times as long.
+    for path, file, member, *box, width, height in zip(*(plan[name].tolist() for name in columns), strict=True):
         file, size = files.setdefault(file, file), sizes.setdefault((width, height), (width, height))
         is_whole = box[0] == NO_BOX
         sources.append(CropSource(path, file, member=member) if is_whole else CropSource(path, file, tuple(box), size))
@@ -216,18 +225,22 @@ def _warn_of_losses(planned: pd.DataFrame, plan: _Plan) -> None:
             )
 
 
-def _candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
+def _candidates(
+    parts: list[Part], read: Callable[[list[Part]], list[_Candidates]], workers: int | None
+) -> list[_Candidates]:
+    """Return the candidates of each sequence and ReID set, by name."""
     wanted = [part for part in parts if part.part in ("train", "test")]
     wanted.sort(key=lambda part: (part.layout, part.dataset, part.sequence, str(part.folder)))
-    found = []
-    for (layout, _), group in groupby(wanted, key=lambda part: (part.layout, part.folder)):
-        rows = list(group)
-        found += (
-            [_mot_candidates(rows, box_rules, split_rules)]
-            if layout == "mot"
-            else [_reid_candidates(row) for row in rows]
-        )
-    return found
+    groups = [list(group) for _, group in groupby(wanted, key=lambda part: (part.layout, part.folder))]
+    # Other processes of this host would import pandas first, which takes as long as the reading of many sequences.
+    return list(chain.from_iterable(map_parallel(read, groups, workers if cluster_address() else 1)))
+
+
+def _candidates_of(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> list[_Candidates]:
+    """Return the candidates of one folder; `parts` are its rows."""
+    if parts[0].layout == "mot":
+        return [_mot_candidates(parts, box_rules, split_rules)]
+    return [_reid_candidates(part) for part in parts]
 
 
 def _mot_candidates(parts: list[Part], box_rules: BoxRules, split_rules: SplitRules) -> _Candidates:
@@ -291,8 +304,9 @@ def _vis_thresholds(box_rules: BoxRules, split_rules: SplitRules) -> dict[str, f
 
 
 def _with_frames(boxes: pd.DataFrame, sequence: Sequence) -> pd.DataFrame:
+    files = {frame: str(sequence.frame_path(frame)) for frame in boxes["frame"].unique()}
     return boxes.assign(
-        file=[str(sequence.frame_path(frame)) for frame in boxes["frame"]],
+        file=[files[frame] for frame in boxes["frame"]],
         frame_width=sequence.width,
         frame_height=sequence.height,
         width=boxes["x2"] - boxes["x1"] + 1,
@@ -343,8 +357,10 @@ def _thinned(crops: pd.DataFrame, rules: SplitRules) -> np.ndarray:
     """
     kept = []
     for person, group in crops.groupby("person"):
-        rng = np.random.default_rng([rules.seed, zlib.crc32(person.encode())])
-        kept.append(group.sort_values("path").index[thin(len(group), rules.max_per_person, rng)])
+        if len(group) > rules.max_per_person:
+            rng = np.random.default_rng([rules.seed, zlib.crc32(person.encode())])
+            group = group.sort_values("path").iloc[thin(len(group), rules.max_per_person, rng)]
+        kept.append(group.index)
     return np.concatenate(kept) if kept else np.empty(0, dtype=int)
 
 

@@ -60,7 +60,7 @@ def test_the_tar_is_a_tar_without_time_or_owner(tmp_path: Path, frames: list[Pat
 def test_the_tar_is_the_same_for_any_number_of_workers(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", 2)
+    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", (2, 2))
     tables = [pack_crops(cuts(frames), tmp_path / f"{workers}.tar", workers=workers) for workers in (1, 2)]
     assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()
     assert np.array_equal(*tables)
@@ -71,9 +71,19 @@ def test_the_tar_does_not_depend_on_how_the_work_is_cut(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch, frames_per_chunk: int
 ) -> None:
     whole = pack_crops(cuts(frames), tmp_path / "whole.tar", workers=1)
-    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", frames_per_chunk)
+    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", (frames_per_chunk, frames_per_chunk))
     assert np.array_equal(pack_crops(cuts(frames), tmp_path / "cut.tar", workers=1), whole)
     assert (tmp_path / "cut.tar").read_bytes() == (tmp_path / "whole.tar").read_bytes()
+
+
+@pytest.mark.parametrize(("num_frames", "workers"), [(0, 2), (7, 2), (900, 2), (2700, 2), (2700, 16), (20_000, 1)])
+def test_batches_shrink_so_that_all_workers_end_together(num_frames: int, workers: int) -> None:
+    batches = list(packing._shrinking(list(range(num_frames)), workers))
+    sizes = [len(batch) for batch in batches]
+    assert [frame for batch in batches for frame in batch] == list(range(num_frames))
+    assert sizes == sorted(sizes, reverse=True) and max(sizes, default=0) <= 256
+    assert all(size >= min(8, num_frames) for size in sizes[:-1])
+    assert num_frames < 900 or max(sizes) <= num_frames / workers and sizes[-1] <= max(8, num_frames / workers / 16)
 
 
 def test_each_frame_is_decoded_once(tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +133,7 @@ def test_a_jpeg_that_is_cut_off_is_named(tmp_path: Path, frames: list[Path], kep
 def test_the_error_of_a_worker_process_arrives(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", 2)
+    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", (2, 2))
     frames[5].unlink()
     with pytest.raises(ReidopsError, match=r"000006\.jpg: No such file"):
         pack_crops(cuts(frames), tmp_path / "crops.tar", workers=2)
@@ -195,7 +205,7 @@ def test_a_frame_that_is_damaged_in_its_middle_is_named(tmp_path: Path, frames: 
 def test_nothing_but_the_tar_is_left_behind(
     tmp_path: Path, frames: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", 2)
+    monkeypatch.setattr(packing, "_FRAMES_PER_CHUNK", (2, 2))
     before = set(tmp_path.iterdir())
     pack_crops(cuts(frames), tmp_path / "crops.tar", workers=2)
     assert set(tmp_path.iterdir()) - before == {tmp_path / "crops.tar"}
