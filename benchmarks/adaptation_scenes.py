@@ -1,12 +1,13 @@
 """Measure the adaptation on video: MOT17-09 without labels, and drawn streets in another light.
 
 python benchmarks/adaptation_scenes.py --params FILE --folder FOLDER [--rounds 4] [--trackers deepsort strongsort]
-    [--set adapt.constraints=none …] [--dusk SEED]
+    [--set adapt.constraints=none …] [--dusk SEED [--streets 4] [--frames 150]]
 
 `--params` is a params file whose download.adapt names sets, such as one written by `reidops recipe adapt-mot17-half`.
 The model of its section `train` is evaluated without and with `--rounds` rounds of adaptation: mAP of the test people,
 re-association of lost people, and each tracker's scores with the interval of the difference over people. `--dusk` first
-draws streets of that seed in the light of the evening, as the data set `dusk` below download.local.
+draws streets of that seed in the light of the evening, as the data set `dusk` below download.local. DUSK-03 and DUSK-04
+have 150 frames for any `--frames`, so that scores on them can be compared.
 """
 
 import argparse
@@ -29,7 +30,8 @@ from reidops.cores import share_cores
 from reidops.files import read_json, whole_folder
 from reidops.memory import keep_freed_memory
 from reidops.mot.synthetic.params import SyntheticParams
-from reidops.mot.synthetic.writing import write_synthetic
+from reidops.mot.synthetic.writing import Commission, write_scene
+from reidops.parallel import map_parallel
 from reidops.params import check_sections, read_sections
 from reidops.tracking.evaluation.rivals import lead_over
 from stages.adapt import adapt
@@ -47,17 +49,23 @@ from stages.tune import tune
 from stages.validate import validate
 
 EVENING = np.array([0.75, 0.5, 0.38])  # gains of blue, green and red
-SCENES = 4
+TESTED = (2, 3)  # places of the streets that are ranked and tracked
 
 
-def draw_dusk(folder: Path, seed: int) -> None:
-    """Draw four streets of a seed, and darken and blue their frames, unless the set is there."""
+def draw_dusk(folder: Path, seed: int, streets: int, frames: int) -> None:
+    """Draw streets of a seed, and darken and blue their frames, unless the set is there.
+
+    Args:
+        streets: their number; the third and fourth are for tests and have 150 frames.
+        frames: number of frames of the others.
+    """
     if folder.is_dir():
         return
     with whole_folder(folder) as partial:
-        write_synthetic(partial / "drawn", SyntheticParams(seed=seed, scenes=SCENES))
-        shutil.move(partial / "drawn" / "train", partial / "train")
-        (partial / "drawn").rmdir()
+        tested, others = SyntheticParams(seed=seed), SyntheticParams(seed=seed, frames=frames)
+        chosen = {index: tested if index in TESTED else others for index in range(streets)}
+        orders = [Commission(partial / "train", params, index) for index, params in chosen.items()]
+        map_parallel(write_scene, orders, desc="drawing streets")
         for copied in [*partial.rglob("*-DPM"), *partial.rglob("*-SDP")]:
             shutil.rmtree(copied)
         for scene in list((partial / "train").iterdir()):
@@ -153,6 +161,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="SECTION.NAME=VALUE")
     parser.add_argument("--name", default="adapted", help="folder of the adapted model in --folder")
     parser.add_argument("--dusk", type=int, metavar="SEED")
+    parser.add_argument("--streets", type=int, default=4, help="number of streets of --dusk, at least 4")
+    parser.add_argument("--frames", type=int, default=150, help="frames of the streets of --dusk that are not tested")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
     for name in ("reidops", "stages"):
@@ -162,7 +172,7 @@ def main() -> None:
     values = read_sections(options.params)
     os.environ.setdefault("DVC_ROOT", str(options.folder))
     if options.dusk is not None:
-        draw_dusk(Path(values["download"]["local"]) / "dusk", options.dusk)
+        draw_dusk(Path(values["download"]["local"]) / "dusk", options.dusk, options.streets, options.frames)
     trial = Trial(options.folder, values, changes)
     trial.prepare()
     if not (options.folder / "base").is_dir():

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from reidops.embedding.images import ImageBatches
 from reidops.errors import ReidopsError
+from reidops.generation.augmentation import augment
 from reidops.generation.autoencoder import autoencoder_loss
 from reidops.generation.losses import critic_loss, generator_loss, penalty
 from reidops.generation.networks import Critic, Encoder, Generator
@@ -34,7 +35,6 @@ LEAST_DIVERSITY = 0.1
 
 _COLUMNS = ["epoch", "autoencoder", "critic", "generator", "score_real", "score_generated", "diversity"]
 _GENERATOR, _CRITIC, _AUTOENCODER = range(3)  # places of the optimizers
-_ANCHOR_EVERY = 2  # steps against the critic per step of the autoencoder, so that the shapes of people are not lost
 _AUTOENCODER_RATE = 0.002  # learning rate of the autoencoder
 _NUM_PROBES = 64  # crops that measure the diversity
 _LOSSES = ("autoencoder", "critic", "generator")
@@ -134,15 +134,11 @@ class AdversarialTraining:
 
     def _train_autoencoder(self, real: Tensor) -> None:
         """Update encoder and generator."""
-        loss = self._reconstruct(real, self._draws(self._progress.step, _LATENT_STREAM))
-        self._follow()
-        self._count_step({"autoencoder": loss})
-
-    def _reconstruct(self, real: Tensor, draws: torch.Generator) -> Tensor:
-        """Make a step of the autoencoder and return its loss."""
+        draws = self._draws(self._progress.step, _LATENT_STREAM)
         loss = autoencoder_loss(self._encoder, self._generator, real, draws)
         self._update(_AUTOENCODER, loss)
-        return loss.detach()
+        self._follow()
+        self._count_step({"autoencoder": loss.detach()})
 
     def _train_step(self, real: Tensor) -> None:
         """Update the critic, and after every `critic_steps` of its steps the generator."""
@@ -150,15 +146,13 @@ class AdversarialTraining:
         trains_generator = (self._progress.step + 1) % self._settings.critic_steps == 0
         with torch.set_grad_enabled(trains_generator):
             fake = self._generator(self._latents(len(real), draws))
-        values = self._train_critic(real, fake.detach(), draws)
+        values = self._train_critic(augment(real, draws), augment(fake.detach(), draws), draws)
         if trains_generator:
-            values["generator"] = self._train_generator(fake)
-        if self._settings.autoencoder_epochs and self._progress.step % _ANCHOR_EVERY == 0:
-            self._reconstruct(real, draws)
+            values["generator"] = self._train_generator(augment(fake, draws))
         self._count_step(values)
 
     def _train_critic(self, real: Tensor, fake: Tensor, draws: torch.Generator) -> dict[str, Tensor]:
-        """Update the critic, and return its loss without the penalty and its mean scores."""
+        """Update the critic with augmented crops; return its loss without the penalty and its mean scores."""
         settings = self._settings
         scores_real, scores_fake = self._critic(torch.cat([real, fake])).chunk(2)
         loss = critic_loss(settings.loss, scores_real, scores_fake)
@@ -168,7 +162,7 @@ class AdversarialTraining:
         return {name: value.detach() for name, value in values.items()}
 
     def _train_generator(self, fake: Tensor) -> Tensor:
-        """Update the generator with the crops that it gave, and its average; return its loss."""
+        """Update the generator with the augmented crops that it gave, and its average; return its loss."""
         self._critic.requires_grad_(False)
         loss = generator_loss(self._settings.loss, self._critic(fake))
         self._update(_GENERATOR, loss)
