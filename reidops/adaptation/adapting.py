@@ -14,6 +14,7 @@ import torch
 
 from reidops.adaptation.clustering import ClusterSettings
 from reidops.adaptation.constraints import find_rivals
+from reidops.adaptation.reassociation import find_halves, num_divided
 from reidops.adaptation.report import describe_adaptation, rows_with_truth, write_report
 from reidops.adaptation.round_crops import JoinedCrops, SourceCrops
 from reidops.adaptation.rounds import AdaptationData, AdaptationSettings, Adapted, Rounds
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 ELSEWHERE = ("track",)
 """Params that do not affect the result of an adaptation."""
 
+FEW_TRACKLETS = 20  # with fewer, the standard error of the re-association's rank1 is up to .1 and more
+
 
 def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params: Mapping[str, Any]) -> None:
     """Adapt the embedder of `trained` to `tracklets`, and write it to `model`.
@@ -54,6 +57,7 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
         torch.set_num_threads(params["threads"])
     embedder = Embedder.load(trained)
     found = read_tracklet_set(tracklets, params["held_out"], params["seed"])
+    _warn_of_few_halves(found)
     transductive = bool(read_json(tracklets / "report.json").get("transductive", False))
     origin = _origin(embedder, found, crops, transductive=transductive)
     store = CropStore(tracklets / "crops.tar", found.crops)
@@ -74,6 +78,17 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
         if live:
             live.name_weights(sha256(model / "model.safetensors"))
     checkpoints.delete()
+
+
+def _warn_of_few_halves(tracklets: TrackletSet) -> None:
+    num = num_divided(find_halves(tracklets))
+    if num < FEW_TRACKLETS:
+        log.warning(
+            "%d held-out tracklets can be divided: their re-association hardly tells the rounds apart, and the model "
+            "may become worse unnoticed; rank labelled people with it before you use it, or add videos (expected: %d)",
+            num,
+            FEW_TRACKLETS,
+        )
 
 
 def settings_of(params: Mapping[str, Any]) -> AdaptationSettings:

@@ -46,6 +46,11 @@ def find_halves(tracklets: TrackletSet) -> np.ndarray:
     return halves
 
 
+def num_divided(halves: np.ndarray) -> int:
+    """Return the number of divided tracklets; halves are as `find_halves` returns them."""
+    return int(halves.max(initial=-1) + 1) // 2
+
+
 def measure_reassociation(embeddings: np.ndarray, tracklets: TrackletSet, halves: np.ndarray) -> Reassociation:
     """Return how well the halves of held-out tracklets find each other; without halves the figures are NaN.
 

@@ -8,7 +8,7 @@ from made_tracklets import tables
 from sklearn.metrics import f1_score
 
 from reidops.adaptation.pooling import centre_cameras, pool
-from reidops.adaptation.reassociation import find_halves, measure_reassociation
+from reidops.adaptation.reassociation import find_halves, measure_reassociation, num_divided
 from reidops.adaptation.tracklet_set import TrackletSet, make_tracklet_set
 from reidops.adaptation.truth import score_clusters
 from reidops.errors import ReidopsError
@@ -27,6 +27,11 @@ def test_the_halves_of_a_tracklet_are_its_earlier_and_its_later_crops():
         TrackletSet(crops, found.tracklets, found.of_crop, found.cameras, found.videos, found.is_held_out)
     )
     assert halves.tolist() == [1, 0, 1, 3, 3, 2]
+
+
+def test_the_number_of_divided_tracklets_is_counted():
+    assert num_divided(find_halves(tracklet_set([0, 0, 0]))) == 3
+    assert num_divided(find_halves(tracklet_set([0, 0], held_out=0.0))) == 0
 
 
 def test_tracklets_that_train_that_have_one_crop_or_that_are_alone_in_their_camera_are_not_divided():
