@@ -24,6 +24,7 @@ LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git", "file")
 # What takes longest begins first, so that two processes of `--dist loadfile` end at about the same time.
 LONGEST = (
     "test_pipeline.py",
+    "test_published_networks.py",
     "test_benchmarks.py",
     "test_ranks.py",
     "test_train.py",
