@@ -131,6 +131,16 @@ def test_a_second_run_with_nothing_changed_runs_no_stage(repository):
     assert ended.returncode == 0 and stages_that_ran(ended) == [], ended.stdout
 
 
+def test_another_store_gets_the_result_and_the_first_one_keeps_it(repository):
+    other = {"MLFLOW_TRACKING_URI": f"sqlite:///{repository.folder.parent}/other.db"}
+    repository.env |= other
+    assert stages_that_ran(repository.dvc("repro")) == ["register"]
+    assert repository.read("data/registration/version.json")["version"] == "1"
+    repository.env = {name: value for name, value in repository.env.items() if name not in other}
+    assert stages_that_ran(repository.dvc("repro")) == ["register"]
+    assert repository.read("data/registration/version.json")["version"] == "1"
+
+
 def test_a_changed_tracker_constant_rescores_and_does_not_embed_again(repository):
     repository.change_params({"evaluate_tracking": {"constants": {"deepsort": {"max_age": 12}}}})
     ended = repository.dvc("repro")

@@ -84,7 +84,7 @@ def _warn_of_few_halves(tracklets: TrackletSet) -> None:
     num = num_divided(find_halves(tracklets))
     if num < FEW_TRACKLETS:
         log.warning(
-            "%d held-out tracklets can be divided: their re-association hardly tells the rounds apart, and the model "
+            "%d held-out tracklets can be divided: their re-association hardly distinguishes the rounds, and the model "
             "may become worse unnoticed; rank labelled people with it before you use it, or add videos (expected: %d)",
             num,
             FEW_TRACKLETS,

@@ -30,6 +30,7 @@ NAMES = [
     "nasnetamobile",
     "resnet50mid",
     "shufflenet",
+    "squeezenet1_0",
     "squeezenet1_1",
     "shufflenetv2_x1_0",
     "deep_sort_net",

@@ -179,7 +179,7 @@ def test_a_round_without_enough_memory_names_the_params_of_adapt(data, tmp_path,
 @pytest.mark.slow
 def test_the_same_params_give_the_same_folder_to_the_last_bit_and_few_tracklets_are_told(data, undisturbed, caplog):
     again = run(data, "again")
-    assert "held-out tracklets can be divided: their re-association hardly tells the rounds apart" in caplog.text
+    assert "held-out tracklets can be divided: their re-association hardly distinguishes the rounds" in caplog.text
     assert {f.name: f.read_bytes() for f in again.iterdir()} == {f.name: f.read_bytes() for f in undisturbed.iterdir()}
 
 

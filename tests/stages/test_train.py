@@ -122,7 +122,7 @@ def test_the_same_params_give_the_same_folder_to_the_last_bit(data, undisturbed)
 def test_a_training_killed_at_random_moments_goes_on_to_the_same_weights(data, undisturbed):
     seed = time.time_ns()
     rng = random.Random(seed)
-    for _ in range(2):
+    for _ in range(3):
         killed = subprocess.Popen(
             [sys.executable, "-c", TELLS_ITS_STEPS, str(data), "random", repr(vars(params_of()))],
             stdout=subprocess.PIPE,
