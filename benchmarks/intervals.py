@@ -1,11 +1,12 @@
 """Measure the coverage of the confidence intervals: `python benchmarks/intervals.py` prints two tables.
 
-python benchmarks/intervals.py [--data ../shared/data] [--models 16] [--only null coverage] [--quick]
+python benchmarks/intervals.py [--data FOLDER] [--models 16] [--streets 11 12 …] [--only null coverage] [--quick]
 
 - null: equivalent models (oracle vectors with independent noise of the same size) track synthetic streets and, with
   --data, MOT17-09. A 95 % interval of the difference of two such models should exclude 0 in about 5 % of all pairs.
   `before` is the bootstrap of earlier versions: identities assigned on the whole sequence, percentiles of 1,000 draws.
-  `over windows` uses windows as units of every score.
+  `over windows` uses windows as units of every score. Pairs share their models, so the rates of one set of streets
+  scatter widely; each seed in `--streets` draws other streets and other models, and gives a rate of its own.
 - coverage: how often the interval of a mean contains the true mean, by number of units, for independent units and for a
   series with an autocorrelation of .3.
 
@@ -77,9 +78,9 @@ def cases(drawn: Path, data: Path | None, quick: bool) -> Iterator[tuple[Case, s
     return ((case, tracker) for case in found for tracker in TRACKERS)
 
 
-def track_models(case: Case, tracker: str, num_models: int) -> list[list[Tracked]]:
-    """Return the contributions to the scores, [sequence][model]."""
-    return [[_track(folder, case, tracker, seed) for seed in range(num_models)] for folder in case.folders]
+def track_models(case: Case, tracker: str, models: range) -> list[list[Tracked]]:
+    """Return the contributions to the scores, [sequence][model]. A model's number is the seed of its noise."""
+    return [[_track(folder, case, tracker, seed) for seed in models] for folder in case.folders]
 
 
 def _track(folder: Path, case: Case, tracker: str, seed: int) -> Tracked:
@@ -133,29 +134,35 @@ def fixed_counts(comparison: Comparison, tables: FrameTables, length: int) -> np
     return counts
 
 
-def null_table(drawn: Path, data: Path | None, num_models: int, quick: bool) -> pd.DataFrame:
+def null_rates(drawn: Path, data: Path | None, models: range, quick: bool) -> pd.DataFrame:
     """Return the percentage of pairs of equivalent models whose interval excludes 0, one row per case and method."""
     rows = []
     for case, tracker in cases(drawn, data, quick):
-        sequences = track_models(case, tracker, num_models)
-        pairs = list(combinations(range(num_models), 2))
-        num_windows = sum(len(models[0].tables) for models in sequences)
+        sequences = track_models(case, tracker, models)
+        pairs = list(combinations(range(len(models)), 2))
         for way, excludes in (
             ("before", excluded_before),
             ("over windows", excluded_over_windows),
             ("now", excluded_now),
         ):
-            found = np.array([excludes([(models[a], models[b]) for models in sequences]) for a, b in pairs])
+            found = np.array([excludes([(of[a], of[b]) for of in sequences]) for a, b in pairs])
             shares = dict(zip(SCORES, 100 * found.mean(axis=0), strict=True))
-            rows.append({"tracked": case.name, "tracker": tracker, "windows": num_windows, "way": way, **shares})
-    table = pd.DataFrame(rows)
-    means = (
-        table.groupby("way")[list(SCORES)]
-        .mean()
-        .reset_index()
-        .assign(tracked="mean of the cases", tracker="", windows="")
-    )
-    return pd.concat([table, means])[table.columns]
+            rows.append({"tracked": case.name, "tracker": tracker, "way": way, **shares})
+    return pd.DataFrame(rows)
+
+
+def mean_rates(draws: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean of the draws per case and method, with its standard error, and the mean of the cases."""
+    keys, scores = ["tracked", "tracker", "way"], list(SCORES)
+    rates = pd.concat(draws)
+    of_all = rates.assign(draw=np.repeat(range(len(draws)), [len(draw) for draw in draws])).groupby(["draw", "way"])
+    of_all = of_all[scores].mean().reset_index().assign(tracked="mean of the cases", tracker="")
+    of_cases = pd.concat([rates, of_all[rates.columns]]).groupby(keys, sort=False)[scores]
+    means, errors = of_cases.mean(), of_cases.sem()
+    shown = means.map("{:.1f}".format)
+    if len(draws) > 1:
+        shown += errors.map(" ± {:.1f}".format)
+    return shown.reset_index()
 
 
 def excluded_now(pairs: list[tuple[Tracked, Tracked]]) -> list[bool]:
@@ -227,24 +234,30 @@ def format_table(table: pd.DataFrame) -> str:
     )
 
 
+def draw_rates(arguments: argparse.Namespace) -> Iterator[pd.DataFrame]:
+    """Yield the table of each seed of drawn streets; each draw has models of its own."""
+    quick, num_models = arguments.quick, 3 if arguments.quick else arguments.models
+    for draw, seed in enumerate(arguments.streets):
+        with tempfile.TemporaryDirectory() as folder:
+            streets = Path(folder) / "streets"
+            params = SyntheticParams(seed=seed, scenes=1 if quick else 6, frames=60 if quick else 150)
+            write_synthetic(streets, params)
+            models = range(draw * num_models, (draw + 1) * num_models)
+            yield null_rates(streets, arguments.data, models, quick)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=("null", "coverage"), default=("null", "coverage"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", type=int, default=16)
+    parser.add_argument("--streets", nargs="+", type=int, default=[11], metavar="SEED", help="seeds of drawn streets")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     if "null" in arguments.only:
-        print("pairs of equal models whose 95 % interval excludes 0, %\n")
-        with tempfile.TemporaryDirectory() as folder:
-            params = SyntheticParams(seed=11, scenes=1 if arguments.quick else 6, frames=60 if arguments.quick else 150)
-            write_synthetic(Path(folder) / "streets", params)
-            num_models = 3 if arguments.quick else arguments.models
-            print(
-                format_table(null_table(Path(folder) / "streets", arguments.data, num_models, arguments.quick)),
-                flush=True,
-            )
+        print("pairs of equal models whose 95 % interval excludes 0, %; ± the standard error over the draws\n")
+        print(format_table(mean_rates(list(draw_rates(arguments)))), flush=True)
     if "coverage" in arguments.only:
         print("\nintervals of a mean that contain the truth, %\n")
         print(format_table(coverage_table(200 if arguments.quick else 20_000)))
