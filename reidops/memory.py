@@ -1,8 +1,13 @@
-"""Configure how the C library handles freed memory; without glibc these functions do nothing."""
+"""Configure how the C library handles freed memory, and when the interpreter looks for garbage.
+
+Without glibc the functions for freed memory do nothing.
+"""
 
 import ctypes
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _LARGEST_INT = 2**31 - 1
@@ -36,6 +41,22 @@ def return_freed_memory() -> None:
     trim = _find("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Look for no garbage inside, where a library is imported or a large graph is built.
+
+    Both create millions of objects that stay. The interpreter would search all of them again and again, which takes a
+    fifth of the time of such an import.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _set(option: int, value: int) -> None:

@@ -4,6 +4,8 @@
 """
 
 import argparse
+import atexit
+import gc
 import inspect
 import logging
 import os
@@ -13,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 # `python -m stages.…` is still importing. Until `run_stage` listens, Ctrl-C ends it without a traceback.
+# What it imports stays, so that it looks for no garbage in it, then and later.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()
 
 from reidops.cores import share_cores
 from reidops.errors import ReidopsError
@@ -25,12 +29,16 @@ from reidops.parent_processes import end_with_dvc
 from reidops.progress_bar import named_work
 from stages.params import SECTIONS
 
+COUNTING = frozenset({"onnx", "triton"})
+"""Packages that report all of their objects that are left at the end of the process, on the standard error stream."""
+
 
 def run_stage(stage: Callable[..., None]) -> None:
     """Run a stage from the command line; exit 1 with one clear message on bad input.
 
     Each path that the function takes is an option. An argument with the class of a section gets that section.
     """
+    _leave_imports_alone()
     name = stage.__name__
     arguments = _parser(stage).parse_args()
     end_with_dvc()
@@ -51,6 +59,19 @@ def run_stage(stage: Callable[..., None]) -> None:
         # End by the signal itself, so that the process that waits for this one (DVC, a shell) stops too.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def _leave_imports_alone() -> None:
+    """Look for garbage from now on, but not in what was imported, at the end of the process either."""
+    gc.freeze()
+    gc.enable()
+    atexit.register(_end_imports)
+
+
+def _end_imports() -> None:
+    """Let the interpreter free what was imported if a library of nanobind counts that at the end of the process."""
+    if COUNTING.intersection(sys.modules):
+        gc.unfreeze()
 
 
 def configure_logging() -> None:

@@ -25,15 +25,19 @@ LOOK_UPS = ("ldconfig", "gcc", "cc", "ld", "uname", "lscpu", "git", "file")
 LONGEST = (
     "test_pipeline.py",
     "test_published_networks.py",
-    "test_benchmarks.py",
-    "test_ranks.py",
     "test_train.py",
-    "test_tracking_benchmark.py",
-    "test_register.py",
+    "test_ranks.py",
+    "test_benchmarks.py",
+    "test_two_at_once.py",
     "test_registry.py",
+    "test_tracking_benchmark.py",
+    "test_killed_runs.py",
+    "test_validate.py",
+    "test_stage_runs.py",
+    "test_sequence_suites.py",
+    "test_register.py",
     "test_onnx.py",
-    "test_crop_suites.py",
-    "test_evaluate_reid.py",
+    "test_adapt.py",
 )
 
 for name in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK"):

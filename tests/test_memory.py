@@ -1,9 +1,12 @@
-"""reidops/memory.py: freed memory is reused."""
+"""reidops/memory.py: freed memory is reused, and garbage is left alone inside a block."""
 
+import gc
 import subprocess
 import sys
 
 import pytest
+
+from reidops.memory import without_collection
 
 pytestmark = pytest.mark.slow
 
@@ -38,3 +41,16 @@ def test_a_large_array_reuses_the_memory_of_freed_ones(root, threaded):
         return int(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout)
 
     assert pages("keep_freed_memory()") < 10 < pages("")  # 32 where pages are huge, else 16,384
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_garbage_is_collected_as_before_after_an_error_inside(is_enabled):
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        with pytest.raises(ImportError), without_collection():
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled() == is_enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()

@@ -22,6 +22,7 @@ from reidops.embedding.exported import AUTO, ExportedNetwork, open_checked, open
 from reidops.embedding.resizing import resize_crops, rows_with_pixels
 from reidops.errors import ReidopsError
 from reidops.files import sha256
+from reidops.memory import without_collection
 from reidops.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Embedder:
             self._inference = network
         else:
             # Imported here, because torch takes seconds to import, and an exported model runs without it.
-            from reidops.embedding import inference
+            with without_collection():
+                from reidops.embedding import inference
 
             self._inference = inference.Inference(network, device)
 
@@ -88,7 +90,8 @@ class Embedder:
         if providers is not None:
             return cls._load_exported(_local_folder(source), providers, threads, flip_average)
         # Imported here for the same reason as in `__init__`.
-        from reidops.embedding.inference import load_network
+        with without_collection():
+            from reidops.embedding.inference import load_network
 
         folder = _local_folder(source)
         description = read_description(folder / DESCRIPTION)

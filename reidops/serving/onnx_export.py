@@ -13,6 +13,7 @@ import onnx
 import torch
 
 from reidops.embedding.embedder import Embedder
+from reidops.memory import without_collection
 from reidops.serving.onnx_embedder import OnnxEmbedder
 
 OPSET = 18  # native opset of torch's exporter; others are converted from it
@@ -45,24 +46,27 @@ def export_onnx(embedder: Embedder, path: Path) -> None:
     Normalization is part of the graph, so users pass resized pixels and need no mean and std. The same network gives
     the same bytes in any folder.
     """
-    example = torch.zeros(2, *embedder.input_size, 3, dtype=torch.uint8)
-    network = embedder.network.to("cpu", memory_format=torch.contiguous_format)
-    with _quiet_exporter():
-        program = torch.onnx.export(
-            network,
-            (example,),
-            input_names=["images"],
-            output_names=["embeddings"],
-            opset_version=OPSET,
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
-            verbose=False,
-        )
-    if program is None:
-        raise TypeError("torch.onnx.export with dynamo=True returned no program")
-    model = program.model_proto
+    with _quiet_exporter(), without_collection():
+        model = _trace(embedder)
     _remove_traces(model)
     onnx.save(model, path)
+
+
+def _trace(embedder: Embedder) -> onnx.ModelProto:
+    example = torch.zeros(2, *embedder.input_size, 3, dtype=torch.uint8)
+    program = torch.onnx.export(
+        embedder.network.to("cpu", memory_format=torch.contiguous_format),
+        (example,),
+        input_names=["images"],
+        output_names=["embeddings"],
+        opset_version=OPSET,
+        dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+        verbose=False,
+    )
+    if program is None:
+        raise TypeError("torch.onnx.export with dynamo=True returned no program")
+    return program.model_proto
 
 
 def _remove_traces(model: onnx.ModelProto) -> None:

@@ -27,6 +27,11 @@ def embed(raw: Path, params: EmbedParams) -> None:
 run_stage(embed)
 '''
 
+IMPORT_COUNTING = """import contextlib, onnx.checker
+with contextlib.suppress(ImportError):  # it is not there for every system
+    import triton
+import stages"""
+
 
 def run(root: Path, folder: Path, body: str, *arguments: str) -> subprocess.CompletedProcess:
     script = folder / "script.py"
@@ -86,3 +91,14 @@ def test_an_interrupt_while_a_stage_still_imports_leaves_no_traceback(root, tmp_
         [sys.executable, "-m", "stages.convert", "--help"], cwd=root, env=env, capture_output=True, text=True
     )
     assert ended.returncode == -signal.SIGINT and ended.stderr == ""
+
+
+def test_a_stage_looks_for_garbage_again_when_it_runs(root, tmp_path):
+    ended = run(root, tmp_path, "import gc; print(gc.isenabled(), gc.get_freeze_count() > 10_000)")
+    assert ended.stdout.split() == ["True", "True"], ended.stderr
+
+
+def test_a_library_that_counts_its_objects_at_the_end_finds_none_left(root, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "STAGE", STAGE.replace("import stages", IMPORT_COUNTING))
+    ended = run(root, tmp_path, "pass")
+    assert ended.returncode == 0 and ended.stderr == ""
