@@ -176,7 +176,7 @@ def main() -> None:
     trial = Trial(options.folder, values, changes)
     trial.prepare()
     if not (options.folder / "base").is_dir():
-        trial.evaluate("base", {"adapt.rounds": 0}, options.trackers)
+        trial.evaluate("base", {"adapt.rounds": 0, "adapt.norm_share": 0}, options.trackers)
     trial.evaluate(options.name, {"adapt.rounds": options.rounds, "adapt.track": None}, options.trackers)
     trial.compare(options.name, "base", options.trackers)
 

@@ -50,7 +50,7 @@ def adapt(folder: str = ".", notify: str = "") -> State:
 
 def _adapt(root: Path, notify: str) -> State:
     try:
-        videos, rounds = _settings(root)
+        videos, adapts = _settings(root)
         if videos is None:
             return Completed(
                 message="download.videos is null: nothing to adapt to; set it to the folder of your videos"
@@ -72,7 +72,7 @@ def _adapt(root: Path, notify: str) -> State:
     if not state.is_completed():
         return Failed(message=f"retrain failed: {state.message}")
     what = f"new videos: {', '.join(new)}" if new else "what was not up to date was run"
-    note = "" if rounds else "; adapt.rounds is 0, so that the model was not adapted"
+    note = "" if adapts else "; adapt.rounds and adapt.norm_share are 0, so that the model was not adapted"
     text = report_text(root / "data")
     create_markdown_artifact(text, key="adaptation", description=what)
     return Completed(message=f"{what}{note}")
@@ -116,8 +116,8 @@ def _figures(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _settings(root: Path) -> tuple[str | None, int]:
-    """Return download.videos and adapt.rounds.
+def _settings(root: Path) -> tuple[str | None, bool]:
+    """Return download.videos, and whether the model is adapted.
 
     Raises:
         ReidopsError: params.yaml cannot be read.
@@ -125,9 +125,12 @@ def _settings(root: Path) -> tuple[str | None, int]:
     path = root / "params.yaml"
     try:
         sections = yaml.safe_load(path.read_text())
-        return sections["download"]["videos"], sections["adapt"]["rounds"]
+        adapt = sections["adapt"]
+        return sections["download"]["videos"], bool(adapt["rounds"] or adapt["norm_share"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ReidopsError(f"{path}: download.videos and adapt.rounds cannot be read: {error}") from None
+        raise ReidopsError(
+            f"{path}: download.videos, adapt.rounds and adapt.norm_share cannot be read: {error}"
+        ) from None
 
 
 def _unfinished(root: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Adapt the trained model to tracklets without labels; off by default (adapt.rounds: 0), when it copies the model.
+"""Adapt the trained model to tracklets without labels; off by default, when it copies the model.
 
 Reads:  data/trained, data/tracklets (crops.tar, crops.parquet, tracklets.parquet, report.json), data/crops
 Writes: data/model/ the files of data/trained, with the adapted weights; adaptation.json, adaptation.csv,
@@ -17,7 +17,7 @@ from stages.params.adapt import AdaptParams
 
 def adapt(trained: Path, tracklets: Path, crops: Path, model: Path, params: AdaptParams) -> None:
     """Write the adapted model, or a copy of the trained one, to `model`."""
-    if not params.rounds:
+    if not params.rounds and not params.norm_share:
         copy_model(trained, model)
         return
     # Imported here, because the default adapts nothing, and torch takes seconds to import.

@@ -4,10 +4,16 @@ import importlib
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from drawn_crops import write_crops
+
+from reidops.mot.synthetic.params import SyntheticParams
+from reidops.mot.synthetic.writing import write_synthetic
 
 pytestmark = pytest.mark.slow
 
@@ -85,3 +91,19 @@ def test_the_state_of_no_tracker_grows_with_the_stream(monkeypatch, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(endless.TRACKERS)
     stretches = [endless.Stretch(state, 1.0, 1) for state in (10_000, 20_000)]
     assert not endless.is_bounded(stretches)
+
+
+def test_streets_in_the_evening_are_drawn_streets_with_less_light(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    scenes = importlib.import_module("adaptation_scenes")
+    small = partial(SyntheticParams, width=160, height=90, min_people=2, max_people=2)
+    monkeypatch.setattr(scenes, "SyntheticParams", lambda seed, frames=3: small(seed=seed, frames=frames))
+    scenes.draw_dusk(tmp_path / "dusk", 5, 4, 2)
+    numbers = [len(list((tmp_path / f"dusk/train/DUSK-0{n}-FRCNN/img1").iterdir())) for n in (1, 2, 3, 4)]
+    assert numbers == [2, 2, 3, 3]
+    write_synthetic(tmp_path / "day", small(seed=5, frames=2, scenes=1))
+    day, evening = (
+        cv2.imread(str(tmp_path / name / "img1/000001.jpg")).mean(axis=(0, 1))
+        for name in ("day/train/SYN-01-FRCNN", "dusk/train/DUSK-01-FRCNN")
+    )
+    np.testing.assert_allclose(evening / day, scenes.EVENING, atol=0.02)

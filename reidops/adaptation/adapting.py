@@ -74,7 +74,8 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
             embedder.network, data, settings_of(params), fabric=fabric, checkpoints=checkpoints, on_round=on_round
         )
         adapted = rounds.run()
-        _write(embedder, adapted, (trained, model), found, store, people=people, origin=origin)
+        share = params["norm_share"]
+        _write(embedder, adapted, (trained, model), found, store, people=people, origin=origin, norm_share=share)
         if live:
             live.name_weights(sha256(model / "model.safetensors"))
     checkpoints.delete()
@@ -164,17 +165,20 @@ def _write(
     *,
     people: np.ndarray | None,
     origin: Origin,
+    norm_share: float,
 ) -> None:
     """Write the files of the trained model with the adapted weights, and the report; `folders` are both models'."""
     trained, model = folders
     rows = rows_with_truth(adapted, tracklets, people)
     num_rivals = len(find_rivals(tracklets.tracklets, tracklets.videos)) // 2
     transductive = any(row.get("transductive", False) for row in origin.scenes)
-    facts = describe_adaptation(adapted, rows, tracklets, num_rivals=num_rivals, transductive=transductive)
+    facts = describe_adaptation(
+        adapted, rows, tracklets, norm_share=norm_share, num_rivals=num_rivals, transductive=transductive
+    )
     embedder.network.load_state_dict(adapted.weights)
     with whole_folder(model) as folder:
         shutil.copytree(trained, folder, dirs_exist_ok=True)
-        if adapted.chosen > 0:
+        if adapted.changed:
             known = {**embedder.description.trained_on, **origin.facts}
             embedder.save(folder, trained_on=known | {"adaptation": _short(facts)})
         write_report(folder, facts, rows, adapted, tracklets, store=store)
@@ -183,7 +187,7 @@ def _write(
 
 def _short(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry `adaptation` of embedder.json."""
-    names = ("datasets", "num_crops", "num_tracklets", "transductive", "rounds", "kept_round")
+    names = ("datasets", "num_crops", "num_tracklets", "transductive", "norm_share", "rounds", "kept_round")
     return {name: facts[name] for name in names}
 
 

@@ -27,7 +27,13 @@ def rows_with_truth(adapted: Adapted, tracklets: TrackletSet, people: np.ndarray
 
 
 def describe_adaptation(
-    adapted: Adapted, rows: pd.DataFrame, tracklets: TrackletSet, *, num_rivals: int, transductive: bool
+    adapted: Adapted,
+    rows: pd.DataFrame,
+    tracklets: TrackletSet,
+    *,
+    norm_share: float,
+    num_rivals: int,
+    transductive: bool,
 ) -> dict[str, Any]:
     """Return the content of adaptation.json: the data, the kept round, and the figures before and after."""
     own = tracklets.crops
@@ -39,6 +45,7 @@ def describe_adaptation(
         "num_held_out_tracklets": int(tracklets.is_held_out.sum()),
         "num_cannot_link": num_rivals,
         "transductive": transductive,
+        "norm_share": norm_share,
         "rounds": len(rows) - 1,
         "kept_round": adapted.chosen,
         "ended": adapted.ended,

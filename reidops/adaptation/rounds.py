@@ -19,6 +19,7 @@ from torch import Tensor
 
 from reidops.adaptation.clustering import Clusters, ClusterSettings, find_clusters
 from reidops.adaptation.memory import find_proxies, start_memory
+from reidops.adaptation.norm_statistics import mix_norm_statistics
 from reidops.adaptation.reassociation import find_halves, measure_reassociation
 from reidops.adaptation.round_crops import RoundSampler, SourceCrops, add_source
 from reidops.adaptation.tracklet_set import TrackletSet
@@ -57,6 +58,7 @@ class AdaptationSettings:
     camera_proxies: bool = True
     rival_weight: float = 1.0
     source_share: float = 0.0
+    norm_share: float = 0.0
     people_per_batch: int = 16
     crops_per_person: int = 4
     optimizer: str = "adamw"
@@ -100,11 +102,12 @@ class Adapted:
     """The result of an adaptation.
 
     Attributes:
-        weights: of the embedding network, of round `chosen` (0 = the start, unchanged).
+        weights: of the embedding network, of round `chosen` (0 = the start, with its new norm statistics).
         rows: a row per round, from 0 on; see `Rounds`.
         labels: the class of each crop after each round, int [N] per row.
         num_clusters: number of clusters after each round; larger classes are single outliers.
         ended: why the adaptation ended before its last round; "" = it did not.
+        changed: whether the weights differ from those of the start.
     """
 
     weights: dict[str, Tensor]
@@ -113,6 +116,7 @@ class Adapted:
     labels: list[np.ndarray]
     num_clusters: list[int]
     ended: str
+    changed: bool
 
 
 @dataclass
@@ -156,7 +160,8 @@ class Rounds:
         self._network, self._data, self._settings = network.to(fabric.device), data, settings
         self._fabric, self._checkpoints, self._on_round = fabric, checkpoints, on_round
         self._halves = find_halves(data.tracklets)
-        self._state = _State(_copy(network))
+        self._start = _copy(network)
+        self._state = _State(self._start)
 
     def run(self) -> Adapted:
         """Adapt the network, from the last checkpoint if there is one.
@@ -175,6 +180,7 @@ class Rounds:
             [labels.numpy() for labels in state.labels],
             state.num_clusters,
             state.ended,
+            changed=any(not torch.equal(self._start[name], value) for name, value in state.chosen_weights.items()),
         )
 
     def _begin(self) -> tuple[_State, np.ndarray, Clusters]:
@@ -184,6 +190,8 @@ class Rounds:
             self._state = _State(**saved)
             self._network.load_state_dict(self._state.weights)
             log.info("continue after round %d, from %s", len(self._state.rows) - 1, self._checkpoints.folder)
+        else:
+            self._mix_norm_statistics()
         started = time.perf_counter()
         embeddings = self._embed()
         embedded = time.perf_counter()
@@ -194,6 +202,19 @@ class Rounds:
             times = {"embedding": embedded - started, "clustering": time.perf_counter() - embedded}
             self._record({}, embeddings, clusters, times, _unusable(clusters))
         return self._state, embeddings, clusters
+
+    def _mix_norm_statistics(self) -> None:
+        """Give the network a share of the statistics of the crops that train; round 0 has these weights."""
+        share, trains = self._settings.norm_share, self._data.tracklets.trains
+        if not share:
+            return
+        images, seed = self._data.images.at(1.0), self._settings.seed
+        num = mix_norm_statistics(self._network, images, trains, share, fabric=self._fabric, seed=seed)
+        if num:
+            self._state.weights = _copy(self._network)
+            log.info("statistics of %d batch norms: %.0f%% are those of %d crops", num, 100 * share, len(trains))
+        else:
+            log.warning("norm_share has no effect: the network has no batch norm, or fewer than two crops train")
 
     def _round(self, embeddings: np.ndarray, clusters: Clusters) -> tuple[np.ndarray, Clusters]:
         """Train on the clusters, and return the embeddings and clusters of the new weights."""
@@ -268,7 +289,7 @@ class Rounds:
             state.chosen, state.chosen_weights = len(state.rows) - 1, state.weights
         if collapse:
             state.ended = f"the model gives no clusters to train on: {collapse}"
-            log.warning("the model is kept unchanged: %s", collapse)
+            log.warning("no round is run: %s", collapse)
         elif row["stability"] >= self._settings.stable and self._settings.stable < 1:
             state.ended = f"the clusters are stable (adjusted Rand index {row['stability']:.3f})"
         log.info(_describe(row))

@@ -56,8 +56,8 @@ def read_tracklet_set(folder: Path, held_out: float, seed: int) -> TrackletSet:
     tracklets_file, crops_file = folder / "tracklets.parquet", folder / "crops.parquet"
     if not crops_file.is_file():
         raise ReidopsError(
-            f"{crops_file}: no such file, but adapt.rounds is above 0; name sets in download.adapt or a folder of "
-            "videos in download.videos and run `dvc repro`, or set adapt.rounds to 0"
+            f"{crops_file}: no such file, but adapt.rounds or adapt.norm_share is above 0; name sets in "
+            "download.adapt or a folder of videos in download.videos and run `dvc repro`, or set both to 0"
         )
     crops = read_table(crops_file, CROPS)
     tracklets = read_table(tracklets_file, TRACKLETS).sort_values("tracklet", ignore_index=True)
@@ -73,7 +73,9 @@ def make_tracklet_set(
         ReidopsError: there is no crop, or a crop names an unknown tracklet.
     """
     if len(crops) == 0:
-        raise ReidopsError(f"{where}: no crop, so that there is nothing to adapt to; set adapt.rounds to 0")
+        raise ReidopsError(
+            f"{where}: no crop, so that there is nothing to adapt to; set adapt.rounds and adapt.norm_share to 0"
+        )
     known = tracklets["tracklet"].to_numpy()
     of_crop = np.searchsorted(known, crops["tracklet"])
     lost = known[np.minimum(of_crop, len(known) - 1)] != crops["tracklet"] if len(known) else np.ones(len(crops), bool)

@@ -13,8 +13,13 @@ class AdaptParams:
     """Adaptation to tracklets without labels: distances, clusters, constraints and training."""
 
     rounds: Count = Field(
-        description="Number of rounds. A round clusters the crops of data/tracklets and trains on the clusters. 0: the "
-        "trained model is copied unchanged."
+        description="Number of rounds. A round clusters the crops of data/tracklets and trains on the clusters. 0: no "
+        "training. With norm_share 0 the trained model is then copied unchanged."
+    )
+    norm_share: Share = Field(
+        description="Before the first round, the statistics of batch norm become this share of those of the crops of "
+        "data/tracklets, and the rest of the old ones (AdaBN). 1: only the new ones, for other light or cameras. 0: "
+        "they are kept."
     )
     epochs: Positive = Field(description="Number of epochs of a round. An epoch uses each clustered crop about once.")
     stable: Share = Field(

@@ -119,5 +119,5 @@ def test_a_crop_of_an_unknown_tracklet_and_no_crop_are_refused():
     crops, tracklets = tables([0, 0], [(1, 10)] * 2)
     with pytest.raises(ReidopsError, match="row 2 is of tracklet 1, which tracklets.parquet does not have"):
         make_tracklet_set(crops, tracklets.iloc[:1], 0.0, 0)
-    with pytest.raises(ReidopsError, match="no crop.*adapt.rounds to 0"):
+    with pytest.raises(ReidopsError, match="no crop.*set adapt.rounds and adapt.norm_share to 0"):
         make_tracklet_set(crops.iloc[:0], tracklets, 0.0, 0)

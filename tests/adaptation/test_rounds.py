@@ -92,7 +92,7 @@ def alike(angle: float) -> torch.Tensor:
 def test_every_round_has_a_row_and_the_last_of_equal_rounds_is_kept(monkeypatch, tmp_path):
     adapted, _ = adapt(monkeypatch, tmp_path, [alike(80), alike(70)])
     assert [row["round"] for row in adapted.rows] == [0, 1, 2] and adapted.ended == ""
-    assert adapted.chosen == 2 and torch.equal(adapted.weights["weight"], alike(70))
+    assert adapted.chosen == 2 and torch.equal(adapted.weights["weight"], alike(70)) and adapted.changed
     assert [row["clusters"] for row in adapted.rows] == [4, 4, 4]
     assert math.isnan(adapted.rows[0]["stability"]) and adapted.rows[1]["stability"] == 1
 
@@ -140,7 +140,13 @@ def test_a_model_whose_crops_form_no_clusters_is_kept_unchanged(monkeypatch, tmp
     monkeypatch.setattr(rounds, "find_clusters", lambda *_: empty)
     adapted, trained = adapt(monkeypatch, tmp_path, [alike(80)])
     assert not trained and adapted.chosen == 0 and torch.equal(adapted.weights["weight"], START)
-    assert "no clusters to train on: 0 clusters" in adapted.ended and "kept unchanged" in caplog.text
+    assert "no clusters to train on: 0 clusters" in adapted.ended and "no round is run" in caplog.text
+    assert not adapted.changed
+
+
+def test_a_share_of_norm_statistics_without_batch_norm_is_a_warning(monkeypatch, tmp_path, caplog):
+    adapted, _ = adapt(monkeypatch, tmp_path, [], norm_share=0.5)
+    assert adapted.chosen == 0 and not adapted.changed and "norm_share has no effect" in caplog.text
 
 
 def test_stable_clusters_end_the_adaptation(monkeypatch, tmp_path):

@@ -25,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "videos").mkdir()
     write_drawn_video(tmp_path / "videos" / "monday.avi", 4)
-    (tmp_path / "params.yaml").write_text("download: {videos: videos}\nadapt: {rounds: 2}\n")
+    (tmp_path / "params.yaml").write_text("download: {videos: videos}\nadapt: {rounds: 2, norm_share: 0}\n")
     download(Path("data/raw"), PARAMS)  # relative, as DVC calls it
     write_json({"name": "person-reid", "version": "2"}, tmp_path / "data" / "registration" / "version.json")
     return tmp_path
@@ -70,7 +70,7 @@ def test_only_a_new_or_changed_video_or_an_interrupted_run_starts_the_pipeline(r
     write_drawn_video(root / "videos" / "monday.avi", 5)
     assert run(monkeypatch, root)[1] == ["download", "retrain"]
 
-    (root / "params.yaml").write_text("download: {videos: null}\nadapt: {rounds: 0}\n")
+    (root / "params.yaml").write_text("download: {videos: null}\nadapt: {rounds: 0, norm_share: 0}\n")
     state, ran, _ = run(monkeypatch, root)
     assert state.is_completed() and not ran and "download.videos is null" in state.message
 
@@ -79,7 +79,7 @@ def test_a_folder_without_videos_is_nothing_to_do_and_a_missing_folder_is_a_fail
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     failures: list[str] = []
     monkeypatch.setattr(module, "write_failure_artifact", failures.extend)
-    (tmp_path / "params.yaml").write_text("download: {videos: videos}\nadapt: {rounds: 2}\n")
+    (tmp_path / "params.yaml").write_text("download: {videos: videos}\nadapt: {rounds: 2, norm_share: 0}\n")
     assert module.adapt.fn(str(tmp_path)).is_failed() and "videos is not a folder" in failures[0]
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "notes.txt").write_text("no video")

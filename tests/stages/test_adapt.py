@@ -100,10 +100,20 @@ def test_without_rounds_the_model_is_copied_to_the_last_bit(data):
     assert {path.name: path.read_bytes() for path in copied.iterdir()} == files
 
 
+def test_without_rounds_a_share_of_the_norm_statistics_is_adapted_alone(data):
+    adapted = run(data, "norms", rounds=0, norm_share=0.5)
+    before, after = (load_file(folder / "model.safetensors") for folder in (data / "trained", adapted))
+    changed = {name.rpartition(".")[2] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"running_mean", "running_var", "num_batches_tracked"}
+    report, known = read_json(adapted / "adaptation.json"), Embedder.load(adapted).description.trained_on
+    assert report["norm_share"] == 0.5 and report["rounds"] == 0 and report["kept_round"] == 0
+    assert known["adaptation"]["norm_share"] == 0.5 and known["scenes"]
+
+
 def test_rounds_without_tracklets_are_an_error_that_names_the_params(data, tmp_path):
     write_json({"num_tracklets": 0, "transductive": False}, tmp_path / "report.json")
     with pytest.raises(
-        ReidopsError, match=r"crops.parquet: no such file.*download.adapt.*download.videos.*rounds to 0"
+        ReidopsError, match=r"crops.parquet: no such file.*download.adapt.*download.videos.*set both to 0"
     ):
         adapt(data / "trained", tmp_path, data / "crops", tmp_path / "model", params_of())
     assert not (tmp_path / "model").exists()
@@ -160,8 +170,8 @@ def test_an_adaptation_writes_the_model_its_report_and_its_origin(data, undistur
     assert not same_weights(data / "trained", undisturbed)
     trained_on = read_json(undisturbed / "embedder.json")["trained_on"]
     assert trained_on["adaptation"] == {
-        "datasets": ["videos"], "num_crops": 108, "num_tracklets": 36, "transductive": False, "rounds": 2,
-        "kept_round": report["kept_round"],
+        "datasets": ["videos"], "num_crops": 108, "num_tracklets": 36, "transductive": False, "norm_share": 0.0,
+        "rounds": 2, "kept_round": report["kept_round"],
     }  # fmt: skip
     Embedder.load(undisturbed)
     with pytest.raises(ReidopsError, match="was adapted to frames 1 … "):
