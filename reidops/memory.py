@@ -3,14 +3,18 @@
 Without glibc the functions for freed memory do nothing.
 """
 
+import atexit
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _LARGEST_INT = 2**31 - 1
+_COUNTING = frozenset({"onnx", "triton"})
+"""Packages that list all of their objects that are left at the end, on the standard error stream (nanobind)."""
 
 
 def keep_freed_memory() -> None:
@@ -57,6 +61,23 @@ def without_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def free_nothing_at_exit() -> None:
+    """Leave the memory of this process to the system when it ends.
+
+    The interpreter would look at each of some million objects of torch and others, for one to two seconds. Call it
+    before other packages register what they do at the end: the last function is the one that was registered first.
+    """
+    atexit.register(_leave_memory)
+
+
+def _leave_memory() -> None:
+    gc.freeze()
+    if _COUNTING.intersection(sys.modules):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _set(option: int, value: int) -> None:

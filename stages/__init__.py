@@ -4,7 +4,6 @@
 """
 
 import argparse
-import atexit
 import gc
 import inspect
 import logging
@@ -23,14 +22,11 @@ if sys.argv[0] == "-m":
 from reidops.cores import share_cores
 from reidops.errors import ReidopsError
 from reidops.image_headers import bound_pixels
-from reidops.memory import keep_freed_memory
+from reidops.memory import free_nothing_at_exit, keep_freed_memory
 from reidops.params import check_all
 from reidops.parent_processes import end_with_dvc
 from reidops.progress_bar import named_work
 from stages.params import SECTIONS
-
-COUNTING = frozenset({"onnx", "triton"})
-"""Packages that report all of their objects that are left at the end of the process, on the standard error stream."""
 
 
 def run_stage(stage: Callable[..., None]) -> None:
@@ -38,7 +34,8 @@ def run_stage(stage: Callable[..., None]) -> None:
 
     Each path that the function takes is an option. An argument with the class of a section gets that section.
     """
-    _leave_imports_alone()
+    gc.freeze()
+    gc.enable()
     name = stage.__name__
     arguments = _parser(stage).parse_args()
     end_with_dvc()
@@ -59,19 +56,6 @@ def run_stage(stage: Callable[..., None]) -> None:
         # End by the signal itself, so that the process that waits for this one (DVC, a shell) stops too.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-
-
-def _leave_imports_alone() -> None:
-    """Look for garbage from now on, but not in what was imported, at the end of the process either."""
-    gc.freeze()
-    gc.enable()
-    atexit.register(_end_imports)
-
-
-def _end_imports() -> None:
-    """Let the interpreter free what was imported if a library of nanobind counts that at the end of the process."""
-    if COUNTING.intersection(sys.modules):
-        gc.unfreeze()
 
 
 def configure_logging() -> None:
@@ -107,6 +91,7 @@ def _add_params_option(parser: argparse.ArgumentParser) -> None:
 
 def _prepare() -> None:
     """Set up OpenMP and check the params before the file of the stage imports torch and other heavy packages."""
+    free_nothing_at_exit()
     end_with_dvc()
     share_cores()
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
