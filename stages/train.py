@@ -48,6 +48,7 @@ from reidops.training.losses import check_losses
 from reidops.training.optimization import RateCurve, check_optimizer
 from reidops.training.precision import choose_precision, log_precision
 from reidops.training.ranks import check_equal_on_all_ranks, launched
+from reidops.training.recomputation import check_recomputation
 from reidops.training.teachers import LoadedTeacher, load_teacher
 from reidops.training.tracklet_sampling import TrackletPooling
 from reidops.training.trained_model import keep_loaded_weights, training_facts, write_trained_model
@@ -119,6 +120,11 @@ def _check_names(params: TrainParams) -> None:
             "train.generated is set, but generated crops are in no tracklet; set train.generated or train.tracklets to "
             "null"
         )
+    if params.compile and params.checkpoint_activations:
+        raise ReidopsError(
+            "train.compile and train.checkpoint_activations are true, but torch.compile chooses itself which "
+            "activations are recomputed; set one of them to false"
+        )
     check_backbone(params.backbone)
     check_optimizer(params.optimizer, params.optimizer_options)
     if params.teacher:
@@ -139,6 +145,8 @@ def _build_network(params: TrainParams, table: pd.DataFrame, weights: InitialWei
     network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params), num_cameras=num_cameras)
     for _, *size in params.early_sizes:
         check_size(network.backbone, (size[0], size[1]), "train.early_sizes")
+    if params.checkpoint_activations:
+        check_recomputation(network, "train.checkpoint_activations")
     check_freeze(network, params.freeze)
     weights.load_into(network)
     return network
@@ -209,6 +217,7 @@ def _fit_settings(params: TrainParams) -> FitSettings:
             params.clip,
             params.val_every,
             params.compile,
+            params.checkpoint_activations,
             params.sync_norms,
         ),
     )

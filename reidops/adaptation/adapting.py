@@ -31,11 +31,12 @@ from reidops.training.checkpoints import Checkpoints
 from reidops.training.optimization import check_optimizer
 from reidops.training.precision import choose_precision
 from reidops.training.ranks import launched
+from reidops.training.recomputation import check_recomputation
 from reidops.training.training_crops import find_training_crops
 
 log = logging.getLogger(__name__)
 
-ELSEWHERE = ("track",)
+ELSEWHERE = ("track", "checkpoint_activations")
 """Params that do not affect the result of an adaptation."""
 
 FEW_TRACKLETS = 20  # with fewer, the standard error of the re-association's rank1 is up to .1 and more
@@ -56,6 +57,8 @@ def adapt_model(trained: Path, tracklets: Path, crops: Path, model: Path, params
     if params["threads"]:
         torch.set_num_threads(params["threads"])
     embedder = Embedder.load(trained)
+    if params["checkpoint_activations"]:
+        check_recomputation(embedder.network, "adapt.checkpoint_activations")
     found = read_tracklet_set(tracklets, params["held_out"], params["seed"])
     _warn_of_few_halves(found)
     transductive = bool(read_json(tracklets / "report.json").get("transductive", False))

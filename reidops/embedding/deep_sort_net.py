@@ -16,6 +16,8 @@ _WIDTHS = (64, 128, 256, 512)
 class ResidualBlock(nn.Module):
     """Two 3 × 3 convolutions with a shortcut; with `reduces` the map is halved and the shortcut is projected."""
 
+    recomputed = ("forward",)
+
     def __init__(self, in_channels: int, out_channels: int, *, reduces: bool) -> None:
         super().__init__()
         stride = 2 if reduces else 1

@@ -23,6 +23,8 @@ _REGION_SIZE = (0.3, 0.875)  # height and width of the first local map, as a sha
 class InceptionA(nn.Module):
     """Four streams with a quarter of the channels each: three of 1 × 1 and 3 × 3 convolutions, one of a pooling."""
 
+    recomputed = ("forward",)
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         width = out_channels // 4
@@ -38,6 +40,8 @@ class InceptionA(nn.Module):
 
 class InceptionB(nn.Module):
     """Three streams that halve the map: of one and two 3 × 3 convolutions, and of a pooling with half the channels."""
+
+    recomputed = ("forward",)
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -55,6 +59,8 @@ class InceptionB(nn.Module):
 
 class SoftAttention(nn.Module):
     """The product of a weight per place and a weight per channel, mixed by a 1 × 1 convolution, in 0 … 1."""
+
+    recomputed = ("forward",)
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -65,32 +65,43 @@ class CropStore:
 def load_images(
     store: CropReader, rows: Sequence[int] | np.ndarray, height: int, width: int, *, desc: str | None = None
 ) -> np.ndarray:
-    """Return rows of the crops table, decoded and resized, RGB uint8 [N, height, width, 3].
-
-    Threads share the work, because OpenCV releases the GIL.
-    """
+    """Return rows of the crops table, decoded and resized, RGB uint8 [N, height, width, 3]."""
     images = np.empty((len(rows), height, width, 3), np.uint8)
 
     def load(i: int) -> None:
         """Decode and resize row i of `rows` into `images`."""
         images[i] = resize_crop(store.decode(rows[i]), height, width)
 
-    with ThreadPoolExecutor() as pool:
-        jobs = pool.map(load, range(len(rows)))
-        for _ in progress_bar(jobs, total=len(rows), desc=desc or "", unit="crops", shown=desc is not None):
-            pass
+    _run_in_threads(load, len(rows), desc)
     return images
 
 
+def _run_in_threads(work: Callable[[int], Item], num: int, desc: str | None) -> list[Item]:
+    """Return the results of `work` for 0 … num − 1. Threads share it, because OpenCV releases the GIL."""
+    with ThreadPoolExecutor() as pool:
+        jobs = pool.map(work, range(num))
+        return list(progress_bar(jobs, total=num, desc=desc or "", unit="crops", shown=desc is not None))
+
+
 class ImageBatches:
-    """Batches of resized crops. They are decoded once if they fit into memory, else for each batch."""
+    """Batches of resized crops. They are decoded once if they fit into memory, else for each batch.
+
+    A decoded crop with fewer pixels than its image is kept as it is and resized for each batch: crops of 128 × 64 px
+    need a quarter of the memory of images of 256 × 128 px.
+    """
 
     def __init__(
         self, store: CropReader, rows: np.ndarray, height: int, width: int, *, memory_bytes: int = 4 << 30
     ) -> None:
         self._store, self._rows, self.size = store, np.asarray(rows), (height, width)
         fits = len(rows) * height * width * 3 <= memory_bytes
-        self._images = load_images(store, rows, height, width, desc="decode crops") if fits else None
+        self._kept = _run_in_threads(self._decode, len(rows), "decode crops") if fits else None
+
+    def _decode(self, i: int) -> np.ndarray:
+        """Return the crop of row `i` of the constructor, or its image if that has no more pixels."""
+        crop_bgr = self._store.decode(self._rows[i])
+        height, width = self.size
+        return crop_bgr if crop_bgr.size < height * width * 3 else resize_crop(crop_bgr, height, width)
 
     def __len__(self) -> int:
         """Return the number of crops."""
@@ -98,9 +109,12 @@ class ImageBatches:
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
         """Return RGB uint8 [len(indices), height, width, 3]; `indices` are positions in the rows of the constructor."""
-        if self._images is not None:
-            return self._images[indices]
-        return load_images(self._store, self._rows[indices], *self.size)
+        if self._kept is None:
+            return load_images(self._store, self._rows[indices], *self.size)
+        images = np.empty((len(indices), *self.size, 3), np.uint8)
+        for image, kept in zip(images, (self._kept[i] for i in indices), strict=True):
+            image[:] = kept if kept.shape == image.shape else resize_crop(kept, *self.size)
+        return images
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each batch's indices and images; the next batch is decoded while this one is used."""

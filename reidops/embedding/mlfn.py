@@ -26,6 +26,8 @@ _EMBEDDING = 1024
 class FactorBlock(nn.Module):
     """A residual block of 32 factors, each of which is weighed by the selection of the image."""
 
+    recomputed = ("forward",)
+
     def __init__(self, in_channels: int, out_channels: int, stride: int, selection: tuple[int, int]) -> None:
         super().__init__()
         width = out_channels // 2

@@ -20,6 +20,8 @@ _STRIDE = 16  # of the fused map
 class MultiScaleA(nn.Module):
     """Four streams of 24 channels with receptive fields of 1, 3 and 5 px."""
 
+    recomputed = ("forward",)
+
     def __init__(self) -> None:
         super().__init__()
         self.stream1 = nn.Sequential(ConvNormRelu(96, 96), ConvNormRelu(96, 24, 3))
@@ -35,6 +37,8 @@ class MultiScaleA(nn.Module):
 class Reduction(nn.Module):
     """Three streams that halve the map: a pooling and convolutions with receptive fields of 3 and 5 px."""
 
+    recomputed = ("forward",)
+
     def __init__(self) -> None:
         super().__init__()
         self.stream1 = nn.MaxPool2d(3, 2, 1)
@@ -48,6 +52,8 @@ class Reduction(nn.Module):
 
 class MultiScaleB(nn.Module):
     """Four streams of 256 channels, whose receptive fields grow by convolutions of 1 × 3 and 3 × 1 px."""
+
+    recomputed = ("forward",)
 
     def __init__(self) -> None:
         super().__init__()

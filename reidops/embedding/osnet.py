@@ -73,12 +73,23 @@ class AggregationGate(nn.Module):
         return maps * weights
 
 
+class Transition(nn.Sequential):
+    """A pointwise layer and a pooling that halves the map."""
+
+    recomputed = ("forward",)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(ConvNorm(channels, channels), nn.AvgPool2d(2))
+
+
 class OSBlock(nn.Module):
     """The omni-scale residual block: streams of 1 … 4 lite layers with different receptive fields, summed by one gate.
 
     Args:
         after_norm: normalization of the sum with the shortcut (osnet_ibn).
     """
+
+    recomputed = ("_reduce", "_weigh", "_join")
 
     def __init__(self, in_channels: int, out_channels: int, *, after_norm: Norm | None = None) -> None:
         super().__init__()
@@ -95,8 +106,17 @@ class OSBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return [N, out_channels, h, w] of maps [N, in_channels, h, w]."""
-        reduced = self.conv1(maps)
-        mixed = sum(self.gate(stream(reduced)) for stream in self._streams())
+        reduced = self._reduce(maps)
+        mixed = sum(self._weigh(stream, reduced) for stream in self._streams())
+        return self._join(mixed, maps)
+
+    def _reduce(self, maps: Tensor) -> Tensor:
+        return self.conv1(maps)
+
+    def _weigh(self, stream: nn.Module, reduced: Tensor) -> Tensor:
+        return self.gate(stream(reduced))
+
+    def _join(self, mixed: Tensor, maps: Tensor) -> Tensor:
         return self._merge(self.conv3(mixed), self.downsample(maps)).relu()
 
     def _add_streams(self, width: int) -> None:
@@ -163,6 +183,7 @@ class OSNet(nn.Module):
     """
 
     last_stage_stride = 1  # maps are reduced only between stages, so there is no last stride to remove
+    recomputed = ("_stem",)
 
     def __init__(
         self,
@@ -202,7 +223,7 @@ class OSNet(nn.Module):
         for stage, (first, second) in enumerate(blocks, start=1):
             width = channels[stage]
             layers = [first(channels[stage - 1], width), second(width, width)]
-            transition = nn.Sequential(ConvNorm(width, width), nn.AvgPool2d(2)) if stage < 3 else None
+            transition = Transition(width) if stage < 3 else None
             if transition is not None and not pools_apart:
                 layers.append(transition)
             self.add_module(f"conv{stage + 1}", nn.Sequential(*layers))
@@ -227,10 +248,13 @@ class OSNet(nn.Module):
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Return maps [N, num_features, H / 16, W / 16]."""
-        maps = self.maxpool(self.conv1(images))
+        maps = self._stem(images)
         for name in ("conv2", "pool2", "conv3", "pool3", "conv4", "conv5"):
             maps = self.get_submodule(name)(maps) if name in self._modules else maps
         return maps
+
+    def _stem(self, images: Tensor) -> Tensor:
+        return self.maxpool(self.conv1(images))
 
     def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
         """Return logits, or embeddings [N, feature_dim] without a classifier or with `pre_logits`."""

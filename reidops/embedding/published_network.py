@@ -13,6 +13,9 @@ class PublishedNetwork(nn.Module):
 
     A subclass computes `forward_features`: maps [N, num_features, h, w], or vectors [N, num_features] if its pooling is
     part of the architecture.
+
+    The attribute `recomputed` of a module names the methods whose activations a training may recompute in its backward
+    pass instead of keeping them (`training/recomputation.py`); none of them calls another.
     """
 
     has_own_pooling = False
@@ -57,6 +60,13 @@ class PublishedNetwork(nn.Module):
                 f"pooling is {global_pool}, but {type(self).__name__} pools by its own architecture; set train.pooling "
                 "to avg"
             )
+
+
+def mark_recomputed(network: nn.Module, kind: type[nn.Module]) -> None:
+    """Let a training recompute the activations of the modules of a class of another package."""
+    for module in network.modules():
+        if isinstance(module, kind):
+            module.recomputed = ("forward",)
 
 
 class ConvNormRelu(nn.Sequential):

@@ -10,7 +10,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from timm.models.resnet import Bottleneck, ResNet
 from torch import Tensor, nn
 
-from reidops.embedding.published_network import PublishedNetwork, config, dense_layer
+from reidops.embedding.published_network import PublishedNetwork, config, dense_layer, mark_recomputed
 
 _WIDTH, _FUSED = 2048, 1024
 
@@ -25,6 +25,7 @@ class ResNetMid(PublishedNetwork):
         whole = ResNet(Bottleneck, (3, 4, 6, 3), num_classes=0, in_chans=in_chans)
         for name in ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer4"):
             self.add_module(name, whole.get_submodule(name))
+        mark_recomputed(self, Bottleneck)
         self.fc_fusion = dense_layer(2 * _WIDTH, _FUSED)
 
     def forward_features(self, images: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ class ShuffleUnit(nn.Module):
         first_groups: of the first convolution, 1 for the first unit of the network (section 3.2).
     """
 
+    recomputed = ("forward",)
+
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, first_groups: int = _GROUPS) -> None:
         super().__init__()
         width, self._stride = out_channels // _BOTTLENECK, stride

@@ -9,8 +9,10 @@ from typing import Any
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 from torchvision import models
+from torchvision.models.shufflenetv2 import InvertedResidual
+from torchvision.models.squeezenet import Fire
 
-from reidops.embedding.published_network import PublishedNetwork, config
+from reidops.embedding.published_network import PublishedNetwork, config, mark_recomputed
 
 _SQUEEZE = {"squeezenet1_0": models.SqueezeNet1_0_Weights, "squeezenet1_1": models.SqueezeNet1_1_Weights}
 _SHUFFLE = {
@@ -29,6 +31,7 @@ class SqueezeNet(PublishedNetwork):
     ) -> None:
         super().__init__(512, num_classes, global_pool)
         self.features = models.SqueezeNet(version).features
+        mark_recomputed(self, Fire)
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Return maps [N, 512, H / 16, W / 16]."""
@@ -52,6 +55,7 @@ class ShuffleNet(PublishedNetwork):
         self.conv1, self.maxpool = whole.conv1, whole.maxpool
         self.stage2, self.stage3, self.stage4 = whole.stage2, whole.stage3, whole.stage4
         self.conv5 = whole.conv5
+        mark_recomputed(self, InvertedResidual)
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Return maps [N, num_features, H / 32, W / 32]."""

@@ -8,7 +8,7 @@ from reidops.files import sha256
 from reidops.training.generated import GeneratedSource
 from reidops.training.teachers import LoadedTeacher
 
-ELSEWHERE = ("processes", "track")
+ELSEWHERE = ("processes", "track", "checkpoint_activations")
 """Params that do not affect the result of a training."""
 
 

@@ -149,6 +149,7 @@ class _GatheredNorm(_BatchNorm):
 
     @torch.no_grad()
     def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
-        self.num_batches_tracked += 1
+        if self.num_batches_tracked is not None:  # None in a recomputation
+            self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance, self.momentum)

@@ -5,13 +5,13 @@ In bf16 the backward pass of a depthwise convolution takes 9 to 64 times as long
 not with AMX or on Arm.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 _FAST_KERNEL, _FAST_STRIDE = (3, 3), (1, 1)
@@ -21,8 +21,34 @@ _DEFAULTS: Mapping[str, Any] = {"bias": None, "stride": 1, "padding": 0, "dilati
 
 def slow_convolutions_in_float32(fabric: Fabric) -> AbstractContextManager[object]:
     """Return the context for the forward pass of a training step; it does nothing on a GPU and in other precisions."""
-    is_bf16 = fabric.strategy.precision.precision == "bf16-mixed"
-    return SlowConvolutionsInFloat32() if is_bf16 and fabric.device.type == "cpu" else nullcontext()
+    return SlowConvolutionsInFloat32() if _computes_in_bf16_on_cpu(fabric) else nullcontext()
+
+
+@contextmanager
+def slow_modules_in_float32(network: nn.Module, fabric: Fabric) -> Iterator[None]:
+    """Within this context compute the slow convolutions of a network in float32, also when `backward` recomputes them.
+
+    A `SlowConvolutionsInFloat32` that is entered before `backward` is off within it, because torch treats `backward` as
+    a function of the mode.
+    """
+    mode, hooks = SlowConvolutionsInFloat32(), []
+    for module in network.modules() if _computes_in_bf16_on_cpu(fabric) else ():
+        if isinstance(module, nn.Conv2d) and is_slow_in_bf16(module.weight, module.stride, module.groups):
+            hooks.append(module.register_forward_pre_hook(lambda *_: _enter(mode)))
+            hooks.append(module.register_forward_hook(lambda *_: mode.__exit__(None, None, None), always_call=True))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _enter(mode: TorchFunctionMode) -> None:
+    mode.__enter__()
+
+
+def _computes_in_bf16_on_cpu(fabric: Fabric) -> bool:
+    return fabric.strategy.precision.precision == "bf16-mixed" and fabric.device.type == "cpu"
 
 
 class SlowConvolutionsInFloat32(TorchFunctionMode):

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,8 +36,9 @@ from reidops.training.keeping import Keeper, TrainedWeights
 from reidops.training.losses import BranchLosses
 from reidops.training.progress import Progress, describe_epoch
 from reidops.training.ranks import gather, is_true_anywhere, share_gradients, synchronise_norms
+from reidops.training.recomputation import kept_statistics, recomputed_activations
 from reidops.training.sampling import IdentitySampler
-from reidops.training.slow_convolutions import slow_convolutions_in_float32
+from reidops.training.slow_convolutions import slow_convolutions_in_float32, slow_modules_in_float32
 from reidops.training.tracklet_sampling import TrackletPooling, TrackletSampler
 from reidops.training.validation import HeldOut
 
@@ -44,9 +46,10 @@ log = logging.getLogger(__name__)
 
 _LESS_MEMORY = {
     "train": "Lower train.people_per_batch (train.accumulate sums the gradients of several batches), train.height and "
-    "train.width, or set train.precision to bf16-mixed if the GPU or CPU supports it",
-    "adapt": "Lower adapt.people_per_batch or adapt.crops_per_person, or set adapt.precision to bf16-mixed if the GPU "
-    "or CPU supports it",
+    "train.width, set train.checkpoint_activations to true, or train.precision to bf16-mixed if the GPU or CPU "
+    "supports it",
+    "adapt": "Lower adapt.people_per_batch or adapt.crops_per_person, set adapt.checkpoint_activations to true, or "
+    "adapt.precision to bf16-mixed if the GPU or CPU supports it",
 }
 _CALMER = {
     "train": "lower train.learning_rate, raise train.warmup_epochs or set train.clip",
@@ -103,6 +106,7 @@ class Loop:
         clip: largest norm of the gradient; 0 = no limit.
         val_every: epochs between two evaluations on held-out people; the last epoch is always evaluated.
         compiled: compile the network with torch.compile.
+        recomputes: recompute the activations of the backbone's blocks in the backward pass, see `recomputation.py`.
         sync_norms: batch normalization over the crops of all ranks; false = of each rank.
         section: the section of params.yaml with these settings, for messages.
     """
@@ -113,6 +117,7 @@ class Loop:
     clip: float = 0.0
     val_every: int = 1
     compiled: bool = False
+    recomputes: bool = False
     sync_norms: bool = True
     section: Literal["train", "adapt"] = "train"
 
@@ -202,6 +207,7 @@ class Trainer:
         size = " × ".join(map(str, self._data.images.size))
         with (
             bar,
+            self._recomputed_activations(),
             stop_request() as stop,
             out_of_memory_errors(
                 f"batches of {self._batch_size} crops of {size} px per process", _LESS_MEMORY[self._loop.section]
@@ -300,13 +306,26 @@ class Trainer:
             loss, values = loss + distilled, values | more
         # DDP waits for the gradient of every parameter. If no loss uses the logits, this makes the classifier's zero.
         total = loss if self._fabric.world_size == 1 else loss + 0 * logits.sum()
-        self._fabric.backward(weight * total)
+        self._propagate(weight * total)
         finite = torch.isfinite(features.detach()).all()
         shown = {
             "loss": torch.where(finite, loss.detach(), math.nan),
             **{f"loss_{name}": value for name, value in values.items()},
         }
         return {name: weight * value for name, value in shown.items()}
+
+    def _propagate(self, loss: Tensor) -> None:
+        """Compute the gradients of the loss; activations are recomputed as they were computed."""
+        if not self._loop.recomputes:
+            self._fabric.backward(loss)
+            return
+        with kept_statistics(self._network), slow_modules_in_float32(self._network, self._fabric):
+            self._fabric.backward(loss)
+
+    def _recomputed_activations(self) -> AbstractContextManager[None]:
+        if not self._loop.recomputes:
+            return nullcontext()
+        return recomputed_activations(self._network.embedding, f"{self._loop.section}.checkpoint_activations")
 
     def _compute_losses(
         self, features: Tensor, logits: Tensor, labels: Tensor, embeddings: Tensor

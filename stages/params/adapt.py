@@ -97,6 +97,10 @@ class AdaptParams:
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         description="Number format of the training. auto: the fastest that the device supports. 16-mixed needs a GPU."
     )
+    checkpoint_activations: bool = Field(
+        description="Recompute the activations of the backbone's blocks in the backward pass, block by block, instead "
+        "of keeping all of them: less memory, more time, the same weights. Set it to true if the memory is too small."
+    )
     track: str | None = Field(
         description="MLflow experiment that shows the curves of the rounds while they run. null: no run is logged."
     )

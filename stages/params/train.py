@@ -175,6 +175,10 @@ class TrainParams:
         description="Compile the network with torch.compile. It takes minutes at the start and needs a C++ compiler. "
         "Steps on a GPU become faster."
     )
+    checkpoint_activations: bool = Field(
+        description="Recompute the activations of the backbone's blocks in the backward pass, block by block, instead "
+        "of keeping all of them: less memory, more time, the same weights. Set it to true if the memory is too small."
+    )
     clip: NotNegative = Field(description="Largest norm of the gradient. 0: no limit.")
     val_every: Positive = Field(description="Epochs between two validations on the held-out people.")
     checkpoint_people: Literal["all", "half"] = Field(

@@ -127,6 +127,20 @@ def test_batches_are_the_same_from_memory_and_from_the_tar(store):
         assert np.array_equal(images, load_images(store, rows[order], 64, 32)) and np.array_equal(images, again)
 
 
+def test_the_memory_of_kept_crops_is_that_of_the_smaller_of_crop_and_image():
+    class Crops:
+        """Crops of 10 × 10, 20 × 10 (the size of the image), 64 × 3 and 40 × 30 px."""
+
+        sizes = ((10, 10), (20, 10), (64, 3), (40, 30))
+
+        def decode(self, i: int) -> np.ndarray:
+            return np.random.default_rng(i).integers(0, 256, (*self.sizes[i], 3), np.uint8)
+
+    batches = ImageBatches(Crops(), np.arange(4), 20, 10)
+    assert sum(kept.size for kept in batches._kept) == 3 * (10 * 10 + 20 * 10 + 64 * 3 + 20 * 10)
+    assert np.array_equal(batches.batch(np.arange(4)), load_images(Crops(), np.arange(4), 20, 10))
+
+
 @pytest.mark.parametrize("early", [[(0.6, 64, 32), (0.3, 32, 16)], [(0.3, 64, 32), (0.3, 32, 16)]])
 def test_early_sizes_whose_shares_do_not_rise_are_refused(early):
     with pytest.raises(ReidopsError, match=r"the shares of early_sizes are \[.*\]"):

@@ -194,6 +194,13 @@ def test_the_same_params_give_the_same_folder_to_the_last_bit_and_few_tracklets_
 
 
 @pytest.mark.slow
+def test_recomputed_activations_give_the_same_folder_to_the_last_bit(data, undisturbed):
+    recomputed = run(data, "recomputed", checkpoint_activations=True)
+    files = {f.name: f.read_bytes() for f in undisturbed.iterdir()}
+    assert {f.name: f.read_bytes() for f in recomputed.iterdir()} == files
+
+
+@pytest.mark.slow
 def test_the_annotated_people_change_no_weight_and_no_choice(data, undisturbed, tmp_path):
     truth = read_table(data / "tracklets" / "truth.parquet", TRACKLET_TRUTH)
     shuffled = truth.assign(pid=np.random.default_rng(0).permutation(truth["pid"]))

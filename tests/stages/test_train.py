@@ -318,6 +318,20 @@ def test_a_compiled_training_ends_where_a_plain_one_does(data, monkeypatch):
         )
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_stopped_training_goes_on_with_recomputed_activations_to_the_same_weights(data, monkeypatch, precision):
+    whole = weights(run(data, "whole", precision=precision))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        fail_at_step(patch, 8, _interrupt)
+        run(data, "stopped", precision=precision)
+    assert equal(weights(run(data, "stopped", precision=precision, checkpoint_activations=True)), whole)
+
+
+def test_compiling_and_recomputing_are_refused_together(data):
+    with pytest.raises(ReidopsError, match=r"train\.compile and train\.checkpoint_activations are true"):
+        run(data, compile=True, checkpoint_activations=True)
+
+
 def test_data_that_did_not_pass_validation_are_not_trained_on(tmp_path):
     data = write_crops(tmp_path / "bad")
     write_json({"passed": False, "errors": ["crops.pid: row 3"]}, data / "validation" / "report.json")

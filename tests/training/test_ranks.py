@@ -64,7 +64,8 @@ def folder(tmp_path_factory) -> Path:
     run_jobs(1, [new_job(crops, "1"), begun, new_job(tracklets, "1", TRACKLETS)], folder)
     continued = new_job(crops, "continued", root="shared")
     idle = new_job(crops, "idle", IDLE_WEIGHTS)
-    run_jobs(2, [new_job(crops, "2"), continued, idle, new_job(tracklets, "2", TRACKLETS)], folder)
+    recomputed = new_job(crops, "recomputed", PARAMS | {"checkpoint_activations": True})
+    run_jobs(2, [new_job(crops, "2"), continued, idle, recomputed, new_job(tracklets, "2", TRACKLETS)], folder)
     return folder
 
 
@@ -85,6 +86,13 @@ def test_two_ranks_train_the_weights_of_one(folder):
         torch.testing.assert_close(
             two[name], one[name], rtol=1e-4, atol=1e-6, msg=lambda message, name=name: f"{name}: {message}"
         )
+
+
+def test_two_ranks_that_recompute_activations_train_the_same_weights(folder):
+    plain, recomputed = (result(folder / "single", name) for name in ("2", "recomputed"))
+    assert recomputed["losses"] == pytest.approx(plain["losses"], rel=1e-9)
+    for name, weights in plain["weights"].items():
+        torch.testing.assert_close(recomputed["weights"][name], weights, rtol=1e-9, atol=1e-12)
 
 
 def test_two_ranks_can_continue_a_training_of_one(folder):
