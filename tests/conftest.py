@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from reidops.cores import usable_cores
+from reidops.memory import free_nothing_at_exit
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # mot_factory and its like
@@ -97,8 +98,11 @@ def pytest_collection() -> Iterator[object]:
 
 
 def pytest_unconfigure() -> None:
-    """Let the interpreter collect at its end what was left alone since the collection."""
-    gc.unfreeze()
+    """Free at the end what was left alone since the collection; a worker leaves its memory to the system."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        free_nothing_at_exit()
+    else:
+        gc.unfreeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -98,6 +98,7 @@ def test_streets_in_the_evening_are_drawn_streets_with_less_light(tmp_path, monk
     scenes = importlib.import_module("adaptation_scenes")
     small = partial(SyntheticParams, width=160, height=90, min_people=2, max_people=2)
     monkeypatch.setattr(scenes, "SyntheticParams", lambda seed, frames=3: small(seed=seed, frames=frames))
+    monkeypatch.setattr(scenes, "map_parallel", lambda work, orders, desc: [*map(work, orders)])
     scenes.draw_dusk(tmp_path / "dusk", 5, 4, 2)
     numbers = [len(list((tmp_path / f"dusk/train/DUSK-0{n}-FRCNN/img1").iterdir())) for n in (1, 2, 3, 4)]
     assert numbers == [2, 2, 3, 3]

@@ -94,7 +94,6 @@ def test_a_stage_looks_for_garbage_again_when_it_runs(root, tmp_path):
 
 
 def test_a_stage_that_imports_everything_ends_without_a_list_of_what_is_left(root):
-    script = "import sys, stages.train; assert 'torch' in sys.modules"
-    for arguments in (("-m", "stages.train", "--help"), ("-c", script)):
-        ended = subprocess.run([sys.executable, *arguments], cwd=root, capture_output=True, text=True)
-        assert ended.returncode == 0 and ended.stderr == ""
+    command = [sys.executable, "-m", "stages.train", "--help"]
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert ended.returncode == 0 and ended.stderr == ""
