@@ -113,9 +113,9 @@ def _register_unscored(
 
 
 def _was_adapted(model: Path) -> bool:
-    """Return whether an adaptation changed the weights: it may keep round 0, the model that it started from."""
+    """Return whether an adaptation changed the weights; it may end with those that it started from."""
     path = model / ADAPTATION
-    return path.is_file() and read_json(path)["kept_round"] > 0
+    return path.is_file() and bool(read_json(path)["changed"])
 
 
 def model_files(model: Path, export: Path, reid: Path) -> dict[str, Path]:

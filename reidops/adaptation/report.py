@@ -48,6 +48,7 @@ def describe_adaptation(
         "norm_share": norm_share,
         "rounds": len(rows) - 1,
         "kept_round": adapted.chosen,
+        "changed": adapted.changed,
         "ended": adapted.ended,
         "before": _known(rows.iloc[0]),
         "after": _known(rows.iloc[adapted.chosen]),

@@ -106,7 +106,7 @@ def test_without_rounds_a_share_of_the_norm_statistics_is_adapted_alone(data):
     changed = {name.rpartition(".")[2] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"running_mean", "running_var", "num_batches_tracked"}
     report, known = read_json(adapted / "adaptation.json"), Embedder.load(adapted).description.trained_on
-    assert report["norm_share"] == 0.5 and report["rounds"] == 0 and report["kept_round"] == 0
+    assert report["norm_share"] == 0.5 and report["rounds"] == 0 and report["kept_round"] == 0 and report["changed"]
     assert known["adaptation"]["norm_share"] == 0.5 and known["scenes"]
 
 
@@ -150,7 +150,7 @@ def test_one_tracklet_cannot_be_clustered_and_leaves_the_model_unchanged(data, t
     adapt(data / "trained", tmp_path / "tracklets", data / "crops", tmp_path / "model", params_of(held_out=0.0))
     assert same_weights(data / "trained", tmp_path / "model")
     report = read_json(tmp_path / "model" / "adaptation.json")
-    assert report["kept_round"] == 0 and "no clusters to train on" in report["ended"]
+    assert report["kept_round"] == 0 and not report["changed"] and "no clusters to train on" in report["ended"]
     assert read_json(tmp_path / "model" / "embedder.json") == read_json(data / "trained" / "embedder.json")
     assert {"adaptation.csv", "adaptation.png", "clusters.jpg"} <= {
         path.name for path in (tmp_path / "model").iterdir()
@@ -165,7 +165,7 @@ def test_an_adaptation_writes_the_model_its_report_and_its_origin(data, undistur
         "clusters.jpg",
     }  # fmt: skip
     report, rows = read_json(undisturbed / "adaptation.json"), pd.read_csv(undisturbed / "adaptation.csv")
-    assert rows["round"].tolist() == [0, 1, 2] and report["kept_round"] in (1, 2)
+    assert rows["round"].tolist() == [0, 1, 2] and report["kept_round"] in (1, 2) and report["changed"]
     assert (rows["clusters"] >= 2).all() and rows["purity"].between(0, 1).all()
     assert not same_weights(data / "trained", undisturbed)
     trained_on = read_json(undisturbed / "embedder.json")["trained_on"]

@@ -166,9 +166,9 @@ def test_an_adapted_model_without_a_scored_sequence_is_a_challenger_that_is_neve
     shutil.rmtree(data / "tracking")
     write_skipped(data / "tracking", "download.track is []")
     assert run_register(repository) == {"skipped": "download.track is []"}
-    write_json({"rounds": 2, "kept_round": 0}, data / "model" / "adaptation.json")
+    write_json({"rounds": 2, "kept_round": 0, "changed": False}, data / "model" / "adaptation.json")
     assert run_register(repository) == {"skipped": "download.track is []"}  # round 0 is the model before the adaptation
-    write_json({"rounds": 2, "kept_round": 2}, data / "model" / "adaptation.json")
+    write_json({"rounds": 2, "kept_round": 0, "changed": True}, data / "model" / "adaptation.json")
     entry = run_register(repository)
     assert (entry["version"], entry["aliases"], entry["decision"]["champion"]) == ("1", ["challenger"], False)
     assert "adapted without labels and download.track is []" in entry["decision"]["reason"]
