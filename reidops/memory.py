@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _LARGEST_INT = 2**31 - 1
+_TUNABLES = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"
 _COUNTING = frozenset({"onnx", "triton"})
 """Packages that list all of their objects that are left at the end, on the standard error stream (nanobind)."""
 
@@ -45,6 +46,17 @@ def return_freed_memory() -> None:
     trim = _find("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def restart_without_gaps() -> None:
+    """Start the command of this process again, once, with a C library that keeps no small blocks for themselves.
+
+    Between large arrays small blocks leave gaps that no array of the same size fits into, and the process grows.
+    glibc reads these settings only when a process starts. Settings of the user are left as they are.
+    """
+    if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
+        os.environ["GLIBC_TUNABLES"] = _TUNABLES
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 @contextmanager

@@ -22,7 +22,7 @@ if sys.argv[0] == "-m":
 from reidops.cores import share_cores
 from reidops.errors import ReidopsError
 from reidops.image_headers import bound_pixels
-from reidops.memory import free_nothing_at_exit, keep_freed_memory
+from reidops.memory import free_nothing_at_exit, keep_freed_memory, restart_without_gaps
 from reidops.params import check_all
 from reidops.parent_processes import end_with_dvc
 from reidops.progress_bar import named_work
@@ -98,10 +98,12 @@ def _prepare() -> None:
     _add_params_option(parser)
     if {"-h", "--help"}.intersection(sys.argv):
         return
+    name = sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("stages.")
     try:
-        check_all(SECTIONS, parser.parse_known_args()[0].params)
+        sections = check_all(SECTIONS, parser.parse_known_args()[0].params)
+        if getattr(sections.get(name), "checkpoint_activations", False):
+            restart_without_gaps()
     except ReidopsError as error:
-        name = sys.orig_argv[sys.orig_argv.index("-m") + 1].removeprefix("stages.")
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except argparse.ArgumentError:

@@ -97,3 +97,20 @@ def test_a_stage_that_imports_everything_ends_without_a_list_of_what_is_left(roo
     command = [sys.executable, "-m", "stages.train", "--help"]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert ended.returncode == 0 and ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "own", "settings"), [(True, None, "tcache_count=0"), (False, None, "none"), (True, "user", "user")]
+)
+def test_a_stage_that_recomputes_activations_starts_again_with_settings_against_gaps(
+    root, tmp_path, wanted, own, settings
+):
+    (tmp_path / "torch.py").write_text("import os\nraise SystemExit(os.environ.get('GLIBC_TUNABLES', 'none'))\n")
+    text = (root / "params.yaml").read_text()
+    changed = text.replace("checkpoint_activations: false", "checkpoint_activations: true") if wanted else text
+    (tmp_path / "params.yaml").write_text(changed)
+    env = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    env |= {"PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"} | ({"GLIBC_TUNABLES": own} if own else {})
+    command = [sys.executable, "-m", "stages.train", "--params", str(tmp_path / "params.yaml")]
+    ended = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    assert ended.returncode == 1 and settings in ended.stderr
