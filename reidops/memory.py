@@ -1,4 +1,4 @@
-"""Configure how the C library handles freed memory, and when the interpreter looks for garbage.
+"""Configure how the C library handles freed memory, and when the interpreter searches for garbage.
 
 Without glibc the functions for freed memory do nothing.
 """
@@ -61,7 +61,7 @@ def restart_without_gaps() -> None:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Look for no garbage inside, where a library is imported or a large graph is built.
+    """Search for no garbage inside, where a library is imported or a large graph is built.
 
     Both create millions of objects that stay. The interpreter would search all of them again and again, which takes a
     fifth of the time of such an import.
@@ -78,7 +78,7 @@ def without_collection() -> Iterator[None]:
 def free_nothing_at_exit() -> None:
     """Leave the memory of this process to the system when it ends.
 
-    The interpreter would look at each of some million objects of torch and others, for one to two seconds. Call it
+    The interpreter would visit each of some million objects of torch and others, for one to two seconds. Call it
     before other packages register what they do at the end: the last function is the one that was registered first.
     """
     atexit.register(_leave_memory)
@@ -87,7 +87,7 @@ def free_nothing_at_exit() -> None:
 def _leave_memory() -> None:
     gc.freeze()
     if _COUNTING.intersection(sys.modules):
-        with suppress(OSError, ValueError):  # nobody reads it any more
+        with suppress(OSError, ValueError):  # its reader has ended
             sys.stderr.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 

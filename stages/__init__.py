@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # `python -m stages.…` is still importing. Until `run_stage` listens, Ctrl-C ends it without a traceback.
-# What it imports stays, so that it looks for no garbage in it, then and later.
+# What it imports stays, so garbage collection is off until `run_stage`.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()

@@ -55,7 +55,7 @@ def _draw_row(
         (f"cluster {label}", 15, _INK),
         (f"{len(own):,} crops", 12, _SOFT),
         (f"{own['tracklet'].nunique():,} tracklets", 12, _SOFT),
-        (f"{own['camid'].nunique():,} cameras", 12, _SOFT),
+        (f"cameras: {own['camid'].nunique():,}", 12, _SOFT),
     ]
     for number, (text, size, ink) in enumerate(lines):
         draw.text((_GAP, top + 8 + 20 * number), text, fill=ink, font=ImageFont.load_default(size))

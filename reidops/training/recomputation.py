@@ -96,6 +96,7 @@ def _recomputing(method: Method) -> Method:
 
     @wraps(method)
     def recompute(*inputs: Any) -> Any:
+        """Call the method; with gradients, keep its inputs only."""
         if not torch.is_grad_enabled():
             return method(*inputs)
         return checkpoint(method, *inputs, use_reentrant=False)
