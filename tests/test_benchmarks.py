@@ -23,12 +23,25 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize("name", ["convert", "validate", "tracking_constants", "dask_workers"])
-def test_a_benchmark_of_a_stage_finds_the_stages_from_any_folder(tmp_path, name):
-    code = f"import sys; sys.path[0] = {str(BENCHMARKS)!r}; import {name}, stages; print(stages.__file__)"
+IMPORT_EACH = """
+import importlib, sys
+sys.path[0], *names = sys.argv[1:]
+plain_path = list(sys.path)
+for name in names:
+    importlib.import_module(name)
+    print(importlib.import_module("stages").__file__)
+    sys.path[:] = plain_path
+    for imported in [module for module in sys.modules if module.partition(".")[0] == "stages"]:
+        del sys.modules[imported]
+"""
+
+
+def test_each_benchmark_of_a_stage_finds_the_stages_from_any_folder(tmp_path):
+    names = ["convert", "validate", "tracking_constants", "dask_workers"]
+    command = [sys.executable, "-c", IMPORT_EACH, str(BENCHMARKS), *names]
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env)
-    assert ran.stdout.strip() == str(BENCHMARKS.parent / "stages" / "__init__.py"), ran.stderr
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert ran.stdout.split() == [str(BENCHMARKS.parent / "stages" / "__init__.py")] * len(names), ran.stderr
 
 
 @pytest.mark.parametrize(("options", "message"), [([], "loop / model alone"), (["--decoders"], "crops/s")])

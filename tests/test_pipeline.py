@@ -29,7 +29,7 @@ TINY = {
                                                       "min_people": 8, "max_people": 8}},
     "convert": {"min_per_person": 4, "gap": 10, "workers": 1},
     "validate": {"image_sample": 2, "contact_sheet_people": 6},
-    "train": {"backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 2,
+    "train": {"backbone": "test_efficientnet", "height": 64, "width": 32, "people_per_batch": 4, "epochs": 2,
               "warmup_epochs": 1, "val_every": 1, "precision": "32-true"},
     # one street of 60 frames proves nothing
     "register": {"evidence": "point", "require_gain": False, "beat_random": False, "beat_histogram": False},

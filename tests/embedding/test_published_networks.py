@@ -1,17 +1,21 @@
 """Networks that timm lacks: their published sizes, a training step, ONNX, and the files of their authors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import timm
 import torch
+from torch import nn
 from torchvision import models
 
-from reidops.embedding import nasnet_mobile
+from reidops.embedding import lmbn, mlfn, nasnet_mobile
 from reidops.embedding.backbones import check_backbone
 from reidops.embedding.deep_sort_net import DeepSortNet
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.hacnn import HACNN
 from reidops.embedding.network import EmbeddingNetwork, TrainingNetwork
+from reidops.embedding.osnet import OSBlock, OSNet
 from reidops.embedding.shufflenet import ShuffleUnit
 from reidops.errors import ReidopsError
 from reidops.serving.onnx_embedder import OnnxEmbedder
@@ -85,7 +89,10 @@ def test_a_network_of_torchvision_has_its_published_number_of_parameters(name, w
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_learns_in_a_step_and_exports_to_onnx(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(nasnet_mobile, "CELLS_PER_STAGE", 2)  # all are alike, and each takes seconds to export
+    # the blocks of a stage are alike, and each takes a second to export
+    monkeypatch.setattr(nasnet_mobile, "CELLS_PER_STAGE", 2)
+    monkeypatch.setattr(mlfn, "_STAGES", tuple((*stage[:3], 1) for stage in mlfn._STAGES))
+    monkeypatch.setattr(lmbn, "OSNet", partial(OSNet, blocks=((OSBlock, partial(nn.Conv2d, kernel_size=1)),) * 3))
     torch.manual_seed(0)
     height, width = SIZES.get(name, (64, 32))
     network = TrainingNetwork(EmbeddingNetwork(name, height=height, width=width), 3).train()

@@ -23,8 +23,8 @@ def exported(tmp_path_factory):
     """Return an embedder and the folder of its ONNX export."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("export")
-    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=16, pooling="gem")
-    options = {"backbone": "mobilenetv4_conv_small_050", "embedding_dim": 16, "pooling": "gem", "last_stride": 2}
+    network = EmbeddingNetwork("test_efficientnet", embedding_dim=16, pooling="gem")
+    options = {"backbone": "test_efficientnet", "embedding_dim": 16, "pooling": "gem", "last_stride": 2}
     embedder = Embedder(network, describe(network, **options, height=64, width=32, num_classes=2))
     embedder.save(folder)
     export_onnx(embedder, folder / "model.onnx")
@@ -55,9 +55,9 @@ def test_the_file_names_no_path_of_the_machine(exported):
 )
 def test_a_network_with_stripes_is_exported(tmp_path, crops, options):
     torch.manual_seed(0)
-    network = EmbeddingNetwork("mobilenetv4_conv_small_050", embedding_dim=8, parts=3, last_stride=1, **options)
+    network = EmbeddingNetwork("test_efficientnet", embedding_dim=8, parts=3, last_stride=1, **options)
     described = {
-        "backbone": "mobilenetv4_conv_small_050",
+        "backbone": "test_efficientnet",
         "embedding_dim": 8,
         "pooling": options["pooling"],
         "last_stride": 1,

@@ -114,7 +114,7 @@ def test_generated_crops_join_a_training(data, generated, monkeypatch, mode, num
 
     monkeypatch.setattr(fitting, "TrainingNetwork", Network)
     params = default_params(
-        TrainParams, backbone="mobilenetv4_conv_small_050", height=64, width=32, embedding_dim=16, people_per_batch=3,
+        TrainParams, backbone="test_efficientnet", height=64, width=32, embedding_dim=16, people_per_batch=3,
         crops_per_person=2, epochs=1, warmup_epochs=0, threads=1, track=None, generated=mode, generated_share=0.25,
         precision="32-true",
     )  # fmt: skip

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 TRACKLETS = TrackletParams(frames=3, sample="random", pool="mean")
 TINY = {
-    "backbone": "mobilenetv4_conv_small_050",
+    "backbone": "test_efficientnet",
     "height": 64,
     "width": 32,
     "embedding_dim": 16,

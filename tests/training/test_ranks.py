@@ -19,7 +19,7 @@ from stages.params.train import TrainParams
 pytestmark = pytest.mark.slow
 
 PARAMS = {
-    "backbone": "mobilenetv4_conv_small_050", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 4,
+    "backbone": "test_efficientnet", "height": 64, "width": 32, "embedding_dim": 16, "people_per_batch": 4,
     "crops_per_person": 2,
     "epochs": 2, "warmup_epochs": 1, "val_every": 2, "threads": 1, "ema": 0.9, "track": None, "clip": 5.0,
     "accumulate": 3,
@@ -45,8 +45,9 @@ def run_jobs(num_ranks: int, jobs: Sequence[tuple[Any, ...]], folder: Path) -> N
     """Run the jobs in turn on so many ranks."""
     listed = folder / f"jobs_{num_ranks}.txt"
     listed.write_text(repr(jobs))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={num_ranks}", "--standalone"]
-    command = [*torchrun, str(Path(__file__).parent / "train_on_ranks.py"), str(listed)]
+    torchrun = ["-m", "torch.distributed.run", f"--nproc-per-node={num_ranks}", "--standalone"]
+    launcher = torchrun if num_ranks > 1 else []  # one rank needs none, and the import of torch takes seconds
+    command = [sys.executable, *launcher, str(Path(__file__).parent / "train_on_ranks.py"), str(listed)]
     # The tests' own folders bear the names of packages.
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     ended = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=folder, check=False)

@@ -1,4 +1,4 @@
-"""Train on the ranks that torchrun starts: `torchrun … train_on_ranks.py JOBS`.
+"""Train on the ranks that torchrun starts, `torchrun … train_on_ranks.py JOBS`, or on one, without torchrun.
 
 JOBS is a file with a list of jobs. They run in turn, because the start of the processes takes longer than a training.
 Each has the folder `data` of its crops, its `params`, the file `output` for its result, the folder `root` of its
