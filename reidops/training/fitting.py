@@ -15,6 +15,7 @@ from reidops.training.freezing import Freezing
 from reidops.training.keeping import TrainedWeights
 from reidops.training.losses import BranchLosses, build_losses
 from reidops.training.optimization import RateCurve, build_optimizer, build_schedule
+from reidops.training.orthogonalization import iterate_in_precision_of
 from reidops.training.training import EpochCallback, Loop, Trainer, TrainingData, steps_per_epoch
 
 
@@ -68,6 +69,7 @@ def fit_network(
     frame_pool = data.pooling.pool if data.pooling else "mean"
     training_network = TrainingNetwork(network, data.num_classes, frames=data.frames, frame_pool=frame_pool)
     losses = _losses(network, data.num_people, settings, teacher) if losses is None else losses
+    iterate_in_precision_of(fabric)
     optimizer = _optimizer(training_network, losses, settings)
     num_steps = steps_per_epoch(len(data.sampler), settings.loop.accumulate)
     schedule = build_schedule(optimizer, settings.curve, settings.epochs, num_steps)

@@ -101,7 +101,7 @@ class TrainParams:
     optimizer: str = Field(description="Name of the optimizer in timm: adamw, adam, sgd, ….")
     learning_rate: AboveZero = Field(description="Peak learning rate of the optimizer, for the whole batch.")
     weight_decay: NotNegative = Field(description="Weight decay of the optimizer.")
-    optimizer_options: dict[str, bool | float | list[float]] = Field(
+    optimizer_options: dict[str, bool | int | float | str | list[float]] = Field(
         description="Further options of the optimizer: {momentum: 0.9}, {betas: [0.9, 0.99]}, {amsgrad: true}, …."
     )
     head_factor: AboveZero = Field(
