@@ -1,9 +1,11 @@
 """Measure training steps in float32, in bf16, and in bf16 with the slow convolutions in float32, as trainings do it.
 
-    python benchmarks/precision.py [--networks fasternet_t0 mobilenetv2_100 …] [--size 96 48] [--seconds 4]
+    python benchmarks/precision.py [--networks fasternet_t0 mobilenetv2_100 …] [--size 96 48] [--batch 64] [--threads 2]
+        [--seconds 4]
 
-A step is forward, backward and AdamW of a batch of 64 on all threads. The three ways take turns in one process; of each
-the best of three rounds counts. Prints a Markdown table of images/s and of the ratios to float32.
+A step is forward, backward and AdamW of a batch, by default on all cores. The three ways take turns in one process; of
+each the best of three rounds counts. Prints a Markdown table of images/s and of the ratios to float32. In the stages
+waiting threads sleep, as here with OMP_WAIT_POLICY=PASSIVE.
 """
 
 import argparse
@@ -31,7 +33,7 @@ WAYS: dict[str, tuple[bool, Callable[[], AbstractContextManager[object]]]] = {
     "bf16": (True, nullcontext),
     "bf16, slow convolutions in float32": (True, SlowConvolutionsInFloat32),
 }
-BATCH, ROUNDS = 64, 3
+ROUNDS = 3
 
 
 def main() -> None:
@@ -39,23 +41,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--size", type=int, nargs=2, default=(96, 48), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--threads", type=int, help="of torch; one per core if not given")
     parser.add_argument("--seconds", type=float, default=4, help="of each way and round")
     options = parser.parse_args()
     keep_freed_memory()
+    if options.threads:
+        torch.set_num_threads(options.threads)
     print(f"bf16 instructions: {cpu_computes_in_bf16()}; {torch.get_num_threads()} threads\n")
     print(f"| network | {' | '.join(WAYS)} |\n|---|{'---|' * len(WAYS)}")
     for name in options.networks:
-        rates = measure(name, options.size, options.seconds)
+        rates = measure(name, options.size, options.batch, options.seconds)
         cells = [f"{rate:.0f} ({rate / rates['float32']:.2f})" for rate in rates.values()]
         print(f"| `{name}` | {' | '.join(cells)} |", flush=True)
 
 
-def measure(name: str, size: tuple[int, int], seconds: float) -> dict[str, float]:
+def measure(name: str, size: tuple[int, int], batch: int, seconds: float) -> dict[str, float]:
     """Return images/s of each way."""
     torch.manual_seed(0)
     network = EmbeddingNetwork(name, height=size[0], width=size[1]).train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    inputs = torch.rand(BATCH, 3, *size).to(memory_format=torch.channels_last)
+    inputs = torch.rand(batch, 3, *size).to(memory_format=torch.channels_last)
     rates = dict.fromkeys(WAYS, 0.0)
     for _ in range(ROUNDS):
         for way, (in_bf16, context) in WAYS.items():
@@ -67,18 +73,18 @@ def measure(name: str, size: tuple[int, int], seconds: float) -> dict[str, float
                 optimizer.step()
                 optimizer.zero_grad()
 
-            rates[way] = max(rates[way], rate_of(step, seconds))
+            rates[way] = max(rates[way], batch * rate_of(step, seconds))
     return rates
 
 
 def rate_of(step: Callable[[], None], seconds: float) -> float:
-    """Return images/s after one step that prepares the kernels."""
+    """Return steps/s after one step that prepares the kernels."""
     step()
     started, num_steps = time.perf_counter(), 0
     while time.perf_counter() - started < seconds or not num_steps:
         step()
         num_steps += 1
-    return BATCH * num_steps / (time.perf_counter() - started)
+    return num_steps / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":

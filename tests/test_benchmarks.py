@@ -67,10 +67,9 @@ def test_the_benchmark_of_memory_prints_the_effect_of_keeping_it(tmp_path):
 def test_the_benchmark_of_precision_prints_a_row_per_network(monkeypatch, capsys):
     monkeypatch.syspath_prepend(BENCHMARKS)
     precision = importlib.import_module("precision")
-    monkeypatch.setattr(precision, "BATCH", 2)
     monkeypatch.setattr(precision, "keep_freed_memory", lambda: None)
-    options = ["--networks", "mobilenetv4_conv_small_050", "--size", "32", "32", "--seconds", "0"]
-    monkeypatch.setattr(sys, "argv", ["precision.py", *options])
+    options = "--networks mobilenetv4_conv_small_050 --size 32 32 --batch 2 --threads 1 --seconds 0"
+    monkeypatch.setattr(sys, "argv", ["precision.py", *options.split()])
     precision.main()
     name, *cells = capsys.readouterr().out.splitlines()[-1].strip("| ").split(" | ")
     assert name == "`mobilenetv4_conv_small_050`" and cells[0].endswith("(1.00)") and len(cells) == 3
