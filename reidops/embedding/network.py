@@ -109,6 +109,18 @@ class EmbeddingNetwork(nn.Module):
         pooled = [self.pool(branch) for branch in branches]
         return torch.cat([project(branch) for project, branch in zip(self._projections, pooled, strict=True)], dim=1)
 
+    def idle_weights(self, size: tuple[int, int]) -> list[str]:
+        """Return the names of the weights that the features of images of `size`, height and width, do not depend on.
+
+        With stripes these are the layers behind the pooling of some backbones (OSNet).
+        """
+        training = self.training
+        features = self.eval().features(torch.zeros(2, 3, *size))
+        self.train(training)
+        named = {n: p for n, p in self.named_parameters() if p.requires_grad and not n.startswith("neck.")}
+        gradients = torch.autograd.grad(features.sum(), list(named.values()), allow_unused=True)
+        return [name for name, gradient in zip(named, gradients, strict=True) if gradient is None]
+
     @property
     def _projections(self) -> list[nn.Module]:
         return list(self.projection) if isinstance(self.projection, nn.ModuleList) else [self.projection]

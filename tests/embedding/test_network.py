@@ -205,3 +205,11 @@ def test_a_hidden_layer_lies_before_the_projection_of_each_branch():
     assert network.projection[2][3].out_features == 8 and network.dim == 24
     with pytest.raises(ReidopsError, match="hidden_dim is 12, but embedding_dim is 0"):
         EmbeddingNetwork(TINY, hidden_dim=12)
+
+
+@pytest.mark.parametrize(("backbone", "idle"), [("osnet_x0_25", {"fc"}), ("resnet10t", set())])
+def test_stripes_leave_the_layers_behind_the_pooling_idle(backbone, idle):
+    network = EmbeddingNetwork(backbone, embedding_dim=8, parts=2, height=64, width=32).train()
+    assert {name.split(".")[1] for name in network.idle_weights((64, 32))} == idle
+    assert network.training and all(weights.grad is None for weights in network.parameters())
+    assert EmbeddingNetwork(backbone, height=64, width=32).idle_weights((64, 32)) == []
