@@ -55,13 +55,12 @@ def test_the_benchmark_of_training_prints_its_ratios(tmp_path, monkeypatch, caps
     assert message in capsys.readouterr().out
 
 
-def test_the_benchmark_of_memory_prints_the_effect_of_keeping_it(tmp_path):
-    command = [sys.executable, str(BENCHMARKS / "memory.py"), "--quick"]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(BENCHMARKS.parent)}
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert "forward, batches of 2" in ran.stdout and "train, batches of 2" in ran.stdout
+def test_the_benchmark_of_memory_prints_the_effect_of_keeping_it(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setattr(sys, "argv", ["memory.py", "--quick"])
+    importlib.import_module("memory").main()
+    printed = capsys.readouterr().out
+    assert "forward, batches of 2" in printed and "train, batches of 2" in printed
 
 
 def test_the_benchmark_of_precision_prints_a_row_per_network(monkeypatch, capsys):

@@ -29,6 +29,8 @@ FOLDERS = (
 )  # fmt: skip
 PARAMS = default_params(RegisterParams, experiment="reid")
 REGISTER = """
+import gc
+gc.disable()  # its search takes a fifth of the imports
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
