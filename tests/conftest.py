@@ -88,12 +88,16 @@ def _is_slow(path: Path) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[object]:
-    """Collect no garbage while the libraries are imported, and look for none in them later: they are never garbage."""
+    """Collect no garbage while the libraries are imported, and look for none in them later: they are never garbage.
+
+    Later it is collected less often than by default, because what tests import and export grows to a large heap.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         gc.enable()
 
 
