@@ -72,8 +72,9 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     teacher = load_teacher(params.teacher, table) if params.teacher and params.epochs else None
     wanted, precision = params.precision, choose_precision(params.precision)
     params = dataclasses.replace(params, precision=precision)
-    has_idle_weights = params.freeze is not None or bool(network.idle_weights((params.height, params.width)))
-    with launched(params.processes, precision, idle_weights=has_idle_weights) as fabric:
+    # Only with stripes can weights be idle that are not frozen; the question costs a pass forward and backward.
+    idle = params.parts > 0 and network.idle_weights((params.height, params.width))
+    with launched(params.processes, precision, idle_weights=params.freeze is not None or bool(idle)) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
         source = _find_generated(generated, params)

@@ -108,6 +108,14 @@ def test_a_number_in_exponent_notation_is_a_number_quoted_or_not(tmp_path, writt
     assert params.learning_rate == float(written) and params.losses == {"triplet": float(written)}
 
 
+def test_options_of_the_optimizer_keep_integers_and_names(root, tmp_path):
+    sections: dict[str, Any] = yaml.safe_load((root / "params.yaml").read_text())
+    sections["train"]["optimizer_options"] = {"ns_steps": 3, "conv_mode": "batched", "eps": "1e-8"}
+    params = read_params(SECTIONS["train"], "train", write(tmp_path, yaml.safe_dump(sections)))
+    assert params.optimizer_options == {"ns_steps": 3, "conv_mode": "batched", "eps": 1e-8}
+    assert isinstance(params.optimizer_options["ns_steps"], int)  # timm slices a list with it
+
+
 def test_a_text_in_exponent_notation_stays_text_where_no_number_is_permitted(tmp_path):
     params = read_params(TrainParams, "train", write(tmp_path, GOOD.replace("weights: null", "weights: 1e5")))
     assert params.weights == "1e5"
