@@ -16,6 +16,10 @@ from reidops.errors import ReidopsError
 from reidops.parallel import MAX_BATCHES, map_on_cores, map_parallel
 
 
+def own_id(_: int) -> int:
+    return os.getpid()
+
+
 def square(x: int) -> int:
     if x < 0:
         raise ReidopsError(f"{x} is negative")
@@ -24,8 +28,17 @@ def square(x: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [None, 1, 2])
-def test_results_come_in_the_items_order(workers):
+def test_results_come_in_the_items_order(workers, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     assert map_parallel(square, range(7), workers) == [0, 1, 4, 9, 16, 25, 36]
+
+
+@pytest.mark.parametrize(("cores", "alone"), [("1", True), pytest.param("2", False, marks=pytest.mark.slow)])
+def test_other_processes_are_started_only_where_there_are_cores_for_them(monkeypatch, cores, alone):
+    if not alone and os.cpu_count() < 2:
+        pytest.skip("needs two cores")
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
+    assert ({os.getpid()} == {*map_parallel(own_id, range(3))}) is alone
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -18,9 +18,7 @@ class SyntheticParams:
     """
 
     seed: Annotated[int, Field(ge=0)] = Field(default=7, description="Seed of the drawing.")
-    scenes: Positive = Field(
-        default=6, description="Number of scenes, at most 6. Each has three copies, one per detector."
-    )
+    scenes: Positive = Field(default=6, description="Number of scenes. Each has three copies, one per detector.")
     frames: Positive = Field(default=150, description="Number of frames per scene.")
     width: Annotated[int, Field(ge=160)] = Field(default=640, description="Width of the frames, px.")
     height: Annotated[int, Field(ge=90)] = Field(default=360, description="Height of the frames, px.")

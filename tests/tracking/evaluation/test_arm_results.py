@@ -120,6 +120,7 @@ def test_a_sequence_without_detections_has_no_tracks(parts):
 def test_arms_run_side_by_side_give_what_they_give_one_after_the_other(parts, tmp_path, monkeypatch):
     alone = evaluate_parts(parts, tracker_setup(tmp_path))
     monkeypatch.setattr("reidops.tracking.evaluation.arm_results.FRAMES_OF_ONE_PROCESS", 0)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     beside = evaluate_parts(parts, tracker_setup(tmp_path))
     pd.testing.assert_frame_equal(score_table(beside), score_table(alone))
     assert [(result.sequence, result.arm) for result in beside] == [(result.sequence, result.arm) for result in alone]
