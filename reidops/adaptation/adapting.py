@@ -17,7 +17,8 @@ from reidops.adaptation.constraints import find_rivals
 from reidops.adaptation.reassociation import find_halves, num_divided
 from reidops.adaptation.report import describe_adaptation, rows_with_truth, write_report
 from reidops.adaptation.round_crops import JoinedCrops, SourceCrops
-from reidops.adaptation.rounds import AdaptationData, AdaptationSettings, Adapted, Rounds
+from reidops.adaptation.rounds import AdaptationData, Adapted, Rounds
+from reidops.adaptation.settings import AdaptationSettings
 from reidops.adaptation.tracklet_set import TrackletSet, read_tracklet_set
 from reidops.adaptation.truth import read_people, score_clusters
 from reidops.datasets.origin import Origin, check_adaptation, read_origin, with_adaptation

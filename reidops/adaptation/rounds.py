@@ -5,23 +5,22 @@ adaptation continues; on a CPU it then ends with bit-identical weights.
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
-from reidops.adaptation.clustering import Clusters, ClusterSettings, find_clusters
+from reidops.adaptation.clustering import Clusters, find_clusters
 from reidops.adaptation.memory import find_proxies, start_memory
 from reidops.adaptation.norm_statistics import mix_norm_statistics
 from reidops.adaptation.reassociation import find_halves, measure_reassociation
 from reidops.adaptation.round_crops import RoundSampler, SourceCrops, add_source
+from reidops.adaptation.round_rows import Row, describe_round, find_stability, is_not_worse, round_row
+from reidops.adaptation.settings import AdaptationSettings
 from reidops.adaptation.tracklet_set import TrackletSet
 from reidops.embedding.collapse import find_collapse
 from reidops.embedding.images import GrowingImages, ImageBatches
@@ -30,57 +29,17 @@ from reidops.errors import ReidopsError
 from reidops.progress_bar import progress_bar
 from reidops.training.augmentation import Augmentation
 from reidops.training.checkpoints import Checkpoints
-from reidops.training.fitting import FitSettings, fit_network
-from reidops.training.optimization import RateCurve
-from reidops.training.training import Divergence, Loop, TrainingData
+from reidops.training.fitting import fit_network
+from reidops.training.training import Divergence, TrainingData
 
 log = logging.getLogger(__name__)
 
-Row = dict[str, float]
 RoundCallback = Callable[[Row, Clusters, Mapping[str, float]], None]
 """A function that is called after each round with its row, its clusters and its times in seconds."""
 
 GIANT = 0.9
 """Share of the training crops that one cluster must not hold."""
 EMBED_BATCH = 32  # embeds OSNet at least as fast as batches of 64 and 128, in less memory
-
-
-@dataclass(frozen=True)
-class AdaptationSettings:
-    """How a network is adapted; see the params of `adapt`."""
-
-    rounds: int
-    epochs: int = 1
-    clusters: ClusterSettings = ClusterSettings()
-    temperature: float = 0.05
-    momentum: float = 0.8
-    update: Literal["mean", "hard", "each"] = "each"
-    camera_proxies: bool = True
-    rival_weight: float = 1.0
-    source_share: float = 0.0
-    norm_share: float = 0.0
-    people_per_batch: int = 16
-    crops_per_person: int = 4
-    optimizer: str = "adamw"
-    learning_rate: float = 3.5e-4
-    final_share: float = 0.05
-    warmup_steps: int = 0
-    weight_decay: float = 5e-4
-    ema: float = 0.0
-    stable: float = 1.0
-    checkpoint_activations: bool = False
-    seed: int = 0
-
-    @property
-    def memory(self) -> dict[str, Any]:
-        """Return the options of the cluster memory."""
-        return {name: getattr(self, name) for name in ("temperature", "momentum", "update", "rival_weight")}
-
-    def rate(self, number: int) -> float:
-        """Return the learning rate of round `number` (1 … rounds)."""
-        share = (number - 1) / max(1, self.rounds - 1)
-        curve = (1 + math.cos(math.pi * share)) / 2
-        return self.learning_rate * (self.final_share + (1 - self.final_share) * curve)
 
 
 @dataclass(frozen=True)
@@ -104,7 +63,7 @@ class Adapted:
 
     Attributes:
         weights: of the embedding network, of round `chosen` (0 = the start, with its new norm statistics).
-        rows: a row per round, from 0 on; see `Rounds`.
+        rows: a row per round, from 0 on; see `round_rows`.
         labels: the class of each crop after each round, int [N] per row.
         num_clusters: number of clusters after each round; larger classes are single outliers.
         ended: why the adaptation ended before its last round; "" = it did not.
@@ -138,15 +97,7 @@ class _State:
 
 
 class Rounds:
-    """The rounds of one adaptation.
-
-    A row has the figures of a round, which need no label:
-    - `clusters`, `share_clustered`: number of clusters, and the share of the training crops that are in one;
-    - `split_clusters`: clusters that held two people by the tracker's knowledge, and were split;
-    - `stability`: adjusted Rand index of these clusters and those of the round before, on crops that are in both;
-    - `reassociation_rank1`, `reassociation_mrr`, `reassociation_error`: see `reassociation.Reassociation`;
-    - `loss`, `lr`: of the last epoch.
-    """
+    """The rounds of one adaptation."""
 
     def __init__(
         self,
@@ -258,7 +209,7 @@ class Rounds:
         trained = fit_network(
             self._network,
             TrainingData(data.images, labels if proxies is None else proxies.labels, sampler, data.augmentation, None),
-            _fit_settings(settings, number, seed, len(sampler)),
+            settings.fit_settings(number, seed, len(sampler)),
             fabric=self._fabric,
             checkpoints=within,
             losses=losses,
@@ -281,39 +232,30 @@ class Rounds:
         if collapse and state.rows:
             self._end(len(state.rows), collapse)
             return
-        row = self._row(figures, embeddings, clusters)
+        tracklets = self._data.tracklets
+        row = round_row(
+            len(state.rows),
+            clusters,
+            measure_reassociation(embeddings[: self._num_own], tracklets, self._halves),
+            num_crops=len(tracklets.trains),
+            stability=find_stability(state.labels[-1].numpy() if state.labels else None, clusters, state.num_clusters),
+        )
+        row |= figures
         state.rows.append(row)
         state.labels.append(torch.from_numpy(clusters.labels))
         state.num_clusters.append(clusters.num_clusters)
         state.weights = _copy(self._network)
-        if _is_not_worse(state.rows):
+        if is_not_worse(state.rows):
             state.chosen, state.chosen_weights = len(state.rows) - 1, state.weights
         if collapse:
             state.ended = f"the model gives no clusters to train on: {collapse}"
             log.warning("no round is run: %s", collapse)
         elif row["stability"] >= self._settings.stable and self._settings.stable < 1:
             state.ended = f"the clusters are stable (adjusted Rand index {row['stability']:.3f})"
-        log.info(_describe(row))
+        log.info(describe_round(row))
         self._save()
         if self._on_round is not None:
             self._on_round(row, clusters, times)
-
-    def _row(self, figures: Row, embeddings: np.ndarray, clusters: Clusters) -> Row:
-        tracklets = self._data.tracklets
-        found = measure_reassociation(embeddings[: self._num_own], tracklets, self._halves)
-        before = self._state.labels[-1].numpy() if self._state.labels else None
-        return {
-            "round": len(self._state.rows),
-            "clusters": clusters.num_clusters,
-            "share_clustered": float(clusters.in_cluster.sum() / max(1, len(tracklets.trains))),
-            "split_clusters": clusters.num_split,
-            "stability": _stability(before, clusters, self._state.num_clusters),
-            "reassociation_rank1": found.rank1,
-            "reassociation_mrr": found.reciprocal_rank,
-            "reassociation_error": found.error,
-            "loss": math.nan,
-            "lr": math.nan,
-        } | figures
 
     def _end(self, number: int, reason: str) -> None:
         """End the adaptation with the weights of the chosen round."""
@@ -347,23 +289,6 @@ def embed_crops(network: EmbeddingNetwork, images: ImageBatches, fabric: Fabric)
     return torch.cat(found).numpy()
 
 
-def _fit_settings(settings: AdaptationSettings, number: int, seed: int, num_batches: int) -> FitSettings:
-    """Return the settings of round `number`: a constant rate, because it falls from round to round.
-
-    The warm-up takes at most half of the steps: a round on few crops may have fewer than `warmup_steps`.
-    """
-    warmup = min(settings.warmup_steps, settings.epochs * num_batches // 2)
-    return FitSettings(
-        settings.epochs,
-        {},
-        settings.rate(number),
-        settings.weight_decay,
-        curve=RateCurve("step", warmup_steps=warmup),
-        loop=Loop(seed, ema_decay=settings.ema, recomputes=settings.checkpoint_activations, section="adapt"),
-        optimizer=settings.optimizer,
-    )
-
-
 def _unusable(clusters: Clusters) -> str | None:
     """Return why the clusters cannot train, or None."""
     if clusters.num_classes < 2:
@@ -375,33 +300,5 @@ def _unusable(clusters: Clusters) -> str | None:
     return None
 
 
-def _stability(before: np.ndarray | None, clusters: Clusters, num_clusters: list[int]) -> float:
-    """Return the adjusted Rand index of two clusterings on crops that are in a cluster of both; NaN without any."""
-    if before is None:
-        return math.nan
-    both = clusters.in_cluster & (before >= 0) & (before < num_clusters[-1])
-    return float(adjusted_rand_score(before[both], clusters.labels[both])) if both.any() else math.nan
-
-
-def _is_not_worse(rows: list[Row]) -> bool:
-    """Return whether the last round's re-association is within one standard error of the best round's.
-
-    Without held-out tracklets every round counts as not worse.
-    """
-    last, best = rows[-1], max((row["reassociation_mrr"] for row in rows), default=math.nan)
-    error = last["reassociation_error"]
-    return not last["reassociation_mrr"] < best - (error if math.isfinite(error) else 0)
-
-
 def _copy(network: EmbeddingNetwork) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-
-
-def _describe(row: Row) -> str:
-    """Return a round's row as a line of text."""
-    shown = [f"round {row['round']:.0f}: {row['clusters']:.0f} clusters with {row['share_clustered']:.0%} of the crops"]
-    if math.isfinite(row["stability"]):
-        shown.append(f"stability {row['stability']:.3f}")
-    if math.isfinite(row["reassociation_mrr"]):
-        shown.append(f"re-association rank1 {row['reassociation_rank1']:.3f}, MRR {row['reassociation_mrr']:.3f}")
-    return ", ".join(shown)

@@ -16,7 +16,8 @@ from reidops.adaptation import rounds
 from reidops.adaptation.clustering import Clusters, ClusterSettings
 from reidops.adaptation.constraints import Rivals
 from reidops.adaptation.round_crops import SourceCrops
-from reidops.adaptation.rounds import AdaptationData, AdaptationSettings, Adapted, Rounds, _fit_settings, _unusable
+from reidops.adaptation.rounds import AdaptationData, Adapted, Rounds, _unusable
+from reidops.adaptation.settings import AdaptationSettings
 from reidops.adaptation.tracklet_set import make_tracklet_set
 from reidops.training.checkpoints import Checkpoints
 from reidops.training.keeping import TrainedWeights
@@ -179,4 +180,4 @@ def test_the_rate_falls_along_a_cosine_from_round_to_round():
 @pytest.mark.parametrize(("num_batches", "warmup"), [(13, 13), (200, 30)])
 def test_the_warm_up_takes_at_most_half_of_a_round(num_batches, warmup):
     settings = AdaptationSettings(rounds=2, epochs=2, warmup_steps=30)
-    assert _fit_settings(settings, 1, 0, num_batches).curve.warmup_steps == warmup
+    assert settings.fit_settings(1, 0, num_batches).curve.warmup_steps == warmup
