@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reidops.embedding.published_network import PublishedNetwork, config, dense_layer, mark_recomputed
 
+_BLOCKS = (3, 4, 6, 3)
 _WIDTH, _FUSED = 2048, 1024
 
 
@@ -22,7 +23,7 @@ class ResNetMid(PublishedNetwork):
 
     def __init__(self, *, num_classes: int = 1000, in_chans: int = 3, global_pool: str = "avg", **_: Any) -> None:
         super().__init__(_WIDTH + _FUSED, num_classes, global_pool)
-        whole = ResNet(Bottleneck, (3, 4, 6, 3), num_classes=0, in_chans=in_chans)
+        whole = ResNet(Bottleneck, _BLOCKS, num_classes=0, in_chans=in_chans)
         for name in ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer4"):
             self.add_module(name, whole.get_submodule(name))
         mark_recomputed(self, Bottleneck)

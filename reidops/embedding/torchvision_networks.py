@@ -21,6 +21,7 @@ _SHUFFLE = {
     "shufflenetv2_x1_5": (models.ShuffleNet_V2_X1_5_Weights, (24, 176, 352, 704, 1024)),
     "shufflenetv2_x2_0": (models.ShuffleNet_V2_X2_0_Weights, (24, 244, 488, 976, 2048)),
 }
+_SHUFFLE_UNITS = (4, 8, 4)  # of each stage
 
 
 class SqueezeNet(PublishedNetwork):
@@ -51,7 +52,7 @@ class ShuffleNet(PublishedNetwork):
         **_: Any,
     ) -> None:
         super().__init__(channels[-1], num_classes, global_pool)
-        whole = models.ShuffleNetV2([4, 8, 4], list(channels))
+        whole = models.ShuffleNetV2(list(_SHUFFLE_UNITS), list(channels))
         self.conv1, self.maxpool = whole.conv1, whole.maxpool
         self.stage2, self.stage3, self.stage4 = whole.stage2, whole.stage3, whole.stage4
         self.conv5 = whole.conv5

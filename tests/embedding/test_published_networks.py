@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from reidops.embedding import lmbn, mlfn, nasnet_mobile
+from reidops.embedding import lmbn, mlfn, nasnet_mobile, resnet_mid, shufflenet, torchvision_networks
 from reidops.embedding.backbones import check_backbone
 from reidops.embedding.deep_sort_net import DeepSortNet
 from reidops.embedding.embedder import Embedder, describe
@@ -91,6 +91,9 @@ def test_a_network_of_torchvision_has_its_published_number_of_parameters(name, w
 def test_a_network_learns_in_a_step_and_exports_to_onnx(name, tmp_path, monkeypatch):
     # the blocks of a stage are alike, and each takes a second to export
     monkeypatch.setattr(nasnet_mobile, "CELLS_PER_STAGE", 2)
+    monkeypatch.setattr(shufflenet, "_STAGES", tuple((channels, 2) for channels, _ in shufflenet._STAGES))
+    monkeypatch.setattr(torchvision_networks, "_SHUFFLE_UNITS", (2, 2, 2))
+    monkeypatch.setattr(resnet_mid, "_BLOCKS", (1, 1, 1, 3))
     monkeypatch.setattr(mlfn, "_STAGES", tuple((*stage[:3], 1) for stage in mlfn._STAGES))
     monkeypatch.setattr(lmbn, "OSNet", partial(OSNet, blocks=((OSBlock, partial(nn.Conv2d, kernel_size=1)),) * 3))
     torch.manual_seed(0)
