@@ -2,7 +2,7 @@
 
 python benchmarks/neighbours.py [--seconds 10] [--repeats 3] [--quick]
 
-Measured are images/s of training steps (the default network, batches of 64, float32) of a single process, and the sum
+Measured are images/s of training steps (ResNet-10-T, batches of 64, float32) of a single process, and the sum
 of two concurrent processes: with sleeping threads (as in every stage, see reidops/cores.py), with the spinning threads
 of libgomp, and with one thread per process. The settings alternate; the results are medians, and ratios to a single
 process with spinning threads. --quick uses little data to check that the script runs.
