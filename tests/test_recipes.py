@@ -51,6 +51,7 @@ def test_a_recipe_learns_in_a_step(path):
             width=32,
             patch_stride=params.patch_stride,
             num_cameras=2 * params.camera_embedding,
+            members=params.members,
         ),
         NUM_PEOPLE,
     )

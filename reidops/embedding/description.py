@@ -28,6 +28,7 @@ class EmbedderDescription:
         whole: whether the whole crop is embedded beside the stripes.
         patch_stride: px between the patches of a transformer, None = they do not overlap.
         num_cameras: number of cameras of the camera embedding of a transformer, 0 = none.
+        members: number of backbones whose embeddings are joined.
         height, width: size of the network's input, px.
         colour_order: colour order of the network's input; crops are always passed as BGR.
         mean, std: per channel, in 0 … 1; the network applies them.
@@ -54,6 +55,7 @@ class EmbedderDescription:
     whole: bool = True
     patch_stride: int | None = None
     num_cameras: int = 0
+    members: int = 1
     flip_average: bool = False
     normalised: bool = True
     colour_order: str = "rgb"

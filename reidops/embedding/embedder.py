@@ -215,6 +215,7 @@ def describe(
         whole=network.whole,
         patch_stride=patch_stride,
         num_cameras=network.num_cameras,
+        members=network.members,
         pooling=pooling,
         last_stride=last_stride,
         height=height,

@@ -66,6 +66,7 @@ def _build(description: EmbedderDescription) -> EmbeddingNetwork:
         width=description.width,
         patch_stride=description.patch_stride,
         num_cameras=description.num_cameras,
+        members=description.members,
         mean=description.mean,
         std=description.std,
         flip_average=description.flip_average,

@@ -3,8 +3,11 @@
 The map of a crop is pooled as a whole and, if `parts` is above 0, also in `parts` horizontal stripes (Sun et al. 2018,
 PCB). The whole and each stripe are branches with their own projection, neck and classifier; the whole is the first.
 Without `whole` the stripes are the only branches, as in PCB. A backbone may also have branches of its own (LightMBN);
-with a projection they are one branch.
+with a projection they are one branch. With several members, backbones of one kind embed the same image, each with
+branches of its own, as an ensemble (Lakshminarayanan et al. 2017) in one network.
 """
+
+from functools import partial
 
 import torch
 from timm.models import is_model_in_modules
@@ -41,6 +44,7 @@ class EmbeddingNetwork(nn.Module):
             accept. A network without position embeddings accepts other sizes, too.
         patch_stride: px between the patches of a transformer, less than their size = they overlap; None = no overlap.
         num_cameras: cameras that the training knows, for the camera embedding of a transformer; 0 = none.
+        members: number of backbones.
         pretrained: whether to load the weights of timm.
         flip_average: whether to average the embeddings of each image and its mirror image.
 
@@ -63,6 +67,7 @@ class EmbeddingNetwork(nn.Module):
         width: int | None = None,
         patch_stride: int | None = None,
         num_cameras: int = 0,
+        members: int = 1,
         pretrained: bool = False,
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
@@ -72,21 +77,25 @@ class EmbeddingNetwork(nn.Module):
         _check_pooling(pooling, parts)
         self.backbone_name = backbone
         self.parts, self.whole = parts, whole or not parts
-        num_maps = int(self.whole) + parts
+        num_maps = members * (int(self.whole) + parts)
         own_pool = pooling == "gem" and not _pools_by_gem(backbone)
         size = (height or PROBE_SIZE[0], width or PROBE_SIZE[1])
-        self.backbone = create_backbone(backbone, "" if parts or own_pool else pooling, size, pretrained=pretrained)
-        if pooling == "token":
-            _check_token(self.backbone, backbone)
-        if last_stride == 1 and getattr(self.backbone, "last_stage_stride", 2) == 2:
-            remove_last_stride(self.backbone, backbone, size)
-        if patch_stride is not None:
-            overlap_patches(self.backbone, backbone, patch_stride, size)
+        built = []
+        for _ in range(members):
+            built.append(create_backbone(backbone, "" if parts or own_pool else pooling, size, pretrained=pretrained))
+            if pooling == "token":
+                _check_token(built[-1], backbone)
+            if last_stride == 1 and getattr(built[-1], "last_stage_stride", 2) == 2:
+                remove_last_stride(built[-1], backbone, size)
+            if patch_stride is not None:
+                overlap_patches(built[-1], backbone, patch_stride, size)
+        self.members = members
+        self.backbone = built[0] if members == 1 else nn.ModuleList(built)
         self.num_cameras = num_cameras
-        self._cameras = [embed_cameras(self.backbone, backbone, num_cameras)] if num_cameras else []
+        self._cameras = [embed_cameras(member, backbone, num_cameras) for member in built] if num_cameras else []
         self.pool = make_pool(pooling) if parts or own_pool else nn.Identity()
         num_features = self._num_features(backbone, size)
-        own_branches = 1 if embedding_dim else getattr(self.backbone, "num_branches", 1)
+        own_branches = 1 if embedding_dim else getattr(built[0], "num_branches", 1)
         self.num_branches = num_maps * own_branches
         self.branch_dim = embedding_dim or num_features // own_branches
         self.dim = self.num_branches * self.branch_dim
@@ -94,7 +103,7 @@ class EmbeddingNetwork(nn.Module):
         self.projection = _make_projections(num_features, hidden_dim, embedding_dim, num_maps)
         self.neck = nn.BatchNorm1d(self.dim)
         self.neck.bias.requires_grad_(False)  # BNNeck of Luo et al. 2019 has no bias
-        config = self.backbone.pretrained_cfg
+        config = built[0].pretrained_cfg
         self.mean, self.std = tuple(mean or config["mean"]), tuple(std or config["std"])
         self.register_buffer("_mean", 255 * torch.tensor(self.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("_std", 255 * torch.tensor(self.std).view(3, 1, 1), persistent=False)
@@ -102,12 +111,17 @@ class EmbeddingNetwork(nn.Module):
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return the concatenated features of the branches before the neck, [N, dim], of inputs [N, 3, H, W]."""
-        maps = self._maps(inputs)
-        if not self.parts:
-            return self.projection(self.pool(maps))
-        branches = [*([maps] if self.whole else []), *cut_stripes(maps, self.parts)]
-        pooled = [self.pool(branch) for branch in branches]
+        pooled = [self.pool(branch) for backbone in self.backbones for branch in self._cut(_maps(backbone, inputs))]
         return torch.cat([project(branch) for project, branch in zip(self._projections, pooled, strict=True)], dim=1)
+
+    @property
+    def backbones(self) -> list[nn.Module]:
+        """Return the backbones of all members."""
+        return list(self.backbone) if isinstance(self.backbone, nn.ModuleList) else [self.backbone]
+
+    def _cut(self, maps: Tensor) -> list[Tensor]:
+        """Return the whole map and its stripes, as far as they are branches."""
+        return [*([maps] if self.whole else []), *(cut_stripes(maps, self.parts) if self.parts else [])]
 
     def idle_weights(self, size: tuple[int, int]) -> list[str]:
         """Return the names of the weights that the features of images of `size`, height and width, do not depend on.
@@ -124,12 +138,6 @@ class EmbeddingNetwork(nn.Module):
     @property
     def _projections(self) -> list[nn.Module]:
         return list(self.projection) if isinstance(self.projection, nn.ModuleList) else [self.projection]
-
-    def _maps(self, inputs: Tensor) -> Tensor:
-        """Return the backbone's maps, [N, C, h, w], or its pooled features, [N, C]."""
-        maps = self.backbone(inputs)
-        is_channels_last = maps.ndim == 4 and getattr(self.backbone, "output_fmt", "NCHW") == "NHWC"
-        return maps.permute(0, 3, 1, 2) if is_channels_last else maps
 
     def split_branches(self, values: Tensor) -> Tensor:
         """Return [N, num_branches, branch_dim] of [N, dim]."""
@@ -164,7 +172,7 @@ class EmbeddingNetwork(nn.Module):
         """Return the width of the pooled features by running the backbone; timm's `num_features` ignores some heads."""
         training = self.training
         with torch.inference_mode():
-            maps = probe(self.eval()._maps, size)
+            maps = probe(partial(_maps, self.eval().backbones[0]), size)
             if self.parts and maps.ndim != 4:
                 raise ReidopsError(
                     f"parts is {self.parts}, but the output of the backbone {name} has the shape {list(maps.shape)} "
@@ -229,6 +237,13 @@ class TrainingNetwork(nn.Module):
             for module in filter(_is_frozen, self.modules()):
                 module.eval()
         return self
+
+
+def _maps(backbone: nn.Module, inputs: Tensor) -> Tensor:
+    """Return the backbone's maps, [N, C, h, w], or its pooled features, [N, C]."""
+    maps = backbone(inputs)
+    is_channels_last = maps.ndim == 4 and getattr(backbone, "output_fmt", "NCHW") == "NHWC"
+    return maps.permute(0, 3, 1, 2) if is_channels_last else maps
 
 
 def _is_frozen(module: nn.Module) -> bool:

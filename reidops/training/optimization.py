@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -156,7 +157,8 @@ def _groups(
     children = (*network.embedding.named_children(), *network.named_children(), ("losses", losses))
     head = nn.ModuleList([m for name, m in children if name not in ("backbone", "embedding") and m is not None])
     head_groups = [group | {"lr_scale": head_factor} for group in param_groups_weight_decay(head, weight_decay)]
-    return [*_backbone_groups(network.embedding.backbone, weight_decay, layer_decay), *head_groups]
+    groups = [_backbone_groups(backbone, weight_decay, layer_decay) for backbone in network.embedding.backbones]
+    return [*itertools.chain.from_iterable(groups), *head_groups]
 
 
 def _backbone_groups(backbone: nn.Module, weight_decay: float, layer_decay: float) -> list[dict[str, Any]]:

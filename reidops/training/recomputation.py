@@ -76,7 +76,8 @@ def _set_recomputed(network: EmbeddingNetwork, param: str, *, wanted: bool) -> N
     if blocks:
         return
     try:
-        network.backbone.set_grad_checkpointing(wanted)
+        for backbone in network.backbones:
+            backbone.set_grad_checkpointing(wanted)
     except _REFUSALS:
         raise ReidopsError(
             f"{param} is true, but the backbone {network.backbone_name} cannot recompute its activations; set it to "

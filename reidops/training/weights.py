@@ -116,11 +116,12 @@ def _whole_matches(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> 
 def _translated(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> list[TensorGroup]:
     """Return the groups whose tensors of the backbone timm can translate, translated; what lies beside them is kept."""
     translated = []
-    expected = network.backbone.state_dict()
+    backbone = network.backbones[0]
+    expected = backbone.state_dict()
     for group in groups:
         prefix = match_tensors(group.tensors, expected).prefix
         own = {n.removeprefix(prefix): values for n, values in group.tensors.items() if n.startswith(prefix)}
-        tensors = translate(network.backbone, network.backbone_name, own)
+        tensors = translate(backbone, network.backbone_name, own)
         if tensors is not None:
             beside = {n: values for n, values in group.tensors.items() if not n.startswith(prefix)}
             translated.append(TensorGroup(group.where, {**beside, **tensors}))
@@ -129,19 +130,24 @@ def _translated(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> lis
 
 def _renamed(network: EmbeddingNetwork, group: TensorGroup) -> TensorGroup:
     """Return the group under the backbone's names if its tensors have the backbone's order, else unchanged."""
-    tensors = rename_in_order(group.tensors, network.backbone.state_dict())
+    tensors = rename_in_order(group.tensors, network.backbones[0].state_dict())
     return group if tensors is None else TensorGroup(group.where, tensors)
 
 
 def _match(network: EmbeddingNetwork, group: TensorGroup) -> Match:
-    """Return how tensors fit the whole network where they hold its neck or projection, else how its backbone."""
+    """Return how tensors fit the whole network where they hold its neck or projection, else how each of its backbones.
+
+    Backbones of several members get the same tensors.
+    """
     expected = network.state_dict()
     backbone = {name: values for name, values in expected.items() if name.startswith(_BACKBONE)}
     match = match_tensors(group.tensors, expected)
     if any(not name.startswith(_BACKBONE) for name in match.fitting) and any(n in backbone for n in match.fitting):
         return dataclasses.replace(match, missing=tuple(name for name in match.missing if name in backbone))
-    match = match_tensors(group.tensors, {name.removeprefix(_BACKBONE): values for name, values in backbone.items()})
-    return dataclasses.replace(match, fitting={f"{_BACKBONE}{name}": values for name, values in match.fitting.items()})
+    match = match_tensors(group.tensors, network.backbones[0].state_dict())
+    members = [_BACKBONE] if network.members == 1 else [f"{_BACKBONE}{i}." for i in range(network.members)]
+    fitting = {f"{member}{name}": values for member in members for name, values in match.fitting.items()}
+    return dataclasses.replace(match, fitting=fitting)
 
 
 def _misfit(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> str:
@@ -151,7 +157,7 @@ def _misfit(network: EmbeddingNetwork, groups: Sequence[TensorGroup]) -> str:
     group, match = groups[best], matches[best]
     head = f"these weights are of another architecture than train.backbone, {network.backbone_name}; "
     if not match.fitting:
-        own = [name.removeprefix(_BACKBONE) for name in network.state_dict()]
+        own = list(network.backbones[0].state_dict())
         return (
             f"{head}nothing fits: the file begins with {_few(list(group.tensors))}"
             f"{f' (under {group.where})' if group.where else ''}, the backbone with {_few(own)}; set train.backbone to "

@@ -68,6 +68,10 @@ class TrainParams:
         description="Stride of the last stage of the backbone. 1 doubles the height and width of the last feature map. "
         "OSNet has no such stride."
     )
+    members: Positive = Field(
+        description="Number of networks of this kind that are trained on the same batches. Their embeddings are "
+        "joined, as in an ensemble. The time of training and of embedding grows with it."
+    )
     patch_stride: Positive | None = Field(
         description="Distance of a transformer's patches, px. Less than their size: the patches overlap, as in "
         "TransReID. null: no overlap."

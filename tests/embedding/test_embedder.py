@@ -82,15 +82,16 @@ def test_networks_of_this_package_are_rebuilt_exactly(tmp_path, crops, backbone,
 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv4_conv_small_050", "osnet_x0_25"])
-@pytest.mark.parametrize("pooling", ["avg", "gem"])
-def test_a_network_with_stripes_is_saved_and_loaded(tmp_path, crops, backbone, pooling):
+@pytest.mark.parametrize(("pooling", "members"), [("avg", 1), ("gem", 1), ("avg", 2)])
+def test_a_network_with_stripes_is_saved_and_loaded(tmp_path, crops, backbone, pooling, members):
     torch.manual_seed(0)
-    network = EmbeddingNetwork(backbone, embedding_dim=8, parts=2, pooling=pooling, last_stride=1, flip_average=True)
+    shape = {"embedding_dim": 8, "parts": 2, "pooling": pooling, "last_stride": 1, "members": members}
+    network = EmbeddingNetwork(backbone, **shape, flip_average=True)
     options = {"backbone": backbone, "embedding_dim": 8, "pooling": pooling, "last_stride": 1}
     saved = Embedder(network, describe(network, **options, height=64, width=32, num_classes=5))
     saved.save(tmp_path / "model")
     loaded = Embedder.load(tmp_path / "model")
-    assert loaded.dim == 24 and loaded.description.parts == 2 and loaded.network.flip_average
+    assert loaded.dim == 24 * members and loaded.description.parts == 2 and loaded.network.flip_average
     assert np.array_equal(loaded.embed(crops), saved.embed(crops))
 
 

@@ -213,3 +213,34 @@ def test_stripes_leave_the_layers_behind_the_pooling_idle(backbone, idle):
     assert {name.split(".")[1] for name in network.idle_weights((64, 32))} == idle
     assert network.training and all(weights.grad is None for weights in network.parameters())
     assert EmbeddingNetwork(backbone, height=64, width=32).idle_weights((64, 32)) == []
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+def test_members_embed_as_the_networks_that_they_consist_of(images, parts):
+    options = {"embedding_dim": 8, "parts": parts, "last_stride": 1, "height": 64, "width": 32}
+    joined = EmbeddingNetwork(TINY, members=2, **options).eval()
+    single = [EmbeddingNetwork(TINY, **options).eval() for _ in range(2)]
+    for number, network in enumerate(single):
+        network.backbone.load_state_dict(joined.backbones[number].state_dict())
+        own = network.projection if parts else [network.projection]
+        for i, projection in enumerate(own):
+            projection.load_state_dict(joined.projection[number * (1 + parts) + i].state_dict())
+    expected = torch.nn.functional.normalize(torch.cat([network(images) for network in single], dim=1))
+    torch.testing.assert_close(joined(images), expected, atol=1e-5, rtol=0)
+    assert (joined.num_branches, joined.dim) == (2 * (1 + parts), 16 * (1 + parts))
+
+
+def test_members_without_a_projection_have_the_branches_of_their_backbones(images):
+    assert EmbeddingNetwork(TINY, members=2).eval()(images).shape == (3, 2 * 1280)
+    joined, single = (EmbeddingNetwork("lmbn_n", members=n, height=64, width=32) for n in (2, 1))
+    assert (joined.num_branches, joined.branch_dim) == (2 * single.num_branches, single.branch_dim)
+
+
+def test_the_cameras_reach_every_member(images):
+    network = EmbeddingNetwork("test_vit", pooling="token", num_cameras=2, members=2, height=64, width=32).eval()
+    inputs = images.permute(0, 3, 1, 2).float()
+    network.set_cameras(torch.tensor([0, 0, 0]))
+    first = network.features(inputs).unflatten(1, (2, -1))
+    network.set_cameras(torch.tensor([1, 1, 1]))
+    second = network.features(inputs).unflatten(1, (2, -1))
+    assert (first != second).any(dim=2).all()

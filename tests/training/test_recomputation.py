@@ -64,6 +64,18 @@ def test_osnet_trains_to_the_same_weights_in_bfloat16_and_with_stripes():
     assert_equal(recomputed, plain)
 
 
+@pytest.mark.parametrize("backbone", ["osnet_x0_25", "resnet10t"])
+def test_every_member_recomputes(backbone):
+    network = make(backbone, members=2)
+    assert_equal(train(network, 2, recomputes=True), train(network, 2, recomputes=False))
+    with recomputed_activations(network.embedding, "x"):
+        kept = [
+            any(getattr(m, "grad_checkpointing", hasattr(m, "plain_kind")) for m in b.modules())
+            for b in network.embedding.backbones
+        ]
+    assert all(kept)
+
+
 def test_the_convolutions_of_bfloat16_that_are_computed_in_float32_are_recomputed_in_float32():
     network = make("mobilenetv4_conv_small_050")
     plain, recomputed = (

@@ -225,3 +225,39 @@ def test_the_head_of_mmdetection_is_loaded_into_the_hidden_layer_the_projection_
     taker = EmbeddingNetwork("test_resnet", hidden_dim=12, embedding_dim=8)
     load_weights(taker, tmp_path / "epoch_6.pth")
     assert same(giver, taker)
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+def test_every_member_starts_from_the_weights_of_one_network(tmp_path, parts):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork(TINY, embedding_dim=8, parts=parts)
+    save_file(giver.state_dict(), tmp_path / "model.safetensors")
+    taker = EmbeddingNetwork(TINY, embedding_dim=8, parts=parts, members=2)
+    load_weights(taker, tmp_path / "model.safetensors")
+    assert all(same(giver.backbone, backbone) for backbone in taker.backbones)
+    one, other = taker.projection[0], taker.projection[1 + parts]
+    assert not torch.equal(one.weight, other.weight)  # equal members would learn the same
+
+
+def test_members_are_loaded_whole(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork(TINY, embedding_dim=8, members=2)
+    save_file(giver.state_dict(), tmp_path / "model.safetensors")
+    taker = EmbeddingNetwork(TINY, embedding_dim=8, members=2)
+    load_weights(taker, tmp_path / "model.safetensors")
+    assert same(giver, taker)
+
+
+def test_one_network_starts_from_the_first_member(tmp_path):
+    torch.manual_seed(1)
+    giver = EmbeddingNetwork(TINY, members=2)
+    save_file(giver.state_dict(), tmp_path / "model.safetensors")
+    taker = EmbeddingNetwork(TINY)
+    load_weights(taker, tmp_path / "model.safetensors")
+    assert same(giver.backbones[0], taker.backbone)
+
+
+def test_weights_of_another_network_than_that_of_the_members_name_its_tensors(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "weights.pt")
+    with pytest.raises(ReidopsError, match=r"nothing fits: .*the backbone with conv_stem\.weight"):
+        load_weights(EmbeddingNetwork(TINY, members=2), tmp_path / "weights.pt")
