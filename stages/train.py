@@ -145,7 +145,8 @@ def _build_network(params: TrainParams, table: pd.DataFrame, weights: InitialWei
     num_cameras = table.loc[table["split"] == "train", "camid"].nunique() if params.camera_embedding else 0
     network = EmbeddingNetwork(**_arguments(EmbeddingNetwork, params), num_cameras=num_cameras)
     for _, *size in params.early_sizes:
-        check_size(network.backbones[0], (size[0], size[1]), "train.early_sizes")
+        for backbone, own_size in zip(network.backbones, network.member_sizes((size[0], size[1])), strict=True):
+            check_size(backbone, own_size, "train.early_sizes")
     if params.checkpoint_activations:
         check_recomputation(network, "train.checkpoint_activations")
     check_freeze(network, params.freeze)

@@ -1,6 +1,7 @@
 """Read and write embedder.json, which describes an embedder's network and preprocessing. Does not import torch."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class EmbedderDescription:
         whole: whether the whole crop is embedded beside the stripes.
         patch_stride: px between the patches of a transformer, None = they do not overlap.
         num_cameras: number of cameras of the camera embedding of a transformer, 0 = none.
-        members: number of backbones whose embeddings are joined.
+        members: the size of each backbone's input, relative to the network's; one backbone for each.
         height, width: size of the network's input, px.
         colour_order: colour order of the network's input; crops are always passed as BGR.
         mean, std: per channel, in 0 … 1; the network applies them.
@@ -55,7 +56,7 @@ class EmbedderDescription:
     whole: bool = True
     patch_stride: int | None = None
     num_cameras: int = 0
-    members: int = 1
+    members: tuple[float, ...] = (1.0,)
     flip_average: bool = False
     normalised: bool = True
     colour_order: str = "rgb"
@@ -84,6 +85,12 @@ def read_description(path: Path) -> EmbedderDescription:
             f"{path}: {', '.join(missing)} missing; the file is not of this version, run `dvc repro -f train`"
         )
     return EmbedderDescription(**known)
+
+
+def network_name(facts: Mapping[str, Any]) -> str:
+    """Return the backbone that the content of an embedder.json names, with the number of members if it has several."""
+    num_members = len(facts.get("members", [1.0]))
+    return facts["backbone"] if num_members == 1 else f"{num_members} × {facts['backbone']}"
 
 
 def golden_crop(height: int = 150, width: int = 70) -> np.ndarray:

@@ -3,10 +3,11 @@
 The map of a crop is pooled as a whole and, if `parts` is above 0, also in `parts` horizontal stripes (Sun et al. 2018,
 PCB). The whole and each stripe are branches with their own projection, neck and classifier; the whole is the first.
 Without `whole` the stripes are the only branches, as in PCB. A backbone may also have branches of its own (LightMBN);
-with a projection they are one branch. With several members, backbones of one kind embed the same image, each with
-branches of its own, as an ensemble (Lakshminarayanan et al. 2017) in one network.
+with a projection they are one branch. With several members, backbones of one kind embed the same image, each at
+a size and with branches of its own, as an ensemble (Lakshminarayanan et al. 2017) in one network.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -44,7 +45,7 @@ class EmbeddingNetwork(nn.Module):
             accept. A network without position embeddings accepts other sizes, too.
         patch_stride: px between the patches of a transformer, less than their size = they overlap; None = no overlap.
         num_cameras: cameras that the training knows, for the camera embedding of a transformer; 0 = none.
-        members: number of backbones.
+        members: the size of each backbone's input, relative to that of the network's; one backbone for each.
         pretrained: whether to load the weights of timm.
         flip_average: whether to average the embeddings of each image and its mirror image.
 
@@ -67,7 +68,7 @@ class EmbeddingNetwork(nn.Module):
         width: int | None = None,
         patch_stride: int | None = None,
         num_cameras: int = 0,
-        members: int = 1,
+        members: Sequence[float] = (1.0,),
         pretrained: bool = False,
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
@@ -77,20 +78,22 @@ class EmbeddingNetwork(nn.Module):
         _check_pooling(pooling, parts)
         self.backbone_name = backbone
         self.parts, self.whole = parts, whole or not parts
-        num_maps = members * (int(self.whole) + parts)
+        num_maps = len(members) * (int(self.whole) + parts)
         own_pool = pooling == "gem" and not _pools_by_gem(backbone)
         size = (height or PROBE_SIZE[0], width or PROBE_SIZE[1])
         built = []
-        for _ in range(members):
-            built.append(create_backbone(backbone, "" if parts or own_pool else pooling, size, pretrained=pretrained))
+        for scale in members:
+            own_size = _scaled(size, scale)
+            pool = "" if parts or own_pool else pooling
+            built.append(create_backbone(backbone, pool, own_size, pretrained=pretrained))
             if pooling == "token":
                 _check_token(built[-1], backbone)
             if last_stride == 1 and getattr(built[-1], "last_stage_stride", 2) == 2:
-                remove_last_stride(built[-1], backbone, size)
+                remove_last_stride(built[-1], backbone, own_size)
             if patch_stride is not None:
-                overlap_patches(built[-1], backbone, patch_stride, size)
-        self.members = members
-        self.backbone = built[0] if members == 1 else nn.ModuleList(built)
+                overlap_patches(built[-1], backbone, patch_stride, own_size)
+        self.members = tuple(members)
+        self.backbone = built[0] if len(built) == 1 else nn.ModuleList(built)
         self.num_cameras = num_cameras
         self._cameras = [embed_cameras(member, backbone, num_cameras) for member in built] if num_cameras else []
         self.pool = make_pool(pooling) if parts or own_pool else nn.Identity()
@@ -111,13 +114,21 @@ class EmbeddingNetwork(nn.Module):
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return the concatenated features of the branches before the neck, [N, dim], of inputs [N, 3, H, W]."""
-        pooled = [self.pool(branch) for backbone in self.backbones for branch in self._cut(_maps(backbone, inputs))]
+        maps = [
+            _maps(backbone, _resized(inputs, scale))
+            for backbone, scale in zip(self.backbones, self.members, strict=True)
+        ]
+        pooled = [self.pool(branch) for member in maps for branch in self._cut(member)]
         return torch.cat([project(branch) for project, branch in zip(self._projections, pooled, strict=True)], dim=1)
 
     @property
     def backbones(self) -> list[nn.Module]:
         """Return the backbones of all members."""
         return list(self.backbone) if isinstance(self.backbone, nn.ModuleList) else [self.backbone]
+
+    def member_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return the height and width, px, at which each member sees an image of a height and width."""
+        return [_scaled(size, scale) for scale in self.members]
 
     def _cut(self, maps: Tensor) -> list[Tensor]:
         """Return the whole map and its stripes, as far as they are branches."""
@@ -172,7 +183,7 @@ class EmbeddingNetwork(nn.Module):
         """Return the width of the pooled features by running the backbone; timm's `num_features` ignores some heads."""
         training = self.training
         with torch.inference_mode():
-            maps = probe(partial(_maps, self.eval().backbones[0]), size)
+            maps = probe(partial(_maps, self.eval().backbones[0]), _scaled(size, self.members[0]))
             if self.parts and maps.ndim != 4:
                 raise ReidopsError(
                     f"parts is {self.parts}, but the output of the backbone {name} has the shape {list(maps.shape)} "
@@ -237,6 +248,18 @@ class TrainingNetwork(nn.Module):
             for module in filter(_is_frozen, self.modules()):
                 module.eval()
         return self
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Return a height and width times `scale`, px; they are tensors when TorchScript traces the network."""
+    return round(int(size[0]) * scale), round(int(size[1]) * scale)
+
+
+def _resized(inputs: Tensor, scale: float) -> Tensor:
+    """Return inputs [N, 3, H, W] of `scale` times the height and width, interpolated as ONNX can do it, too."""
+    if scale == 1:
+        return inputs
+    return functional.interpolate(inputs, _scaled((inputs.shape[2], inputs.shape[3]), scale), mode="bilinear")
 
 
 def _maps(backbone: nn.Module, inputs: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from reidops.embedding.description import network_name
 from reidops.files import read_json
 from reidops.registry import card_page as html
 from reidops.registry.card_data import data_html, licence_of, validation_html
@@ -75,7 +76,7 @@ def short_card(source: CardSource) -> str:
         f"**At registration: {standing}.** {decision['reason']}",
         "\n".join(["| figure | value |", "|---|---|", *rows]),
         "\n".join(["| condition | found | required | met |", "|---|---|---|---|", *conditions]) if conditions else "",
-        f"{facts['backbone']}, input {facts['height']} × {facts['width']} px, {facts['dim']} dimensions, "
+        f"{network_name(facts)}, input {facts['height']} × {facts['width']} px, {facts['dim']} dimensions, "
         f"{_trained_on(facts)}. The run has the whole card: `card.html`.",
     ]
     return "\n\n".join(filter(None, parts))
@@ -87,7 +88,7 @@ def _head(source: CardSource) -> str:
     if not decision["champion"]:
         standing = '<span class="status">not champion</span>'
     line = (
-        f"A person re-identification model: {facts['backbone']}, input {facts['height']} × {facts['width']} px, "
+        f"A person re-identification model: {network_name(facts)}, input {facts['height']} × {facts['width']} px, "
         f"embeddings of {facts['dim']} dimensions, {_trained_on(facts)}."
     )
     title = html.text(source.title)[3:-4]

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from reidops.embedding.description import network_name
 from reidops.files import read_json, sha256
 from reidops.parts import Part, read_parts
 from reidops.registry.comparison import SCORES, Bench
@@ -302,7 +303,7 @@ def _run_name(model: Mapping[str, Any]) -> str:
     trained_on = model.get("trained_on", {})
     datasets = trained_on.get("datasets")  # absent if nothing was trained (train.epochs: 0)
     origin = f"on {'+'.join(datasets)}" if datasets else f"from {trained_on.get('started_from', 'unknown weights')}"
-    name = f"{model['backbone']} {model['height']}x{model['width']} {origin} ({model['weights_sha256'][:8]})"
+    name = f"{network_name(model)} {model['height']}x{model['width']} {origin} ({model['weights_sha256'][:8]})"
     return f"{name} {dvc_experiment()}".strip()
 
 

@@ -145,7 +145,8 @@ def _match(network: EmbeddingNetwork, group: TensorGroup) -> Match:
     if any(not name.startswith(_BACKBONE) for name in match.fitting) and any(n in backbone for n in match.fitting):
         return dataclasses.replace(match, missing=tuple(name for name in match.missing if name in backbone))
     match = match_tensors(group.tensors, network.backbones[0].state_dict())
-    members = [_BACKBONE] if network.members == 1 else [f"{_BACKBONE}{i}." for i in range(network.members)]
+    num_members = len(network.members)
+    members = [_BACKBONE] if num_members == 1 else [f"{_BACKBONE}{i}." for i in range(num_members)]
     fitting = {f"{member}{name}": values for member in members for name, values in match.fitting.items()}
     return dataclasses.replace(match, fitting=fitting)
 

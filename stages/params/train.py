@@ -68,9 +68,9 @@ class TrainParams:
         description="Stride of the last stage of the backbone. 1 doubles the height and width of the last feature map. "
         "OSNet has no such stride."
     )
-    members: Positive = Field(
-        description="Number of networks of this kind that are trained on the same batches. Their embeddings are "
-        "joined, as in an ensemble. The time of training and of embedding grows with it."
+    members: Annotated[tuple[AboveZero, ...], Field(min_length=1)] = Field(
+        description="Networks of this kind that are trained on the same batches, each by the size of its input "
+        "relative to height and width. Their embeddings are joined, as in an ensemble. [1.0]: one network."
     )
     patch_stride: Positive | None = Field(
         description="Distance of a transformer's patches, px. Less than their size: the patches overlap, as in "

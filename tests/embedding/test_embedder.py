@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import reidops
-from reidops.embedding.description import golden_crop
+from reidops.embedding.description import golden_crop, network_name
 from reidops.embedding.embedder import Embedder, describe
 from reidops.embedding.network import EmbeddingNetwork
 from reidops.errors import ReidopsError
@@ -82,7 +82,7 @@ def test_networks_of_this_package_are_rebuilt_exactly(tmp_path, crops, backbone,
 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv4_conv_small_050", "osnet_x0_25"])
-@pytest.mark.parametrize(("pooling", "members"), [("avg", 1), ("gem", 1), ("avg", 2)])
+@pytest.mark.parametrize(("pooling", "members"), [("avg", (1.0,)), ("gem", (1.0,)), ("avg", (1.0, 0.75))])
 def test_a_network_with_stripes_is_saved_and_loaded(tmp_path, crops, backbone, pooling, members):
     torch.manual_seed(0)
     shape = {"embedding_dim": 8, "parts": 2, "pooling": pooling, "last_stride": 1, "members": members}
@@ -91,8 +91,14 @@ def test_a_network_with_stripes_is_saved_and_loaded(tmp_path, crops, backbone, p
     saved = Embedder(network, describe(network, **options, height=64, width=32, num_classes=5))
     saved.save(tmp_path / "model")
     loaded = Embedder.load(tmp_path / "model")
-    assert loaded.dim == 24 * members and loaded.description.parts == 2 and loaded.network.flip_average
+    assert loaded.dim == 24 * len(members) and loaded.description.parts == 2 and loaded.network.flip_average
     assert np.array_equal(loaded.embed(crops), saved.embed(crops))
+
+
+def test_the_name_of_a_network_has_the_number_of_its_members():
+    assert network_name({"backbone": "resnet10t"}) == "resnet10t"  # a model of an earlier version
+    assert network_name({"backbone": "resnet10t", "members": [1.0]}) == "resnet10t"
+    assert network_name({"backbone": "resnet10t", "members": [1.0, 0.75]}) == "2 × resnet10t"
 
 
 def test_replaced_weights_that_the_self_test_does_not_detect_are_an_error(tmp_path):

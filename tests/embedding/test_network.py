@@ -218,26 +218,31 @@ def test_stripes_leave_the_layers_behind_the_pooling_idle(backbone, idle):
 @pytest.mark.parametrize("parts", [0, 2])
 def test_members_embed_as_the_networks_that_they_consist_of(images, parts):
     options = {"embedding_dim": 8, "parts": parts, "last_stride": 1, "height": 64, "width": 32}
-    joined = EmbeddingNetwork(TINY, members=2, **options).eval()
+    joined = EmbeddingNetwork(TINY, members=(1, 0.5), **options).eval()
     single = [EmbeddingNetwork(TINY, **options).eval() for _ in range(2)]
+    halved = torch.nn.functional.interpolate(images.permute(0, 3, 1, 2).float(), (32, 16), mode="bilinear")
+    seen = [images, halved.permute(0, 2, 3, 1)]
     for number, network in enumerate(single):
         network.backbone.load_state_dict(joined.backbones[number].state_dict())
         own = network.projection if parts else [network.projection]
         for i, projection in enumerate(own):
             projection.load_state_dict(joined.projection[number * (1 + parts) + i].state_dict())
-    expected = torch.nn.functional.normalize(torch.cat([network(images) for network in single], dim=1))
+    expected = torch.nn.functional.normalize(
+        torch.cat([network(i) for network, i in zip(single, seen, strict=True)], dim=1)
+    )
     torch.testing.assert_close(joined(images), expected, atol=1e-5, rtol=0)
+    assert joined.member_sizes((64, 32)) == [(64, 32), (32, 16)]
     assert (joined.num_branches, joined.dim) == (2 * (1 + parts), 16 * (1 + parts))
 
 
 def test_members_without_a_projection_have_the_branches_of_their_backbones(images):
-    assert EmbeddingNetwork(TINY, members=2).eval()(images).shape == (3, 2 * 1280)
-    joined, single = (EmbeddingNetwork("lmbn_n", members=n, height=64, width=32) for n in (2, 1))
+    assert EmbeddingNetwork(TINY, members=(1, 1)).eval()(images).shape == (3, 2 * 1280)
+    joined, single = (EmbeddingNetwork("lmbn_n", members=n * (1,), height=64, width=32) for n in (2, 1))
     assert (joined.num_branches, joined.branch_dim) == (2 * single.num_branches, single.branch_dim)
 
 
 def test_the_cameras_reach_every_member(images):
-    network = EmbeddingNetwork("test_vit", pooling="token", num_cameras=2, members=2, height=64, width=32).eval()
+    network = EmbeddingNetwork("test_vit", pooling="token", num_cameras=2, members=(1, 1), height=64, width=32).eval()
     inputs = images.permute(0, 3, 1, 2).float()
     network.set_cameras(torch.tensor([0, 0, 0]))
     first = network.features(inputs).unflatten(1, (2, -1))

@@ -22,10 +22,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Return a folder with `crops` and an untrained `model`."""
+    """Return a folder with `crops` and an untrained `model` of two members, one of which resizes its input."""
     folder = write_crops(tmp_path_factory.mktemp("data"))
     torch.manual_seed(0)
-    network = EmbeddingNetwork("test_byobnet", embedding_dim=16)
+    network = EmbeddingNetwork("test_byobnet", embedding_dim=16, members=(1.0, 0.75))
     options = {"backbone": "test_byobnet", "embedding_dim": 16, "pooling": "avg", "last_stride": 2}
     Embedder(network, describe(network, **options, height=64, width=32, num_classes=2)).save(folder / "model")
     return folder

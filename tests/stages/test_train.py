@@ -290,7 +290,8 @@ EVERY_CHANGE = {
             "optimizer_options": {"amsgrad": True},
         },
         {"losses": COMPARING_LOSSES, "flat_epochs": 2, "warmup_steps": 3, "final_share": 0.1} | EVERY_CHANGE,
-        {"parts": 2, "pooling": "gem", "early_sizes": ((0.5, 32, 16),), "freeze": "backbone", "freeze_epochs": 1},
+        {"parts": 2, "pooling": "gem", "early_sizes": ((0.5, 32, 16),), "freeze": "backbone", "freeze_epochs": 1}
+        | {"members": (1.0, 0.75)},
     ],
 )
 def test_whatever_learns_and_whatever_is_drawn_goes_on_after_a_stop_to_the_same_weights(data, monkeypatch, changes):

@@ -150,7 +150,7 @@ def test_layer_decay_lowers_the_rate_from_the_last_layer_to_the_first_and_keeps_
 
 
 def test_layer_decay_is_the_same_for_every_member():
-    network = TrainingNetwork(EmbeddingNetwork("test_vit", height=64, width=32, members=2), 5)
+    network = TrainingNetwork(EmbeddingNetwork("test_vit", height=64, width=32, members=(1, 1)), 5)
     optimizer = build_optimizer(network, "adamw", 0.1, 0.05, layer_decay=0.5)
     scale = {id(p): group["lr_scale"] for group in optimizer.param_groups for p in group["params"]}
     first, second = ([scale[id(p)] for p in member.parameters()] for member in network.embedding.backbones)

@@ -232,7 +232,7 @@ def test_every_member_starts_from_the_weights_of_one_network(tmp_path, parts):
     torch.manual_seed(1)
     giver = EmbeddingNetwork(TINY, embedding_dim=8, parts=parts)
     save_file(giver.state_dict(), tmp_path / "model.safetensors")
-    taker = EmbeddingNetwork(TINY, embedding_dim=8, parts=parts, members=2)
+    taker = EmbeddingNetwork(TINY, embedding_dim=8, parts=parts, members=(1, 1))
     load_weights(taker, tmp_path / "model.safetensors")
     assert all(same(giver.backbone, backbone) for backbone in taker.backbones)
     one, other = taker.projection[0], taker.projection[1 + parts]
@@ -241,16 +241,16 @@ def test_every_member_starts_from_the_weights_of_one_network(tmp_path, parts):
 
 def test_members_are_loaded_whole(tmp_path):
     torch.manual_seed(1)
-    giver = EmbeddingNetwork(TINY, embedding_dim=8, members=2)
+    giver = EmbeddingNetwork(TINY, embedding_dim=8, members=(1, 1))
     save_file(giver.state_dict(), tmp_path / "model.safetensors")
-    taker = EmbeddingNetwork(TINY, embedding_dim=8, members=2)
+    taker = EmbeddingNetwork(TINY, embedding_dim=8, members=(1, 1))
     load_weights(taker, tmp_path / "model.safetensors")
     assert same(giver, taker)
 
 
 def test_one_network_starts_from_the_first_member(tmp_path):
     torch.manual_seed(1)
-    giver = EmbeddingNetwork(TINY, members=2)
+    giver = EmbeddingNetwork(TINY, members=(1, 1))
     save_file(giver.state_dict(), tmp_path / "model.safetensors")
     taker = EmbeddingNetwork(TINY)
     load_weights(taker, tmp_path / "model.safetensors")
@@ -260,4 +260,4 @@ def test_one_network_starts_from_the_first_member(tmp_path):
 def test_weights_of_another_network_than_that_of_the_members_name_its_tensors(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "weights.pt")
     with pytest.raises(ReidopsError, match=r"nothing fits: .*the backbone with conv_stem\.weight"):
-        load_weights(EmbeddingNetwork(TINY, members=2), tmp_path / "weights.pt")
+        load_weights(EmbeddingNetwork(TINY, members=(1, 1)), tmp_path / "weights.pt")
