@@ -81,17 +81,15 @@ class EmbeddingNetwork(nn.Module):
         num_maps = len(members) * (int(self.whole) + parts)
         own_pool = pooling == "gem" and not _pools_by_gem(backbone)
         size = (height or PROBE_SIZE[0], width or PROBE_SIZE[1])
-        built = []
-        for scale in members:
-            own_size = _scaled(size, scale)
-            pool = "" if parts or own_pool else pooling
-            built.append(create_backbone(backbone, pool, own_size, pretrained=pretrained))
+        pool = "" if parts or own_pool else pooling
+        built = [create_backbone(backbone, pool, own, pretrained=pretrained) for own in _scaled_sizes(size, members)]
+        for member, own in zip(built, _scaled_sizes(size, members), strict=True):
             if pooling == "token":
-                _check_token(built[-1], backbone)
-            if last_stride == 1 and getattr(built[-1], "last_stage_stride", 2) == 2:
-                remove_last_stride(built[-1], backbone, own_size)
+                _check_token(member, backbone)
+            if last_stride == 1 and getattr(member, "last_stage_stride", 2) == 2:
+                remove_last_stride(member, backbone, own)
             if patch_stride is not None:
-                overlap_patches(built[-1], backbone, patch_stride, own_size)
+                overlap_patches(member, backbone, patch_stride, own)
         self.members = tuple(members)
         self.backbone = built[0] if len(built) == 1 else nn.ModuleList(built)
         self.num_cameras = num_cameras
@@ -114,10 +112,8 @@ class EmbeddingNetwork(nn.Module):
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return the concatenated features of the branches before the neck, [N, dim], of inputs [N, 3, H, W]."""
-        maps = [
-            _maps(backbone, _resized(inputs, scale))
-            for backbone, scale in zip(self.backbones, self.members, strict=True)
-        ]
+        members = zip(self.backbones, self.members, strict=True)
+        maps = [_maps(backbone, _resized(inputs, scale)) for backbone, scale in members]
         pooled = [self.pool(branch) for member in maps for branch in self._cut(member)]
         return torch.cat([project(branch) for project, branch in zip(self._projections, pooled, strict=True)], dim=1)
 
@@ -128,7 +124,7 @@ class EmbeddingNetwork(nn.Module):
 
     def member_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """Return the height and width, px, at which each member sees an image of a height and width."""
-        return [_scaled(size, scale) for scale in self.members]
+        return _scaled_sizes(size, self.members)
 
     def _cut(self, maps: Tensor) -> list[Tensor]:
         """Return the whole map and its stripes, as far as they are branches."""
@@ -183,7 +179,7 @@ class EmbeddingNetwork(nn.Module):
         """Return the width of the pooled features by running the backbone; timm's `num_features` ignores some heads."""
         training = self.training
         with torch.inference_mode():
-            maps = probe(partial(_maps, self.eval().backbones[0]), _scaled(size, self.members[0]))
+            maps = probe(partial(_maps, self.eval().backbones[0]), self.member_sizes(size)[0])
             if self.parts and maps.ndim != 4:
                 raise ReidopsError(
                     f"parts is {self.parts}, but the output of the backbone {name} has the shape {list(maps.shape)} "
@@ -250,16 +246,17 @@ class TrainingNetwork(nn.Module):
         return self
 
 
-def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Return a height and width times `scale`, px; they are tensors when TorchScript traces the network."""
-    return round(int(size[0]) * scale), round(int(size[1]) * scale)
+def _scaled_sizes(size: tuple[int, int], scales: Sequence[float]) -> list[tuple[int, int]]:
+    """Return a height and width times each scale, px; they are tensors when TorchScript traces the network."""
+    return [(round(int(size[0]) * scale), round(int(size[1]) * scale)) for scale in scales]
 
 
 def _resized(inputs: Tensor, scale: float) -> Tensor:
     """Return inputs [N, 3, H, W] of `scale` times the height and width, interpolated as ONNX can do it, too."""
     if scale == 1:
         return inputs
-    return functional.interpolate(inputs, _scaled((inputs.shape[2], inputs.shape[3]), scale), mode="bilinear")
+    (size,) = _scaled_sizes((inputs.shape[2], inputs.shape[3]), [scale])
+    return functional.interpolate(inputs, size, mode="bilinear")
 
 
 def _maps(backbone: nn.Module, inputs: Tensor) -> Tensor:
