@@ -23,6 +23,7 @@ from reidops.embedding.backbones import (
     remove_last_stride,
 )
 from reidops.embedding.cameras import embed_cameras
+from reidops.embedding.members import compute_maps, resized, scaled_sizes
 from reidops.embedding.pooling import POOLINGS, GeM, cut_stripes, make_pool, pool_frames
 from reidops.errors import ReidopsError
 
@@ -82,8 +83,8 @@ class EmbeddingNetwork(nn.Module):
         own_pool = pooling == "gem" and not _pools_by_gem(backbone)
         size = (height or PROBE_SIZE[0], width or PROBE_SIZE[1])
         pool = "" if parts or own_pool else pooling
-        built = [create_backbone(backbone, pool, own, pretrained=pretrained) for own in _scaled_sizes(size, members)]
-        for member, own in zip(built, _scaled_sizes(size, members), strict=True):
+        built = [create_backbone(backbone, pool, own, pretrained=pretrained) for own in scaled_sizes(size, members)]
+        for member, own in zip(built, scaled_sizes(size, members), strict=True):
             if pooling == "token":
                 _check_token(member, backbone)
             if last_stride == 1 and getattr(member, "last_stage_stride", 2) == 2:
@@ -113,7 +114,7 @@ class EmbeddingNetwork(nn.Module):
     def features(self, inputs: Tensor) -> Tensor:
         """Return the concatenated features of the branches before the neck, [N, dim], of inputs [N, 3, H, W]."""
         members = zip(self.backbones, self.members, strict=True)
-        maps = [_maps(backbone, _resized(inputs, scale)) for backbone, scale in members]
+        maps = [compute_maps(backbone, resized(inputs, scale)) for backbone, scale in members]
         pooled = [self.pool(branch) for member in maps for branch in self._cut(member)]
         return torch.cat([project(branch) for project, branch in zip(self._projections, pooled, strict=True)], dim=1)
 
@@ -124,7 +125,7 @@ class EmbeddingNetwork(nn.Module):
 
     def member_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """Return the height and width, px, at which each member sees an image of a height and width."""
-        return _scaled_sizes(size, self.members)
+        return scaled_sizes(size, self.members)
 
     def _cut(self, maps: Tensor) -> list[Tensor]:
         """Return the whole map and its stripes, as far as they are branches."""
@@ -179,7 +180,7 @@ class EmbeddingNetwork(nn.Module):
         """Return the width of the pooled features by running the backbone; timm's `num_features` ignores some heads."""
         training = self.training
         with torch.inference_mode():
-            maps = probe(partial(_maps, self.eval().backbones[0]), self.member_sizes(size)[0])
+            maps = probe(partial(compute_maps, self.eval().backbones[0]), self.member_sizes(size)[0])
             if self.parts and maps.ndim != 4:
                 raise ReidopsError(
                     f"parts is {self.parts}, but the output of the backbone {name} has the shape {list(maps.shape)} "
@@ -244,26 +245,6 @@ class TrainingNetwork(nn.Module):
             for module in filter(_is_frozen, self.modules()):
                 module.eval()
         return self
-
-
-def _scaled_sizes(size: tuple[int, int], scales: Sequence[float]) -> list[tuple[int, int]]:
-    """Return a height and width times each scale, px; they are tensors when TorchScript traces the network."""
-    return [(round(int(size[0]) * scale), round(int(size[1]) * scale)) for scale in scales]
-
-
-def _resized(inputs: Tensor, scale: float) -> Tensor:
-    """Return inputs [N, 3, H, W] of `scale` times the height and width, interpolated as ONNX can do it, too."""
-    if scale == 1:
-        return inputs
-    (size,) = _scaled_sizes((inputs.shape[2], inputs.shape[3]), [scale])
-    return functional.interpolate(inputs, size, mode="bilinear")
-
-
-def _maps(backbone: nn.Module, inputs: Tensor) -> Tensor:
-    """Return the backbone's maps, [N, C, h, w], or its pooled features, [N, C]."""
-    maps = backbone(inputs)
-    is_channels_last = maps.ndim == 4 and getattr(backbone, "output_fmt", "NCHW") == "NHWC"
-    return maps.permute(0, 3, 1, 2) if is_channels_last else maps
 
 
 def _is_frozen(module: nn.Module) -> bool:

@@ -425,6 +425,10 @@ def test_checkpoints_of_trainings_that_were_given_up_are_pruned_to_the_newest(da
         ({"optimizer_options": {"amsgrid": True}}, "has no option 'amsgrid'.*amsgrad"),
         ({"auto_augment": "rnad-m7"}, "auto_augment is 'rnad-m7'"),
         ({"schedule": "step", "milestones": (2, 1)}, r"milestones are \[2\.0, 1\.0\]"),
+        (
+            {"backbone": "test_vit", "last_stride": 2, "members": (1.0, 0.5), "early_sizes": ((0.5, 32, 16),)},
+            r"train\.early_sizes: the backbone does not accept an image of 16 × 8 px",
+        ),
     ],
 )
 def test_params_that_cannot_work_are_told(data, changes, message):
