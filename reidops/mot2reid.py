@@ -61,6 +61,14 @@ def mot2reid(source: Path, output: Path, options: Mot2ReidOptions = Mot2ReidOpti
             tar.extractall(folder, filter="data")
         (folder / "crops.tar").unlink()
         write_lists(table, folder / "meta", options.val_split)
+    if options.val_split and not (table["split"] == "val").any():
+        log.warning(
+            "%s: the val list is empty: val are the last %g%% of the people by folder name, and all of them have fewer "
+            "than %s crops; lower --min-per-person, or raise --val-split",
+            output,
+            100 * options.val_split,
+            options.min_per_person,
+        )
     log.info("cut %s crops of %s people to %s", f"{len(table):,}", f"{table['pid'].nunique():,}", output)
     return len(table)
 

@@ -42,3 +42,17 @@ def test_another_layout_and_an_existing_output_are_refused(dataset, tmp_path):
     shown = mot2reid("-i", dataset, "-o", tmp_path)
     assert shown.exit_code == 1 and "exists already" in shown.output
     assert mot2reid("-i", dataset, "-o", tmp_path / "reid", "--val-split", "20").exit_code == 2
+
+
+def test_an_empty_val_list_is_warned_of_with_the_flags_that_fill_it(tmp_path, caplog):
+    dataset = write_mot_set(tmp_path / "toy", ["TOY-01"], num_frames=10, num_people=4, width=160, height=96)
+    annotations = dataset / "train" / "TOY-01" / "gt" / "gt.txt"
+    rows = [
+        row for row in annotations.read_text().splitlines() if int(row.split(",")[0]) < 3 or row.split(",")[1] != "4"
+    ]
+    annotations.write_text("\n".join(rows))
+    assert mot2reid("-i", dataset, "-o", tmp_path / "reid").exit_code == 0
+    assert "the val list is empty" in caplog.text and "lower --min-per-person" in caplog.text
+    caplog.clear()
+    assert mot2reid("-i", dataset, "-o", tmp_path / "more", "--min-per-person", 2).exit_code == 0
+    assert "the val list is empty" not in caplog.text
