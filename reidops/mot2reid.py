@@ -63,8 +63,8 @@ def mot2reid(source: Path, output: Path, options: Mot2ReidOptions = Mot2ReidOpti
         write_lists(table, folder / "meta", options.val_split)
     if options.val_split and not (table["split"] == "val").any():
         log.warning(
-            "%s: the val list is empty: val are the last %g%% of the people by folder name, and all of them have fewer "
-            "than %s crops; lower --min-per-person, or raise --val-split",
+            "%s: the val list is empty: the last %g%% of the people by folder name are its people, and each of them "
+            "has fewer than %s crops; lower --min-per-person, or raise --val-split",
             output,
             100 * options.val_split,
             options.min_per_person,

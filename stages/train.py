@@ -72,9 +72,7 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
     teacher = load_teacher(params.teacher, table) if params.teacher and params.epochs else None
     wanted, precision = params.precision, choose_precision(params.precision)
     params = dataclasses.replace(params, precision=precision)
-    # Only with stripes can weights be idle that are not frozen; the question costs a pass forward and backward.
-    idle = params.parts > 0 and network.idle_weights((params.height, params.width))
-    with launched(params.processes, precision, idle_weights=params.freeze is not None or bool(idle)) as fabric:
+    with launched(params.processes, precision, idle_weights=_has_idle_weights(network, params)) as fabric:
         check_equal_on_all_ranks(fabric, precision, "train.precision", "name one precision in place of auto")
         log_precision(wanted, precision, fabric)
         source = _find_generated(generated, params)
@@ -104,6 +102,13 @@ def train(crops: Path, validation: Path, generated: Path, model: Path, params: T
                 finished.keep(checkpoints)
                 if live:
                     live.name_weights(sha256(model / "model.safetensors"))
+
+
+def _has_idle_weights(network: EmbeddingNetwork, params: TrainParams) -> bool:
+    """Return whether some weights get no gradient: frozen ones, or with stripes those behind the pooling."""
+    if params.freeze is not None:
+        return True
+    return params.parts > 0 and bool(network.idle_weights((params.height, params.width)))
 
 
 def _check_names(params: TrainParams) -> None:

@@ -7,12 +7,12 @@ from torch.nn import functional
 
 
 def scaled_sizes(size: tuple[int, int], scales: Sequence[float]) -> list[tuple[int, int]]:
-    """Return a height and width times each scale, px; they are tensors when TorchScript traces the network."""
+    """Return the height and width, px, times each scale. In a trace of TorchScript, `size` consists of tensors."""
     return [(round(int(size[0]) * scale), round(int(size[1]) * scale)) for scale in scales]
 
 
 def resized(inputs: Tensor, scale: float) -> Tensor:
-    """Return inputs [N, 3, H, W] of `scale` times the height and width, interpolated as ONNX can do it, too."""
+    """Return inputs [N, 3, H, W] of `scale` times the height and width, interpolated bilinearly as in ONNX."""
     if scale == 1:
         return inputs
     (size,) = scaled_sizes((inputs.shape[2], inputs.shape[3]), [scale])
